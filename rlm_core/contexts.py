@@ -1,0 +1,167 @@
+"""Contexts: what the model and the log are told of the data, which itself never leaves the REPL.
+
+In: the context, any value. Out: a few bounded lines with its type, size, shape and beginning; or its fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import PurePath
+from typing import Any
+
+from .output import cut
+from .types import Json
+
+MAX_CHARS = 4_000
+"""Characters of the longest description."""
+BEGIN_CHARS = 1_200
+"""Characters of a text's beginning that are shown."""
+LINE_CHARS = 240
+"""Characters of one of its lines."""
+MAX_ITEMS = 12
+"""Items of a list or keys of a dict that are shown."""
+
+_MAGIC = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a zip archive (or docx, xlsx, epub)"),
+    (b"\x1f\x8b", "gzip data"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+)
+
+
+def describe(context: object) -> str:
+    """Tell a model what `context` is: type, size, shape, first lines; at most about `MAX_CHARS`.
+
+    >>> describe("one\\ntwo")
+    '`context` is a str of 7 characters in 2 lines. It begins:\\none\\ntwo'
+    """
+    return cut(f"`context` is {_described(context)}", MAX_CHARS)
+
+
+def fingerprint(context: object, *, name: str = "context") -> Mapping[str, Json]:
+    """What the log keeps of `context`: name, type, size and SHA-256 where it has bytes to hash; never its text."""
+    facts: dict[str, Json] = {"name": name, "type": type(context).__name__}
+    data = _bytes(context)
+    if isinstance(context, str | bytes | Sequence | Mapping):
+        facts["size"] = len(context)
+    if data is not None:
+        facts["sha256"] = hashlib.sha256(data).hexdigest()
+    return facts
+
+
+def _bytes(context: object) -> bytes | None:
+    if isinstance(context, str):
+        return context.encode("utf-8", "surrogatepass")
+    if isinstance(context, bytes | bytearray):
+        return bytes(context)
+    try:
+        return json.dumps(context, sort_keys=True).encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _described(value: object) -> str:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bytes | bytearray):
+        return _binary(value)
+    if isinstance(value, PurePath):
+        return _file(value)
+    if isinstance(value, Mapping):
+        return _mapping(value)
+    if isinstance(value, list | tuple):
+        return _sequence(value)
+    return f"a {_brief(value)}"
+
+
+def _text(text: str) -> str:
+    lines = text.count("\n") + 1
+    size = f"a str of {len(text):,} characters in {lines:,} line{'s' * (lines != 1)}."
+    begin = _beginning(text)
+    if not text.strip():
+        return size
+    return f"{size} It begins:\n{begin}" if len(text) <= BEGIN_CHARS else f"{size} It begins:\n{begin}\n..."
+
+
+def _beginning(text: str) -> str:
+    """The first lines of `text`, bounded in number and length."""
+    head = text[: BEGIN_CHARS * 4]
+    lines = [line if len(line) <= LINE_CHARS else line[:LINE_CHARS] + "..." for line in head.split("\n")[:40]]
+    return "\n".join(lines)[:BEGIN_CHARS]
+
+
+def _binary(data: bytes | bytearray) -> str:
+    kind = next((f"; it looks like {kind}" for magic, kind in _MAGIC if data.startswith(magic)), "")
+    return f"a {type(data).__name__} of {len(data):,} bytes{kind}. It begins {bytes(data[:80])!r}"
+
+
+def _file(path: PurePath) -> str:
+    """A file that is not loaded: its size and what its first bytes tell."""
+    head, size = _head(path)
+    if size is None:
+        return f"a pathlib.Path, {str(path)!r}, which cannot be read."
+    kind = next((f"It looks like {kind}." for magic, kind in _MAGIC if head.startswith(magic)), "")
+    if kind or b"\0" in head:
+        return f"a pathlib.Path of a file of {size:,} bytes, {str(path)!r}, not loaded. {kind}".rstrip()
+    begin = _beginning(head.decode("utf-8", "replace"))
+    return (
+        f"a pathlib.Path of a file of {size:,} bytes, {str(path)!r}, not loaded: read it in pieces. It begins:\n{begin}"
+    )
+
+
+def _head(path: PurePath) -> tuple[bytes, int | None]:
+    try:
+        with open(path, "rb") as file:
+            return file.read(BEGIN_CHARS * 4), file.seek(0, 2)
+    except OSError:
+        return b"", None
+
+
+def _mapping(value: Mapping[Any, Any]) -> str:
+    lines = [f"  {_short(key)}: {_brief(item)}" for key, item in islice(value.items(), MAX_ITEMS)]
+    return _listed(f"a {type(value).__name__} of {len(value):,} key", len(value), lines)
+
+
+def _sequence(value: Sequence[Any]) -> str:
+    kinds = " and ".join(sorted({type(item).__name__ for item in islice(value, 1_000)})[:4])
+    texts = [len(item) for item in value if isinstance(item, str)]
+    sizes = f" ({min(texts):,} to {max(texts):,} characters, {sum(texts):,} in all)" if texts else ""
+    lines = [f"  [{index}] {_brief(item)}" for index, item in enumerate(islice(value, MAX_ITEMS))]
+    of = f", each a {kinds}" if kinds and " and " not in kinds else f", of {kinds}" if kinds else ""
+    return _listed(f"a {type(value).__name__} of {len(value):,} item", len(value), lines, of + sizes)
+
+
+def _listed(what: str, count: int, lines: list[str], more: str = "") -> str:
+    head = f"{what}{'s' * (count != 1)}{more}"
+    if not lines:
+        return head + "."
+    rest = [f"  ... and {count - len(lines):,} more"] if count > len(lines) else []
+    return "\n".join([head + ":", *lines, *rest])
+
+
+def _brief(value: object) -> str:
+    """One line on a value inside the context: type, size and how it begins."""
+    kind = type(value).__name__
+    if isinstance(value, str | bytes | bytearray):
+        unit = "characters" if isinstance(value, str) else "bytes"
+        more = "..." if len(value) > 100 else ""
+        return f"{kind} of {len(value):,} {unit}: {value[:100]!r}{more}"
+    if isinstance(value, PurePath):
+        _, size = _head(value)
+        return f"Path of a file of {size:,} bytes" if size is not None else f"Path {str(value)!r}"
+    if isinstance(value, Mapping):
+        keys = ", ".join(_short(key) for key in islice(value, 8))
+        return f"{kind} of {len(value):,} keys: {keys}{', ...' * (len(value) > 8)}"
+    if isinstance(value, list | tuple | set | frozenset):
+        return f"{kind} of {len(value):,} items"
+    return f"{kind}: {_short(value)}"
+
+
+def _short(value: object) -> str:
+    text = repr(value) if not isinstance(value, str) or len(value) <= 100 else repr(value[:100])
+    return text if len(text) <= 120 else text[:120] + "..."

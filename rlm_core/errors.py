@@ -1,0 +1,93 @@
+"""Errors: every exception this project raises on purpose.
+
+    RLMError                      catch one, catch all
+      ConfigError                 impossible argument; nothing ran
+      ProviderError               .retryable .status .upstream
+      LimitReached                .limit .used .allowed
+      RunCancelled                the user pressed stop
+      ChannelError                worker and host lost touch
+      ProtocolError               malformed message: our bug
+    SubCallError(RLMError)        raised INSIDE model code when a sub-call fails, so that the model can catch it
+    StopRun(BaseException)        private: ends the model's block (final answer, spent limit); caught only by the REPL
+
+A fault in model code is data (`Observation.error`), not one of these.
+Every message says what happened, the numbers, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class RLMError(Exception):
+    """Base of every error of this package."""
+
+
+class ConfigError(RLMError):
+    """An argument is impossible; nothing ran and nothing was spent."""
+
+
+class ProviderError(RLMError):
+    """A model call failed upstream or on the way there.
+
+    Attributes:
+        retryable: whether the same call may succeed later.
+        status: HTTP status of the failure, or `None` when there was no response.
+        upstream: name of the provider that failed (`"openai"`), or `None` when the failure was nearer.
+    """
+
+    def __init__(
+        self, message: str, *, retryable: bool = False, status: int | None = None, upstream: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.status = status
+        self.upstream = upstream
+
+
+class LimitReached(RLMError):
+    """A limit of the run is spent.
+
+    Attributes:
+        limit: the field of `Limits` that was reached (`"max_iterations"`).
+        used: how much was used, in that limit's unit.
+        allowed: how much was allowed, in that limit's unit.
+    """
+
+    def __init__(self, message: str, *, limit: str, used: float, allowed: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.used = used
+        self.allowed = allowed
+
+
+class RunCancelled(RLMError):
+    """The user pressed stop."""
+
+
+class ChannelError(RLMError):
+    """Worker and host lost touch with each other."""
+
+
+class ProtocolError(RLMError):
+    """A message between worker and host is malformed: a fault of ours."""
+
+
+class SubCallError(RLMError):
+    """A sub-call failed; raised inside model code, which may catch it.
+
+    Attributes:
+        results: replies of the batch in the order of its prompts, `None` where a call failed.
+        errors: position in the batch -> why that call failed.
+    """
+
+    def __init__(
+        self, message: str, *, results: Sequence[str | None] = (), errors: Mapping[int, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.results = list(results)
+        self.errors = dict(errors or {})
+
+
+class StopRun(BaseException):
+    """End the model's block now; `except Exception` in model code cannot swallow it."""

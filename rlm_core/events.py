@@ -1,0 +1,156 @@
+"""Events: every fact about a run, as it happens.
+
+`emit(Event)` is the only way out of the core. Page, command line and log are three views of the same list.
+A recorder stamps each event with `seq` (position in the whole tree's log, from 0), `path` (place of the run in the
+tree: `()` is the root run) and `seconds` (since the root run began). Sizes are in characters.
+
+`Output` is for watching only: the same text is in the block's observation, so logs leave it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias, get_args
+
+from .types import CallKind, Json, Message, ModelUsage, Observation, StoppedBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """Where and when; zero until a recorder fills it in."""
+
+    seq: int = 0
+    path: tuple[int, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Stamp):
+    """A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text."""
+
+    type: ClassVar[str] = "run_started"
+    question: str
+    model: str | None
+    sub_model: str | None
+    limits: Mapping[str, Json]
+    contexts: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IterationStarted(Stamp):
+    """The root model is about to be asked for its next reply. `iteration` counts from 1."""
+
+    type: ClassVar[str] = "iteration_started"
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(Stamp):
+    """A model call leaves. `call` numbers the calls of the tree from 0; `batch` is the size of the request it is in.
+
+    `messages` holds what is new since the root call before it; `kept` says how many earlier messages precede them.
+    """
+
+    type: ClassVar[str] = "call_started"
+    call: int
+    kind: CallKind
+    model: str | None
+    messages: tuple[Message, ...]
+    kept: int = 0
+    batch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFinished(Stamp):
+    """A model call came back: `text`, or `error` when it failed."""
+
+    type: ClassVar[str] = "call_finished"
+    call: int
+    model: str = ""
+    text: str | None = None
+    error: str | None = None
+    usage: ModelUsage = field(default_factory=ModelUsage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockStarted(Stamp):
+    """A code block begins to run. `block` counts the blocks of the iteration from 0."""
+
+    type: ClassVar[str] = "block_started"
+    iteration: int
+    block: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output(Stamp):
+    """Text that a running block printed; live view only, never logged."""
+
+    type: ClassVar[str] = "output"
+    iteration: int
+    block: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockFinished(Stamp):
+    """A code block ended. `partial` is the answer that the REPL holds so far, if it holds one."""
+
+    type: ClassVar[str] = "block_finished"
+    iteration: int
+    block: int
+    observation: Observation
+    partial: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IterationFinished(Stamp):
+    """An iteration is over; `reply` is the root model's text, whole."""
+
+    type: ClassVar[str] = "iteration_finished"
+    iteration: int
+    reply: str
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Stamp):
+    """Something the user should know that is none of the above (a transport, a containment level, a retry)."""
+
+    type: ClassVar[str] = "notice"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Stamp):
+    """A run is over. Fields as in `RunResult`."""
+
+    type: ClassVar[str] = "run_finished"
+    answer: str
+    iterations: int
+    stopped_by: StoppedBy
+    detail: str = ""
+    usage: Mapping[str, ModelUsage] = field(default_factory=dict)
+
+
+Event: TypeAlias = (
+    RunStarted
+    | IterationStarted
+    | CallStarted
+    | CallFinished
+    | BlockStarted
+    | Output
+    | BlockFinished
+    | IterationFinished
+    | Notice
+    | RunFinished
+)
+EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
+
+Emit: TypeAlias = Callable[[Event], object]
+"""Whatever takes events: a list's `append`, a `Recorder`, a channel to the page."""
+
+
+def ignore(event: Event) -> None:
+    """Take an event and do nothing with it: the `emit` of a run that nobody watches."""

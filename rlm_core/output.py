@@ -1,0 +1,155 @@
+"""Output: text of any length, kept in bounded memory.
+
+In: what a block prints, as it prints it. Out: its head and tail, with the number of characters cut from the middle.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+LIVE_CHARS = 1_000_000
+"""Characters of one block's output that are shown live; what comes after is only counted and kept as head and tail."""
+
+
+def cut(text: str, max_chars: int, *, total: int | None = None) -> str:
+    """Keep the head and the tail of `text`, at most `max_chars` of it, with a line between them that says what is gone.
+
+    Args:
+        text: any length.
+        max_chars: most characters of `text` to keep; the line between is not counted.
+        total: how long the text was before it was cut the first time; its length now unless told.
+
+    >>> cut("abcdefghij", 4)
+    'ab\\n[... 6 of 10 characters not shown ...]\\nij'
+    """
+    if len(text) <= max_chars:
+        return text
+    head = text[: max_chars - max_chars // 2]
+    return head + gap(max_chars, len(text) if total is None else total) + _last(text, max_chars // 2)
+
+
+def gap(shown: int, total: int) -> str:
+    """The line that stands for what was cut."""
+    return f"\n[... {total - shown:,} of {total:,} characters not shown ...]\n"
+
+
+def _last(text: str, chars: int) -> str:
+    return text[max(0, len(text) - chars) :]
+
+
+class Output:
+    """What one block prints, stdout and stderr in the order written.
+
+    Args:
+        max_chars: most characters to keep, half of them from the beginning and half from the end.
+        on_text: called with each piece as it is written, up to `LIVE_CHARS` in all.
+    """
+
+    def __init__(self, max_chars: int, on_text: Callable[[str], object]) -> None:
+        self.chars = 0
+        self._on_text = on_text
+        self._head_room = max_chars - max_chars // 2
+        self._tail_room = max_chars // 2
+        self._head: list[str] = []
+        self._tail: list[str] = []
+        self._tail_chars = 0
+
+    def write(self, text: str) -> None:
+        """Take one more piece of output."""
+        live = text[: max(0, LIVE_CHARS - self.chars)]
+        self.chars += len(text)
+        self._keep(text)
+        if live:
+            self._on_text(live)
+
+    def text(self) -> str:
+        """Everything written, or head and tail of it with the count of what is not shown."""
+        tail = "".join(self._tail)
+        if len(tail) <= self._tail_room:
+            return "".join(self._head) + tail
+        tail = _last(tail, self._tail_room)
+        head = "".join(self._head)
+        return head + gap(len(head) + len(tail), self.chars) + tail
+
+    def _keep(self, text: str) -> None:
+        if self._head_room:
+            self._head.append(text[: self._head_room])
+            text = text[self._head_room :]
+            self._head_room -= len(self._head[-1])
+        if text:
+            self._tail.append(_last(text, 2 * self._tail_room))
+            self._tail_chars += len(self._tail[-1])
+        if self._tail_chars > 4 * self._tail_room:
+            self._tail = [_last("".join(self._tail), 2 * self._tail_room)]
+            self._tail_chars = len(self._tail[0])
+
+
+class Stream(io.TextIOBase):
+    """What model code finds as `sys.stdout` and `sys.stderr`, in all blocks: a handler made in one works in the next.
+
+    Attributes:
+        output: where the text goes, the running block's; `None` between blocks, when it is dropped.
+    """
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.output: Output | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str, /) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if text and self.output is not None:
+            self.output.write(str.__str__(text))
+        return len(text)
+
+    def reconfigure(self, **options: object) -> None:
+        """Ignore `options`: the text is kept as it is, whatever the encoding."""
+
+    def close(self) -> None:
+        """Stay open, for the next block."""
+
+    @property
+    def buffer(self) -> Bytes:
+        """Takes bytes, as `sys.stdout.buffer` does."""
+        return Bytes(self)
+
+
+class Bytes(io.RawIOBase):
+    """Bytes written to a `Stream`; what is not UTF-8 is shown as escapes."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
+        self._stream.write(bytes(data).decode("utf-8", "backslashreplace"))
+        return len(data)
+
+
+class NoInput(io.TextIOBase):
+    """What model code finds as `sys.stdin`: reading raises, as nobody can type."""
+
+    name = "<stdin>"
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> str:
+        raise EOFError("nobody can type here: input() and sys.stdin give nothing. Work from `context`.")
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+        return self.read()
+
+    def close(self) -> None:
+        """Stay open: `exit()` closes stdin on its way out."""

@@ -1,0 +1,221 @@
+"""Parse: a reply's text -> its code blocks and the final answer written in its text.
+
+In: the root model's reply, any text at all. Out: `Parsed`. Nothing here runs code, and nothing here fails: the work
+grows linearly with the reply, whatever it holds. What a final answer in the text means is decided in `finish.py`.
+
+>>> parse("Let me look.\\n```repl\\nprint(len(context))\\n```").blocks
+(CodeBlock(code='print(len(context))', language='repl'),)
+>>> parse("**FINAL(42)**").finals
+(Final(kind='literal', text='42'),)
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .finals import LEAD, Final, Finals, is_final
+from .source import TripleQuotes, compiles, dedent
+from .types import CodeBlock
+
+LANGUAGES = ("repl", "python", "py")
+"""Fence tags, in lower case, whose content is executed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a reply holds.
+
+    Attributes:
+        blocks: code blocks in the order written.
+        finals: final answers in the text, in the order written.
+        fenced_final: a `FINAL(...)` line stands inside a fence that is not code, where it is not read.
+    """
+
+    blocks: tuple[CodeBlock, ...] = ()
+    finals: tuple[Final, ...] = ()
+    fenced_final: bool = False
+
+
+def parse(reply: str) -> Parsed:
+    """Read `reply`: code fences tagged as in `LANGUAGES` become blocks, the text outside all fences is read for finals.
+
+    Private thoughts (`<think>...</think>` at the start) are not part of what the model says and are skipped.
+    """
+    return _Reader(_without_thoughts(reply.replace("\r\n", "\n"))).read()
+
+
+def _without_thoughts(reply: str) -> str:
+    if not reply.lstrip().startswith("<think>"):
+        return reply
+    _, closed, said = reply.partition("</think>")
+    return said if closed else reply
+
+
+# --- Fences ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Fence:
+    """A line of three or more back-ticks or tildes. `info` is what follows them: the tag, or nothing."""
+
+    mark: str
+    length: int
+    info: str
+
+    @property
+    def tag(self) -> str:
+        """Language tag in lower case, `""` when there is none."""
+        words = self.info.replace("{", " ").replace("}", " ").split()
+        return words[0].lower().lstrip(".") if words else ""
+
+    @property
+    def is_code(self) -> bool:
+        return self.tag in LANGUAGES
+
+    def closes(self, opening: _Fence) -> bool:
+        return self.mark == opening.mark and self.length >= opening.length and not self.info
+
+    def interrupts(self, opening: _Fence) -> bool:
+        """Whether this opens a code block inside one that the model forgot to close (or opened by a stray fence)."""
+        return self.is_code and self.mark == opening.mark and self.length >= opening.length
+
+
+def _fence(line: str) -> _Fence | None:
+    """The fence that `line` is.
+
+    >>> _fence("  1. ~~~~ Python")
+    _Fence(mark='~', length=4, info='Python')
+    """
+    if "```" not in line and "~~~" not in line:
+        return None
+    lead = LEAD.match(line)
+    rest = line[lead.end() :] if lead else line
+    mark = rest[:1]
+    info = rest.lstrip(mark) if mark in ("`", "~") else rest
+    length = len(rest) - len(info)
+    if length < 3 or (mark == "`" and "`" in info):
+        return None
+    return _Fence(mark, length, info.strip())
+
+
+def _fence_after_text(line: str) -> _Fence | None:
+    """The code fence that ends `line` after some text: ``Let me look: ```repl``."""
+    start = line.rfind("```")
+    if start <= 0:
+        return None
+    length = len(line[: start + 3]) - len(line[: start + 3].rstrip("`"))
+    found = _Fence("`", length, line[start + 3 :].strip())
+    return found if found.is_code and found.tag == found.info.lower() else None
+
+
+class _Reader:
+    """One pass over the lines of a reply."""
+
+    def __init__(self, reply: str) -> None:
+        self.lines = reply.split("\n")
+        self.fences = [_fence(line) for line in self.lines]
+        self.fence_lines = [number for number, fence in enumerate(self.fences) if fence is not None]
+        self.spare = 2 * len(reply) + 1_000  # characters that may be looked at twice; keeps hostile replies linear
+        self.blocks: list[CodeBlock] = []
+        self.finals: list[Final] = []
+        self.fenced_final = False
+        self.texts = Finals(reply)
+
+    def read(self) -> Parsed:
+        at = 0
+        while at < len(self.lines):
+            fence = self.fences[at]
+            if fence is None:
+                at = self._text_line(at)
+            elif fence.is_code:
+                at = self._code(at, fence)
+            else:
+                at = self._other_fence(at, fence)
+        return Parsed(tuple(self.blocks), tuple(self.finals), self.fenced_final)
+
+    def _text_line(self, at: int) -> int:
+        """Read a line outside every fence; return the line to go on with."""
+        found = self.texts.final(self.lines[at], at)
+        if found is not None:
+            final, last = found
+            if self._fences_between(at, last) % 2 == 0:
+                self.finals.append(final)
+                return last + 1
+        opening = _fence_after_text(self.lines[at])
+        if opening is not None and self._is_code_after_text(at, opening):
+            return self._code(at, opening)
+        return at + 1
+
+    def _fences_between(self, first: int, last: int) -> int:
+        return bisect_right(self.fence_lines, last) - bisect_right(self.fence_lines, first)
+
+    def _is_code_after_text(self, at: int, opening: _Fence) -> bool:
+        """Whether what follows a fence that does not begin its line is code: only then it can be meant as a fence."""
+        end = next(self._ends(at, opening), len(self.lines))
+        code = self._code_between(at, end)
+        self.spare -= len(code) + end - at
+        return self.spare >= 0 and compiles(code)
+
+    def _other_fence(self, at: int, opening: _Fence) -> int:
+        """Skip a fence that is not code; a code fence inside an untagged one counts as the code it is."""
+        for line in range(at + 1, len(self.lines)):
+            fence = self.fences[line]
+            if fence is None:
+                self.fenced_final = self.fenced_final or is_final(self.lines[line])
+            elif fence.closes(opening):
+                return line + 1
+            elif not opening.info and fence.interrupts(opening):
+                return line
+        return len(self.lines)
+
+    def _code(self, at: int, opening: _Fence) -> int:
+        end = self._code_end(at, opening)
+        code = self._code_between(at, end)
+        if code.strip():
+            self.blocks.append(CodeBlock(code, opening.tag))
+        closing = self.fences[end] if end < len(self.lines) else None
+        return end + 1 if closing is not None and closing.closes(opening) else end
+
+    def _code_end(self, at: int, opening: _Fence) -> int:
+        """The line that ends the block opened in line `at`.
+
+        That is the first closing fence; if the code up to there does not compile because the fence stands in a
+        string literal, it is the first fence outside of strings, if the code up to that one compiles.
+        """
+        ends = self._ends(at, opening)
+        first = next(ends, len(self.lines))
+        outside = self._first_outside_strings(at, first, ends)
+        if outside == first or compiles(self._code_between(at, first)):
+            return first
+        return outside if compiles(self._code_between(at, outside)) else first
+
+    def _ends(self, at: int, opening: _Fence) -> Iterator[int]:
+        """The lines that may end the block opened in line `at`."""
+        for place in range(bisect_right(self.fence_lines, at), len(self.fence_lines)):
+            line = self.fence_lines[place]
+            fence = self.fences[line]
+            if fence is not None and (fence.closes(opening) or fence.interrupts(opening)):
+                yield line
+
+    def _first_outside_strings(self, at: int, first: int, ends: Iterable[int]) -> int:
+        """The first of `first` and `ends` that is not inside a triple-quoted string; `first` if there is none."""
+        strings = TripleQuotes()
+        strings.feed(self.lines[at + 1 : first])
+        if not strings.quote:
+            return first
+        last = first
+        for end in (*([] if first == len(self.lines) else ends), len(self.lines)):
+            between = self.lines[last:end]
+            self.spare -= sum(map(len, between)) + len(between)
+            if self.spare < 0:
+                return first
+            strings.feed(between)
+            if not strings.quote:
+                return end
+            last = end
+        return first
+
+    def _code_between(self, opening: int, end: int) -> str:
+        return "\n".join(dedent(self.lines[opening + 1 : end]))

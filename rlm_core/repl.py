@@ -1,0 +1,386 @@
+"""REPL: a code block -> an Observation.
+
+In: one code block. Out: what it printed, the value of its last expression, the traceback of the exception that ended
+it. One namespace lives as long as the `Repl`; the names in it that are ours are put back after each block. The final
+answer is kept in `Repl.final`, so that model code cannot lose it by catching what ends its block.
+
+Nothing here calls a model: functions that do are given to `reserve`. Model code runs in this very interpreter; keeping
+it from harm is the worker's and the host's work.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import linecache
+import sys
+import time
+import types
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+from .errors import ConfigError, StopRun, SubCallError
+from .faults import render
+from .output import NoInput, Output, Stream, cut
+from .types import Observation
+
+T = TypeVar("T")
+
+RESERVED = (
+    "context",
+    "answer",
+    "FINAL",
+    "FINAL_VAR",
+    "SHOW_VARS",
+    "llm_query",
+    "llm_batch",
+    "llm_query_batched",
+    "SubCallError",
+)
+"""Names that are ours in every run; no tool may take one of them."""
+
+_FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+_NOT_ANSWERS = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.ModuleType,
+    types.GeneratorType,
+    types.CoroutineType,
+    type,
+)
+
+
+class Repl:
+    """A Python prompt for a model.
+
+    Args:
+        context: the run's data, bound to `context`.
+        max_chars: most characters kept of a block's output, of its value and of its traceback, each.
+
+    Attributes:
+        final: the final answer, once model code has given one.
+        interrupted: whether a `KeyboardInterrupt` ended a block: the user pressed stop.
+    """
+
+    def __init__(self, context: object = "", *, max_chars: int = 20_000) -> None:
+        self.final: str | None = None
+        self.interrupted = False
+        self.max_chars = max_chars
+        self._streams = Stream("<stdout>"), Stream("<stderr>")
+        self._module = types.ModuleType("__main__")
+        self.namespace: dict[str, Any] = self._module.__dict__
+        self._blocks = 0
+        self._flags = 0
+        self._answer: dict[str, object] = {"content": "", "ready": False}
+        self._reserved: dict[str, object] = {}
+        self.reserve(
+            {
+                "context": context,
+                "answer": self._answer,
+                "SubCallError": SubCallError,
+                **_finishing_functions(self),
+            }
+        )
+
+    def reserve(self, names: Mapping[str, object]) -> None:
+        """Bind `names`, now and again after each block that rebinds or deletes them.
+
+        Raises:
+            ConfigError: one of them is taken already; it is named.
+        """
+        for name, value in names.items():
+            if name in self._reserved:
+                raise ConfigError(f"the name {name!r} is taken in the REPL; choose another.")
+            self._reserved[name] = value
+            self.namespace[name] = value
+
+    def execute(self, code: str, *, on_output: Callable[[str], object] = lambda text: None) -> Observation:
+        """Run one block and tell what came of it; whatever the block does is in the result, nothing is raised.
+
+        Args:
+            code: Python source.
+            on_output: called with each piece of output as it is printed.
+
+        >>> Repl().execute("print('hi')\\n6 * 7").value
+        '42'
+        """
+        filename = self._register(code)
+        output = Output(self.max_chars, on_output)
+        started = time.perf_counter()
+        with self._prompt(output):
+            value, error = self._guarded(lambda: self._evaluate(code, filename))
+            _, error_after = self._guarded(lambda: self._after_block(output))
+        return Observation(
+            stdout=output.text(),
+            stdout_chars=output.chars,
+            value=value,
+            error=error or error_after,
+            seconds=time.perf_counter() - started,
+        )
+
+    # --- Finishing: the answer so far -------------------------------------------------------------------------------
+
+    @property
+    def partial(self) -> str:
+        """The answer that the REPL holds so far, `""` if none."""
+        if self.final is not None:
+            return self.final
+        content = self._answer.get("content")
+        if content is None or isinstance(content, str):
+            return str.__str__(content or "")
+        text, _ = self._aside(lambda: _plain(content))
+        return text or ""
+
+    def check_running(self) -> None:
+        """Raise `StopRun` when there is a final answer: a block that swallowed the first one is stopped again."""
+        if self.final is not None:
+            raise StopRun
+
+    def finish(self, value: object, *, said: str = "FINAL(...)") -> None:
+        """Take `value` as the final answer; the first one counts.
+
+        Args:
+            value: what the model answers with; the `answer` dictionary stands for its content.
+            said: what the model wrote, for messages.
+
+        Raises:
+            ValueError: it is empty.
+            TypeError: it is a function, a module or the like.
+        """
+        if isinstance(value, dict) and {"content"} <= value.keys() <= {"content", "ready"}:
+            value = value["content"]
+        if isinstance(value, _NOT_ANSWERS):
+            raise TypeError(f"{said}: a {type(value).__name__} is not an answer; give text or a value.")
+        text = "" if value is None else _plain(value)
+        if not text.strip():
+            raise ValueError(f"{said}: the answer is empty ({shown(value, 40)}). Work it out first, then finish.")
+        if self.final is None:
+            self.final = text
+
+    def finish_with_variable(self, name: str) -> str | None:
+        """Take the variable `name` as the final answer; return why that cannot be, or `None` when it is done."""
+
+        def finish() -> None:
+            self.finish(self.variable(name), said=f"FINAL_VAR({name})")
+
+        _, error = self._aside(finish)
+        return error.splitlines()[-1] if error else None
+
+    def variable(self, name: str) -> object:
+        """The value of the model's variable `name`.
+
+        Raises:
+            NameError: there is none; the message lists those that there are.
+        """
+        if name not in self.namespace or (name.startswith("__") and name.endswith("__")):
+            names = ", ".join(islice(self.variables(), 30)) or "none yet"
+            raise NameError(f"there is no variable {name!r}. Your variables: {names}.")
+        return self.namespace[name]
+
+    def holds_value(self, name: str) -> bool:
+        """Whether `name` is a variable that can be an answer (a module or a function cannot)."""
+        return name in self.namespace and not isinstance(self.namespace[name], _NOT_ANSWERS)
+
+    def variables(self) -> Iterator[str]:
+        """Names that the model has bound, in the order it did."""
+        return (name for name in list(self.namespace) if name not in self._reserved and not name.startswith("_"))
+
+    # --- One block, step by step ------------------------------------------------------------------------------------
+
+    def _register(self, code: str) -> str:
+        """Give the block a file name under which tracebacks and `inspect` find its source."""
+        self._blocks += 1
+        filename = f"<block {self._blocks}>"
+        linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+        return filename
+
+    def _evaluate(self, code: str, filename: str) -> str | None:
+        """Parse, compile, run; the `repr` of the last expression's value is returned, if there is one to show."""
+        tree = ast.parse(code, filename)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        body = self._compiled(tree, filename, "exec")
+        tail = self._compiled(ast.Expression(last.value), filename, "eval") if isinstance(last, ast.Expr) else None
+        exec(body, self.namespace)
+        value = eval(tail, self.namespace) if tail else None
+        return None if value is None else shown(value, self.max_chars)
+
+    def _compiled(self, tree: ast.Module | ast.Expression, filename: str, mode: str) -> types.CodeType:
+        """Compile; `from __future__` statements hold for all later blocks, as at a prompt."""
+        code: types.CodeType = compile(tree, filename, mode, flags=self._flags, dont_inherit=True)
+        self._flags |= code.co_flags & _FUTURES
+        return code
+
+    def _guarded(self, action: Callable[[], T]) -> tuple[T | None, str | None]:
+        """Do what runs model code; return its result, or the text of the exception that ended it."""
+        try:
+            return action(), None
+        except StopRun:
+            return None, None  # a final answer or a spent limit: run.py decides what happens next
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return None, "KeyboardInterrupt: the run was stopped."
+        except BaseException as fault:  # noqa: BLE001 - a fault in model code is data
+            error = render(fault, max_chars=self.max_chars)
+            self.namespace["last_error"] = BaseException.with_traceback(fault, None)  # without it frames live on
+            return None, error
+
+    def _aside(self, action: Callable[[], T]) -> tuple[T | None, str | None]:
+        """Do what may run model code (a `__str__`) outside of a block; what it prints is dropped."""
+        with self._prompt(Output(self.max_chars, lambda text: None)):
+            return self._guarded(action)
+
+    def _after_block(self, output: Output) -> None:
+        """Read `answer` and put back our names."""
+        bound = self.namespace.get("answer")
+        if bound is not self._answer:
+            self._adopt(bound, output)
+        for name, value in self._reserved.items():
+            if self.namespace.get(name, _MISSING) is not value:
+                self.namespace[name] = value
+                if name != "answer":
+                    output.write(f"[`{name}` is reserved and has its own value again: use another name for yours]\n")
+        if self._answer.get("ready") and self.final is None:
+            self._answer["ready"] = False
+            self.finish(self._answer.get("content"), said="answer")
+
+    def _adopt(self, bound: object, output: Output) -> None:
+        """Take over what model code bound to `answer`: a dictionary like ours, or else the answer's content."""
+        if isinstance(bound, Mapping) and ("content" in bound or "ready" in bound):
+            self._answer.update(content=bound.get("content", ""), ready=bound.get("ready", False))
+        elif bound is not None:
+            self._answer["content"] = bound
+            output.write('[`answer` is the dictionary you finish with: your value is now answer["content"]]\n')
+
+    # --- Surroundings -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _prompt(self, output: Output) -> Iterator[None]:
+        """Be `__main__`, with our streams; afterwards the interpreter is as it was, whatever the block did to it."""
+        with ExitStack() as stack:
+            stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
+            stack.callback(sys.settrace, sys.gettrace())
+            stack.callback(sys.setprofile, sys.getprofile())
+            stack.callback(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
+            stack.enter_context(_own_streams(*self._streams, output))
+            stack.enter_context(_warnings_shown())
+            sys.modules["__main__"] = self._module
+            self.namespace["__name__"] = "__main__"
+            yield
+
+
+_MISSING = object()
+
+
+@contextmanager
+def _own_streams(stdout: Stream, stderr: Stream, output: Output) -> Iterator[None]:
+    before = sys.stdin, sys.stdout, sys.stderr
+    stdout.output = stderr.output = output
+    sys.stdin, sys.stdout, sys.stderr = NoInput(), stdout, stderr
+    try:
+        yield
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
+        stdout.output = stderr.output = None
+
+
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
+    """Show warnings as text on stderr, as a prompt does; never as exceptions."""
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
+        warnings.showwarning = _show_warning
+        yield
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    sys.stderr.write(f"{filename}:{lineno}: {category.__name__}: {message}\n")
+
+
+def _finishing_functions(repl: Repl) -> dict[str, Callable[..., object]]:
+    """The functions by which model code ends the run, and the one that lists its variables."""
+
+    def FINAL(value: object) -> None:  # noqa: N802 - the name that models know
+        """Finish with `value` as the final answer."""
+        repl.check_running()
+        repl.finish(value)
+        raise StopRun
+
+    def FINAL_VAR(name: object) -> None:  # noqa: N802
+        """Finish with the value of the variable `name` as the final answer."""
+        repl.check_running()
+        repl.finish(_meant(repl, name), said="FINAL_VAR(...)")
+        raise StopRun
+
+    def SHOW_VARS() -> Listing:  # noqa: N802
+        """The variables bound so far, a line each: name, type and size."""
+        return Listing("\n".join(_variable_line(name, repl.namespace[name]) for name in repl.variables()))
+
+    return {"FINAL": FINAL, "FINAL_VAR": FINAL_VAR, "SHOW_VARS": SHOW_VARS}
+
+
+def _meant(repl: Repl, name: object) -> object:
+    """The value that `FINAL_VAR(name)` means: of the variable, or `name` itself where the quotes were left out."""
+    if not isinstance(name, str):
+        return name
+    bare = name.strip()
+    if not bare.isidentifier() and any(value is name for value in repl.namespace.values()):
+        return name
+    return repl.variable(bare)
+
+
+class Listing(str):
+    """Text that shows itself as it is when it is the last expression of a block."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str.__str__(self)
+
+
+def _variable_line(name: str, value: object) -> str:
+    size = f" of {len(value):,}" if isinstance(value, str | bytes | list | tuple | dict | set | frozenset) else ""
+    return f"{name}: {type(value).__name__}{size}"
+
+
+def _plain(value: object) -> str:
+    """`str(value)` as an exact `str`, whatever subclass `__str__` gives."""
+    return str.__str__(str(value))
+
+
+def shown(value: object, max_chars: int) -> str:
+    """`repr(value)`, at most `max_chars` of it, without making the whole of it for long plain values.
+
+    >>> shown("a" * 10, 4)
+    "'aa\\n[... 6 of 10 characters not shown ...]\\naa'"
+    """
+    if type(value) in (str, bytes) and len(value) > max_chars:  # type: ignore[arg-type]
+        return _shown_text(value, max_chars)  # type: ignore[arg-type]
+    if type(value) in (list, tuple, set, frozenset, dict) and len(value) > max_chars:  # type: ignore[arg-type]
+        return _shown_items(value, max_chars)
+    return cut(str.__str__(repr(value)), max_chars)
+
+
+def _shown_text(value: str | bytes, max_chars: int) -> str:
+    """Head and tail as in `cut`, each in the form of a literal."""
+    head, tail = repr(value[: max_chars - max_chars // 2]), repr(value[len(value) - max_chars // 2 :])
+    gone = f"\n[... {len(value) - max_chars:,} of {len(value):,} characters not shown ...]\n"
+    return head[:-1] + gone + tail[2 if isinstance(value, bytes) else 1 :]
+
+
+def _shown_items(value: Any, max_chars: int) -> str:
+    few = islice(value.items() if isinstance(value, dict) else value, max_chars // 4)
+    kind = type(value).__name__
+    return f"{kind} of {len(value):,} items, beginning {cut(repr(list(few)), max_chars)}"

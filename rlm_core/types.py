@@ -1,0 +1,127 @@
+"""The nouns: values that the other modules hand to each other.
+
+Nothing here does anything; each class says what it holds, in which unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
+Role = Literal["system", "user", "assistant"]
+CallKind = Literal["root", "sub"]
+StoppedBy = Literal[
+    "final_answer", "max_iterations", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation with a model."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """One code fence of a reply. `language` is the fence's tag in lower case (`"repl"`, `"python"`, `"py"`)."""
+
+    code: str
+    language: str = "repl"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What executing one code block gave.
+
+    Attributes:
+        stdout: what it printed, stdout and stderr in the order written; head and tail when it was over the cap.
+        stdout_chars: how many characters it printed before any cut.
+        value: `repr` of the value of its last expression, or `None` when there is none to show.
+        error: traceback of the exception that ended it, or `None`.
+        seconds: wall-clock time of the block.
+    """
+
+    stdout: str = ""
+    stdout_chars: int = 0
+    value: str | None = None
+    error: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """What calls to one model used. Tokens are the provider's own count; 0 where it reports none."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: ModelUsage) -> ModelUsage:
+        return ModelUsage(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+Usage: TypeAlias = Mapping[str, ModelUsage]
+"""Model name (`"openai:gpt-5-mini"`) -> what it used in the whole tree of runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One prompt on its way to a model.
+
+    Attributes:
+        messages: the whole conversation, oldest first.
+        model: `"provider:name"`, or `None` for the default of `kind`.
+        kind: `"root"` for an iteration's call, `"sub"` for one made by model code.
+    """
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    kind: CallKind = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered. `model` is the one that did, which may differ from the one asked for."""
+
+    text: str
+    model: str = ""
+    usage: ModelUsage = ModelUsage(calls=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A JSON value that model code finds in the REPL under `name`; `description` is its line in the prompt."""
+
+    name: str
+    value: Json
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        answer: the final answer, or the best partial one when `stopped_by` is not `"final_answer"`; may be empty.
+        iterations: how many replies of the root model were used.
+        seconds: wall-clock time of the run.
+        usage: tokens and calls per model, children included.
+        stopped_by: why it ended.
+        detail: one sentence for the user when it did not end with a final answer.
+    """
+
+    answer: str
+    iterations: int
+    seconds: float
+    usage: Usage = field(default_factory=lambda: MappingProxyType({}))
+    stopped_by: StoppedBy = "final_answer"
+    detail: str = ""
