@@ -1,0 +1,91 @@
+"""Access log: one JSON line for each request, without a word of any prompt or reply.
+
+In: requests on their way through. Out: lines on the logger `rlm_server.access`, such as
+
+    {"time": "2026-01-31T12:00:00.000Z", "id": "9f...", "method": "POST", "path": "/api/rlm", "status": 200,
+     "seconds": 0.41, "bytes_in": 90, "bytes_out": 31, "model": "builtin:extractive", "calls": 1}
+
+Whoever answers a request adds facts to its line with `record`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from datetime import UTC, datetime
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger("rlm_server.access")
+FACTS = "rlm_server.facts"
+MAX_PATH = 200
+
+
+def record(scope: Scope, **facts: str | int) -> None:
+    """Add `facts` to the log line of the request in `scope`; never text that a user or a model wrote."""
+    scope.setdefault(FACTS, {}).update(facts)
+
+
+class AccessLog:
+    """Counts and times each request, gives it an id (`X-Request-Id`), and logs its line when it is over."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        line = _Line(scope)
+        try:
+            await self.app(scope, line.counting(receive), line.watching(send))
+        finally:
+            logger.info(line.text())
+
+
+class _Line:
+    """What is known of one request so far."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.id = secrets.token_hex(8)
+        self.scope = scope
+        self.facts: dict[str, str | int] = scope.setdefault(FACTS, {})
+        self.began = time.perf_counter()
+        self.status = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    def counting(self, receive: Receive) -> Receive:
+        async def counted() -> Message:
+            message = await receive()
+            self.bytes_in += len(message.get("body", b""))
+            return message
+
+        return counted
+
+    def watching(self, send: Send) -> Send:
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = self.id
+            self.bytes_out += len(message.get("body", b""))
+            await send(message)
+
+        return watched
+
+    def text(self) -> str:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        fixed = {
+            "time": now,
+            "id": self.id,
+            "method": self.scope["method"],
+            "path": self.scope["path"][:MAX_PATH],
+            "status": self.status,
+            "seconds": round(time.perf_counter() - self.began, 4),
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+        }
+        return json.dumps({**fixed, **self.facts})

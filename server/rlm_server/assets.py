@@ -1,0 +1,46 @@
+"""Where the page, the worker's modules and the built assets lie on this machine.
+
+In a checkout they are used in place; an installed wheel carries them under `_static`. Nothing here reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlm_core import ConfigError
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """Folders that the server hands out.
+
+    Attributes:
+        web: the page (`/`, `/page/`).
+        worker: the host-side modules (`/rlm/`).
+        assets: versioned files and their manifest (`/rlm/assets/`).
+        vendor: libraries that the page imports (`/vendor/`).
+    """
+
+    web: Path
+    worker: Path
+    assets: Path
+    vendor: Path
+
+
+def find_assets() -> Assets:
+    """Find the folders of this installation.
+
+    Raises:
+        ConfigError: they are not built yet; the message names the command that builds them.
+    """
+    static = PACKAGE / "_static"
+    if static.is_dir():
+        return Assets(static / "web", static / "worker", static / "assets", static / "assets" / "vendor")
+    checkout = PACKAGE.parent.parent
+    built = checkout / "build" / "assets"
+    if not (built / "manifest.json").is_file():
+        raise ConfigError(f"The browser assets are not built: {built} has no manifest.json. Run `make assets`.")
+    return Assets(checkout / "web", checkout / "worker", built, built / "vendor")

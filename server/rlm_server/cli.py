@@ -1,0 +1,177 @@
+"""The command `pyodide-rlm`: serve the page, ask a question without a window, look after the set-up.
+
+Progress goes to stderr and the answer to stdout. Exit status: 0 a final answer, 1 a fault, 2 wrong usage, 3 a limit,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rlm_core import ConfigError, RLMError
+
+if TYPE_CHECKING:
+    from .headless import HeadlessResult
+
+FINAL, FAULT, USAGE, LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error": FAULT, "worker_lost": FAULT}
+LOOPBACK = "127.0.0.1"
+PORT = click.IntRange(0, 65535)
+CONTEXT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pyodide-rlm")
+def main() -> None:
+    """Recursive language models in the browser: ask questions over contexts of any size."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on; RLM_HOST, else 127.0.0.1.")
+@click.option("--port", type=PORT, help="0 takes a free one; RLM_PORT, else 8000.")
+def serve(host: str | None, port: int | None) -> None:
+    """Serve the page and forward its model calls; the access log goes to stderr, a JSON line each."""
+    from .app import create_app
+    from .serving import serve_until_signal
+    from .settings import load_settings
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("rlm_server").setLevel(logging.INFO)
+    with _reported():
+        settings = load_settings(host=host, port=port)
+        serve_until_signal(create_app(settings), host=settings.host, port=settings.port, ready=_say_where)
+
+
+@main.command()
+@click.argument("question")
+@click.option("--context", "files", multiple=True, type=CONTEXT_FILE, help="A file to ask about; may be repeated.")
+@click.option("--model", help="Model of the iterations, as provider:name.")
+@click.option("--sub-model", help="Model of the sub-calls; default: the same.")
+@click.option("--max-iterations", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--max-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that the run may take.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
+@click.option(
+    "--trajectory", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write the log here."
+)
+def run(
+    question: str,
+    files: tuple[Path, ...],
+    model: str | None,
+    sub_model: str | None,
+    max_iterations: int,
+    max_timeout: float | None,
+    as_json: bool,
+    trajectory: Path | None,
+) -> None:
+    """Ask QUESTION over the context in a headless browser, and print the answer."""
+    options = {
+        "model": model,
+        "subModel": sub_model,
+        "maxIterations": max_iterations,
+        "maxTimeout": None if max_timeout is None else max_timeout * 1000,
+    }
+    chosen = {name: value for name, value in options.items() if value is not None}
+    with _reported(), _serving(0) as url:
+        result = asyncio.run(_ask(url, question, files, chosen))
+    if trajectory is not None:
+        trajectory.write_text(result.trajectory, encoding="utf-8")
+    click.echo(json.dumps(_summary(result), ensure_ascii=False) if as_json else result.answer)
+    if result.stopped_by != "final_answer":
+        click.echo(f"No final answer: {result.detail or result.stopped_by}", err=True)
+    sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
+
+
+@main.command()
+def doctor() -> None:
+    """Check browser, node, assets, providers and isolation; one line each, with the remedy."""
+    from .doctor import examine
+
+    healthy = True
+    for finding in examine():
+        healthy &= finding.ok
+        click.echo(f"{'ok     ' if finding.ok else 'missing'} {finding.name}: {finding.text}")
+    sys.exit(FINAL if healthy else FAULT)
+
+
+@main.command()
+@click.option("--port", default=0, type=PORT, help="Default: a free one.")
+def demo(port: int) -> None:
+    """Ask the sample question over the bundled sample, with the built-in stand-in model; then keep serving."""
+    from .assets import find_assets
+
+    samples = find_assets().web / "samples"
+    sample = json.loads((samples / "samples.json").read_text(encoding="utf-8"))[0]
+    path = samples / sample["file"]
+    with _reported(), _serving(port) as url:
+        click.echo(f"Question: {sample['question']}\nContext:  {sample['title']} ({path.stat().st_size:,} bytes)")
+        options = {"model": "builtin:extractive", "subModel": "builtin:extractive"}
+        result = asyncio.run(_ask(url, sample["question"], (path,), options))
+        click.echo(f"\nAnswer ({result.total_time / 1000:.1f} s):\n{result.answer}\n\nThe page: {url}")
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            click.echo("Ctrl-C stops the server.")
+            _wait_for_ctrl_c()
+    sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
+
+
+async def _ask(url: str, question: str, files: tuple[Path, ...], options: Mapping[str, Any]) -> HeadlessResult:
+    from .headless import open_page
+    from .progress import Progress
+
+    async with open_page(url) as page:
+        loop = asyncio.get_running_loop()
+        stops: set[asyncio.Task[None]] = set()
+        loop.add_signal_handler(signal.SIGINT, lambda: stops.add(loop.create_task(page.stop())))
+        return await page.ask(question, context=files, options=options, on_event=Progress(sys.stderr.write))
+
+
+def _say_where(url: str) -> None:
+    click.echo(f"pyodide-rlm is at {url}  (Ctrl-C stops it)", err=True)
+
+
+def _serving(port: int) -> AbstractContextManager[str]:
+    from .app import create_app
+    from .serving import serving
+    from .settings import load_settings
+
+    return serving(create_app(load_settings(host=LOOPBACK, port=port)), host=LOOPBACK, port=port)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """An error of ours becomes one line on stderr and an exit status."""
+    try:
+        yield
+    except RLMError as fault:
+        click.echo(f"error: {fault}", err=True)
+        sys.exit(USAGE if isinstance(fault, ConfigError) else FAULT)
+
+
+def _summary(result: HeadlessResult) -> dict[str, Any]:
+    return {
+        "answer": result.answer,
+        "iterations": result.iterations,
+        "totalTime": result.total_time,
+        "usage": result.usage,
+        "stopped_by": result.stopped_by,
+    }
+
+
+def _wait_for_ctrl_c() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+
+
+if __name__ == "__main__":
+    main()

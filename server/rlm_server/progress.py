@@ -1,0 +1,76 @@
+"""Progress: events as lines for a terminal.
+
+In: events in their JSON form. Out: text. One call per event; output of running code appears as it is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Progress:
+    """Write each event to `write` in a few readable lines.
+
+    Args:
+        write: takes text as it is, newlines included (`sys.stderr.write`).
+    """
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._calls = self._failed = self._waiting = 0
+        self._at_line_start = True
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Show one event; types that say nothing to a reader are passed over."""
+        show = getattr(self, f"_{event['type']}", None)
+        if show is not None:
+            show(event)
+
+    def _line(self, text: str = "") -> None:
+        self._write(("" if self._at_line_start else "\n") + text + "\n")
+        self._at_line_start = True
+
+    def _notice(self, event: dict[str, Any]) -> None:
+        self._line(f"  note: {event['text']}")
+
+    def _iteration_started(self, event: dict[str, Any]) -> None:
+        self._line(f"\nIteration {event['iteration']}  ({event['seconds']:.1f} s)")
+
+    def _block_started(self, event: dict[str, Any]) -> None:
+        self._line("  code:")
+        for line in event["code"].splitlines():
+            self._line(f"    {line}")
+        self._line("  output:")
+
+    def _output(self, event: dict[str, Any]) -> None:
+        for piece in event["text"].splitlines(keepends=True):
+            self._write(("    " if self._at_line_start else "") + piece)
+            self._at_line_start = piece.endswith("\n")
+
+    def _call_started(self, event: dict[str, Any]) -> None:
+        if event["kind"] == "sub":
+            self._calls += 1
+            self._waiting += 1
+
+    def _call_finished(self, event: dict[str, Any]) -> None:
+        self._waiting = max(0, self._waiting - 1)
+        self._failed += event["error"] is not None
+
+    def _block_finished(self, event: dict[str, Any]) -> None:
+        observation = event["observation"]
+        if observation["value"] is not None:
+            self._line(f"    {observation['value']}")
+        if observation["error"]:
+            for line in observation["error"].splitlines():
+                self._line(f"    {line}")
+        if self._calls:
+            self._line(f"  sub-calls: {self._calls}, failed: {self._failed}")
+        self._calls = self._failed = 0
+
+    def _run_finished(self, event: dict[str, Any]) -> None:
+        calls = sum(usage["calls"] for usage in event["usage"].values())
+        self._line(
+            f"\nStopped by {event['stopped_by']} after {event['iterations']} iterations, {calls} model calls, "
+            f"{event['seconds']:.1f} s"
+        )

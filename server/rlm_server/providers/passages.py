@@ -1,0 +1,112 @@
+"""Passages: a text cut into the smallest pieces worth quoting.
+
+In: any text. Out: sentences of prose (hard-wrapped lines joined), whole lines of logs, tables and key-value data,
+windows of text that has neither. Each is quoted as it stands, with its white space folded to single spaces. Nothing
+here ranks; see `ranking.py`.
+"""
+
+# ruff: noqa: RUF001 - the quotation marks and full-width stops of other scripts are meant
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby, pairwise
+
+LONGEST = 400
+"""Most characters of a passage that has no sentence end in it; longer ones are cut into windows."""
+WINDOW = 300
+OVERLAP = 100
+
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[」』”]?")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\"“])(?:[A-Z]|[A-Z]\.[A-Z]|Mrs?|Ms|Drs?|Prof|Capt|Col|Gen|Lt|Sgt|Rev|Hon|St|Jr|Sr|No|Nos|vs|etc|e\.g|i\.e|cf|"
+    r"ca|approx|Fig|vol|pp?|Inc|Ltd|Co|Corp|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.$"
+)
+_RECORD = re.compile(
+    r"\s*[\[{<|#]|\s*\d+[-/:.]\d|.*(?:\t|\||\w[,;]\w[^,;]*[,;]\w|[^;.]{1,40};[^;.]{1,40};|\w=\S)|\s*[\w.\- ]{1,40}:\s"
+)
+_LEANS_BACK = re.compile(r"(?:He|She|It|They|This|That|These|Those|His|Her|Its|Their|There|Here|Then)\b")
+
+
+def passages(text: str) -> list[str]:
+    """Cut `text` into passages, in reading order.
+
+    A short paragraph also comes whole, and a sentence that leans on the one before it ("She hid it ...") also with that
+    one: what answers a question is often said in two sentences.
+
+    >>> passages("Dr. Holm left.  She took the key.")
+    ['Dr. Holm left.', 'She took the key.', 'Dr. Holm left. She took the key.']
+    """
+    found: list[str] = []
+    for paragraph in _paragraphs(text):
+        sentences = list(_sentences(paragraph))
+        found.extend(sentences)
+        if len(sentences) > 1 and len(paragraph) <= LONGEST:
+            found.append(paragraph)
+        else:
+            found.extend(_with_leads(sentences))
+    return found
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Join the lines of hard-wrapped prose; every other line stands for itself."""
+    for filled, lines in groupby((" ".join(line.split()) for line in text.splitlines()), key=bool):
+        block = list(lines) if filled else []
+        if _is_wrapped(block):
+            yield " ".join(block)
+        else:
+            yield from block
+
+
+def _is_wrapped(lines: list[str]) -> bool:
+    """Whether `lines` are one text wrapped at a width: the next line's first word would seldom have fitted."""
+    width = max(map(len, lines), default=0)
+    if len(lines) < 2 or not 40 <= width <= 120:
+        return False
+    full = [len(line) + len(following.split(" ", 1)[0]) >= width - 2 for line, following in pairwise(lines)]
+    return sum(full) >= 0.7 * len(full) and sum(map(bool, map(_RECORD.match, lines))) <= len(lines) // 4
+
+
+def _sentences(paragraph: str) -> Iterator[str]:
+    if len(paragraph) <= LONGEST and _RECORD.match(paragraph):
+        yield paragraph
+        return
+    start = 0
+    for end in _SENTENCE_END.finditer(paragraph):
+        if paragraph[end.end() : end.end() + 1].islower() or _ABBREVIATION.search(
+            paragraph[start : end.end()].rstrip()
+        ):
+            continue
+        yield from _windows(paragraph[start : end.end()].rstrip())
+        start = end.end()
+    if start < len(paragraph):
+        yield from _windows(paragraph[start:])
+
+
+def _windows(sentence: str) -> Iterator[str]:
+    """Cut what is too long to quote into overlapping windows, at spaces and commas where there are any."""
+    if len(sentence) <= LONGEST:
+        yield sentence
+        return
+    start = 0
+    while start < len(sentence):
+        end = _breakpoint(sentence, start + WINDOW)
+        yield sentence[start:end].strip()
+        if end == len(sentence):
+            return
+        start = _breakpoint(sentence, end - OVERLAP)
+
+
+def _breakpoint(text: str, near: int) -> int:
+    """Return the end of the word or field at `near`; `near` itself in text that has no such ends."""
+    if near >= len(text):
+        return len(text)
+    ends = [place + 1 for mark in (" ", ",", ";") if (place := text.rfind(mark, near - OVERLAP // 2, near)) >= 0]
+    return max(ends, default=near)
+
+
+def _with_leads(sentences: list[str]) -> Iterator[str]:
+    for lead, sentence in pairwise(sentences):
+        if _LEANS_BACK.match(sentence) and len(lead) + len(sentence) < LONGEST:
+            yield f"{lead} {sentence}"

@@ -1,0 +1,213 @@
+"""Settings: everything that can be set about the server, from the environment or a `.env` file.
+
+In: environment variables (`RLM_PORT=9000`, `OPENAI_API_KEY=...`). Out: one checked `Settings`.
+Keys are held as `SecretStr`; no error, log or `repr` of this module shows one. Nothing here opens a connection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from rlm_core.errors import ConfigError
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+MIB = 1024 * 1024
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (a name or an address, without brackets) can only mean this machine.
+
+    >>> is_loopback("127.0.0.2"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host.lower() in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _names(value: object) -> object:
+    """Split `"a, b"` into `("a", "b")`; anything else is left to the field's own check."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+def _blank_is_unset(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _usable_key(key: SecretStr | None) -> SecretStr | None:
+    """A key goes into a header: what cannot stand there would come back in an error that quotes it."""
+    if key is None:
+        return None
+    text = key.get_secret_value().strip()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a key must be printable ASCII without spaces; check how it was pasted")
+    return SecretStr(text)
+
+
+def _upstream_url(url: str) -> str:
+    """An upstream is reached by https, or on loopback by http; its URL holds no user name, query or fragment."""
+    if url in ("", "none"):
+        return ""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ValueError("must begin with https://, or with http:// and a loopback address: keys never travel in clear")
+    if not host or parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be scheme, host and path only: no user name, query or fragment")
+    return url.rstrip("/")
+
+
+def _origin(origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f"{origin!r} is not an origin: write scheme://host[:port], without a path")
+    return origins
+
+
+def _model_names(models: tuple[str, ...]) -> tuple[str, ...]:
+    for model in models:
+        provider, _, name = model.partition(":")
+        if not provider or not name:
+            raise ValueError(f"{model!r} is not a model: write provider:name, such as openai:gpt-5-mini")
+    return models
+
+
+def _model_name(model: str) -> str:
+    return _model_names((model,))[0] if model else model
+
+
+def _header_text(sources: str) -> str:
+    if not sources.isascii() or not sources.isprintable() or ";" in sources or "," in sources:
+        raise ValueError("must be CSP sources separated by spaces, such as: 'self' https://example.org")
+    return sources
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_origin)]
+Models = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_model_names)]
+Key = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset), AfterValidator(_usable_key)]
+Url = Annotated[str, AfterValidator(_upstream_url)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What the server may do and whom it may ask.
+
+    Each field is read from the variable `RLM_<FIELD>`; those with a vendor's name are read from the vendor's own
+    variable (`OPENAI_API_KEY`), without the prefix. The environment wins over `.env`.
+
+    Attributes:
+        host: address to listen on. Anything but loopback needs `token`.
+        port: port to listen on; 0 takes a free one.
+        token: shared secret. On loopback it lets programs without an `Origin` header call the API
+            (`Authorization: Bearer ...`); on any other address every request needs it (browsers ask for it as a
+            password; the user name is ignored).
+        allowed_hosts: further exact values of the `Host` header that are ours (`rlm.example.org`), comma separated.
+        allowed_origins: exact origins of other sites whose pages may call the API, comma separated.
+        frame_ancestors: CSP sources that may put the page in a frame, separated by spaces.
+        models: models to offer, `provider:name`, comma separated; empty asks each configured provider for its list.
+        default_model: model for requests that name none; empty chooses one.
+        max_body_bytes: largest request body.
+        body_seconds: longest time that a request body may take to arrive.
+        concurrency: calls of one batch that are upstream at the same time.
+        max_upstream_bytes: largest reply that is read from an upstream, after decompression.
+        max_output_tokens: longest reply asked for where the dialect demands a number (Anthropic).
+        connect_seconds: longest wait for a connection to an upstream.
+        first_byte_seconds: longest silence of an upstream, before its first byte and between two.
+        total_seconds: longest time of one call, retries included.
+        models_seconds: longest wait for a provider's list of models.
+        models_cache_seconds: how long such a list is kept.
+        retries: how often a call is tried again after a refused connection, 408, 409, 429 or 5xx; at most 3.
+        retry_wait_seconds: wait before the first retry; doubles each time, with jitter.
+        max_retry_after_seconds: longest `Retry-After` that is waited for; a longer one ends the call.
+        openai_api_key, openai_base_url: OpenAI, or any server of its chat dialect (vLLM, LM Studio, llama.cpp).
+        anthropic_api_key, anthropic_base_url: Anthropic.
+        openrouter_api_key: OpenRouter.
+        gemini_api_key: Gemini, by its OpenAI-compatible endpoint.
+        ollama_base_url: where to look for Ollama; `none` does not look.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="RLM_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    token: Key = None
+    allowed_hosts: Names = ()
+    allowed_origins: Origins = ()
+    frame_ancestors: Annotated[str, AfterValidator(_header_text)] = "'none'"
+
+    models: Models = ()
+    default_model: Annotated[str, AfterValidator(_model_name)] = ""
+
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * MIB
+    body_seconds: Seconds = 30.0
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
+    max_upstream_bytes: Annotated[int, Field(ge=1024)] = 16 * MIB
+    max_output_tokens: Annotated[int, Field(ge=1)] = 8192
+
+    connect_seconds: Seconds = 5.0
+    first_byte_seconds: Seconds = 300.0
+    total_seconds: Seconds = 600.0
+    models_seconds: Seconds = 3.0
+    models_cache_seconds: Seconds = 300.0
+    retries: Annotated[int, Field(ge=0, le=3)] = 3
+    retry_wait_seconds: Annotated[float, Field(ge=0)] = 0.5
+    max_retry_after_seconds: Seconds = 60.0
+
+    openai_api_key: Key = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: Url = Field(default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
+    anthropic_api_key: Key = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: Url = Field(default="https://api.anthropic.com", validation_alias="ANTHROPIC_BASE_URL")
+    openrouter_api_key: Key = Field(default=None, validation_alias="OPENROUTER_API_KEY")
+    gemini_api_key: Key = Field(default=None, validation_alias="GEMINI_API_KEY")
+    ollama_base_url: Url = Field(default="http://127.0.0.1:11434/v1", validation_alias="OLLAMA_BASE_URL")
+
+    def configured_providers(self) -> list[str]:
+        """Names of the providers that can be asked, the built-in one last; Ollama is not here, it is found or not."""
+        own_server = self.openai_base_url != type(self).model_fields["openai_base_url"].default
+        configured = {
+            "openai": self.openai_api_key or own_server,
+            "anthropic": self.anthropic_api_key,
+            "openrouter": self.openrouter_api_key,
+            "gemini": self.gemini_api_key,
+        }
+        return [*(name for name, there in configured.items() if there), "builtin"]
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; `overrides` (by field name, `None` means not given) win over the environment.
+
+    Raises:
+        ConfigError: a value is impossible; the message names each such setting and never quotes its value.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as fault:
+        faults = fault.errors(include_url=False, include_context=False, include_input=False)
+    lines = [f"{_variable(error['loc'])}: {error['msg'].removeprefix('Value error, ')}" for error in faults]
+    raise ConfigError("Settings cannot be used. " + "; ".join(lines) + ".")
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0])
+    return name if name.isupper() else f"RLM_{name.upper()}"

@@ -1,0 +1,194 @@
+"""Wire: the request shapes of `/api/rlm`, checked, and the shapes of its replies.
+
+    {"messages": [{"role", "content"}], "model"?, "stream"?}     -> Conversation
+    {"prompt": "...", "model"?, "stream"?}                       -> Conversation of one user message
+    {"type": "batch", "prompts": [...], "model"?, "stream"?}     -> Batch
+
+In: any JSON value. Out: one of the two, or a `Problem` that names the offending field. What is not listed here is
+refused, so that nothing of the upstream (its URL, headers, tools) can be chosen by a client. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, cast, get_args
+
+from rlm_core.types import Json, Message, ModelUsage, Reply, Role
+
+from .problems import Problem
+
+MAX_BATCH = 1000
+ROLES = get_args(Role)
+SHAPES = '{"messages": [...]}, {"prompt": "..."} or {"type": "batch", "prompts": [...]}'
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One call: `messages` to `model` (`None` is the default one)."""
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many calls of one prompt each, to one model."""
+
+    prompts: tuple[str, ...]
+    model: str | None = None
+    stream: bool = False
+
+
+Asked: TypeAlias = Conversation | Batch
+
+
+def parse_request(body: object) -> Asked:
+    """Check `body` and return what it asks for.
+
+    Raises:
+        Problem: it is none of the three shapes, or a value in it is not allowed.
+
+    >>> parse_request({"prompt": "Hello"}).messages
+    (Message(role='user', content='Hello'),)
+    """
+    if not isinstance(body, dict):
+        raise _invalid(f"The body must be an object, not {_kind(body)}. Send {SHAPES}.")
+    if "type" in body:
+        return _batch(body)
+    if "messages" in body and "prompt" in body:
+        raise _invalid("`messages` and `prompt` exclude each other. Send one of them.")
+    if "messages" in body:
+        return _conversation(body)
+    if "prompt" in body:
+        return _prompt(body)
+    _only(body, ())
+    raise _invalid(f"There is neither `messages` nor `prompt` nor `type`. Send {SHAPES}.")
+
+
+def check_prompt(prompt: str) -> None:
+    """Refuse a prompt that asks nothing.
+
+    Raises:
+        Problem: `prompt` is empty or white space.
+    """
+    if not prompt or prompt.isspace():
+        raise Problem("empty-prompt", "The prompt is empty. Write what the model should answer.")
+
+
+def reply_json(reply: Reply) -> dict[str, Json]:
+    """`{text, model, usage}`."""
+    return {"text": reply.text, "model": reply.model, "usage": usage_json(reply.usage)}
+
+
+def usage_json(usage: ModelUsage) -> dict[str, Json]:
+    """`{calls, input_tokens, output_tokens}`."""
+    return {"calls": usage.calls, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+
+
+def batch_json(outcomes: Sequence[Reply | Problem]) -> dict[str, Json]:
+    """`{results, usage, errors?}`: a failed item is `null` in `results` and has an entry in `errors`."""
+    results: list[Json] = [outcome.text if isinstance(outcome, Reply) else None for outcome in outcomes]
+    usage = sum((outcome.usage for outcome in outcomes if isinstance(outcome, Reply)), ModelUsage())
+    errors: list[Json] = [
+        {"index": index, **outcome.to_json()} for index, outcome in enumerate(outcomes) if isinstance(outcome, Problem)
+    ]
+    whole: dict[str, Json] = {"results": results, "usage": usage_json(usage)}
+    return {**whole, "errors": errors} if errors else whole
+
+
+def item_json(index: int, outcome: Reply | Problem) -> dict[str, Json]:
+    """One line of a streamed batch: `{index, text, model, usage}` or `{index, error}`."""
+    if isinstance(outcome, Problem):
+        return {"index": index, "error": outcome.to_json()}
+    return {"index": index, **reply_json(outcome)}
+
+
+def _batch(body: Mapping[str, object]) -> Batch:
+    if body["type"] != "batch":
+        raise _invalid('`type` can only be "batch".')
+    _only(body, ("type", "prompts"))
+    prompts = body.get("prompts")
+    if not isinstance(prompts, list) or not prompts:
+        raise _invalid(f"`prompts` must be a list of at least one string, not {_kind(prompts)}.")
+    if len(prompts) > MAX_BATCH:
+        raise _invalid(f"`prompts` holds {len(prompts):,}; at most {MAX_BATCH:,} go into one batch. Send several.")
+    texts = tuple(_text(prompt, f"prompts[{index}]") for index, prompt in enumerate(prompts))
+    return Batch(texts, _model(body), _stream(body))
+
+
+def _prompt(body: Mapping[str, object]) -> Conversation:
+    _only(body, ("prompt",))
+    prompt = _text(body["prompt"], "prompt")
+    check_prompt(prompt)
+    return Conversation((Message("user", prompt),), _model(body), _stream(body))
+
+
+def _conversation(body: Mapping[str, object]) -> Conversation:
+    _only(body, ("messages",))
+    messages = body["messages"]
+    if not isinstance(messages, list) or not messages:
+        raise _invalid(f"`messages` must be a list of at least one message, not {_kind(messages)}.")
+    checked = tuple(_message(message, f"messages[{index}]") for index, message in enumerate(messages))
+    check_prompt("".join(message.content for message in checked if message.role == "user"))
+    return Conversation(checked, _model(body), _stream(body))
+
+
+def _message(value: object, place: str) -> Message:
+    if not isinstance(value, dict):
+        raise _invalid(f"`{place}` must be an object with `role` and `content`, not {_kind(value)}.")
+    for name in value:
+        if name not in ("role", "content"):
+            raise _unknown(f"{place}.{name}")
+    role = value.get("role")
+    if role not in ROLES:
+        raise _invalid(f"`{place}.role` must be one of {', '.join(ROLES)}.")
+    return Message(cast(Role, role), _text(value.get("content"), f"{place}.content"))
+
+
+def _only(body: Mapping[str, object], names: tuple[str, ...]) -> None:
+    for name in body:
+        if name not in (*names, "model", "stream"):
+            raise _unknown(name)
+
+
+def _text(value: object, place: str) -> str:
+    if not isinstance(value, str):
+        raise _invalid(f"`{place}` must be a string, not {_kind(value)}. Only text is passed on.")
+    return value
+
+
+def _model(body: Mapping[str, object]) -> str | None:
+    model = body.get("model")
+    if model is None:
+        return None
+    if not isinstance(model, str) or not model:
+        raise _invalid("`model` must be a name such as `builtin:extractive`, or left out for the default one.")
+    return model
+
+
+def _stream(body: Mapping[str, object]) -> bool:
+    stream = body.get("stream", False)
+    if not isinstance(stream, bool):
+        raise _invalid(f"`stream` must be true or false, not {_kind(stream)}.")
+    return stream
+
+
+def _kind(value: object) -> str:
+    """What a JSON value is, in words for an error: never the value itself."""
+    if value is None:
+        return "null or missing"
+    if isinstance(value, list):
+        return f"a list of {len(value):,}"
+    names = {bool: "true or false", int: "a number", float: "a number", str: "a string", dict: "an object"}
+    return names[type(value)]
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem("invalid-request", detail)
+
+
+def _unknown(name: str) -> Problem:
+    shown = name if len(name) <= 60 else name[:60] + "..."
+    return Problem("unknown-field", f"The field {shown!r} is not known here and nothing was sent. Leave it out.")

@@ -1,0 +1,48 @@
+"""The package as a whole: cheap to import, and startable as a module."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import subprocess
+import sys
+
+import pytest
+
+import rlm_server.settings
+import rlm_server.static
+import rlm_server.wire
+from rlm_server.problems import PROBLEM_TYPES, UPSTREAM_SLUGS
+
+HEAVY = {"httpx2", "stamina", "playwright", "uvicorn"}
+
+
+def test_importing_the_app_loads_no_http_client_and_no_server() -> None:
+    code = "import sys, rlm_server.app; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], env=_environment(), capture_output=True, check=True, text=True
+    )
+    assert HEAVY.isdisjoint(loaded.stdout.split())
+
+
+def test_an_impossible_address_ends_with_a_sentence_and_status_2() -> None:
+    command = [sys.executable, "-m", "rlm_server", "--host", "0.0.0.0", "--port", "0"]
+    ended = subprocess.run(command, env=_environment(), capture_output=True, check=False, text=True, timeout=20)
+    assert ended.returncode == 2
+    assert "RLM_TOKEN" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_every_kind_of_upstream_failure_has_its_problem() -> None:
+    assert set(UPSTREAM_SLUGS.values()) <= set(PROBLEM_TYPES)
+    assert all(row.title and 400 <= row.status < 600 for row in PROBLEM_TYPES.values())
+
+
+@pytest.mark.parametrize("module", [rlm_server.settings, rlm_server.static, rlm_server.wire])
+def test_examples_in_docstrings_hold(module: object) -> None:
+    results = doctest.testmod(module)  # type: ignore[arg-type]
+    assert (results.failed, results.attempted > 0) == (0, True)
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -1,0 +1,256 @@
+"""Retries, timeouts, and the key: what happens between the server and an upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+import traceback
+
+import httpx2
+import pytest
+
+from rlm_core.types import Message, Reply
+from rlm_server.providers.exchange import Address, Exchange
+from rlm_server.providers.openai_chat import OpenAIChat
+from rlm_server.providers.registry import open_registry
+from rlm_server.providers.upstream import UpstreamError
+from tests.server.conftest import PLANTED_KEY, make_settings, settings_for
+from tests.server.fake_upstream import FakeUpstream, Turn, json_turn, openai_deltas, openai_reply
+
+QUESTION = (Message("user", "q"),)
+both = pytest.mark.parametrize("provider", ["openai", "anthropic"])
+
+
+def complete(upstream: FakeUpstream, provider: str = "openai", **settings: object) -> Reply:
+    async def call() -> Reply:
+        async with open_registry(settings_for(upstream, **settings)) as registry:
+            answerer, model = await registry.find(f"{provider}:m")
+            return await answerer.complete(QUESTION, model)
+
+    return asyncio.run(call())
+
+
+def failure(upstream: FakeUpstream, provider: str = "openai", **settings: object) -> UpstreamError:
+    with pytest.raises(UpstreamError) as caught:
+        complete(upstream, provider, **settings)
+    return caught.value
+
+
+@both
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
+def test_a_passing_failure_is_tried_again(upstream: FakeUpstream, provider: str, status: int) -> None:
+    upstream.script(Turn(status=status), Turn(status=status), Turn(status=418))
+    assert failure(upstream, provider).status == 418
+    assert len(upstream.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "tries"),
+    [
+        (429, "rate-limited", 4),
+        (500, "failed", 4),
+        (503, "failed", 4),
+        (408, "timeout", 4),
+        (409, "failed", 4),
+        (400, "call-refused", 1),
+        (401, "key-refused", 1),
+        (402, "call-refused", 1),
+        (403, "key-refused", 1),
+        (404, "call-refused", 1),
+        (413, "call-refused", 1),
+        (422, "call-refused", 1),
+        (301, "call-refused", 1),
+        (204, "call-refused", 1),
+    ],
+)
+def test_tries_and_kind_of_each_status(upstream: FakeUpstream, status: int, kind: str, tries: int) -> None:
+    upstream.script(Turn(status=status, chunks=(b"upstream-words",)))
+    fault = failure(upstream)
+    assert (fault.kind, fault.status, fault.upstream) == (kind, status, "openai")
+    assert str(status) in str(fault)
+    assert "upstream-words" not in str(fault)
+    assert len(upstream.seen) == tries
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_retries_are_counted_exactly(upstream: FakeUpstream, retries: int) -> None:
+    upstream.script(Turn(status=500))
+    failure(upstream, retries=retries)
+    assert len(upstream.seen) == retries + 1
+
+
+def test_retry_after_is_honoured(upstream: FakeUpstream) -> None:
+    upstream.script(Turn(status=429, headers={"Retry-After": "0.15"}), json_turn(openai_reply()))
+    began = time.monotonic()
+    assert complete(upstream).text == "Paris"
+    assert time.monotonic() - began >= 0.15
+
+
+def test_a_retry_after_above_the_cap_ends_the_call_and_is_told(upstream: FakeUpstream) -> None:
+    upstream.script(Turn(status=429, headers={"Retry-After": "120"}))
+    fault = failure(upstream)
+    assert fault.retry_after == 120
+    assert "120 s" in str(fault)
+    assert len(upstream.seen) == 1
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "nan", "inf", "1e300", "", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_retry_after_that_is_no_number_is_as_if_absent(upstream: FakeUpstream, value: str) -> None:
+    upstream.script(Turn(status=429, headers={"Retry-After": value}), json_turn(openai_reply()))
+    assert complete(upstream).text == "Paris"
+
+
+def test_the_client_is_told_when_to_come_back(client: httpx2.Client, upstream: FakeUpstream) -> None:
+    upstream.script(Turn(status=429, headers={"Retry-After": "120"}))
+    response = client.post("/api/rlm", json={"prompt": "q", "model": "openai:m"})
+    assert (response.status_code, response.headers["retry-after"]) == (429, "120")
+    assert response.json()["retryable"] is True
+
+
+def test_a_redirect_is_not_followed(upstream: FakeUpstream) -> None:
+    upstream.script(Turn(status=307, headers={"Location": f"{upstream.url}/elsewhere"}))
+    assert "Redirects" in str(failure(upstream))
+    assert [seen.path for seen in upstream.seen] == ["/v1/chat/completions"]
+
+
+@both
+def test_silence_before_the_first_byte_is_a_timeout(upstream: FakeUpstream, provider: str) -> None:
+    upstream.script(Turn(silent=True))
+    assert failure(upstream, provider, first_byte_seconds=0.05).kind == "timeout"
+    assert upstream.abandoned.acquire(timeout=2)
+    assert len(upstream.seen) == 1
+
+
+@both
+def test_silence_in_the_middle_is_a_timeout(upstream: FakeUpstream, provider: str) -> None:
+    upstream.script(Turn(chunks=(b'{"choi',), hang=True))
+    assert failure(upstream, provider, first_byte_seconds=0.05).kind == "timeout"
+    assert upstream.abandoned.acquire(timeout=2)
+
+
+def test_the_total_time_holds_for_all_tries_together(upstream: FakeUpstream) -> None:
+    upstream.script(Turn(silent=True))
+    began = time.monotonic()
+    assert failure(upstream, total_seconds=0.1, first_byte_seconds=30).kind == "timeout"
+    assert time.monotonic() - began < 1
+
+
+def test_an_upstream_that_is_not_there_is_tried_again_and_said(upstream: FakeUpstream) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    fault = failure(upstream, openai_base_url=f"http://127.0.0.1:{port}/v1")
+    assert (fault.kind, fault.retryable) == ("unreachable", True)
+
+
+def test_environment_proxies_are_ignored(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    upstream.script(json_turn(openai_reply()))
+    assert complete(upstream).text == "Paris"
+
+
+def test_no_retry_once_a_byte_was_passed_on(upstream: FakeUpstream) -> None:
+    head = Turn(headers={"Content-Type": "text/event-stream"}).headers
+    event = b'data: {"choices": [{"delta": {"content": "Pa"}}]}\n\n'
+    upstream.script(Turn(headers=head, chunks=(event,), cut=True))
+
+    async def pieces() -> str | Reply:
+        async with open_registry(settings_for(upstream)) as registry:
+            answerer, model = await registry.find("openai:m")
+            stream = answerer.stream(QUESTION, model)
+            first = await anext(stream)
+            with pytest.raises(UpstreamError):
+                await anext(stream)
+        return first
+
+    assert asyncio.run(pieces()) == "Pa"
+    assert len(upstream.seen) == 1
+
+
+def test_closing_a_stream_closes_the_connection(upstream: FakeUpstream) -> None:
+    event = b'data: {"choices": [{"delta": {"content": "Pa"}}]}\n\n'
+    upstream.script(Turn(headers={"Content-Type": "text/event-stream"}, chunks=(event,), hang=True))
+
+    async def first() -> str | Reply:
+        async with open_registry(settings_for(upstream, first_byte_seconds=30, total_seconds=30)) as registry:
+            answerer, model = await registry.find("openai:m")
+            pieces = answerer.stream(QUESTION, model)
+            piece = await anext(pieces)
+            await pieces.aclose()
+            assert await asyncio.to_thread(upstream.abandoned.acquire, timeout=2)
+            return piece
+
+    assert asyncio.run(first()) == "Pa"
+
+
+TURNS = [
+    Turn(status=401, chunks=(PLANTED_KEY.encode(),)),
+    Turn(status=500, chunks=(PLANTED_KEY.encode(),)),
+    Turn(status=302, headers={"Location": f"http://127.0.0.1/{PLANTED_KEY}"}),
+    Turn(status=429, headers={"Retry-After": "120", "X-Key": PLANTED_KEY}),
+    Turn(raw=PLANTED_KEY.encode() + b"\r\n\r\n"),
+    Turn(chunks=(PLANTED_KEY.encode(),)),
+    Turn(chunks=(b'{"error": "Incorrect API key: ' + PLANTED_KEY.encode() + b'"}',)),
+    Turn(headers={"Content-Encoding": "gzip"}, chunks=(PLANTED_KEY.encode(),)),
+    json_turn(openai_reply()),
+]
+
+
+@both
+@pytest.mark.parametrize("turn", TURNS, ids=range(len(TURNS)))
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_key_is_in_no_response_and_no_log(
+    client: httpx2.Client,
+    upstream: FakeUpstream,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    provider: str,
+    turn: Turn,
+    stream: bool,
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="")
+    upstream.script(turn)
+    response = client.post("/api/rlm", json={"prompt": "q", "model": f"{provider}:m", "stream": stream})
+    said = "".join([response.text, str(response.headers), caplog.text, *capfd.readouterr(), *map(repr, caplog.records)])
+    assert caplog.text
+    assert PLANTED_KEY in str(upstream.seen[0].headers)
+    assert PLANTED_KEY not in said
+    assert PLANTED_KEY not in client.get("/api/models").text
+
+
+@both
+@pytest.mark.parametrize("turn", TURNS[:-2], ids=range(len(TURNS) - 2))
+def test_the_key_is_in_no_exception(upstream: FakeUpstream, provider: str, turn: Turn) -> None:
+    upstream.script(turn)
+    fault = failure(upstream, provider, retries=1)
+    printed = "".join(traceback.TracebackException.from_exception(fault).format())
+    assert PLANTED_KEY not in "".join([printed, repr(fault), str(vars(fault))])
+
+
+def test_the_key_is_in_no_repr() -> None:
+    settings = make_settings(openai_api_key=PLANTED_KEY, token=PLANTED_KEY)
+    address = Address("openai", "http://127.0.0.1/v1", settings.openai_api_key)
+    exchange = Exchange(httpx2.AsyncClient(), address, settings)
+    shown = [settings, settings.model_dump(), settings.model_dump_json(), address, exchange, vars(exchange)]
+    assert PLANTED_KEY not in "".join(map(repr, [*shown, OpenAIChat(exchange)]))
+
+
+def test_a_sent_request_no_longer_holds_the_key(upstream: FakeUpstream) -> None:
+    upstream.script(json_turn(openai_reply()), json_turn(openai_deltas()))
+    sent: list[httpx2.Request] = []
+
+    async def call() -> None:
+        async def keep(request: httpx2.Request) -> None:
+            sent.append(request)
+
+        settings = settings_for(upstream)
+        async with httpx2.AsyncClient(trust_env=False, event_hooks={"request": [keep]}) as client:
+            address = Address("openai", settings.openai_base_url, settings.openai_api_key)
+            await OpenAIChat(Exchange(client, address, settings)).complete(QUESTION, "m")
+
+    asyncio.run(call())
+    assert len(sent) == 1
+    assert PLANTED_KEY not in str(sent[0].headers.raw)

@@ -1,0 +1,177 @@
+"""Which models are offered, which is the default, and who answers for a name."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rlm_server.problems import Problem
+from rlm_server.providers.registry import Catalogue, open_registry, openai_addresses
+from rlm_server.settings import Settings
+from tests.server.conftest import PLANTED_KEY, make_settings, settings_for
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn
+
+BUILTIN = "builtin:extractive"
+
+
+def catalogue(settings: Settings, times: int = 1) -> Catalogue:
+    async def ask() -> Catalogue:
+        async with open_registry(settings) as registry:
+            return (await asyncio.gather(*(registry.catalogue() for _ in range(times))))[-1]
+
+    return asyncio.run(ask())
+
+
+def refusal(settings: Settings, model: str) -> Problem:
+    async def ask() -> None:
+        async with open_registry(settings) as registry:
+            await registry.find(model)
+
+    with pytest.raises(Problem) as caught:
+        asyncio.run(ask())
+    return caught.value
+
+
+def found(settings: Settings, model: str | None) -> str:
+    async def ask() -> str:
+        async with open_registry(settings) as registry:
+            upstream, name = await registry.find(model)
+            return f"{upstream.name}:{name}"
+
+    return asyncio.run(ask())
+
+
+def ids(listed: Catalogue) -> list[str]:
+    return [model.id for model in listed.models]
+
+
+def model_list(*names: str) -> Turn:
+    return json_turn({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+
+
+def test_with_nothing_configured_the_stand_in_is_all_and_the_default() -> None:
+    listed = catalogue(make_settings())
+    assert (ids(listed), listed.default, dict(listed.notes)) == ([BUILTIN], BUILTIN, {})
+    assert found(make_settings(), None) == BUILTIN
+
+
+def test_models_are_discovered_once_for_all_who_wait(upstream: FakeUpstream) -> None:
+    upstream.script(model_list("b", "a"))
+    listed = catalogue(settings_for(upstream, models="", anthropic_api_key=None), times=20)
+    assert ids(listed) == [BUILTIN, "openai:a", "openai:b"]
+    assert [(seen.method, seen.path) for seen in upstream.seen] == [("GET", "/v1/models")]
+    assert upstream.seen[0].headers["authorization"] == f"Bearer {PLANTED_KEY}"
+
+
+def test_each_provider_is_asked_in_its_dialect(upstream: FakeUpstream) -> None:
+    def answer(seen: Seen) -> Turn:
+        return model_list("claude-sonnet-9") if "anthropic-version" in seen.headers else model_list("m")
+
+    upstream.answer = answer
+    listed = catalogue(settings_for(upstream, models=""))
+    assert set(ids(listed)) == {BUILTIN, "openai:m", "anthropic:claude-sonnet-9"}
+    assert sorted(seen.path for seen in upstream.seen) == ["/v1/models", "/v1/models?limit=1000"]
+
+
+@pytest.mark.parametrize(
+    ("names", "default"),
+    [
+        (["z", "a"], "openai:a"),
+        (["gpt-4", "gpt-5-mini-2025-08-07", "gpt-5-mini"], "openai:gpt-5-mini"),
+        (["models/gemini-2.5-flash"], "openai:gemini-2.5-flash"),
+        (["text-embedding-3", "whisper-1", "tts-1"], BUILTIN),
+        ([], BUILTIN),
+    ],
+)
+def test_the_default_is_a_fitting_model(upstream: FakeUpstream, names: list[str], default: str) -> None:
+    upstream.script(model_list(*names))
+    assert catalogue(settings_for(upstream, models="", anthropic_api_key=None)).default == default
+
+
+def test_the_configured_list_and_default_win_and_nobody_is_asked(upstream: FakeUpstream) -> None:
+    settings = settings_for(upstream, models="openai:x, anthropic:y", default_model="anthropic:y")
+    listed = catalogue(settings)
+    assert set(ids(listed)) == {BUILTIN, "openai:x", "anthropic:y"}
+    assert (listed.default, upstream.seen) == ("anthropic:y", [])
+    assert found(settings, None) == "anthropic:y"
+
+
+def test_a_listed_model_without_its_key_is_said(upstream: FakeUpstream) -> None:
+    settings = make_settings(models="gemini:g")
+    assert "GEMINI_API_KEY" in catalogue(settings).models[-1].note
+    assert refusal(settings, "gemini:g").kind.slug == "provider-not-configured"
+
+
+BAD_LISTS = [
+    Turn(status=401, chunks=(PLANTED_KEY.encode(),)),
+    Turn(status=500),
+    Turn(silent=True),
+    Turn(raw=b"no http"),
+    Turn(chunks=(b"<html>",)),
+    json_turn([]),
+    json_turn({"data": "x"}),
+    json_turn({"models": []}),
+]
+
+
+@pytest.mark.parametrize("turn", BAD_LISTS, ids=range(len(BAD_LISTS)))
+def test_a_list_that_cannot_be_had_is_said_in_the_notes(upstream: FakeUpstream, turn: Turn) -> None:
+    upstream.script(turn)
+    settings = settings_for(upstream, models="", anthropic_api_key=None, models_seconds=0.1, default_model="openai:m")
+    listed = catalogue(settings, times=3)
+    assert ids(listed) == [BUILTIN, "openai:m"]
+    assert "cannot be had" in listed.models[1].note
+    assert listed.notes == {"openai": listed.models[1].note}
+    assert PLANTED_KEY not in str(listed)
+    assert len(upstream.seen) == 1
+    assert "cannot be had" in refusal(settings, "openai:other").detail
+
+
+def test_entries_that_are_no_models_are_passed_over(upstream: FakeUpstream) -> None:
+    upstream.script(json_turn({"data": [{"id": "m"}, {"id": 5}, {}, None, "x", {"id": ""}]}))
+    assert ids(catalogue(settings_for(upstream, models="", anthropic_api_key=None))) == [BUILTIN, "openai:m"]
+
+
+def test_a_discovered_model_is_answered_for_and_another_is_not(upstream: FakeUpstream) -> None:
+    upstream.script(model_list("m"))
+    settings = settings_for(upstream, models="", anthropic_api_key=None)
+    assert found(settings, "openai:m") == "openai:m"
+    assert refusal(settings, "openai:n").kind.slug == "unknown-model"
+
+
+def test_the_stand_in_asks_nobody(upstream: FakeUpstream) -> None:
+    assert found(settings_for(upstream, models=""), BUILTIN) == BUILTIN
+    assert upstream.seen == []
+
+
+def test_ollama_is_found_on_loopback_but_never_the_default_unasked(upstream: FakeUpstream) -> None:
+    upstream.script(model_list("llama3.2:3b"))
+    settings = make_settings(ollama_base_url=f"{upstream.url}/v1")
+    listed = catalogue(settings)
+    assert (ids(listed), listed.default) == ([BUILTIN, "ollama:llama3.2:3b"], BUILTIN)
+    assert "authorization" not in upstream.seen[0].headers
+    assert found(settings, "ollama:llama3.2:3b") == "ollama:llama3.2:3b"
+
+
+def test_no_ollama_is_no_note(upstream: FakeUpstream) -> None:
+    upstream.script(Turn(raw=b""))
+    listed = catalogue(make_settings(ollama_base_url=f"{upstream.url}/v1"))
+    assert (ids(listed), dict(listed.notes)) == ([BUILTIN], {})
+
+
+def test_a_server_of_ones_own_needs_no_key(upstream: FakeUpstream) -> None:
+    upstream.script(model_list("local"))
+    assert ids(catalogue(make_settings(openai_base_url=f"{upstream.url}/v1"))) == [BUILTIN, "openai:local"]
+    assert "authorization" not in upstream.seen[0].headers
+
+
+def test_presets_are_https_and_carry_their_own_keys() -> None:
+    settings = make_settings(openai_api_key="k1", openrouter_api_key="k2", gemini_api_key="k3")
+    addresses = openai_addresses(settings)
+    assert [(address.name, address.key and address.key.get_secret_value()) for address in addresses] == [
+        ("openai", "k1"),
+        ("openrouter", "k2"),
+        ("gemini", "k3"),
+    ]
+    assert all(address.url.startswith("https://") for address in addresses)
