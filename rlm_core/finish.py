@@ -47,8 +47,8 @@ def verdict(parsed: Parsed, repl: Repl) -> Verdict:
 
 def _judge(final: Final, repl: Repl, *, saw_output: bool) -> Verdict:
     text = cut(final.text, 200)
-    if final.kind == "unclosed":
-        return Verdict(correction=prompts.UNCLOSED_FINAL)
+    if final.kind == "unmatched":
+        return Verdict(correction=prompts.UNMATCHED_FINAL)
     if final.kind == "computed":
         return Verdict(correction=prompts.COMPUTED_FINAL.format(text=text))
     if final.kind == "not_a_name":

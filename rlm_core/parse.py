@@ -173,6 +173,9 @@ class _Reader:
     def _code(self, at: int, opening: _Fence) -> int:
         end = self._code_end(at, opening)
         code = self._code_between(at, end)
+        glued = self._glued_end(at, end, opening) if opening.mark * 3 in code else None
+        if glued is not None and not compiles(code):
+            code, end = glued
         if code.strip():
             self.blocks.append(CodeBlock(code, opening.tag))
         closing = self.fences[end] if end < len(self.lines) else None
@@ -190,6 +193,16 @@ class _Reader:
         if outside == first or compiles(self._code_between(at, first)):
             return first
         return outside if compiles(self._code_between(at, outside)) else first
+
+    def _glued_end(self, at: int, end: int, opening: _Fence) -> tuple[str, int] | None:
+        """The code before a closing fence that stands at the end of a line of code, and the line after that."""
+        marks = opening.mark * opening.length
+        for line in range(at + 1, end):
+            if self.lines[line].rstrip().endswith(marks):
+                code = self._code_between(at, line + 1).rstrip().removesuffix(marks)
+                self.spare -= len(code)
+                return (code, line + 1) if self.spare >= 0 and compiles(code) else None
+        return None
 
     def _ends(self, at: int, opening: _Fence) -> Iterator[int]:
         """The lines that may end the block opened in line `at`."""

@@ -90,7 +90,10 @@ output above bears it out, send it again alone: FINAL(your answer). Otherwise go
 
 SEVERAL_FINALS = "Your reply held {count} different final answers. Send one, alone."
 EMPTY_FINAL = "Your final answer is empty. Put the answer between the brackets: FINAL(your answer)."
-UNCLOSED_FINAL = "The bracket of your FINAL( is never closed. Send FINAL(your answer) again, or use FINAL_VAR(name)."
+UNMATCHED_FINAL = """\
+The brackets of your FINAL(...) do not match. Send it again with as many ( as ), or bind the answer to a variable and \
+use FINAL_VAR(name).\
+"""
 COMPUTED_FINAL = """\
 In text, FINAL takes plain words: {text} would not be evaluated. Call FINAL(...) with it in a repl block.\
 """

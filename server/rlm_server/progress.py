@@ -18,7 +18,8 @@ class Progress:
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        self._calls = self._failed = self._waiting = 0
+        self._calls: set[int] = set()
+        self._failed = 0
         self._at_line_start = True
 
     def __call__(self, event: dict[str, Any]) -> None:
@@ -50,12 +51,10 @@ class Progress:
 
     def _call_started(self, event: dict[str, Any]) -> None:
         if event["kind"] == "sub":
-            self._calls += 1
-            self._waiting += 1
+            self._calls.add(event["call"])
 
     def _call_finished(self, event: dict[str, Any]) -> None:
-        self._waiting = max(0, self._waiting - 1)
-        self._failed += event["error"] is not None
+        self._failed += event["call"] in self._calls and event["error"] is not None
 
     def _block_finished(self, event: dict[str, Any]) -> None:
         observation = event["observation"]
@@ -65,8 +64,8 @@ class Progress:
             for line in observation["error"].splitlines():
                 self._line(f"    {line}")
         if self._calls:
-            self._line(f"  sub-calls: {self._calls}, failed: {self._failed}")
-        self._calls = self._failed = 0
+            self._line(f"  sub-calls: {len(self._calls)}, failed: {self._failed}")
+        self._calls, self._failed = set(), 0
 
     def _run_finished(self, event: dict[str, Any]) -> None:
         calls = sum(usage["calls"] for usage in event["usage"].values())

@@ -67,7 +67,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(app, **UVICORN_OPTIONS)
+    return uvicorn.Config(app, log_level="warning", **UVICORN_OPTIONS)
 
 
 def _url(listener: socket.socket) -> str:

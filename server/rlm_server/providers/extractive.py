@@ -30,10 +30,9 @@ NO_TEXT = (
 )
 
 _LABEL = r"^[ \t#*]*{}\b[^\n:]{{0,60}}:[ \t*]*\n?"
-_QUESTION = _LABEL.format(r"(?:question|query|task)")
-_TEXT = _LABEL.format(r"(?P<label>text|context|candidates|piece|passage|document|chunk|excerpt|section)")
-_QUESTION_FIRST = re.compile(rf"{_QUESTION}(?P<question>.+?)\s*{_TEXT}(?P<text>.*)", re.I | re.M | re.S)
-_TEXT_FIRST = re.compile(rf"{_TEXT}(?P<text>.*){_QUESTION}(?P<question>.+)", re.I | re.M | re.S)
+_QUESTION = re.compile(_LABEL.format(r"(?:question|query|task)"), re.I | re.M)
+_TEXTS = r"(?P<label>text|context|candidates|piece|passage|document|chunk|excerpt|section)"
+_TEXT = re.compile(_LABEL.format(_TEXTS), re.I | re.M)
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
 
 
@@ -87,7 +86,7 @@ def reply_as_sub(prompt: str) -> str:
     'No relevant sentence.'
     """
     question, text, is_merge = read_prompt(prompt)
-    if not text.strip():
+    if text is None:
         return NO_TEXT
     if is_merge:
         quotes = best(question, text.splitlines(), most=MAX_QUOTES, tolerance=MERGE_TOLERANCE)
@@ -96,16 +95,32 @@ def reply_as_sub(prompt: str) -> str:
     return "\n".join(quotes) or NOTHING
 
 
-def read_prompt(prompt: str) -> tuple[str, str, bool]:
-    """Take `prompt` apart: the question, the text to quote from, and whether its lines are candidates to choose among.
+def read_prompt(prompt: str) -> tuple[str, str | None, bool]:
+    """Take `prompt` apart: the question, the text to quote from if there is any, and whether its lines are candidates.
 
     Labelled prompts ("Question: ... Text: ...", in either order) are read by their labels. Of others the first
-    paragraph is the question, or the last one where that alone has a question mark.
+    paragraph is the question, or the last one where that alone has a question mark. What follows the last question
+    mark is taken for instructions.
     """
-    labelled = _QUESTION_FIRST.search(prompt) or _TEXT_FIRST.search(prompt)
-    if labelled:
-        return labelled["question"].strip(), labelled["text"], labelled["label"].lower() == "candidates"
+    question, text, is_merge = _read_labels(prompt) or _read_paragraphs(prompt)
+    return question[: question.rfind("?") + 1] or question, text, is_merge
+
+
+def _read_labels(prompt: str) -> tuple[str, str, bool] | None:
+    asked = _QUESTION.search(prompt)
+    label = _TEXT.search(prompt, asked.end()) if asked else None
+    if asked and label:
+        question, text = prompt[asked.end() : label.start()], prompt[label.end() :]
+        return question.strip(), text, label["label"].lower() == "candidates"
+    label = _TEXT.search(prompt)
+    *_, asked = [None, *_QUESTION.finditer(prompt)]
+    if asked and label and label.end() <= asked.start():
+        return prompt[asked.end() :].strip(), prompt[label.end() : asked.start()], False
+    return None
+
+
+def _read_paragraphs(prompt: str) -> tuple[str, str | None, bool]:
     paragraphs = [part for part in _PARAGRAPH_END.split(prompt) if part.strip()] or [""]
     place = -1 if "?" in paragraphs[-1] and "?" not in paragraphs[0] else 0
     question = paragraphs.pop(place)
-    return question, "\n\n".join(paragraphs), False
+    return question, "\n\n".join(paragraphs) or None, False

@@ -20,12 +20,10 @@ OVERLAP = 100
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[」』”]?")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(\"“])(?:[A-Z]|[A-Z]\.[A-Z]|Mrs?|Ms|Drs?|Prof|Capt|Col|Gen|Lt|Sgt|Rev|Hon|St|Jr|Sr|No|Nos|vs|etc|e\.g|i\.e|cf|"
+    r"(?<![\w-])(?:[A-Z]|[A-Z]\.[A-Z]|Mrs?|Ms|Drs?|Prof|Capt|Col|Gen|Lt|Sgt|Rev|Hon|St|Jr|Sr|No|Nos|vs|etc|e\.g|i\.e|cf|"
     r"ca|approx|Fig|vol|pp?|Inc|Ltd|Co|Corp|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.$"
 )
-_RECORD = re.compile(
-    r"\s*[\[{<|#]|\s*\d+[-/:.]\d|.*(?:\t|\||\w[,;]\w[^,;]*[,;]\w|[^;.]{1,40};[^;.]{1,40};|\w=\S)|\s*[\w.\- ]{1,40}:\s"
-)
+_RECORD = re.compile(r"\s*[\[{<|#]|\s*\d+[-/:.]\d|.*(?:\t|\||\w[,;]\w[^,;]*[,;]\w|[^;.]{1,40};[^;.]{1,40};|\w=\S)")
 _LEANS_BACK = re.compile(r"(?:He|She|It|They|This|That|These|Those|His|Her|Its|Their|There|Here|Then)\b")
 
 
@@ -61,8 +59,10 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _is_wrapped(lines: list[str]) -> bool:
     """Whether `lines` are one text wrapped at a width: the next line's first word would seldom have fitted."""
-    width = max(map(len, lines), default=0)
-    if len(lines) < 2 or not 40 <= width <= 120:
+    if len(lines) < 2:
+        return False
+    width = sorted(map(len, lines))[-1 - len(lines) // 8]  # a line or two may stick out
+    if not 40 <= width <= 120:
         return False
     full = [len(line) + len(following.split(" ", 1)[0]) >= width - 2 for line, following in pairwise(lines)]
     return sum(full) >= 0.7 * len(full) and sum(map(bool, map(_RECORD.match, lines))) <= len(lines) // 4
@@ -75,7 +75,7 @@ def _sentences(paragraph: str) -> Iterator[str]:
     start = 0
     for end in _SENTENCE_END.finditer(paragraph):
         if paragraph[end.end() : end.end() + 1].islower() or _ABBREVIATION.search(
-            paragraph[start : end.end()].rstrip()
+            paragraph, max(start, end.start() - 8), end.start() + 1
         ):
             continue
         yield from _windows(paragraph[start : end.end()].rstrip())

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from operator import itemgetter
 
-from .vocabulary import ASKING, FRAME_WORDS, RELATED, STOP_WORDS, STRICT, TITLES, Kind
+from .vocabulary import ANSWERS, ASKING, FRAME_WORDS, RELATED, STOP_WORDS, STRICT, TITLES, Kind
 from .words import WORD, fold, stems
 
 MIN_COVERAGE = 0.6
@@ -30,6 +30,8 @@ MIN_COVERAGE_DOUBTFUL = 0.8
 SEVERAL = 0.75
 """Factor for a passage of several sentences: it must cover more to beat one that says it all."""
 MAX_TERMS = 64
+LONG_QUESTION = 1_000
+"""Characters; of a longer question only that much of its head and its tail is read, and there only what is asked."""
 NEAR = 40
 """Characters around a word of the question in which an answer to it is expected."""
 _RELATED_SHARE = 0.85
@@ -41,28 +43,9 @@ _USUAL_WORDS = 20
 
 _DIGIT = re.compile(r"\d")
 _SENTENCE_BREAK = re.compile(r"[.!?。！？][\"'”’»)\]]*\s+[A-Z\"“]")
-_SENTENCE_LIKE = re.compile(r"[^.?!\n]*\?")
-
-_NUMBER_WORD = (
-    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
-    r"eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|dozen|once|twice)\b"
-)
-_NUMBER = re.compile(rf"\d[\d.,]*|{_NUMBER_WORD}", re.IGNORECASE)
-_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-_ANSWERS: Mapping[Kind, re.Pattern[str]] = {
-    "who": re.compile(r"(?<![.!?] )(?<!^)\b[A-Z][a-zà-ÿ]+"),
-    "when": re.compile(
-        rf"\b(?:1\d|20)\d\d\b|\b{_MONTH}\b|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|\b\d{{1,2}}:\d\d\b|"
-        r"\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|\b(?:noon|midnight|dawn|dusk|yesterday|o'clock)\b"
-    ),
-    "where": re.compile(
-        r"\b(?:in|at|on|under|behind|beneath|near|inside|below|above|between|beside|to|from|into|outside)\s+"
-        r"(?:the|a|an|his|her|their|its|[A-Z])"
-    ),
-    "number": _NUMBER,
-    "measure": _NUMBER,
-    "code": re.compile(r"\b\w*\d[\w-]*|\b[A-Z]{3,}\b|[\"“'‘«]\w+|(?:[:=]|\b(?:is|was|reads|became))\s*\w+"),
-}
+_COUNTED = re.compile(r"\bhow many (?:of the |other |different )?([^\W\d_]+)")
+_TWO_WORDS_AFTER = re.compile(r"(?:[ -]\w+){0,2}")
+_CLAUSE = re.compile(r"[^.?!\n]+[.?!]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +57,7 @@ class Query:
         names: its names and numbers, each as its stems; a passage with none of them is about something else.
         pairs: stems that stand next to each other in the question.
         kind: what kind of answer it asks for.
+        counted: the stem of what is counted ("how many *lamps*"), or `None`.
         words: every stem of the question, stop words too.
     """
 
@@ -81,6 +65,7 @@ class Query:
     names: Collection[tuple[str, ...]]
     pairs: Collection[tuple[str, str]]
     kind: Kind | None
+    counted: str | None
     words: Collection[str]
 
 
@@ -118,13 +103,15 @@ def rank(query: Query, passages: Sequence[str]) -> list[tuple[float, str]]:
 
 def parse_question(question: str) -> Query:
     """Read what `question` is about and what it asks for; of a long text, the sentences that end in a question mark."""
-    asked = " ".join(_SENTENCE_LIKE.findall(question)) if len(question) > 300 else ""
-    text = asked.strip() or question
+    text = question
+    if len(question) > LONG_QUESTION:
+        ends = question[:LONG_QUESTION] + "\n" + question[-LONG_QUESTION:]
+        text = " ".join(clause for clause in _CLAUSE.findall(ends) if clause.endswith("?")) or ends
     words = stems(text)
     terms, names = _weigh(text)
     kept = [word for word in words if word in terms]
     pairs = {(one, two) for one, two in pairwise(kept) if one != two}
-    return Query(terms, names, pairs, _kind(text), frozenset(words))
+    return Query(terms, names, pairs, _kind(text), _counted(text), frozenset(words))
 
 
 def _weigh(question: str) -> tuple[dict[str, float], list[tuple[str, ...]]]:
@@ -157,6 +144,11 @@ def _kind(question: str) -> Kind | None:
     return None
 
 
+def _counted(question: str) -> str | None:
+    found = _COUNTED.search(fold(question))
+    return stems(found[1])[0] if found else None
+
+
 def _wanted(query: Query) -> set[str]:
     return {*query.terms, *(other for term in query.terms for other in RELATED.get(term, ()))}
 
@@ -187,7 +179,14 @@ def _score(query: Query, rarity: Mapping[str, float], passage: str, words: Seque
         for term, share in present.items()
     )
     score += 0.3 * sum(1 for pair in pairwise(word for word in words if word in query.terms) if pair in query.pairs)
+    score *= 1 + 0.3 * _closeness(query, words)
     return score * coverage * answering * (SEVERAL if several else 1.0)
+
+
+def _closeness(query: Query, words: Sequence[str]) -> float:
+    """How close together the question's words stand, up to 1 for side by side."""
+    places = [words.index(term) for term in query.terms if term in words]
+    return len(places) / (max(places) - min(places) + 1) if len(places) > 1 else 0.0
 
 
 def _least_coverage(query: Query, answering: float, *, several: bool) -> float:
@@ -227,12 +226,19 @@ def _answering(query: Query, passage: str, words: Sequence[str], *, near_only: b
         return 0.4
     if query.kind is None:
         return 1.0
-    found = [match for match in _ANSWERS[query.kind].finditer(passage) if _is_new(match.group(), query)]
+    found = [match for match in ANSWERS[query.kind].finditer(passage) if _is_new(match.group(), query)]
+    if query.counted and any(query.counted in stems(_two_words_after(match)) for match in found):
+        return 1.8  # "4,411 red lamps"
     if any(_holds_term(passage[max(0, match.start() - NEAR) : match.start()], query) for match in found):
         return 1.4  # "the code of the vault is 4411"
     if any(_holds_term(passage[match.end() : match.end() + NEAR], query) for match in found):
         return 1.2  # "ticket 4411: the vault asks for its code"
     return 1.1 if found and not near_only else 0.5
+
+
+def _two_words_after(match: re.Match[str]) -> str:
+    following = _TWO_WORDS_AFTER.match(match.string, match.end())
+    return following.group() if following else ""
 
 
 def _holds_term(text: str, query: Query) -> bool:

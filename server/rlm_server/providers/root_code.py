@@ -56,10 +56,11 @@ def parts_of(value, name, key=None):
     if isinstance(value, Path):
         value = value.read_text("utf-8", errors="replace")
     text = str(value)
-    if isinstance(value, dict) and len(text) > 300:
+    is_small = len(text) < 300 and value is not context
+    if isinstance(value, dict) and not is_small:
         for key, item in value.items():
             yield from parts_of(item, f"{name}[{key!r}]", key)
-    elif isinstance(value, (list, tuple)) and len(text) > 300:
+    elif isinstance(value, (list, tuple)) and not is_small:
         for index, item in enumerate(value):
             yield from parts_of(item, f"{name}[{index}]")
     else:
@@ -102,7 +103,7 @@ def prompt_for(piece):
     )
 
 
-text = "\\n".join(body for _, body in parts)
+text = "\\n\\n".join(body for _, body in parts)
 size = max(12_000, len(text) // 800)  # all of the text is asked about, however large it is
 pieces, replies = cut(text, size), []
 while group := list(islice(pieces, max(1, 2_000_000 // size))):
@@ -129,12 +130,14 @@ for start in range(0, len(text), 12_000):
     if len(faults) == 3:
         break  # it is not the pieces
     asked += 1
+    piece = text[max(0, start - 600) : start + 12_000]
     try:
-        reply = llm_query(f"Question: {question}\\n\\nText:\\n{text[max(0, start - 600) : start + 12_000]}")
+        reply = llm_query(f"Question: {question}\\n\\nQuote what answers it.\\n\\nText:\\n{piece}")
     except Exception as fault:
         faults.append(f"failed: piece {asked}: {fault}")
     else:
-        candidates += [(asked, line.strip()) for line in reply.splitlines() if line.strip() and "NOTHING" not in line]
+        lines = [line.strip() for line in reply.splitlines() if "NOTHING" not in line]
+        candidates += [(asked, line) for line in lines if line]
 
 print(f"{asked} pieces asked, {len(candidates)} candidate sentences")
 for number, line in candidates[:6]:
@@ -170,10 +173,12 @@ if not found:
     print("the reply was:", merged[:500])
 '''
 
-_ANSWER = """\
-"\\n\\n".join(
-    f"{quote}\\n(Found in {name}, line {line:,}, character {character:,}.)" for quote, (name, line, character) in found
-)"""
+_FINISH = """\
+answers = []
+for quote, (name, line, character) in found:
+    answers.append(f"{quote}\\n(Found in {name}, line {line:,}, character {character:,}.)")
+FINAL("\\n\\n".join(answers))
+"""
 
 _FINISH_UNVERIFIED = """\
 FINAL(f"{merged}\\n\\n(Not verified: these words do not stand in the context as they are quoted here.)")
@@ -206,12 +211,12 @@ def check() -> str:
 
 def finish() -> str:
     """Code that ends the run with what was found."""
-    return f"FINAL({_ANSWER.strip()})\n"
+    return _FINISH
 
 
 def finish_unseen(otherwise: str) -> str:
     """Code that ends the run with what was found, or with `otherwise`: for when no iteration is left to look first."""
-    return f"if not found:\n    FINAL({otherwise!r})\n{finish()}"
+    return f"if not found:\n    FINAL({otherwise!r})\n{_FINISH}"
 
 
 def finish_unverified() -> str:

@@ -4,6 +4,8 @@ English first; and the commonest words of a few other languages, so that a quest
 not ranked by its articles. All sets hold stems.
 """
 
+# ruff: noqa: RUF001 - the quotation marks and full-width stops of other scripts are meant
+
 from __future__ import annotations
 
 import re
@@ -59,6 +61,30 @@ ASKING: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 )
 """Tried in order against the folded question."""
 
+_NUMBER_WORD = (
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
+    r"eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|dozen)\b"
+)
+_NUMBER = re.compile(rf"\d[\d.,]*|{_NUMBER_WORD}", re.IGNORECASE)
+_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+ANSWERS: Mapping[Kind, re.Pattern[str]] = {
+    "who": re.compile(r"(?<![.!?] )(?<!^)\b[A-Z][a-zà-ÿ]+"),
+    "when": re.compile(
+        rf"(?<![.,\d])(?:1\d|20)\d\d\b|\b{_MONTH}\b|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|\b\d{{1,2}}:\d\d\b|"
+        r"\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|\b(?:noon|midnight|dawn|dusk|yesterday|o'clock)\b"
+    ),
+    "where": re.compile(
+        r"\b(?:in|at|on|under|behind|beneath|near|inside|below|above|between|beside|to|from|into|outside)\s+"
+        r"(?:the|a|an|his|her|their|its|[A-Z])"
+    ),
+    "number": _NUMBER,
+    "measure": _NUMBER,
+    "code": re.compile(
+        r"\b\w*\d[\w-]*|\b[A-Z]{3,}\b|[\"“'‘«]\w+|(?:[:=]|\b(?:is|was|reads|became|ist|war|lautet|est|es|era))\s*\w+"
+    ),
+}
+"""Kind -> what an answer of that kind looks like in a passage."""
+
 
 def _set(text: str) -> frozenset[str]:
     return frozenset(stems(text))
@@ -75,7 +101,7 @@ STOP_WORDS = _set(
     your find give given according exact exactly quote question answer mention mentioned context text document passage
 
     der die das den dem des ein eine einen einem einer eines und oder aber nicht ist sind war waren wird wurde wurden
-    hat haben hatte mit von vom zum zur im auf für bei nach aus über als auch wie was wer wann wo welche welcher
+    lautet hat haben hatte mit von vom zum zur im auf für bei nach aus über als auch wie was wer wann wo welche welcher
     welches wem wen le la les un une du de et ou mais est sont était ont avec pour par sur dans en au aux ce cette ces
     qui que quoi quand comment quel quelle combien l d qu el los las una unos unas del y o pero es son fue fueron era
     ha han con por para sobre al esta este quien cuando donde como cual cuanto cuanta il lo gli e di da nel nella che

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 WORD = re.compile(r"\d+(?:[.,:]\d+)+|[^\W_]+(?:['’][^\W_]+)?")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_SPELLINGS = (("lour", "lor"), ("vour", "vor"), ("bour", "bor"), ("nour", "nor"))
 _ENDINGS = ("ing", "ied", "ies", "ed", "es", "s")
 
 
@@ -30,15 +31,19 @@ def stems(text: str) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """Lower-case `text` and take off its accents.
+    """Lower-case `text`, take off its accents, and spell it the American way.
 
-    >>> fold("Café Ærø")
-    'cafe ærø'
+    >>> fold("Café Ærø, favourite colour")
+    'cafe ærø, favorite color'
     """
     if text.isascii():
-        return text.lower()
-    marks = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFC", "".join(mark for mark in marks if not unicodedata.combining(mark)))
+        folded = text.lower()
+    else:
+        marks = unicodedata.normalize("NFKD", text.casefold())
+        folded = unicodedata.normalize("NFC", "".join(mark for mark in marks if not unicodedata.combining(mark)))
+    for british, american in _SPELLINGS:
+        folded = folded.replace(british, american)
+    return folded
 
 
 @lru_cache(maxsize=50_000)
@@ -49,13 +54,14 @@ def stem(word: str) -> str:
     word = word.split("'")[0].split("’")[0]
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            word = _undouble(word[: -len(ending)]) + ("y" if ending in ("ied", "ies") else "")
+            word = word[: -len(ending)]
+            word = f"{word}y" if ending in ("ied", "ies") else _undouble(word)
             break
     return word[:-1] if len(word) > 3 and word.endswith("e") else word
 
 
 def _undouble(word: str) -> str:
-    return word[:-1] if word[-1] == word[-2] and word[-1] in "bdgmnprt" else word
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] in "bdgmnprt" else word
 
 
 def _parts(word: str) -> list[str]:

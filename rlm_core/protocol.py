@@ -1,0 +1,296 @@
+"""Protocol: the words that worker and host say to each other.
+
+Here are the layout of the shared memory, every message of both directions as a tagged union (`type` is the tag), the
+request bodies and the frames of a reply. `python -m rlm_core.protocol` writes the same facts to `worker/protocol.js`.
+Nothing here sends or waits; see `worker/channel.js` for that, and `worker/bridge.py` for the use.
+
+A reply to a `complete` request is a row of frames in order of completion, each of them
+`u32 index, u32 status, u32 meta_bytes, u32 text_bytes` (little-endian), then the meta as JSON, then the text as UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NewType, TypeAlias
+
+from .errors import ProtocolError
+from .types import CallKind, Json, Message
+
+# Shared memory: Int32 words [FUTEX, LENGTH], then the payload. The futex word is `(sequence << STATE_BITS) | state`.
+CHANNEL_BYTES = 1 << 20
+PAYLOAD_OFFSET = 64
+CHUNK_BYTES = CHANNEL_BYTES - PAYLOAD_OFFSET
+FUTEX_WORD = 0
+LENGTH_WORD = 1
+STATE_BITS = 3
+SEQUENCE_MASK = (1 << 28) - 1
+
+# States. The host writes all but PENDING; the worker alone makes TIMED_OUT up, when the host shows no life.
+PENDING = 0
+CHUNK = 1
+LAST = 2
+ERROR = 3
+PROGRESS = 4
+INTERRUPTED = 5
+TIMED_OUT = 6
+
+SIGINT = 2
+WAIT_SLICE_MS = 200
+SILENCE_MS = 150_000
+HEARTBEAT_MS = 5_000
+INTERRUPT_REPEAT_MS = 50
+STOP_GRACE_MS = 300
+BOOT_DEADLINE_MS = 60_000
+MEMORY_BYTES = 2 << 30
+OUTPUT_CHARS = 64 << 10
+OUTPUT_SECONDS = 0.05
+OUTPUT_BURST = 20
+MAX_MESSAGE_CHARS = 64 << 20
+MAX_TEXT_FILE_BYTES = 256 << 20
+
+FRAME_OK = 0
+FRAME_ERROR = 1
+FRAME_HEADER = struct.Struct("<IIII")
+FRAME_HEADER_BYTES = FRAME_HEADER.size
+
+# Values that exist in JavaScript only; the generated file names them by their own types.
+MessagePort = NewType("MessagePort", object)
+ArrayBuffer = NewType("ArrayBuffer", object)
+SharedArrayBuffer = NewType("SharedArrayBuffer", object)
+WebAssemblyModule = NewType("WebAssemblyModule", object)
+BlobData = NewType("BlobData", object)
+
+ContainmentLevel = Literal["full", "network", "weak"]
+Transport = Literal["shared-memory", "jspi"]
+ContextType = Literal["text", "json", "bytes", "file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """First message, on the worker itself: all that the worker needs to start, because it can fetch nothing."""
+
+    type: ClassVar[str] = "boot"
+    epoch: int
+    port: MessagePort
+    wasm: WebAssemblyModule
+    stdlib: ArrayBuffer
+    core: ArrayBuffer
+    lock: str
+    channel: SharedArrayBuffer | None
+    interrupt: SharedArrayBuffer | None
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobTool:
+    """A tool as data: it becomes a variable of the REPL and a line of the prompt."""
+
+    name: str
+    description: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """One value of the context. `data` is UTF-8 for `text` and `json`, a Blob for `file`: it is mounted, not copied."""
+
+    name: str
+    type: ContextType
+    data: ArrayBuffer | BlobData
+
+
+@dataclass(frozen=True, slots=True)
+class StartJob:
+    """What to run. `limits` are the fields of `Limits`."""
+
+    question: str
+    model: str | None
+    sub_model: str | None
+    system_prompt: str | None
+    limits: Mapping[str, Json]
+    tools: tuple[JobTool, ...]
+    contexts: tuple[JobContext, ...]
+    path: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Run this job; sent once, after `ready`."""
+
+    type: ClassVar[str] = "start"
+    epoch: int
+    job: StartJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyPart:
+    """One state of a reply, for the transport without shared memory."""
+
+    type: ClassVar[str] = "reply"
+    epoch: int
+    sequence: int
+    state: int
+    data: ArrayBuffer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The worker entered a stage of its boot, `seconds` after it was created."""
+
+    type: ClassVar[str] = "stage"
+    epoch: int
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Booted, tested and locked down. `reason` says why `level` is not full."""
+
+    type: ClassVar[str] = "ready"
+    epoch: int
+    level: ContainmentLevel
+    reason: str
+    transport: Transport
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The worker waits for an answer; `body` is JSON text. One is outstanding at a time."""
+
+    type: ClassVar[str] = "request"
+    epoch: int
+    sequence: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """The chunk was copied out: the next may be written."""
+
+    type: ClassVar[str] = "ack"
+    epoch: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """`body` is a JSON array of events in their JSON form (see `trajectory.py`)."""
+
+    type: ClassVar[str] = "events"
+    epoch: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The run ended; `result` is the JSON text of a `RunResult`. It also acknowledges an interrupt."""
+
+    type: ClassVar[str] = "finished"
+    epoch: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The worker is no good any more: a stage of its boot failed, or the run met a fault of ours."""
+
+    type: ClassVar[str] = "failed"
+    epoch: int
+    stage: str
+    error: str
+
+
+ToWorker: TypeAlias = Boot | Start | ReplyPart
+ToHost: TypeAlias = Stage | Ready | Request | Ack | Events | Finished | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedCall:
+    """One call of a `complete` request."""
+
+    model: str | None
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteRequest:
+    """Body of a request: answer these calls. The reply is made of frames."""
+
+    op: Literal["complete"] = "complete"
+    kind: CallKind
+    calls: tuple[RequestedCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WireError:
+    """An error as it crosses the channel: body of an ERROR state, meta of a failed frame."""
+
+    title: str
+    detail: str
+    retryable: bool
+    status: int | None
+    upstream: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One outcome of a `complete` request; `meta` holds model and usage, or the fields of `WireError`."""
+
+    index: int
+    status: int
+    meta: Mapping[str, Json]
+    text: str
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Lay `frame` out as bytes; lone surrogates in its text become U+FFFD's stand-in `?`, as UTF-8 has none.
+
+    >>> encode_frame(Frame(0, FRAME_OK, {}, "hi"))
+    b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x00\\x00\\x02\\x00\\x00\\x00{}hi'
+    """
+    meta = json.dumps(frame.meta).encode()
+    text = frame.text.encode("utf-8", "replace")
+    return FRAME_HEADER.pack(frame.index, frame.status, len(meta), len(text)) + meta + text
+
+
+def decode_frames(data: bytes | bytearray) -> Iterator[Frame]:
+    """Read the frames of a whole reply, without copying the text twice.
+
+    Raises:
+        ProtocolError: the bytes are not a whole number of frames, or hold something else.
+    """
+    view = memoryview(data)
+    offset = 0
+    while offset < len(view):
+        frame, offset = _decode_frame(view, offset)
+        yield frame
+
+
+def _decode_frame(view: memoryview, offset: int) -> tuple[Frame, int]:
+    text_at = offset + FRAME_HEADER_BYTES
+    if text_at > len(view):
+        raise ProtocolError(f"reply ends inside a frame header: {len(view) - offset} bytes at {offset}.")
+    index, status, meta_bytes, text_bytes = FRAME_HEADER.unpack_from(view, offset)
+    meta_at, text_at = text_at, text_at + meta_bytes
+    end = text_at + text_bytes
+    if end > len(view):
+        raise ProtocolError(f"reply ends inside a frame: {end} bytes announced, {len(view)} received.")
+    try:
+        meta = json.loads(str(view[meta_at:text_at], "utf-8"))
+        text = str(view[text_at:end], "utf-8")
+    except ValueError as fault:
+        raise ProtocolError(f"frame at byte {offset} is not JSON and UTF-8: {fault}.") from fault
+    if not isinstance(meta, dict) or status not in (FRAME_OK, FRAME_ERROR):
+        raise ProtocolError(f"frame at byte {offset} has status {status} and a {type(meta).__name__} as meta.")
+    return Frame(index, status, meta, text), end
+
+
+if __name__ == "__main__":
+    from ._protocol_js import write
+
+    write()

@@ -1,0 +1,66 @@
+"""One browser and one real server for the whole folder; a fresh page, open at the server's root, for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from rlm_server.app import create_app
+from rlm_server.browser import QUIET, BrowserMissing, find_browser
+from rlm_server.serving import serving
+from rlm_server.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The Chromium of this machine; in CI a missing one is a failure."""
+    try:
+        return find_browser()
+    except BrowserMissing as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: Path) -> Iterator[Browser]:
+    arguments = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[str]:
+    """URL of the real server, with the built-in stand-in as its only model."""
+    with mock.patch.dict(os.environ, clear=True):
+        settings = Settings(_env_file=None, ollama_base_url="")  # type: ignore[call-arg]
+    with serving(create_app(settings)) as url:
+        yield url
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    """Uncaught errors of the test's page, as they happen."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, served: str, faults: list[str]) -> Page:
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.goto(served)
+    return opened

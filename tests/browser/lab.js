@@ -1,0 +1,98 @@
+// What the browser tests need inside the page; evaluated there, it leaves `lab` behind.
+//
+// `lab.run` runs the public RLM against scripted replies; `lab.converse` drives a booted worker with no broker between.
+
+(() => {
+  const STUB = "/scripted";
+  const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2 };
+  const native = globalThis.fetch.bind(globalThis);
+  const line = (value) => `${JSON.stringify(value)}\n`;
+
+  /** Root calls take the next reply; sub-calls are answered by `sub:<prompt>`; a reply of null never comes. */
+  const scripted = (replies, posts) => async (url, init) => {
+    if (String(url) !== STUB) return native(url, init);
+    const body = JSON.parse(new TextDecoder().decode(init.body));
+    posts.push(body);
+    if (body.type === "batch") {
+      const lines = body.prompts.map((prompt, index) => line({ index, text: `sub:${prompt}`, model: "sub", usage: USAGE }));
+      return new Response([...lines.reverse(), line({ done: true })].join(""));
+    }
+    const text = body.prompt === undefined ? replies.shift() : `sub:${body.prompt}`;
+    if (text === null) return new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(init.signal.reason)));
+    return new Response(`data: ${line({ delta: text })}\ndata: ${line({ done: true, model: "root", usage: USAGE })}\n`);
+  };
+
+  /**
+   * Run a question; `stopOn` is text: the run is stopped when an event holds it.
+   * The result holds all that a test may ask for: events, callbacks, posts, and the milliseconds from stop to end.
+   */
+  const run = async ({ replies, question = "What?", context, options = {}, stopOn }) => {
+    const { RLM } = await import("/rlm/rlm.js");
+    const posts = [];
+    const told = { events: [], iterations: [], subCalls: [], posts, stopMs: null };
+    const stop = new AbortController();
+    let stopped = 0;
+    globalThis.fetch = scripted([...replies], posts);
+    const onEvent = (event) => {
+      told.events.push(event);
+      if (!stopOn || !JSON.stringify(event).includes(stopOn) || stop.signal.aborted) return;
+      if (event.type !== "output" && event.type !== "call_started" && event.type !== "block_started") return;
+      setTimeout(() => {
+        stopped = performance.now();
+        stop.abort();
+      }, 100);
+    };
+    const listeners = { onEvent, onIteration: (it) => told.iterations.push(it), onSubLLMCall: (call) => told.subCalls.push(call) };
+    try {
+      const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
+      const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal });
+      return { ...told, ...result, trajectory: result.trajectory(), stopMs: performance.now() - stopped };
+    } catch (error) {
+      return { ...told, error: { name: error.name, message: error.message } };
+    } finally {
+      globalThis.fetch = native;
+    }
+  };
+
+  /** `{files: {name: text}}` and `{bytes: [..]}` stand for what JSON cannot carry into the page. */
+  const contextOf = (context) => {
+    if (context?.files) return Object.entries(context.files).map(([name, data]) => new File([typeof data === "string" ? data : Uint8Array.from(data)], name));
+    if (context?.file) return new File([context.file.text.repeat(context.file.times)], context.file.name);
+    if (context?.bytes) return Uint8Array.from(context.bytes);
+    return context;
+  };
+
+  const START = { question: "What?", model: null, sub_model: null, system_prompt: null, limits: {}, tools: [], contexts: [], path: [] };
+
+  /** Run `replies` on a worker whose requests `answerSub` answers: (calls, answer, encodeFrame) => void. */
+  const converse = async ({ replies, answerSub }) => {
+    const [{ loadAssets, bootWorker }, channel, { encodeFrame }] = await Promise.all([
+      import("/rlm/runtime.js"), import("/rlm/channel.js"), import("/rlm/broker.js"),
+    ]);
+    const worker = await bootWorker(await loadAssets(new URL("/rlm/assets/", location.href).href));
+    const left = [...replies];
+    const handler = (body, answer) => {
+      const { kind, calls } = JSON.parse(body);
+      if (kind === "sub") return answerSub(calls, answer, encodeFrame);
+      answer.write(encodeFrame(0, { completion: { text: left.shift(), model: "root", usage: USAGE } }));
+      return answer.end();
+    };
+    const host = channel.answeringEnd({ line: channel.sharedLine(worker.memory.channel, worker.memory.interrupt), handler });
+    const events = [];
+    const result = await new Promise((resolve) => {
+      const message = (said) => {
+        if (said.type === "request") void host.request(said);
+        else if (said.type === "ack") host.ack(said);
+        else if (said.type === "events") events.push(...JSON.parse(said.body));
+        else resolve(said);
+      };
+      worker.listen({ message, lost: resolve });
+      worker.post({ type: "start", epoch: worker.epoch, job: START }, []);
+    });
+    worker.terminate();
+    host.close();
+    return { result, printed: events.filter(({ type }) => type === "block_finished").map(({ observation }) => observation.stdout + (observation.error ?? "")) };
+  };
+
+  globalThis.lab = { run, converse, USAGE };
+})();

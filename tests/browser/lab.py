@@ -1,0 +1,34 @@
+"""The page as a laboratory: runs of the public `RLM` and of a bare worker, with scripted replies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+LAB = Path(__file__).with_name("lab.js").read_text()
+FENCE = "```"
+
+
+def code(text: str) -> str:
+    """A reply that holds one code block."""
+    return f"Some code.\n{FENCE}repl\n{text}\n{FENCE}\n"
+
+
+def run(page: Page, replies: list[str | None], **job: Any) -> Any:
+    """Run a question on the page; see `lab.run` in lab.js for what `job` may hold and what comes back."""
+    page.evaluate(LAB)
+    return page.evaluate("(job) => lab.run(job)", {"replies": replies, **job})
+
+
+def converse(page: Page, replies: list[str], answer_sub: str) -> Any:
+    """Run `replies` on a bare worker; `answer_sub` is a JavaScript function (calls, answer, encodeFrame)."""
+    page.evaluate(LAB)
+    return page.evaluate(f"(replies) => lab.converse({{replies, answerSub: {answer_sub}}})", replies)
+
+
+def printed(result: Any) -> str:
+    """All that the blocks of a run printed, with their tracebacks."""
+    blocks = [event["observation"] for event in result["events"] if event["type"] == "block_finished"]
+    return "".join(block["stdout"] + (block["error"] or "") for block in blocks)

@@ -1,0 +1,91 @@
+"""`pyodide-rlm run`, `demo` and `doctor` as a person types them: a process, a real page, a real worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rlm_core.trajectory import read
+
+FILLER = "The committee met again and decided nothing of note about the garden.\n"
+NEEDLE = "The vault in Lisbon opens with the code 48-17-93.\n"
+STAND_IN = ("--model", "builtin:extractive")
+
+
+@pytest.fixture(scope="module")
+def haystack(tmp_path_factory: pytest.TempPathFactory, chromium: Path) -> Path:
+    path = tmp_path_factory.mktemp("context") / "minutes.txt"
+    path.write_text(FILLER * 2_000 + NEEDLE + FILLER * 2_000, encoding="utf-8")
+    return path
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    line = [sys.executable, "-m", "rlm_server", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, env=environment, stdin=subprocess.DEVNULL)
+
+
+def test_run_prints_the_answer_and_writes_the_trajectory(haystack: Path, tmp_path: Path) -> None:
+    log = tmp_path / "run.jsonl"
+    question = "What is the code of the vault in Lisbon?"
+    done = command("run", question, "--context", str(haystack), *STAND_IN, "--trajectory", str(log))
+    assert done.returncode == 0, done.stderr
+    assert "48-17-93" in done.stdout
+    assert "Iteration 1" in done.stderr
+    types = [event.type for event in read(log).events]
+    assert types[0] == "run_started"
+    assert types[-1] == "run_finished"
+    assert "call_finished" in types
+
+
+def test_run_json_is_one_object(haystack: Path) -> None:
+    done = command("run", "What is the code of the vault?", "--context", str(haystack), *STAND_IN, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert set(result) == {"answer", "iterations", "totalTime", "usage", "stopped_by"}
+    assert result["stopped_by"] == "final_answer"
+    assert result["usage"]["builtin:extractive"]["calls"] > result["iterations"]
+
+
+def test_a_spent_limit_is_status_3_with_what_there_is(haystack: Path) -> None:
+    done = command("run", "What is the code?", "--context", str(haystack), *STAND_IN, "--max-iterations", "1", "--json")
+    assert done.returncode == 3, done.stderr
+    assert json.loads(done.stdout)["stopped_by"] == "max_iterations"
+    assert "--max-iterations" in done.stderr or "max_iterations" in done.stderr
+
+
+def test_an_unknown_model_is_a_fault_that_names_it(haystack: Path) -> None:
+    done = command("run", "What?", "--context", str(haystack), "--model", "nobody:none")
+    assert done.returncode == 1
+    assert "nobody:none" in done.stderr
+
+
+def test_an_empty_question_is_wrong_usage() -> None:
+    done = command("run", "  ")
+    assert done.returncode == 2
+    assert "question" in done.stderr
+
+
+def test_demo_answers_the_sample_and_leaves_where_there_is_no_terminal(chromium: Path) -> None:
+    done = command("demo")
+    assert done.returncode == 0, done.stderr
+    sample = json.loads((Path(__file__).parents[2] / "web/samples/samples.json").read_text())[0]
+    assert sample["expect"] in done.stdout
+    assert "The page: http://127.0.0.1:" in done.stdout
+
+
+def test_doctor_finds_a_healthy_set_up(chromium: Path) -> None:
+    done = command("doctor")
+    assert done.returncode == 0, done.stdout
+    assert [line.split()[1] for line in done.stdout.splitlines()] == [
+        "browser:",
+        "node:",
+        "assets:",
+        "providers:",
+        "isolation:",
+    ]

@@ -1,0 +1,68 @@
+"""The command: what it says and the exit status, without a browser. Runs are in tests/browser/test_cli.py."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rlm_server.cli import main
+from rlm_server.doctor import CHECKS
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Usage"),
+        (("run",), "QUESTION"),
+        (("run", "q", "--max-iterations", "0"), "0 is not in the range x>=1"),
+        (("run", "q", "--max-timeout", "0"), "0.0 is not in the range x>0"),
+        (("run", "q", "--context", "no-such-file"), "no-such-file"),
+        (("serve", "--port", "70000"), "70000 is not in the range"),
+        (("fly",), "fly"),
+    ],
+)
+def test_wrong_usage_is_status_2_and_named(arguments: tuple[str, ...], said: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_a_folder_as_context_is_refused_by_name(tmp_path: Path) -> None:
+    result = invoke("run", "q", "--context", str(tmp_path))
+    assert result.exit_code == 2
+    assert "is a directory" in result.output
+
+
+def test_a_taken_port_is_a_fault_with_a_remedy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = invoke("serve", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 1
+    assert "Choose another --port" in result.output
+
+
+def test_an_open_address_without_a_token_is_refused() -> None:
+    result = invoke("serve", "--host", "0.0.0.0", "--port", "0")
+    assert result.exit_code == 2
+    assert "RLM_TOKEN" in result.output
+
+
+def test_doctor_reports_each_check_and_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rlm_core import RLMError
+
+    def missing() -> str:
+        raise RLMError("none here. Install it.")
+
+    for name in CHECKS:
+        monkeypatch.setitem(CHECKS, name, lambda: "there")
+    monkeypatch.setitem(CHECKS, "browser", missing)
+    result = invoke("doctor")
+    assert result.exit_code == 1
+    assert "missing browser: none here. Install it." in result.output
+    assert "ok      assets: there" in result.output

@@ -1,0 +1,58 @@
+"""Progress: what a terminal shows for each event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rlm_server.progress import Progress
+
+OBSERVATION = {"stdout": "", "stdout_chars": 0, "value": None, "error": None, "seconds": 0.0}
+
+
+def shown(*events: dict[str, Any]) -> str:
+    written: list[str] = []
+    progress = Progress(written.append)
+    for event in events:
+        progress({"seconds": 1.25, **event})
+    return "".join(written)
+
+
+def test_an_iteration_says_its_number_and_the_time() -> None:
+    assert shown({"type": "iteration_started", "iteration": 2}) == "\nIteration 2  (1.2 s)\n"
+
+
+def test_output_is_indented_once_for_each_line_however_it_is_cut() -> None:
+    events = [{"type": "output", "text": text} for text in ("one\ntw", "o\n", "three")]
+    assert shown(*events) == "    one\n    two\n    three"
+
+
+def test_a_line_after_unfinished_output_begins_a_new_line() -> None:
+    assert shown({"type": "output", "text": "half"}, {"type": "notice", "text": "hm"}) == "    half\n  note: hm\n"
+
+
+def call(number: int, kind: str, error: str | None = None) -> list[dict[str, Any]]:
+    return [
+        {"type": "call_started", "call": number, "kind": kind},
+        {"type": "call_finished", "call": number, "error": error},
+    ]
+
+
+def test_sub_calls_are_counted_with_their_failures_when_the_block_ends() -> None:
+    calls = [*call(1, "sub"), *call(2, "sub", error="busy")]
+    assert shown(*calls, {"type": "block_finished", "observation": OBSERVATION}) == "  sub-calls: 2, failed: 1\n"
+
+
+def test_a_root_call_that_fails_is_no_failed_sub_call() -> None:
+    calls = [*call(0, "root", error="busy"), *call(1, "sub")]
+    assert shown(*calls, {"type": "block_finished", "observation": OBSERVATION}) == "  sub-calls: 1, failed: 0\n"
+
+
+def test_the_value_and_the_error_of_a_block_are_shown() -> None:
+    observation = {**OBSERVATION, "value": "42", "error": "Traceback\nZeroDivisionError"}
+    assert shown({"type": "block_finished", "observation": observation}) == (
+        "    42\n    Traceback\n    ZeroDivisionError\n"
+    )
+
+
+def test_events_that_say_nothing_to_a_reader_are_passed_over() -> None:
+    assert shown({"type": "run_started"}, {"type": "something_new"}) == ""

@@ -1,0 +1,172 @@
+"""Fences: what in a reply is code, and where each block ends."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from rlm_core.finals import Final
+from rlm_core.parse import parse
+
+# name of the promise, reply, code of each block
+BLOCKS = [
+    ("one block", "```repl\nx = 1\n```", ["x = 1"]),
+    ("text around", "Look:\n\n```repl\nx = 1\n```\n\nDone.", ["x = 1"]),
+    ("two blocks", "```repl\nx = 1\n```\nand\n```repl\ny = 2\n```", ["x = 1", "y = 2"]),
+    ("blocks without a line between", "```repl\nx = 1\n```\n```repl\ny = 2\n```", ["x = 1", "y = 2"]),
+    ("python", "```python\nx = 1\n```", ["x = 1"]),
+    ("py", "```py\nx = 1\n```", ["x = 1"]),
+    ("upper case", "```REPL\nx = 1\n```", ["x = 1"]),
+    ("mixed case", "```Python\nx = 1\n```", ["x = 1"]),
+    ("blank before the tag", "``` repl\nx = 1\n```", ["x = 1"]),
+    ("blanks after the tag", "```repl   \nx = 1\n```", ["x = 1"]),
+    ("more after the tag", "```python title='a'\nx = 1\n```", ["x = 1"]),
+    ("tag in braces", "```{python}\nx = 1\n```", ["x = 1"]),
+    ("blanks after the closing fence", "```repl\nx = 1\n```  \nFINAL(1)", ["x = 1"]),
+    ("windows line ends", "```repl\r\nx = 1\r\ny = 2\r\n```\r\n", ["x = 1\ny = 2"]),
+    ("four back-ticks", "````repl\nx = 1\n````", ["x = 1"]),
+    ("closing fence longer", "```repl\nx = 1\n`````", ["x = 1"]),
+    ("closing fence shorter does not close", "````repl\nx = '''\n```\n'''\n````", ["x = '''\n```\n'''"]),
+    ("tildes", "~~~repl\nx = 1\n~~~", ["x = 1"]),
+    ("four tildes", "~~~~python\nx = 1\n~~~~", ["x = 1"]),
+    ("tildes are not closed by back-ticks", "~~~repl\nx = '''\n```\n'''\n~~~", ["x = '''\n```\n'''"]),
+    ("indented", "   ```repl\n   x = 1\n   if x:\n       y = 2\n   ```", ["x = 1\nif x:\n    y = 2"]),
+    ("indented by a tab", "\t```repl\n\tx = 1\n\t```", ["x = 1"]),
+    ("indented deeply", "          ```repl\n          x = 1\n          ```", ["x = 1"]),
+    ("in a bullet", "- ```repl\n  x = 1\n  ```", ["x = 1"]),
+    ("in a numbered list", "1. Look:\n   ```repl\n   x = 1\n   ```\n2. Then", ["x = 1"]),
+    ("fence indented, code not", "  ```repl\nx = 1\n  ```", ["x = 1"]),
+    ("code indented, fence not", "```repl\n    x = 1\n    y = 2\n```", ["x = 1\ny = 2"]),
+    ("code indented below a comment", "```repl\n# look\n    x = 1\n    y = 2\n```", ["# look\nx = 1\ny = 2"]),
+    ("an indented comment changes nothing", "```repl\n  # look\nif 1:\n  x = 1\n```", ["  # look\nif 1:\n  x = 1"]),
+    (
+        "text in a string keeps its indentation",
+        "  ```repl\n  x = '''\none\n    two\n'''\n  ```",
+        ["x = '''\none\n  two\n'''"],
+    ),
+    ("left open at the end", "```repl\nx = 1", ["x = 1"]),
+    ("left open with a line end", "```repl\nx = 1\n", ["x = 1\n"]),
+    ("left open, then another", "```repl\nx = 1\n```repl\ny = 2\n```", ["x = 1", "y = 2"]),
+    ("closing fence at the end of a line", "```repl\nx = 1\ny = 2```\nThen FINAL.", ["x = 1\ny = 2"]),
+    ("opening fence after text", "Let me look: ```repl\nx = 1\n```", ["x = 1"]),
+    ("opening fence after text that is no code", "Write it in ```python\nand then go on\n```", []),
+    ("empty block", "```repl\n```", []),
+    ("block of blanks", "```repl\n\n  \n```", []),
+    ("block of a comment", "```repl\n# nothing\n```", ["# nothing"]),
+    ("untagged", "```\nx = 1\n```", []),
+    ("json", '```json\n{"x": 1}\n```', []),
+    ("bash", "```bash\nls\n```", []),
+    ("python3 is another tag", "```python3\nx = 1\n```", []),
+    ("pycon is another tag", "```pycon\n>>> 1\n```", []),
+    ("untagged, then code", "```\nraw\n```\n```repl\nx = 1\n```", ["x = 1"]),
+    ("stray fence before code", "```\n\n```repl\nx = 1\n```", ["x = 1"]),
+    ("stray fence after code", "```repl\nx = 1\n```\n```\n\n```repl\ny = 2\n```", ["x = 1", "y = 2"]),
+    ("code shown inside a longer fence", "````markdown\n```repl\nx = 1\n```\n````", []),
+    ("code shown inside tildes", "~~~\n```repl\nx = 1\n```\n~~~", []),
+    ("code shown inside markdown", "```markdown\n```repl\nx = 1\n```\n", []),
+    ("inline code", "Use `print(x)` and ```repl``` here.", []),
+    ("fence and tag on one line with code", "```repl x = 1```", []),
+    ("two back-ticks", "``repl\nx = 1\n``", []),
+    ("quoted", "> ```repl\n> x = 1\n> ```", []),
+    ("after thoughts", "<think>\n```repl\nx = 0\n```\n</think>\n```repl\nx = 1\n```", ["x = 1"]),
+    ("thoughts left open", "<think>\n```repl\nx = 1\n```", ["x = 1"]),
+    # --- fences inside string literals
+    (
+        "a fence in a string",
+        '```repl\nx = """\n```json\n{}\n```\n"""\nprint(x)\n```',
+        ['x = """\n```json\n{}\n```\n"""\nprint(x)'],
+    ),
+    ("a code fence in a string", "```repl\nx = '''\n```python\na\n```\n'''\n```", ["x = '''\n```python\na\n```\n'''"]),
+    (
+        "many fences in a string",
+        '```repl\nx = """' + "\n```\na\n```\n" * 12 + '"""\n```\nThen.',
+        ['x = """' + "\n```\na\n```\n" * 12 + '"""'],
+    ),
+    ("a fence in a string in brackets", '```repl\nf("""\n```\n""", 1)\n```\n', ['f("""\n```\n""", 1)']),
+    ("a fence in an f-string", '```repl\nx = f"""\n```\n{1}\n```\n"""\n```', ['x = f"""\n```\n{1}\n```\n"""']),
+    (
+        "a fence in a docstring",
+        'Go:\n```repl\ndef f():\n    """\n    ```\n    """\n```',
+        ['def f():\n    """\n    ```\n    """'],
+    ),
+    (
+        "quotes in comments do not open strings",
+        '```repl\nx = 1  # """ not a string\n```\nrest',
+        ['x = 1  # """ not a string'],
+    ),
+    ("quotes in strings do not open strings", '```repl\nx = \'"""\'\n```\nrest', ['x = \'"""\'']),
+    ("escaped quotes", '```repl\nx = "\\"\\"\\""\n```\nrest', ['x = "\\"\\"\\""']),
+    ("a string left open is not made longer", '```repl\nx = """\n```\nSo it is.', ['x = """']),
+    ("a string left open, then a block", "```repl\nx = '''\n```\n\n```repl\ny = 2\n```", ["x = '''", "y = 2"]),
+    ("code with a fault ends at its fence", "```repl\nx = (\n```\nand\n```repl\ny = 2\n```", ["x = (", "y = 2"]),
+    ("FINAL in code is code", "```repl\nFINAL(1)\n```", ["FINAL(1)"]),
+]
+
+FINALS = [
+    ("inside code", "```repl\nFINAL(1)\n```", []),
+    ("inside a string in code", '```repl\nx = """\n```\nFINAL(1)\n"""\n```', []),
+    ("between blocks", "```repl\n1\n```\nFINAL(1)\n```repl\n2\n```", [Final("literal", "1")]),
+    ("two kinds", "FINAL(1)\nFINAL_VAR(x)", [Final("literal", "1"), Final("variable", "x")]),
+    ("nested on a line of its own inside another", "FINAL(a\nFINAL(b)\n)", [Final("literal", "a\nFINAL(b)")]),
+    ("unmatched, then matched", "FINAL(a\nFINAL(b)", [Final("unmatched", "FINAL(a"), Final("literal", "b")]),
+    ("over a fence that stays open", "FINAL(a\n```repl\nprint(1))\n", []),
+]
+
+
+@pytest.mark.parametrize(("name", "reply", "codes"), BLOCKS, ids=[case[0] for case in BLOCKS])
+def test_blocks(name: str, reply: str, codes: list[str]) -> None:
+    assert [block.code for block in parse(reply).blocks] == codes
+
+
+@pytest.mark.parametrize(("name", "reply", "finals"), FINALS, ids=[case[0] for case in FINALS])
+def test_finals(name: str, reply: str, finals: list[Final]) -> None:
+    assert list(parse(reply).finals) == finals
+
+
+def test_a_block_keeps_its_tag_in_lower_case() -> None:
+    assert [block.language for block in parse("```REPL\n1\n```\n~~~Py\n2\n~~~").blocks] == ["repl", "py"]
+
+
+MEGABYTE = 1_000_000
+HOSTILE = {
+    "back-ticks": "`",
+    "tildes": "~",
+    "opening fences": "```repl\n",
+    "closing fences": "```\n",
+    "fences of both kinds": "```repl\n~~~\n",
+    "open brackets": "(",
+    "closing brackets": ")",
+    "open finals": "FINAL(\n",
+    "open finals with quotes": 'FINAL("""\n',
+    "open finals with escaped quotes": "FINAL('\\'\n",
+    "finals": "FINAL(x)\n",
+    "strings and fences": '```repl\n"""\n```\n',
+    "reopened strings": "```repl\n''''''\n```\n\"\"\"\n",
+    "fences after text": "x ```repl\n",
+    "fences after text, other fences": "x ```repl\n~~~\n",
+    "glued fences": "```repl\nx```\n",
+    "glued fences inside": "x = (```\n",
+    "quotes": "'\"",
+    "backslashes": "\\",
+    "bullets": "- ",
+    "blanks": " ",
+    "numbers": "1",
+    "bold": "*",
+    "thoughts": "<think>",
+    "line ends": "\n",
+    "carriage returns": "\r",
+    "nulls": "\0",
+    "surrogates": "\ud800",
+    "unary operators": "- + ~ not ",
+    "brackets of all kinds": "([{",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("before", ["", "```repl\n", "```repl\n'''\n```\n", "x: ```repl\n", "FINAL("])
+def test_a_hostile_megabyte_is_read_in_no_time(name: str, before: str) -> None:
+    reply = before + HOSTILE[name] * (MEGABYTE // len(HOSTILE[name]))
+    started = time.perf_counter()
+    parse(reply)
+    assert time.perf_counter() - started < 20  # a quadratic reader takes minutes; a slow machine, a few seconds

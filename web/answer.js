@@ -1,0 +1,92 @@
+// @ts-check
+/**
+ * How a run ended: the answer, final or partial, with the reason; copy and download. In: a finished `RunView`.
+ */
+
+import { html, useState } from "/vendor/preact.mjs";
+import { ProblemNotice, explainEnding } from "./errors.js";
+import { LongText } from "./long_text.js";
+import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
+import { Nodes } from "./nodes.js";
+import { whole } from "./printed.js";
+
+/** @typedef {import("./types/run.js").RunView} RunView */
+/** @typedef {import("./types/run.js").Remedy} Remedy */
+
+/** @param {{run: RunView, onRemedy: (remedy: Remedy) => void}} props */
+export function Outcome({ run, onRemedy }) {
+  if (run.phase !== "finished") return null;
+  const problem = run.problem ?? (run.result && explainEnding(run.result));
+  const answer = run.result?.answer || run.partial;
+  const isFinal = run.result?.stoppedBy === "final_answer";
+  const tone = run.result?.stoppedBy === "cancelled" ? "note" : "error";
+  return html`<div class="outcome">
+    ${problem && html`<${ProblemNotice} problem=${problem} id="run-problem" tone=${tone} onRemedy=${onRemedy} />`}
+    ${answer
+      ? html`<${Answer} text=${answer} isFinal=${isFinal} />`
+      : run.result && html`<p class="muted" id="no-answer">${isFinal ? "The answer is empty." : "There was no partial answer yet."}</p>`}
+    <p class="outcome-actions">
+      ${answer && html`<${CopyButton} text=${answer} />`}
+      ${run.events.length > 0 &&
+      html`<button type="button" id="download" class="small" onClick=${() => downloadTrajectory(run)}>
+        Download the trajectory</button>`}
+    </p>
+  </div>`;
+}
+
+/** @param {{text: string, isFinal: boolean}} props */
+function Answer({ text, isFinal }) {
+  const title = isFinal ? "Answer" : "Partial answer";
+  return html`<section class="answer ${isFinal ? "" : "is-partial"}" id="answer" aria-labelledby="answer-title">
+    <h2 id="answer-title">${title}</h2>
+    ${text.length > MOST_MARKDOWN_CHARS
+      ? html`<${LongText} text=${whole(text)} class="output" label=${title} />`
+      : html`<${Nodes} tag="div" class="markdown" text=${text} make=${markdownNodes} />`}
+  </section>`;
+}
+
+/** @param {{text: string}} props */
+function CopyButton({ text }) {
+  const [said, say] = useState("Copy the answer");
+  const copy = async () => say((await copyText(text)) ? "Copied" : "Not allowed here: select the text instead");
+  return html`<button type="button" id="copy" class="small" onClick=${copy} aria-live="polite">${said}</button>`;
+}
+
+/** @param {string} text @returns {Promise<boolean>} */
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    return copyBySelection(text); // the page's policy forbids the clipboard API
+  }
+}
+
+/** @param {string} text */
+function copyBySelection(text) {
+  const box = document.createElement("textarea");
+  box.value = text;
+  box.className = "visually-hidden";
+  document.body.append(box);
+  const focused = document.activeElement;
+  box.select();
+  const isCopied = document.execCommand("copy");
+  box.remove();
+  if (focused instanceof HTMLElement) focused.focus();
+  return isCopied;
+}
+
+/**
+ * Save the trajectory as a JSONL file; a run that failed has the events that the page saw.
+ *
+ * @param {RunView} run
+ */
+function downloadTrajectory(run) {
+  const text = run.result ? run.result.trajectory() : run.events.map((event) => `${JSON.stringify(event)}\n`).join("");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/jsonl" }));
+  link.download = `trajectory-${new Date().toISOString().slice(0, 19).replace(/:/g, "-")}.jsonl`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

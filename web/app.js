@@ -1,0 +1,203 @@
+// @ts-check
+/**
+ * The page. In: what the person typed, or a call of `ask` by a program that drives the page. Out: runs, shown as they
+ * happen. This file starts and stops runs and puts the parts together; each part is a module of its own.
+ */
+
+import { RLM } from "/rlm/rlm.js";
+import { html, render } from "/vendor/preact.mjs";
+import { Outcome } from "./answer.js";
+import { contextValue, describeContext } from "./context.js";
+import { ContextField, takeDrops } from "./context_field.js";
+import { EMPTY_QUESTION, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain, unknownModel } from "./errors.js";
+import { fetchModels, loadModels } from "./models.js";
+import { QuestionField, RunButtons } from "./question.js";
+import { applyEvent, finishRun, newRun } from "./run.js";
+import { fetchSamples } from "./samples.js";
+import { SettingsPanel, restoreSettings, runOptions } from "./settings.js";
+import { changed, onChange, state } from "./state.js";
+import { Announcer, Notices, Status } from "./status.js";
+import { Timeline } from "./timeline.js";
+
+/** @typedef {import("./types/run.js").RLMResult} RLMResult */
+/** @typedef {import("./types/run.js").RunEvent} RunEvent */
+/** @typedef {import("./types/run.js").Remedy} Remedy */
+/** @typedef {import("/rlm/rlm.js").RLMOptions & {signal?: AbortSignal}} AskOptions */
+/** @typedef {NonNullable<Parameters<RLM["run"]>[1]>["context"]} Context */
+
+let stopping = new AbortController();
+
+/**
+ * Answer `question` on this page, for the Run button and for programs alike.
+ *
+ * @param {{question: string, context?: unknown, options?: AskOptions}} job `context` is the page's own when left out;
+ *   `options` are those of `RLM`, a `signal` that stops the run, and win over the page's settings
+ * @returns {Promise<RLMResult>} rejects as `RLM.run` does, after the page has explained it
+ */
+export async function ask({ question, context, options = {} }) {
+  if (isRunning()) throw new Error("A run is under way on this page: stop it first, or wait for its end.");
+  const value = context === undefined ? contextValue(state.typed, state.attachments) : context;
+  const { signal, onEvent, ...rest } = options;
+  const run = newRun(question, value === null ? "without a context" : `of ${describeContext(value)}`);
+  stopping = new AbortController();
+  Object.assign(state, { question, run });
+  changed();
+  const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
+  try {
+    const rlm = new RLM({ ...runOptions(), ...rest, onEvent: follow(run, onEvent) });
+    const result = await rlm.run(question, { context: /** @type {Context} */ (value ?? undefined), signal: stop });
+    const problem = result.stoppedBy === "provider_error" ? await serverProblem(run) : null;
+    finishRun(run, { result, problem });
+    return result;
+  } catch (error) {
+    finishRun(run, { problem: (await serverProblem(run)) ?? explain(error) });
+    throw error;
+  } finally {
+    changed();
+  }
+}
+
+/**
+ * What a failure has to do with the server, which is asked: it may be gone, or started again with other models.
+ *
+ * @param {import("./types/run.js").RunView} run
+ */
+async function serverProblem(run) {
+  const answer = await fetchModels();
+  if (!("models" in answer)) return SERVER_GONE;
+  state.catalogue = answer;
+  const isOffered = run.model === "" || answer.models.some((model) => model.id === run.model);
+  return isOffered ? null : unknownModel(run.model);
+}
+
+/**
+ * @param {import("./types/run.js").RunView} run
+ * @param {((event: RunEvent) => void) | undefined} onEvent
+ */
+function follow(run, onEvent) {
+  return (/** @type {RunEvent} */ event) => {
+    applyEvent(run, event);
+    changed();
+    onEvent?.(event);
+  };
+}
+
+function isRunning() {
+  return state.run !== null && state.run.phase !== "finished";
+}
+
+/** The Run button: what is wrong with the form is said beside it; what goes wrong later is shown by `ask`. */
+async function runFromForm() {
+  if (isRunning()) return;
+  if (state.question.trim() === "") {
+    state.problems.question = EMPTY_QUESTION;
+    changed();
+    document.getElementById("question")?.focus();
+    return;
+  }
+  try {
+    await ask({ question: state.question });
+  } catch (error) {
+    console.error(error); // the page has explained it already; this is for developers
+  }
+}
+
+function stopRun() {
+  if (!state.run || !isRunning()) return;
+  state.run.stopping = true;
+  stopping.abort();
+  changed();
+}
+
+/** @type {Readonly<Record<Remedy, () => void>>} */
+const REMEDIES = {
+  run: () => void runFromForm(),
+  models: () => focusOn("model"),
+  question: () => focusOn("question"),
+  limits: () => {
+    document.getElementById("limits")?.setAttribute("open", "");
+    focusOn("limit-maxIterations");
+  },
+  reload: () => location.reload(),
+};
+
+/** @param {string} id */
+function focusOn(id) {
+  document.getElementById(id)?.focus();
+}
+
+function App() {
+  const { run, problems } = state;
+  return html`<div class="columns ${run ? "has-run" : ""}">
+    <form class="desk" aria-label="Ask" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
+      ${problems.browser && html`<${ProblemNotice} problem=${problems.browser} id="browser-problem" />`}
+      <${QuestionField} />
+      <${ContextField} />
+      <${SettingsPanel} />
+      <${RunButtons} onRun=${runFromForm} onStop=${stopRun} />
+    </form>
+    <div class="sheet" id="outcome">
+      ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
+    </div>
+    <${Announcer} run=${run} />
+  </div>`;
+}
+
+/** @param {{run: import("./types/run.js").RunView}} props */
+function RunSheet({ run }) {
+  return html`
+    <h2 class="asked" id="asked">${run.question}</h2>
+    <p class="asked-of muted">Asked ${run.contextSummary}${run.model && `, answered by ${run.model}`}</p>
+    <${Status} run=${run} />
+    <${Notices} run=${run} />
+    <${Outcome} run=${run} onRemedy=${(/** @type {Remedy} */ remedy) => REMEDIES[remedy]()} />
+    <${Timeline} run=${run} />`;
+}
+
+function Introduction() {
+  return html`<section class="introduction" aria-label="How it works">
+    <p class="lead">Ask a question over a text of any size.</p>
+    <ol>
+      <li>Python starts in this tab, and your context is put into it. It is not uploaded anywhere.</li>
+      <li>A model that cannot see the context writes code that looks at it, cuts it up, and puts small questions about
+        the pieces to a model. Every step is shown as it happens; only the text of these calls leaves the tab.</li>
+      <li>It ends with an answer, or with the best there is when you stop it or a limit is reached.</li>
+    </ol>
+  </section>`;
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    void runFromForm();
+  } else if (event.key === "Escape" && isRunning()) {
+    event.preventDefault();
+    stopRun();
+  }
+}
+
+/** A worker waits for a model either on shared memory or by JSPI; a tab without both cannot run. */
+function canBlock() {
+  return typeof SharedArrayBuffer === "function" || "Suspending" in WebAssembly;
+}
+
+async function start() {
+  const place = /** @type {HTMLElement} */ (document.getElementById("app"));
+  const draw = () => render(html`<${App} />`, place);
+  restoreSettings();
+  if (!canBlock()) state.problems.browser = NO_BLOCKING;
+  onChange(draw);
+  draw();
+  document.addEventListener("keydown", onKey);
+  addEventListener("beforeunload", (event) => isRunning() && event.preventDefault());
+  takeDrops();
+  await Promise.all([loadModels(), loadSamples()]);
+}
+
+async function loadSamples() {
+  state.samples = await fetchSamples();
+  changed();
+}
+
+void start();

@@ -1,0 +1,165 @@
+// @ts-check
+/**
+ * The part of the form that takes the context: paste, drop, choose, sample. In: `state`. Out: changes to `state`; a file
+ * that cannot be read is explained and the rest is kept.
+ */
+
+import { html, useState } from "/vendor/preact.mjs";
+import { MOST_TYPED_CHARS, attach, attachPasted, contextValue, describeContext, kindOf } from "./context.js";
+import { ProblemNotice, explain } from "./errors.js";
+import { bytes } from "./format.js";
+import { fetchSample } from "./samples.js";
+import { changed, state } from "./state.js";
+
+/** @typedef {import("./context.js").Attachment} Attachment */
+/** @typedef {import("./samples.js").Sample} Sample */
+
+export function ContextField() {
+  const [isOver, setOver] = useState(false);
+  return html`<fieldset class="field context ${isOver ? "is-over" : ""}"
+      onDragOver=${() => setOver(true)} onDragLeave=${() => setOver(false)} onDrop=${() => setOver(false)}>
+    <legend>Context</legend>
+    <textarea id="context-text" rows="4" aria-label="Context text" placeholder="Paste text here, or drop files"
+      aria-describedby="context-privacy" spellcheck="false"
+      value=${state.typed} onInput=${type} onPaste=${paste}></textarea>
+    <div class="row">
+      <label class="file-button small">Choose files
+        <input id="context-files" type="file" multiple class="visually-hidden" onChange=${choose} /></label>
+      <${SamplePicker} />
+    </div>
+    <${AttachmentList} />
+    ${state.problems.context && html`<${ProblemNotice} problem=${state.problems.context} id="context-problem" />`}
+    <p class="privacy" id="context-privacy"><strong>${summary()}.</strong> What you add stays in
+      this tab; only the text of model calls leaves it.</p>
+  </fieldset>`;
+}
+
+function AttachmentList() {
+  if (state.attachments.length === 0) return null;
+  return html`<ul class="attachments" aria-label="Attached">
+    ${state.attachments.map((attachment) => html`<${AttachmentItem} key=${attachment.id} attachment=${attachment} />`)}
+  </ul>`;
+}
+
+/** @param {{attachment: Attachment}} props */
+function AttachmentItem({ attachment }) {
+  const { file, id } = attachment;
+  const remove = () => {
+    state.attachments = state.attachments.filter((other) => other.id !== id);
+    changed();
+  };
+  return html`<li>
+    <span class="name">${file.name}</span>
+    <span class="muted">${kindOf(attachment)}, ${bytes(file.size)}</span>
+    <button type="button" class="quiet small" aria-label="Remove ${file.name}" onClick=${remove}>Remove</button>
+  </li>`;
+}
+
+function SamplePicker() {
+  if (state.samples.length === 0) return null;
+  const pick = (/** @type {Event} */ event) => {
+    const box = /** @type {HTMLSelectElement} */ (event.target);
+    const sample = state.samples[Number(box.value)];
+    box.value = "";
+    if (sample) void takeSample(sample);
+  };
+  return html`<select id="context-sample" class="small" aria-label="Use a sample" onChange=${pick}>
+    <option value="">Use a sample …</option>
+    ${state.samples.map((sample, index) => html`<option value=${String(index)}>${sample.title}</option>`)}
+  </select>`;
+}
+
+function summary() {
+  const context = contextValue(state.typed, state.attachments);
+  return context === null ? "No context yet" : `Context: ${describeContext(context)}`;
+}
+
+/** @param {Event} event */
+function type(event) {
+  state.typed = /** @type {HTMLTextAreaElement} */ (event.target).value;
+  changed();
+}
+
+/** @param {ClipboardEvent} event */
+function paste(event) {
+  const data = event.clipboardData;
+  if (!data) return;
+  const text = data.getData("text/plain");
+  if (data.files.length === 0 && text.length <= MOST_TYPED_CHARS) return;
+  event.preventDefault();
+  if (data.files.length > 0) void takeFiles([...data.files], "file");
+  else void attachPasted(text).then(keep);
+}
+
+/** @param {Event} event */
+function choose(event) {
+  const input = /** @type {HTMLInputElement} */ (event.target);
+  const files = [...(input.files ?? [])];
+  input.value = "";
+  void takeFiles(files, "file");
+}
+
+/**
+ * Files dropped anywhere on the page are context: left to the browser, a drop would replace the page and all that is in it.
+ */
+export function takeDrops() {
+  const isFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
+  document.addEventListener("dragover", (event) => isFiles(event) && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    if (!event.dataTransfer || !isFiles(event)) return;
+    event.preventDefault();
+    void takeDrop(event.dataTransfer);
+  });
+}
+
+/** @param {DataTransfer} data */
+async function takeDrop(data) {
+  const folders = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry?.isDirectory);
+  const names = new Set(folders.map((entry) => entry?.name));
+  const files = [...data.files].filter((file) => !names.has(file.name));
+  await takeFiles(files, "file");
+  if (names.size === 0) return;
+  state.problems.context = {
+    title: `“${[...names].join("”, “")}” is a folder.`,
+    cause: "A page is given files, not what lies in a folder.",
+    action: "Open the folder, select its files, and drop those.",
+  };
+  changed();
+}
+
+/**
+ * @param {File[]} files
+ * @param {Attachment["origin"]} origin
+ */
+async function takeFiles(files, origin) {
+  state.problems.context = null;
+  changed();
+  for (const file of files) {
+    try {
+      keep(await attach(file, origin));
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      state.problems.context = { ...explain(error), title: `“${file.name}” cannot be read.` };
+      changed();
+    }
+  }
+}
+
+/** @param {Sample} sample */
+async function takeSample(sample) {
+  const file = await fetchSample(sample);
+  if (!(file instanceof File)) {
+    state.problems.context = file;
+    changed();
+    return;
+  }
+  const asked = state.question.trim();
+  if (asked === "" || state.samples.some((other) => other.question === asked)) state.question = sample.question;
+  await takeFiles([file], "sample");
+}
+
+/** @param {Attachment} attachment */
+function keep(attachment) {
+  state.attachments = [...state.attachments.filter((other) => other.file.name !== attachment.file.name), attachment];
+  changed();
+}

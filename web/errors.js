@@ -1,0 +1,144 @@
+// @ts-check
+/**
+ * Errors and endings in a person's words. In: what was thrown, or the result of a run that did not end with a final
+ * answer. Out: a `Problem`: what happened, why, and the one thing to do. Known by type and status, never by message.
+ */
+
+import { html } from "/vendor/preact.mjs";
+
+/** @typedef {import("./types/run.js").Problem} Problem */
+/** @typedef {import("./types/run.js").Remedy} Remedy */
+/** @typedef {import("./types/run.js").StoppedBy} StoppedBy */
+/** @typedef {{name: string, message: string}} Fault */
+
+const NOT_LOST = "Your question and context are still here.";
+
+/** @type {Problem} */
+export const EMPTY_QUESTION = {
+  title: "There is no question yet.",
+  cause: "A run answers one question over the context.",
+  action: "Write the question, then press Run.",
+};
+
+/** @type {Problem} */
+export const SERVER_GONE = {
+  title: "The server does not answer.",
+  cause: `It was stopped, or the connection to it is gone. ${NOT_LOST}`,
+  action: "Start it again with “pyodide-rlm serve”, then try once more.",
+  remedy: "run",
+};
+
+/** @type {Problem} */
+export const NO_BLOCKING = {
+  title: "This tab cannot run Python that waits for a model.",
+  cause: "The page is not isolated (SharedArrayBuffer is missing), and this browser has no JSPI to do without it.",
+  action: "Open the page at the address that “pyodide-rlm serve” prints, in a current browser.",
+};
+
+/** @type {Readonly<Record<string, (fault: Fault) => Problem>>} */
+const BY_NAME = {
+  ConfigError: ({ message }) => ({
+    title: "The run was not started.",
+    cause: message,
+    action: "Change the setting that it names.",
+    remedy: "limits",
+  }),
+  ChannelError: ({ message }) => ({
+    title: "Python did not start in this tab.",
+    cause: `${message} ${NOT_LOST}`,
+    action: "Run again; if it happens again, “pyodide-rlm doctor” says what is missing.",
+    remedy: "run",
+  }),
+  NotReadableError: unreadable,
+  NotFoundError: unreadable,
+};
+
+/** @type {Readonly<Record<StoppedBy, Omit<Problem, "cause"> | null>>} */
+const ENDINGS = {
+  final_answer: null,
+  cancelled: { title: "You stopped this run.", action: "Run again whenever you like.", remedy: "run" },
+  max_iterations: {
+    title: "All iterations were used.",
+    action: "Allow more iterations, or ask a narrower question.",
+    remedy: "limits",
+  },
+  max_seconds: { title: "The time was up.", action: "Allow more time, or ask a narrower question.", remedy: "limits" },
+  max_errors: {
+    title: "The model's code failed too often in a row.",
+    action: "Choose a stronger model, or put the question differently.",
+    remedy: "models",
+  },
+  provider_error: { title: "A model call failed.", action: `Do what it says, then run again. ${NOT_LOST}`, remedy: "run" },
+  worker_lost: { title: "The Python worker died.", action: "Run again: it gets a fresh worker.", remedy: "run" },
+};
+
+/**
+ * @param {unknown} error anything that was thrown
+ * @returns {Problem}
+ */
+export function explain(error) {
+  const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
+  const known = BY_NAME[name];
+  if (known) return known({ name, message });
+  return {
+    title: "The run failed for a reason that is not known.",
+    cause: `${name}: ${message}`,
+    action: "Run again; if it happens again, report it with this message.",
+    remedy: "run",
+  };
+}
+
+/**
+ * Why a run ended without a final answer; `null` when it has one.
+ *
+ * @param {{stoppedBy: StoppedBy, detail: string}} result
+ * @returns {Problem | null}
+ */
+export function explainEnding({ stoppedBy, detail }) {
+  const ending = ENDINGS[stoppedBy];
+  return ending && { ...ending, cause: detail };
+}
+
+/** @param {string} model @returns {Problem} */
+export function unknownModel(model) {
+  return {
+    title: "The server does not know this model.",
+    cause: `“${model}” is not on its list. ${NOT_LOST}`,
+    action: "Choose another model, or set up its provider and start the server again.",
+    remedy: "models",
+  };
+}
+
+/** @param {Fault} fault @returns {Problem} */
+function unreadable({ message }) {
+  return {
+    title: "A file of the context cannot be read.",
+    cause: `It was moved, changed or locked since you chose it (${message}).`,
+    action: "Remove it from the context and choose it again.",
+  };
+}
+
+/** @type {Readonly<Record<Remedy, string>>} */
+const REMEDIES = {
+  run: "Run again",
+  models: "Choose a model",
+  question: "Edit the question",
+  limits: "Change the limits",
+  reload: "Reload the page",
+};
+
+/**
+ * A problem, with the button that helps.
+ *
+ * @param {{problem: Problem, id?: string, tone?: "error" | "note", onRemedy?: (remedy: Remedy) => void}} props
+ */
+export function ProblemNotice({ problem, id, tone = "error", onRemedy }) {
+  const { remedy } = problem;
+  const button = remedy && onRemedy;
+  return html`<div class="problem ${tone}" id=${id} role=${tone === "error" ? "alert" : undefined}>
+    <p class="problem-title">${problem.title}</p>
+    ${problem.cause && html`<p class="problem-cause">${problem.cause}</p>`}
+    <p class="problem-action">${problem.action}</p>
+    ${button && html`<button type="button" class="small" onClick=${() => onRemedy(remedy)}>${REMEDIES[remedy]}</button>`}
+  </div>`;
+}

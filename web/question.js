@@ -1,0 +1,42 @@
+// @ts-check
+/**
+ * The question box, and the two buttons of a run. In: `state`. Out: changes to `state`, and calls of `onRun` and `onStop`.
+ */
+
+import { html } from "/vendor/preact.mjs";
+import { ProblemNotice } from "./errors.js";
+import { changed, state } from "./state.js";
+
+export function QuestionField() {
+  const problem = state.problems.question;
+  const input = (/** @type {Event} */ event) => {
+    state.question = /** @type {HTMLTextAreaElement} */ (event.target).value;
+    state.problems.question = null;
+    changed();
+  };
+  return html`<div class="field question">
+    <label for="question">Question</label>
+    <textarea id="question" rows="3" value=${state.question} onInput=${input}
+      placeholder="What do you want to know?"
+      aria-invalid=${problem ? "true" : undefined} aria-describedby=${problem ? "question-problem" : undefined}></textarea>
+    ${problem && html`<${ProblemNotice} problem=${problem} id="question-problem" />`}
+  </div>`;
+}
+
+/**
+ * Both buttons are always there, so that focus is never lost when a run begins or ends.
+ *
+ * @param {{onRun: () => void, onStop: () => void}} props
+ */
+export function RunButtons({ onRun, onStop }) {
+  const isRunning = state.run !== null && state.run.phase !== "finished";
+  const isStopping = isRunning && state.run?.stopping;
+  return html`<div class="run-buttons">
+    <button type="button" id="run" class="primary" aria-disabled=${String(isRunning)} onClick=${onRun}>Run</button>
+    <button type="button" id="stop" class="stop" aria-disabled=${String(!isRunning)} onClick=${onStop}>
+      ${isStopping ? "Stopping …" : "Stop"}</button>
+    <span class="muted keys">${isRunning
+      ? html`<kbd>Esc</kbd> stops and keeps what there is`
+      : html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> runs`}</span>
+  </div>`;
+}

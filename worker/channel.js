@@ -1,0 +1,426 @@
+// @ts-check
+// Channel: how a worker asks and waits, and how the host answers. Both ends are here, and all Atomics of the project.
+//
+// In, worker side: the JSON text of a request. Out: states, and the bytes of the reply chunk by chunk.
+// In, host side: bytes, an end or an error from whoever answers. Out: written states; a waiting worker always wakes.
+// Nothing here knows what requests or replies mean; see broker.js and bridge.py for that.
+//
+// The host treats the shared memory as write-only: of all it reads only what compareExchange returns.
+
+import {
+  CHANNEL_BYTES, CHUNK, CHUNK_BYTES, ERROR, FUTEX_WORD, HEARTBEAT_MS, INTERRUPTED, INTERRUPT_REPEAT_MS, LAST,
+  LENGTH_WORD, PAYLOAD_OFFSET, PENDING, PROGRESS, SEQUENCE_MASK, SIGINT, SILENCE_MS, STATE_BITS, TIMED_OUT,
+  WAIT_SLICE_MS,
+} from "./protocol.js";
+
+/**
+ * @typedef {import("./protocol.js").Request} Request
+ * @typedef {import("./protocol.js").Ack} Ack
+ * @typedef {import("./protocol.js").ReplyPart} ReplyPart
+ * @typedef {import("./protocol.js").WireError} WireError
+ */
+
+/**
+ * The worker's end. `request` and `next` return a state, or a promise of one on the transport without shared memory.
+ * After CHUNK, LAST or ERROR `take` gives the bytes, and after CHUNK `next` asks for the following ones.
+ * @template S
+ * @typedef {object} WaitingEnd
+ * @property {(body: string) => S} request
+ * @property {() => S} next
+ * @property {() => Uint8Array<ArrayBuffer>} take
+ */
+
+/**
+ * One answer to one request. Each method may be called at any time: what comes after the end is dropped.
+ * @typedef {object} Answer
+ * @property {AbortSignal} signal aborted when nobody waits for the answer any more
+ * @property {(bytes: Uint8Array) => void} write adds to the reply; sent in chunks as the worker takes them
+ * @property {() => void} end
+ * @property {(error: unknown) => void} fail ends the reply with an error, also after some bytes
+ * @property {() => void} progress tells the worker that the host is alive
+ */
+
+/** @typedef {(body: string, answer: Answer) => void | Promise<void>} Handler */
+
+/**
+ * How states reach the worker. `put` reports whether the worker still waited for that sequence.
+ * @typedef {object} Line
+ * @property {(sequence: number, state: number, bytes: Uint8Array) => boolean} put
+ * @property {(sequence: number) => void} interrupt
+ */
+
+const NO_BYTES = new Uint8Array(0);
+const MAX_ERROR_CHARS = 100_000;
+
+/** New memory for one worker: the channel's own and the interrupt flag. */
+export const sharedMemory = () => ({
+  channel: new SharedArrayBuffer(CHANNEL_BYTES),
+  interrupt: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+});
+
+/** Whether this thread may block; false on a page's main thread and where shared memory is broken. */
+export const canWait = () => {
+  try {
+    return Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10) === "timed-out";
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof ReferenceError) return false;
+    throw error;
+  }
+};
+
+/**
+ * The interrupt flag as Pyodide wants it, and how to clear it.
+ * @param {SharedArrayBuffer} interrupt
+ */
+export const interruptFlag = (interrupt) => {
+  const { store } = Atomics;
+  const flag = new Int32Array(interrupt);
+  return { flag, clear: () => void store(flag, 0, 0) };
+};
+
+// ---------------------------------------------------------------------------------------------- worker: shared memory
+
+/**
+ * @param {object} options
+ * @param {SharedArrayBuffer} options.channel
+ * @param {SharedArrayBuffer} options.interrupt
+ * @param {number} options.epoch
+ * @param {(message: Request | Ack) => void} options.post
+ * @param {number} [options.silenceMs] how long the host may show no life, in milliseconds actually waited
+ * @returns {WaitingEnd<number>}
+ */
+export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENCE_MS }) => {
+  const { compareExchange, load, store, wait } = Atomics;
+  const words = new Int32Array(channel);
+  const flag = new Int32Array(interrupt);
+  const payload = copier(channel);
+  const slice = Math.min(WAIT_SLICE_MS, silenceMs);
+  let sequence = 0;
+
+  const word = (/** @type {number} */ state) => (sequence << STATE_BITS) | state;
+
+  const waitForState = () => {
+    const pending = word(PENDING);
+    for (let silent = 0; silent < silenceMs; ) {
+      if (load(flag, 0) !== 0) return INTERRUPTED;
+      const now = load(words, FUTEX_WORD);
+      const state = now - pending;
+      if (state === CHUNK || state === LAST || state === ERROR || state === INTERRUPTED) return state;
+      if (state === PROGRESS) {
+        compareExchange(words, FUTEX_WORD, now, pending);
+        silent = 0;
+        continue;
+      }
+      if (wait(words, FUTEX_WORD, pending, slice) !== "ok") silent += slice;
+    }
+    return TIMED_OUT;
+  };
+
+  return {
+    request(body) {
+      if (load(flag, 0) !== 0) return INTERRUPTED;
+      sequence = (sequence + 1) & SEQUENCE_MASK;
+      store(words, FUTEX_WORD, word(PENDING));
+      post({ type: "request", epoch, sequence, body });
+      return waitForState();
+    },
+    next() {
+      store(words, FUTEX_WORD, word(PENDING));
+      post({ type: "ack", epoch, sequence });
+      return waitForState();
+    },
+    take: () => payload(Math.min(load(words, LENGTH_WORD), CHUNK_BYTES)),
+  };
+};
+
+/**
+ * Copies bytes out of shared memory by functions captured now, which model code cannot replace later.
+ * @param {SharedArrayBuffer} channel
+ */
+const copier = (channel) => {
+  const Bytes = Uint8Array;
+  const { apply } = Reflect;
+  const set = Bytes.prototype.set;
+  return (/** @type {number} */ length) => {
+    const bytes = new Bytes(length);
+    apply(set, bytes, [new Bytes(channel, PAYLOAD_OFFSET, length)]);
+    return bytes;
+  };
+};
+
+// ------------------------------------------------------------------------------------------------------ worker: JSPI
+
+/**
+ * The same without shared memory: the caller suspends on the promises. `deliver` takes what the host sends.
+ * @param {object} options
+ * @param {number} options.epoch
+ * @param {(message: Request | Ack) => void} options.post
+ * @param {number} [options.silenceMs]
+ * @returns {WaitingEnd<Promise<number>> & {deliver: (part: ReplyPart) => void}}
+ */
+export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
+  let sequence = 0;
+  let bytes = new Uint8Array(0);
+  let wake = (/** @type {number} */ _state) => {};
+  let heard = () => {};
+  const later = setTimeout.bind(globalThis);
+  const forget = clearTimeout.bind(globalThis);
+
+  const nextState = () => new Promise((/** @type {(state: number) => void} */ resolve) => {
+    let timer = later(resolve, silenceMs, TIMED_OUT);
+    heard = () => {
+      forget(timer);
+      timer = later(resolve, silenceMs, TIMED_OUT);
+    };
+    wake = (state) => {
+      forget(timer);
+      resolve(state);
+    };
+  });
+
+  return {
+    request(body) {
+      sequence = (sequence + 1) & SEQUENCE_MASK;
+      const state = nextState();
+      post({ type: "request", epoch, sequence, body });
+      return state;
+    },
+    next() {
+      const state = nextState();
+      post({ type: "ack", epoch, sequence });
+      return state;
+    },
+    take: () => bytes,
+    deliver(part) {
+      if (part.sequence !== sequence) return;
+      if (part.state === PROGRESS) return heard();
+      bytes = new Uint8Array(part.data);
+      wake(part.state);
+    },
+  };
+};
+
+// -------------------------------------------------------------------------------------------------------------- host
+
+/**
+ * @param {SharedArrayBuffer} channel
+ * @param {SharedArrayBuffer} interrupt
+ * @returns {Line}
+ */
+export const sharedLine = (channel, interrupt) => {
+  const words = new Int32Array(channel);
+  const payload = new Uint8Array(channel, PAYLOAD_OFFSET);
+  const flag = new Int32Array(interrupt);
+
+  /** The worker makes PENDING; PROGRESS is the one state of ours that another may follow before it was seen. */
+  const exchange = (/** @type {number} */ sequence, /** @type {number} */ state) => {
+    const word = (/** @type {number} */ from) => (sequence << STATE_BITS) | from;
+    const found = Atomics.compareExchange(words, FUTEX_WORD, word(PENDING), word(state));
+    if (found === word(PENDING)) return true;
+    if (found !== word(PROGRESS)) return false;
+    return Atomics.compareExchange(words, FUTEX_WORD, found, word(state)) === found;
+  };
+
+  return {
+    put(sequence, state, bytes) {
+      payload.set(bytes);
+      if (state !== PROGRESS) Atomics.store(words, LENGTH_WORD, bytes.length);
+      const taken = exchange(sequence, state);
+      if (taken) Atomics.notify(words, FUTEX_WORD);
+      return taken;
+    },
+    interrupt(sequence) {
+      Atomics.store(flag, 0, SIGINT);
+      exchange(sequence, INTERRUPTED);
+      Atomics.notify(words, FUTEX_WORD);
+    },
+  };
+};
+
+/**
+ * @param {(message: ReplyPart, transfer: Transferable[]) => void} post
+ * @param {number} epoch
+ * @returns {Line}
+ */
+export const messageLine = (post, epoch) => {
+  const send = (/** @type {number} */ sequence, /** @type {number} */ state, /** @type {Uint8Array} */ bytes) => {
+    const data = bytes.slice().buffer;
+    post({ type: "reply", epoch, sequence, state, data }, [data]);
+    return true;
+  };
+  return { put: send, interrupt: (sequence) => void send(sequence, INTERRUPTED, NO_BYTES) };
+};
+
+/**
+ * The host's end: gives each request to `handler`, and makes sure that each one ends in a written state.
+ * @param {object} options
+ * @param {Line} options.line
+ * @param {Handler} options.handler
+ * @param {number} [options.heartbeatMs]
+ */
+export const answeringEnd = ({ line, handler, heartbeatMs = HEARTBEAT_MS }) => {
+  /** @type {ReturnType<typeof openAnswer> | null} */
+  let current = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let interrupting;
+  const heartbeat = setInterval(() => current?.answer.progress(), heartbeatMs);
+
+  const stopInterrupting = () => clearInterval(interrupting);
+
+  return {
+    /** A request came in; an answer still open is for a call that the worker has given up. */
+    request(/** @type {Request} */ { sequence, body }) {
+      current?.abandon();
+      current = openAnswer(line, sequence);
+      return settle(handler, body, current.answer);
+    },
+    ack: (/** @type {Ack} */ { sequence }) => current?.acknowledge(sequence),
+    /** Interrupt what the worker does or waits for, again and again until `acknowledged`. */
+    interrupt() {
+      const once = () => line.interrupt(current?.sequence ?? 0);
+      stopInterrupting();
+      once();
+      interrupting = setInterval(once, INTERRUPT_REPEAT_MS);
+    },
+    acknowledged: stopInterrupting,
+    close() {
+      stopInterrupting();
+      clearInterval(heartbeat);
+      current?.abandon();
+    },
+  };
+};
+
+/**
+ * Run `handler`; whatever becomes of it, the answer is ended.
+ * @param {Handler} handler
+ * @param {string} body
+ * @param {Answer} answer
+ */
+const settle = async (handler, body, answer) => {
+  try {
+    await handler(body, answer);
+  } catch (error) {
+    answer.fail(error);
+  }
+  answer.fail(new Error("the host ended this request without an answer"));
+};
+
+/**
+ * The sending half of one answer: what was written and not yet taken, cut into chunks.
+ * @param {Line} line
+ * @param {number} sequence
+ */
+const openAnswer = (line, sequence) => {
+  const queue = byteQueue();
+  const abort = new AbortController();
+  let waiting = true;
+  let ended = false;
+  /** @type {Uint8Array | null} */
+  let failure = null;
+
+  const put = (/** @type {number} */ state, /** @type {Uint8Array} */ bytes) => {
+    waiting = false;
+    if (!line.put(sequence, state, bytes) || state !== CHUNK) abort.abort();
+  };
+  const pump = () => {
+    if (!waiting || abort.signal.aborted) return;
+    if (failure) put(ERROR, failure);
+    else if (queue.size() > CHUNK_BYTES) put(CHUNK, queue.take(CHUNK_BYTES));
+    else if (ended) put(LAST, queue.take(CHUNK_BYTES));
+  };
+  const finish = (/** @type {Uint8Array | null} */ error) => {
+    if (ended) return;
+    ended = true;
+    failure = error;
+    pump();
+  };
+
+  /** @type {Answer} */
+  const answer = {
+    signal: abort.signal,
+    write(bytes) {
+      if (ended) return;
+      queue.add(bytes);
+      pump();
+    },
+    end: () => finish(null),
+    fail: (error) => finish(errorBytes(error)),
+    progress: () => void (waiting && !abort.signal.aborted && line.put(sequence, PROGRESS, NO_BYTES)),
+  };
+  const acknowledge = (/** @type {number} */ acknowledged) => {
+    if (acknowledged !== sequence || waiting) return;
+    waiting = true;
+    pump();
+  };
+  return { answer, sequence, acknowledge, abandon: () => abort.abort() };
+};
+
+/** Bytes in, bytes out, in order; `take` copies nothing that it can hand out as a view. */
+const byteQueue = () => {
+  /** @type {Uint8Array[]} */
+  const parts = [];
+  let offset = 0;
+  let total = 0;
+
+  const shift = (/** @type {number} */ most) => {
+    const view = parts[0].subarray(offset, offset + most);
+    offset += view.length;
+    if (offset === parts[0].length) {
+      parts.shift();
+      offset = 0;
+    }
+    total -= view.length;
+    return view;
+  };
+  return {
+    size: () => total,
+    add(/** @type {Uint8Array} */ bytes) {
+      if (!(bytes instanceof Uint8Array)) throw new TypeError("an answer is written as Uint8Array");
+      if (bytes.length === 0) return;
+      parts.push(bytes);
+      total += bytes.length;
+    },
+    take(/** @type {number} */ most) {
+      const length = Math.min(most, total);
+      if (length === 0) return NO_BYTES;
+      const first = shift(length);
+      if (first.length === length) return first;
+      const whole = new Uint8Array(length);
+      whole.set(first);
+      for (let at = first.length; at < length; ) {
+        const view = shift(length - at);
+        whole.set(view, at);
+        at += view.length;
+      }
+      return whole;
+    },
+  };
+};
+
+/**
+ * The fields of an error as they cross the channel. An error of ours carries them as properties.
+ * @param {unknown} error
+ * @returns {WireError}
+ */
+export const toWireError = (error) => {
+  const known = /** @type {Partial<WireError> & {message?: unknown, name?: unknown}} */ (Object(error));
+  return {
+    title: String(known.title ?? known.name ?? "Error").slice(0, 200),
+    detail: String(known.detail ?? known.message ?? error).slice(0, MAX_ERROR_CHARS),
+    retryable: known.retryable === true,
+    status: typeof known.status === "number" ? known.status : null,
+    upstream: typeof known.upstream === "string" ? known.upstream : null,
+  };
+};
+
+const errorBytes = (/** @type {unknown} */ error) => new TextEncoder().encode(JSON.stringify(readable(error)));
+
+/** An error that cannot even be read (a getter that throws) is an error too. */
+const readable = (/** @type {unknown} */ error) => {
+  try {
+    return toWireError(error);
+  } catch (fault) {
+    return toWireError(new Error("the host failed, and its error cannot be shown", { cause: fault }));
+  }
+};

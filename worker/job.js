@@ -1,0 +1,175 @@
+// @ts-check
+// Job: what the caller gave -> what the worker is started with.
+//
+// In: options, question and context as a user of the package passes them. Out: a job of plain data, or a ConfigError
+// that names the argument, what it was and what it may be. Nothing runs here.
+
+import { configError } from "./errors.js";
+import { checkedJson } from "./json.js";
+import { RESERVED_NAMES } from "./protocol.js";
+
+/**
+ * @typedef {import("./protocol.js").JobContext} JobContext
+ * @typedef {import("./protocol.js").JobTool} JobTool
+ * @typedef {import("./protocol.js").StartJob} StartJob
+ */
+
+/**
+ * Options of the class RLM, checked, with defaults filled in.
+ * @typedef {object} Settings
+ * @property {string} endpoint
+ * @property {string} assets
+ * @property {import("./protocol.js").Ready["level"]} containment
+ * @property {string | null} model
+ * @property {string | null} subModel
+ * @property {number} maxIterations
+ * @property {number} maxOutputChars
+ * @property {number | null} maxTimeout
+ * @property {number} maxErrors
+ * @property {string | null} systemPrompt
+ * @property {JobTool[]} tools
+ * @property {((iteration: import("./rlm.d.ts").RLMIteration) => void) | null} onIteration
+ * @property {((call: {prompt: string, model: string | null}) => void) | null} onSubLLMCall
+ * @property {((event: import("./protocol.js").Event) => void) | null} onEvent
+ */
+
+const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
+const SHOWN_CHARS = 60;
+
+/**
+ * Each option's check: gives the value to use, or null when it is impossible, with what it may be.
+ * @type {Record<string, {otherwise: unknown, must: string, ok: (value: unknown) => boolean}>}
+ */
+const OPTIONS = {
+  endpoint: { otherwise: "/api/rlm", must: "be a URL", ok: isName },
+  assets: { otherwise: new URL("./assets/", import.meta.url).href, must: "be the URL of a folder", ok: isName },
+  containment: { otherwise: "network", must: 'be "full", "network" or "weak"', ok: (value) => ["full", "network", "weak"].includes(String(value)) },
+  model: { otherwise: null, must: "be a model's name", ok: isName },
+  subModel: { otherwise: null, must: "be a model's name", ok: isName },
+  maxIterations: { otherwise: 20, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxOutputChars: { otherwise: 20_000, must: "be a whole number of at least 200", ok: wholeFrom(200) },
+  maxTimeout: { otherwise: null, must: "be a number of milliseconds above 0", ok: (value) => Number.isFinite(value) && Number(value) > 0 },
+  maxErrors: { otherwise: 5, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  systemPrompt: { otherwise: null, must: "be text", ok: isName },
+  tools: { otherwise: {}, must: "be an object of name and tool", ok: (value) => typeof value === "object" && !Array.isArray(value) },
+  onIteration: { otherwise: null, must: "be a function", ok: isFunction },
+  onSubLLMCall: { otherwise: null, must: "be a function", ok: isFunction },
+  onEvent: { otherwise: null, must: "be a function", ok: isFunction },
+};
+
+/** @returns {Settings} */
+export const checkedSettings = (/** @type {unknown} */ options) => {
+  const given = /** @type {Record<string, unknown>} */ (options);
+  if (typeof options !== "object" || options === null) throw configError(`the options must be an object, not ${shown(options)}.`);
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
+  if (unknown !== undefined) throw configError(`unknown option ${unknown}. Known are ${Object.keys(OPTIONS).join(", ")}.`);
+  const checked = Object.fromEntries(Object.entries(OPTIONS).map(([name, { otherwise, must, ok }]) => {
+    const value = given[name] ?? otherwise;
+    if (value !== null && !ok(value)) throw configError(`${name} must ${must}, not ${shown(value)}.`);
+    return [name, value];
+  }));
+  const tools = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
+  const assets = new URL(String(checked.assets), document.baseURI).href;
+  return /** @type {Settings} */ ({ ...checked, tools, assets });
+};
+
+/**
+ * @param {Settings} settings
+ * @param {unknown} prompt
+ * @param {unknown} context
+ * @returns {StartJob}
+ */
+export const jobOf = (settings, prompt, context) => {
+  if (typeof prompt !== "string" || prompt.trim() === "") throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
+  const { maxIterations, maxOutputChars, maxTimeout, maxErrors } = settings;
+  const limits = {
+    max_iterations: maxIterations,
+    max_output_chars: maxOutputChars,
+    max_seconds: maxTimeout === null ? null : maxTimeout / 1_000,
+    max_errors: maxErrors,
+  };
+  const { model, subModel, systemPrompt, tools } = settings;
+  return { question: prompt, model, sub_model: subModel, system_prompt: systemPrompt, limits, tools, contexts: contextsOf(context), path: [] };
+};
+
+// -------------------------------------------------------------------------------------------------------------- tools
+
+/** @returns {JobTool[]} */
+const toolsOf = (/** @type {Record<string, unknown>} */ tools) => Object.entries(tools).map(([name, given]) => {
+  if (!IDENTIFIER.test(name)) throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
+  if (RESERVED_NAMES.includes(name)) throw configError(`tool "${name}": the name is reserved; choose another.`);
+  const { tool, description = "" } = isDescribed(given) ? given : { tool: given };
+  if (typeof description !== "string") throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
+  if (typeof tool === "function") throw configError(`tool "${name}" is a function. Tools are JSON values so far; pass its result.`);
+  return { name, description, value: checkedJson(tool, `tool "${name}"`) };
+});
+
+/** @returns {given is {tool: unknown, description?: unknown}} */
+const isDescribed = (/** @type {unknown} */ given) =>
+  typeof given === "object" && given !== null && Object.hasOwn(given, "tool") &&
+  Object.keys(given).every((key) => key === "tool" || key === "description");
+
+// ------------------------------------------------------------------------------------------------------------ context
+
+/** @returns {JobContext[]} */
+const contextsOf = (/** @type {unknown} */ context) => {
+  if (context === undefined || context === null) return [];
+  if (typeof context === "string") return [encoded("text", context)];
+  if (context instanceof Blob) return filesOf([context]);
+  if (Array.isArray(context) && context.length > 0 && context.every((item) => item instanceof Blob)) return filesOf(context);
+  const bytes = bytesOf(context);
+  if (bytes) return [{ name: "context", type: "bytes", data: bytes }];
+  return [encoded("json", JSON.stringify(checkedJson(context, "context")))];
+};
+
+/** @returns {JobContext} */
+const encoded = (/** @type {"text" | "json"} */ type, /** @type {string} */ text) =>
+  ({ name: "context", type, data: new TextEncoder().encode(text).buffer });
+
+/** A copy: it is transferred, and what is the caller's must stay the caller's. */
+const bytesOf = (/** @type {unknown} */ value) => {
+  if (value instanceof ArrayBuffer) return value.slice(0);
+  if (!ArrayBuffer.isView(value)) return null;
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice().buffer;
+};
+
+/** @returns {JobContext[]} */
+const filesOf = (/** @type {Blob[]} */ files) => {
+  const taken = new Set();
+  return files.map((data, index) => {
+    const name = freeName(pathOf(data) || `file-${index + 1}`, taken);
+    taken.add(name);
+    return { name, type: "file", data };
+  });
+};
+
+/** The file's path below the mount point: no empty, `.` or `..` part. */
+const pathOf = (/** @type {Blob} */ file) => {
+  const path = file instanceof File ? file.webkitRelativePath || file.name : "";
+  return path.split(/[/\\]/).filter((part) => !["", ".", ".."].includes(part)).join("/");
+};
+
+/** `name`, or `name (2)` and so on when it is taken. */
+const freeName = (/** @type {string} */ name, /** @type {Set<string>} */ taken) => {
+  const [, stem, suffix] = /** @type {RegExpExecArray} */ (/^(.*?)(\.[^./]*)?$/s.exec(name));
+  let free = name;
+  for (let number = 2; taken.has(free); number += 1) free = `${stem} (${number})${suffix ?? ""}`;
+  return free;
+};
+
+// ------------------------------------------------------------------------------------------------------------- checks
+
+function isName(/** @type {unknown} */ value) {
+  return typeof value === "string" && value.trim() !== "";
+}
+
+function isFunction(/** @type {unknown} */ value) {
+  return typeof value === "function";
+}
+
+function wholeFrom(/** @type {number} */ least) {
+  return (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= least;
+}
+
+const shown = (/** @type {unknown} */ value) =>
+  (typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_CHARS)) : String(value).slice(0, SHOWN_CHARS));

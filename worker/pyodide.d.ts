@@ -1,0 +1,36 @@
+// Types of as much of Pyodide, and of boot.py and bridge.py in it, as worker.js uses.
+
+/** bridge.py's `run`: the job as JSON, its contexts and the host's line in; the result as JSON out. */
+export interface BridgeRun {
+  (job: string, contexts: unknown, line: object): string;
+  callPromising(job: string, contexts: unknown, line: object): Promise<string>;
+}
+
+export interface Bridge {
+  run: BridgeRun;
+}
+
+export interface Modules {
+  sys: { path: { insert(at: number, folder: string): void } };
+  boot: { prepare(): void };
+  bridge: Bridge;
+}
+
+export interface Stream {
+  write(bytes: Uint8Array): number;
+}
+
+export interface Pyodide {
+  FS: {
+    filesystems: { WORKERFS: unknown };
+    mkdir(path: string): void;
+    mount(type: unknown, options: object, path: string): void;
+    unmount(path: string): void;
+    writeFile(path: string, data: Uint8Array): void;
+  };
+  pyimport<Name extends keyof Modules>(name: Name): Modules[Name];
+  setInterruptBuffer(buffer: Int32Array | undefined): void;
+  setStdin(options: { error: true }): void;
+  setStdout(stream: Stream): void;
+  setStderr(stream: Stream): void;
+}

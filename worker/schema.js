@@ -1,0 +1,37 @@
+// @ts-check
+// Schema: checks a value against a shape of protocol.js.
+//
+// In: a schema and anything. Out: where the value differs, as a sentence, or null. Extra fields are allowed and ignored.
+
+/** @typedef {import("./protocol.js").Schema} Schema */
+
+/**
+ * @param {Schema} schema
+ * @param {unknown} value
+ * @param {string} where name of the value, for the sentence
+ * @returns {string | null}
+ */
+export const mismatch = (schema, value, where) => {
+  if (schema === "json") return null;
+  if (typeof schema === "string") return typeof value === schema ? null : `${where} is not a ${schema}`;
+  const [tag, inner] = schema;
+  if (tag === "nullable") return value === null ? null : mismatch(inner, value, where);
+  if (tag === "one") return inner.includes(value) ? null : `${where} is none of ${inner.join(", ")}`;
+  if (tag === "list" && !Array.isArray(value)) return `${where} is not a list`;
+  if (typeof value !== "object" || value === null) return `${where} is not an object`;
+  const fields = /** @type {Record<string, unknown>} */ (value);
+  if (tag === "struct") return first(Object.keys(inner), (key) => mismatch(inner[key], fields[key], `${where}.${key}`));
+  return first(Object.keys(fields), (key) => mismatch(inner, fields[key], `${where}.${key}`));
+};
+
+/**
+ * @param {string[]} keys
+ * @param {(key: string) => string | null} check
+ */
+const first = (keys, check) => {
+  for (const key of keys) {
+    const found = check(key);
+    if (found !== null) return found;
+  }
+  return null;
+};

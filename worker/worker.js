@@ -1,0 +1,172 @@
+// @ts-check
+// Worker entry: boots Pyodide in named stages, locks the realm down, and runs one job.
+//
+// In: one `boot` message on the worker itself, then `start` on the private port that came with it.
+// Out, on that port: a `stage` per stage, `ready` or `failed`; then requests, events, and `finished` or `failed`.
+// It fetches nothing: all it needs comes with `boot`. Its Python half is boot.py and bridge.py.
+
+import { loadPyodide } from "pyodide";
+import createPyodideModule from "pyodide/pyodide.asm.mjs";
+import { canWait, interruptFlag, suspendingEnd, waitingEnd } from "./channel.js";
+import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
+import { selfTest } from "./selftest.js";
+
+/**
+ * @typedef {import("./protocol.js").Boot} Boot
+ * @typedef {import("./protocol.js").StartJob} StartJob
+ * @typedef {import("./protocol.js").ToHost} ToHost
+ * @typedef {import("./protocol.js").ToWorker} ToWorker
+ * @typedef {import("./pyodide.js").Bridge} Bridge
+ * @typedef {import("./pyodide.js").Pyodide} Pyodide
+ * @typedef {(message: ToHost) => void} Post
+ */
+
+const ASSETS = "https://assets.invalid/";
+const CORE = "/lib/rlm_core.zip";
+const CONTEXT_FOLDER = "/context";
+
+removeObjectUrls();
+globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
+
+const boot = async (/** @type {Boot} */ message) => {
+  const { port, epoch } = message;
+  const post = poster(port);
+  const stages = stageReporter(post, epoch);
+  try {
+    const tested = selfTest(canWait);
+    stages.enter("protect");
+    capMemory(message.memory_bytes);
+    serveAssets(message.wasm, message.stdlib);
+    stages.enter("pyodide");
+    const pyodide = await startPyodide(message.lock);
+    stages.enter("core");
+    const bridge = loadBridge(pyodide, message.core);
+    stages.enter("self-test");
+    const verdict = await tested;
+    stages.enter("lock-down");
+    const line = openLine(message, pyodide, post);
+    const { now } = performance;
+    lockDown();
+    port.onmessage = ({ data }) => {
+      if (data.type === "reply") line.deliver(data);
+      else if (data.type === "start") void run(data.job, { pyodide, bridge, line, post, epoch });
+    };
+    post({ type: "ready", epoch, ...verdict, transport: line.transport, seconds: now.call(performance) / 1_000 });
+  } catch (error) {
+    post({ type: "failed", epoch, stage: stages.current(), error: describe(error) });
+  }
+};
+
+/**
+ * @param {StartJob} job
+ * @param {{pyodide: Pyodide, bridge: Bridge, line: ReturnType<typeof openLine>, post: Post, epoch: number}} booted
+ */
+const run = async (job, { pyodide, bridge, line, post, epoch }) => {
+  try {
+    const contexts = mountContexts(pyodide, job.contexts);
+    const text = JSON.stringify({ ...job, contexts: [] });
+    const emit = (/** @type {string} */ body) => post({ type: "events", epoch, body });
+    const host = { ...line.host, emit };
+    const suspends = line.transport === "jspi";
+    const result = suspends ? await bridge.run.callPromising(text, contexts, host) : bridge.run(text, contexts, host);
+    post({ type: "finished", epoch, result });
+  } catch (error) {
+    post({ type: "failed", epoch, stage: "run", error: describe(error) });
+  }
+};
+
+/**
+ * Posts by captured functions, so that a prototype changed by model code cannot read what passes.
+ * @param {MessagePort} port
+ * @returns {Post}
+ */
+const poster = (port) => {
+  const { apply } = Reflect;
+  const { postMessage } = port;
+  return (message) => void apply(postMessage, port, [message]);
+};
+
+const stageReporter = (/** @type {Post} */ post, /** @type {number} */ epoch) => {
+  let name = "start";
+  return {
+    current: () => name,
+    enter(/** @type {string} */ next) {
+      name = next;
+      post({ type: "stage", epoch, name, seconds: performance.now() / 1_000 });
+    },
+  };
+};
+
+const startPyodide = async (/** @type {string} */ lock) => {
+  /** @type {string[]} */
+  const said = [];
+  const say = (/** @type {string} */ line) => void said.push(line);
+  const own = { createPyodideModule, lockFileContents: lock, jsglobals: Object.create(null) };
+  const options = /** @type {object} */ ({ ...own, indexURL: ASSETS, stdout: say, stderr: say });
+  try {
+    const pyodide = /** @type {Pyodide} */ (/** @type {unknown} */ (await loadPyodide(options)));
+    discardStreams(pyodide);
+    return pyodide;
+  } catch (error) {
+    throw new Error(`${describe(error)} ${said.slice(-5).join(" ")}`.trim(), { cause: error });
+  }
+};
+
+/** What is written past the REPL's own capture (file descriptors 1 and 2) goes nowhere, and costs no memory. */
+const discardStreams = (/** @type {Pyodide} */ pyodide) => {
+  const write = (/** @type {Uint8Array} */ bytes) => bytes.length;
+  pyodide.setStdin({ error: true });
+  pyodide.setStdout({ write });
+  pyodide.setStderr({ write });
+};
+
+/**
+ * @param {Pyodide} pyodide
+ * @param {ArrayBuffer} core
+ * @returns {Bridge}
+ */
+const loadBridge = (pyodide, core) => {
+  pyodide.FS.writeFile(CORE, new Uint8Array(core));
+  pyodide.FS.mkdir(CONTEXT_FOLDER);
+  pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { files: [] }, CONTEXT_FOLDER); // it makes its reader now, not later
+  pyodide.FS.unmount(CONTEXT_FOLDER);
+  pyodide.pyimport("sys").path.insert(0, CORE);
+  pyodide.pyimport("boot").prepare();
+  return pyodide.pyimport("bridge");
+};
+
+/**
+ * Mount the job's files read-only, without reading them.
+ * @param {Pyodide} pyodide
+ * @param {StartJob["contexts"]} contexts
+ * @returns {Array<[string, string, Uint8Array | undefined]>} name, type, and the bytes of what is not a file
+ */
+const mountContexts = (pyodide, contexts) => {
+  const files = contexts.filter(({ type }) => type === "file");
+  const blobs = files.map(({ name, data }) => ({ name, data }));
+  if (blobs.length > 0) pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { blobs }, CONTEXT_FOLDER);
+  return contexts.map(({ name, type, data }) => [name, type, data instanceof ArrayBuffer ? new Uint8Array(data) : undefined]);
+};
+
+/**
+ * The channel and the interrupt switch as the bridge sees them.
+ * @param {Boot} message
+ * @param {Pyodide} pyodide
+ * @param {Post} post
+ */
+const openLine = ({ channel, interrupt, epoch }, pyodide, post) => {
+  if (channel === null || interrupt === null) {
+    const { deliver, ...end } = suspendingEnd({ epoch, post });
+    const host = { ...end, interruptible: () => {} };
+    return { transport: /** @type {const} */ ("jspi"), deliver, host };
+  }
+  const { flag, clear } = interruptFlag(interrupt);
+  const interruptible = (/** @type {boolean} */ on) => {
+    clear();
+    pyodide.setInterruptBuffer(on ? flag : undefined);
+  };
+  const host = { ...waitingEnd({ channel, interrupt, epoch, post }), interruptible };
+  return { transport: /** @type {const} */ ("shared-memory"), deliver: () => {}, host };
+};
+
+const describe = (/** @type {unknown} */ error) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
