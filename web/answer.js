@@ -13,6 +13,9 @@ import { whole } from "./printed.js";
 /** @typedef {import("./types/run.js").RunView} RunView */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
 
+const EMPTY = "The answer is empty.";
+const NONE_YET = "There was no partial answer yet.";
+
 /** @param {{run: RunView, onRemedy: (remedy: Remedy) => void}} props */
 export function Outcome({ run, onRemedy }) {
   if (run.phase !== "finished") return null;
@@ -24,7 +27,7 @@ export function Outcome({ run, onRemedy }) {
     ${problem && html`<${ProblemNotice} problem=${problem} id="run-problem" tone=${tone} onRemedy=${onRemedy} />`}
     ${answer
       ? html`<${Answer} text=${answer} isFinal=${isFinal} />`
-      : run.result && html`<p class="muted" id="no-answer">${isFinal ? "The answer is empty." : "There was no partial answer yet."}</p>`}
+      : run.result && html`<p class="muted" id="no-answer">${isFinal ? EMPTY : NONE_YET}</p>`}
     <p class="outcome-actions">
       ${answer && html`<${CopyButton} text=${answer} />`}
       ${run.events.length > 0 &&

@@ -27,7 +27,11 @@ export function Block({ block, isLive }) {
   </div>`;
 }
 
-/** Code of a reply that no block ran: it comes later, or an answer came first. @param {{code: string, isLive: boolean}} props */
+/**
+ * Code of a reply that no block ran: it comes later, or an answer came first.
+ *
+ * @param {{code: string, isLive: boolean}} props
+ */
 export function UnrunCode({ code, isLive }) {
   return html`<div class="block is-unrun">
     <${Nodes} tag="pre" class="code" text=${code} make=${pythonNodes} />

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The context of the next run: pasted text, files, samples. In: what the person pasted, dropped or chose. Out: the value
- * that `RLM.run` takes, and its size and kind in words. Files are probed, not read: their bytes go to the worker.
+ * The context of the next run: pasted text, files, samples. In: what the person pasted, dropped or chose. Out: the
+ * value that `RLM.run` takes, and its size and kind in words. Files are probed, not read: their bytes go to the worker.
  */
 
 import { bytes, count, plural } from "./format.js";

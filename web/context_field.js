@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The part of the form that takes the context: paste, drop, choose, sample. In: `state`. Out: changes to `state`; a file
- * that cannot be read is explained and the rest is kept.
+ * The part of the form that takes the context: paste, drop, choose, sample. In: `state`. Out: changes to `state`; a
+ * file that cannot be read is explained and the rest is kept.
  */
 
 import { html, useState } from "/vendor/preact.mjs";
@@ -100,7 +100,7 @@ function choose(event) {
 }
 
 /**
- * Files dropped anywhere on the page are context: left to the browser, a drop would replace the page and all that is in it.
+ * Files dropped anywhere on the page are context: left to the browser, a drop would replace the page and all in it.
  */
 export function takeDrops() {
   const isFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;

@@ -68,7 +68,11 @@ const ENDINGS = {
     action: "Choose a stronger model, or put the question differently.",
     remedy: "models",
   },
-  provider_error: { title: "A model call failed.", action: `Do what it says, then run again. ${NOT_LOST}`, remedy: "run" },
+  provider_error: {
+    title: "A model call failed.",
+    action: `Do what it says, then run again. ${NOT_LOST}`,
+    remedy: "run",
+  },
   worker_lost: { title: "The Python worker died.", action: "Run again: it gets a fresh worker.", remedy: "run" },
 };
 
@@ -139,6 +143,7 @@ export function ProblemNotice({ problem, id, tone = "error", onRemedy }) {
     <p class="problem-title">${problem.title}</p>
     ${problem.cause && html`<p class="problem-cause">${problem.cause}</p>`}
     <p class="problem-action">${problem.action}</p>
-    ${button && html`<button type="button" class="small" onClick=${() => onRemedy(remedy)}>${REMEDIES[remedy]}</button>`}
+    ${button &&
+    html`<button type="button" class="small" onClick=${() => onRemedy(remedy)}>${REMEDIES[remedy]}</button>`}
   </div>`;
 }

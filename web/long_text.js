@@ -22,7 +22,8 @@ export function LongText({ text, class: className, label }) {
   const scroll = isWhole && isCut ? { tabIndex: 0, role: "region", "aria-label": label } : {};
   return html`<div class="long-text">
     <pre class="${className} ${isWhole ? "is-whole" : ""}" ...${scroll}>${shown.head}${
-      shown.cut > 0 && html`<span class="cut">${count(shown.cut)} characters ${isWhole ? "not kept" : "not shown"}</span>`
+      shown.cut > 0 &&
+      html`<span class="cut">${count(shown.cut)} characters ${isWhole ? "not kept" : "not shown"}</span>`
     }${shown.tail}</pre>
     ${isCut &&
     html`<button type="button" class="quiet small" aria-expanded=${String(isWhole)} onClick=${() => setWhole(!isWhole)}>

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Markdown of a model as nodes of the page. In: text that nobody vouches for. Out: a `DocumentFragment` that loads nothing
- * and runs nothing: no images, no HTML of its own (its tags are shown as text), links only to http, https and mailto with
- * their target written out. DOMPurify is the second wall: it should find nothing to take away.
+ * Markdown of a model as nodes of the page. In: text that nobody vouches for. Out: a `DocumentFragment` that loads
+ * nothing and runs nothing: no images, no HTML of its own (its tags are shown as text), links only to http, https and
+ * mailto with their target written out. DOMPurify is the second wall: it should find nothing to take away.
  */
 
 import { Marked } from "/vendor/marked.js";

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Nodes made outside Preact, put where it leaves room. In: a tag, a class and a function that makes the nodes of a text.
- * Out: an element that holds them, made again only when the text changes.
+ * Nodes made outside Preact, put where it leaves room. In: a tag, a class and a function that makes the nodes of a
+ * text. Out: an element that holds them, made again only when the text changes.
  */
 
 import { html, useLayoutEffect, useRef } from "/vendor/preact.mjs";

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The question box, and the two buttons of a run. In: `state`. Out: changes to `state`, and calls of `onRun` and `onStop`.
+ * The question box, and the two buttons of a run. In: `state`. Out: changes to `state`, calls of `onRun` and `onStop`.
  */
 
 import { html } from "/vendor/preact.mjs";
@@ -18,7 +18,8 @@ export function QuestionField() {
     <label for="question">Question</label>
     <textarea id="question" rows="3" value=${state.question} onInput=${input}
       placeholder="What do you want to know?"
-      aria-invalid=${problem ? "true" : undefined} aria-describedby=${problem ? "question-problem" : undefined}></textarea>
+      aria-invalid=${problem ? "true" : undefined}
+      aria-describedby=${problem ? "question-problem" : undefined}></textarea>
     ${problem && html`<${ProblemNotice} problem=${problem} id="question-problem" />`}
   </div>`;
 }

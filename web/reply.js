@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A root model's reply, cut for showing into prose and code. In: the reply and its blocks. Out: segments in reading order,
- * each block in its place. Only for the eye: what runs is decided in rlm_core/parse.py.
+ * A root model's reply, cut for showing into prose and code. In: the reply and its blocks. Out: segments in reading
+ * order, each block in its place. Only for the eye: what runs is decided in rlm_core/parse.py.
  */
 
 /** @typedef {import("./types/run.js").BlockView} BlockView */

@@ -2,7 +2,8 @@
 /**
  * A run as the page shows it. In: the run's events, one at a time. Out: a `RunView`, changed in place.
  *
- * Nothing here draws, and no text is interpreted. Calls of child runs are counted; only the root run's iterations are kept.
+ * Nothing here draws, and no text is interpreted. Calls of child runs are counted; only the root run's iterations are
+ * kept.
  */
 
 import { Printed } from "./printed.js";

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * What the page shows, in one object, and when to draw it again: at most once per animation frame, however much changed.
+ * What the page shows, in one object, and when to draw it again: at most once per animation frame, however much
+ * changed.
  *
  * In: changes to `state`, each followed by `changed()`. Out: one call of the listener per frame. Nothing is kept here
  * after the tab closes; see settings.js for what is.

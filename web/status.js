@@ -40,12 +40,13 @@ export function Notices({ run }) {
 }
 
 /**
- * One sentence for screen readers, changed at most once per tick.
+ * One sentence for screen readers.
  *
  * @param {{run: RunView | null}} props
  */
 export function Announcer({ run }) {
-  return html`<p class="visually-hidden" role="status" aria-live="polite" id="announcer">${run ? sentence(run) : ""}</p>`;
+  const said = run ? sentence(run) : "";
+  return html`<p class="visually-hidden" role="status" aria-live="polite" id="announcer">${said}</p>`;
 }
 
 /** @param {RunView} run */
@@ -53,7 +54,8 @@ function sentence(run) {
   if (run.phase === "starting") return "The run is starting.";
   if (run.phase === "running") return `Iteration ${run.iterations.length} is under way.`;
   if (run.problem) return "The run failed.";
-  const ending = run.result?.stoppedBy === "final_answer" ? "The answer is ready" : "The run ended without a final answer";
+  const isFinal = run.result?.stoppedBy === "final_answer";
+  const ending = isFinal ? "The answer is ready" : "The run ended without a final answer";
   return `${ending} after ${plural(run.iterations.length, "iteration")}.`;
 }
 
@@ -68,7 +70,10 @@ function phaseName(run) {
 /** @param {RunView} run */
 function callsExtra({ counts, phase }) {
   const open = counts.started - counts.finished;
-  const parts = [phase !== "finished" && open > 0 && `${count(open)} open`, counts.failed > 0 && `${count(counts.failed)} failed`];
+  const parts = [
+    phase !== "finished" && open > 0 && `${count(open)} open`,
+    counts.failed > 0 && `${count(counts.failed)} failed`,
+  ];
   const text = parts.filter(Boolean).join(", ");
   return text && ` (${text})`;
 }

@@ -2,8 +2,8 @@
 /**
  * The sub-calls of one block: a strip that tells the state of up to thousands, and the calls themselves on request.
  *
- * In: a `CallGroup`. Out: at most `MOST_CELLS` cells, and lists that grow by `PAGE` calls. A cell that stands for several
- * calls shows the state that needs most attention.
+ * In: a `CallGroup`. Out: at most `MOST_CELLS` cells, and lists that grow by `PAGE` calls. A cell that stands for
+ * several calls shows the state that needs most attention.
  */
 
 import { html, useState } from "/vendor/preact.mjs";
@@ -44,7 +44,9 @@ function CallList({ group }) {
     ${failed.length > 0 && failed.length < group.calls.length &&
     html`<label class="check"><input type="checkbox" checked=${onlyFailed}
       onChange=${() => setOnlyFailed(!onlyFailed)} /> only the ${count(failed.length)} that failed</label>`}
-    <ul>${calls.slice(0, shown).map((call, index) => html`<${Call} key=${call.call} call=${call} number=${index + 1} />`)}</ul>
+    <ul>
+      ${calls.slice(0, shown).map((call, at) => html`<${Call} key=${call.call} call=${call} number=${at + 1} />`)}
+    </ul>
     ${calls.length > shown &&
     html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
       Show ${Math.min(PAGE, calls.length - shown)} more of ${count(calls.length)}</button>`}

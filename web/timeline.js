@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The run's iterations as they happen. In: a `RunView`. Out: an ordered list; the newest iterations are open, older ones
- * fold to one line unless the person opened them, so that the page stays small however long the run.
+ * The run's iterations as they happen. In: a `RunView`. Out: an ordered list; the newest iterations are open, older
+ * ones fold to one line unless the person opened them, so that the page stays small however long the run.
  */
 
 import { html, useLayoutEffect, useMemo, useRef, useState } from "/vendor/preact.mjs";
@@ -40,7 +40,8 @@ function Iteration({ iteration, version, isNew, isLive }) {
   const isOpen = choice ?? isNew;
   return useMemo(
     () => html`<li class="iteration ${isLive ? "is-live" : ""} ${iteration.failed ? "has-error" : ""}">
-      <h3><button type="button" class="iteration-head" aria-expanded=${String(isOpen)} onClick=${() => setChoice(!isOpen)}>
+      <h3><button type="button" class="iteration-head" aria-expanded=${String(isOpen)}
+        onClick=${() => setChoice(!isOpen)}>
         <span class="number"><span class="visually-hidden">Iteration </span>${iteration.iteration}</span>
         <span class="gist">${gist(iteration)}</span>
         <span class="facts">${facts(iteration, isLive)}</span>
@@ -53,7 +54,7 @@ function Iteration({ iteration, version, isNew, isLive }) {
 
 /** @param {IterationView} iteration @param {boolean} isLive */
 function body(iteration, isLive) {
-  if (iteration.reply === null) return isLive ? html`<p class="muted waiting">Waiting for the root model …</p>` : null;
+  if (iteration.reply === null) return isLive ? html`<p class="muted">Waiting for the root model …</p>` : null;
   return segments(iteration.reply, iteration.blocks).map(({ kind, text, block }) => {
     if (kind === "prose") return html`<${LongText} text=${whole(text)} class="prose" label="Reply" />`;
     if (!block) return html`<${UnrunCode} code=${text} isLive=${isLive} />`;

@@ -47,9 +47,7 @@ def test_no_sentence_is_better_than_a_wrong_one(question: str) -> None:
 
 
 def test_a_name_counts_more_than_common_words() -> None:
-    others = [
-        f"The access code of the {name} vault is {number}." for number, name in enumerate("Abel Bo Cy Di Ed".split())
-    ]
+    others = [f"The access code of the {name} vault is 44{name}." for name in ("Abel", "Bo", "Cy", "Di", "Ed")]
 
     assert best("What is the access code of the Cy vault?", others, most=1) == [others[2]]
     assert best("What is the access code of the Zoe vault?", others) == []

@@ -27,8 +27,7 @@ FILLER = "The goat was seasick and the wind had turned again before noon.\n"
 def conversation(context: object, *turns: str, max_iterations: int = 20, question: str = QUESTION) -> list[Message]:
     """A run's conversation: the replies and observations in `turns`, alternating."""
     opening = first_message(question, describe(context), max_iterations=max_iterations)
-    roles = ("assistant", "user") * (len(turns) // 2 + 1)
-    said = [Message(role, text) for role, text in zip(roles, turns, strict=False)]
+    said = [Message("user" if place % 2 else "assistant", text) for place, text in enumerate(turns)]
     return [Message("system", system_prompt()), opening, *said]
 
 
@@ -51,7 +50,7 @@ class FailingSubCalls(StandIn):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
     "question",
-    ["Who?", 'Who said "it\'s"?', "```\nWho?\n```", 'a"""b', "\\", "QUESTION PARTS NOTHING", "谁？", "\ud800", "a\nb"],
+    ["Who?", 'Who said "it\'s"?', "```\nWho?\n```", 'a"""b', "\\", "QUESTION PARTS NOTHING", "谁", "\ud800", "a\nb"],
 )
 def test_the_code_compiles_for_every_type_and_question(shape: str, question: str) -> None:
     codes = (measure(shape), ask(shape, question), ask(shape, None), ask_simply(question), check(), finish())  # type: ignore[arg-type]
