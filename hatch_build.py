@@ -17,13 +17,13 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from hatchling.builders.config import BuilderConfig
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-    Hook = BuildHookInterface[BuilderConfig]
+    Hook: TypeAlias = BuildHookInterface[BuilderConfig]
 else:
     try:
         from hatchling.builders.hooks.plugin.interface import BuildHookInterface as Hook

@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from .finals import LEAD, Final, Finals, is_final
 from .source import TripleQuotes, compiles, dedent
@@ -153,10 +154,12 @@ class _Reader:
 
     def _is_code_after_text(self, at: int, opening: _Fence) -> bool:
         """Whether what follows a fence that does not begin its line is code: only then it can be meant as a fence."""
+        if self.spare < 0:
+            return False
         end = next(self._ends(at, opening), len(self.lines))
         code = self._code_between(at, end)
         self.spare -= len(code) + end - at
-        return self.spare >= 0 and compiles(code)
+        return compiles(code)
 
     def _other_fence(self, at: int, opening: _Fence) -> int:
         """Skip a fence that is not code; a code fence inside an untagged one counts as the code it is."""
@@ -200,8 +203,7 @@ class _Reader:
         for line in range(at + 1, end):
             if self.lines[line].rstrip().endswith(marks):
                 code = self._code_between(at, line + 1).rstrip().removesuffix(marks)
-                self.spare -= len(code)
-                return (code, line + 1) if self.spare >= 0 and compiles(code) else None
+                return (code, line + 1) if compiles(code) else None
         return None
 
     def _ends(self, at: int, opening: _Fence) -> Iterator[int]:
@@ -209,6 +211,7 @@ class _Reader:
         for place in range(bisect_right(self.fence_lines, at), len(self.fence_lines)):
             line = self.fence_lines[place]
             fence = self.fences[line]
+            self.spare -= 1
             if fence is not None and (fence.closes(opening) or fence.interrupts(opening)):
                 yield line
 
@@ -219,7 +222,7 @@ class _Reader:
         if not strings.quote:
             return first
         last = first
-        for end in (*([] if first == len(self.lines) else ends), len(self.lines)):
+        for end in chain(ends, [len(self.lines)]):
             between = self.lines[last:end]
             self.spare -= sum(map(len, between)) + len(between)
             if self.spare < 0:

@@ -264,9 +264,11 @@ class Repl:
             stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
             stack.callback(sys.settrace, sys.gettrace())
             stack.callback(sys.setprofile, sys.getprofile())
+            stack.callback(setattr, sys, "unraisablehook", sys.unraisablehook)
             stack.callback(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
             stack.enter_context(_own_streams(*self._streams, output))
             stack.enter_context(_warnings_shown())
+            sys.unraisablehook = sys.__unraisablehook__
             sys.modules["__main__"] = self._module
             self.namespace["__name__"] = "__main__"
             yield

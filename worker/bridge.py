@@ -115,8 +115,8 @@ class BridgeProvider:
 class Outbox:
     """Sends events to the host: output is held back and joined, all else leaves at once and takes the output along.
 
-    Output has a credit of `OUTPUT_BURST` messages, refilled by one every `OUTPUT_SECONDS`: the first lines of a block are
-    seen at once, and a flood costs one message per `OUTPUT_SECONDS` or `OUTPUT_CHARS`.
+    A line of output leaves at once while there is credit for a message: `OUTPUT_BURST` of them, refilled by one every
+    `OUTPUT_SECONDS`. So the first lines are seen as they are printed, and a flood costs a bounded number of messages.
     """
 
     def __init__(self, line: Line, clock: Callable[[], float] = time.monotonic) -> None:
@@ -149,7 +149,8 @@ class Outbox:
         now = self._clock()
         earned = (now - self._counted_at) / protocol.OUTPUT_SECONDS
         self._credit, self._counted_at = min(self._credit + earned, protocol.OUTPUT_BURST), now
-        if self._credit >= 1 or self._held_chars >= protocol.OUTPUT_CHARS:
+        timely = self._credit >= 1 and (event.text.endswith("\n") or earned >= 1)
+        if timely or self._held_chars >= protocol.OUTPUT_CHARS:
             self._credit -= 1
             self.flush()
 

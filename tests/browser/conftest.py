@@ -45,6 +45,14 @@ def served() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def shared_page(browser: Browser, served: str) -> Page:
+    """One page for all tests that change nothing in it: its assets are compiled once, each run has its own worker."""
+    page = browser.new_page()
+    page.goto(served)
+    return page
+
+
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = browser.new_context()

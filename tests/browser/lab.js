@@ -29,7 +29,7 @@
   const run = async ({ replies, question = "What?", context, options = {}, stopOn }) => {
     const { RLM } = await import("/rlm/rlm.js");
     const posts = [];
-    const told = { events: [], iterations: [], subCalls: [], posts, stopMs: null };
+    const told = { events: [], told: [], subCalls: [], posts };
     const stop = new AbortController();
     let stopped = 0;
     globalThis.fetch = scripted([...replies], posts);
@@ -42,7 +42,7 @@
         stop.abort();
       }, 100);
     };
-    const listeners = { onEvent, onIteration: (it) => told.iterations.push(it), onSubLLMCall: (call) => told.subCalls.push(call) };
+    const listeners = { onEvent, onIteration: (it) => told.told.push(it), onSubLLMCall: (call) => told.subCalls.push(call) };
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
       const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal });

@@ -14,7 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "build" / "pyodide"
 FILES = ("pyodide.js", "pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
-WHEELS = ("micropip==0.11.1", "pytest==9.2.0", "pluggy==1.7.0", "iniconfig==2.3.1", "packaging==26.3", "pygments==2.21.0")
+WHEELS = (
+    "micropip==0.11.1",
+    "pytest==9.2.0",
+    "pluggy==1.7.0",
+    "iniconfig==2.3.1",
+    "packaging==26.3",
+    "pygments==2.21.0",
+)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ SHUFFLED = """(calls, answer, encodeFrame) => {
 }"""
 
 
-def test_replies_of_every_size_arrive_whole(page: Page) -> None:
+def test_replies_of_every_size_arrive_whole(shared_page: Page) -> None:
     head = len('{"model":"m","usage":{"calls":1,"input_tokens":3,"output_tokens":2}}') + 16
     sizes = [0, 1, CHUNK - head - 1, CHUNK - head, CHUNK - head + 1, 5 * MIB, 200 * MIB]
     check = f"""
@@ -37,17 +37,17 @@ for size in {sizes}:
     print(size, whole)
     del reply
 """
-    outcome = converse(page, [code(check), code("FINAL('done')")], OF_THE_SIZE_ASKED_FOR)
+    outcome = converse(shared_page, [code(check), code("FINAL('done')")], OF_THE_SIZE_ASKED_FOR)
     assert outcome["result"]["type"] == "finished"
     assert outcome["printed"][0].splitlines() == [f"{size} True" for size in sizes]
 
 
-def test_a_thousand_calls_of_a_batch_get_each_its_own_reply(page: Page) -> None:
+def test_a_thousand_calls_of_a_batch_get_each_its_own_reply(shared_page: Page) -> None:
     check = """
 prompts = [f"prompt {number}" for number in range(1000)]
 print(llm_batch(prompts) == [f"reply to {prompt}" for prompt in prompts])
 """
-    outcome = converse(page, [code(check), code("FINAL('done')")], SHUFFLED)
+    outcome = converse(shared_page, [code(check), code("FINAL('done')")], SHUFFLED)
     assert outcome["printed"][0] == "True\n"
 
 
@@ -62,21 +62,21 @@ print(llm_batch(prompts) == [f"reply to {prompt}" for prompt in prompts])
     ],
 )
 def test_a_fault_of_the_host_is_an_error_in_model_code_and_the_run_goes_on(
-    page: Page, answer_sub: str, told: str
+    shared_page: Page, answer_sub: str, told: str
 ) -> None:
     check = "try:\n    llm_query('x')\nexcept SubCallError as error:\n    print(error)"
-    outcome = converse(page, [code(check), code("FINAL('went on')")], answer_sub)
+    outcome = converse(shared_page, [code(check), code("FINAL('went on')")], answer_sub)
     assert outcome["result"]["type"] == "finished"
     assert '"answer": "went on"' in outcome["result"]["result"]
     assert told in outcome["printed"][0] or told == "BigInt"
 
 
-def test_a_text_with_lone_surrogates_passes_in_both_directions(page: Page) -> None:
+def test_a_text_with_lone_surrogates_passes_in_both_directions(shared_page: Page) -> None:
     echo = """(calls, answer, encodeFrame) => {
       const text = JSON.stringify(calls[0].messages[0].content);
       answer.write(encodeFrame(0, {completion: {text, model: "m", usage: lab.USAGE}}));
       answer.end();
     }"""
     check = "print(ascii(llm_query('a\\ud800b\\U0001f98a')))"
-    outcome = converse(page, [code(check), code("FINAL('done')")], echo)
+    outcome = converse(shared_page, [code(check), code("FINAL('done')")], echo)
     assert outcome["printed"][0] == "'\"a\\\\ud800b\\U0001f98a\"'\n"

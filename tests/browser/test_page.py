@@ -194,6 +194,34 @@ def test_a_server_that_goes_away_in_the_middle_is_explained_and_the_partial_answ
     expect(page.locator("#answer")).to_contain_text("half of it")
 
 
+def test_a_refused_model_call_is_explained_in_the_servers_words(page: Page) -> None:
+    detail = "openai answered with status 429. Wait a minute, then run again."
+    problem = {"title": "The provider asks to slow down", "status": 429, "detail": detail, "retryable": True}
+    page.route("**/api/rlm", lambda route: route.fulfill(status=429, json=problem))
+    page.fill("#context-text", "text")
+    ask(page)
+    ended(page)
+    expect(page.locator("#run-problem")).to_contain_text("A model call failed.")
+    expect(page.locator("#run-problem")).to_contain_text(detail)
+
+
+def test_a_model_that_the_server_no_longer_offers_is_explained(page: Page) -> None:
+    page.evaluate(
+        """async () => { const { ask } = await import("/page/app.js");
+          await ask({ question: "Who?", context: "text", options: { model: "openai:gone" } }); }"""
+    )
+    expect(page.locator("#run-problem")).to_contain_text("The server does not know this model.")
+    expect(page.locator("#run-problem")).to_contain_text("openai:gone")
+    page.click("#run-problem button")
+    expect(page.locator("#model")).to_be_focused()
+
+
+def test_a_tab_that_cannot_wait_for_a_model_is_told_so_before_the_run(page: Page) -> None:
+    page.add_init_script("delete globalThis.SharedArrayBuffer; delete WebAssembly.Suspending;")
+    page.reload()
+    expect(page.locator("#browser-problem")).to_contain_text("This tab cannot run Python that waits for a model.")
+
+
 def test_a_folder_is_refused_with_a_way_out(page: Page) -> None:
     page.evaluate(
         """() => {

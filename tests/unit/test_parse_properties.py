@@ -14,62 +14,12 @@ from rlm_core.run import run
 from rlm_core.source import TripleQuotes, compiles, dedent
 from rlm_core.testing import ScriptedProvider
 
-PIECES = st.sampled_from(
-    [
-        *[
-            "```",
-            "````",
-            "~~~",
-            "```repl",
-            "```python",
-            "```py\n",
-            "``` REPL",
-            "```json",
-            "`",
-            "\n",
-            "\r\n",
-            "\n\n",
-            " ",
-            "    ",
-            "\t",
-        ],
-        *[
-            "FINAL(",
-            "FINAL_VAR(",
-            "FINAL",
-            ")",
-            "(",
-            '"',
-            "'",
-            '"""',
-            "'''",
-            "\\",
-            "x",
-            "x = 1",
-            "print('hi')",
-            "1/0",
-            "#",
-            "- ",
-            "1. ",
-        ],
-        *[
-            "**",
-            "_",
-            "<think>",
-            "</think>",
-            "answer['ready'] = True",
-            "answer",
-            "f'{x}'",
-            "\0",
-            "\ud800",
-            "é",
-            "东",
-            "raise",
-            "if x:",
-            "[",
-        ],
-    ]
-)
+FENCES = ["```", "````", "~~~", "```repl", "```python", "```py\n", "``` REPL", "```json", "`"]
+BLANKS = ["\n", "\r\n", "\n\n", " ", "    ", "\t"]
+FINALS = ["FINAL(", "FINAL_VAR(", "FINAL", ")", "(", "- ", "1. ", "**", "_", "<think>", "</think>"]
+CODE = ["x", "x = 1", "print('hi')", "1/0", "#", "answer['ready'] = True", "answer", "f'{x}'", "raise", "if x:", "["]
+TEXT = ['"', "'", '"""', "'''", "\\", "\0", "\ud800", "\u00e9", "\u4e1c"]
+PIECES = st.sampled_from([*FENCES, *BLANKS, *FINALS, *CODE, *TEXT])
 REPLIES = st.lists(PIECES | st.text(max_size=8), max_size=40).map("".join)
 
 

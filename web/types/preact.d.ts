@@ -1,4 +1,4 @@
-/** The part of `htm/preact/standalone` (served as /vendor/preact.mjs) that the page uses; the package ships no types. */
+/** The part of `htm/preact/standalone` (served as /vendor/preact.mjs) that the page uses; it ships no types of its own. */
 export interface VNode {
   readonly type: unknown;
   readonly props: unknown;

@@ -1,0 +1,496 @@
+"""The REPL is Python: what a block prints, gives, raises and leaves behind."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import pytest
+
+from rlm_core.errors import ConfigError
+from rlm_core.output import LIVE_CHARS
+from rlm_core.repl import RESERVED, Repl, shown
+
+# name of the promise, blocks, output of the last one
+PRINTS = [
+    ("print", ["print('hi')"], "hi\n"),
+    ("several prints", ["print(1)\nprint(2, end='')\nprint(3)"], "1\n23\n"),
+    ("names live on", ["a = 1", "print(a)"], "1\n"),
+    ("names bound before an error survive", ["a = 1\n1/0", "print(a)"], "1\n"),
+    ("output before an error is kept", ["print('before')\n1/0"], "before\n"),
+    ("output before a value is kept", ["print('before')\n42"], "before\n"),
+    ("stderr is kept in order", ["import sys\nprint(1)\nprint(2, file=sys.stderr)\nprint(3)"], "1\n2\n3\n"),
+    ("sys.stdout.write", ["import sys\nn = sys.stdout.write('abc')\nprint(n)"], "abc3\n"),
+    ("sys.stdout.writelines", ["import sys\nsys.stdout.writelines(['a', 'b'])"], "ab"),
+    ("bytes to sys.stdout.buffer", ["import sys\nn = sys.stdout.buffer.write('é'.encode())"], "é"),
+    ("bytes that are no text", ["import sys\nn = sys.stdout.buffer.write(b'\\xff')"], "\\xff"),
+    (
+        "flush, isatty, encoding",
+        ["import sys\nsys.stdout.flush()\nprint(sys.stdout.isatty(), sys.stdout.encoding)"],
+        "False utf-8\n",
+    ),
+    ("reconfigure", ["import sys\nsys.stdout.reconfigure(encoding='utf-8')\nprint(1)"], "1\n"),
+    ("closed stdout opens again", ["import sys\nsys.stdout.close()", "print(1)"], "1\n"),
+    ("lone surrogates", ["print('\\ud800')"], "\ud800\n"),
+    (
+        "redirected output stays where it went",
+        [
+            "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as f: print(1)\nprint(f.getvalue() + '2')"
+        ],
+        "1\n2\n",
+    ),
+    (
+        "a replaced sys.stdout holds for its block only",
+        ["import sys, io\nsys.stdout = io.StringIO()\nprint('lost')", "print('here')"],
+        "here\n",
+    ),
+    ("a deleted sys.stdout too", ["import sys\ndel sys.stdout", "print('here')"], "here\n"),
+    (
+        "a log handler works in later blocks",
+        [
+            "import logging\nlog = logging.getLogger('t')\nlog.handlers = [logging.StreamHandler()]",
+            "log.warning('careful')",
+        ],
+        "careful\n",
+    ),
+    ("a function", ["def f(x):\n    return x + 1", "print(f(1))"], "2\n"),
+    ("a function sees later globals", ["def f():\n    return late", "late = 5", "print(f())"], "5\n"),
+    ("a function sees rebound globals", ["n = 1\ndef f():\n    return n", "n = 2", "print(f())"], "2\n"),
+    ("global statement", ["n = 1\ndef f():\n    global n\n    n += 1\nf()", "print(n)"], "2\n"),
+    ("recursion", ["def fact(n):\n    return 1 if n < 2 else n * fact(n - 1)\nprint(fact(10))"], "3628800\n"),
+    (
+        "mutual recursion",
+        ["def even(n): return n == 0 or odd(n - 1)\ndef odd(n): return n != 0 and even(n - 1)\nprint(even(10))"],
+        "True\n",
+    ),
+    (
+        "closure",
+        [
+            "def counter():\n    n = 0\n    def step():\n        nonlocal n\n        n += 1\n        return n\n    return step\nstep = counter()",
+            "step()\nprint(step())",
+        ],
+        "2\n",
+    ),
+    ("generator over blocks", ["def g():\n    yield 1\n    yield 2\nit = g()\nnext(it)", "print(next(it))"], "2\n"),
+    (
+        "comprehension sees names of the block",
+        ["k = 3\nprint([k * i for i in range(3)], {i: k for i in 'a'})"],
+        "[0, 3, 6] {'a': 3}\n",
+    ),
+    ("comprehension in a class body", ["class A:\n    xs = [1, 2]\n    ys = [x for x in xs]\nprint(A.ys)"], "[1, 2]\n"),
+    ("lambda", ["f = lambda x: x * 2\nprint(f(4))"], "8\n"),
+    ("walrus", ["print((n := 4) + n)"], "8\n"),
+    (
+        "class",
+        [
+            "class A:\n    def __init__(self, x): self.x = x\n    def __repr__(self): return f'A({self.x})'",
+            "print(A(1))",
+        ],
+        "A(1)\n",
+    ),
+    (
+        "class with super",
+        ["class A:\n    def f(self): return 1\nclass B(A):\n    def f(self): return super().f() + 1\nprint(B().f())"],
+        "2\n",
+    ),
+    (
+        "class belongs to __main__",
+        ["class A: pass\nprint(A, A.__module__, __name__)"],
+        "<class '__main__.A'> __main__ __main__\n",
+    ),
+    ("if __name__ == '__main__'", ["if __name__ == '__main__':\n    print('main')"], "main\n"),
+    (
+        "dataclass",
+        [
+            "from dataclasses import dataclass, field\n@dataclass\nclass P:\n    x: int\n    y: list[int] = field(default_factory=list)\nprint(P(1))"
+        ],
+        "P(x=1, y=[])\n",
+    ),
+    (
+        "dataclass with text annotations",
+        [
+            "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom typing import ClassVar\n@dataclass\nclass P:\n    n: ClassVar[int] = 1\n    x: int = 2\nprint(P())"
+        ],
+        "P(x=2)\n",
+    ),
+    (
+        "future statements hold in later blocks",
+        ["from __future__ import annotations", "def f(x: missing): pass\nprint(f.__annotations__)"],
+        "{'x': 'missing'}\n",
+    ),
+    (
+        "type hints of a class",
+        ["import typing\nclass A:\n    x: 'B'\nclass B: pass", "print(typing.get_type_hints(A))"],
+        "{'x': <class '__main__.B'>}\n",
+    ),
+    (
+        "enum and namedtuple",
+        [
+            "import enum, typing\nclass C(enum.Enum):\n    RED = 1\nclass P(typing.NamedTuple):\n    x: int\nprint(C.RED, P(1))"
+        ],
+        "C.RED P(x=1)\n",
+    ),
+    ("pickle", ["import pickle\nclass A: pass\na = A()\na.x = 1", "print(pickle.loads(pickle.dumps(a)).x)"], "1\n"),
+    ("import __main__", ["x = 5\nimport __main__\nprint(__main__.x)"], "5\n"),
+    (
+        "inspect finds the source",
+        ["def f():\n    return 'mine'", "import inspect\nprint(inspect.getsource(f).rstrip())"],
+        "def f():\n    return 'mine'\n",
+    ),
+    ("match statement", ["match [1, 2]:\n    case [a, b]: print(a + b)"], "3\n"),
+    (
+        "context manager",
+        [
+            "from contextlib import contextmanager\n@contextmanager\ndef c():\n    print('in')\n    yield 1\n    print('out')\nwith c() as x: print(x)"
+        ],
+        "in\n1\nout\n",
+    ),
+    (
+        "asyncio.run",
+        ["import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 7\nprint(asyncio.run(f()))"],
+        "7\n",
+    ),
+    ("exec and eval", ["exec('z = 9')\nprint(eval('z + 1'))"], "10\n"),
+    ("globals", ["q = 1\nprint(globals()['q'], 'q' in vars(), 'q' in dir())"], "1 True True\n"),
+    ("del", ["a = 1\ndel a\nprint('a' in globals())"], "False\n"),
+    ("star import", ["from math import *\nprint(floor(2.5))"], "2\n"),
+    (
+        "standard library",
+        [
+            "import re, json, collections, sqlite3, statistics\nprint(sqlite3.connect(':memory:').execute('select 6*7').fetchone())"
+        ],
+        "(42,)\n",
+    ),
+    ("one block's source holds many lines", ["x = '''\na\nb\n'''\nprint(len(x.splitlines()))"], "3\n"),
+    ("tabs and form feeds", ["if 1:\n\tprint('tab')\n\x0c"], "tab\n"),
+    ("unicode names", ["größe = 3\nprint(größe)"], "3\n"),
+    ("the context", ["print(context[:5])"], "the w\n"),
+    (
+        "a caught exception prints what it is",
+        ["try:\n    1/0\nexcept ZeroDivisionError as e:\n    print(type(e).__name__, e)"],
+        "ZeroDivisionError division by zero\n",
+    ),
+    (
+        "traceback.print_exc shows only the block",
+        ["import traceback\ntry:\n    1/0\nexcept ZeroDivisionError:\n    traceback.print_exc()"],
+        None,
+    ),
+    (
+        "warnings are shown, not raised",
+        ["import warnings\nwarnings.warn('careful')\nprint('on')"],
+        "<block 1>:2: UserWarning: careful\non\n",
+    ),
+    ("warnings of the compiler are shown", ["x = 1\nprint(x is 1)"], None),
+    (
+        "an exception in __del__ is shown",
+        [
+            "class A:\n    def __del__(self): raise ValueError('late')\na = A()\ndel a\nimport gc\nn = gc.collect()\nprint('on')"
+        ],
+        None,
+    ),
+    ("reserved names come back, and it is said", ["context = 1", "print(context[:5])"], "the w\n"),
+    ("last_error keeps what ended a block", ["raise ValueError('x', 1)", "print(last_error.args)"], "('x', 1)\n"),
+    (
+        "SHOW_VARS",
+        ["a = 'abc'\nb = [1]\ndef f(): pass", "print(SHOW_VARS())"],
+        "a: str of 3\nb: list of 1\nf: function\n",
+    ),
+    ("SHOW_VARS leaves out what is private or ours", ["_x = 1", "print(SHOW_VARS())"], "\n"),
+]
+
+# name of the promise, blocks, value shown of the last one
+VALUES = [
+    ("expression", ["6 * 7"], "42"),
+    ("name", ["a = [1, 2]", "a"], "[1, 2]"),
+    ("text is shown as a literal", ["'it\\'s'"], '"it\'s"'),
+    ("after statements", ["a = 1\na + 1"], "2"),
+    ("None is not shown", ["None"], None),
+    ("a call that gives None is not shown", ["print(1)"], None),
+    ("an assignment gives nothing", ["a = 1"], None),
+    ("only the last expression", ["1\n2\n3"], "3"),
+    ("an expression before a statement is not shown", ["1\na = 2"], None),
+    ("in an if it is not shown", ["if True:\n    5"], None),
+    ("with a comment after it", ["5  # five\n# done"], "5"),
+    ("over several lines", ["(1 +\n 2)"], "3"),
+    ("tuple", ["1, 2"], "(1, 2)"),
+    ("a docstring alone", ["'''text'''"], "'text'"),
+    ("empty code", [""], None),
+    ("only a comment", ["# nothing"], None),
+    ("SHOW_VARS as an expression", ["a = 1", "SHOW_VARS()"], "a: int"),
+    ("False and 0 are shown", ["0"], "0"),
+    ("walrus", ["(n := 3)"], "3"),
+    ("nothing after an error", ["1/0\n5"], None),
+]
+
+# name of the promise, blocks, parts of the error of the last one
+ERRORS = [
+    (
+        "division",
+        ["x = 1\nx / 0"],
+        ['  File "<block 1>", line 2, in <module>\n    x / 0', "ZeroDivisionError: division by zero"],
+    ),
+    (
+        "its own source in a function",
+        ["def f():\n    return missing", "f()"],
+        ['<block 2>", line 1', "    f()", '<block 1>", line 2, in f', "    return missing", "NameError"],
+    ),
+    ("unknown name", ["missing"], ["NameError: name 'missing' is not defined"]),
+    ("syntax", ["x = = 1"], ['File "<block 1>", line 1', "x = = 1", "SyntaxError: invalid syntax"]),
+    ("indentation", ["if 1:\nx = 1"], ["IndentationError"]),
+    ("null byte", ["x = '\0'"], ["null bytes"]),
+    ("return outside of a function", ["return 1"], ["SyntaxError: 'return' outside function"]),
+    (
+        "import of what is not there",
+        ["import no_such_module"],
+        ["ModuleNotFoundError: No module named 'no_such_module'"],
+    ),
+    (
+        "cause",
+        ["try:\n    1/0\nexcept Exception as e:\n    raise ValueError('v') from e"],
+        ["ZeroDivisionError", "direct cause", "ValueError: v"],
+    ),
+    (
+        "context",
+        ["try:\n    1/0\nexcept Exception:\n    {}['k']"],
+        ["ZeroDivisionError", "During handling", "KeyError: 'k'"],
+    ),
+    (
+        "group",
+        ["raise ExceptionGroup('g', [ValueError('a'), TypeError('b')])"],
+        ["ExceptionGroup: g", "ValueError: a", "TypeError: b"],
+    ),
+    ("note", ["e = ValueError('v')\ne.add_note('remember')\nraise e"], ["ValueError: v\nremember"]),
+    ("assertion", ["assert 1 == 2, 'no'"], ["AssertionError: no"]),
+    ("library frames stay", ["import json\njson.loads('{')"], ["json.loads('{')", "decoder.py", "JSONDecodeError"]),
+    ("sys.exit", ["import sys\nsys.exit('bye')"], ["SystemExit: 'bye'", "the REPL and its names are still there"]),
+    ("exit code", ["raise SystemExit(3)"], ["SystemExit: 3"]),
+    ("input", ["name = input('Name? ')"], ["EOFError: nobody can type here"]),
+    ("sys.stdin", ["import sys\nsys.stdin.read()"], ["EOFError: nobody can type here"]),
+    ("lines of sys.stdin", ["import sys\nlist(sys.stdin)"], ["EOFError: nobody can type here"]),
+    (
+        "endless recursion",
+        ["def f(): return f()\nf()"],
+        ["RecursionError: maximum recursion depth exceeded", "frames not shown"],
+    ),
+    ("memory", ["raise MemoryError"], ["MemoryError"]),
+    ("top-level await", ["await something()"], ["SyntaxError: 'await' outside function", "call them without `await`"]),
+    ("a class of exceptions of its own", ["class Odd(Exception): pass\nraise Odd('x')"], ["Odd: x"]),
+    ("a BaseException", ["class Odd(BaseException): pass\nraise Odd('x')"], ["Odd: x"]),
+    ("GeneratorExit", ["raise GeneratorExit"], ["GeneratorExit"]),
+    (
+        "an exception without text",
+        ["class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd"],
+        ["Odd: <exception str() failed>"],
+    ),
+    (
+        "a repr that raises",
+        ["class Odd:\n    def __repr__(self): raise ValueError('no repr')\nOdd()"],
+        ["in __repr__", "ValueError: no repr"],
+    ),
+    (
+        "a repr that gives no text",
+        ["class Odd:\n    def __repr__(self): return 5\nOdd()"],
+        ["TypeError: __repr__ returned non-string"],
+    ),
+    (
+        "writing what is no text",
+        ["import sys\nsys.stdout.write(5)"],
+        ["TypeError: write() argument must be str, not int"],
+    ),
+    ("last_error does not hold itself", ["1/0", "raise last_error"], ["ZeroDivisionError"]),
+    (
+        "a bad answer dictionary",
+        ["class Odd(dict):\n    def get(self, *a): raise ValueError('odd')\nanswer = Odd(content=1)"],
+        ["ValueError: odd"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "blocks", "stdout"), PRINTS, ids=[case[0] for case in PRINTS])
+def test_what_a_block_prints(name: str, blocks: list[str], stdout: str | None) -> None:
+    repl = Repl("the whole context")
+    seen = [repl.execute(code) for code in blocks][-1]
+    if stdout is not None:
+        assert seen.stdout == stdout
+        assert seen.stdout_chars == len(stdout)
+    assert seen.error is None or "/0" in blocks[-1]
+
+
+@pytest.mark.parametrize(("name", "blocks", "value"), VALUES, ids=[case[0] for case in VALUES])
+def test_the_value_of_a_last_expression_is_shown(name: str, blocks: list[str], value: str | None) -> None:
+    repl = Repl()
+    assert [repl.execute(code) for code in blocks][-1].value == value
+
+
+@pytest.mark.parametrize(("name", "blocks", "parts"), ERRORS, ids=[case[0] for case in ERRORS])
+def test_an_error_shows_the_models_lines_and_none_of_ours(name: str, blocks: list[str], parts: list[str]) -> None:
+    repl = Repl()
+    error = [repl.execute(code) for code in blocks][-1].error
+    assert error is not None
+    assert [part for part in parts if part not in error] == []
+    assert "rlm_core" not in error
+    assert repl.execute("print('alive')").stdout == "alive\n"
+
+
+def test_the_tables_hold_more_than_sixty_cases() -> None:
+    assert len(PRINTS) + len(VALUES) + len(ERRORS) >= 60
+
+
+# --- Surroundings ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in RESERVED if not name.startswith("llm_")])
+@pytest.mark.parametrize("spoil", ["{} = 1", "del {}", "globals().clear()"])
+def test_reserved_names_come_back_after_each_block(name: str, spoil: str) -> None:
+    repl = Repl(["data"])
+    repl.reserve({"tool": {"a": 1}})
+    before = dict(repl.namespace)
+    repl.execute(spoil.format(name))
+    assert repl.namespace[name] is before[name]
+    assert repl.namespace["tool"] is before["tool"]
+    assert repl.execute("print(__name__, len('ab'))").stdout == "__main__ 2\n"
+
+
+def test_a_restored_name_is_said_to_be_reserved() -> None:
+    assert "`context` is reserved" in Repl("x").execute("context = 1").stdout
+
+
+def test_a_name_can_be_reserved_once() -> None:
+    with pytest.raises(ConfigError, match="'context' is taken"):
+        Repl().reserve({"context": 1})
+
+
+def test_the_interpreter_is_as_it_was_after_a_block() -> None:
+    before = (sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"], sys.getrecursionlimit(), sys.gettrace())
+    filters, hook = list(warnings.filters), warnings.showwarning
+    code = "import sys, warnings\nsys.setrecursionlimit(5000)\nsys.settrace(lambda *a: None)\nsys.stdin = sys.stdout = None"
+    Repl().execute(code + "\nwarnings.simplefilter('error')\nraise ValueError")
+    assert before == (
+        sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"], sys.getrecursionlimit(), sys.gettrace(),
+    )  # fmt: skip
+    assert (list(warnings.filters), warnings.showwarning) == (filters, hook)
+
+
+def test_warnings_as_errors_around_the_repl_do_not_reach_into_it() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seen = Repl().execute("import warnings\nwarnings.warn('careful')\nprint('on')")
+    assert (seen.error, seen.stdout) == (None, "<block 1>:2: UserWarning: careful\non\n")
+
+
+def test_two_repls_share_nothing() -> None:
+    one, two = Repl("1"), Repl("2")
+    one.execute("x = 1")
+    assert two.execute("print('x' in globals(), context)").stdout == "False 2\n"
+
+
+def test_a_deep_recursion_is_shown_in_bounded_length() -> None:
+    error = Repl().execute("def f(n): return g(n + 1)\ndef g(n): return f(n + 1)\nf(0)").error
+    assert error is not None
+    assert len(error) < 4_000
+
+
+def test_a_keyboard_interrupt_means_that_the_run_was_stopped() -> None:
+    repl = Repl()
+    seen = repl.execute("print('before')\nraise KeyboardInterrupt")
+    assert repl.interrupted
+    assert (seen.stdout, seen.error) == ("before\n", "KeyboardInterrupt: the run was stopped.")
+
+
+def test_what_a_str_method_prints_outside_of_a_block_is_dropped(capsys: pytest.CaptureFixture[str]) -> None:
+    repl = Repl()
+    repl.execute(
+        "class Loud:\n    def __str__(self):\n        print('noise')\n        return 'x'\nanswer['content'] = Loud()"
+    )
+    assert repl.partial == "x"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("content", ["None", "''"])
+def test_no_content_is_no_partial_answer(content: str) -> None:
+    repl = Repl()
+    repl.execute(f"answer['content'] = {content}")
+    assert repl.partial == ""
+
+
+def test_a_partial_answer_that_has_no_text_is_none() -> None:
+    repl = Repl()
+    repl.execute("class Odd:\n    def __str__(self): raise ValueError\nanswer['content'] = Odd()")
+    assert repl.partial == ""
+
+
+def test_a_text_subclass_becomes_plain_text() -> None:
+    repl = Repl()
+    repl.execute("class Odd(str):\n    def __str__(self): return self\nFINAL(Odd('x'))")
+    assert (repl.final, type(repl.final)) == ("x", str)
+
+
+def test_seconds_are_measured() -> None:
+    assert Repl().execute("for i in range(10_000): pass").seconds > 0
+
+
+# --- Output without bounds ------------------------------------------------------------------------------------------
+
+
+def test_output_over_the_cap_keeps_head_and_tail() -> None:
+    seen = Repl(max_chars=200).execute("for i in range(1000): print(i)")
+    assert seen.stdout_chars == 3890
+    assert seen.stdout.startswith("0\n1\n2\n")
+    assert seen.stdout.endswith("998\n999\n")
+    assert "[... 3,690 of 3,890 characters not shown ...]" in seen.stdout
+    assert len(seen.stdout) < 300
+
+
+def test_one_huge_print_is_cut_the_same_way() -> None:
+    seen = Repl(max_chars=200).execute("print('a' * 10_000_000 + 'z')")
+    assert seen.stdout_chars == 10_000_002
+    assert len(seen.stdout) < 300
+    assert seen.stdout.endswith("az\n")
+
+
+def test_live_output_is_told_as_it_comes_and_is_bounded() -> None:
+    live: list[str] = []
+    Repl(max_chars=200).execute("print(1)\nprint('a' * 3_000_000)\nprint(2)", on_output=live.append)
+    assert live[:2] == ["1", "\n"]
+    assert sum(map(len, live)) == LIVE_CHARS
+
+
+def test_a_huge_value_is_cut() -> None:
+    seen = Repl(max_chars=200).execute("'a' * 10_000_000")
+    assert seen.value is not None
+    assert seen.value.startswith("'aaa")
+    assert seen.value.endswith("aaa'")
+    assert "9,999,800 of 10,000,000 characters not shown" in seen.value
+    assert len(seen.value) < 300
+
+
+@pytest.mark.parametrize(
+    ("value", "begins"),
+    [
+        (list(range(100_000)), "list of 100,000 items, beginning [0, 1, 2"),
+        (tuple(range(100_000)), "tuple of 100,000 items, beginning [0, 1, 2"),
+        (dict.fromkeys(range(100_000)), "dict of 100,000 items, beginning [(0, None), "),
+        (set(range(100_000)), "set of 100,000 items, beginning ["),
+        (b"ab" * 100_000, "b'abab"),
+        ("x", "'x'"),
+        ([[1]], "[[1]]"),
+        (["a" * 1_000_000], "['aaa"),
+    ],
+)
+def test_a_large_value_is_shown_in_part(value: object, begins: str) -> None:
+    text = shown(value, 200)
+    assert text.startswith(begins)
+    assert len(text) < 320
+
+
+def test_a_huge_error_is_cut() -> None:
+    error = Repl(max_chars=200).execute("raise ValueError('x' * 1_000_000)").error
+    assert error is not None
+    assert len(error) < 300
+    assert "not shown" in error
+
+
+def test_a_repr_that_is_a_huge_text_is_cut() -> None:
+    value = Repl(max_chars=200).execute("class Odd:\n    def __repr__(self): return 'r' * 1_000_000\nOdd()").value
+    assert value is not None
+    assert len(value) < 300
