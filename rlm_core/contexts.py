@@ -80,8 +80,7 @@ def _described(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    lines = text.count("\n") + 1
-    size = f"a str of {len(text):,} characters in {lines:,} line{'s' * (lines != 1)}."
+    size = f"a str of {_count(len(text), 'character')} in {_count(text.count(chr(10)) + 1, 'line')}."
     begin = _beginning(text)
     if not text.strip():
         return size
@@ -97,7 +96,7 @@ def _beginning(text: str) -> str:
 
 def _binary(data: bytes | bytearray) -> str:
     kind = next((f"; it looks like {kind}" for magic, kind in _MAGIC if data.startswith(magic)), "")
-    return f"a {type(data).__name__} of {len(data):,} bytes{kind}. It begins {bytes(data[:80])!r}"
+    return f"a {type(data).__name__} of {_count(len(data), 'byte')}{kind}. It begins {bytes(data[:80])!r}"
 
 
 def _file(path: PurePath) -> str:
@@ -107,11 +106,9 @@ def _file(path: PurePath) -> str:
         return f"a pathlib.Path, {str(path)!r}, which cannot be read."
     kind = next((f"It looks like {kind}." for magic, kind in _MAGIC if head.startswith(magic)), "")
     if kind or b"\0" in head:
-        return f"a pathlib.Path of a file of {size:,} bytes, {str(path)!r}, not loaded. {kind}".rstrip()
+        return f"a pathlib.Path of a file of {_count(size, 'byte')}, {str(path)!r}, not loaded. {kind}".rstrip()
     begin = _beginning(head.decode("utf-8", "replace"))
-    return (
-        f"a pathlib.Path of a file of {size:,} bytes, {str(path)!r}, not loaded: read it in pieces. It begins:\n{begin}"
-    )
+    return f"a pathlib.Path of a file of {_count(size, 'byte')}, {str(path)!r}, not loaded: read it in pieces. It begins:\n{begin}"
 
 
 def _head(path: PurePath) -> tuple[bytes, int | None]:
@@ -124,41 +121,44 @@ def _head(path: PurePath) -> tuple[bytes, int | None]:
 
 def _mapping(value: Mapping[Any, Any]) -> str:
     lines = [f"  {_short(key)}: {_brief(item)}" for key, item in islice(value.items(), MAX_ITEMS)]
-    return _listed(f"a {type(value).__name__} of {len(value):,} key", len(value), lines)
+    return _listed(f"a {type(value).__name__} of {_count(len(value), 'key')}", len(value), lines)
 
 
 def _sequence(value: Sequence[Any]) -> str:
     kinds = " and ".join(sorted({type(item).__name__ for item in islice(value, 1_000)})[:4])
     texts = [len(item) for item in value if isinstance(item, str)]
-    sizes = f" ({min(texts):,} to {max(texts):,} characters, {sum(texts):,} in all)" if texts else ""
+    sizes = f" ({min(texts):,} to {max(texts):,} characters, {sum(texts):,} in all)" if len(texts) > 1 else ""
     lines = [f"  [{index}] {_brief(item)}" for index, item in enumerate(islice(value, MAX_ITEMS))]
     of = f", each a {kinds}" if kinds and " and " not in kinds else f", of {kinds}" if kinds else ""
-    return _listed(f"a {type(value).__name__} of {len(value):,} item", len(value), lines, of + sizes)
+    return _listed(f"a {type(value).__name__} of {_count(len(value), 'item')}{of}{sizes}", len(value), lines)
 
 
-def _listed(what: str, count: int, lines: list[str], more: str = "") -> str:
-    head = f"{what}{'s' * (count != 1)}{more}"
+def _listed(what: str, count: int, lines: list[str]) -> str:
     if not lines:
-        return head + "."
+        return what + "."
     rest = [f"  ... and {count - len(lines):,} more"] if count > len(lines) else []
-    return "\n".join([head + ":", *lines, *rest])
+    return "\n".join([what + ":", *lines, *rest])
+
+
+def _count(number: int, what: str) -> str:
+    """`_count(1, "line")` is `1 line`, `_count(2000, "line")` is `2,000 lines`."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _brief(value: object) -> str:
     """One line on a value inside the context: type, size and how it begins."""
     kind = type(value).__name__
     if isinstance(value, str | bytes | bytearray):
-        unit = "characters" if isinstance(value, str) else "bytes"
-        more = "..." if len(value) > 100 else ""
-        return f"{kind} of {len(value):,} {unit}: {value[:100]!r}{more}"
+        size = _count(len(value), "character" if isinstance(value, str) else "byte")
+        return f"{kind} of {size}: {value[:100]!r}{'...' * (len(value) > 100)}"
     if isinstance(value, PurePath):
-        _, size = _head(value)
-        return f"Path of a file of {size:,} bytes" if size is not None else f"Path {str(value)!r}"
+        _, bytes_ = _head(value)
+        return f"Path of a file of {_count(bytes_, 'byte')}" if bytes_ is not None else f"Path {str(value)!r}"
     if isinstance(value, Mapping):
         keys = ", ".join(_short(key) for key in islice(value, 8))
-        return f"{kind} of {len(value):,} keys: {keys}{', ...' * (len(value) > 8)}"
+        return f"{kind} of {_count(len(value), 'key')}: {keys}{', ...' * (len(value) > 8)}".removesuffix(": ")
     if isinstance(value, list | tuple | set | frozenset):
-        return f"{kind} of {len(value):,} items"
+        return f"{kind} of {_count(len(value), 'item')}"
     return f"{kind}: {_short(value)}"
 
 

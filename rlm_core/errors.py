@@ -89,5 +89,8 @@ class SubCallError(RLMError):
         self.errors = dict(errors or {})
 
 
+SubCallError.__module__ = "__main__"  # where model code finds it: tracebacks show it by its bare name
+
+
 class StopRun(BaseException):
     """End the model's block now; `except Exception` in model code cannot swallow it."""

@@ -48,6 +48,7 @@ class Output:
 
     def __init__(self, max_chars: int, on_text: Callable[[str], object]) -> None:
         self.chars = 0
+        self._max_chars = max_chars
         self._on_text = on_text
         self._head_room = max_chars - max_chars // 2
         self._tail_room = max_chars // 2
@@ -65,12 +66,10 @@ class Output:
 
     def text(self) -> str:
         """Everything written, or head and tail of it with the count of what is not shown."""
-        tail = "".join(self._tail)
-        if len(tail) <= self._tail_room:
-            return "".join(self._head) + tail
-        tail = _last(tail, self._tail_room)
-        head = "".join(self._head)
-        return head + gap(len(head) + len(tail), self.chars) + tail
+        head, tail = "".join(self._head), "".join(self._tail)
+        if self.chars <= self._max_chars:
+            return head + tail
+        return head + gap(self._max_chars, self.chars) + _last(tail, self._tail_room)
 
     def _keep(self, text: str) -> None:
         if self._head_room:

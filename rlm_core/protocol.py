@@ -248,7 +248,7 @@ class Frame:
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """Lay `frame` out as bytes; lone surrogates in its text become U+FFFD's stand-in `?`, as UTF-8 has none.
+    """Lay `frame` out as bytes; a lone surrogate in its text becomes `?`, as UTF-8 has none.
 
     >>> encode_frame(Frame(0, FRAME_OK, {}, "hi"))
     b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x00\\x00\\x02\\x00\\x00\\x00{}hi'

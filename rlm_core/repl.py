@@ -195,7 +195,7 @@ class Repl:
         """Give the block a file name under which tracebacks and `inspect` find its source."""
         self._blocks += 1
         filename = f"<block {self._blocks}>"
-        linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+        linecache.cache[filename] = (len(code), None, f"{code}\n".splitlines(keepends=True), filename)
         return filename
 
     def _evaluate(self, code: str, filename: str) -> str | None:

@@ -45,7 +45,8 @@ def from_json(line: str) -> Event:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {error}.") from None
-    event_type = _TYPES.get(fields.pop("type", "")) if isinstance(fields, dict) else None
+    name = fields.pop("type", None) if isinstance(fields, dict) else None
+    event_type = _TYPES.get(name) if isinstance(name, str) else None
     if event_type is None:
         raise ProtocolError(f"not an event of a known type: {line[:80]!r}.")
     try:

@@ -95,6 +95,11 @@ class BridgeProvider:
         return _outcomes(reply, len(calls))
 
     def _ask(self, body: str) -> bytearray:
+        if len(body) > protocol.MAX_MESSAGE_CHARS:
+            size = f"{len(body):,} of {protocol.MAX_MESSAGE_CHARS:,} characters"
+            raise ProviderError(
+                f"request too large: {size} as JSON. Send shorter prompts, or fewer at once.", status=413
+            )
         reply = bytearray()
         state = _settled(self._line.request(body))
         while state == protocol.CHUNK:
@@ -246,14 +251,14 @@ def _files(names: Sequence[str]) -> dict[str, str | Path]:
 
 
 def _file(name: str, room: int) -> tuple[str | Path, int]:
-    """The text of a mounted file and its bytes, or its path and 0 when it is no text or there is no room for it."""
+    """The text of a mounted file and its bytes; its path and 0 when it is no text, unreadable, or there is no room."""
     path = CONTEXT_FOLDER / name
     size = path.stat().st_size
     if size > room:
         return path, 0
     try:
         return path.read_bytes().decode(), size
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, OSError):
         return path, 0
 
 

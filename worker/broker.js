@@ -1,9 +1,9 @@
 // @ts-check
 // Broker: answers the worker's requests for model calls through the endpoint.
 //
-// In: the JSON body of a `complete` request. Out: one frame per call, in order of completion, then the end of the answer.
-// One call is one POST answered by server-sent events; a batch is one POST answered line by line: fan-out is the server's.
-// It counts usage, because the worker's own count is not to be trusted. It records nothing; see recorder.js.
+// In: the JSON body of a `complete` request. Out: one frame per call, in order of completion, then the answer's end.
+// One call is one POST answered by server-sent events, a batch is one POST answered line by line: fan-out is left to
+// the server. It counts usage, because the worker's own count is not to be trusted. It records nothing; see recorder.js.
 
 import { protocolError, providerError } from "./errors.js";
 import { toWireError } from "./channel.js";
@@ -22,7 +22,7 @@ import { eventsOf, valuesOf } from "./streams.js";
  */
 
 /**
- * What the host wants to know, and may forbid. `started` returns a number for the first of the calls, or throws to refuse.
+ * What the host wants to know, and may forbid. `started` returns the number of the first call, or throws to refuse.
  * @typedef {object} Witness
  * @property {(kind: "root" | "sub", calls: RequestedCall[]) => number} started
  * @property {(call: number, outcome: Outcome) => void} finished
@@ -40,6 +40,7 @@ const BATCH_CHARS = 16 << 20;
 const BODY_BYTES = 64 << 20;
 const PARALLEL_POSTS = 4;
 const RETRY_MS = [200, 800];
+const STOPPED = { error: toWireError(providerError("the call was stopped")) };
 
 /**
  * @param {object} options
@@ -59,8 +60,7 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
       await (post.batch ? readBatch : readSingle)(response, post.indexes, settle);
       throw providerError("the server's reply was cut off. Ask again.", { retryable: true });
     } catch (error) {
-      const explained = signal.aborted ? providerError("the call was stopped") : unreachable(error);
-      for (const index of post.indexes) settle(index, { error: toWireError(explained) });
+      for (const index of post.indexes) settle(index, { error: toWireError(unreachable(error)) });
     }
   };
 
@@ -75,12 +75,13 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
         answer.write(encodeFrame(index, outcome));
       });
       const signal = AbortSignal.any([answer.signal, closing.signal]);
+      signal.addEventListener("abort", () => calls.forEach((_, index) => settle(index, STOPPED)));
       await inParallel(PARALLEL_POSTS, postsOf(kind, calls), (post) => send(post, signal, settle));
       answer.end();
     },
     /** Model name -> what it used so far. */
     usage: () => structuredClone(usage),
-    /** Abort what is under way; nothing is answered after this. */
+    /** Abort what is under way: it has ended, as stopped, when this returns. */
     close: () => closing.abort(),
   };
 };
@@ -97,7 +98,9 @@ export const encodeFrame = (index, outcome) => {
   const body = encoder.encode(text);
   const frame = new Uint8Array(FRAME_HEADER_BYTES + meta.length + body.length);
   const header = new DataView(frame.buffer);
-  [index, failed ? FRAME_ERROR : FRAME_OK, meta.length, body.length].forEach((word, at) => header.setUint32(4 * at, word, true));
+  [index, failed ? FRAME_ERROR : FRAME_OK, meta.length, body.length].forEach((word, at) =>
+    header.setUint32(4 * at, word, true),
+  );
   frame.set(meta, FRAME_HEADER_BYTES);
   frame.set(body, FRAME_HEADER_BYTES + meta.length);
   return frame;
@@ -199,7 +202,9 @@ const problemOf = async (/** @type {Response} */ response) => {
     return problemError(JSON.parse(text), response.status);
   } catch (fault) {
     if (!(fault instanceof SyntaxError)) throw fault;
-    return providerError(`the server answered ${response.status} ${response.statusText}`.trim(), { status: response.status });
+    return providerError(`the server answered ${response.status} ${response.statusText}`.trim(), {
+      status: response.status,
+    });
   }
 };
 
@@ -313,11 +318,14 @@ const count = (usage, { model, usage: used }) => {
  */
 const inParallel = async (most, items, work) => {
   const left = items.values();
-  await Promise.all(Array.from({ length: most }, async () => {
-    for (const item of left) await work(item);
-  }));
+  await Promise.all(
+    Array.from({ length: most }, async () => {
+      for (const item of left) await work(item);
+    }),
+  );
 };
 
-const sleep = (/** @type {number} */ milliseconds) => new Promise((/** @type {(_: void) => void} */ done) => {
-  setTimeout(done, milliseconds);
-});
+const sleep = (/** @type {number} */ milliseconds) =>
+  new Promise((/** @type {(_: void) => void} */ done) => {
+    setTimeout(done, milliseconds);
+  });

@@ -8,8 +8,24 @@
 // The host treats the shared memory as write-only: of all it reads only what compareExchange returns.
 
 import {
-  CHANNEL_BYTES, CHUNK, CHUNK_BYTES, ERROR, FUTEX_WORD, HEARTBEAT_MS, INTERRUPTED, INTERRUPT_REPEAT_MS, LAST,
-  LENGTH_WORD, PAYLOAD_OFFSET, PENDING, PROGRESS, SEQUENCE_MASK, SIGINT, SILENCE_MS, STATE_BITS, TIMED_OUT,
+  CHANNEL_BYTES,
+  CHUNK,
+  CHUNK_BYTES,
+  ERROR,
+  FUTEX_WORD,
+  HEARTBEAT_MS,
+  INTERRUPTED,
+  INTERRUPT_REPEAT_MS,
+  LAST,
+  LENGTH_WORD,
+  PAYLOAD_OFFSET,
+  PENDING,
+  PROGRESS,
+  SEQUENCE_MASK,
+  SIGINT,
+  SILENCE_MS,
+  STATE_BITS,
+  TIMED_OUT,
   WAIT_SLICE_MS,
 } from "./protocol.js";
 
@@ -101,7 +117,7 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
 
   const waitForState = () => {
     const pending = word(PENDING);
-    for (let silent = 0; silent < silenceMs; ) {
+    for (let silent = 0; silent < silenceMs;) {
       if (load(flag, 0) !== 0) return INTERRUPTED;
       const now = load(words, FUTEX_WORD);
       const state = now - pending;
@@ -166,17 +182,18 @@ export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
   const later = setTimeout.bind(globalThis);
   const forget = clearTimeout.bind(globalThis);
 
-  const nextState = () => new Promise((/** @type {(state: number) => void} */ resolve) => {
-    let timer = later(resolve, silenceMs, TIMED_OUT);
-    heard = () => {
-      forget(timer);
-      timer = later(resolve, silenceMs, TIMED_OUT);
-    };
-    wake = (state) => {
-      forget(timer);
-      resolve(state);
-    };
-  });
+  const nextState = () =>
+    new Promise((/** @type {(state: number) => void} */ resolve) => {
+      let timer = later(resolve, silenceMs, TIMED_OUT);
+      heard = () => {
+        forget(timer);
+        timer = later(resolve, silenceMs, TIMED_OUT);
+      };
+      wake = (state) => {
+        forget(timer);
+        resolve(state);
+      };
+    });
 
   return {
     request(body) {
@@ -388,7 +405,7 @@ const byteQueue = () => {
       if (first.length === length) return first;
       const whole = new Uint8Array(length);
       whole.set(first);
-      for (let at = first.length; at < length; ) {
+      for (let at = first.length; at < length;) {
         const view = shift(length - at);
         whole.set(view, at);
         at += view.length;

@@ -1,7 +1,7 @@
 // @ts-check
 // Errors: the page's half of rlm_core/errors.py, by name.
 //
-// In: a name of that tree, a sentence that says what happened and what to do, and facts. Out: an Error that carries them.
+// In: a name of that tree, a sentence that says what happened and what to do, and facts. Out: an Error with them.
 
 /** @typedef {"ConfigError" | "ProviderError" | "LimitReached" | "ChannelError" | "ProtocolError"} ErrorName */
 

@@ -17,6 +17,7 @@ import { mismatch } from "./schema.js";
  * @typedef {import("./protocol.js").StartJob} StartJob
  * @typedef {import("./protocol.js").RunResult} RunResult
  * @typedef {import("./protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("./protocol.js").ToHost} ToHost
  * @typedef {import("./protocol.js").Ready["level"]} Level
  * @typedef {import("./runtime.js").BootedWorker} BootedWorker
  * @typedef {RunResult["stopped_by"]} StoppedBy
@@ -39,6 +40,7 @@ import { mismatch } from "./schema.js";
 /** @typedef {{result: RunResult, trajectory: () => string}} FinishedRun */
 
 const LEVELS = ["weak", "network", "full"];
+const LOST = "The Python worker was lost";
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const CANCELLED = /** @type {const} */ ({ stopped_by: "cancelled", detail: "The run was stopped." });
 /** What only the host may say happened. */
@@ -78,7 +80,9 @@ const checkContainment = (/** @type {BootedWorker} */ worker, /** @type {Level} 
   if (LEVELS.indexOf(level) >= LEVELS.indexOf(least)) return;
   worker.terminate();
   const header = "Serve the worker's script with its Content-Security-Policy";
-  throw configError(`containment is "${level}" (${reason}), not "${least}". ${header}, or pass containment: "${level}".`);
+  throw configError(
+    `containment is "${level}" (${reason}), not "${least}". ${header}, or pass containment: "${level}".`,
+  );
 };
 
 /**
@@ -100,8 +104,8 @@ const drive = (worker, recorder, { job, endpoint, signal, onCall }, end) => {
 
   const close = (/** @type {RunResult} */ result) => {
     worker.terminate();
-    channel.close();
     broker.close();
+    channel.close();
     clearTimeout(grace);
     clearTimeout(deadline);
     signal?.removeEventListener("abort", cancel);
@@ -117,16 +121,16 @@ const drive = (worker, recorder, { job, endpoint, signal, onCall }, end) => {
   const cancel = () => stop(CANCELLED);
   const deadline = deadlineOf(job, stop);
 
-  worker.listen({
-    lost: (why) => closeWith({ stopped_by: "worker_lost", detail: `The Python worker was lost: ${why}.` }),
-    message: guarded((message) => {
-      if (message.type === "request") void channel.request(message);
-      else if (message.type === "ack") channel.ack(message);
-      else if (message.type === "events") watch.take(message.body);
-      else if (message.type === "finished") close(resultOf(message.result, recorder.seconds(), stopping));
-      else throw channelError(message.type === "failed" ? message.error : `unexpected message ${message.type}`);
-    }, (why) => closeWith({ stopped_by: "worker_lost", detail: `The Python worker was lost: ${why}` })),
-  });
+  const lost = (/** @type {string} */ why) => closeWith({ stopped_by: "worker_lost", detail: `${LOST}: ${why}` });
+  const take = (/** @type {ToHost} */ message) => {
+    if (message.type === "request") void channel.request(message);
+    else if (message.type === "ack") channel.ack(message);
+    else if (message.type === "events") watch.take(message.body);
+    else if (message.type === "finished") close(resultOf(message.result, recorder.seconds(), stopping));
+    else throw channelError(message.type === "failed" ? message.error : `unexpected message ${message.type}`);
+  };
+
+  worker.listen({ lost, message: guarded(take, lost) });
   signal?.addEventListener("abort", cancel, { once: true });
   if (signal?.aborted) cancel();
   worker.post({ type: "start", epoch: worker.epoch, job }, transferables(job));
@@ -165,7 +169,8 @@ const noticeOf = (/** @type {BootedWorker} */ { ready: { level, reason, transpor
 const deadlineOf = ({ limits }, stop) => {
   const seconds = limits.max_seconds;
   if (typeof seconds !== "number") return undefined;
-  const detail = `time limit reached: ${seconds} s of ${seconds} s used. Raise maxTimeout, or ask over a smaller context.`;
+  const advice = "Raise maxTimeout, or ask over a smaller context.";
+  const detail = `time limit reached: ${seconds} s of ${seconds} s used. ${advice}`;
   return setTimeout(stop, Math.min(seconds * 1_000, LONGEST_TIMER_MS), { stopped_by: "max_seconds", detail });
 };
 
@@ -248,8 +253,13 @@ const resultOf = (text, seconds, stopping) => {
 };
 
 /** @returns {RunResult} */
-const noResult = (/** @type {number} */ seconds, /** @type {Ending} */ ending) =>
-  ({ answer: "", iterations: 0, seconds, usage: {}, ...ending });
+const noResult = (/** @type {number} */ seconds, /** @type {Ending} */ ending) => ({
+  answer: "",
+  iterations: 0,
+  seconds,
+  usage: {},
+  ...ending,
+});
 
 /**
  * Close the log: it begins with the run's configuration and ends with its result, whatever the worker said.

@@ -43,15 +43,27 @@ const SHOWN_CHARS = 60;
 const OPTIONS = {
   endpoint: { otherwise: "/api/rlm", must: "be a URL", ok: isName },
   assets: { otherwise: new URL("./assets/", import.meta.url).href, must: "be the URL of a folder", ok: isName },
-  containment: { otherwise: "network", must: 'be "full", "network" or "weak"', ok: (value) => ["full", "network", "weak"].includes(String(value)) },
+  containment: {
+    otherwise: "network",
+    must: 'be "full", "network" or "weak"',
+    ok: (value) => ["full", "network", "weak"].includes(String(value)),
+  },
   model: { otherwise: null, must: "be a model's name", ok: isName },
   subModel: { otherwise: null, must: "be a model's name", ok: isName },
   maxIterations: { otherwise: 20, must: "be a whole number of at least 1", ok: wholeFrom(1) },
   maxOutputChars: { otherwise: 20_000, must: "be a whole number of at least 200", ok: wholeFrom(200) },
-  maxTimeout: { otherwise: null, must: "be a number of milliseconds above 0", ok: (value) => Number.isFinite(value) && Number(value) > 0 },
+  maxTimeout: {
+    otherwise: null,
+    must: "be a number of milliseconds above 0",
+    ok: (value) => Number.isFinite(value) && Number(value) > 0,
+  },
   maxErrors: { otherwise: 5, must: "be a whole number of at least 1", ok: wholeFrom(1) },
   systemPrompt: { otherwise: null, must: "be text", ok: isName },
-  tools: { otherwise: {}, must: "be an object of name and tool", ok: (value) => typeof value === "object" && !Array.isArray(value) },
+  tools: {
+    otherwise: {},
+    must: "be an object of name and tool",
+    ok: (value) => typeof value === "object" && !Array.isArray(value),
+  },
   onIteration: { otherwise: null, must: "be a function", ok: isFunction },
   onSubLLMCall: { otherwise: null, must: "be a function", ok: isFunction },
   onEvent: { otherwise: null, must: "be a function", ok: isFunction },
@@ -60,14 +72,18 @@ const OPTIONS = {
 /** @returns {Settings} */
 export const checkedSettings = (/** @type {unknown} */ options) => {
   const given = /** @type {Record<string, unknown>} */ (options);
-  if (typeof options !== "object" || options === null) throw configError(`the options must be an object, not ${shown(options)}.`);
+  if (typeof options !== "object" || options === null)
+    throw configError(`the options must be an object, not ${shown(options)}.`);
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
-  if (unknown !== undefined) throw configError(`unknown option ${unknown}. Known are ${Object.keys(OPTIONS).join(", ")}.`);
-  const checked = Object.fromEntries(Object.entries(OPTIONS).map(([name, { otherwise, must, ok }]) => {
-    const value = given[name] ?? otherwise;
-    if (value !== null && !ok(value)) throw configError(`${name} must ${must}, not ${shown(value)}.`);
-    return [name, value];
-  }));
+  if (unknown !== undefined)
+    throw configError(`unknown option ${unknown}. Known are ${Object.keys(OPTIONS).join(", ")}.`);
+  const checked = Object.fromEntries(
+    Object.entries(OPTIONS).map(([name, { otherwise, must, ok }]) => {
+      const value = given[name] ?? otherwise;
+      if (value !== null && !ok(value)) throw configError(`${name} must ${must}, not ${shown(value)}.`);
+      return [name, value];
+    }),
+  );
   const tools = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
   const assets = new URL(String(checked.assets), document.baseURI).href;
   return /** @type {Settings} */ ({ ...checked, tools, assets });
@@ -80,7 +96,8 @@ export const checkedSettings = (/** @type {unknown} */ options) => {
  * @returns {StartJob}
  */
 export const jobOf = (settings, prompt, context) => {
-  if (typeof prompt !== "string" || prompt.trim() === "") throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
+  if (typeof prompt !== "string" || prompt.trim() === "")
+    throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
   const { maxIterations, maxOutputChars, maxTimeout, maxErrors } = settings;
   const limits = {
     max_iterations: maxIterations,
@@ -89,24 +106,39 @@ export const jobOf = (settings, prompt, context) => {
     max_errors: maxErrors,
   };
   const { model, subModel, systemPrompt, tools } = settings;
-  return { question: prompt, model, sub_model: subModel, system_prompt: systemPrompt, limits, tools, contexts: contextsOf(context), path: [] };
+  return {
+    question: prompt,
+    model,
+    sub_model: subModel,
+    system_prompt: systemPrompt,
+    limits,
+    tools,
+    contexts: contextsOf(context),
+    path: [],
+  };
 };
 
 // -------------------------------------------------------------------------------------------------------------- tools
 
 /** @returns {JobTool[]} */
-const toolsOf = (/** @type {Record<string, unknown>} */ tools) => Object.entries(tools).map(([name, given]) => {
-  if (!IDENTIFIER.test(name)) throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
-  if (RESERVED_NAMES.includes(name)) throw configError(`tool "${name}": the name is reserved; choose another.`);
-  const { tool, description = "" } = isDescribed(given) ? given : { tool: given };
-  if (typeof description !== "string") throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
-  if (typeof tool === "function") throw configError(`tool "${name}" is a function. Tools are JSON values so far; pass its result.`);
-  return { name, description, value: checkedJson(tool, `tool "${name}"`) };
-});
+const toolsOf = (/** @type {Record<string, unknown>} */ tools) =>
+  Object.entries(tools).map(([name, given]) => {
+    if (!IDENTIFIER.test(name))
+      throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
+    if (RESERVED_NAMES.includes(name)) throw configError(`tool "${name}": the name is reserved; choose another.`);
+    const { tool, description = "" } = isDescribed(given) ? given : { tool: given };
+    if (typeof description !== "string")
+      throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
+    if (typeof tool === "function")
+      throw configError(`tool "${name}" is a function. Tools are JSON values so far; pass its result.`);
+    return { name, description, value: checkedJson(tool, `tool "${name}"`) };
+  });
 
 /** @returns {given is {tool: unknown, description?: unknown}} */
 const isDescribed = (/** @type {unknown} */ given) =>
-  typeof given === "object" && given !== null && Object.hasOwn(given, "tool") &&
+  typeof given === "object" &&
+  given !== null &&
+  Object.hasOwn(given, "tool") &&
   Object.keys(given).every((key) => key === "tool" || key === "description");
 
 // ------------------------------------------------------------------------------------------------------------ context
@@ -116,15 +148,37 @@ const contextsOf = (/** @type {unknown} */ context) => {
   if (context === undefined || context === null) return [];
   if (typeof context === "string") return [encoded("text", context)];
   if (context instanceof Blob) return filesOf([context]);
-  if (Array.isArray(context) && context.length > 0 && context.every((item) => item instanceof Blob)) return filesOf(context);
+  if (Array.isArray(context) && context.length > 0 && context.every((item) => item instanceof Blob))
+    return filesOf(context);
   const bytes = bytesOf(context);
   if (bytes) return [{ name: "context", type: "bytes", data: bytes }];
   return [encoded("json", JSON.stringify(checkedJson(context, "context")))];
 };
 
 /** @returns {JobContext} */
-const encoded = (/** @type {"text" | "json"} */ type, /** @type {string} */ text) =>
-  ({ name: "context", type, data: new TextEncoder().encode(text).buffer });
+const encoded = (/** @type {"text" | "json"} */ type, /** @type {string} */ text) => ({
+  name: "context",
+  type,
+  data: new TextEncoder().encode(text).buffer,
+});
+
+/**
+ * Make sure that the job's files are still there: one that was changed or deleted since it was chosen cannot be read.
+ * @param {StartJob} job
+ */
+export const checkReadable = async ({ contexts }) => {
+  for (const { name, data } of contexts) {
+    if (!(data instanceof Blob)) continue;
+    await data
+      .slice(0, 1)
+      .arrayBuffer()
+      .catch((/** @type {DOMException} */ error) => {
+        throw configError(
+          `the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`,
+        );
+      });
+  }
+};
 
 /** A copy: it is transferred, and what is the caller's must stay the caller's. */
 const bytesOf = (/** @type {unknown} */ value) => {
@@ -146,7 +200,10 @@ const filesOf = (/** @type {Blob[]} */ files) => {
 /** The file's path below the mount point: no empty, `.` or `..` part. */
 const pathOf = (/** @type {Blob} */ file) => {
   const path = file instanceof File ? file.webkitRelativePath || file.name : "";
-  return path.split(/[/\\]/).filter((part) => !["", ".", ".."].includes(part)).join("/");
+  return path
+    .split(/[/\\]/)
+    .filter((part) => !["", ".", ".."].includes(part))
+    .join("/");
 };
 
 /** `name`, or `name (2)` and so on when it is taken. */
@@ -172,4 +229,4 @@ function wholeFrom(/** @type {number} */ least) {
 }
 
 const shown = (/** @type {unknown} */ value) =>
-  (typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_CHARS)) : String(value).slice(0, SHOWN_CHARS));
+  typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_CHARS)) : String(value).slice(0, SHOWN_CHARS);

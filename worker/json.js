@@ -30,7 +30,8 @@ const check = (value, name, around) => {
   if (around.has(value)) throw configError(`${name} contains itself, which is not JSON.`);
   if (!Array.isArray(value) && !isPlain(value)) throw configError(`${name} is ${describe(value)}, which is not JSON.`);
   around.add(value);
-  for (const [key, item] of Object.entries(value)) check(item, Array.isArray(value) ? `${name}[${key}]` : `${name}.${key}`, around);
+  for (const [key, item] of Object.entries(value))
+    check(item, Array.isArray(value) ? `${name}[${key}]` : `${name}.${key}`, around);
   around.delete(value);
 };
 

@@ -22,7 +22,8 @@ export interface Stream {
 
 export interface Pyodide {
   FS: {
-    filesystems: { WORKERFS: unknown };
+    ErrnoError: new (number: number) => Error;
+    filesystems: { WORKERFS: { stream_ops: { read: (...place: unknown[]) => number } } };
     mkdir(path: string): void;
     mount(type: unknown, options: object, path: string): void;
     unmount(path: string): void;

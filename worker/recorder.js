@@ -41,7 +41,11 @@ export const openRecorder = ({ path, onEvent, now = () => performance.now() }) =
     onEvent(stamped);
   };
 
-  const callStarted = (/** @type {"root" | "sub"} */ kind, /** @type {RequestedCall} */ call, /** @type {number} */ batch) => {
+  const callStarted = (
+    /** @type {"root" | "sub"} */ kind,
+    /** @type {RequestedCall} */ call,
+    /** @type {number} */ batch,
+  ) => {
     const kept = kind === "root" ? shared(rootMessages, call.messages) : 0;
     if (kind === "root") rootMessages = call.messages;
     const messages = call.messages.slice(kept);
@@ -58,9 +62,11 @@ export const openRecorder = ({ path, onEvent, now = () => performance.now() }) =
       return first;
     },
     callFinished(/** @type {number} */ call, /** @type {Outcome} */ outcome) {
-      record("error" in outcome
-        ? { type: "call_finished", call, model: "", text: null, error: outcome.error.detail, usage: NO_USAGE }
-        : { type: "call_finished", call, error: null, ...outcome.completion });
+      record(
+        "error" in outcome
+          ? { type: "call_finished", call, model: "", text: null, error: outcome.error.detail, usage: NO_USAGE }
+          : { type: "call_finished", call, error: null, ...outcome.completion },
+      );
     },
     /** Whether anything was recorded yet. */
     empty: () => lines.length === 0,
@@ -72,6 +78,8 @@ export const openRecorder = ({ path, onEvent, now = () => performance.now() }) =
 
 /** How many messages both conversations begin with. */
 const shared = (/** @type {Message[]} */ before, /** @type {Message[]} */ after) => {
-  const differs = after.findIndex((message, at) => message.content !== before[at]?.content || message.role !== before[at].role);
+  const differs = after.findIndex(
+    (message, at) => message.content !== before[at]?.content || message.role !== before[at].role,
+  );
   return differs === -1 ? after.length : differs;
 };

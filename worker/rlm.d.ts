@@ -3,13 +3,7 @@ import type { Event, Json, ModelUsage } from "./protocol.js";
 
 export type { Event, Json, ModelUsage };
 export type StoppedBy =
-  | "final_answer"
-  | "max_iterations"
-  | "max_seconds"
-  | "max_errors"
-  | "cancelled"
-  | "provider_error"
-  | "worker_lost";
+  "final_answer" | "max_iterations" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost";
 
 /** A JSON value that model code finds as a variable, with its line in the prompt. */
 export interface RLMTool {

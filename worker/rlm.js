@@ -1,11 +1,11 @@
 // @ts-check
 // RLM: the public face. A question and a context in, an answer out; everything else of worker/ is behind it.
 //
-// In: options and callbacks of the caller, checked by name. Out: the result, and on the way iterations, sub-calls, events.
+// In: options and callbacks of the caller, checked by name. Out: the result; on the way iterations, sub-calls, events.
 // Types for TypeScript users are in rlm.d.ts.
 
 import { runJob } from "./host.js";
-import { checkedSettings, jobOf } from "./job.js";
+import { checkReadable, checkedSettings, jobOf } from "./job.js";
 
 /**
  * @typedef {import("./protocol.js").Event} Event
@@ -37,10 +37,19 @@ export class RLM {
     const began = performance.now();
     const { endpoint, assets, containment } = this.#settings;
     const job = jobOf(this.#settings, prompt, context);
+    await checkReadable(job);
     const told = { job, endpoint, assets, containment, signal, ...listeners(this.#settings) };
     const { result, trajectory } = await runJob(told);
     const { answer, iterations, usage, stopped_by: stoppedBy, detail } = result;
-    return { answer, iterations, totalTime: Math.round(performance.now() - began), usage, stoppedBy, detail, trajectory };
+    return {
+      answer,
+      iterations,
+      totalTime: Math.round(performance.now() - began),
+      usage,
+      stoppedBy,
+      detail,
+      trajectory,
+    };
   }
 }
 
@@ -69,7 +78,8 @@ const iterationsOf = (/** @type {(iteration: RLMIteration) => void} */ told) => 
     else if (event.type === "block_finished") {
       const { stdout, value, error, seconds } = event.observation;
       codeBlocks.push({ code, stdout, value, error, seconds });
-    } else if (event.type === "iteration_finished") told({ index: event.iteration - 1, response: event.reply, codeBlocks });
+    } else if (event.type === "iteration_finished")
+      told({ index: event.iteration - 1, response: event.reply, codeBlocks });
   };
 };
 

@@ -2,7 +2,7 @@
 // Runtime: gets Pyodide's assets once per page, and boots workers from them.
 //
 // In: the folder of the assets. Out: a worker that is ready for one job, or an error that names the stage it hung in.
-// A later snapshot becomes one more asset here; a later warm pool keeps what `bootWorker` gives. Neither changes callers.
+// A later snapshot is one more asset here, and a later warm pool keeps what `bootWorker` gives: callers do not change.
 
 import { sharedMemory } from "./channel.js";
 import { channelError } from "./errors.js";
@@ -81,34 +81,43 @@ const get = async (/** @type {URL} */ url, /** @type {RequestInit} */ options = 
  * @param {AbortSignal} [options.signal] ends a boot under way
  * @returns {Promise<BootedWorker>}
  */
-export const bootWorker = (assets, options = {}) => new Promise((resolve, reject) => {
-  const { deadlineMs = BOOT_DEADLINE_MS, memoryBytes = MEMORY_BYTES, onStage = () => {}, signal } = options;
-  const { shared = typeof SharedArrayBuffer === "function" } = options;
-  const memory = shared ? sharedMemory() : null;
-  const epoch = (epochs += 1);
-  const link = openLink(assets.workerUrl, epoch);
-  let stage = "script";
+export const bootWorker = (assets, options = {}) =>
+  new Promise((resolve, reject) => {
+    const { deadlineMs = BOOT_DEADLINE_MS, memoryBytes = MEMORY_BYTES, onStage = () => {}, signal } = options;
+    const { shared = typeof SharedArrayBuffer === "function" } = options;
+    const memory = shared ? sharedMemory() : null;
+    const epoch = (epochs += 1);
+    const link = openLink(assets.workerUrl, epoch);
+    let stage = "script";
 
-  const fail = (/** @type {string} */ why) => {
-    clearTimeout(deadline);
-    link.terminate();
-    reject(channelError(`the Python worker did not start, stage "${stage}": ${why}`));
-  };
-  const deadline = setTimeout(() => fail(`nothing for ${deadlineMs / 1_000} s. Reload the page and try again.`), deadlineMs);
-  const message = (/** @type {ToHost} */ said) => {
-    if (said.type === "stage") {
-      stage = said.name;
-      onStage(stage);
-    } else if (said.type === "ready") {
+    const settle = () => {
       clearTimeout(deadline);
-      resolve({ epoch, memory, ready: said, ...link });
-    } else fail(said.type === "failed" ? said.error : `unexpected message ${said.type}`);
-  };
-  link.listen({ message, lost: fail });
-  signal?.addEventListener("abort", () => fail("stopped"), { once: true });
-  if (signal?.aborted) fail("stopped");
-  else link.boot(assets, memory, memoryBytes);
-});
+      signal?.removeEventListener("abort", stop);
+    };
+    const fail = (/** @type {string} */ why) => {
+      settle();
+      link.terminate();
+      reject(channelError(`the Python worker did not start, stage "${stage}": ${why}`));
+    };
+    const stop = () => fail("stopped");
+    const deadline = setTimeout(
+      () => fail(`nothing for ${deadlineMs / 1_000} s. Reload the page and try again.`),
+      deadlineMs,
+    );
+    const message = (/** @type {ToHost} */ said) => {
+      if (said.type === "stage") {
+        stage = said.name;
+        onStage(stage);
+      } else if (said.type === "ready") {
+        settle();
+        resolve({ epoch, memory, ready: said, ...link });
+      } else fail(said.type === "failed" ? said.error : `unexpected message ${said.type}`);
+    };
+    link.listen({ message, lost: fail });
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted) stop();
+    else link.boot(assets, memory, memoryBytes);
+  });
 
 /**
  * The worker and its private port, with everything that it says checked.
@@ -145,8 +154,13 @@ const openLink = (url, epoch) => {
   return {
     terminate,
     listen: (/** @type {typeof listeners} */ next) => void (listeners = next),
-    post: (/** @type {ToBootedWorker} */ message, /** @type {Transferable[]} */ transfer) => port.postMessage(message, transfer),
-    boot(/** @type {Assets} */ { wasm, stdlib, core, lock }, /** @type {Memory | null} */ memory, /** @type {number} */ memory_bytes) {
+    post: (/** @type {ToBootedWorker} */ message, /** @type {Transferable[]} */ transfer) =>
+      port.postMessage(message, transfer),
+    boot(
+      /** @type {Assets} */ { wasm, stdlib, core, lock },
+      /** @type {Memory | null} */ memory,
+      /** @type {number} */ memory_bytes,
+    ) {
       const channel = memory?.channel ?? null;
       const interrupt = memory?.interrupt ?? null;
       /** @type {Boot} */
@@ -167,6 +181,8 @@ const malformed = (message, epoch) => {
   const wrong = mismatch(MESSAGE_SCHEMAS[type], fields, type);
   if (wrong !== null) return wrong;
   if (fields.epoch !== epoch) return `${type} of epoch ${fields.epoch}, not ${epoch}`;
-  const long = Object.entries(fields).find(([, value]) => typeof value === "string" && value.length > MAX_MESSAGE_CHARS);
+  const long = Object.entries(fields).find(
+    ([, value]) => typeof value === "string" && value.length > MAX_MESSAGE_CHARS,
+  );
   return long ? `${type}.${long[0]} is longer than ${MAX_MESSAGE_CHARS} characters` : null;
 };

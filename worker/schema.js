@@ -1,7 +1,7 @@
 // @ts-check
 // Schema: checks a value against a shape of protocol.js.
 //
-// In: a schema and anything. Out: where the value differs, as a sentence, or null. Extra fields are allowed and ignored.
+// In: a schema and anything. Out: where the value differs, as a sentence, or null. Extra fields are ignored.
 
 /** @typedef {import("./protocol.js").Schema} Schema */
 

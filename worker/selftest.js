@@ -16,15 +16,17 @@ const PROBE_MS = 1_000;
  * @returns {Promise<{level: Level, reason: string}>}
  */
 export const selfTest = async (canWait) => {
-  const open = (await Promise.all([
-    probe("eval", evaluates),
-    probe("fetch", async () => Boolean(await fetch("data:,"))),
-    probe("XMLHttpRequest", requests),
-    probe("WebSocket", () => opens("connect-src", () => new WebSocket(PROBE_SOCKET))),
-    probe("FontFace", () => opens("font-src", loadsFont)),
-    probe("Worker", nests),
-    probe("import()", async () => Boolean(await import(nameOf(PROBE_MODULE)))),
-  ])).filter((name) => name !== "");
+  const open = (
+    await Promise.all([
+      probe("eval", evaluates),
+      probe("fetch", async () => Boolean(await fetch("data:,"))),
+      probe("XMLHttpRequest", requests),
+      probe("WebSocket", () => opens("connect-src", () => new WebSocket(PROBE_SOCKET))),
+      probe("FontFace", () => opens("font-src", loadsFont)),
+      probe("Worker", nests),
+      probe("import()", async () => Boolean(await import(nameOf(PROBE_MODULE)))),
+    ])
+  ).filter((name) => name !== "");
   const stores = await probe("indexedDB", () => Boolean(indexedDB.open("self-test")));
   if (open.length > 0) return { level: "weak", reason: `no content security policy stops ${open.join(", ")}` };
   if (globalThis.origin !== "null") return { level: "network", reason: `the worker's origin is ${globalThis.origin}` };
@@ -56,12 +58,13 @@ const requests = () => {
 };
 
 /** @returns {Promise<boolean>} */
-const nests = () => new Promise((resolve) => {
-  const worker = new Worker(PROBE_SCRIPT);
-  worker.onerror = () => resolve(false);
-  worker.onmessage = () => resolve(true);
-  setTimeout(resolve, PROBE_MS, true);
-});
+const nests = () =>
+  new Promise((resolve) => {
+    const worker = new Worker(PROBE_SCRIPT);
+    worker.onerror = () => resolve(false);
+    worker.onmessage = () => resolve(true);
+    setTimeout(resolve, PROBE_MS, true);
+  });
 
 const loadsFont = () => void new FontFace("self-test", "url(data:font/woff2,)").load().catch(() => null);
 
@@ -73,7 +76,8 @@ const loadsFont = () => void new FontFace("self-test", "url(data:font/woff2,)").
 const opens = async (directive, open) => {
   const refused = new Promise((resolve) => {
     const heard = (/** @type {SecurityPolicyViolationEvent} */ event) => {
-      if (event.effectiveDirective !== directive || event.blockedURI.startsWith("data") !== (directive === "font-src")) return;
+      if (event.effectiveDirective !== directive || event.blockedURI.startsWith("data") !== (directive === "font-src"))
+        return;
       globalThis.removeEventListener("securitypolicyviolation", heard);
       resolve(true);
     };

@@ -43,7 +43,7 @@ async function* linesOf(body) {
   /** @type {string[]} */
   let open = [];
   try {
-    for (let done = false; !done; ) {
+    for (let done = false; !done;) {
       const part = await reader.read();
       done = part.done;
       const lines = decoder.decode(part.value, { stream: !done }).split("\n");
@@ -66,7 +66,9 @@ const parse = (/** @type {string} */ text) => {
     return /** @type {Json} */ (JSON.parse(text));
   } catch (fault) {
     const shown = JSON.stringify(text.slice(0, 80));
-    const error = providerError(`the server sent something that is not JSON: ${shown}. Check what answers at the endpoint.`);
+    const error = providerError(
+      `the server sent something that is not JSON: ${shown}. Check what answers at the endpoint.`,
+    );
     throw Object.assign(error, { cause: fault });
   }
 };

@@ -24,6 +24,7 @@ import { selfTest } from "./selftest.js";
 const ASSETS = "https://assets.invalid/";
 const CORE = "/lib/rlm_core.zip";
 const CONTEXT_FOLDER = "/context";
+const EIO = 29;
 
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
@@ -80,7 +81,9 @@ const run = async (job, { pyodide, bridge, line, post, epoch }) => {
  * @param {string[]} left
  */
 const lowered = ({ level, reason }, left) =>
-  (left.length === 0 || level !== "full" ? { level, reason } : { level: /** @type {const} */ ("network"), reason: `globals left: ${left.join(", ")}` });
+  left.length === 0 || level !== "full"
+    ? { level, reason }
+    : { level: /** @type {const} */ ("network"), reason: `globals left: ${left.join(", ")}` };
 
 /**
  * Posts by captured functions, so that a prototype changed by model code cannot read what passes.
@@ -135,11 +138,26 @@ const discardStreams = (/** @type {Pyodide} */ pyodide) => {
 const loadBridge = (pyodide, core) => {
   pyodide.FS.writeFile(CORE, new Uint8Array(core));
   pyodide.FS.mkdir(CONTEXT_FOLDER);
-  pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { files: [] }, CONTEXT_FOLDER); // it makes its reader now, not later
+  tellUnreadable(pyodide);
+  // The first mount makes the file system's reader, which it could not make after the lock-down.
+  pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { files: [] }, CONTEXT_FOLDER);
   pyodide.FS.unmount(CONTEXT_FOLDER);
   pyodide.pyimport("sys").path.insert(0, CORE);
   pyodide.pyimport("boot").prepare();
   return pyodide.pyimport("bridge");
+};
+
+/** A mounted file that changed or is gone is an OSError in Python; uncaught, the browser's own error is fatal. */
+const tellUnreadable = (/** @type {Pyodide} */ { FS }) => {
+  const operations = FS.filesystems.WORKERFS.stream_ops;
+  const { read } = operations;
+  operations.read = (...place) => {
+    try {
+      return read(...place);
+    } catch (error) {
+      throw error instanceof DOMException ? new FS.ErrnoError(EIO) : error;
+    }
+  };
 };
 
 /**
@@ -152,7 +170,11 @@ const mountContexts = (pyodide, contexts) => {
   const files = contexts.filter(({ type }) => type === "file");
   const blobs = files.map(({ name, data }) => ({ name, data }));
   if (blobs.length > 0) pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { blobs }, CONTEXT_FOLDER);
-  return contexts.map(({ name, type, data }) => [name, type, data instanceof ArrayBuffer ? new Uint8Array(data) : undefined]);
+  return contexts.map(({ name, type, data }) => [
+    name,
+    type,
+    data instanceof ArrayBuffer ? new Uint8Array(data) : undefined,
+  ]);
 };
 
 /**
@@ -176,4 +198,10 @@ const openLine = ({ channel, interrupt, epoch }, pyodide, post) => {
   return { transport: /** @type {const} */ ("shared-memory"), deliver: () => {}, host };
 };
 
-const describe = (/** @type {unknown} */ error) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+/** An error in one line: the message of one from Python is a whole traceback, whose last line says it. */
+const describe = (/** @type {unknown} */ error) => {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === "PythonError"
+    ? String(error.message.trim().split("\n").pop())
+    : `${error.name}: ${error.message}`;
+};

@@ -8,17 +8,24 @@
   const native = globalThis.fetch.bind(globalThis);
   const line = (value) => `${JSON.stringify(value)}\n`;
 
-  /** Root calls take the next reply; sub-calls are answered by `sub:<prompt>`; a reply of null never comes. */
-  const scripted = (replies, posts) => async (url, init) => {
+  /**
+   * Root calls take the next reply, and one of null never comes; sub-calls are answered by `sub:<prompt>`.
+   * `before` names a function of the page that each call awaits first.
+   */
+  const scripted = (replies, posts, before) => async (url, init) => {
     if (String(url) !== STUB) return native(url, init);
+    if (before) await globalThis[before]();
     const body = JSON.parse(new TextDecoder().decode(init.body));
     posts.push(body);
     if (body.type === "batch") {
-      const lines = body.prompts.map((prompt, index) => line({ index, text: `sub:${prompt}`, model: "sub", usage: USAGE }));
+      const lines = body.prompts.map((prompt, index) =>
+        line({ index, text: `sub:${prompt}`, model: "sub", usage: USAGE }),
+      );
       return new Response([...lines.reverse(), line({ done: true })].join(""));
     }
     const text = body.prompt === undefined ? replies.shift() : `sub:${body.prompt}`;
-    if (text === null) return new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(init.signal.reason)));
+    if (text === null)
+      return new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(init.signal.reason)));
     return new Response(`data: ${line({ delta: text })}\ndata: ${line({ done: true, model: "root", usage: USAGE })}\n`);
   };
 
@@ -26,13 +33,13 @@
    * Run a question; `stopOn` is text: the run is stopped when an event holds it.
    * The result holds all that a test may ask for: events, callbacks, posts, and the milliseconds from stop to end.
    */
-  const run = async ({ replies, question = "What?", context, options = {}, stopOn }) => {
+  const run = async ({ replies, question = "What?", context, options = {}, stopOn, before }) => {
     const { RLM } = await import("/rlm/rlm.js");
     const posts = [];
     const told = { events: [], told: [], subCalls: [], posts };
     const stop = new AbortController();
     let stopped = 0;
-    globalThis.fetch = scripted([...replies], posts);
+    globalThis.fetch = scripted([...replies], posts, before);
     const onEvent = (event) => {
       told.events.push(event);
       if (!stopOn || !JSON.stringify(event).includes(stopOn) || stop.signal.aborted) return;
@@ -42,7 +49,11 @@
         stop.abort();
       }, 100);
     };
-    const listeners = { onEvent, onIteration: (it) => told.told.push(it), onSubLLMCall: (call) => told.subCalls.push(call) };
+    const listeners = {
+      onEvent,
+      onIteration: (it) => told.told.push(it),
+      onSubLLMCall: (call) => told.subCalls.push(call),
+    };
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
       const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal });
@@ -56,18 +67,33 @@
 
   /** `{files: {name: text}}` and `{bytes: [..]}` stand for what JSON cannot carry into the page. */
   const contextOf = (context) => {
-    if (context?.files) return Object.entries(context.files).map(([name, data]) => new File([typeof data === "string" ? data : Uint8Array.from(data)], name));
+    if (context?.files)
+      return Object.entries(context.files).map(
+        ([name, data]) => new File([typeof data === "string" ? data : Uint8Array.from(data)], name),
+      );
     if (context?.file) return new File([context.file.text.repeat(context.file.times)], context.file.name);
+    if (context?.element) return document.getElementById(context.element).files[0];
     if (context?.bytes) return Uint8Array.from(context.bytes);
     return context;
   };
 
-  const START = { question: "What?", model: null, sub_model: null, system_prompt: null, limits: {}, tools: [], contexts: [], path: [] };
+  const START = {
+    question: "What?",
+    model: null,
+    sub_model: null,
+    system_prompt: null,
+    limits: {},
+    tools: [],
+    contexts: [],
+    path: [],
+  };
 
   /** Run `replies` on a worker whose requests `answerSub` answers: (calls, answer, encodeFrame) => void. */
   const converse = async ({ replies, answerSub }) => {
     const [{ loadAssets, bootWorker }, channel, { encodeFrame }] = await Promise.all([
-      import("/rlm/runtime.js"), import("/rlm/channel.js"), import("/rlm/broker.js"),
+      import("/rlm/runtime.js"),
+      import("/rlm/channel.js"),
+      import("/rlm/broker.js"),
     ]);
     const worker = await bootWorker(await loadAssets(new URL("/rlm/assets/", location.href).href));
     const left = [...replies];
@@ -77,7 +103,10 @@
       answer.write(encodeFrame(0, { completion: { text: left.shift(), model: "root", usage: USAGE } }));
       return answer.end();
     };
-    const host = channel.answeringEnd({ line: channel.sharedLine(worker.memory.channel, worker.memory.interrupt), handler });
+    const host = channel.answeringEnd({
+      line: channel.sharedLine(worker.memory.channel, worker.memory.interrupt),
+      handler,
+    });
     const events = [];
     const result = await new Promise((resolve) => {
       const message = (said) => {
@@ -91,7 +120,12 @@
     });
     worker.terminate();
     host.close();
-    return { result, printed: events.filter(({ type }) => type === "block_finished").map(({ observation }) => observation.stdout + (observation.error ?? "")) };
+    return {
+      result,
+      printed: events
+        .filter(({ type }) => type === "block_finished")
+        .map(({ observation }) => observation.stdout + (observation.error ?? "")),
+    };
   };
 
   globalThis.lab = { run, converse, USAGE };

@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CPYTHON_ONLY = ("*_properties.py", "test_layering.py", "test_protocol.py")
 """Left out: hypothesis is not in Pyodide, and two modules read the checkout or run a subprocess."""
@@ -35,6 +37,7 @@ json.dumps({"status": int(status), "passed": counts.passed, "failed": counts.fai
 """
 
 
+@pytest.mark.driver_timeout(300)
 def test_the_unit_suite_passes_inside_pyodide(selenium_standalone: Any) -> None:
     wheels = [path.name for path in (ROOT / "build" / "pyodide").glob("*.whl")]
     urls = [f"{selenium_standalone.base_url}/{name}" for name in wheels if not name.startswith("micropip")]

@@ -70,10 +70,19 @@ def test_a_stop_ends_the_run_within_half_a_second_and_keeps_the_partial_answer(s
     assert types(result)[-1] == "run_finished"
 
 
+def test_a_stop_keeps_what_the_stopped_block_had_found(shared_page: Page) -> None:
+    block = "answer['content'] = 'found so far'\nprint('spinning')\nwhile True: pass"
+    result = run(shared_page, [code(block)], stopOn="spinning")
+    assert (result["stoppedBy"], result["answer"]) == ("cancelled", "found so far")
+    assert "KeyboardInterrupt" in printed(result)
+
+
 def test_a_stop_while_a_model_is_asked_aborts_the_call(shared_page: Page) -> None:
     result = run(shared_page, [code("answer['content'] = 'so far'"), None], stopOn='"call":1')
     assert (result["stoppedBy"], result["answer"]) == ("cancelled", "so far")
     assert result["stopMs"] < 500
+    assert types(result)[-2:] == ["call_finished", "run_finished"]
+    assert result["events"][-2]["error"] == "the call was stopped"
 
 
 def test_a_stop_before_the_worker_is_ready_ends_the_run(page: Page) -> None:
@@ -105,46 +114,6 @@ def test_a_fresh_run_knows_nothing_of_the_one_before(shared_page: Page) -> None:
     run(shared_page, [code("import builtins; builtins.left = 1; x = 1"), FINISH])
     result = run(shared_page, [code("import builtins; print('x' in globals(), hasattr(builtins, 'left'))"), FINISH])
     assert printed(result) == "False False\n"
-
-
-# --- Contexts -------------------------------------------------------------------------------------------------------
-
-SHOW = code("print(type(context).__name__, repr(context)[:90])")
-CONTEXTS = {
-    "text": ("naïve 🦊", "str 'naïve 🦊'\n"),
-    "JSON": ({"a": [1, None, "x"]}, "dict {'a': [1, None, 'x']}\n"),
-    "a list": ([1, 2], "list [1, 2]\n"),
-    "bytes": ({"bytes": [0, 255, 7]}, "bytes b'\\x00\\xff\\x07'\n"),
-    "a text file": ({"files": {"notes.txt": "hello"}}, "str 'hello'\n"),
-    "a binary file": ({"files": {"a/b.bin": [255, 0]}}, "PosixPath PosixPath('/context/a/b.bin')\n"),
-    "files": (
-        {"files": {"a.txt": "A", "b.bin": [255]}},
-        "dict {'a.txt': 'A', 'b.bin': PosixPath('/context/b.bin')}\n",
-    ),
-    "nothing": (None, "str 'What?'\n"),
-}
-
-
-@pytest.mark.parametrize(("given", "shown"), CONTEXTS.values(), ids=CONTEXTS.keys())
-def test_a_context_arrives_as_what_it_is(shared_page: Page, given: Any, shown: str) -> None:
-    assert printed(run(shared_page, [SHOW, FINISH], context=given)) == shown
-
-
-def test_a_large_file_is_mounted_read_only_and_read_in_parts(shared_page: Page) -> None:
-    lines = 300 * (1 << 20) // 64
-    read = """
-from pathlib import Path
-print(type(context).__name__, context.stat().st_size)
-with open(context, "rb") as file:
-    print(sum(part.count(b"\\n") for part in iter(lambda: file.read(1 << 22), b"")))
-try:
-    Path('/context/new').write_text('x')
-except OSError as error:
-    print('refused')
-"""
-    big = {"file": {"name": "big.txt", "text": "x" * 63 + "\n", "times": lines}}
-    result = run(shared_page, [code(read), FINISH], context=big)
-    assert printed(result) == f"PosixPath {lines * 64}\n{lines}\nrefused\n"
 
 
 # --- What the worker cannot do --------------------------------------------------------------------------------------
@@ -281,6 +250,103 @@ def test_a_flood_of_output_is_joined_and_bounded(shared_page: Page) -> None:
     assert len(outputs) < 400
 
 
+# --- When the worker is no good ------------------------------------------------------------------------------------
+
+FAKE = """
+onmessage = ({data: {port, epoch}}) => {
+  const say = (message) => port.postMessage({epoch, ...message});
+  port.onmessage = ({data: {job}}) => (SCRIPT);
+  say({type: "ready", level: "full", reason: "", transport: "shared-memory", seconds: 1});
+};
+"""
+LOST = {
+    "a message of no type": ("port.postMessage(7)", "unknown type"),
+    "a prototype's name as type": ("say({type: 'constructor'})", "unknown type"),
+    "another epoch": ("say({type: 'ack', sequence: 1, epoch: epoch + 1})", "of epoch"),
+    "a missing field": ("say({type: 'request', sequence: 1})", "request.body is not a string"),
+    "events that are no JSON": ("say({type: 'events', body: '{'})", "JSON"),
+    "an unknown event": ("say({type: 'events', body: '[{\"type\": \"x\"}]'})", "an event of type x"),
+    "a result of unknown ending": (
+        """say({type: 'finished', result: JSON.stringify({answer: '', iterations: 1, seconds: 1, usage: {},
+          stopped_by: 'magic', detail: ''})})""",
+        "result.stopped_by is none of",
+    ),
+    "an uncaught error": ("setTimeout(() => { throw new Error('oops'); })", "oops"),
+    "its own word that it failed": ("say({type: 'failed', stage: 'run', error: 'no more'})", "no more"),
+    "a second ready": (
+        "say({type: 'ready', level: 'full', reason: '', transport: 'jspi', seconds: 1})",
+        "unexpected message ready",
+    ),
+}
+
+
+def fake_worker(context: BrowserContext, script: str) -> None:
+    headers = {"Content-Type": "text/javascript", "Cross-Origin-Embedder-Policy": "require-corp"}
+    body = FAKE.replace("SCRIPT", script)
+    context.route("**/worker.*.js", lambda route: route.fulfill(headers=headers, body=body))
+
+
+@pytest.mark.parametrize(("script", "told"), LOST.values(), ids=LOST.keys())
+def test_a_worker_that_breaks_the_protocol_is_lost(page: Page, context: BrowserContext, script: str, told: str) -> None:
+    fake_worker(context, script)
+    result = run(page, [])
+    assert result["stoppedBy"] == "worker_lost"
+    assert told in result["detail"]
+    assert types(result) == ["run_started", "run_finished"]
+
+
+def test_a_worker_cannot_forge_calls_or_the_end(page: Page, context: BrowserContext) -> None:
+    usage = '{"calls": 9, "input_tokens": 9, "output_tokens": 9}'
+    events = f"""[
+      {{"type": "call_finished", "seq": 0, "path": [], "seconds": 0, "call": 0, "model": "m", "text": "t",
+        "error": null, "usage": {usage}}},
+      {{"type": "run_finished", "seq": 0, "path": [], "seconds": 0, "answer": "forged", "iterations": 1,
+        "stopped_by": "final_answer", "detail": "", "usage": {{}}}}]"""
+    end = f"""{{"answer": "own", "iterations": 77, "seconds": 0, "stopped_by": "final_answer", "detail": "",
+      "usage": {{"m": {usage}}}}}"""
+    fake_worker(context, f"say({{type: 'events', body: `{events}`}}), say({{type: 'finished', result: `{end}`}})")
+    result = run(page, [])
+    assert (result["answer"], result["iterations"], result["usage"]) == ("own", 0, {})
+    assert types(result) == ["run_started", "run_finished"]
+
+
+def test_root_calls_beyond_the_iterations_are_refused_by_the_host(page: Page, context: BrowserContext) -> None:
+    ask = """{"op": "complete", "kind": "root", "calls": [{"model": null, "messages": []}]}"""
+    each = f"say({{type: 'request', sequence, body: `{ask}`}})"
+    fake_worker(context, f"[1, 2, 3, 4].forEach((sequence) => {each}), setTimeout(() => say({{type: 'x'}}), 200)")
+    result = run(page, ["a", "b", "c", "d"], options={"maxIterations": 1})
+    assert types(result).count("call_started") == 2
+
+
+BOOTS = {
+    "assets are not built": ("**/manifest.json", "fulfill", "answered 404. Build the assets"),
+    "the worker's script is gone": ("**/worker.*.js", "fulfill", 'stage "script": its script cannot be loaded'),
+    "the server is gone": ("**/manifest.json", "abort", "Is the server running?"),
+}
+
+
+@pytest.mark.parametrize(("url", "how", "told"), BOOTS.values(), ids=BOOTS.keys())
+def test_a_boot_that_fails_is_explained(page: Page, context: BrowserContext, url: str, how: str, told: str) -> None:
+    context.route(url, lambda route: route.abort() if how == "abort" else route.fulfill(status=404, body=""))
+    error = run(page, [])["error"]
+    assert error["name"] == "ChannelError"
+    assert told in error["message"]
+
+
+def test_a_boot_that_hangs_is_ended_and_names_its_stage(page: Page) -> None:
+    script = """async () => {
+      const {loadAssets, bootWorker} = await import("/rlm/runtime.js");
+      const assets = await loadAssets(new URL("/rlm/assets/", location.href).href);
+      const stages = [];
+      const hung = {...assets, stdlib: new ArrayBuffer(10)};
+      const booted = bootWorker(hung, {deadlineMs: 4_000, onStage: (stage) => stages.push(stage)});
+      return [await booted.then(() => "ready", (error) => error.message), stages];
+    }"""
+    message, stages = page.evaluate(script)
+    assert 'did not start, stage "pyodide"' in message
+    assert stages == ["protect", "pyodide"]
+
+
 # --- Where the headers are not ours ---------------------------------------------------------------------------------
 
 
@@ -322,50 +388,3 @@ def test_without_isolation_the_channel_is_jspi(context: BrowserContext, served: 
     assert (result["answer"], printed(result)) == ("sub:hi", "['sub:a', 'sub:b']\n")
     stopped = run(page, [code("answer['content'] = 'half way'"), None], stopOn='"call":1')
     assert (stopped["stoppedBy"], stopped["answer"]) == ("cancelled", "half way")
-
-
-# --- Arguments ------------------------------------------------------------------------------------------------------
-
-REFUSED = {
-    "new RLM({endpoint: ''})": "endpoint must be a URL",
-    "new RLM({maxIterations: 0})": "maxIterations must be a whole number",
-    "new RLM({maxTimeout: -1})": "maxTimeout must be a number of milliseconds",
-    "new RLM({model: 7})": "model must be",
-    "new RLM({onIteration: 1})": "onIteration must be a function",
-    "new RLM({apiKey: 'x'})": "unknown option apiKey",
-    "new RLM({tools: {'a b': 1}})": 'tool "a b"',
-    "new RLM({tools: {context: 1}})": 'tool "context"',
-    "new RLM({tools: {f: () => 1}})": 'tool "f" is a function',
-    "new RLM({tools: {d: {tool: {when: new Date()}}}})": 'tool "d".when is a Date',
-    "new RLM({tools: {n: [1, NaN]}})": 'tool "n"[1] is NaN',
-    "new RLM().run('  ')": "the question must be text",
-    "new RLM().run('q', {context: {f() {}}})": "context.f is a function",
-}
-
-
-@pytest.mark.parametrize(("call", "message"), REFUSED.items())
-def test_an_impossible_argument_is_refused_by_name(shared_page: Page, call: str, message: str) -> None:
-    script = f"""async () => {{
-      const {{RLM}} = await import("/rlm/rlm.js");
-      try {{ await {call}; }} catch (error) {{ return [error.name, error.message]; }}
-    }}"""
-    name, told = shared_page.evaluate(script)
-    assert name == "ConfigError"
-    assert message in told
-
-
-def test_tools_are_variables_and_lines_of_the_prompt(shared_page: Page) -> None:
-    tools = {"prices": {"tool": {"tea": 3}, "description": "prices in EUR"}, "limit": 5}
-    result = run(shared_page, [code("print(prices, limit)"), FINISH], options={"tools": tools})
-    assert printed(result) == "{'tea': 3} 5\n"
-    assert "prices in EUR" in result["posts"][0]["messages"][0]["content"]
-
-
-def test_a_callback_that_throws_does_not_touch_the_run(page: Page, faults: list[str]) -> None:
-    script = """async () => {
-      const {RLM} = await import("/rlm/rlm.js");
-      const rlm = new RLM({onEvent() { throw new Error("the caller's own"); }});
-      return (await rlm.run("Where is the lamp?", {context: "The lamp is in the attic."})).stoppedBy;
-    }"""
-    assert page.evaluate(script) == "final_answer"
-    assert faults and all("the caller's own" in fault for fault in faults)

@@ -11,6 +11,70 @@ from rlm_core.errors import ConfigError
 from rlm_core.output import LIVE_CHARS
 from rlm_core.repl import RESERVED, Repl, shown
 
+REDIRECT = """\
+import contextlib, io
+with contextlib.redirect_stdout(io.StringIO()) as f: print(1)
+print(f.getvalue() + '2')
+"""
+CLOSURE = """\
+def counter():
+    n = 0
+    def step():
+        nonlocal n
+        n += 1
+        return n
+    return step
+step = counter()
+"""
+DATACLASS = """\
+from dataclasses import dataclass, field
+@dataclass
+class P:
+    x: int
+    y: list[int] = field(default_factory=list)
+print(P(1))
+"""
+TEXT_ANNOTATIONS = """\
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import ClassVar
+@dataclass
+class P:
+    n: ClassVar[int] = 1
+    x: int = 2
+print(P())
+"""
+ENUM = """\
+import enum, typing
+class C(enum.Enum):
+    RED = 1
+class P(typing.NamedTuple):
+    x: int
+print(C.RED, P(1))
+"""
+CONTEXT_MANAGER = """\
+from contextlib import contextmanager
+@contextmanager
+def c():
+    print('in')
+    yield 1
+    print('out')
+with c() as x: print(x)
+"""
+LIBRARY = """\
+import re, json, collections, sqlite3, statistics
+print(sqlite3.connect(':memory:').execute('select 6*7').fetchone())
+"""
+DEL = """\
+class A:
+    def __del__(self): raise ValueError('late')
+a = A()
+del a
+import gc
+n = gc.collect()
+print('on')
+"""
+
 # name of the promise, blocks, output of the last one
 PRINTS = [
     ("print", ["print('hi')"], "hi\n"),
@@ -34,9 +98,7 @@ PRINTS = [
     ("lone surrogates", ["print('\\ud800')"], "\ud800\n"),
     (
         "redirected output stays where it went",
-        [
-            "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as f: print(1)\nprint(f.getvalue() + '2')"
-        ],
+        [REDIRECT],
         "1\n2\n",
     ),
     (
@@ -66,7 +128,7 @@ PRINTS = [
     (
         "closure",
         [
-            "def counter():\n    n = 0\n    def step():\n        nonlocal n\n        n += 1\n        return n\n    return step\nstep = counter()",
+            CLOSURE,
             "step()\nprint(step())",
         ],
         "2\n",
@@ -101,16 +163,12 @@ PRINTS = [
     ("if __name__ == '__main__'", ["if __name__ == '__main__':\n    print('main')"], "main\n"),
     (
         "dataclass",
-        [
-            "from dataclasses import dataclass, field\n@dataclass\nclass P:\n    x: int\n    y: list[int] = field(default_factory=list)\nprint(P(1))"
-        ],
+        [DATACLASS],
         "P(x=1, y=[])\n",
     ),
     (
         "dataclass with text annotations",
-        [
-            "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom typing import ClassVar\n@dataclass\nclass P:\n    n: ClassVar[int] = 1\n    x: int = 2\nprint(P())"
-        ],
+        [TEXT_ANNOTATIONS],
         "P(x=2)\n",
     ),
     (
@@ -125,9 +183,7 @@ PRINTS = [
     ),
     (
         "enum and namedtuple",
-        [
-            "import enum, typing\nclass C(enum.Enum):\n    RED = 1\nclass P(typing.NamedTuple):\n    x: int\nprint(C.RED, P(1))"
-        ],
+        [ENUM],
         "C.RED P(x=1)\n",
     ),
     ("pickle", ["import pickle\nclass A: pass\na = A()\na.x = 1", "print(pickle.loads(pickle.dumps(a)).x)"], "1\n"),
@@ -140,15 +196,8 @@ PRINTS = [
     ("match statement", ["match [1, 2]:\n    case [a, b]: print(a + b)"], "3\n"),
     (
         "context manager",
-        [
-            "from contextlib import contextmanager\n@contextmanager\ndef c():\n    print('in')\n    yield 1\n    print('out')\nwith c() as x: print(x)"
-        ],
+        [CONTEXT_MANAGER],
         "in\n1\nout\n",
-    ),
-    (
-        "asyncio.run",
-        ["import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 7\nprint(asyncio.run(f()))"],
-        "7\n",
     ),
     ("exec and eval", ["exec('z = 9')\nprint(eval('z + 1'))"], "10\n"),
     ("globals", ["q = 1\nprint(globals()['q'], 'q' in vars(), 'q' in dir())"], "1 True True\n"),
@@ -156,9 +205,7 @@ PRINTS = [
     ("star import", ["from math import *\nprint(floor(2.5))"], "2\n"),
     (
         "standard library",
-        [
-            "import re, json, collections, sqlite3, statistics\nprint(sqlite3.connect(':memory:').execute('select 6*7').fetchone())"
-        ],
+        [LIBRARY],
         "(42,)\n",
     ),
     ("one block's source holds many lines", ["x = '''\na\nb\n'''\nprint(len(x.splitlines()))"], "3\n"),
@@ -183,9 +230,7 @@ PRINTS = [
     ("warnings of the compiler are shown", ["x = 1\nprint(x is 1)"], None),
     (
         "an exception in __del__ is shown",
-        [
-            "class A:\n    def __del__(self): raise ValueError('late')\na = A()\ndel a\nimport gc\nn = gc.collect()\nprint('on')"
-        ],
+        [DEL],
         None,
     ),
     ("reserved names come back, and it is said", ["context = 1", "print(context[:5])"], "the w\n"),
@@ -363,8 +408,9 @@ def test_a_name_can_be_reserved_once() -> None:
 def test_the_interpreter_is_as_it_was_after_a_block() -> None:
     before = (sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"], sys.getrecursionlimit(), sys.gettrace())
     filters, hook = list(warnings.filters), warnings.showwarning
-    code = "import sys, warnings\nsys.setrecursionlimit(5000)\nsys.settrace(lambda *a: None)\nsys.stdin = sys.stdout = None"
-    Repl().execute(code + "\nwarnings.simplefilter('error')\nraise ValueError")
+    repl = Repl()
+    repl.execute("import sys, warnings\nsys.settrace(lambda *a: None)\nsys.stdin = sys.stdout = None\nraise ValueError")
+    repl.execute("sys.setrecursionlimit(5000)\nwarnings.simplefilter('error')\nsys.unraisablehook = None")
     assert before == (
         sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"], sys.getrecursionlimit(), sys.gettrace(),
     )  # fmt: skip
@@ -376,6 +422,46 @@ def test_warnings_as_errors_around_the_repl_do_not_reach_into_it() -> None:
         warnings.simplefilter("error")
         seen = Repl().execute("import warnings\nwarnings.warn('careful')\nprint('on')")
     assert (seen.error, seen.stdout) == (None, "<block 1>:2: UserWarning: careful\non\n")
+
+
+@pytest.mark.skipif(sys.platform == "emscripten", reason="the event loop there is the browser's")
+def test_asyncio_run_works() -> None:
+    code = "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 7\nprint(asyncio.run(f()))"
+    assert Repl().execute(code).stdout == "7\n"
+
+
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no threads")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_final_in_a_thread_ends_the_run() -> None:
+    repl = Repl()
+    repl.execute("import threading\nt = threading.Thread(target=FINAL, args=(5,))\nt.start()\nt.join()")
+    assert repl.final == "5"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["1/0", "raise last_error", "import traceback\ntry: 1/0\nexcept Exception: traceback.print_exc()"],
+)
+def test_a_traceback_begins_with_the_models_own_line(code: str) -> None:
+    repl = Repl()
+    repl.execute("last_error = ValueError('mine')")
+    seen = repl.execute(code)
+    text = seen.error or seen.stdout
+    assert text.startswith('Traceback (most recent call last):\n  File "<block 2>"')
+    assert "rlm_core" not in text
+
+
+def test_output_of_stderr_kinds_is_shown_as_text() -> None:
+    repl = Repl()
+    assert "ValueError: late" in repl.execute(DEL).stdout
+    assert "SyntaxWarning" in repl.execute("x = 1\nprint(x is 1)").stdout
+    assert repl.execute("import warnings\nwarnings.warn('old', DeprecationWarning)").stdout == ""
+
+
+def test_a_hint_follows_where_this_repl_differs_from_python() -> None:
+    error = Repl().execute('raise RuntimeError("can\'t start new thread")').error
+    assert error is not None
+    assert error.endswith("Hint: there are no threads here; llm_batch(prompts) runs its calls in parallel.")
 
 
 def test_two_repls_share_nothing() -> None:

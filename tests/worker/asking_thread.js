@@ -1,6 +1,7 @@
 // A thread that asks through the waiting end of the channel, as a worker does, and tells what it got.
 //
-// In: messages {ask: [body, ...], giveUpAfter?}. Out: requests and acks of the channel, and {got: {state, bytes, sha256, text?}}.
+// In: messages {ask: [body, ...]}. Out: requests and acks of the channel, and for each body one message
+// {type: "got", body, state, bytes, sha256, text}; `text` is left out for long replies.
 
 import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";

@@ -14,7 +14,9 @@ after(() => Promise.all(open.map((thread) => thread.terminate())));
 /** A thread that asks, and the host's end that answers it with `handler`. */
 const pair = (handler, { heartbeatMs, silenceMs } = {}) => {
   const { channel, interrupt } = sharedMemory();
-  const thread = new Worker(new URL("./asking_thread.js", import.meta.url), { workerData: { channel, interrupt, silenceMs } });
+  const thread = new Worker(new URL("./asking_thread.js", import.meta.url), {
+    workerData: { channel, interrupt, silenceMs },
+  });
   open.push(thread);
   const line = sharedLine(channel, interrupt);
   const host = answeringEnd({ line, handler, heartbeatMs });
@@ -61,7 +63,9 @@ for (const size of [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHU
 }
 
 test("a reply written in pieces of any size arrives in order", async () => {
-  const pieces = [0, 1, 7, CHUNK_BYTES, 3, CHUNK_BYTES + 5, 0, 2 * CHUNK_BYTES - 1, 11].map((size, at) => pattern(size, at));
+  const pieces = [0, 1, 7, CHUNK_BYTES, 3, CHUNK_BYTES + 5, 0, 2 * CHUNK_BYTES - 1, 11].map((size, at) =>
+    pattern(size, at),
+  );
   const { ask, close } = pair(async (_body, answer) => {
     for (const piece of pieces) {
       answer.write(piece);
@@ -81,16 +85,22 @@ test("a thousand requests get each its own reply", async () => {
   });
   const bodies = Array.from({ length: 1_000 }, (_, at) => String(at));
   const got = await ask(...bodies);
-  assert.deepEqual(got.map(({ text }) => text), bodies.map((body) => `reply to ${body}`));
+  assert.deepEqual(
+    got.map(({ text }) => text),
+    bodies.map((body) => `reply to ${body}`),
+  );
   await close();
 });
 
 test("a late reply to an earlier call is not taken for this one", async () => {
   const answers = [];
-  const { ask, host, close } = pair((body, answer) => {
-    answers.push(answer);
-    return new Promise(() => {});
-  }, { heartbeatMs: 10 });
+  const { ask, host, close } = pair(
+    (body, answer) => {
+      answers.push(answer);
+      return new Promise(() => {});
+    },
+    { heartbeatMs: 10 },
+  );
   const first = ask("first");
   await until(() => answers.length === 1);
   host.interrupt();
@@ -125,7 +135,12 @@ test("a state written for another sequence leaves the waiting worker alone", asy
 test("a fault of the host in the middle of a stream is an error with its facts", async () => {
   const { ask, close } = pair((_body, answer) => {
     answer.write(pattern(3 * CHUNK_BYTES, 1));
-    throw Object.assign(new Error("the disk is on fire"), { name: "ProviderError", retryable: true, status: 503, upstream: "openai" });
+    throw Object.assign(new Error("the disk is on fire"), {
+      name: "ProviderError",
+      retryable: true,
+      status: 503,
+      upstream: "openai",
+    });
   });
   const [got] = await ask("a");
   assert.equal(got.state, ERROR);
@@ -137,15 +152,31 @@ const FAULTS = {
   "a text": [() => "just text", "just text"],
   nothing: [() => undefined, "undefined"],
   "a symbol": [() => Symbol("s"), "Symbol(s)"],
-  "an object that holds itself": [() => { const a = { message: "loop" }; a.a = a; return a; }, "loop"],
+  "an object that holds itself": [
+    () => {
+      const a = { message: "loop" };
+      a.a = a;
+      return a;
+    },
+    "loop",
+  ],
   "a BigInt as status": [() => Object.assign(new Error("big"), { status: 1n }), "big"],
   "lone surrogates": [() => new Error("\ud800 and \udfff"), "\ud800 and \udfff"],
-  "a getter that throws": [() => ({ get message() { throw new Error("gotcha"); } }), "the host failed, and its error cannot be shown"],
+  "a getter that throws": [
+    () => ({
+      get message() {
+        throw new Error("gotcha");
+      },
+    }),
+    "the host failed, and its error cannot be shown",
+  ],
   "a message of 50 MB": [() => new Error("\u0001".repeat(50_000_000)), "\u0001".repeat(100_000)],
 };
 for (const [name, [make, detail]] of Object.entries(FAULTS)) {
   test(`a handler that throws ${name} ends the request`, async () => {
-    const { ask, close } = pair(() => { throw make(); });
+    const { ask, close } = pair(() => {
+      throw make();
+    });
     const [got] = await ask("a");
     assert.equal(got.state, ERROR);
     if (got.text !== undefined) assert.equal(JSON.parse(got.text).detail, detail);
@@ -195,7 +226,9 @@ test("an interrupt ends the wait at once, also between the chunks of a reply", a
 
 test("an interrupt before the request is made keeps it from leaving", async () => {
   let handled = 0;
-  const { ask, host, close } = pair(() => { handled += 1; });
+  const { ask, host, close } = pair(() => {
+    handled += 1;
+  });
   host.interrupt();
   assert.equal((await ask("a"))[0].state, INTERRUPTED);
   assert.equal(handled, 0);
@@ -212,13 +245,19 @@ test("the answer's signal is aborted when it has ended, and when the host closes
   await ask("end");
   void ask("hang");
   await until(() => signals.length === 2);
-  assert.deepEqual(signals.map(({ aborted }) => aborted), [true, false]);
+  assert.deepEqual(
+    signals.map(({ aborted }) => aborted),
+    [true, false],
+  );
   await close();
   assert.equal(signals[1].aborted, true);
 });
 
 test("a silent host is told from a slow one", async () => {
-  const slow = pair((_body, answer) => setTimeoutPromise(700).then(() => answer.end()), { heartbeatMs: 50, silenceMs: 300 });
+  const slow = pair((_body, answer) => setTimeoutPromise(700).then(() => answer.end()), {
+    heartbeatMs: 50,
+    silenceMs: 300,
+  });
   assert.equal((await slow.ask("a"))[0].state, LAST);
   await slow.close();
   const silent = pair(() => new Promise(() => {}), { heartbeatMs: 1e6, silenceMs: 300 });
@@ -227,11 +266,14 @@ test("a silent host is told from a slow one", async () => {
 });
 
 test("the next request after a silent one gets its own reply", async () => {
-  const { ask, close } = pair((body, answer) => {
-    if (body === "lost") return new Promise(() => {});
-    answer.write(utf8(body));
-    answer.end();
-  }, { heartbeatMs: 1e6, silenceMs: 200 });
+  const { ask, close } = pair(
+    (body, answer) => {
+      if (body === "lost") return new Promise(() => {});
+      answer.write(utf8(body));
+      answer.end();
+    },
+    { heartbeatMs: 1e6, silenceMs: 200 },
+  );
   const [lost, found] = await ask("lost", "found");
   assert.deepEqual([lost.state, found.state, found.text], [TIMED_OUT, LAST, "found"]);
   await close();
@@ -253,19 +295,26 @@ test("Atomics.wait works in this thread", () => assert.equal(canWait(), true));
 test("without shared memory the same states come as messages", async () => {
   let host;
   const parts = [];
-  const end = suspendingEnd({ epoch: 1, silenceMs: 300, post: (message) => {
-    queueMicrotask(() => (message.type === "request" ? host.request(message) : host.ack(message)));
-  } });
+  const end = suspendingEnd({
+    epoch: 1,
+    silenceMs: 300,
+    post: (message) => {
+      queueMicrotask(() => (message.type === "request" ? host.request(message) : host.ack(message)));
+    },
+  });
   const line = messageLine((part) => {
     parts.push(part);
     queueMicrotask(() => end.deliver(part));
   }, 1);
   const bytes = pattern(2 * CHUNK_BYTES + 3, 5);
-  host = answeringEnd({ line, handler: (body, answer) => {
-    if (body === "hang") return new Promise(() => {});
-    answer.write(bytes);
-    answer.end();
-  } });
+  host = answeringEnd({
+    line,
+    handler: (body, answer) => {
+      if (body === "hang") return new Promise(() => {});
+      answer.write(bytes);
+      answer.end();
+    },
+  });
   const taken = [];
   let state = await end.request("a");
   for (; state === CHUNK; state = await end.next()) taken.push(end.take());

@@ -1,0 +1,222 @@
+"""bridge: the worker's Python half, on CPython, over a scripted line."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_core import Message, ModelCall, ModelUsage, ProtocolError, ProviderError, Reply, protocol
+from rlm_core.errors import ChannelError
+from rlm_core.events import BlockFinished, BlockStarted, IterationStarted, Output
+from rlm_core.protocol import CHUNK, ERROR, FRAME_ERROR, FRAME_OK, INTERRUPTED, LAST, TIMED_OUT, Frame, encode_frame
+from rlm_core.types import Observation
+
+WORKER = Path(__file__).parents[2] / "worker"
+if not WORKER.is_dir():
+    pytest.skip("the worker's modules are not here", allow_module_level=True)
+sys.path.insert(0, str(WORKER))
+bridge = importlib.import_module("bridge")
+
+USAGE = {"calls": 1, "input_tokens": 3, "output_tokens": 2}
+START = {"question": "What?", "model": None, "sub_model": None, "system_prompt": None, "limits": {}, "tools": []}
+
+
+class Data(bytes):
+    def to_bytes(self) -> bytes:
+        return bytes(self)
+
+
+class ScriptedLine:
+    """Answers requests with `parts`, (state, bytes) each, and keeps what was said to it."""
+
+    def __init__(self, *parts: tuple[int, bytes]) -> None:
+        self.parts = list(parts)
+        self.requests: list[Any] = []
+        self.sent: list[list[Any]] = []
+        self.switches: list[bool] = []
+        self._bytes = b""
+
+    def request(self, body: str) -> int:
+        self.requests.append(json.loads(body))
+        return self.next()
+
+    def next(self) -> int:
+        state, self._bytes = self.parts.pop(0)
+        return state
+
+    def take(self) -> Data:
+        return Data(self._bytes)
+
+    def interruptible(self, on: bool) -> None:
+        self.switches.append(on)
+
+    def emit(self, body: str) -> None:
+        self.sent.append(json.loads(body))
+
+
+def ok(index: int, text: str) -> bytes:
+    return encode_frame(Frame(index, FRAME_OK, {"model": "m", "usage": USAGE}, text))
+
+
+def failed(index: int) -> bytes:
+    meta = {"title": "ProviderError", "detail": "no", "retryable": True, "status": 429, "upstream": "openai"}
+    return encode_frame(Frame(index, FRAME_ERROR, meta, ""))
+
+
+def calls(count: int) -> list[ModelCall]:
+    return [ModelCall((Message("user", f"p{number}"),), "m:x", "sub") for number in range(count)]
+
+
+def complete(line: ScriptedLine, count: int) -> Sequence[Reply | ProviderError]:
+    outcomes: Sequence[Reply | ProviderError] = bridge.BridgeProvider(line, lambda: None).complete(calls(count))
+    return outcomes
+
+
+def test_replies_come_in_the_order_of_the_calls() -> None:
+    line = ScriptedLine((LAST, ok(1, "B") + failed(2) + ok(0, "A")))
+    first, second, third = complete(line, 3)
+    assert (first, second) == (Reply("A", "m", ModelUsage(1, 3, 2)), Reply("B", "m", ModelUsage(1, 3, 2)))
+    assert isinstance(third, ProviderError)
+    assert (str(third), third.retryable, third.status, third.upstream) == ("no", True, 429, "openai")
+    assert line.requests[0]["calls"][1] == {"model": "m:x", "messages": [{"role": "user", "content": "p1"}]}
+
+
+def test_chunks_may_be_cut_anywhere() -> None:
+    data = ok(0, "naïve 🦊")
+    line = ScriptedLine(*[(CHUNK, data[at : at + 1]) for at in range(len(data))], (LAST, b""))
+    assert complete(line, 1)[0] == Reply("naïve 🦊", "m", ModelUsage(1, 3, 2))
+
+
+def test_a_failed_request_fails_each_of_its_calls() -> None:
+    error = {"title": "Error", "detail": "broken", "retryable": False, "status": None, "upstream": None}
+    outcomes = complete(ScriptedLine((ERROR, json.dumps(error).encode())), 2)
+    assert [str(outcome) for outcome in outcomes if isinstance(outcome, ProviderError)] == ["broken", "broken"]
+
+
+@pytest.mark.parametrize(("state", "raised"), [(INTERRUPTED, KeyboardInterrupt), (TIMED_OUT, ChannelError)])
+def test_a_wait_that_ends_without_a_reply_raises(state: int, raised: type[BaseException]) -> None:
+    with pytest.raises(raised):
+        complete(ScriptedLine((state, b"")), 1)
+
+
+@pytest.mark.parametrize("reply", [ok(0, "a"), ok(0, "a") * 2, ok(0, "a") + ok(7, "b")])
+def test_a_reply_with_missing_or_foreign_frames_is_a_fault_of_ours(reply: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        complete(ScriptedLine((LAST, reply)), 2)
+
+
+def test_a_request_above_the_limit_fails_before_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MAX_MESSAGE_CHARS", 50)
+    line = ScriptedLine()
+    (outcome,) = complete(line, 1)
+    assert isinstance(outcome, ProviderError)
+    assert (outcome.status, line.requests) == (413, [])
+
+
+def test_no_calls_are_not_sent() -> None:
+    assert complete(ScriptedLine(), 0) == []
+
+
+def outbox(line: ScriptedLine, *times: float) -> Any:
+    clock = iter([0.0, *times])
+    return bridge.Outbox(line, clock=lambda: next(clock))
+
+
+def output(text: str) -> Output:
+    return Output(iteration=1, block=0, text=text)
+
+
+def texts(line: ScriptedLine) -> list[list[str]]:
+    return [[event.get("text", event["type"]) for event in sent] for sent in line.sent]
+
+
+def test_the_first_lines_leave_at_once_and_the_rest_is_joined() -> None:
+    line = ScriptedLine()
+    box = outbox(line, *[0.0] * 100)
+    for number in range(100):
+        box.emit(output(f"{number}\n"))
+    assert len(line.sent) == protocol.OUTPUT_BURST
+    box.emit(IterationStarted(iteration=2))
+    joined = "".join(f"{number}\n" for number in range(protocol.OUTPUT_BURST, 100))
+    assert texts(line)[-1] == [joined, "iteration_started"]
+
+
+def test_output_in_pieces_waits_for_the_end_of_its_line() -> None:
+    line = ScriptedLine()
+    box = outbox(line, 0.0, 0.0, 0.0)
+    for piece in ("a", " ", "b\n"):
+        box.emit(output(piece))
+    assert texts(line) == [["a b\n"]]
+
+
+def test_output_after_a_while_leaves_at_once() -> None:
+    line = ScriptedLine()
+    outbox(line, 1.0).emit(output("no line's end"))
+    assert texts(line) == [["no line's end"]]
+
+
+def test_a_great_text_leaves_at_once() -> None:
+    line = ScriptedLine()
+    outbox(line, 0.0).emit(output("x" * protocol.OUTPUT_CHARS))
+    assert len(line.sent) == 1
+
+
+def test_held_output_is_sent_before_a_wait() -> None:
+    line = ScriptedLine((LAST, ok(0, "A")))
+    box = outbox(line, 0.0)
+    box.emit(output("held"))
+    bridge.BridgeProvider(line, box.flush).complete(calls(1))
+    assert texts(line) == [["held"]]
+
+
+def test_only_blocks_can_be_interrupted() -> None:
+    line = ScriptedLine()
+    box = outbox(line)
+    box.emit(BlockStarted(iteration=1, block=0, code="x"))
+    box.emit(BlockFinished(iteration=1, block=0, observation=Observation()))
+    assert line.switches == [True, False]
+
+
+def test_a_job_runs_to_its_result() -> None:
+    line = ScriptedLine((LAST, ok(0, "```repl\nFINAL(len(context))\n```")))
+    result = json.loads(bridge.run(json.dumps(START), [("context", "text", Data(b"four"))], line))
+    assert (result["answer"], result["stopped_by"], result["iterations"]) == ("4", "final_answer", 1)
+    assert [event["type"] for sent in line.sent for event in sent][-1] == "run_finished"
+
+
+def test_an_interrupted_root_call_is_a_cancelled_run() -> None:
+    result = json.loads(bridge.run(json.dumps(START), [], ScriptedLine((INTERRUPTED, b""))))
+    assert result["stopped_by"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "value"),
+    [("text", "naïve".encode(), "naïve"), ("json", b'{"a": [1]}', {"a": [1]}), ("bytes", b"\xff", b"\xff")],
+)
+def test_a_context_is_decoded_by_its_type(kind: str, data: bytes, value: object) -> None:
+    assert bridge._context([("context", kind, Data(data))]) == value
+
+
+def test_files_are_text_where_they_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    (tmp_path / "a.txt").write_text("naïve", encoding="utf-8")
+    (tmp_path / "b.bin").write_bytes(b"\xff\xfe")
+    assert bridge._context([]) is None
+    assert bridge._context([("a.txt", "file", None)]) == "naïve"
+    assert bridge._context([("b.bin", "file", None)]) == tmp_path / "b.bin"
+    both = bridge._context([("a.txt", "file", None), ("b.bin", "file", None)])
+    assert both == {"a.txt": "naïve", "b.bin": tmp_path / "b.bin"}
+
+
+def test_files_share_the_room_for_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    monkeypatch.setattr(protocol, "MAX_TEXT_FILE_BYTES", 5)
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("four")
+    assert bridge._context([("a", "file", None), ("b", "file", None)]) == {"a": "four", "b": tmp_path / "b"}

@@ -1,0 +1,160 @@
+"""The trajectory: events to JSON lines and back, unchanged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rlm_core.errors import ChannelError, ProtocolError, ProviderError
+from rlm_core.events import (
+    EVENT_TYPES,
+    BlockFinished,
+    BlockStarted,
+    CallFinished,
+    CallStarted,
+    Event,
+    IterationFinished,
+    IterationStarted,
+    Notice,
+    Output,
+    RunFinished,
+    RunStarted,
+)
+from rlm_core.run import run
+from rlm_core.testing import ScriptedProvider
+from rlm_core.trajectory import Recorder, from_json, read, recorded, to_json
+from rlm_core.types import Message, ModelCall, ModelUsage, Observation
+
+EVENTS: list[Event] = [
+    RunStarted(
+        question="Who?", model="m", sub_model=None, limits={"max_iterations": 3}, contexts=({"name": "c", "size": 1},)
+    ),
+    IterationStarted(iteration=1, seq=1, path=(0, 2), seconds=1.5),
+    CallStarted(call=0, kind="root", model=None, messages=(Message("user", "hi"),), kept=2, batch=3),
+    CallFinished(call=0, model="m", text="a\ud800é\n", usage=ModelUsage(1, 2, 3)),
+    CallFinished(call=1, error="down."),
+    BlockStarted(iteration=1, block=0, code="print('x')"),
+    Output(iteration=1, block=0, text="x\n"),
+    BlockFinished(iteration=1, block=0, observation=Observation("x\n", 2, "1", None, 0.25), partial="p"),
+    IterationFinished(iteration=1, reply="Done.", blocks=1),
+    Notice(text="transport: shared memory"),
+    RunFinished(answer="x", iterations=1, stopped_by="final_answer", usage={"m": ModelUsage(1, 2, 3)}),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
+def test_an_event_comes_back_as_it_was(event: Event) -> None:
+    line = to_json(event)
+    assert line.isascii()
+    assert "\n" not in line
+    assert from_json(line) == event
+
+
+def test_every_event_type_is_covered_here() -> None:
+    assert {type(event) for event in EVENTS} == set(EVENT_TYPES)
+
+
+def test_the_json_form_is_the_contract() -> None:
+    assert json.loads(to_json(EVENTS[2])) == {
+        "type": "call_started",
+        "seq": 0,
+        "path": [],
+        "seconds": 0.0,
+        "call": 0,
+        "kind": "root",
+        "model": None,
+        "kept": 2,
+        "batch": 3,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{",
+        "[]",
+        "5",
+        "null",
+        "{}",
+        '{"type": "other"}',
+        '{"type": ["x"]}',
+        '{"type": "notice"}',
+        '{"type": "notice", "text": "a", "odd": 1}',
+    ],
+)
+def test_a_line_that_is_no_event_is_refused(line: str) -> None:
+    with pytest.raises(ProtocolError):
+        from_json(line)
+
+
+def test_a_log_is_read_from_lines_or_from_a_file(tmp_path: Path) -> None:
+    lines = [to_json(event) + "\n" for event in EVENTS]
+    path = tmp_path / "run.jsonl"
+    path.write_text("".join(lines), encoding="utf-8")
+    assert list(read(lines).events) == list(read(path).events) == list(read(str(path)).events) == EVENTS
+
+
+def test_blank_lines_are_no_events() -> None:
+    assert read(["\n", to_json(EVENTS[0]), "", " \n"]).events == (EVENTS[0],)
+
+
+def test_an_empty_log_has_no_events() -> None:
+    assert read([]).events == ()
+
+
+@pytest.mark.parametrize("kept", [1, 20, -1])
+def test_a_last_line_that_was_cut_off_is_left_out_and_said_so(kept: int) -> None:
+    found = read([to_json(EVENTS[0]), to_json(EVENTS[1])[:kept]])
+    assert found.events == (EVENTS[0],)
+    assert found.notes == ("line 2, the last, was cut off and is left out.",)
+
+
+def test_a_broken_line_before_the_last_is_named() -> None:
+    with pytest.raises(ProtocolError, match="line 2: not JSON"):
+        read([to_json(EVENTS[0]), "{", to_json(EVENTS[1])])
+
+
+def test_a_last_line_that_is_whole_but_no_event_is_named() -> None:
+    with pytest.raises(ProtocolError, match="line 1: not an event of a known type"):
+        read(['{"type": "other"}'])
+
+
+def test_the_recorder_stamps_and_writes_all_but_output() -> None:
+    lines: list[str] = []
+    watched: list[Event] = []
+    clock = iter([100.0, 100.5, 101.0, 102.0]).__next__
+    recorder = Recorder(lines.append, clock, then=watched.append, path=(1,))
+    for event in (EVENTS[1], EVENTS[6], EVENTS[9]):
+        recorder(event)
+    assert [(event.seq, event.path, event.seconds) for event in watched] == [
+        (0, (1,), 0.5),
+        (1, (1,), 1.0),
+        (2, (1,), 2.0),
+    ]
+    assert [event.type for event in read(lines).events] == ["iteration_started", "notice"]
+
+
+def test_a_whole_run_is_in_its_log() -> None:
+    lines: list[str] = []
+    replies = ["```repl\nprint(llm_query('a'))\n```", "FINAL(x)"]
+    run("Who?", "data", provider=ScriptedProvider(replies), emit=Recorder(lines.append))
+    found = read(lines)
+    assert [event.seq for event in found.events] == [0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 15]
+    assert [event.reply for event in found.events if isinstance(event, IterationFinished)] == replies
+
+
+@pytest.mark.parametrize("error", [ProviderError("down."), ChannelError("lost.")])
+def test_calls_that_fail_as_one_are_finished_each(error: Exception) -> None:
+    class Failing:
+        def complete(self, calls: object) -> list[object]:
+            raise error
+
+    events: list[Event] = []
+    call = ModelCall((Message("user", "a"),), None, "sub")
+    with pytest.raises(type(error)):
+        recorded(Failing(), events.append).complete([call, call])  # type: ignore[arg-type]
+    assert [event.error for event in events if isinstance(event, CallFinished)] == [str(error)] * 2
