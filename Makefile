@@ -20,7 +20,7 @@ check: .venv/dev assets
 	$(BIN)/python -m pytest -q tests/unit tests/server
 
 test: check browser build/pyodide/pyodide-lock.json
-	$(BIN)/python -m pytest -q tests/browser
+	SE_AVOID_STATS=true $(BIN)/python -m pytest -q tests/browser --dist-dir build/pyodide --runner selenium --rt chrome
 
 assets: build/assets/manifest.json
 

@@ -17,9 +17,9 @@ async ([question, context]) => {
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_fact_planted_in_a_megabyte_is_found_in_the_browser(page: Page, seed: int) -> None:
+def test_a_fact_planted_in_a_megabyte_is_found_in_the_browser(shared_page: Page, seed: int) -> None:
     planted = case(seed)
-    answer, stopped_by = page.evaluate(ASK, [planted.question, planted.context])
+    answer, stopped_by = shared_page.evaluate(ASK, [planted.question, planted.context])
     assert stopped_by == "final_answer"
     assert planted.expect is not None
     assert planted.expect in answer
