@@ -3,9 +3,10 @@
 In: requests on their way through. Out: lines on the logger `rlm_server.access`, such as
 
     {"time": "2026-01-31T12:00:00.000Z", "id": "9f...", "method": "POST", "path": "/api/rlm", "status": 200,
-     "seconds": 0.41, "bytes_in": 90, "bytes_out": 31, "model": "builtin:extractive", "calls": 1}
+     "seconds": 0.41, "bytes_in": 90, "bytes_out": 31, "model": "builtin:extractive", "calls": 1,
+     "input_tokens": 0, "output_tokens": 0, "cost": 0.0}
 
-Whoever answers a request adds facts to its line with `record`.
+Whoever answers a request adds facts to its line with `record`. `JsonLines` gives the same form to what else is logged.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import logging
 import secrets
 import time
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,9 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 logger = logging.getLogger("rlm_server.access")
 FACTS = "rlm_server.facts"
 MAX_PATH = 200
+Fact: TypeAlias = str | int | float
 
 
-def record(scope: Scope, **facts: str | int) -> None:
+def record(scope: Scope, **facts: Fact) -> None:
     """Add `facts` to the log line of the request in `scope`; never text that a user or a model wrote."""
     scope.setdefault(FACTS, {}).update(facts)
 
@@ -46,13 +49,24 @@ class AccessLog:
             logger.info(line.text())
 
 
+class JsonLines(logging.Formatter):
+    """Every record as one line of JSON: ours are JSON already, others get time, level, logger and message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if text.startswith("{") and "\n" not in text:
+            return text
+        now = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return json.dumps({"time": now, "level": record.levelname, "logger": record.name, "message": text})
+
+
 class _Line:
     """What is known of one request so far."""
 
     def __init__(self, scope: Scope) -> None:
         self.id = secrets.token_hex(8)
         self.scope = scope
-        self.facts: dict[str, str | int] = scope.setdefault(FACTS, {})
+        self.facts: dict[str, Fact] = scope.setdefault(FACTS, {})
         self.began = time.perf_counter()
         self.status = 0
         self.bytes_in = 0

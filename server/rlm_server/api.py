@@ -1,32 +1,31 @@
 """API: `/api/rlm`, `/api/models` and `/api/health`.
 
 In: a request. Out: a model's reply, whole, as server-sent events, or as one line for each item of a batch. A client
-that goes away cancels its calls upstream. What a request may hold is decided in `wire.py`, who answers in
-`providers/registry.py`, and who may ask in `security.py`; nothing here knows a vendor.
+that goes away cancels its calls upstream, but for those that are kept (`flights.py`). What a request may hold is
+decided in `wire.py`, what it may use in `budgets.py`, who answers in `providers/registry.py`, and who may ask in
+`security.py`; nothing here knows a vendor.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeAlias, TypeVar, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from rlm_core.errors import ProviderError
-from rlm_core.types import Json, Message, ModelUsage, Reply
+from rlm_core.types import Json, ModelUsage, Reply
 
 from . import __version__
 from .access import record
 from .body import read_json
-from .problems import Problem, internal_problem, problem_of
+from .desk import Desk, Office, Outcome
+from .flights import HEADER, read_ticket
+from .problems import Problem
 from .settings import Settings
 from .wire import (
     MAX_BATCH,
@@ -34,25 +33,18 @@ from .wire import (
     Batch,
     Conversation,
     batch_json,
-    check_prompt,
     item_json,
     parse_request,
     reply_json,
     usage_json,
 )
 
-if TYPE_CHECKING:
-    from .providers.registry import Registry
-    from .providers.upstream import Upstream
-
-logger = logging.getLogger("rlm_server")
 T = TypeVar("T")
-Outcome: TypeAlias = Reply | Problem
 Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 
 def api_routes() -> list[BaseRoute]:
-    """The three routes; the application's state holds `settings` and `registry`."""
+    """The three routes; the application's state holds `settings` and `office`."""
     return [
         Route("/api/rlm", answer, methods=["POST"]),
         Route("/api/models", list_models, methods=["GET"]),
@@ -63,20 +55,27 @@ def api_routes() -> list[BaseRoute]:
 async def answer(request: Request) -> Response:
     """Answer a conversation or a batch, in one of the shapes of `wire.py`."""
     settings: Settings = request.app.state.settings
+    office: Office = request.app.state.office
+    ticket = read_ticket(request.headers.getlist(HEADER))
     asked = parse_request(await read_json(request, settings))
     record(request.scope, model=(asked.model or "default")[:100], calls=_calls(asked))
-    desk = await _Desk.open(request.app.state.registry, asked.model, settings.concurrency)
+    if ticket is not None:
+        record(request.scope, run=ticket.run)
+    desk = await office.desk(asked.model, ticket)
     record(request.scope, model=desk.model)
     if asked.stream:
         return _Stream(desk, asked)
-    return await attended(request.receive, desk.answer_whole(asked))
+    try:
+        return await attended(request.receive, _answer_whole(desk, asked))
+    finally:
+        _record_usage(request.scope, desk.paid)
 
 
 async def list_models(request: Request) -> Response:
     """What can be asked: models, the default one, and the limits of a request. Never a key."""
     settings: Settings = request.app.state.settings
-    registry: Registry = request.app.state.registry
-    catalogue = await registry.catalogue()
+    office: Office = request.app.state.office
+    catalogue = await office.registry.catalogue()
     return _json(
         {
             "models": [model.to_json() for model in catalogue.models],
@@ -113,109 +112,10 @@ async def attended(receive: Receive, work: Coroutine[object, object, T]) -> T:
         await asyncio.wait(tasks)
 
 
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """One request's way to its model: every call that is paid for passes through `_ask` or `_pieces`."""
-
-    upstream: Upstream
-    name: str
-    concurrency: int
-
-    @classmethod
-    async def open(cls, registry: Registry, model: str | None, concurrency: int) -> _Desk:
-        upstream, name = await registry.find(model)
-        return cls(upstream, name, concurrency)
-
-    @property
-    def model(self) -> str:
-        return f"{self.upstream.name}:{self.name}"
-
-    async def answer_whole(self, asked: Asked) -> Response:
-        if isinstance(asked, Batch):
-            outcomes: dict[int, Outcome] = {}
-
-            async def keep(index: int, outcome: Outcome) -> None:
-                outcomes[index] = outcome
-
-            await self.answer_items(asked, keep)
-            return _json(batch_json([outcomes[index] for index in range(len(asked.prompts))]))
-        outcome = await outcome_of(self._ask(asked.messages))
-        if isinstance(outcome, Problem):
-            raise outcome
-        return _json(reply_json(outcome))
-
-    async def answer_items(self, batch: Batch, deliver: Callable[[int, Outcome], Awaitable[None]]) -> None:
-        """Answer every prompt, `concurrency` at a time, and deliver each outcome as it comes."""
-        waiting = iter(enumerate(batch.prompts))
-
-        async def work() -> None:
-            for index, prompt in waiting:
-                await deliver(index, await outcome_of(self._ask_prompt(prompt)))
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.concurrency, len(batch.prompts))):
-                group.create_task(work())
-
-    async def write_items(self, batch: Batch, write: Write) -> None:
-        """NDJSON: a line for each item as it finishes, then `{"done": true, "usage"}`."""
-        usage = ModelUsage()
-        turn = asyncio.Lock()
-
-        async def deliver(index: int, outcome: Outcome) -> None:
-            nonlocal usage
-            async with turn:
-                if isinstance(outcome, Reply):
-                    usage += outcome.usage
-                await write(_line(item_json(index, outcome)))
-
-        await self.answer_items(batch, deliver)
-        await write(_line({"done": True, "usage": usage_json(usage)}))
-
-    async def write_pieces(self, asked: Conversation, write: Write) -> None:
-        """Server-sent events: `{"delta"}` for each piece, then `{"done": true, "model", "usage"}` or `{"error"}`."""
-
-        async def pass_on() -> Reply:
-            async with aclosing(self._pieces(asked.messages)) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, Reply):
-                        return piece
-                    await write(_event({"delta": piece}))
-            raise AssertionError(f"{self.upstream.name} ended a stream without its Reply")
-
-        outcome = await outcome_of(pass_on())
-        if isinstance(outcome, Problem):
-            await write(_event({"error": outcome.to_json()}))
-        else:
-            await write(_event({"done": True, "model": outcome.model, "usage": usage_json(outcome.usage)}))
-
-    async def _ask_prompt(self, prompt: str) -> Reply:
-        check_prompt(prompt)
-        return await self._ask((Message("user", prompt),))
-
-    async def _ask(self, messages: tuple[Message, ...]) -> Reply:
-        return await self.upstream.complete(messages, self.name)
-
-    def _pieces(self, messages: tuple[Message, ...]) -> AsyncGenerator[str | Reply, None]:
-        return self.upstream.stream(messages, self.name)
-
-
-async def outcome_of(call: Awaitable[Reply]) -> Outcome:
-    """Await `call`; a failure becomes the problem that tells of it, a fault of ours is logged as well."""
-    try:
-        return await call
-    except Problem as problem:
-        return problem
-    except ProviderError as fault:
-        return problem_of(fault)
-    except Exception:
-        logger.exception("a model call failed by a fault of ours")
-        return internal_problem()
-
-
 class _Stream(Response):
     """A response that is written while its calls run: server-sent events, or NDJSON for a batch."""
 
-    def __init__(self, desk: _Desk, asked: Asked) -> None:
+    def __init__(self, desk: Desk, asked: Asked) -> None:
         media_type = "application/x-ndjson" if isinstance(asked, Batch) else "text/event-stream"
         super().__init__(media_type=media_type, headers={"Cache-Control": "no-store"})
         del self.headers["content-length"]
@@ -227,6 +127,8 @@ class _Stream(Response):
             await attended(receive, self._write_all(send))
         except ClientDisconnect:
             record(scope, disconnected=1)
+        finally:
+            _record_usage(scope, self.desk.paid)
 
     async def _write_all(self, send: Send) -> None:
         async def write(body: bytes) -> None:
@@ -234,10 +136,60 @@ class _Stream(Response):
 
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         if isinstance(self.asked, Batch):
-            await self.desk.write_items(self.asked, write)
+            await _write_items(self.desk, self.asked, write)
         else:
-            await self.desk.write_pieces(self.asked, write)
+            await _write_pieces(self.desk, self.asked, write)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _record_usage(scope: Scope, used: ModelUsage) -> None:
+    record(scope, input_tokens=used.input_tokens, output_tokens=used.output_tokens)
+    if used.cost is not None:
+        record(scope, cost=round(used.cost, 6))
+
+
+async def _answer_whole(desk: Desk, asked: Asked) -> Response:
+    if isinstance(asked, Batch):
+        outcomes: dict[int, Outcome] = {}
+
+        async def deliver(index: int, outcome: Outcome) -> None:
+            outcomes[index] = outcome
+
+        await desk.answer_items(asked, deliver)
+        return _json(batch_json([outcomes[index] for index in range(len(asked.prompts))]))
+    outcome = await desk.answer(asked.messages)
+    if isinstance(outcome, Problem):
+        raise outcome
+    return _json(reply_json(outcome))
+
+
+async def _write_items(desk: Desk, batch: Batch, write: Write) -> None:
+    """NDJSON: a line for each item as it finishes, then `{"done": true, "usage"}`."""
+    usage = ModelUsage()
+    turn = asyncio.Lock()
+
+    async def deliver(index: int, outcome: Outcome) -> None:
+        nonlocal usage
+        async with turn:
+            if isinstance(outcome, Reply):
+                usage += outcome.usage
+            await write(_line(item_json(index, outcome)))
+
+    await desk.answer_items(batch, deliver)
+    await write(_line({"done": True, "usage": usage_json(usage)}))
+
+
+async def _write_pieces(desk: Desk, asked: Conversation, write: Write) -> None:
+    """Server-sent events: `{"delta"}` for each piece, then `{"done": true, "model", "usage"}` or `{"error"}`."""
+
+    async def pass_on(text: str) -> None:
+        await write(_event({"delta": text}))
+
+    outcome = await desk.answer_in_pieces(asked.messages, pass_on)
+    if isinstance(outcome, Problem):
+        await write(_event({"error": outcome.to_json()}))
+    else:
+        await write(_event({"done": True, "model": outcome.model, "usage": usage_json(outcome.usage)}))
 
 
 async def _until_gone(receive: Receive) -> None:

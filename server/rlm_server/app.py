@@ -5,9 +5,10 @@ In: `Settings` and where the files lie. Out: an ASGI application. It does not li
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TypedDict
+from contextlib import asynccontextmanager, closing
+from typing import Literal, TypedDict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,15 +20,22 @@ from starlette.types import ASGIApp
 from .access import AccessLog
 from .api import api_routes
 from .assets import Assets, find_assets
+from .budgets import Budgets
+from .desk import Office
+from .flights import Flights
 from .problems import Problem, internal_problem, problem_response
 from .security import Gate, SecurityHeaders, check_address
 from .settings import Settings
 from .static import static_routes
+from .store import Store, check_store
 
 
 class UvicornOptions(TypedDict):
     """Keyword arguments for `uvicorn.Config`."""
 
+    lifespan: Literal["on"]
+    log_config: None
+    ws: Literal["none"]
     access_log: bool
     server_header: bool
     proxy_headers: bool
@@ -36,26 +44,37 @@ class UvicornOptions(TypedDict):
     h11_max_incomplete_event_size: int
 
 
+DRAIN_SECONDS = 9
+"""How long the calls under way may still take when the server is told to stop."""
 UVICORN_OPTIONS: UvicornOptions = {
+    "lifespan": "on",
+    "log_config": None,
+    "ws": "none",
     "access_log": False,
     "server_header": False,
     "proxy_headers": False,
     "timeout_keep_alive": 5,
-    "timeout_graceful_shutdown": 10,
+    "timeout_graceful_shutdown": DRAIN_SECONDS,
     "h11_max_incomplete_event_size": 64 * 1024,
 }
-"""How every server of this application is run: our own access log, no trust in proxies, bounded waits."""
+"""How every server of this application is run: our own log, no WebSocket, no trust in proxies, bounded waits."""
 
 
 class App(Starlette):
-    """Starlette with the security headers and the log around everything, its own error pages included."""
+    """Starlette with the security headers and the log around everything, its own error pages included.
+
+    Attributes:
+        drain_until: monotonic time at which calls under way are given up; whoever stops the server sets it.
+    """
+
+    drain_until = 0.0
 
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
         return SecurityHeaders(AccessLog(super().build_middleware_stack()), frame_ancestors=settings.frame_ancestors)
 
 
-def create_app(settings: Settings | None = None, *, assets: Assets | None = None) -> Starlette:
+def create_app(settings: Settings | None = None, *, assets: Assets | None = None) -> App:
     """Make the application.
 
     Args:
@@ -63,10 +82,11 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
         assets: found in the checkout or the installed wheel when not given.
 
     Raises:
-        ConfigError: the address needs a token, or the assets are not built.
+        ConfigError: the address needs a token, the assets are not built, or the store's file cannot be used.
     """
     settings = settings or Settings()
     check_address(settings)
+    check_store(settings.store_path)
     app = App(
         routes=[*api_routes(), *static_routes(assets or find_assets())],
         middleware=[Middleware(Gate, settings=settings)],
@@ -87,8 +107,15 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     from .providers.registry import open_registry  # httpx2 is needed from here on only
 
-    async with open_registry(app.state.settings) as app.state.registry:
-        yield
+    assert isinstance(app, App)
+    settings: Settings = app.state.settings
+    store = Store(settings.store_path, max_bytes=settings.store_bytes, max_seconds=settings.store_seconds)
+    flights = Flights(store)
+    with closing(store):
+        async with open_registry(settings) as registry:
+            app.state.office = Office(registry, Budgets.of(settings), flights, settings.concurrency)
+            yield
+            await flights.land(app.drain_until - time.monotonic())
 
 
 async def _say_problem(request: Request, problem: Exception) -> Response:

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,14 @@ def main() -> None:
 @click.option("--port", type=PORT, help="0 takes a free one; RLM_PORT, else 8000.")
 def serve(host: str | None, port: int | None) -> None:
     """Serve the page and forward its model calls; the access log goes to stderr, a JSON line each."""
+    from .access import JsonLines
     from .app import create_app
     from .serving import serve_until_signal
     from .settings import load_settings
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[lines])
     logging.getLogger("rlm_server").setLevel(logging.INFO)
     with _reported():
         settings = load_settings(host=host, port=port)
@@ -59,6 +63,15 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--max-iterations", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--max-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that the run may take.")
+@click.option("--max-errors", type=click.IntRange(min=1), help="Consecutive iterations that may end in an error.")
+@click.option("--max-output-chars", type=click.IntRange(min=200), help="Characters of a block's output that are shown.")
+@click.option("--max-sub-calls", type=click.IntRange(min=0), help="Sub-calls and child runs in the whole tree.")
+@click.option("--max-depth", type=click.IntRange(min=1), help="How deep runs may nest; 1 if not given.")
+@click.option("--max-concurrency", type=click.IntRange(min=1), help="Child runs at the same time; 4 if not given.")
+@click.option("--max-input-tokens", type=click.IntRange(min=1), help="Input tokens of the whole tree.")
+@click.option("--max-output-tokens", type=click.IntRange(min=1), help="Output tokens of the whole tree.")
+@click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), help="US dollars of the whole tree.")
+@click.option("--max-prompt-chars", type=click.IntRange(min=1), help="Characters of one sub-call's prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
 @click.option(
     "--trajectory", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write the log here."
@@ -72,6 +85,7 @@ def run(
     max_timeout: float | None,
     as_json: bool,
     trajectory: Path | None,
+    **limits: float | None,
 ) -> None:
     """Ask QUESTION over the context in a headless browser, and print the answer."""
     options = {
@@ -79,6 +93,7 @@ def run(
         "subModel": sub_model,
         "maxIterations": max_iterations,
         "maxTimeout": None if max_timeout is None else max_timeout * 1000,
+        **{_camel(name): value for name, value in limits.items()},
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     with _reported(), _serving(0) as url:
@@ -89,6 +104,38 @@ def run(
     if result.stopped_by != "final_answer":
         click.echo(f"No final answer: {result.detail or result.stopped_by}", err=True)
     sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
+
+
+@main.command()
+@click.argument("file", type=CONTEXT_FILE)
+@click.option("--format", "form", type=click.Choice(["rlms"]), default="rlms", show_default=True)
+def export(file: Path, form: str) -> None:
+    """Write the trajectory FILE to stdout in the log format of another package."""
+    from rlm_core.trajectory import read
+
+    from .rlms_log import exported
+
+    with _reported():
+        trajectory = read(file)
+        for note in trajectory.notes:
+            click.echo(f"note: {note}", err=True)
+        ended = datetime.fromtimestamp(file.stat().st_mtime)
+        began = ended - timedelta(seconds=trajectory.events[-1].seconds if trajectory.events else 0)
+        for line in exported(trajectory.events, began=began):
+            click.echo(line)
+
+
+@main.command("import")
+@click.argument("file", type=CONTEXT_FILE)
+def import_(file: Path) -> None:
+    """Write FILE, a log of the package rlms, to stdout as a trajectory, for viewing."""
+    from rlm_core.trajectory import to_json
+
+    from .rlms_log import imported
+
+    with _reported(), file.open(encoding="utf-8") as lines:
+        for event in imported(lines):
+            click.echo(to_json(event))
 
 
 @main.command()
@@ -123,15 +170,21 @@ def demo(port: int) -> None:
     sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
 
 
+def _camel(name: str) -> str:
+    """`max_sub_calls` -> `maxSubCalls`."""
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
 async def _ask(url: str, question: str, files: tuple[Path, ...], options: Mapping[str, Any]) -> HeadlessResult:
-    from .headless import open_page
+    from .headless import BrowserRLM
     from .progress import Progress
 
-    async with open_page(url) as page:
+    async with BrowserRLM(url, **options) as rlm:
         loop = asyncio.get_running_loop()
         stops: set[asyncio.Task[None]] = set()
-        loop.add_signal_handler(signal.SIGINT, lambda: stops.add(loop.create_task(page.stop())))
-        return await page.ask(question, context=files, options=options, on_event=Progress(sys.stderr.write))
+        loop.add_signal_handler(signal.SIGINT, lambda: stops.add(loop.create_task(rlm.stop())))
+        return await rlm.run(question, context=files or None, on_event=Progress(sys.stderr.write))
 
 
 def _say_where(url: str) -> None:

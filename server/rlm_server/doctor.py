@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from rlm_core import RLMError
 
@@ -18,6 +19,19 @@ from .assets import find_assets
 from .browser import find_browser
 
 ISOLATION = "() => ({ isolated: crossOriginIsolated, shared: typeof SharedArrayBuffer === 'function' })"
+
+START = """
+async () => {
+  const { prepareWorker, takeWorker } = await import("/rlm/pool.js");
+  const base = new URL("/rlm/assets/", location.href).href;
+  await prepareWorker(base);
+  (await takeWorker(base)).terminate();
+  const began = performance.now();
+  const worker = await takeWorker(base);
+  worker.terminate();
+  return { start: worker.start, seconds: (performance.now() - began) / 1000 };
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,21 @@ def check_isolation() -> str:
 
 
 async def _isolation() -> str:
+    facts = await _asked_of_page(ISOLATION)
+    if not (facts["isolated"] and facts["shared"]):
+        raise RLMError(f"the page is not cross-origin isolated ({facts}): does a proxy remove COOP and COEP headers?")
+    return "cross-origin isolated, SharedArrayBuffer there"
+
+
+def check_start() -> str:
+    """Have the real page make a snapshot, and start a worker from it."""
+    facts = asyncio.run(_asked_of_page(START))
+    if facts["start"] != "snapshot":
+        raise RLMError(f"workers start slowly, with {facts['start']}. Report it with your browser's version.")
+    return f"a worker is ready in {facts['seconds']:.2f} s, from a snapshot"
+
+
+async def _asked_of_page(script: str) -> Any:
     from .app import create_app
     from .headless import open_page
     from .serving import serving
@@ -79,10 +108,7 @@ async def _isolation() -> str:
 
     with serving(create_app(load_settings())) as url:
         async with open_page(url) as page:
-            facts = await page.evaluate(ISOLATION)
-    if not (facts["isolated"] and facts["shared"]):
-        raise RLMError(f"the page is not cross-origin isolated ({facts}): does a proxy remove COOP and COEP headers?")
-    return "cross-origin isolated, SharedArrayBuffer there"
+            return await page.evaluate(script)
 
 
 CHECKS: dict[str, Callable[[], str]] = {
@@ -91,4 +117,5 @@ CHECKS: dict[str, Callable[[], str]] = {
     "assets": check_assets,
     "providers": check_providers,
     "isolation": check_isolation,
+    "start": check_start,
 }

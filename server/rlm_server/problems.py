@@ -42,6 +42,7 @@ PROBLEM_TYPES = {
         ProblemType("token-required", 401, "The token is missing or wrong"),
         ProblemType("host-refused", 403, "The Host header is not one of ours"),
         ProblemType("origin-refused", 403, "The request comes from a page that may not call this server"),
+        ProblemType("budget-spent", 403, "The budget is spent"),
         ProblemType("not-found", 404, "There is nothing at this path"),
         ProblemType("method-not-allowed", 405, "The method is not allowed at this path"),
         ProblemType("body-timeout", 408, "The body did not arrive in time", retryable=True),

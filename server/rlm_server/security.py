@@ -191,7 +191,7 @@ def _allowing(origin: str, send: Send) -> Send:
 async def _answer_preflight(send: Send) -> None:
     headers = [
         (b"access-control-allow-methods", b"GET, POST"),
-        (b"access-control-allow-headers", b"content-type, authorization"),
+        (b"access-control-allow-headers", b"content-type, authorization, idempotency-key"),
         (b"access-control-max-age", b"600"),
     ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})

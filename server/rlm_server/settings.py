@@ -7,6 +7,7 @@ Keys are held as `SecretStr`; no error, log or `repr` of this module shows one. 
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -99,6 +100,8 @@ Models = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterVali
 Key = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset), AfterValidator(_usable_key)]
 Url = Annotated[str, AfterValidator(_upstream_url)]
 Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -119,6 +122,7 @@ class Settings(BaseSettings):
         models: models to offer, `provider:name`, comma separated; empty asks each configured provider for its list.
         default_model: model for requests that name none; empty chooses one.
         max_body_bytes: largest request body.
+        head_seconds: longest time that the head of a request may take to arrive.
         body_seconds: longest time that a request body may take to arrive.
         concurrency: calls of one batch that are upstream at the same time.
         max_upstream_bytes: largest reply that is read from an upstream, after decompression.
@@ -131,6 +135,11 @@ class Settings(BaseSettings):
         retries: how often a call is tried again after a refused connection, 408, 409, 429 or 5xx; at most 3.
         retry_wait_seconds: wait before the first retry; doubles each time, with jitter.
         max_retry_after_seconds: longest `Retry-After` that is waited for; a longer one ends the call.
+        max_run_calls, max_run_tokens, max_run_cost: budget of one run in calls, tokens and USD; unset: no limit.
+        max_start_calls, max_start_tokens, max_start_cost: the same for all runs since the server's start.
+        store_path: file for replies that are kept for a repeated request; unset keeps them in memory.
+        store_bytes: most that is kept; 0 keeps nothing.
+        store_seconds: how long a reply is kept.
         openai_api_key, openai_base_url: OpenAI, or any server of its chat dialect (vLLM, LM Studio, llama.cpp).
         anthropic_api_key, anthropic_base_url: Anthropic.
         openrouter_api_key: OpenRouter.
@@ -159,6 +168,7 @@ class Settings(BaseSettings):
     default_model: Annotated[str, AfterValidator(_model_name)] = ""
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * MIB
+    head_seconds: Seconds = 10.0
     body_seconds: Seconds = 30.0
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
     max_upstream_bytes: Annotated[int, Field(ge=1024)] = 16 * MIB
@@ -173,6 +183,17 @@ class Settings(BaseSettings):
     retry_wait_seconds: Annotated[float, Field(ge=0)] = 0.5
     max_retry_after_seconds: Seconds = 60.0
 
+    max_run_calls: Count | None = None
+    max_run_tokens: Count | None = None
+    max_run_cost: Dollars | None = None
+    max_start_calls: Count | None = None
+    max_start_tokens: Count | None = None
+    max_start_cost: Dollars | None = None
+
+    store_path: Path | None = None
+    store_bytes: Count = 64 * MIB
+    store_seconds: Seconds = 86_400.0
+
     openai_api_key: Key = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: Url = Field(default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
     anthropic_api_key: Key = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
@@ -183,14 +204,19 @@ class Settings(BaseSettings):
 
     def configured_providers(self) -> list[str]:
         """Names of the providers that can be asked, the built-in one last; Ollama is not here, it is found or not."""
-        own_server = self.openai_base_url != type(self).model_fields["openai_base_url"].default
         configured = {
-            "openai": self.openai_api_key or own_server,
+            "openai": self.openai_api_key or not self.is_vendors_own("openai"),
             "anthropic": self.anthropic_api_key,
             "openrouter": self.openrouter_api_key,
             "gemini": self.gemini_api_key,
         }
         return [*(name for name, there in configured.items() if there), "builtin"]
+
+    def is_vendors_own(self, provider: str) -> bool:
+        """Whether `provider` is asked at its vendor's address, and not at one that was set here."""
+        field = f"{provider}_base_url"
+        fields = type(self).model_fields
+        return field not in fields or getattr(self, field) == fields[field].default
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -83,8 +83,18 @@ def reply_json(reply: Reply) -> dict[str, Json]:
 
 
 def usage_json(usage: ModelUsage) -> dict[str, Json]:
-    """`{calls, input_tokens, output_tokens}`."""
-    return {"calls": usage.calls, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    """`{calls, input_tokens, output_tokens, cached_tokens, cost}`; the cost, in USD, is `null` where it is unknown.
+
+    >>> usage_json(ModelUsage(1, 7, 2, cost=0.25))["cost"], usage_json(ModelUsage(1, 7, 2))["cost"]
+    (0.25, None)
+    """
+    return {
+        "calls": usage.calls,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cost": usage.cost,
+    }
 
 
 def batch_json(outcomes: Sequence[Reply | Problem]) -> dict[str, Json]:

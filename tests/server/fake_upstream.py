@@ -38,6 +38,7 @@ class Turn:
         cut: close the connection in the middle of a body that is promised to be longer.
         hang: after the chunks, wait until the client goes away.
         silent: send nothing at all and wait until the client goes away.
+        held: send the second half of the chunks only when the test releases them.
     """
 
     status: int = 200
@@ -46,6 +47,7 @@ class Turn:
     cut: bool = False
     hang: bool = False
     silent: bool = False
+    held: bool = False
     raw: bytes | None = None
 
 
@@ -55,12 +57,15 @@ Answerer = Callable[[Seen], Turn]
 class FakeUpstream:
     """The server; `url` is where it listens."""
 
+    loop: asyncio.AbstractEventLoop  # since the first connection
+
     def __init__(self) -> None:
         self.url = ""
         self.seen: list[Seen] = []
         self.answer: Answerer = lambda seen: Turn(status=500)
         self.arrived = threading.Semaphore(0)
         self.abandoned = threading.Semaphore(0)
+        self.released = asyncio.Event()
         self.in_flight = 0
         self.most_in_flight = 0
 
@@ -69,6 +74,10 @@ class FakeUpstream:
         waiting = list(turns)
         self.answer = lambda seen: waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
+    def release(self) -> None:
+        """Let all held turns go on, now and later."""
+        self.loop.call_soon_threadsafe(self.released.set)
+
     def reset(self) -> None:
         """Forget everything."""
         url = self.url
@@ -76,6 +85,7 @@ class FakeUpstream:
         self.url = url
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.loop = asyncio.get_running_loop()
         try:
             while await self._exchange(reader, writer):
                 pass
@@ -101,7 +111,9 @@ class FakeUpstream:
             return False
         if not turn.silent:
             writer.write(_head(turn))
-            for chunk in turn.chunks:
+            for number, chunk in enumerate(turn.chunks):
+                if turn.held and number == len(turn.chunks) // 2:
+                    await self.released.wait()
                 writer.write(chunk)
                 await writer.drain()
                 await asyncio.sleep(0)
@@ -187,3 +199,9 @@ def anthropic_deltas(*texts: str) -> list[object]:
     deltas = [{"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}} for text in texts]
     end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}
     return [start, {"type": "ping"}, *deltas, end, {"type": "message_stop"}]
+
+
+def usage_of(calls: int, input_tokens: int, output_tokens: int, **known: float) -> dict[str, object]:
+    """The usage in a reply of the server, with what is `known` besides."""
+    counts = {"calls": calls, "input_tokens": input_tokens, "output_tokens": output_tokens}
+    return {**counts, "cached_tokens": 0, "cost": None, **known}

@@ -11,6 +11,7 @@ from queue import Queue
 import httpx2
 import pytest
 
+from rlm_server.access import JsonLines
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, json_turn, openai_deltas, openai_reply
 
 Lines = Queue[logging.LogRecord]
@@ -52,6 +53,8 @@ def test_a_line_has_ids_sizes_status_and_model_but_no_prompt(
         "bytes_out": len(response.content),
         "model": "openai:m",
         "calls": 1,
+        "input_tokens": 7,
+        "output_tokens": 2,
     }
 
 
@@ -68,6 +71,22 @@ def test_a_stream_is_logged_when_it_is_over(client: httpx2.Client, upstream: Fak
     upstream.script(events_turn(*openai_deltas("a", "b")))
     response = client.post("/api/rlm", json={"prompt": "q", "model": "openai:m", "stream": True})
     assert next_line(lines)["bytes_out"] == len(response.content)
+
+
+def test_a_line_names_run_and_cost(client: httpx2.Client, upstream: FakeUpstream, lines: Lines) -> None:
+    upstream.script(json_turn(openai_reply(usage={"cost": 0.25})))
+    body = {"type": "batch", "prompts": ["a", "b"], "model": "openai:m"}
+    client.post("/api/rlm", json=body, headers={"Idempotency-Key": "run-7/0"})
+    line = next_line(lines)
+    assert (line["run"], line["calls"], line["cost"]) == ("run-7", 2, 0.5)
+
+
+def test_what_others_log_is_json_too() -> None:
+    ours = logging.makeLogRecord({"msg": '{"time": "now"}'})
+    theirs = logging.makeLogRecord({"msg": "Invalid\nrequest", "levelname": "WARNING", "name": "uvicorn.error"})
+    assert JsonLines().format(ours) == '{"time": "now"}'
+    line = json.loads(JsonLines().format(theirs))
+    assert (line["level"], line["logger"], line["message"]) == ("WARNING", "uvicorn.error", "Invalid\nrequest")
 
 
 def test_a_long_path_is_cut(client: httpx2.Client, lines: Lines) -> None:

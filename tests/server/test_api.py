@@ -23,6 +23,7 @@ from tests.server.fake_upstream import (
     json_turn,
     openai_deltas,
     openai_reply,
+    usage_of,
 )
 
 JSON = {"Content-Type": "application/json"}
@@ -67,7 +68,7 @@ def test_a_batch_keeps_the_order_of_its_prompts(client: httpx2.Client, upstream:
     reply = ask(client, type="batch", prompts=["a", "b", "c"]).json()
     assert reply == {
         "results": ["re: a", "re: b", "re: c"],
-        "usage": {"calls": 3, "input_tokens": 21, "output_tokens": 6},
+        "usage": usage_of(3, 21, 6),
     }
 
 
@@ -98,10 +99,10 @@ def test_a_streamed_batch_is_one_line_for_each_item_and_a_last_one(
     assert response.headers["content-type"].startswith("application/x-ndjson")
     *items, last = lines_of(response)
     by_index = {item["index"]: item for item in items}
-    usage = {"calls": 1, "input_tokens": 7, "output_tokens": 2}
+    usage = usage_of(1, 7, 2)
     assert by_index[0] == {"index": 0, "text": "re: a", "model": "openai:m", "usage": usage}
     assert by_index[1]["error"]["type"] == "/problems/upstream-key-refused"  # type: ignore[index]
-    assert last == {"done": True, "usage": {"calls": 2, "input_tokens": 14, "output_tokens": 4}}
+    assert last == {"done": True, "usage": usage_of(2, 14, 4)}
 
 
 def test_items_of_a_batch_come_as_they_finish(client: httpx2.Client, upstream: FakeUpstream) -> None:

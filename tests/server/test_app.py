@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+import rlm_server.flights
 import rlm_server.settings
 import rlm_server.static
 import rlm_server.wire
@@ -26,7 +27,7 @@ def test_importing_the_app_loads_no_http_client_and_no_server() -> None:
 
 
 def test_an_impossible_address_ends_with_a_sentence_and_status_2() -> None:
-    command = [sys.executable, "-m", "rlm_server", "--host", "0.0.0.0", "--port", "0"]
+    command = [sys.executable, "-m", "rlm_server", "serve", "--host", "0.0.0.0", "--port", "0"]
     ended = subprocess.run(command, env=_environment(), capture_output=True, check=False, text=True, timeout=20)
     assert ended.returncode == 2
     assert "RLM_TOKEN" in ended.stderr
@@ -38,7 +39,7 @@ def test_every_kind_of_upstream_failure_has_its_problem() -> None:
     assert all(row.title and 400 <= row.status < 600 for row in PROBLEM_TYPES.values())
 
 
-@pytest.mark.parametrize("module", [rlm_server.settings, rlm_server.static, rlm_server.wire])
+@pytest.mark.parametrize("module", [rlm_server.flights, rlm_server.settings, rlm_server.static, rlm_server.wire])
 def test_examples_in_docstrings_hold(module: object) -> None:
     results = doctest.testmod(module)  # type: ignore[arg-type]
     assert (results.failed, results.attempted > 0) == (0, True)

@@ -19,11 +19,13 @@ from tests.server.fake_upstream import (
     json_turn,
     openai_deltas,
     openai_reply,
+    usage_of,
 )
 
 REPLIES: dict[str, Callable[..., dict[str, object]]] = {"openai": openai_reply, "anthropic": anthropic_reply}
 DELTAS: dict[str, Callable[..., list[object]]] = {"openai": openai_deltas, "anthropic": anthropic_deltas}
 TOKENS = {"openai": 7, "anthropic": 10}
+CACHED: dict[str, dict[str, float]] = {"openai": {}, "anthropic": {"cached_tokens": 3}}
 both = pytest.mark.parametrize("provider", ["openai", "anthropic"])
 
 
@@ -38,7 +40,7 @@ def events_of(response: httpx2.Response) -> list[dict[str, object]]:
 @both
 def test_a_whole_reply_is_text_model_and_usage(client: httpx2.Client, upstream: FakeUpstream, provider: str) -> None:
     upstream.script(json_turn(REPLIES[provider]("Paris \ud83d\ude00")))
-    usage = {"calls": 1, "input_tokens": TOKENS[provider], "output_tokens": 2}
+    usage = usage_of(1, TOKENS[provider], 2, **CACHED[provider])
     expected = {"text": "Paris \N{GRINNING FACE}", "model": f"{provider}:m", "usage": usage}
     response = ask(client, provider)
     assert (response.status_code, response.json()) == (200, expected)
@@ -48,10 +50,34 @@ def test_a_whole_reply_is_text_model_and_usage(client: httpx2.Client, upstream: 
 def test_pieces_are_passed_on_and_then_the_end(client: httpx2.Client, upstream: FakeUpstream, provider: str) -> None:
     upstream.script(events_turn(*DELTAS[provider]("Pa", "", "ris\n")))
     response = ask(client, provider, stream=True)
-    usage = {"calls": 1, "input_tokens": TOKENS[provider], "output_tokens": 2}
+    usage = usage_of(1, TOKENS[provider], 2)
     end = {"done": True, "model": f"{provider}:m", "usage": usage}
     assert response.headers["content-type"].startswith("text/event-stream")
     assert events_of(response) == [{"delta": "Pa"}, {"delta": "ris\n"}, end]
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 5}}, {"cached_tokens": 5}),
+        ({"cost": 0.0125}, {"cost": 0.0125}),
+        ({"cost": 0}, {"cost": 0.0}),
+        ({"cost": -1, "prompt_tokens_details": {"cached_tokens": "5"}}, {}),
+        ({"cost": "free", "prompt_tokens_details": [5]}, {}),
+        ({"cost": None, "prompt_tokens_details": None}, {}),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_cost_and_cached_tokens_are_passed_on_or_unknown(
+    client: httpx2.Client, upstream: FakeUpstream, told: dict[str, object], known: dict[str, float], stream: bool
+) -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 2, **told}
+    whole = openai_reply(usage=usage)
+    events = [*openai_deltas("a")[:-2], {"choices": [], "usage": usage}, "[DONE]"]
+    upstream.script(events_turn(*events) if stream else json_turn(whole))
+    response = ask(client, "openai", stream=stream)
+    said = events_of(response)[-1]["usage"] if stream else response.json()["usage"]
+    assert said == usage_of(1, 7, 2, **known)
 
 
 @both
@@ -141,7 +167,7 @@ def test_anthropic_thinking_is_not_text(client: httpx2.Client, upstream: FakeUps
 
 def test_usage_that_is_nonsense_counts_as_zero(client: httpx2.Client, upstream: FakeUpstream) -> None:
     upstream.script(json_turn(openai_reply(usage={"prompt_tokens": -1, "completion_tokens": "many"})))
-    assert ask(client, "openai").json()["usage"] == {"calls": 1, "input_tokens": 0, "output_tokens": 0}
+    assert ask(client, "openai").json()["usage"] == usage_of(1, 0, 0)
 
 
 @both

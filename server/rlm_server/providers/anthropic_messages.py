@@ -136,4 +136,5 @@ def _usage(usage: object) -> ModelUsage:
     if not isinstance(usage, dict):
         return ModelUsage(calls=1)
     went_in = sum(token_count(usage.get(name)) for name in INPUT_COUNTS)
-    return ModelUsage(1, went_in, token_count(usage.get("output_tokens")))
+    cached = token_count(usage.get("cache_read_input_tokens"))
+    return ModelUsage(1, went_in, token_count(usage.get("output_tokens")), cached)

@@ -58,7 +58,7 @@ class Extractive:
             message = f"There is no model {PROVIDER}:{model}. Use {PROVIDER}:{MODEL}."
             raise UpstreamError(message, kind="call-refused", upstream=PROVIDER, status=404)
         text = await asyncio.to_thread(reply_to, tuple(messages))
-        return Reply(text, model=f"{PROVIDER}:{MODEL}", usage=ModelUsage(calls=1))
+        return Reply(text, model=f"{PROVIDER}:{MODEL}", usage=ModelUsage(calls=1, cost=0.0))
 
     async def stream(self, messages: Sequence[Message], model: str) -> AsyncGenerator[str | Reply, None]:
         """Answer as `complete` does, in at most `DELTAS` pieces cut at line ends."""

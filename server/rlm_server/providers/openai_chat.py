@@ -157,4 +157,18 @@ def _usage(body: Mapping[str, object]) -> ModelUsage | None:
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return None
-    return ModelUsage(1, token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens")))
+    details = usage.get("prompt_tokens_details")
+    return ModelUsage(
+        1,
+        token_count(usage.get("prompt_tokens")),
+        token_count(usage.get("completion_tokens")),
+        token_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        _cost(usage.get("cost")),
+    )
+
+
+def _cost(value: object) -> float | None:
+    """What OpenRouter charged, in USD."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
+        return None
+    return float(value)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import httpx2
 import stamina.instrumentation
@@ -26,6 +28,7 @@ from .anthropic_messages import VERSION_HEADERS, AnthropicMessages
 from .exchange import Address, Exchange
 from .extractive import Extractive
 from .openai_chat import OpenAIChat
+from .prices import load_prices
 from .upstream import Upstream, UpstreamError
 
 BUILTIN = "builtin:extractive"
@@ -89,6 +92,7 @@ class Registry:
     """The configured upstreams by name."""
 
     def __init__(self, upstreams: Sequence[Upstream], settings: Settings) -> None:
+        self.prices = load_prices(settings)
         self.upstreams = {upstream.name: upstream for upstream in upstreams}
         self.settings = settings
         self._listings: dict[str, _Listing] = {}
@@ -176,9 +180,17 @@ async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
         connect=settings.connect_seconds, read=settings.first_byte_seconds, write=60.0, pool=settings.total_seconds
     )
     limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=15.0)
-    client = httpx2.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
+    client = httpx2.AsyncClient(
+        verify=trusted(), timeout=timeout, limits=limits, follow_redirects=False, trust_env=False
+    )
     async with client:
         yield Registry(list(_upstreams(client, settings)), settings)
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates that upstreams are checked by; reading them takes longer than all else of a start."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def openai_addresses(settings: Settings) -> list[Address]:

@@ -1,0 +1,174 @@
+"""Store: replies that were paid for, kept for whoever asks for them again.
+
+In: a key (the hash of run, call and what was asked; see `flights.py`) and the reply that came. Out: that reply, word
+for word. Prompts are not in it, not even in part; only successful replies are.
+
+By default it is in memory: that outlives every crash of a client, which is what it is for. A file, which also outlives
+the server, is used only where `RLM_STORE_PATH` names one, for replies may quote private documents: it is readable by
+its owner alone, and what is dropped from it is overwritten. SQLite writes it ahead (WAL): a process killed at any
+point loses at most the reply it was about to keep. Old replies are dropped by age and by size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from rlm_core.errors import ConfigError
+from rlm_core.types import ModelUsage, Reply
+
+logger = logging.getLogger("rlm_server.store")
+T = TypeVar("T")
+APPLICATION_ID = 0x524C4D31  # "RLM1"
+ROW_BYTES = 100
+"""What a row takes besides its text."""
+BUSY_SECONDS = 5.0
+SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = ON;
+CREATE TABLE IF NOT EXISTS reply (number INTEGER PRIMARY KEY, key BLOB UNIQUE, at REAL, bytes INTEGER, text TEXT);
+"""
+
+
+class Store:
+    """The replies, behind one thread of its own.
+
+    Args:
+        path: the file, or `None` for memory.
+        max_bytes: most that is kept; the oldest go first.
+        max_seconds: how long a reply is kept.
+        clock: seconds since the epoch.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+
+    def __init__(
+        self, path: Path | None, *, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        table = self._thread.submit(_Table, path, max_bytes=max_bytes, max_seconds=max_seconds, clock=clock)
+        try:
+            self._table = table.result()
+        except ConfigError:
+            self._thread.shutdown()
+            raise
+
+    async def get(self, key: bytes) -> Reply | None:
+        """The reply kept under `key`, if there is one."""
+        return await self._do(lambda: self._table.get(key))
+
+    async def put(self, key: bytes, reply: Reply) -> None:
+        """Keep `reply`; it is safe from a kill of this process when this returns."""
+        await self._do(lambda: self._table.put(key, reply))
+
+    def close(self) -> None:
+        """Finish what is being written."""
+        self._thread.submit(self._table.close)
+        self._thread.shutdown()
+
+    async def _do(self, work: Callable[[], T]) -> T | None:
+        """A store that fails costs a repeated call at worst, so it fails nobody's request."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as fault:
+            logger.warning(json.dumps({"store": "failed", "fault": type(fault).__name__}))
+            return None
+
+
+def check_store(path: Path | None) -> None:
+    """Make the file of a store, or see that it can be used.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    if path is not None:
+        _Table(path, max_bytes=2**62, max_seconds=2**62, clock=time.time).close()
+
+
+class _Table:
+    """The replies, as one table; used by one thread."""
+
+    def __init__(self, path: Path | None, *, max_bytes: int, max_seconds: float, clock: Callable[[], float]) -> None:
+        self.max_bytes = max_bytes
+        self.max_seconds = max_seconds
+        self.clock = clock
+        self.rows = _connected(path)
+        (self.bytes,) = self.rows.execute("SELECT coalesce(sum(bytes), 0) FROM reply").fetchone()
+
+    def get(self, key: bytes) -> Reply | None:
+        found = self.rows.execute("SELECT at, text FROM reply WHERE key = ?", (key,)).fetchone()
+        if found is None or found[0] < self._oldest():
+            return None
+        return _reply(found[1])
+
+    def put(self, key: bytes, reply: Reply) -> None:
+        text = json.dumps(asdict(reply))
+        size = len(text) + ROW_BYTES
+        if size > self.max_bytes:
+            return
+        with self.rows:
+            self.rows.execute("BEGIN IMMEDIATE")
+            insert = "INSERT OR IGNORE INTO reply (key, at, bytes, text) VALUES (?, ?, ?, ?)"
+            self.bytes += size * self.rows.execute(insert, (key, self.clock(), size, text)).rowcount
+            self._trim()
+
+    def close(self) -> None:
+        self.rows.close()
+
+    def _trim(self) -> None:
+        """Drop the oldest replies until age and size are as allowed."""
+        while True:
+            row = self.rows.execute("SELECT number, at, bytes FROM reply ORDER BY number LIMIT 1").fetchone()
+            if row is None or (row[1] >= self._oldest() and self.bytes <= self.max_bytes):
+                return
+            self.rows.execute("DELETE FROM reply WHERE number = ?", row[:1])
+            self.bytes -= row[2]
+
+    def _oldest(self) -> float:
+        return self.clock() - self.max_seconds
+
+
+def _connected(path: Path | None) -> sqlite3.Connection:
+    try:
+        if path is None:
+            rows = sqlite3.connect(":memory:", isolation_level=None)
+        else:
+            _own(path)
+            rows = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+        _check_kind(rows)
+        rows.executescript(SCHEMA)
+    except (OSError, sqlite3.Error) as fault:
+        raise ConfigError(f"RLM_STORE_PATH: {path} cannot be used ({fault}). Choose another file.") from None
+    return rows
+
+
+def _own(path: Path) -> None:
+    """Make the file if need be, for its owner alone; SQLite gives its other files the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+
+
+def _check_kind(rows: sqlite3.Connection) -> None:
+    """Leave a database of someone else as it is."""
+    (kind,) = rows.execute("PRAGMA application_id").fetchone()
+    (tables,) = rows.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if kind != APPLICATION_ID and tables:
+        raise sqlite3.DatabaseError("it is a database of another program")
+    rows.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _reply(text: str) -> Reply:
+    fields = json.loads(text)
+    return Reply(fields["text"], fields["model"], ModelUsage(**fields["usage"]))
