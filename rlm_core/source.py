@@ -34,13 +34,15 @@ class TripleQuotes:
 
     def __init__(self) -> None:
         self.quote = ""
+        self._short = ""
 
     def feed(self, lines: Iterable[str]) -> None:
         for line in lines:
             self._line(line)
 
     def _line(self, line: str) -> None:
-        short = ""  # an ordinary quote never outlives its line
+        short = self._short
+        self._short = ""
         for found in _QUOTES.finditer(line):
             mark = found.group()
             if self.quote:
@@ -53,15 +55,18 @@ class TripleQuotes:
                 self.quote = mark
             elif mark[0] != "\\":
                 short = mark
+        if (len(line) - len(line.rstrip("\\"))) % 2:  # only a backslash at its end makes a quote outlive its line
+            self._short = short
 
 
-MAX_DEPTH = 90
-"""Deepest nesting of brackets that is given to the compiler here; deeper code exhausts the stack in WebAssembly."""
+MAX_LINKS = 1_000
+"""Most operators, calls, `elif`s and open brackets that may hang on one another in one expression. In WebAssembly the
+compiler exhausts the stack at a few times that many, and takes the interpreter with it."""
 
 
 def compiles(code: str) -> bool:
     """Whether `code` is Python; never raises, never warns."""
-    if _depth(code) > MAX_DEPTH:
+    if nests_too_deeply(code):
         return False
     try:
         with warnings.catch_warnings():
@@ -72,14 +77,50 @@ def compiles(code: str) -> bool:
     return True
 
 
-def _depth(code: str) -> int:
-    """Deepest nesting of brackets in `code`, or of unary operators in a row, whichever is more."""
-    depth = deepest = 0
-    for found in re.finditer(r"[(\[{]|[)\]}]|(?:[-+~]\s*){20,}|(?:\bnot\s+){20,}", code):
-        text = found.group()
-        depth += 1 if text in "([{" else -1 if text in ")]}" else 0
-        deepest = max(deepest, depth, len(text) if len(text) > 1 else 0)
-    return deepest
+_STRINGS = re.compile(
+    r"([A-Za-z]*)(?:\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|#[^\n]*",
+    re.DOTALL,
+)
+_LINKS = re.compile(r"\\\n|[(\[{]|[)\]}]|[,;\n]|[-+*/%@&|^~<>=.]+|\b(?:not|if|elif|lambda|and|or|in|is|await)\b")
+
+
+def nests_too_deeply(code: str) -> bool:
+    """Whether compiling `code` may exhaust the stack: more than `MAX_LINKS` links in one expression.
+
+    >>> nests_too_deeply("+".join(["1"] * 5_000)), nests_too_deeply(str([1] * 5_000))
+    (True, False)
+    """
+    if len(code) <= MAX_LINKS:
+        return False
+    bare = _STRINGS.sub(_without_text, code)
+    return bare.count("elif") > MAX_LINKS or _longest_chain(bare) > MAX_LINKS
+
+
+def _without_text(found: re.Match[str]) -> str:
+    """A string literal without its text: nothing, or for an f-string the expressions in it."""
+    prefix = (found.group(1) or "").lower()
+    return prefix + " ".join(re.findall(r"\{[^{}]*\}", found.group())) if "f" in prefix else prefix
+
+
+def _longest_chain(bare: str) -> int:
+    """Most links that hang on one another; a comma or the end of a statement starts a new chain."""
+    links, longest = [0], 0
+    total = 0
+    for found in _LINKS.finditer(bare):
+        mark = found.group()
+        if mark in ",;" or (mark == "\n" and len(links) == 1):
+            total -= links[-1]
+            links[-1] = 0
+        elif mark in ")]}":
+            total -= links.pop() if len(links) > 1 else 0
+        elif mark != "\n" and mark != "\\\n":
+            added = len(mark) if mark[0] in "-+~" else 1
+            links[-1] += added
+            total += added
+            longest = max(longest, total)
+        if mark in "([{":
+            links.append(0)
+    return longest
 
 
 def string_value(source: str) -> str | None:
@@ -91,7 +132,7 @@ def string_value(source: str) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            value = ast.literal_eval(source) if _depth(source) <= MAX_DEPTH else None
+            value = ast.literal_eval(source) if source[-1:] in ("'", '"') else None
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
     return value if isinstance(value, str) else None

@@ -1,0 +1,164 @@
+"""A hostile document gets nothing out, hangs nothing, and spoils nothing but its own run.
+
+Every snippet is run as model code: a scripted upstream, the real server, the real page, the real worker. Snippets that
+may end their run get one each; the others of a kind share one. `pytest tests/browser/attacks -k network` runs a kind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from . import (
+    snippets_files,
+    snippets_kill,
+    snippets_loop,
+    snippets_network,
+    snippets_page,
+    snippets_prompts,
+    snippets_resources,
+    snippets_storage,
+)
+from .arena import CONTEXT, TEXT_CONTEXT, Arena, Outcome, attacked_server, leaked, open_arena
+from .canary import Canary, canaries
+from .control import Control, open_control
+from .snippet import Snippet, fenced
+
+ALL: tuple[Snippet, ...] = (
+    *snippets_network.SNIPPETS,
+    *snippets_storage.SNIPPETS,
+    *snippets_page.SNIPPETS,
+    *snippets_loop.SNIPPETS,
+    *snippets_kill.SNIPPETS,
+    *snippets_resources.SNIPPETS,
+    *snippets_files.SNIPPETS,
+    *snippets_prompts.SNIPPETS,
+)
+TOGETHER = [snippet for snippet in ALL if not snippet.alone]
+ALONE = [snippet for snippet in ALL if snippet.alone]
+CONTROLS = [snippet for snippet in ALL if snippet.control]
+LEAST = 120
+GRACE_SECONDS = 10.0
+
+
+def names(snippets: list[Snippet]) -> list[Any]:
+    return [pytest.param(each, id=f"{each.kind}: {each.name}") for each in snippets]
+
+
+@pytest.fixture(scope="module")
+def canary() -> Iterator[Canary]:
+    with canaries() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def arena(browser: Browser, canary: Canary) -> Iterator[Arena]:
+    context = browser.new_context()
+    with attacked_server() as (url, upstream):
+        yield open_arena(context, url, upstream, canary)
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def control(browser: Browser, canary: Canary) -> Iterator[Control]:
+    with open_control(browser, canary) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def quiet_gap_ms(arena: Arena) -> float:
+    """The longest gap of the main thread in a harmless run, on this machine and under its load now."""
+    return longest_gap(calm_run(arena))
+
+
+@pytest.fixture(scope="module")
+def together(arena: Arena) -> dict[str, Outcome]:
+    """Name -> outcome, of all snippets that share a run; a run a kind."""
+    outcomes: dict[str, Outcome] = {}
+    for kind in dict.fromkeys(snippet.kind for snippet in TOGETHER):
+        snippets = [snippet for snippet in TOGETHER if snippet.kind == kind]
+        shared = arena.attack(snippets, _context(snippets[0]))
+        outcomes |= {outcome.snippet.name: outcome for outcome in shared}
+        check_books(arena, shared[0].run)
+    return outcomes
+
+
+def check_books(arena: Arena, run: Mapping[str, Any]) -> None:
+    """What the host tells of a run is the truth, whatever the worker said, and no secret went upstream."""
+    assert leaked(arena.bodies()) == []
+    assert arena.faults == []
+    assert run["ends"] == 1
+    assert run["finishedCalls"] <= run["calls"]
+    assert sum(used["calls"] for used in run["usage"].values()) <= run["calls"]
+    assert run["turns"] <= run["limit"]
+    assert arena.root_calls() <= run["limit"] + 1
+    assert "FORGED" not in str([run["usage"], run["detail"], run["told"]])
+
+
+def calm_run(arena: Arena) -> Mapping[str, Any]:
+    run = arena.run([fenced("print(len(context))"), fenced("print(llm_query('hi'))"), fenced("FINAL('calm')")])
+    assert run["answer"] == "calm"
+    return run
+
+
+def longest_gap(run: Mapping[str, Any]) -> float:
+    return max((ms for _, ms in run["gaps"]), default=0.0)
+
+
+def check_gap(arena: Arena, snippet: Snippet, gap_ms: float, quiet_gap_ms: float) -> None:
+    """The main thread was never busy for long; on a loaded machine the best of three counts, beside a harmless run."""
+    allowed = max(snippet.gap_ms, 2 * quiet_gap_ms)
+    for _ in range(2):
+        if gap_ms <= allowed:
+            return
+        allowed = max(allowed, 2 * longest_gap(calm_run(arena)))
+        run = arena.attack([snippet], _context(snippet))[0].run
+        gap_ms = min(gap_ms, longest_gap(run))
+    assert gap_ms <= allowed
+
+
+def _context(snippet: Snippet) -> object:
+    return CONTEXT if snippet.kind == "files" else TEXT_CONTEXT
+
+
+def test_there_are_enough_snippets_of_each_kind() -> None:
+    counts = Counter(snippet.kind for snippet in ALL)
+    assert len({snippet.name for snippet in ALL}) == len(ALL) >= LEAST
+    assert min(counts.values()) >= 15, counts
+
+
+@pytest.mark.parametrize("snippet", names(TOGETHER))
+def test_it_wins_nothing_and_the_next_block_works(together: dict[str, Outcome], snippet: Snippet) -> None:
+    assert together[snippet.name].wins() == []
+
+
+@pytest.mark.parametrize("snippet", names(TOGETHER))
+def test_the_page_answers_all_the_while(
+    arena: Arena, together: dict[str, Outcome], quiet_gap_ms: float, snippet: Snippet
+) -> None:
+    check_gap(arena, snippet, together[snippet.name].gap_ms, quiet_gap_ms)
+
+
+@pytest.mark.parametrize("snippet", names(ALONE))
+def test_it_ends_at_most_its_own_run(arena: Arena, quiet_gap_ms: float, snippet: Snippet) -> None:
+    outcome = arena.attack([snippet], _context(snippet))[0]
+    run = outcome.run
+    check_books(arena, run)
+    assert outcome.wins() == []
+    assert run["stoppedBy"] in snippet.ends
+    assert run["seconds"] <= dict(snippet.options).get("maxTimeout", 5_000) / 1_000 + GRACE_SECONDS
+    check_gap(arena, snippet, longest_gap(run), quiet_gap_ms)
+
+
+def test_after_all_of_them_a_run_works(arena: Arena) -> None:
+    calm_run(arena)
+
+
+@pytest.mark.parametrize("snippet", names(CONTROLS))
+def test_it_leaks_where_nothing_protects(control: Control, snippet: Snippet) -> None:
+    leaks, printed = control.leaks(snippet)
+    assert leaks, f"the suite is blind to this: {printed}"

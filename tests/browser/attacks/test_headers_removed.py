@@ -1,0 +1,141 @@
+"""With headers taken away one by one the level falls as described, and nothing runs below what was asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rlm_server.security import FIXED_HEADERS, WORKER_CSP
+
+from .arena import Arena, attacked_server, open_arena
+from .canary import canaries
+from .snippet import fenced
+from .snippets_network import SNIPPETS as NETWORK
+from .snippets_storage import SNIPPETS as STORAGE
+
+WORKER = r"/rlm/assets/worker\."
+PAGE = r"/$"
+EVERYWHERE = r"/"
+CSP = "Content-Security-Policy"
+NO_SANDBOX = WORKER_CSP.removeprefix("sandbox allow-scripts; ")
+FINISH = [fenced("print(llm_query('hi'))"), fenced("FINAL('done')")]
+ISOLATION = ("Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy", "Document-Isolation-Policy")
+
+
+class Changed:
+    """The app, with headers of the responses below some paths taken away (`None`) or replaced."""
+
+    def __init__(self, app: ASGIApp, paths: str, headers: dict[str, str | None]) -> None:
+        self.app = app
+        self.state = getattr(app, "state", None)
+        self._paths = re.compile(paths)
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_changed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._change(MutableHeaders(scope=message))
+            await send(message)
+
+        ours = scope["type"] == "http" and self._paths.match(scope["path"])
+        await self.app(scope, receive, send_changed if ours else send)
+
+    def _change(self, headers: MutableHeaders) -> None:
+        for name, value in self._headers.items():
+            del headers[name]
+            if value is not None:
+                headers[name] = value
+
+
+@contextmanager
+def changed(browser: Browser, paths: str, **headers: str | None) -> Iterator[Arena]:
+    """An arena before a server that changes `headers`, named with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    context = browser.new_context()
+    with canaries() as canary, attacked_server(lambda app: Changed(app, paths, named)) as (url, upstream):
+        yield open_arena(context, url, upstream, canary)
+        context.close()
+
+
+def without(*names: str) -> dict[str, str | None]:
+    return {name.replace("-", "_"): None for name in names}
+
+
+def notice(run: Any) -> str:
+    """What the trajectory says of the worker."""
+    assert run.get("error") is None, run["error"]
+    return next(line for line in run["log"].splitlines() if '"notice"' in line and "containment" in line)
+
+
+def test_with_all_headers_the_level_is_full(browser: Browser) -> None:
+    with changed(browser, "nothing") as arena:
+        assert "containment: full; channel: shared-memory" in notice(arena.run(FINISH))
+
+
+def test_without_the_workers_policy_nothing_runs_unless_weak_is_asked_for(browser: Browser) -> None:
+    with changed(browser, WORKER, **without(CSP)) as arena:
+        for asked in ({}, {"containment": "network"}, {"containment": "full"}):
+            refused = arena.run(FINISH, **asked)["error"]
+            assert refused["name"] == "ConfigError"
+            assert 'containment is "weak"' in refused["message"]
+        assert arena.upstream.seen == []
+        assert "containment: weak (" in notice(arena.run(FINISH, containment="weak"))
+
+
+def test_without_the_opaque_origin_the_level_is_network_and_full_is_refused(browser: Browser) -> None:
+    with changed(browser, WORKER, Content_Security_Policy=NO_SANDBOX) as arena:
+        assert "containment: network (" in notice(arena.run(FINISH))
+        refused = arena.run(FINISH, containment="full")["error"]
+        assert 'containment is "network"' in refused["message"]
+
+
+HOLES = (
+    "connect-src *",
+    "connect-src https:",
+    "connect-src data:",
+    "script-src 'wasm-unsafe-eval' 'unsafe-eval'",
+    "script-src 'wasm-unsafe-eval' data:",
+    "script-src 'wasm-unsafe-eval' https:",
+    "script-src 'wasm-unsafe-eval' 'self'",
+    "font-src *",
+    "worker-src data:",
+)
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_a_policy_with_a_hole_is_noticed(browser: Browser, hole: str) -> None:
+    rest = "" if hole.startswith("script-src") else "; script-src 'wasm-unsafe-eval'"
+    policy = f"sandbox allow-scripts; default-src 'none'; {hole}{rest}"
+    with changed(browser, WORKER, Content_Security_Policy=policy) as arena:
+        assert 'containment is "weak"' in arena.run(FINISH)["error"]["message"]
+
+
+def test_without_isolation_the_channel_is_jspi_and_attacks_still_win_nothing(browser: Browser) -> None:
+    with changed(browser, EVERYWHERE, **without(*ISOLATION)) as arena:
+        assert arena.page.evaluate("typeof SharedArrayBuffer") == "undefined"
+        told = notice(arena.run(FINISH))
+        assert "channel: jspi" in told
+        assert "containment: full" in told
+        snippets = [each for each in (*NETWORK, *STORAGE) if not each.alone]
+        outcomes = arena.attack(snippets)
+        assert {each.snippet.name: each.wins() for each in outcomes if each.wins()} == {}
+        assert outcomes[0].run["answer"] == "survived"
+
+
+@pytest.mark.parametrize("name", [*FIXED_HEADERS])
+def test_a_run_without_one_header_is_as_contained_or_refused_by_name(browser: Browser, name: str) -> None:
+    with changed(browser, EVERYWHERE, **without(name)) as arena:
+        run = arena.run(FINISH)
+        if run.get("error"):
+            assert run["error"]["name"] in ("ConfigError", "ChannelError")
+            assert len(run["error"]["message"]) > 20
+        else:
+            assert run["answer"] == "done"
+            assert "containment: full" in notice(run)
