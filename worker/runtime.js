@@ -2,10 +2,10 @@
 // Runtime: gets Pyodide's assets once per page, and boots workers from them.
 //
 // In: the folder of the assets. Out: a worker that is ready for one job, or an error that names the stage it hung in.
-// A later snapshot is one more asset here, and a later warm pool keeps what `bootWorker` gives: callers do not change.
+// Where a snapshot is kept, and which worker is ready before it is needed, are snapshot.js and pool.js.
 
 import { sharedMemory } from "./channel.js";
-import { channelError } from "./errors.js";
+import { channelError, protocolError } from "./errors.js";
 import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS } from "./protocol.js";
 import { mismatch } from "./schema.js";
 
@@ -14,8 +14,22 @@ import { mismatch } from "./schema.js";
  * @typedef {import("./protocol.js").Ready} Ready
  * @typedef {import("./protocol.js").ToHost} ToHost
  * @typedef {import("./protocol.js").Start | import("./protocol.js").ReplyPart} ToBootedWorker
- * @typedef {{workerUrl: string, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, lock: string}} Assets
  * @typedef {{channel: SharedArrayBuffer, interrupt: SharedArrayBuffer}} Memory
+ */
+
+/**
+ * What every worker boots from. `key` names this build, and what of the engine is frozen into its snapshots.
+ * @typedef {{key: string, workerUrl: string, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, lock: string}} Assets
+ */
+
+/**
+ * @typedef {object} BootOptions
+ * @property {number} [deadlineMs]
+ * @property {number} [memoryBytes] most memory of the interpreter
+ * @property {boolean} [shared] whether to use shared memory; by default, where it exists
+ * @property {ArrayBuffer | null} [snapshot] memory to start from
+ * @property {(stage: string) => void} [onStage]
+ * @property {AbortSignal} [signal] ends a boot under way
  */
 
 /**
@@ -28,6 +42,9 @@ import { mismatch } from "./schema.js";
  * @property {(listeners: {message: (message: ToHost) => void, lost: (why: string) => void}) => void} listen
  * @property {() => void} terminate
  */
+
+/** Why a worker is lost that did nothing itself: the browser or a developer ended it. */
+export const ENDED_OUTSIDE = "it was ended from outside";
 
 /** @type {Map<string, Promise<Assets>>} */
 const cache = new Map();
@@ -60,7 +77,12 @@ const fetchAssets = async (/** @type {string} */ base) => {
     bytes("core.zip"),
     get(url("pyodide-lock.json")).then((response) => response.text()),
   ]);
-  return { workerUrl: url("worker.js").href, wasm, stdlib, core, lock };
+  return { key: keyOf(files), workerUrl: url("worker.js").href, wasm, stdlib, core, lock };
+};
+
+const keyOf = (/** @type {Record<string, {sha256: string}>} */ files) => {
+  const hashes = Object.values(files).map(({ sha256 }) => sha256.slice(0, 16));
+  return ["Suspending" in WebAssembly ? "jspi" : "plain", ...hashes].join("-");
 };
 
 const get = async (/** @type {URL} */ url, /** @type {RequestInit} */ options = {}) => {
@@ -73,18 +95,39 @@ const get = async (/** @type {URL} */ url, /** @type {RequestInit} */ options = 
 
 /**
  * @param {Assets} assets
- * @param {object} [options]
- * @param {number} [options.deadlineMs]
- * @param {number} [options.memoryBytes] most memory of the interpreter
- * @param {boolean} [options.shared] whether to use shared memory; by default, where it exists
- * @param {(stage: string) => void} [options.onStage]
- * @param {AbortSignal} [options.signal] ends a boot under way
+ * @param {BootOptions} [options]
  * @returns {Promise<BootedWorker>}
  */
-export const bootWorker = (assets, options = {}) =>
+export const bootWorker = async (assets, options = {}) => {
+  const { said, ...worker } = await launch(assets, "run", options);
+  if (said.type !== "ready") throw protocolError(`${said.type} instead of ready.`);
+  return { ...worker, ready: said };
+};
+
+/**
+ * Boot a worker for its memory only: that of an interpreter with all of ours imported.
+ * @param {Assets} assets
+ * @param {BootOptions} [options]
+ * @returns {Promise<ArrayBuffer>}
+ */
+export const makeSnapshot = async (assets, options = {}) => {
+  const { said, terminate } = await launch(assets, "snapshot", { ...options, shared: false });
+  terminate();
+  if (said.type === "snapshot" && said.data instanceof ArrayBuffer) return said.data;
+  throw protocolError("a snapshot that is no ArrayBuffer.");
+};
+
+/**
+ * Start a worker and wait for the message that its purpose ends in.
+ * @param {Assets} assets
+ * @param {Boot["purpose"]} purpose
+ * @param {BootOptions} options
+ * @returns {Promise<Omit<BootedWorker, "ready"> & {said: ToHost}>}
+ */
+const launch = (assets, purpose, options) =>
   new Promise((resolve, reject) => {
     const { deadlineMs = BOOT_DEADLINE_MS, memoryBytes = MEMORY_BYTES, onStage = () => {}, signal } = options;
-    const { shared = typeof SharedArrayBuffer === "function" } = options;
+    const { shared = typeof SharedArrayBuffer === "function", snapshot = null } = options;
     const memory = shared ? sharedMemory() : null;
     const epoch = (epochs += 1);
     const link = openLink(assets.workerUrl, epoch);
@@ -108,15 +151,15 @@ export const bootWorker = (assets, options = {}) =>
       if (said.type === "stage") {
         stage = said.name;
         onStage(stage);
-      } else if (said.type === "ready") {
+      } else if (said.type === (purpose === "run" ? "ready" : "snapshot")) {
         settle();
-        resolve({ epoch, memory, ready: said, ...link });
+        resolve({ epoch, memory, said, ...link });
       } else fail(said.type === "failed" ? said.error : `unexpected message ${said.type}`);
     };
     link.listen({ message, lost: fail });
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
-    else link.boot(assets, memory, memoryBytes);
+    else link.boot(assets, { purpose, snapshot, memory, memory_bytes: memoryBytes });
   });
 
 /**
@@ -145,6 +188,7 @@ const openLink = (url, epoch) => {
     if (wrong === null) listeners.message(data);
     else lost(`the worker broke the protocol: ${wrong}`);
   };
+  port.addEventListener("close", () => lost(ENDED_OUTSIDE));
   port.onmessageerror = () => lost("a message of the worker cannot be read");
   worker.onmessageerror = () => lost("a message of the worker cannot be read");
   worker.onerror = (event) => {
@@ -156,15 +200,14 @@ const openLink = (url, epoch) => {
     listen: (/** @type {typeof listeners} */ next) => void (listeners = next),
     post: (/** @type {ToBootedWorker} */ message, /** @type {Transferable[]} */ transfer) =>
       port.postMessage(message, transfer),
-    boot(
-      /** @type {Assets} */ { wasm, stdlib, core, lock },
-      /** @type {Memory | null} */ memory,
-      /** @type {number} */ memory_bytes,
-    ) {
-      const channel = memory?.channel ?? null;
-      const interrupt = memory?.interrupt ?? null;
+    /**
+     * @param {Assets} assets
+     * @param {Pick<Boot, "purpose" | "snapshot" | "memory_bytes"> & {memory: Memory | null}} how
+     */
+    boot({ wasm, stdlib, core, lock }, { memory, ...how }) {
+      const { channel, interrupt } = memory ?? { channel: null, interrupt: null };
       /** @type {Boot} */
-      const message = { type: "boot", epoch, port: port2, wasm, stdlib, core, lock, channel, interrupt, memory_bytes };
+      const message = { type: "boot", epoch, port: port2, wasm, stdlib, core, lock, channel, interrupt, ...how };
       worker.postMessage(message, [port2]);
     },
   };

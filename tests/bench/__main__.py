@@ -1,0 +1,48 @@
+"""`python -m tests.bench [--quick]`: measure every row of the performance budget, and write results.json.
+
+The exit status is the number of rows that miss their budget. What is timed here is asserted in no test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+
+from tests.bench.curves import all_curves
+from tests.bench.lab import open_lab
+from tests.bench.relay import relay_rows
+from tests.bench.report import line_of, write_reports
+from tests.bench.rows import Row, all_rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer repetitions and shorter curves; under three minutes"
+    )
+    quick: bool = parser.parse_args().quick
+    began = time.perf_counter()
+    rows: list[Row] = []
+    with open_lab() as lab:
+        for row in all_rows(lab, quick=quick):
+            rows.append(row)
+            print(line_of(row), flush=True)
+        for row in relay_rows(lab.app, lab.site, count=100 if quick else 300):
+            rows.append(row)
+            print(line_of(row), flush=True)
+        curves = list(all_curves(lab, quick=quick))
+    load = os.getloadavg()[0]
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the end"
+    write_reports(rows, curves, machine=machine, quick=quick, seconds=time.perf_counter() - began)
+    missed = [row.what for row in rows if not row.ok]
+    print(f"{len(rows) - len(missed)} of {len(rows)} rows within budget in {time.perf_counter() - began:.0f} s")
+    for what in missed:
+        print(f"missed: {what}")
+    return min(len(missed), 100)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,282 @@
+"""Rows: each line of the performance budget as one measurement.
+
+In: an open `Lab` and how thorough to be. Out: `Row`s. A row that names a peer is a ratio, both sides measured in turn.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench.lab import HERE, ROOT, Lab
+from tests.bench.server import OPEN_WORKER
+
+PEERS = ROOT / "build" / "bench" / "peers"
+RLMS = "rlms==0.1.3"
+MB = 1_000_000
+HEAP = "import pyodide_js\nheap = lambda: pyodide_js._module.HEAP8.length\n"
+SUB_CALLS = """
+import time
+def once(n):
+    began = time.perf_counter()
+    for _ in range(n): llm_query('x')
+    return (time.perf_counter() - began) / n * 1000
+once(100)
+print(sorted(once({n}) for _ in range(5))[2])
+"""
+LINES = (
+    HEAP
+    + """
+import time
+before, began, lines = heap(), time.perf_counter(), 0
+with open(context) as file:
+    for line in file: lines += 1
+print(heap() - before, time.perf_counter() - began, lines)
+"""
+)
+BATCH = """
+import time
+began = time.perf_counter()
+replies = llm_batch([f'{number} {began}' for number in range(1000)], model='openai:wait-100')
+print(time.perf_counter() - began, len(replies))
+"""
+STOPS = {"in C": "sum(range(10**12))", "in Python": "while True: pass"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the budget. `budget` bounds `value`, or its ratio to `peer_value` where there is a peer."""
+
+    what: str
+    value: float
+    unit: str
+    budget: float
+    peer: str = ""
+    peer_value: float | None = None
+    note: str = ""
+
+    @property
+    def measured(self) -> float:
+        return self.value if self.peer_value is None else self.value / self.peer_value
+
+    @property
+    def ok(self) -> bool:
+        return self.measured <= self.budget
+
+
+def all_rows(lab: Lab, *, quick: bool) -> Iterator[Row]:
+    """Every row, in the order of the budget."""
+    lab.bench("prepare")
+    yield from ready_rows(lab, count=3 if quick else 7)
+    yield from call_rows(lab, count=200 if quick else 500)
+    yield from context_rows(lab, count=3 if quick else 5)
+    yield file_row(lab, 300 * MB if quick else 1000 * MB)
+    yield batch_row(lab, count=2 if quick else 5)
+    yield iteration_row(lab)
+    yield from child_rows(lab)
+    yield from stop_rows(lab, count=2 if quick else 5)
+    yield from gap_rows(lab, quick=quick)
+    yield from memory_rows(lab, runs=10 if quick else 50)
+    yield from install_rows(count=3 if quick else 7)
+
+
+def ready_rows(lab: Lab, *, count: int) -> Iterator[Row]:
+    lab.plain("ready", count=1)
+    lab.bench("ready", how=OPEN_WORKER, count=1)
+    ours, plain, opened, without = [], [], [], []
+    for _ in range(count):
+        ours += lab.bench("ready", how="kept", count=3)
+        plain += lab.plain("ready", count=1)
+        opened += lab.bench("ready", how=OPEN_WORKER, count=3)
+        without += lab.bench("ready", how="plain", count=1)
+    median = statistics.median
+    yield Row("worker ready, warm cache", median(ours), "ms", 0.25, "plain loadPyodide()", median(plain))
+    yield Row(
+        "worker ready without a snapshot (.pyc)", median(without), "ms", 0.8, "plain loadPyodide()", median(plain)
+    )
+    yield Row("containment: worker ready", median(ours), "ms", 1.1, "the same worker, open", median(opened))
+    first = []
+    for _ in range(count):
+        page = lab.fresh_page()
+        first.append(page.evaluate("() => bench.first()")["ms"])
+        page.close()
+    yield Row("first worker of a fresh page", median(first), "ms", 0.5, "plain loadPyodide()", median(plain))
+
+
+def call_rows(lab: Lab, *, count: int) -> Iterator[Row]:
+    ours, opened, raw, rlms = [], [], [], []
+    code = SUB_CALLS.format(n=count)
+    peer()
+    for _ in range(5):
+        ours.append(float(lab.printed([code])[0]))
+        raw.append(lab.plain("pingPong", count=1000))
+        opened.append(float(lab.printed([code], script=OPEN_WORKER)[0]))
+        rlms.append(peer())
+    median = statistics.median
+    yield Row("llm_query, instant model", median(ours), "ms", 0.5, "rlms LocalREPL", median(rlms))
+    yield Row("llm_query, instant model", median(ours), "ms", 2.0, "raw Atomics ping-pong", median(raw))
+    yield Row("containment: llm_query", median(ours), "ms", 1.1, "the same worker, open", median(opened))
+
+
+def peer() -> float:
+    """Milliseconds of one `llm_query` of `rlms`, which is installed on first use."""
+    if not PEERS.exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(PEERS), RLMS]
+        subprocess.run(pip, check=True)
+    command = [sys.executable, str(HERE / "peer_rlms.py")]
+    environment = {**os.environ, "PYTHONPATH": str(PEERS)}
+    return float(
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.split()[-1]
+    )
+
+
+def context_rows(lab: Lab, *, count: int) -> Iterator[Row]:
+    seconds, heaps = [], []
+    for _ in range(count):
+        small = lab.bench("context", bytes=1000)["times"][0]
+        large = lab.bench("context", bytes=100 * MB, blocks=[HEAP + "print(heap())"])
+        seconds.append((large["times"][0] - small) / 1000)
+        heaps.append(int(large["printed"][0]) / MB)
+    yield Row("100 MB of text as context", statistics.median(seconds), "s", 0.3)
+    yield Row("its peak heap, against the text", statistics.median(heaps) / 100, "x", 2.5)
+
+
+def file_row(lab: Lab, size: int) -> Row:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_lines(Path(folder, "lines.txt"), size)
+        choose(lab, path)
+        grown, seconds, lines = lab.bench("file", blocks=[LINES])["printed"][0].split()
+    assert int(lines) == size // 100
+    note = f"{size / MB:.0f} MB in {float(seconds):.1f} s"
+    return Row("a file read line by line, heap growth", int(grown) / MB, "MB", 64, note=note)
+
+
+def write_lines(path: Path, size: int) -> Path:
+    """A file of `size` bytes in lines of 100."""
+    part = (b"x" * 99 + b"\n") * 10_000
+    with path.open("wb") as file:
+        for _ in range(size // len(part)):
+            file.write(part)
+    return path
+
+
+def choose(lab: Lab, path: Path) -> None:
+    script = "document.body.append(Object.assign(document.createElement('input'), {type: 'file', id: 'bench-file'}))"
+    lab.page.evaluate(f"document.getElementById('bench-file') || {script}")
+    lab.page.set_input_files("#bench-file", path)
+
+
+def batch_row(lab: Lab, *, count: int) -> Row:
+    seconds = []
+    for _ in range(count):
+        took, replies = lab.bench("run", blocks=[BATCH])["printed"][0].split()
+        assert int(replies) == 1000
+        seconds.append(float(took))
+    return Row("llm_batch of 1,000, model of 100 ms, 64 at a time", statistics.median(seconds), "s", 1.15, "ideal", 1.6)
+
+
+def iteration_row(lab: Lab) -> Row:
+    times = lab.bench("converse", blocks=["pass"] * 60)["times"]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    return Row("an iteration's own cost", statistics.median(gaps[:20]), "ms", 2.0, note=f"the 60th: {gaps[-2]:.1f} ms")
+
+
+def child_rows(lab: Lab) -> Iterator[Row]:
+    single = []
+    for _ in range(3):
+        lab.bench("prepare")
+        single += lab.bench("children", count=1)["each"]
+    yield Row("a warm worker until its first root call", statistics.median(single) / 1000, "s", 0.4)
+    lab.bench("prepare")
+    four = lab.bench("children", count=4)
+    yield Row("four workers at once, until all asked", four["ms"] / 1000, "s", 4 * 0.4, note=f"{os.cpu_count()} cores")
+
+
+def stop_rows(lab: Lab, *, count: int) -> Iterator[Row]:
+    for where, block in STOPS.items():
+        times = []
+        for _ in range(count):
+            result = lab.bench("run", blocks=[block], stopAfter=300)
+            assert result["stoppedBy"] == "cancelled"
+            times.append(result["stopMs"] / 1000)
+        yield Row(f"stop, in a loop {where}", max(times), "s", 0.5)
+
+
+def gap_rows(lab: Lab, *, quick: bool) -> Iterator[Row]:
+    """The longest time that the page did not respond."""
+    many = 2_000 if quick else 10_000
+    megabytes = 10 if quick else 100
+    printing = f"for _ in range({megabytes}): print(('x' * 99 + '\\n') * 10_000)"
+    result = lab.bench("run", blocks=[printing], page=True, instant=True)
+    yield Row(f"page's longest pause, printing {megabytes} MB", result["gap"], "ms", 100)
+    result = lab.bench("run", blocks=[f"for _ in range({many}): llm_query('x')"], page=True, instant=True)
+    yield Row(f"page's longest pause, {many:,} sub-calls", result["gap"], "ms", 100)
+
+
+def memory_rows(lab: Lab, *, runs: int) -> Iterator[Row]:
+    """Resident memory of the browser's page processes, read while nothing runs."""
+    lab.bench("prepare")
+    before = settled_bytes(lab)
+    lab.bench("hold", count=4)
+    each = (settled_bytes(lab) - before) / 4 / MB
+    lab.bench("release")
+    yield Row("memory of a worker", each, "MB", 150)
+    for _ in range(5):
+        lab.bench("run", blocks=["pass"], instant=True)
+    early = settled_bytes(lab)
+    for _ in range(runs):
+        lab.bench("run", blocks=["pass"], instant=True)
+    late = settled_bytes(lab)
+    yield Row(f"memory of the tab after {runs} more runs", late / MB, "MB", 1.1, "after 5 runs", early / MB)
+
+
+def settled_bytes(lab: Lab) -> int:
+    """The least of some readings: ended workers give their memory back within seconds."""
+    readings = []
+    for _ in range(4):
+        lab.page.wait_for_timeout(1_000)
+        readings.append(lab.renderer_bytes())
+    return min(readings)
+
+
+def install_rows(*, count: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        build = [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "-w",
+            folder,
+            ".",
+        ]
+        subprocess.run(build, cwd=ROOT, check=True)
+        [wheel] = Path(folder).glob("*.whl")
+        yield Row("the wheel", wheel.stat().st_size / MB, "MB", 10)
+    with_it = [import_seconds("import rlm_server.app") for _ in range(count)]
+    bare = [import_seconds("pass") for _ in range(count)]
+    yield Row("import of the server", statistics.median(with_it) - statistics.median(bare), "s", 0.5)
+
+
+def import_seconds(code: str) -> float:
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'server'}"}
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    return time.perf_counter() - began
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    fields = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return {**fields, "measured": row.measured, "ok": row.ok}

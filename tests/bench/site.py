@@ -1,0 +1,79 @@
+"""The bench's own server, a process of its own: a page without protection, plain Pyodide, and a model of fixed speed.
+
+`python -m tests.bench.site` prints its URL. A model is named `wait-<milliseconds>`: it answers after that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+PYODIDE = Path(__file__).parents[2] / "node_modules" / "pyodide"
+ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
+DELTAS = 10
+
+
+async def page(request: Request) -> Response:
+    return HTMLResponse("<!doctype html><title>plain</title>", headers=ISOLATED)
+
+
+async def complete(request: Request) -> Response:
+    """The OpenAI chat dialect, streamed or not."""
+    body = await request.json()
+    seconds = int(body["model"].partition("-")[2]) / 1000
+    if body.get("stream"):
+        return StreamingResponse(deltas(seconds), media_type="text/event-stream")
+    await asyncio.sleep(seconds)
+    choice = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+    return JSONResponse({"model": body["model"], "choices": [choice], "usage": USAGE})
+
+
+async def deltas(seconds: float) -> AsyncIterator[str]:
+    for number in range(DELTAS if seconds else 1):
+        await asyncio.sleep(seconds / DELTAS)
+        yield event({"choices": [{"index": 0, "delta": {"content": f"{number} "}}]})
+    yield event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE})
+    yield "data: [DONE]\n\n"
+
+
+def event(value: object) -> str:
+    return f"data: {json.dumps(value)}\n\n"
+
+
+class Isolated(StaticFiles):
+    """Static files that a page with COEP may load."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers.update({"Cache-Control": "max-age=31536000", "Cross-Origin-Resource-Policy": "same-origin"})
+        response.headers.update(ISOLATED)
+        return response
+
+
+def main() -> None:
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Route("/v1/chat/completions", complete, methods=["POST"]),
+            Mount("/pyodide", Isolated(directory=PYODIDE)),
+        ]
+    )
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Snapshot and pool: workers start from kept memory, as contained and as fresh as any; what is broken is left aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.lab import code, printed, run
+
+TAKE = """async () => {
+  const [{takeWorker, prepareWorker}, {readSnapshot, keepSnapshot}, {loadAssets}] = await Promise.all([
+    import("/rlm/pool.js"), import("/rlm/snapshot.js"), import("/rlm/runtime.js"),
+  ]);
+  const base = new URL("/rlm/assets/", location.href).href;
+  const {key} = await loadAssets(base);
+  const take = async () => {
+    const worker = await takeWorker(base);
+    worker.terminate();
+    return {start: worker.start, epoch: worker.epoch, level: worker.ready.level};
+  };
+  SCRIPT
+}"""
+FINISH = code("FINAL('done')")
+
+
+def evaluate(page: Page, script: str) -> Any:
+    return page.evaluate(TAKE.replace("SCRIPT", script))
+
+
+def test_a_worker_from_a_snapshot_is_fully_contained(page: Page) -> None:
+    first, second, third = evaluate(
+        page, "const first = await take(); await prepareWorker(base); return [first, await take(), await take()];"
+    )
+    assert first["start"] == "no snapshot (none is made yet)"
+    assert [second["start"], third["start"]] == ["snapshot", "snapshot"]
+    assert [second["level"], third["level"]] == ["full", "full"]
+    assert len({first["epoch"], second["epoch"], third["epoch"]}) == 3
+
+
+def test_runs_from_the_same_snapshot_draw_different_random_numbers(page: Page) -> None:
+    evaluate(page, "await prepareWorker(base);")
+    draw = code("import random, uuid, tempfile\nprint(random.random(), random.Random().random(), uuid.uuid4())")
+    results = [run(page, [draw, FINISH]) for _ in range(2)]
+    assert all(any("start: snapshot" in event.get("text", "") for event in result["events"]) for result in results)
+    numbers = [number for result in results for number in printed(result).split()]
+    assert len(set(numbers)) == 6
+
+
+def test_the_next_page_starts_from_the_kept_snapshot(page: Page) -> None:
+    evaluate(page, "await prepareWorker(base);")
+    page.reload()
+    assert evaluate(page, "return (await take()).start;") == "snapshot"
+
+
+BROKEN = {
+    "damaged": "const cache = await caches.open('pyodide-rlm-snapshot'); const [at] = await cache.keys();"
+    "const {headers} = await cache.match(at); await cache.put(at, new Response('x', {headers}));",
+    "of another build": "const data = (await readSnapshot(key)).slice(); new Uint8Array(data)[20] ^= 1;"
+    "await keepSnapshot(key, data);",
+    "no snapshot at all": "await keepSnapshot(key, new ArrayBuffer(4096));",
+}
+WHY = {"damaged": "damaged", "of another build": "Snapshot build id mismatch", "no snapshot at all": "magic number"}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_snapshot_is_left_aside_and_the_run_says_so(page: Page, how: str) -> None:
+    evaluate(page, f"await prepareWorker(base); {BROKEN[how]}")
+    page.reload()
+    result = run(page, [FINISH])
+    assert result["answer"] == "done"
+    notices = [event["text"] for event in result["events"] if event["type"] == "notice"]
+    assert any("start: no snapshot" in text and WHY[how] in text for text in notices), notices
+    page.reload()
+    assert evaluate(page, "return (await take()).start;") == "no snapshot (none is made yet)"
+
+
+def test_a_snapshot_of_an_older_build_is_not_used(page: Page) -> None:
+    stale = "await prepareWorker(base); await keepSnapshot(`old-${key}`, await readSnapshot(key));"
+    evaluate(page, stale)
+    page.reload()
+    assert evaluate(page, "return (await take()).start;") == "no snapshot (none is made yet)"
+
+
+def test_modules_without_their_source_can_be_asked_for_it(shared_page: Page) -> None:
+    ask = """
+import inspect, json, linecache, traceback
+try:
+    inspect.getsource(json.dumps)
+except OSError:
+    print('no source')
+print(inspect.signature(json.dumps).parameters['indent'], bool(json.dumps.__doc__))
+print(repr(linecache.getline(json.__file__, 1)))
+try:
+    json.loads('{')
+except ValueError:
+    print(traceback.format_exc().splitlines()[-1].partition(':')[0])
+"""
+    shown = printed(run(shared_page, [code(ask), FINISH]))
+    assert shown == "no source\nindent=None True\n''\njson.decoder.JSONDecodeError\n"

@@ -1,0 +1,153 @@
+// @ts-check
+// Pool: gives each run a fresh worker, from a snapshot where there is one, and keeps one spare ready for the next.
+//
+// In: the folder of the assets. Out: a booted worker that no run has used; it is never given back. What goes wrong with
+// the snapshot or the spare never stops a run: the worker then starts plainly, and says why.
+
+import { bootWorker, loadAssets, makeSnapshot } from "./runtime.js";
+import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
+
+/**
+ * @typedef {import("./runtime.js").Assets} Assets
+ * @typedef {import("./runtime.js").BootedWorker} BootedWorker
+ * @typedef {import("./runtime.js").BootOptions} BootOptions
+ * @typedef {BootedWorker & {start: string}} StartedWorker `start` says what it was booted from
+ * @typedef {{data: ArrayBuffer | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
+ * @typedef {{assets: Assets, start: Promise<Start> | null, spare: Promise<StartedWorker | null> | null, timer: number}} Pool
+ */
+
+const REFILL_MS = 250;
+const MAKE_MS = 2_000;
+const SNAPSHOT_DEADLINE_MS = 15_000;
+const LEAST_DEVICE_GIB = 2;
+
+/** @type {Map<string, Pool>} */
+const pools = new Map();
+
+/**
+ * A worker for one run; the one function that gives booted workers.
+ * @param {string} base URL of the folder that holds manifest.json, with a slash at its end
+ * @param {BootOptions} [options]
+ * @returns {Promise<StartedWorker>}
+ */
+export const takeWorker = async (base, options = {}) => {
+  const pool = await poolOf(base);
+  const spare = isPlain(options) ? await takeSpare(pool) : null;
+  const worker = spare ?? (await boot(pool, options));
+  refillLater(pool);
+  return worker;
+};
+
+/**
+ * Have a spare ready before the first run.
+ * @param {string} base
+ */
+export const prepareWorker = async (base) => {
+  await refill(await poolOf(base));
+};
+
+const poolOf = async (/** @type {string} */ base) => {
+  const assets = await loadAssets(base);
+  const known = pools.get(assets.key);
+  if (known) return known;
+  /** @type {Pool} */
+  const pool = { assets, start: null, spare: null, timer: 0 };
+  pools.set(assets.key, pool);
+  return pool;
+};
+
+/** A spare is booted with the defaults; a run that wants something else gets its own. */
+const isPlain = (/** @type {BootOptions} */ { memoryBytes, shared, signal }) =>
+  memoryBytes === undefined && shared === undefined && !signal?.aborted;
+
+const takeSpare = (/** @type {Pool} */ pool) => {
+  const { spare } = pool;
+  pool.spare = null;
+  return spare;
+};
+
+/**
+ * @param {Pool} pool
+ * @param {BootOptions} options
+ * @returns {Promise<StartedWorker>}
+ */
+const boot = async (pool, options) => {
+  const { data, why } = await startOf(pool);
+  if (data !== null) {
+    try {
+      const worker = await bootWorker(pool.assets, { deadlineMs: SNAPSHOT_DEADLINE_MS, ...options, snapshot: data });
+      return { ...worker, start: "snapshot" };
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      await refuse(pool, messageOf(error));
+      return boot(pool, options);
+    }
+  }
+  return { ...(await bootWorker(pool.assets, options)), start: `no snapshot (${why})` };
+};
+
+/** The snapshot that is there already; none is made here, as a run waits. */
+const startOf = (/** @type {Pool} */ pool) => (pool.start ??= keptStart(pool.assets.key));
+
+/** @returns {Promise<Start>} */
+const keptStart = async (/** @type {string} */ key) => {
+  try {
+    return { data: await readSnapshot(key), why: "none is made yet", wanted: true };
+  } catch (error) {
+    return { data: null, why: messageOf(error), wanted: true };
+  }
+};
+
+/** Workers do not start from it: no more snapshots on this page, and the next page makes a new one. */
+const refuse = async (/** @type {Pool} */ pool, /** @type {string} */ why) => {
+  settle(pool, null, why);
+  await dropSnapshots();
+};
+
+// ------------------------------------------------------------------------------------------------- while nobody waits
+
+const refillLater = (/** @type {Pool} */ pool) => {
+  clearTimeout(pool.timer);
+  void startOf(pool).then(({ data }) => {
+    pool.timer = setTimeout(() => void refill(pool), data === null ? MAKE_MS : REFILL_MS);
+  });
+};
+
+const refill = async (/** @type {Pool} */ pool) => {
+  if (pool.spare !== null || isSmallDevice()) return;
+  await ensureSnapshot(pool);
+  pool.spare ??= boot(pool, {}).then((worker) => watched(pool, worker), () => null);
+  await pool.spare;
+};
+
+const isSmallDevice = () => Number(Reflect.get(navigator, "deviceMemory") ?? Infinity) < LEAST_DEVICE_GIB;
+
+/** Make the snapshot, once for a page: what fails then is said by the next worker. */
+const ensureSnapshot = async (/** @type {Pool} */ pool) => {
+  const { data, wanted } = await startOf(pool);
+  if (data !== null || !wanted) return;
+  settle(pool, null, "it is being made");
+  try {
+    settle(pool, await makeSnapshot(pool.assets), "");
+  } catch (error) {
+    settle(pool, null, messageOf(error));
+  }
+  const made = await startOf(pool);
+  if (made.data !== null) await keepSnapshot(pool.assets.key, made.data).catch(() => null); // then it lasts a page
+};
+
+const settle = (/** @type {Pool} */ pool, /** @type {ArrayBuffer | null} */ data, /** @type {string} */ why) => {
+  pool.start = Promise.resolve({ data, why, wanted: false });
+};
+
+/** A spare that dies is nobody's loss. */
+const watched = (/** @type {Pool} */ pool, /** @type {StartedWorker} */ worker) => {
+  const lost = () => {
+    worker.terminate();
+    pool.spare = null;
+  };
+  worker.listen({ message: lost, lost });
+  return worker;
+};
+
+const messageOf = (/** @type {unknown} */ error) => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,46 @@
+// @ts-check
+// Snapshot: the memory of a booted interpreter, made by the user's own browser and kept in its cache.
+//
+// In: the key of a build. Out: its snapshot, or null when there is none that is whole. It holds our code and Python's,
+// and nothing of a run. A page without a cache (insecure, or storage refused) makes its own, and keeps it while it lives.
+
+const CACHE = "pyodide-rlm-snapshot";
+const DIGEST = "X-Digest";
+
+const placeOf = (/** @type {string} */ key) => `https://snapshot.invalid/${key}`;
+
+/**
+ * @param {string} key
+ * @returns {Promise<ArrayBuffer | null>}
+ */
+export const readSnapshot = async (key) => {
+  const found = await (await openCache())?.match(placeOf(key));
+  if (!found) return null;
+  const data = await found.arrayBuffer();
+  if (found.headers.get(DIGEST) === (await digestOf(data))) return data;
+  await dropSnapshots();
+  throw new Error("the kept one was damaged");
+};
+
+/**
+ * Keep `data` for the next page, in place of what older builds left.
+ * @param {string} key
+ * @param {ArrayBuffer} data
+ */
+export const keepSnapshot = async (key, data) => {
+  const headers = { [DIGEST]: await digestOf(data) };
+  await dropSnapshots();
+  await (await openCache())?.put(placeOf(key), new Response(data, { headers }));
+};
+
+export const dropSnapshots = async () => {
+  if (typeof caches === "object") await caches.delete(CACHE);
+};
+
+const openCache = async () => (typeof caches === "object" ? caches.open(CACHE) : null);
+
+const digestOf = async (/** @type {ArrayBuffer} */ data) => {
+  if (typeof crypto.subtle !== "object") return "";
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+};
