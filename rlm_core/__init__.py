@@ -9,12 +9,14 @@ from .errors import (
     RLMError,
     RunCancelled,
     SubCallError,
+    ToolError,
 )
 from .events import Emit, Event
 from .job import Job
 from .limits import Limits
 from .provider import Provider
 from .run import answer, run
+from .session import Session
 from .trajectory import Recorder, Trajectory
 from .types import Message, ModelCall, ModelUsage, Observation, Reply, RunResult, Tool
 
@@ -38,8 +40,10 @@ __all__ = [
     "Reply",
     "RunCancelled",
     "RunResult",
+    "Session",
     "SubCallError",
     "Tool",
+    "ToolError",
     "Trajectory",
     "answer",
     "run",

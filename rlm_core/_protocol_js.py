@@ -39,7 +39,8 @@ def write() -> None:
 
 def source() -> str:
     """The text of `worker/protocol.js`."""
-    roots = [*_members("ToWorker"), *_members("ToHost"), protocol.CompleteRequest, types.RunResult, *events.EVENT_TYPES]
+    requests = [protocol.CompleteRequest, protocol.ChildRequest, protocol.ToolRequest]
+    roots = [*_members("ToWorker"), *_members("ToHost"), *requests, types.RunResult, *events.EVENT_TYPES]
     nested = _nested_classes(roots)
     parts = [
         HEADER,
@@ -56,7 +57,9 @@ def source() -> str:
         _schemas("MESSAGE_SCHEMAS", _members("ToHost")),
         _schemas("EVENT_SCHEMAS", events.EVENT_TYPES),
     ]
-    parts += [_one_schema("COMPLETE_SCHEMA", protocol.CompleteRequest), _one_schema("RESULT_SCHEMA", types.RunResult)]
+    named = zip(("COMPLETE_SCHEMA", "CHILD_SCHEMA", "TOOL_SCHEMA"), requests, strict=True)
+    parts += [_one_schema(name, request) for name, request in named]
+    parts += [_one_schema("RESULT_SCHEMA", types.RunResult)]
     return "\n".join(parts) + "\n"
 
 

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
+from . import shapes
 from .output import cut
 from .types import Json
 
@@ -23,6 +24,12 @@ LINE_CHARS = 240
 """Characters of one of its lines."""
 MAX_ITEMS = 12
 """Items of a list or keys of a dict that are shown."""
+HASHED_WHOLE = 16 << 20
+"""Characters or bytes up to which the fingerprint covers everything; what is larger is hashed in samples."""
+SAMPLES = 64
+SAMPLE_SIZE = 64 << 10
+COUNTED_CHARS = 32 << 20
+"""Characters in which lines are counted; beyond them the number is estimated."""
 
 _MAGIC = (
     (b"%PDF", "a PDF document"),
@@ -40,18 +47,52 @@ def describe(context: object) -> str:
     >>> describe("one\\ntwo")
     '`context` is a str of 7 characters in 2 lines. It begins:\\none\\ntwo'
     """
-    return cut(f"`context` is {_described(context)}", MAX_CHARS)
+    shape = _shape(context)
+    return cut(f"`context` is {_described(context)}", MAX_CHARS) + (f"\n{shape}" if shape else "")
+
+
+def _shape(context: object) -> str:
+    if isinstance(context, str):
+        return shapes.of_text(context)
+    if isinstance(context, bytes | bytearray):
+        return shapes.of_bytes(context)
+    return _shape_of_file(context) if isinstance(context, PurePath) else ""
+
+
+def _shape_of_file(path: PurePath) -> str:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(shapes.HEAD_CHARS + 1)
+            if head.startswith(b"PK\x03\x04"):
+                return shapes.of_archive(file)
+    except OSError:
+        return ""
+    return "" if b"\0" in head else shapes.of_text(head.decode("utf-8", "replace"))
 
 
 def fingerprint(context: object, *, name: str = "context") -> Mapping[str, Json]:
-    """What the log keeps of `context`: name, type, size and SHA-256 where it has bytes to hash; never its text."""
+    """What the log keeps of `context`: name, type, size and SHA-256 where it has bytes to hash; never its text.
+
+    Large text and bytes are hashed as `SAMPLES` pieces from beginning to end (`sha256_of_samples`): all of 100 MB would
+    keep the first question waiting for a second.
+    """
     facts: dict[str, Json] = {"name": name, "type": type(context).__name__}
-    data = _bytes(context)
     if isinstance(context, str | bytes | Sequence | Mapping):
         facts["size"] = len(context)
-    if data is not None:
+    if isinstance(context, str | bytes | bytearray) and len(context) > HASHED_WHOLE:
+        facts["sha256_of_samples"] = _hash_of_samples(context)
+    elif (data := _bytes(context)) is not None:
         facts["sha256"] = hashlib.sha256(data).hexdigest()
     return facts
+
+
+def _hash_of_samples(context: str | bytes | bytearray) -> str:
+    step = (len(context) - SAMPLE_SIZE) / (SAMPLES - 1)
+    hashed = hashlib.sha256()
+    for number in range(SAMPLES):
+        at = round(number * step)
+        hashed.update(_bytes(context[at : at + SAMPLE_SIZE]) or b"")
+    return hashed.hexdigest()
 
 
 def _bytes(context: object) -> bytes | None:
@@ -80,11 +121,19 @@ def _described(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    size = f"a str of {_count(len(text), 'character')} in {_count(text.count(chr(10)) + 1, 'line')}."
+    size = f"a str of {_count(len(text), 'character')} in {_lines(text)}."
     begin = _beginning(text)
-    if not text.strip():
+    if not text or text.isspace():
         return size
     return f"{size} It begins:\n{begin}" if len(text) <= BEGIN_CHARS else f"{size} It begins:\n{begin}\n..."
+
+
+def _lines(text: str) -> str:
+    """How many lines `text` has; about how many when it is large."""
+    counted = text.count("\n", 0, COUNTED_CHARS)
+    if len(text) <= COUNTED_CHARS:
+        return _count(counted + 1, "line")
+    return f"about {_count(round(counted * len(text) / COUNTED_CHARS), 'line')}"
 
 
 def _beginning(text: str) -> str:
@@ -105,10 +154,10 @@ def _file(path: PurePath) -> str:
     if size is None:
         return f"a pathlib.Path, {str(path)!r}, which cannot be read."
     kind = next((f"It looks like {kind}." for magic, kind in _MAGIC if head.startswith(magic)), "")
+    file = f"a pathlib.Path of a file of {_count(size, 'byte')}, {str(path)!r}, not loaded"
     if kind or b"\0" in head:
-        return f"a pathlib.Path of a file of {_count(size, 'byte')}, {str(path)!r}, not loaded. {kind}".rstrip()
-    begin = _beginning(head.decode("utf-8", "replace"))
-    return f"a pathlib.Path of a file of {_count(size, 'byte')}, {str(path)!r}, not loaded: read it in pieces. It begins:\n{begin}"
+        return f"{file}. {kind}".rstrip()
+    return f"{file}: read it in pieces. It begins:\n{_beginning(head.decode('utf-8', 'replace'))}"
 
 
 def _head(path: PurePath) -> tuple[bytes, int | None]:

@@ -8,7 +8,9 @@
       ChannelError                worker and host lost touch
       ProtocolError               malformed message: our bug
     SubCallError(RLMError)        raised INSIDE model code when a sub-call fails, so that the model can catch it
+    ToolError(RLMError)           raised INSIDE model code when a tool that it called fails
     StopRun(BaseException)        private: ends the model's block (final answer, spent limit); caught only by the REPL
+    BlockTimedOut(KeyboardInterrupt)  private: ends a block whose time is up; caught only by the REPL
 
 A fault in model code is data (`Observation.error`), not one of these.
 Every message says what happened, the numbers, and what to do.
@@ -89,7 +91,17 @@ class SubCallError(RLMError):
         self.errors = dict(errors or {})
 
 
-SubCallError.__module__ = "__main__"  # where model code finds it: tracebacks show it by its bare name
+class ToolError(RLMError):
+    """A tool failed; raised inside model code with the tool's own message."""
+
+
+SubCallError.__module__ = ToolError.__module__ = (
+    "__main__"  # where model code finds it: tracebacks show it by its bare name
+)
+
+
+class BlockTimedOut(KeyboardInterrupt):
+    """End the model's block now, as its time is up; the run goes on."""
 
 
 class StopRun(BaseException):

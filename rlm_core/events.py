@@ -123,6 +123,18 @@ class Notice(Stamp):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled(Stamp):
+    """Model code called a function of the host's: what it gave, or `error` when it failed."""
+
+    type: ClassVar[str] = "tool_called"
+    name: str
+    args: tuple[Json, ...] = ()
+    kwargs: Mapping[str, Json] = field(default_factory=dict)
+    result: Json = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Stamp):
     """A run is over. Fields as in `RunResult`."""
 
@@ -144,6 +156,7 @@ Event: TypeAlias = (
     | BlockFinished
     | IterationFinished
     | Notice
+    | ToolCalled
     | RunFinished
 )
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

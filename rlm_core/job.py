@@ -5,15 +5,15 @@ In: what the caller wants. Out: the same, checked before anything runs or is spe
 
 from __future__ import annotations
 
-import json
 import keyword
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from .errors import ConfigError
 from .limits import Limits
 from .repl import RESERVED
-from .types import Json, Tool
+from .types import Child, Json, PastBlock, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,11 @@ class Job:
         sub_model: model of sub-calls, `None` for the provider's default.
         limits: what the run may use.
         system_prompt: replaces the built-in instructions; what the REPL offers is told in any case.
-        tools: JSON values that model code finds under their names.
+        tools: JSON values and functions that model code finds under their names.
+        sub_tools: tools of child runs, `None` for the same.
+        path: place of the run in the tree, `()` for the root.
         contexts: fingerprints for the log; computed from `context` when empty.
+        past: blocks of this run that an earlier worker came to: recovery, see `PastBlock`.
 
     Raises:
         ConfigError: a value is impossible; the message names it.
@@ -41,30 +44,51 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     system_prompt: str | None = None
     tools: tuple[Tool, ...] = ()
+    sub_tools: tuple[Tool, ...] | None = None
+    path: tuple[int, ...] = ()
     contexts: tuple[Mapping[str, Json], ...] = ()
+    past: tuple[PastBlock, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.question, str) or not self.question.strip():
             raise ConfigError(f"the question must be text that is not empty, not {self.question!r}.")
-        for tool in self.tools:
-            _check_name(tool)
-        names = [tool.name for tool in self.tools]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ConfigError(f"two tools have the name {twice!r}; give each its own.")
+        _check_names(self.tools)
+        _check_names(self.sub_tools or ())
+
+    @property
+    def may_have_children(self) -> bool:
+        """Whether a child question becomes a child run, not a plain sub-call."""
+        return len(self.path) + 1 < self.limits.max_depth
+
+    def child(self, child: Child, number: int) -> Job:
+        """The job of this run's child `number`."""
+        return replace(
+            self,
+            question=child.question,
+            context=child.context,
+            model=child.model or self.model,
+            tools=self.tools if self.sub_tools is None else self.sub_tools,
+            path=(*self.path, number),
+            contexts=(),
+            past=(),
+        )
 
 
-def _check_name(tool: Tool) -> None:
-    name = tool.name
+_OF_SESSIONS = re.compile(r"(?:context|history)(?:_\d+)?")
+"""Names of the contexts and conversations of a session."""
+
+
+def _check_names(tools: Iterable[Tool]) -> None:
+    names = [tool.name for tool in tools]
+    for name in names:
+        _check_name(name)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two tools have the name {twice!r}; give each its own.")
+
+
+def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("__"):
         raise ConfigError(f"tool {name!r}: the name must be a Python identifier, as it becomes a variable.")
-    if name in RESERVED:
+    if name in RESERVED or _OF_SESSIONS.fullmatch(name):
         raise ConfigError(f"tool {name!r}: the name is reserved in the REPL; choose another.")
-
-
-def tool_value(tool: Tool) -> object:
-    """The tool's value as model code gets it: its own copy, as JSON gives it."""
-    try:
-        return json.loads(json.dumps(tool.value, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"tool {tool.name!r}: the value is not JSON: {error}.") from None

@@ -16,6 +16,9 @@ from .types import Message, Tool
 MAX_QUESTION_CHARS = 8_000
 """Characters of the question that the prompt shows; of a longer one it shows head and tail."""
 
+MAX_PARTIAL_CHARS = 1_000
+"""Characters of a child run's best partial answer that its parent's model is shown."""
+
 ROLE = """\
 You answer a question over a context that may be far larger than you can read. The context is not in this \
 conversation: it is the value of `context` in a Python REPL. You work by writing code. Each reply, write what you \
@@ -58,7 +61,12 @@ In the REPL, besides the Python standard library (re, json, csv, sqlite3, statis
 - `llm_query(prompt, model=None) -> str`: asks one sub-model.
 - `llm_batch(prompts, model=None) -> list[str]`: asks all prompts in parallel, replies in their order. Failed calls \
 raise `SubCallError` after all have finished; the exception (kept as `last_error`) has `.results`, None where a call \
-failed, and `.errors`, {index: why}: nothing that arrived is lost, ask again only what failed.
+failed, and `.errors`, {index: why}: nothing that arrived is lost, ask again only what failed. A tool that \
+fails raises `ToolError`.
+- `rlm_query(question, context=None, model=None) -> str`: for a question that itself needs code and many looks at its \
+data: another you, with a REPL of its own in which `context` is the value you pass (any value, of any size). \
+`rlm_batch(questions, context=None, model=None) -> list[str]`: several in parallel; an item may be a pair (question, \
+context). Where runs may nest no deeper, each is one plain llm_query over question and context.
 - `SHOW_VARS()`: your variables. `last_error`: the exception that ended your last failed block.
 There is no network, no keyboard, no threads and no pip; calls are synchronous, do not use `await`.
 
@@ -71,6 +79,17 @@ without code. In text FINAL takes plain words, which are not evaluated.\
 LAST_CALL = """\
 You have no iterations left: no more code will be run. From what you have seen so far, give the best answer you can, \
 in plain text. If something could not be checked, say what.\
+"""
+
+SUMMARIZE = """\
+This conversation nears the end of what you can read at once; it will be replaced by what you write now. Do not write \
+code. Sum it up for yourself, in full: what was asked, what you found and how sure it is, which variables of the REPL \
+hold what, what you tried that failed, and what is left to do.\
+"""
+
+GO_ON = """\
+The conversation before was replaced by your summary above. All variables of the REPL are still there, and `history` \
+holds every message of it, {"role": ..., "content": ...} each. Go on with the question.\
 """
 
 NOTHING_TO_DO = """\
@@ -104,11 +123,18 @@ FEW_LEFT = "{count} iteration{s} left."
 
 def system_prompt(role: str | None = None, tools: Iterable[Tool] = ()) -> str:
     """The system message: `role` (ours unless given), then what the REPL offers, then a line for each tool."""
-    lines = [f"- `{tool.name}`: {tool.description or 'a value'} ({_kind(tool)})" for tool in tools]
+    lines = [_tool_line(tool) for tool in tools]
     parts = [ROLE if role is None else role, FUNCTIONS]
     if lines:
         parts.append("\n".join(["Also bound in the REPL, for this question:", *lines]))
     return "\n\n".join(parts)
+
+
+def _tool_line(tool: Tool) -> str:
+    if callable(tool.value):
+        about = tool.description or "a function"
+        return f"- `{tool.name}(...)`: {about} (call it with JSON values; a failure raises `ToolError`)"
+    return f"- `{tool.name}`: {tool.description or 'a value'} ({_kind(tool)})"
 
 
 def _kind(tool: Tool) -> str:
@@ -146,6 +172,12 @@ def read_question(text: str) -> str:
     _, found, rest = text.partition("Question:\n")
     question, _, _ = rest.partition("\n\nContext:\n`context` ")
     return (question if found else text).strip()
+
+
+def child_failed(stopped_by: str, detail: str, partial: str) -> str:
+    """Why a child run has no final answer, with the beginning of the best that it had."""
+    best = f" The best it had: {cut(partial, MAX_PARTIAL_CHARS)}" if partial.strip() else ""
+    return f"the child run ended without a final answer ({stopped_by}): {detail}{best}"
 
 
 def few_left(left: int) -> str:

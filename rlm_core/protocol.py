@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, NewType, TypeAlias
 
 from .errors import ProtocolError
-from .types import CallKind, Json, Message
+from .types import CallKind, Json, Message, PastBlock
 
 # Shared memory: Int32 words [FUTEX, LENGTH], then the payload. The futex word is `(sequence << STATE_BITS) | state`.
 CHANNEL_BYTES = 1 << 20
@@ -25,6 +25,7 @@ PAYLOAD_OFFSET = 64
 CHUNK_BYTES = CHANNEL_BYTES - PAYLOAD_OFFSET
 FUTEX_WORD = 0
 LENGTH_WORD = 1
+REASON_WORD = 2
 STATE_BITS = 3
 SEQUENCE_MASK = (1 << 28) - 1
 
@@ -37,12 +38,18 @@ PROGRESS = 4
 INTERRUPTED = 5
 TIMED_OUT = 6
 
+# Why the worker is interrupted: the whole run is stopped, or the block's time is up.
+STOP_RUN = 0
+STOP_BLOCK = 1
+
 SIGINT = 2
 WAIT_SLICE_MS = 200
 SILENCE_MS = 150_000
 HEARTBEAT_MS = 5_000
 INTERRUPT_REPEAT_MS = 50
 STOP_GRACE_MS = 300
+BLOCK_GRACE_MS = 2_000
+MAX_DEATHS = 3
 BOOT_DEADLINE_MS = 60_000
 MEMORY_BYTES = 2 << 30
 OUTPUT_CHARS = 64 << 10
@@ -65,20 +72,26 @@ BlobData = NewType("BlobData", object)
 
 ContainmentLevel = Literal["full", "network", "weak"]
 Transport = Literal["shared-memory", "jspi"]
-ContextType = Literal["text", "json", "bytes", "file"]
+BootPurpose = Literal["run", "snapshot"]
+ContextType = Literal["text", "json", "bytes", "file", "pickle", "mounted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """First message, on the worker itself: all that the worker needs to start, because it can fetch nothing."""
+    """First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
+
+    A worker of purpose `snapshot` answers with the memory of its interpreter, and runs nothing.
+    """
 
     type: ClassVar[str] = "boot"
     epoch: int
+    purpose: BootPurpose
     port: MessagePort
     wasm: WebAssemblyModule
     stdlib: ArrayBuffer
     core: ArrayBuffer
     lock: str
+    snapshot: ArrayBuffer | None
     channel: SharedArrayBuffer | None
     interrupt: SharedArrayBuffer | None
     memory_bytes: int
@@ -86,16 +99,21 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class JobTool:
-    """A tool as data: it becomes a variable of the REPL and a line of the prompt."""
+    """A tool: it becomes a variable of the REPL and a line of the prompt. A `function` is the host's."""
 
     name: str
     description: str
     value: Json
+    function: bool
 
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """One value of the context. `data` is UTF-8 for `text` and `json`, a Blob for `file`: it is mounted, not copied."""
+    """One value of the context. `data` is UTF-8 for `text` and `json`, a Blob for `file`: it is mounted, not copied.
+
+    A child run gets one value from its parent (`text`, `bytes` or `pickle`), and the files of the root run `mounted`:
+    so paths to them are good in the child as well.
+    """
 
     name: str
     type: ContextType
@@ -104,7 +122,11 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class StartJob:
-    """What to run. `limits` are the fields of `Limits`."""
+    """What to run. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
+
+    `session` is the number of the question in its session, `None` where there is none: its files are mounted apart.
+    `past` is what an earlier worker of the same run came to, in order.
+    """
 
     question: str
     model: str | None
@@ -112,8 +134,11 @@ class StartJob:
     system_prompt: str | None
     limits: Mapping[str, Json]
     tools: tuple[JobTool, ...]
+    sub_tools: tuple[JobTool, ...] | None
     contexts: tuple[JobContext, ...]
     path: tuple[int, ...]
+    session: int | None
+    past: tuple[PastBlock, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,13 +184,23 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The memory of an interpreter that has all of ours imported and has seen no job: other workers start from it."""
+
+    type: ClassVar[str] = "snapshot"
+    epoch: int
+    data: ArrayBuffer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The worker waits for an answer; `body` is JSON text. One is outstanding at a time."""
+    """The worker waits for an answer; `body` is JSON text, `data` what goes beside it. One is outstanding at a time."""
 
     type: ClassVar[str] = "request"
     epoch: int
     sequence: int
     body: str
+    data: tuple[ArrayBuffer, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +241,7 @@ class Failed:
 
 
 ToWorker: TypeAlias = Boot | Start | ReplyPart
-ToHost: TypeAlias = Stage | Ready | Request | Ack | Events | Finished | Failed
+ToHost: TypeAlias = Stage | Ready | Snapshot | Request | Ack | Events | Finished | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +259,33 @@ class CompleteRequest:
     op: Literal["complete"] = "complete"
     kind: CallKind
     calls: tuple[RequestedCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedChild:
+    """One child run of a `child` request; what its context is. The bytes of the context are beside the request."""
+
+    question: str
+    model: str | None
+    context: Literal["none", "text", "bytes", "pickle"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildRequest:
+    """Body of a request: run these children. The reply is made of frames, as that of `complete`."""
+
+    op: Literal["child"] = "child"
+    children: tuple[RequestedChild, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRequest:
+    """Body of a request: call this function of the host. The reply is its result as JSON."""
+
+    op: Literal["tool"] = "tool"
+    name: str
+    args: tuple[Json, ...]
+    kwargs: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ In the worker it is the channel to the host; on CPython it may be any client; in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from .errors import ProviderError
-from .types import ModelCall, Reply
+from .types import Child, ModelCall, Reply
 
 
 class Provider(Protocol):
@@ -29,3 +29,8 @@ class Provider(Protocol):
             ChannelError: nothing can be answered any more.
         """
         ...
+
+
+StartChildren: TypeAlias = Callable[[Sequence[Child]], Sequence[Reply | ProviderError]]
+"""Runs child runs to their end, in parallel where it can, and returns what came of each in their order: a `Reply` with
+its final answer, or a `ProviderError` that says why there is none."""

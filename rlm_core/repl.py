@@ -12,6 +12,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import builtins
 import linecache
 import sys
 import time
@@ -22,9 +23,11 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from .errors import ConfigError, StopRun, SubCallError
+from .errors import BlockTimedOut, ConfigError, StopRun, SubCallError, ToolError
 from .faults import render
+from .hooks import way_back
 from .output import NoInput, Output, Stream, cut
+from .source import MAX_LINKS, nests_too_deeply
 from .types import Observation
 
 T = TypeVar("T")
@@ -38,7 +41,11 @@ RESERVED = (
     "llm_query",
     "llm_batch",
     "llm_query_batched",
+    "rlm_query",
+    "rlm_batch",
+    "rlm_query_batched",
     "SubCallError",
+    "ToolError",
 )
 """Names that are ours in every run; no tool may take one of them."""
 
@@ -60,16 +67,20 @@ class Repl:
     Args:
         context: the run's data, bound to `context`.
         max_chars: most characters kept of a block's output, of its value and of its traceback, each.
+        name: what tracebacks call its blocks: `<block 1>`.
 
     Attributes:
         final: the final answer, once model code has given one.
         interrupted: whether a `KeyboardInterrupt` ended a block: the user pressed stop.
+        timed_out: whether the last block was ended because its own time was up.
     """
 
-    def __init__(self, context: object = "", *, max_chars: int = 20_000) -> None:
+    def __init__(self, context: object = "", *, max_chars: int = 20_000, name: str = "block") -> None:
         self.final: str | None = None
         self.interrupted = False
+        self.timed_out = False
         self.max_chars = max_chars
+        self._name = name
         self._streams = Stream("<stdout>"), Stream("<stderr>")
         self._module = types.ModuleType("__main__")
         self.namespace: dict[str, Any] = self._module.__dict__
@@ -82,9 +93,22 @@ class Repl:
                 "context": context,
                 "answer": self._answer,
                 "SubCallError": SubCallError,
+                "ToolError": ToolError,
                 **_finishing_functions(self),
             }
         )
+
+    def begin(self, context: object) -> None:
+        """Be ready for another question, over `context`: no answer yet, and all that is bound stays bound."""
+        self.final = None
+        self.interrupted = False
+        self._answer.update(content="", ready=False)
+        self.rebind({"context": context})
+
+    def rebind(self, names: Mapping[str, object]) -> None:
+        """Bind reserved names anew, whether they are taken or not."""
+        self._reserved.update(names)
+        self.namespace.update(names)
 
     def reserve(self, names: Mapping[str, object]) -> None:
         """Bind `names`, now and again after each block that rebinds or deletes them.
@@ -108,6 +132,7 @@ class Repl:
         >>> Repl().execute("print('hi')\\n6 * 7").value
         '42'
         """
+        self.timed_out = False
         filename = self._register(code)
         output = Output(self.max_chars, on_output)
         started = time.perf_counter()
@@ -194,12 +219,14 @@ class Repl:
     def _register(self, code: str) -> str:
         """Give the block a file name under which tracebacks and `inspect` find its source."""
         self._blocks += 1
-        filename = f"<block {self._blocks}>"
+        filename = f"<{self._name} {self._blocks}>"
         linecache.cache[filename] = (len(code), None, f"{code}\n".splitlines(keepends=True), filename)
         return filename
 
     def _evaluate(self, code: str, filename: str) -> str | None:
         """Parse, compile, run; the `repr` of the last expression's value is returned, if there is one to show."""
+        if nests_too_deeply(code):
+            raise SyntaxError(f"more than {MAX_LINKS:,} links in one expression: build the value in a loop instead")
         tree = ast.parse(code, filename)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         body = self._compiled(tree, filename, "exec")
@@ -216,10 +243,17 @@ class Repl:
 
     def _guarded(self, action: Callable[[], T]) -> tuple[T | None, str | None]:
         """Do what runs model code; return its result, or the text of the exception that ended it."""
+        put_back = way_back()
         try:
-            return action(), None
+            try:
+                return action(), None
+            finally:
+                put_back()
         except StopRun:
             return None, None  # a final answer or a spent limit: run.py decides what happens next
+        except BlockTimedOut as stopped:
+            self.timed_out = True
+            return None, str(stopped)
         except KeyboardInterrupt:
             self.interrupted = True
             return None, "KeyboardInterrupt: the run was stopped."
@@ -262,15 +296,13 @@ class Repl:
         """Be `__main__`, with our streams; afterwards the interpreter is as it was, whatever the block did to it."""
         with ExitStack() as stack:
             stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
-            stack.callback(sys.settrace, sys.gettrace())
-            stack.callback(sys.setprofile, sys.getprofile())
             stack.callback(setattr, sys, "unraisablehook", sys.unraisablehook)
             stack.callback(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
             stack.enter_context(_own_streams(*self._streams, output))
             stack.enter_context(_warnings_shown())
             sys.unraisablehook = sys.__unraisablehook__
             sys.modules["__main__"] = self._module
-            self.namespace["__name__"] = "__main__"
+            self.namespace.update(__name__="__main__", __builtins__=builtins)
             yield
 
 

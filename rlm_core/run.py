@@ -7,16 +7,20 @@ question + context -> root call -> reply -> code blocks -> REPL (-> sub-calls) -
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
 from typing import cast
 
 from . import prompts
+from .compact import OPENING, compacted, request, tokens
 from .contexts import fingerprint
 from .errors import ChannelError, LimitReached, ProviderError, RunCancelled
 from .events import (
     BlockFinished,
     BlockStarted,
     Emit,
+    Event,
     IterationFinished,
     IterationStarted,
     Notice,
@@ -26,15 +30,16 @@ from .events import (
     ignore,
 )
 from .finish import Verdict, last_answer, verdict
-from .job import Job, tool_value
+from .job import Job
 from .limits import Budget, Limits
 from .observe import to_message
 from .parse import parse
-from .provider import Provider
-from .repl import Repl
+from .provider import Provider, StartChildren
+from .session import Session, as_dicts
 from .subcalls import SubCalls, complete
-from .trajectory import recorded
-from .types import CodeBlock, Message, ModelCall, Observation, RunResult, StoppedBy, Tool
+from .tools import bound, told
+from .trajectory import Recorded, recorded
+from .types import Child, CodeBlock, Message, ModelCall, ModelUsage, Observation, Reply, RunResult, StoppedBy, Tool
 
 
 def run(
@@ -47,6 +52,8 @@ def run(
     limits: Limits | None = None,
     system_prompt: str | None = None,
     tools: Sequence[Tool] = (),
+    sub_tools: Sequence[Tool] | None = None,
+    session: Session | None = None,
     emit: Emit = ignore,
 ) -> RunResult:
     """Answer `question` over `context`; the model's code runs in this very process, unsandboxed.
@@ -58,7 +65,9 @@ def run(
         model: root model; `sub_model`: model of sub-calls; `None` is the provider's default.
         limits: what the run may use; `Limits()` unless given.
         system_prompt: replaces the built-in instructions.
-        tools: JSON values that model code finds under their names.
+        tools: JSON values and functions that model code finds under their names.
+        sub_tools: tools of child runs; the same unless given.
+        session: where this is one of several questions over one REPL.
         emit: takes every event of the run, calls included.
 
     Raises:
@@ -72,15 +81,34 @@ def run(
         limits=limits or Limits(),
         system_prompt=system_prompt,
         tools=tuple(tools),
+        sub_tools=None if sub_tools is None else tuple(sub_tools),
     )
-    return answer(job, provider=recorded(provider, emit), emit=emit)
+    return _run_here(job, recorded(provider, emit), emit, Budget(job.limits), session)
 
 
-def answer(job: Job, *, provider: Provider, emit: Emit = ignore) -> RunResult:
-    """Do the whole run of `job`; the result tells how it ended."""
-    loop = _Loop(job, provider, emit)
+def answer(
+    job: Job,
+    *,
+    provider: Provider,
+    emit: Emit = ignore,
+    start_children: StartChildren | None = None,
+    budget: Budget | None = None,
+    session: Session | None = None,
+) -> RunResult:
+    """Do the whole run of `job`; the result tells how it ended.
+
+    Args:
+        job: what to do.
+        provider: answers the model calls.
+        emit: takes every event but those of calls.
+        start_children: runs child runs, where `job` may have any; without it child questions are plain sub-calls.
+        budget: what the run counts on; its own unless given.
+        session: where the REPL outlives the run.
+    """
+    loop = _Loop(job, provider, emit, start_children, budget or Budget(job.limits), session or Session())
     emit(loop.started())
     final, stopped_by, detail = loop.to_the_end()
+    loop.session.end(job.question, final, loop.history)
     result = RunResult(final, loop.budget.iterations, loop.budget.seconds, loop.budget.usage, stopped_by, detail)
     emit(
         RunFinished(
@@ -90,23 +118,82 @@ def answer(job: Job, *, provider: Provider, emit: Emit = ignore) -> RunResult:
     return result
 
 
+def _run_here(job: Job, provider: Recorded, emit: Emit, budget: Budget, session: Session | None = None) -> RunResult:
+    """A run whose child runs are run in this process too, one after another."""
+    numbers = count()
+
+    def start(child: Child) -> Reply | ProviderError:
+        below = job.child(child, next(numbers))
+        there = partial(_emit_at, below.path, emit)
+        return _child_outcome(_run_here(below, provider.for_child(there), there, budget.child()), budget)
+
+    def start_children(children: Sequence[Child]) -> list[Reply | ProviderError]:
+        return [start(child) for child in children]
+
+    own = dataclasses.replace(job, tools=tuple(told(tool, emit) for tool in job.tools))
+    return answer(own, provider=provider, emit=emit, start_children=start_children, budget=budget, session=session)
+
+
+def _emit_at(path: tuple[int, ...], emit: Emit, event: Event) -> None:
+    """Emit `event` of the run at `path`; one of a run below it has its own path already."""
+    emit(dataclasses.replace(event, path=event.path or path))
+
+
+def _child_outcome(result: RunResult, budget: Budget) -> Reply | ProviderError:
+    """What the parent gets of a child run; what ends the whole tree is raised.
+
+    Raises:
+        LimitReached: a limit of the tree is reached.
+        RunCancelled: the user pressed stop.
+    """
+    if result.stopped_by == "cancelled":
+        raise RunCancelled("The run was stopped.")
+    if budget.root.reached is not None:
+        raise budget.root.reached
+    if result.stopped_by == "final_answer":
+        return Reply(result.answer, usage=ModelUsage())
+    return ProviderError(prompts.child_failed(result.stopped_by, result.detail, result.answer))
+
+
+def _block_name(job: Job) -> str:
+    """What tracebacks call the blocks of a run: each REPL of the process needs its own names."""
+    return " ".join(["block", ".".join(map(str, job.path))]).strip() + ":" * bool(job.path)
+
+
 class _Loop:
     """One run: its conversation, its REPL and its budget."""
 
-    def __init__(self, job: Job, provider: Provider, emit: Emit) -> None:
+    def __init__(
+        self,
+        job: Job,
+        provider: Provider,
+        emit: Emit,
+        start_children: StartChildren | None,
+        budget: Budget,
+        session: Session,
+    ) -> None:
         self.job = job
         self.provider = provider
         self.emit = emit
-        self.budget = Budget(job.limits)
-        self.context = job.question if job.context is None else job.context
-        self.repl = Repl(self.context, max_chars=job.limits.max_output_chars)
+        self.budget = budget
+        self.session = session
+        max_chars = job.limits.max_output_chars
+        self.repl = session.begin(job.context, job.question, max_chars=max_chars, name=_block_name(job))
+        self.context = self.repl.namespace["context"]
         self.subcalls = SubCalls(
-            provider, model=job.sub_model, budget=self.budget, check_running=self.repl.check_running
+            provider,
+            model=job.sub_model,
+            budget=self.budget,
+            check_running=self.repl.check_running,
+            start_children=start_children if job.may_have_children else None,
         )
-        self.repl.reserve(self.subcalls.functions())
-        self.repl.reserve({tool.name: tool_value(tool) for tool in job.tools})
+        self.repl.rebind(self.subcalls.functions())
+        self.repl.rebind({tool.name: bound(tool, self.subcalls.calling) for tool in job.tools})
         self.messages = self._opening()
+        self.history = as_dicts(self.messages)
+        self.tokens = tokens(self.messages)
         self.unconfirmed = ""
+        self.past = {(past.iteration, past.block): past for past in job.past}
 
     def to_the_end(self) -> tuple[str, StoppedBy, str]:
         """Iterate until something ends the run; return the answer, what ended it, and a sentence about that."""
@@ -126,6 +213,7 @@ class _Loop:
         while True:
             iteration = self.budget.begin_iteration()
             self.emit(IterationStarted(iteration=iteration))
+            self._compact_when_full()
             reply = self._ask()
             parsed = parse(reply)
             observations = self._execute(iteration, parsed.blocks)
@@ -144,7 +232,25 @@ class _Loop:
         if isinstance(outcome, ProviderError):
             raise outcome
         self.budget.add_usage(outcome.model or self.job.model or "default", outcome.usage)
+        self.tokens = max(outcome.usage.input_tokens + outcome.usage.output_tokens, tokens(self.messages))
         return outcome.text
+
+    def _compact_when_full(self) -> None:
+        """Replace the conversation by a summary of it when it takes its share of the model's window."""
+        limits = self.job.limits
+        full = limits.compact_at is not None and self.tokens >= limits.compact_at * limits.window_tokens
+        if not full or len(self.messages) <= OPENING:
+            return
+        self.budget.begin_sub_calls(1)
+        outcome = complete(self.provider, [ModelCall(request(self.messages), self.job.model, "sub")])[0]
+        if isinstance(outcome, ProviderError) or not outcome.text.strip():
+            self.emit(Notice(text=f"The conversation could not be summed up, and goes on in full: {outcome}"))
+            return
+        self.budget.add_usage(outcome.model or self.job.model or "default", outcome.usage)
+        self.messages = compacted(self.messages, outcome.text)
+        self.emit(Notice(text=f"The conversation of about {self.tokens:,} tokens was replaced by a summary."))
+        self.tokens = tokens(self.messages)
+        self.repl.rebind({"history": self.history})
 
     def _execute(self, iteration: int, blocks: Sequence[CodeBlock]) -> list[Observation]:
         """Run the blocks in order, up to one that ends the run."""
@@ -155,13 +261,21 @@ class _Loop:
             def show(text: str, number: int = number) -> None:
                 self.emit(Output(iteration=iteration, block=number, text=text))
 
-            observation = self.repl.execute(block.code, on_output=show)
+            observation = self._observed(iteration, number, block, show)
             observations.append(observation)
             partial = self.repl.partial or None
             self.emit(BlockFinished(iteration=iteration, block=number, observation=observation, partial=partial))
-            if self._is_over():
+            if self._is_over() or self.repl.timed_out:
                 break
         return observations
+
+    def _observed(self, iteration: int, number: int, block: CodeBlock, show: Callable[[str], None]) -> Observation:
+        """Run one block; of one that ran before, in a worker that is gone, the model sees what was observed then."""
+        past = self.past.pop((iteration, number), None)
+        if past is not None and past.lost:
+            return past.observation
+        observation = self.repl.execute(block.code, on_output=show)
+        return observation if past is None else past.observation
 
     def _is_over(self) -> bool:
         return self.repl.final is not None or self.repl.interrupted or self.subcalls.ending is not None
@@ -179,7 +293,10 @@ class _Loop:
         left = self.job.limits.max_iterations - self.budget.iterations
         notes = (found.correction, prompts.few_left(left) if left else "")
         shown = to_message(observations, max_chars=self.job.limits.max_output_chars, notes=notes)
-        self.messages += [Message("assistant", (reply.strip() and reply) or "(empty reply)"), shown]
+        turn = [Message("assistant", (reply.strip() and reply) or "(empty reply)"), shown]
+        self.messages += turn
+        self.history += as_dicts(turn)
+        self.tokens += tokens([shown])
 
     def _out_of(self, limit: LimitReached) -> tuple[str, StoppedBy, str]:
         """A limit is spent: when it is the iterations, the model is asked once more for the best answer it has."""
@@ -204,7 +321,8 @@ class _Loop:
         question = self.job.question
         if len(question) > prompts.MAX_QUESTION_CHARS:
             self.repl.namespace["question"] = question
-        description = prompts.describe(self.context)
+        earlier = self.session.told()
+        description = prompts.describe(self.context) + (f"\n\n{earlier}" if earlier else "")
         first = prompts.first_message(question, description, max_iterations=self.job.limits.max_iterations)
         return [Message("system", prompts.system_prompt(self.job.system_prompt, self.job.tools)), first]
 

@@ -1,18 +1,21 @@
-"""Sub-calls: the functions by which model code asks models.
+"""Sub-calls: the functions by which model code asks models and starts child runs.
 
 In: a prompt or a list of them. Out: replies as text; a failure raises `SubCallError` in the model's code, never text
 that looks like a reply. A batch is one request: whoever answers it does the calls in parallel. What ends the run (a
 spent limit, a stop, a lost channel) is kept in `SubCalls.ending`, so that model code cannot lose it by catching it.
+How a child run is made is not known here: that is the `start_children` that is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from .errors import ProtocolError, ProviderError, RLMError, RunCancelled, StopRun, SubCallError
+from .errors import BlockTimedOut, ProtocolError, ProviderError, RLMError, RunCancelled, StopRun, SubCallError
 from .limits import Budget
-from .provider import Provider
-from .types import Message, ModelCall, Reply
+from .provider import Provider, StartChildren
+from .types import Child, Message, ModelCall, Reply
 
 MAX_MODEL_NAME = 200
 """Characters of the longest model name; more than that is text that was meant for the prompt."""
@@ -26,29 +29,37 @@ class SubCalls:
         model: asked when model code names no other; `None` is the provider's default.
         budget: counts what they use.
         check_running: raises `StopRun` when the run has its final answer.
+        start_children: runs child runs; `None` where there are none: then child questions are plain sub-calls.
 
     Attributes:
         ending: what ended the run during a sub-call, or `None`.
     """
 
     def __init__(
-        self, provider: Provider, *, model: str | None, budget: Budget, check_running: Callable[[], None]
+        self,
+        provider: Provider,
+        *,
+        model: str | None,
+        budget: Budget,
+        check_running: Callable[[], None],
+        start_children: StartChildren | None = None,
     ) -> None:
         self.ending: RLMError | None = None
         self._provider = provider
         self._model = model
         self._budget = budget
         self._check_running = check_running
+        self._start_children = start_children
 
     def functions(self) -> Mapping[str, Callable[..., object]]:
-        """Name in the REPL -> function. `rlm_query` and `rlm_batch` will stand here too."""
+        """Name in the REPL -> function."""
+        return {**self._model_functions(), **self._child_functions()}
+
+    def _model_functions(self) -> Mapping[str, Callable[..., object]]:
 
         def llm_query(prompt: str, model: str | None = None) -> str:
             """Ask a sub-model; it sees only `prompt`. Raises SubCallError when the call failed."""
-            outcome = self._complete([_prompt(prompt, "llm_query(prompt)")], _model_name(model))[0]
-            if isinstance(outcome, ProviderError):
-                raise SubCallError(f"the sub-call failed: {outcome}", results=[None], errors={0: str(outcome)})
-            return outcome.text
+            return _text_or_error(self._complete([_prompt(prompt, "llm_query(prompt)")], _model_name(model))[0])
 
         def llm_batch(prompts: Iterable[str], model: str | None = None) -> list[str]:
             """Ask a sub-model all `prompts` in parallel; replies in their order. Raises SubCallError when calls failed,
@@ -57,26 +68,61 @@ class SubCalls:
 
         return {"llm_query": llm_query, "llm_batch": llm_batch, "llm_query_batched": llm_batch}
 
+    def _child_functions(self) -> Mapping[str, Callable[..., object]]:
+        def rlm_query(question: str, context: object = None, model: str | None = None) -> str:
+            """Answer `question` over `context` by a child run with a REPL of its own, where `context` is bound; without
+            a context the question is the context too. Raises SubCallError when it ends without an answer."""
+            child = _child((question, context), _model_name(model), "rlm_query(question)")
+            return _text_or_error(self._children([child])[0])
+
+        def rlm_batch(questions: Iterable[object], context: object = None, model: str | None = None) -> list[str]:
+            """Answer all `questions` by child runs in parallel, answers in their order; an item is a question, asked
+            over `context`, or a pair (question, context). Raises SubCallError as llm_batch does."""
+            return _all_or_error(self._children(_children(questions, context, _model_name(model))))
+
+        return {"rlm_query": rlm_query, "rlm_batch": rlm_batch, "rlm_query_batched": rlm_batch}
+
     def _complete(self, prompts: list[str], model: str | None) -> Sequence[Reply | ProviderError]:
+        self._check_lengths(prompts)
+        calls = [ModelCall((Message("user", prompt),), model or self._model, "sub") for prompt in prompts]
+        with self.calling(len(calls)):
+            outcomes = complete(self._provider, calls) if calls else []
+        for call, outcome in zip(calls, outcomes, strict=True):
+            if isinstance(outcome, Reply):
+                self._budget.add_usage(outcome.model or call.model or "default", outcome.usage)
+        return outcomes
+
+    def _children(self, children: Sequence[Child]) -> Sequence[Reply | ProviderError]:
+        """Run them to their end; where runs may nest no deeper, ask each as a plain sub-call."""
+        if self._start_children is None:
+            return self._complete([_as_prompt(child) for child in children], children[0].model if children else None)
+        with self.calling(len(children)):
+            return self._start_children(children) if children else []
+
+    @contextmanager
+    def calling(self, sub_calls: int = 0) -> Iterator[None]:
+        """Around whatever leaves the REPL: counts its sub-calls, and keeps what ends the run meanwhile."""
         self._check_running()
         if self.ending is not None:
             raise StopRun
-        if not prompts:
-            return []
-        calls = [ModelCall((Message("user", prompt),), model or self._model, "sub") for prompt in prompts]
         try:
-            self._budget.check_time()
-            outcomes = complete(self._provider, calls)
+            self._budget.begin_sub_calls(sub_calls)
+            yield
+        except BlockTimedOut:
+            raise
         except KeyboardInterrupt:
             self.ending = RunCancelled("The run was stopped.")
             raise
         except RLMError as ending:
             self.ending = ending
             raise StopRun from None
-        for call, outcome in zip(calls, outcomes, strict=True):
-            if isinstance(outcome, Reply):
-                self._budget.add_usage(outcome.model or call.model or "default", outcome.usage)
-        return outcomes
+
+    def _check_lengths(self, prompts: Sequence[str]) -> None:
+        most = self._budget.limits.max_prompt_chars
+        for index, prompt in enumerate(prompts):
+            if most is not None and len(prompt) > most:
+                size = f"{len(prompt):,} of at most {most:,} characters"
+                raise ValueError(f"prompt {index} is too long, {size}; nothing was asked. Split it over more prompts.")
 
 
 def complete(provider: Provider, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
@@ -92,6 +138,12 @@ def complete(provider: Provider, calls: Sequence[ModelCall]) -> Sequence[Reply |
     if len(outcomes) != len(calls):
         raise ProtocolError(f"the provider gave {len(outcomes)} outcomes for {len(calls)} calls; one each is needed.")
     return outcomes
+
+
+def _text_or_error(outcome: Reply | ProviderError) -> str:
+    if isinstance(outcome, ProviderError):
+        raise SubCallError(f"the sub-call failed: {outcome}", results=[None], errors={0: str(outcome)})
+    return outcome.text
 
 
 def _all_or_error(outcomes: Sequence[Reply | ProviderError]) -> list[str]:
@@ -124,6 +176,35 @@ def _prompt(prompt: object, where: str) -> str:
     if not prompt.strip():
         raise ValueError(f"{where} is empty; a sub-model sees nothing but its prompt.")
     return str.__str__(prompt)
+
+
+def _children(questions: object, context: object, model: str | None) -> list[Child]:
+    if isinstance(questions, str | bytes | Mapping) or not isinstance(questions, Iterable):
+        kind = type(questions).__name__
+        raise TypeError(f"rlm_batch(questions) takes a list, not {kind}; for one question use rlm_query(question).")
+    pairs = [item if isinstance(item, tuple) and len(item) == 2 else (item, context) for item in questions]
+    return [_child(pair, model, f"rlm_batch(questions): question {index}") for index, pair in enumerate(pairs)]
+
+
+def _child(pair: tuple[object, object], model: str | None, where: str) -> Child:
+    question, context = pair
+    return Child(_prompt(question, where), context, model)
+
+
+def _as_prompt(child: Child) -> str:
+    """The child's question and its whole context as one prompt."""
+    if child.context is None:
+        return child.question
+    return f"{child.question}\n\nContext:\n{_as_text(child.context)}"
+
+
+def _as_text(context: object) -> str:
+    if isinstance(context, str):
+        return str.__str__(context)
+    try:
+        return json.dumps(context, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return repr(context)
 
 
 def _model_name(model: object) -> str | None:

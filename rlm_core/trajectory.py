@@ -10,8 +10,9 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from .errors import ChannelError, ProtocolError, ProviderError
@@ -57,7 +58,7 @@ def from_json(line: str) -> Event:
 
 def _value(event_type: type[Event], name: str, value: Any) -> Any:
     """The field's value with its own types, of which JSON knows only objects and arrays."""
-    if name in ("path", "contexts"):
+    if name in ("path", "contexts", "args"):
         return tuple(value)
     if name == "messages":
         return tuple(Message(**message) for message in value)
@@ -117,7 +118,7 @@ class Recorder:
         sink: takes each line, its end included: `file.write`. `Output` is not logged.
         clock: seconds from any fixed point, monotonic.
         then: takes each stamped event afterwards, `Output` included.
-        path: place of the run in the tree.
+        path: place of the run in the tree; of the root run, whose events may be those of its child runs too, `()`.
     """
 
     def __init__(
@@ -137,7 +138,8 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         seconds = round(self._clock() - self._began, 6)
-        stamped: Event = dataclasses.replace(event, seq=self._seq, path=self._path, seconds=seconds)
+        path = self._path or event.path
+        stamped: Event = dataclasses.replace(event, seq=self._seq, path=path, seconds=seconds)
         self._seq += 1
         if not isinstance(event, Output):
             self._sink(to_json(stamped) + "\n")
@@ -147,21 +149,27 @@ class Recorder:
 # --- Calls ----------------------------------------------------------------------------------------------------------
 
 
-def recorded(provider: Provider, emit: Emit) -> Provider:
+def recorded(provider: Provider, emit: Emit) -> Recorded:
     """`provider`, with an event for each call that leaves it and each that comes back."""
-    return _Recorded(provider, emit)
+    return Recorded(provider, emit, count())
 
 
-class _Recorded:
-    def __init__(self, provider: Provider, emit: Emit) -> None:
+class Recorded:
+    """A provider that tells of its calls; `numbers` counts those of the whole tree of runs."""
+
+    def __init__(self, provider: Provider, emit: Emit, numbers: Iterator[int]) -> None:
         self._provider = provider
         self._emit = emit
-        self._calls = 0
+        self._numbers = numbers
         self._root: tuple[Message, ...] = ()
 
+    def for_child(self, emit: Emit) -> Recorded:
+        """The same provider for a child run, whose calls are told to `emit`."""
+        return Recorded(self._provider, emit, self._numbers)
+
     def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
-        numbers = range(self._calls, self._calls + len(calls))
-        self._calls += len(calls)
+        """Answer `calls` as the provider does."""
+        numbers = [next(self._numbers) for _ in calls]
         for number, call in zip(numbers, calls, strict=True):
             self._emit(self._started(number, call, len(calls)))
         try:

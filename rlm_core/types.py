@@ -5,7 +5,7 @@ Nothing here does anything; each class says what it holds, in which unit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -14,7 +14,17 @@ Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | 
 Role = Literal["system", "user", "assistant"]
 CallKind = Literal["root", "sub"]
 StoppedBy = Literal[
-    "final_answer", "max_iterations", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"
+    "final_answer",
+    "max_iterations",
+    "max_sub_calls",
+    "max_input_tokens",
+    "max_output_tokens",
+    "max_cost",
+    "max_seconds",
+    "max_errors",
+    "cancelled",
+    "provider_error",
+    "worker_lost",
 ]
 
 
@@ -54,19 +64,48 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class PastBlock:
+    """A block that ran before, in a worker that is gone, and what was observed of it.
+
+    It is run again to rebuild the state, and the model is shown what it was shown before; a `lost` one is not run.
+    """
+
+    iteration: int
+    block: int
+    observation: Observation
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ModelUsage:
-    """What calls to one model used. Tokens are the provider's own count; 0 where it reports none."""
+    """What calls to one model used. Tokens are the provider's own count; 0 where it reports none.
+
+    Attributes:
+        cached_tokens: those of `input_tokens` that the provider read from its cache.
+        cost: US dollars, or `None` when the price of any of the calls is unknown; never 0 for that.
+    """
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float | None = None
 
     def __add__(self, other: ModelUsage) -> ModelUsage:
         return ModelUsage(
             self.calls + other.calls,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            _total_cost(self, other),
         )
+
+
+def _total_cost(one: ModelUsage, other: ModelUsage) -> float | None:
+    """The sum, unknown as soon as a part of it is; no calls at all cost nothing."""
+    costs = [used.cost for used in (one, other) if used.calls or used.cost is not None]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known and len(known) == len(costs) else None
 
 
 Usage: TypeAlias = Mapping[str, ModelUsage]
@@ -99,11 +138,30 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A JSON value that model code finds in the REPL under `name`; `description` is its line in the prompt."""
+    """What model code finds in the REPL under `name`; `description` is its line in the prompt.
+
+    `value` is a JSON value, or a function of the caller: model code calls it with JSON arguments, gets its result as
+    JSON, and an exception of it as a `ToolError` with its message.
+    """
 
     name: str
-    value: Json
+    value: Json | Callable[..., object]
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child run that model code asked for.
+
+    Attributes:
+        question: what is asked.
+        context: its data, any value; `None` makes the question itself the context.
+        model: its root model, `None` for that of its parent.
+    """
+
+    question: str
+    context: object = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

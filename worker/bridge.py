@@ -7,9 +7,11 @@ JSON, and on the way events and requests. It runs on CPython too, with any objec
 from __future__ import annotations
 
 import json
+import pickle
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -24,14 +26,24 @@ from rlm_core import (
     ProviderError,
     Reply,
     RunResult,
+    Session,
     Tool,
+    ToolError,
     answer,
     protocol,
 )
-from rlm_core.events import BlockFinished, BlockStarted, Output
+from rlm_core.errors import BlockTimedOut
+from rlm_core.events import BlockFinished, BlockStarted, Output, RunFinished
 from rlm_core.trajectory import to_json
+from rlm_core.types import Child, Observation, PastBlock
 
 CONTEXT_FOLDER = Path("/context")
+_SESSION = Session()
+"""The session of this worker, which serves one at most."""
+MAX_CALLS = 10_000
+"""Prompts of the largest batch; the host refuses more."""
+MAX_ANSWER_CHARS = 2 << 20
+"""Characters of the longest answer that the page is sent; as JSON they may be six times as many."""
 
 
 class Bytes(Protocol):
@@ -43,39 +55,54 @@ class Bytes(Protocol):
 class Line(Protocol):
     """What worker.js hands over: the waiting end of the channel, the interrupt switch, and the way out for events.
 
-    `request` and `next` return a state, or an awaitable of one where the worker cannot block.
+    `request` takes the body, and the byte strings that go beside it. It and `next` return a state, or an awaitable of
+    one where the worker cannot block.
     """
 
-    def request(self, body: str) -> Any: ...
+    def request(self, body: str, *data: Any) -> Any: ...
     def next(self) -> Any: ...
     def take(self) -> Bytes: ...
     def interruptible(self, on: bool) -> None: ...
+    def block_stopped(self) -> bool: ...
     def emit(self, body: str) -> None: ...
 
 
 def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line) -> str:
     """Run `job` and return its `RunResult` as JSON."""
     outbox = Outbox(line)
-    provider = BridgeProvider(line, outbox.flush)
+    host = BridgeProvider(line, outbox.flush)
+    before = signal.signal(signal.SIGINT, lambda number, frame: _interrupted(line, host.block_seconds))
     try:
-        result = answer(_job(json.loads(job), _context(contexts)), provider=provider, emit=outbox.emit)
+        fields = json.loads(job)
+        line.interruptible(False)
+        wanted = _job(fields, _context(contexts, fields.get("session")), host)
+        host.block_seconds = wanted.limits.max_block_seconds or 0.0
+        session = None if fields.get("session") is None or wanted.path else _SESSION
+        start = host.start_children
+        result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
     except KeyboardInterrupt:  # between two blocks, where the core has no block to end
         result = RunResult("", 0, 0.0, stopped_by="cancelled", detail="The run was stopped.")
     line.interruptible(False)
+    signal.signal(signal.SIGINT, before)
     outbox.flush()
     return _result_json(result)
 
 
 class BridgeProvider:
-    """A `Provider` that asks the host, all calls in one request.
+    """A `Provider` that asks the host, all calls in one request; child runs and tools are asked for in the same way.
 
     Args:
         line: see `Line`.
         flush: sends the output that is still held back; called before each wait.
+
+    Attributes:
+        block_seconds: after which the host interrupts a block; set with the job.
     """
 
     def __init__(self, line: Line, flush: Callable[[], None]) -> None:
+        self.block_seconds = 0.0
         self._line = line
+        self._request, self._next, self._take = line.request, line.next, line.take  # each look-up makes a new proxy
         self._flush = flush
 
     def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
@@ -87,6 +114,9 @@ class BridgeProvider:
         """
         if not calls:
             return []
+        if len(calls) > MAX_CALLS:
+            message = f"batch too large: {len(calls):,} of {MAX_CALLS:,} prompts at once. Ask in several batches."
+            return [ProviderError(message, status=413)] * len(calls)
         self._flush()
         try:
             reply = self._ask(_request_body(calls))
@@ -94,23 +124,54 @@ class BridgeProvider:
             return [fault] * len(calls)
         return _outcomes(reply, len(calls))
 
-    def _ask(self, body: str) -> bytearray:
+    def start_children(self, children: Sequence[Child]) -> Sequence[Reply | ProviderError]:
+        """Have the host run `children`; contexts go beside the request as bytes. Raises as `complete` does."""
+        packed = [_packed(child.context) for child in children]
+        wanted = [
+            {"question": child.question, "model": child.model, "context": kind}
+            for child, (kind, _) in zip(children, packed, strict=True)
+        ]
+        self._flush()
+        try:
+            reply = self._ask(json.dumps({"op": "child", "children": wanted}), [data for _, data in packed])
+        except ProviderError as fault:
+            return [fault] * len(children)
+        return _outcomes(reply, len(children))
+
+    def tool(self, name: str) -> Callable[..., object]:
+        """The host's function `name`; its arguments and its result are JSON.
+
+        Raises (when it is called):
+            ToolError: it failed.
+        """
+
+        def call(*args: object, **kwargs: object) -> object:
+            self._flush()
+            try:
+                reply = self._ask(json.dumps({"op": "tool", "name": name, "args": args, "kwargs": kwargs}))
+            except ProviderError as fault:
+                raise ToolError(str(fault)) from None
+            return json.loads(reply)
+
+        return call
+
+    def _ask(self, body: str, data: Sequence[bytes] = ()) -> bytearray:
         if len(body) > protocol.MAX_MESSAGE_CHARS:
             size = f"{len(body):,} of {protocol.MAX_MESSAGE_CHARS:,} characters"
             raise ProviderError(
                 f"request too large: {size} as JSON. Send shorter prompts, or fewer at once.", status=413
             )
         reply = bytearray()
-        state = _settled(self._line.request(body))
+        state = _settled(self._request(body, *map(_to_host, data)))
         while state == protocol.CHUNK:
-            reply += self._line.take().to_bytes()
-            state = _settled(self._line.next())
+            reply += self._take().to_bytes()
+            state = _settled(self._next())
         if state == protocol.INTERRUPTED:
-            raise KeyboardInterrupt
+            _interrupted(self._line, self.block_seconds)
         if state == protocol.TIMED_OUT:
             seconds = protocol.SILENCE_MS // 1_000
             raise ChannelError(f"the page gave no sign of life for {seconds} s. Keep its tab open, and run again.")
-        last = self._line.take().to_bytes()
+        last = self._take().to_bytes()
         if state == protocol.ERROR:
             raise _error(json.loads(last))
         reply += last
@@ -139,6 +200,9 @@ class Outbox:
             return
         if isinstance(event, BlockFinished):
             self._line.interruptible(False)
+            event = replace(event, partial=event.partial and event.partial[:MAX_ANSWER_CHARS])
+        elif isinstance(event, RunFinished):
+            event = replace(event, answer=event.answer[:MAX_ANSWER_CHARS])
         self._send([*self._joined(), event])
         if isinstance(event, BlockStarted):
             self._line.interruptible(True)
@@ -171,6 +235,18 @@ class Outbox:
         self._line.emit(f"[{','.join(to_json(event) for event in events)}]")
 
 
+def _interrupted(line: Line, seconds: float) -> None:
+    """Raise what the host interrupted for: the end of the run, or of a block that was at work for `seconds`.
+
+    Raises:
+        KeyboardInterrupt: the run is stopped.
+        BlockTimedOut: the block's time is up.
+    """
+    if line.block_stopped():
+        raise BlockTimedOut(f"the block was stopped after {seconds:g} s. Do it in smaller steps, or in another way.")
+    raise KeyboardInterrupt
+
+
 def _settled(value: Any) -> int:
     """`value`, or what it becomes: without shared memory the line hands out promises, and the stack is switched."""
     if isinstance(value, int):
@@ -178,6 +254,30 @@ def _settled(value: Any) -> int:
     from pyodide.ffi import run_sync  # type: ignore[import-not-found]
 
     return cast(int, run_sync(value))
+
+
+def _to_host(data: bytes) -> Any:
+    """A copy of `data` as an array of the host's, which can be sent away."""
+    try:
+        from pyodide.ffi import to_js
+    except ImportError:
+        return data
+    return to_js(data)
+
+
+def _packed(context: object) -> tuple[str, bytes]:
+    """A context as bytes, and how they are to be read."""
+    if context is None:
+        return "none", b""
+    if type(context) is str:
+        return "text", context.encode("utf-8", "surrogatepass")
+    if type(context) is bytes:
+        return "bytes", context
+    try:
+        return "pickle", pickle.dumps(context, pickle.HIGHEST_PROTOCOL)
+    except Exception as fault:  # noqa: BLE001 - a value of model code may raise anything when it is copied
+        kind = type(context).__name__
+        raise TypeError(f"a {kind} cannot be passed to a child run: {fault}. Pass plain data.") from None
 
 
 def _request_body(calls: Sequence[ModelCall]) -> str:
@@ -200,7 +300,7 @@ def _outcomes(reply: bytearray, count: int) -> list[Reply | ProviderError]:
 
 
 def _reply(frame: protocol.Frame) -> Reply:
-    usage = cast(Mapping[str, int], frame.meta["usage"])
+    usage = cast(Mapping[str, Any], frame.meta["usage"])
     return Reply(frame.text, str(frame.meta["model"]), ModelUsage(**usage))
 
 
@@ -210,7 +310,8 @@ def _error(fields: Mapping[str, Any]) -> ProviderError:
     return ProviderError(message, retryable=wire.retryable, status=wire.status, upstream=wire.upstream)
 
 
-def _job(fields: dict[str, Any], context: object) -> Job:
+def _job(fields: dict[str, Any], context: object, host: BridgeProvider) -> Job:
+    sub_tools = fields.get("sub_tools")
     return Job(
         question=fields["question"],
         context=context,
@@ -218,41 +319,62 @@ def _job(fields: dict[str, Any], context: object) -> Job:
         sub_model=fields["sub_model"],
         limits=Limits(**fields["limits"]),
         system_prompt=fields["system_prompt"],
-        tools=tuple(Tool(tool["name"], tool["value"], tool["description"]) for tool in fields["tools"]),
+        tools=_tools(fields["tools"], host),
+        sub_tools=None if sub_tools is None else _tools(sub_tools, host),
+        path=tuple(fields.get("path", ())),
+        past=tuple(_past(block) for block in fields.get("past", ())),
     )
 
 
-def _context(contexts: Sequence[tuple[str, str, Bytes | None]]) -> object:
+def _past(block: Mapping[str, Any]) -> PastBlock:
+    return PastBlock(block["iteration"], block["block"], Observation(**block["observation"]), block["lost"])
+
+
+def _tools(tools: Sequence[Mapping[str, Any]], host: BridgeProvider) -> tuple[Tool, ...]:
+    return tuple(
+        Tool(tool["name"], host.tool(tool["name"]) if tool.get("function") else tool["value"], tool["description"])
+        for tool in tools
+    )
+
+
+def _folder(session: int | None) -> Path:
+    """Where the files of the question are mounted: each of a session has a place of its own."""
+    return CONTEXT_FOLDER.with_name(f"{CONTEXT_FOLDER.name}_{session}") if session else CONTEXT_FOLDER
+
+
+def _context(contexts: Sequence[tuple[str, str, Bytes | None]], session: int | None = None) -> object:
     """One value as itself, several files as a dict of name -> text or path."""
-    parts = [(name, kind, data) for name, kind, data in contexts]
+    parts = [(name, kind, data) for name, kind, data in contexts if kind != "mounted"]
     if not parts:
         return None
     if len(parts) == 1:
         name, kind, data = parts[0]
-        return _file(name, protocol.MAX_TEXT_FILE_BYTES)[0] if kind == "file" else _decode(kind, data)
-    return _files([name for name, _, _ in parts])
+        is_file = kind == "file"
+        return _file(_folder(session) / name, protocol.MAX_TEXT_FILE_BYTES)[0] if is_file else _decode(kind, data)
+    return _files([name for name, _, _ in parts], _folder(session))
 
 
 def _decode(kind: str, data: Bytes | None) -> object:
     raw = data.to_bytes() if data is not None else b""
     if kind == "bytes":
         return raw
-    text = raw.decode()
+    if kind == "pickle":
+        return pickle.loads(raw)
+    text = raw.decode("utf-8", "surrogatepass")
     return json.loads(text) if kind == "json" else text
 
 
-def _files(names: Sequence[str]) -> dict[str, str | Path]:
+def _files(names: Sequence[str], folder: Path) -> dict[str, str | Path]:
     room = protocol.MAX_TEXT_FILE_BYTES
     files: dict[str, str | Path] = {}
     for name in names:
-        files[name], used = _file(name, room)
+        files[name], used = _file(folder / name, room)
         room -= used
     return files
 
 
-def _file(name: str, room: int) -> tuple[str | Path, int]:
+def _file(path: Path, room: int) -> tuple[str | Path, int]:
     """The text of a mounted file and its bytes; its path and 0 when it is no text, unreadable, or there is no room."""
-    path = CONTEXT_FOLDER / name
     size = path.stat().st_size
     if size > room:
         return path, 0
@@ -265,4 +387,7 @@ def _file(name: str, room: int) -> tuple[str | Path, int]:
 def _result_json(result: RunResult) -> str:
     usage = {model: asdict(used) for model, used in result.usage.items()}
     fields = {name: getattr(result, name) for name in ("answer", "iterations", "seconds", "stopped_by", "detail")}
+    if len(result.answer) > MAX_ANSWER_CHARS:
+        cut = f"The answer is cut: {MAX_ANSWER_CHARS:,} of {len(result.answer):,} characters are kept."
+        fields |= {"answer": result.answer[:MAX_ANSWER_CHARS], "detail": f"{result.detail} {cut}".strip()}
     return json.dumps({**fields, "usage": usage})

@@ -3,13 +3,14 @@
 //
 // In: the JSON body of a `complete` request. Out: one frame per call, in order of completion, then the answer's end.
 // One call is one POST answered by server-sent events, a batch is one POST answered line by line: fan-out is left to
-// the server. It counts usage, because the worker's own count is not to be trusted. It records nothing; see recorder.js.
+// the server. It counts usage, because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
 import { protocolError, providerError } from "./errors.js";
 import { toWireError } from "./channel.js";
 import { COMPLETE_SCHEMA, FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
 import { mismatch } from "./schema.js";
 import { eventsOf, valuesOf } from "./streams.js";
+import { added } from "./tree.js";
 
 /**
  * @typedef {import("./protocol.js").CompleteRequest} CompleteRequest
@@ -38,6 +39,7 @@ import { eventsOf, valuesOf } from "./streams.js";
 const BATCH_CALLS = 1_000;
 const BATCH_CHARS = 16 << 20;
 const BODY_BYTES = 64 << 20;
+const LONG_CHARS = 1 << 20;
 const PARALLEL_POSTS = 4;
 const RETRY_MS = [200, 800];
 const STOPPED = { error: toWireError(providerError("the call was stopped")) };
@@ -54,9 +56,14 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
   const usage = {};
   const closing = new AbortController();
 
-  const send = async (/** @type {Post} */ post, /** @type {AbortSignal} */ signal, /** @type {Settle} */ settle) => {
+  /**
+   * @param {Post} post
+   * @param {{signal: AbortSignal, ticket?: string}} answer
+   * @param {Settle} settle
+   */
+  const send = async (post, { signal, ticket }, settle) => {
     try {
-      const response = await request(endpoint, post.body, { fetcher, pause, signal });
+      const response = await request(endpoint, post.body, { fetcher, pause, signal, ticket });
       await (post.batch ? readBatch : readSingle)(response, post.indexes, settle);
       throw providerError("the server's reply was cut off. Ask again.", { retryable: true });
     } catch (error) {
@@ -68,6 +75,8 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
     /** @type {import("./channel.js").Handler} */
     async handle(body, answer) {
       const { kind, calls } = parseRequest(body);
+      await breath(body.length);
+      if (closing.signal.aborted) return;
       const first = witness.started(kind, calls);
       const settle = settler(calls.length, (index, outcome) => {
         if ("completion" in outcome) count(usage, outcome.completion);
@@ -76,7 +85,7 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
       });
       const signal = AbortSignal.any([answer.signal, closing.signal]);
       signal.addEventListener("abort", () => calls.forEach((_, index) => settle(index, STOPPED)));
-      await inParallel(PARALLEL_POSTS, postsOf(kind, calls), (post) => send(post, signal, settle));
+      await inParallel(PARALLEL_POSTS, postsOf(kind, calls), (post) => send(post, { signal, ticket: answer.ticket }, settle));
       answer.end();
     },
     /** Model name -> what it used so far. */
@@ -174,13 +183,17 @@ const batches = (/** @type {RequestedCall[]} */ calls) => {
  * POST `body` as JSON. A network failure is tried again; a response of any kind is not.
  * @param {string} endpoint
  * @param {unknown} body
- * @param {{fetcher: typeof fetch, pause: (milliseconds: number) => Promise<void>, signal: AbortSignal}} options
+ * @param {{fetcher: typeof fetch, pause: (milliseconds: number) => Promise<void>, signal: AbortSignal, ticket?: string}} options
  * @returns {Promise<Response>} a successful one
  */
-const request = async (endpoint, body, { fetcher, pause, signal }) => {
-  const encoded = new TextEncoder().encode(JSON.stringify(body));
+const request = async (endpoint, body, { fetcher, pause, signal, ticket }) => {
+  const text = JSON.stringify(body);
+  await breath(text.length);
+  const encoded = new TextEncoder().encode(text);
+  await breath(text.length);
   if (encoded.length > BODY_BYTES) throw providerError(tooLarge(encoded.length), { status: 413 });
-  const headers = { "content-type": "application/json" };
+  const known = ticket !== undefined && isOwn(endpoint) ? { "idempotency-key": ticket } : null;
+  const headers = { "content-type": "application/json", ...known };
   for (let attempt = 0; ; attempt += 1) {
     try {
       const response = await fetcher(endpoint, { method: "POST", headers, body: encoded, signal });
@@ -192,6 +205,10 @@ const request = async (endpoint, body, { fetcher, pause, signal }) => {
     }
   }
 };
+
+/** Another origin would have to allow the header that names a call; ours knows it, and answers the same call once. */
+const isOwn = (/** @type {string} */ endpoint) =>
+  globalThis.location !== undefined && new URL(endpoint, location.href).origin === location.origin;
 
 const tooLarge = (/** @type {number} */ bytes) =>
   `request too large: ${bytes} of ${BODY_BYTES} bytes. Ask with shorter prompts, or split them over more calls.`;
@@ -291,10 +308,16 @@ const toOutcome = (/** @type {unknown} */ value) => {
 
 /** @returns {ModelUsage} */
 const toUsage = (/** @type {unknown} */ value) => {
-  const { calls, input_tokens, output_tokens } = /** @type {Record<string, unknown>} */ (Object(value));
+  const { calls, cost, ...tokens } = /** @type {Record<string, unknown>} */ (Object(value));
   const number = (/** @type {unknown} */ given, /** @type {number} */ otherwise) =>
     typeof given === "number" && Number.isFinite(given) && given >= 0 ? given : otherwise;
-  return { calls: number(calls, 1), input_tokens: number(input_tokens, 0), output_tokens: number(output_tokens, 0) };
+  return {
+    calls: number(calls, 1),
+    input_tokens: number(tokens.input_tokens, 0),
+    output_tokens: number(tokens.output_tokens, 0),
+    cached_tokens: number(tokens.cached_tokens, 0),
+    cost: typeof cost === "number" && Number.isFinite(cost) && cost >= 0 ? cost : null,
+  };
 };
 
 /**
@@ -302,12 +325,7 @@ const toUsage = (/** @type {unknown} */ value) => {
  * @param {Completion} completion
  */
 const count = (usage, { model, usage: used }) => {
-  const before = usage[model] ?? { calls: 0, input_tokens: 0, output_tokens: 0 };
-  usage[model] = {
-    calls: before.calls + used.calls,
-    input_tokens: before.input_tokens + used.input_tokens,
-    output_tokens: before.output_tokens + used.output_tokens,
-  };
+  usage[model] = usage[model] ? added(usage[model], used) : used;
 };
 
 /**
@@ -324,6 +342,9 @@ const inParallel = async (most, items, work) => {
     }),
   );
 };
+
+/** After work on a long text, let the page do what waits for it: each step of a request is a task of its own. */
+const breath = (/** @type {number} */ chars) => (chars > LONG_CHARS ? sleep(0) : undefined);
 
 const sleep = (/** @type {number} */ milliseconds) =>
   new Promise((/** @type {(_: void) => void} */ done) => {

@@ -21,10 +21,13 @@ import {
   PAYLOAD_OFFSET,
   PENDING,
   PROGRESS,
+  REASON_WORD,
   SEQUENCE_MASK,
   SIGINT,
   SILENCE_MS,
   STATE_BITS,
+  STOP_BLOCK,
+  STOP_RUN,
   TIMED_OUT,
   WAIT_SLICE_MS,
 } from "./protocol.js";
@@ -41,9 +44,10 @@ import {
  * After CHUNK, LAST or ERROR `take` gives the bytes, and after CHUNK `next` asks for the following ones.
  * @template S
  * @typedef {object} WaitingEnd
- * @property {(body: string) => S} request
+ * @property {(body: string, ...data: Uint8Array<ArrayBuffer>[]) => S} request with what goes beside the body
  * @property {() => S} next
  * @property {() => Uint8Array<ArrayBuffer>} take
+ * @property {() => boolean} [block_stopped] whether an interrupt means the block only, not the whole run
  */
 
 /**
@@ -53,20 +57,24 @@ import {
  * @property {(bytes: Uint8Array) => void} write adds to the reply; sent in chunks as the worker takes them
  * @property {() => void} end
  * @property {(error: unknown) => void} fail ends the reply with an error, also after some bytes
+ * @property {string} [ticket] names the request for good: asked again, it is the same call
  * @property {() => void} progress tells the worker that the host is alive
  */
 
-/** @typedef {(body: string, answer: Answer) => void | Promise<void>} Handler */
+/** @typedef {(body: string, answer: Answer, data: ArrayBuffer[]) => void | Promise<void>} Handler */
+
+/** @typedef {(message: Request | Ack, transfer?: ArrayBuffer[]) => void} Post how the worker reaches the host */
 
 /**
  * How states reach the worker. `put` reports whether the worker still waited for that sequence.
  * @typedef {object} Line
  * @property {(sequence: number, state: number, bytes: Uint8Array) => boolean} put
- * @property {(sequence: number) => void} interrupt
+ * @property {(sequence: number, reason: number) => void} interrupt
  */
 
 const NO_BYTES = new Uint8Array(0);
 const MAX_ERROR_CHARS = 100_000;
+const UNANSWERED = { title: "Error", detail: "the host ended this request without an answer" };
 
 /** New memory for one worker: the channel's own and the interrupt flag. */
 export const sharedMemory = () => ({
@@ -101,11 +109,12 @@ export const interruptFlag = (interrupt) => {
  * @param {SharedArrayBuffer} options.channel
  * @param {SharedArrayBuffer} options.interrupt
  * @param {number} options.epoch
- * @param {(message: Request | Ack) => void} options.post
+ * @param {Post} options.post
  * @param {number} [options.silenceMs] how long the host may show no life, in milliseconds actually waited
+ * @param {() => boolean} [options.inBlock] whether a block runs: what interrupts blocks only comes too late otherwise
  * @returns {WaitingEnd<number>}
  */
-export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENCE_MS }) => {
+export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENCE_MS, inBlock = () => true }) => {
   const { compareExchange, load, store, wait } = Atomics;
   const words = new Int32Array(channel);
   const flag = new Int32Array(interrupt);
@@ -115,10 +124,18 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
 
   const word = (/** @type {number} */ state) => (sequence << STATE_BITS) | state;
 
+  const blockStopped = () => load(words, REASON_WORD) === STOP_BLOCK;
+  const interrupted = () => {
+    if (load(flag, 0) === 0) return false;
+    if (inBlock() || !blockStopped()) return true;
+    store(flag, 0, 0);
+    return false;
+  };
+
   const waitForState = () => {
     const pending = word(PENDING);
     for (let silent = 0; silent < silenceMs;) {
-      if (load(flag, 0) !== 0) return INTERRUPTED;
+      if (interrupted()) return INTERRUPTED;
       const now = load(words, FUTEX_WORD);
       const state = now - pending;
       if (state === CHUNK || state === LAST || state === ERROR || state === INTERRUPTED) return state;
@@ -133,11 +150,11 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
   };
 
   return {
-    request(body) {
-      if (load(flag, 0) !== 0) return INTERRUPTED;
+    request(body, ...views) {
+      if (interrupted()) return INTERRUPTED;
       sequence = (sequence + 1) & SEQUENCE_MASK;
       store(words, FUTEX_WORD, word(PENDING));
-      post({ type: "request", epoch, sequence, body });
+      postRequest(post, { type: "request", epoch, sequence, body }, views);
       return waitForState();
     },
     next() {
@@ -146,7 +163,19 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
       return waitForState();
     },
     take: () => payload(Math.min(load(words, LENGTH_WORD), CHUNK_BYTES)),
+    block_stopped: blockStopped,
   };
+};
+
+/**
+ * Post a request with the bytes beside it, which are the caller's no more.
+ * @param {Post} post
+ * @param {Omit<Request, "data">} request
+ * @param {Uint8Array<ArrayBuffer>[]} views each of a buffer of its own
+ */
+const postRequest = (post, request, views) => {
+  const data = views.map(({ buffer }) => buffer);
+  post({ ...request, data }, data);
 };
 
 /**
@@ -170,7 +199,7 @@ const copier = (channel) => {
  * The same without shared memory: the caller suspends on the promises. `deliver` takes what the host sends.
  * @param {object} options
  * @param {number} options.epoch
- * @param {(message: Request | Ack) => void} options.post
+ * @param {Post} options.post
  * @param {number} [options.silenceMs]
  * @returns {WaitingEnd<Promise<number>> & {deliver: (part: ReplyPart) => void}}
  */
@@ -196,10 +225,10 @@ export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
     });
 
   return {
-    request(body) {
+    request(body, ...views) {
       sequence = (sequence + 1) & SEQUENCE_MASK;
       const state = nextState();
-      post({ type: "request", epoch, sequence, body });
+      postRequest(post, { type: "request", epoch, sequence, body }, views);
       return state;
     },
     next() {
@@ -246,7 +275,8 @@ export const sharedLine = (channel, interrupt) => {
       if (taken) Atomics.notify(words, FUTEX_WORD);
       return taken;
     },
-    interrupt(sequence) {
+    interrupt(sequence, reason) {
+      Atomics.store(words, REASON_WORD, reason);
       Atomics.store(flag, 0, SIGINT);
       exchange(sequence, INTERRUPTED);
       Atomics.notify(words, FUTEX_WORD);
@@ -286,19 +316,21 @@ export const answeringEnd = ({ line, handler, heartbeatMs = HEARTBEAT_MS }) => {
 
   return {
     /** A request came in; an answer still open is for a call that the worker has given up. */
-    request(/** @type {Request} */ { sequence, body }) {
+    request(/** @type {Request} */ { sequence, body, data }) {
       current?.abandon();
       current = openAnswer(line, sequence);
-      return settle(handler, body, current.answer);
+      const { answer } = current;
+      return settle(() => handler(body, answer, data ?? []), answer);
     },
     ack: (/** @type {Ack} */ { sequence }) => current?.acknowledge(sequence),
     /** Interrupt what the worker does or waits for, again and again until `acknowledged`. */
-    interrupt() {
-      const once = () => line.interrupt(current?.sequence ?? 0);
+    interrupt(reason = STOP_RUN) {
+      const once = () => line.interrupt(current?.sequence ?? 0, reason);
       stopInterrupting();
       once();
       interrupting = setInterval(once, INTERRUPT_REPEAT_MS);
     },
+    /** The worker did as it was told. */
     acknowledged: stopInterrupting,
     close() {
       stopInterrupting();
@@ -309,18 +341,17 @@ export const answeringEnd = ({ line, handler, heartbeatMs = HEARTBEAT_MS }) => {
 };
 
 /**
- * Run `handler`; whatever becomes of it, the answer is ended.
- * @param {Handler} handler
- * @param {string} body
+ * Run `handle`; whatever becomes of it, the answer is ended.
+ * @param {() => void | Promise<void>} handle
  * @param {Answer} answer
  */
-const settle = async (handler, body, answer) => {
+const settle = async (handle, answer) => {
   try {
-    await handler(body, answer);
+    await handle();
   } catch (error) {
     answer.fail(error);
   }
-  answer.fail(new Error("the host ended this request without an answer"));
+  answer.fail(UNANSWERED);
 };
 
 /**
@@ -362,7 +393,7 @@ const openAnswer = (line, sequence) => {
       pump();
     },
     end: () => finish(null),
-    fail: (error) => finish(errorBytes(error)),
+    fail: (error) => void (ended || finish(errorBytes(error))),
     progress: () => void (waiting && !abort.signal.aborted && line.put(sequence, PROGRESS, NO_BYTES)),
   };
   const acknowledge = (/** @type {number} */ acknowledged) => {

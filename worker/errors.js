@@ -3,7 +3,7 @@
 //
 // In: a name of that tree, a sentence that says what happened and what to do, and facts. Out: an Error with them.
 
-/** @typedef {"ConfigError" | "ProviderError" | "LimitReached" | "ChannelError" | "ProtocolError"} ErrorName */
+/** @typedef {"ConfigError" | "ProviderError" | "LimitReached" | "ChannelError" | "ProtocolError" | "ToolError"} ErrorName */
 
 /**
  * @template {object} F

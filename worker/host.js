@@ -6,11 +6,23 @@
 
 import { answeringEnd, messageLine, sharedLine } from "./channel.js";
 import { openBroker } from "./broker.js";
-import { channelError, configError, protocolError, rlmError } from "./errors.js";
-import { EVENT_SCHEMAS, RESULT_SCHEMA, STOP_GRACE_MS } from "./protocol.js";
+import { openBlockClock } from "./block_clock.js";
+import { callBook, toolBook } from "./calls.js";
+import { openChildren } from "./children.js";
+import { observed, openDeaths } from "./deaths.js";
+import { channelError, configError, protocolError } from "./errors.js";
+import { openMeter } from "./meter.js";
+import { CONTINUED } from "./past.js";
+import { openPlace } from "./place.js";
+import { BLOCK_GRACE_MS, RESULT_SCHEMA, STOP_BLOCK, STOP_GRACE_MS } from "./protocol.js";
+import { takeWorker } from "./pool.js";
 import { openRecorder } from "./recorder.js";
-import { bootWorker, loadAssets } from "./runtime.js";
+import { openTape } from "./replay.js";
+import { dispatch } from "./requests.js";
 import { mismatch } from "./schema.js";
+import { openTools } from "./tools.js";
+import { openTree } from "./tree.js";
+import { watchEvents } from "./watch.js";
 
 /**
  * @typedef {import("./protocol.js").Event} Event
@@ -19,9 +31,12 @@ import { mismatch } from "./schema.js";
  * @typedef {import("./protocol.js").RequestedCall} RequestedCall
  * @typedef {import("./protocol.js").ToHost} ToHost
  * @typedef {import("./protocol.js").Ready["level"]} Level
- * @typedef {import("./runtime.js").BootedWorker} BootedWorker
+ * @typedef {import("./pool.js").StartedWorker} BootedWorker
+ * @typedef {import("./tree.js").Tree} Tree
  * @typedef {RunResult["stopped_by"]} StoppedBy
  * @typedef {{stopped_by: StoppedBy, detail: string}} Ending
+ * @typedef {ReturnType<typeof openRun>} Run
+ * @typedef {{result: RunResult} | {death: string}} LifeEnd how one worker of a run ended
  */
 
 /**
@@ -35,38 +50,77 @@ import { mismatch } from "./schema.js";
  * @property {(kind: "root" | "sub", call: RequestedCall) => void} onCall
  * @property {(stage: string) => void} [onStage]
  * @property {number} [memoryBytes]
+ * @property {import("./tools.js").Functions} [functions] what the job's tools call
+ * @property {import("./tree.js").Tree} [tree] of a child run: the tree that it is in
+ * @property {ReturnType<typeof openRecorder>} [recorder] of a child run: the tree's, at its place
+ * @property {AbortSignal} [end] of a child run: ends it at once
+ * @property {import("./session.js").Session} [session] where the worker outlives the run
+ * @property {import("./journal.js").Journal | null} [journal] where the log is kept while the run lasts
+ * @property {import("./past.js").Past | null} [past] of a run that is continued
  */
 
-/** @typedef {{result: RunResult, trajectory: () => string}} FinishedRun */
+/**
+ * `usageByPath`: place in the tree, as "0.2" -> model -> what that run alone used.
+ * @typedef {{result: RunResult, trajectory: () => string, usageByPath: () => Record<string, RunResult["usage"]>}} FinishedRun
+ */
 
 const LEVELS = ["weak", "network", "full"];
 const LOST = "The Python worker was lost";
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const CANCELLED = /** @type {const} */ ({ stopped_by: "cancelled", detail: "The run was stopped." });
-/** What only the host may say happened. */
-const HOSTS_OWN = ["call_started", "call_finished", "run_finished"];
+const DIFFERS = "the run took another way than before: from here on models are asked anew.";
+const MAX_RESULT_CHARS = 16 << 20;
 
 /**
  * @param {RunOptions} options
  * @returns {Promise<FinishedRun>}
  */
 export const runJob = async (options) => {
-  const recorder = openRecorder({ path: options.job.path, onEvent: options.onEvent });
-  const worker = await readyWorker(options);
-  if (worker === null) return finished(recorder, options.job, noResult(recorder.seconds(), CANCELLED));
-  const result = await new Promise((/** @type {(result: RunResult) => void} */ resolve) => {
-    drive(worker, recorder, options, resolve);
-  });
-  return finished(recorder, options.job, result);
+  const { job, tree = openTree(job.limits) } = options;
+  const isRoot = job.path.length === 0;
+  const past = isRoot ? (options.past ?? null) : null;
+  const { onEvent, journal } = options;
+  const recorder = options.recorder ?? openRecorder({ path: job.path, onEvent, past, sink: journal?.append });
+  const run = openRun(recorder, { ...options, past, tree });
+  past?.events.forEach(onEvent);
+  if (past !== null) recorder.record({ type: "notice", text: [CONTINUED, ...past.notes].join("; ") });
+  try {
+    const result = run.close(await live(run, options));
+    return finished(recorder, job, tree, result);
+  } finally {
+    run.stop.close();
+    if (isRoot) await journal?.close();
+  }
+};
+
+/**
+ * One worker after another, until the run ends.
+ * @param {Run} run
+ * @param {RunOptions} options
+ * @returns {Promise<RunResult>}
+ */
+const live = async (run, options) => {
+  for (;;) {
+    const worker = await readyWorker({ ...options, signal: run.stop.signal }).catch(run.unstarted);
+    if (worker === null) return run.noResult(CANCELLED);
+    if ("stopped_by" in worker) return run.noResult(worker);
+    const end = await new Promise((/** @type {(end: LifeEnd) => void} */ resolve) => {
+      drive(worker, run, options, resolve);
+    });
+    if ("result" in end) return end.result;
+    if (!run.survive(end.death)) return run.noResult({ stopped_by: "worker_lost", detail: `${LOST}: ${end.death}` });
+  }
 };
 
 /**
  * A worker at the containment asked for, or null when the run was stopped meanwhile.
  * @param {RunOptions} options
  */
-const readyWorker = async ({ assets, containment, signal, onStage, memoryBytes }) => {
+const readyWorker = async ({ assets, containment, signal, onStage, memoryBytes, session }) => {
+  const kept = session?.take() ?? null;
+  if (kept !== null) return kept;
   try {
-    const worker = await bootWorker(await loadAssets(assets), { signal, onStage, memoryBytes });
+    const worker = await takeWorker(assets, { signal, onStage, memoryBytes });
     checkContainment(worker, containment);
     return worker;
   } catch (error) {
@@ -86,54 +140,201 @@ const checkContainment = (/** @type {BootedWorker} */ worker, /** @type {Level} 
 };
 
 /**
- * From `start` to the end. `end` is called once.
- * @param {BootedWorker} worker
+ * What a run keeps from one worker to the next.
  * @param {ReturnType<typeof openRecorder>} recorder
- * @param {RunOptions} options
- * @param {(result: RunResult) => void} end
+ * @param {RunOptions & {tree: Tree}} options
  */
-const drive = (worker, recorder, { job, endpoint, signal, onCall }, end) => {
-  const watch = watchEvents(recorder, noticeOf(worker));
-  const witness = { started: admission(job, recorder, onCall), finished: recorder.callFinished };
-  const broker = openBroker({ endpoint, witness });
-  const channel = answeringEnd({ line: lineTo(worker), handler: broker.handle });
+const openRun = (recorder, options) => {
+  const { job, endpoint, onCall, tree, journal, past = null } = options;
+  let meter = openMeter();
+  const onAnswered = (/** @type {number} */ calls) => meter.expect(calls);
+  const stop = openStop(options);
+  const place = openPlace(recorder, past);
+  const calls = callBook(job, recorder, { onCall, onAnswered, tree });
+  calls.refund(-(past?.rootCalls ?? 0));
+  const written = journal?.written ?? null;
+  const broker = openBroker({ endpoint, witness: calls, fetcher: written === null ? undefined : fetchAfter(written) });
+  const children = openChildren({ parent: options, recorder, runJob });
+  const tools = openTools({ functions: options.functions?.tools ?? {}, told: toolBook(recorder, onAnswered) });
+  const handler = dispatch({ complete: broker.handle, child: children.handle, tool: tools.handle });
+  const onDifference = (/** @type {number} */ unused) => {
+    calls.refund(unused);
+    place.goOn();
+    recorder.record({ type: "notice", text: DIFFERS });
+  };
+  const name = [journal?.name ?? crypto.randomUUID(), ...job.path].join("/");
+  const answering = { handler, name, place: place.current, onReplayed: onAnswered, onDifference, written };
+  const tape = openTape({ ...answering, entries: past?.entries });
+  const deaths = openDeaths({ place, recorder, before: past === null ? 0 : past.resumed + 1 });
+  if (past?.open && past.resumed > 0) place.lose(past.open, observed("its tab was closed twice while it ran"));
+  tape.rewind(place.isLost);
+  const ending = () => stop.ending();
+  tree.open(job.path, broker.usage);
+  if (past) tree.open(job.path, () => past.usage);
+  if (job.path.length === 0) tree.whenReached(stop.stop);
+
+  return {
+    stop,
+    place,
+    tape,
+    children,
+    recorder,
+    /** A worker's allowance of messages. */
+    count: (/** @type {number} */ chars) => meter.count(chars),
+    begin: () => void (meter = openMeter()),
+    /** The worker died: whether another takes over. */
+    survive(/** @type {string} */ why) {
+      if (ending() !== null || options.session?.turn() || !deaths.survive(why)) return false;
+      tape.rewind(place.isLost);
+      return true;
+    },
+    /** No worker could be started: what there is already is kept, otherwise nothing ran. */
+    unstarted(/** @type {unknown} */ error) {
+      if (recorder.empty() || !(error instanceof Error)) throw error;
+      return /** @type {Ending} */ ({ stopped_by: "worker_lost", detail: `${LOST}, and none can be started: ${error.message}` });
+    },
+    noResult: (/** @type {Ending} */ otherwise) => noResult(recorder.seconds(), ending() ?? otherwise),
+    /** @returns {RunResult} */
+    close(/** @type {RunResult} */ result) {
+      children.close();
+      broker.close();
+      stop.close();
+      const usage = tree.usage(job.path);
+      const iterations = Math.min(tape.iterations(), Number(job.limits.max_iterations));
+      return { ...result, answer: result.answer || place.partial(), iterations, usage };
+    },
+  };
+};
+
+/**
+ * Calls leave when it is written down that they do.
+ * @param {() => Promise<void>} written
+ * @returns {typeof fetch}
+ */
+const fetchAfter = (written) => async (...request) => {
+  await written();
+  return fetch(...request);
+};
+
+/**
+ * The one stop of a run: by the user, by its time, by the tree or the run above it. The first reason counts.
+ * @param {RunOptions} options
+ */
+const openStop = ({ job, signal, end }) => {
+  const controller = new AbortController();
   /** @type {Ending | null} */
-  let stopping = null;
+  let ending = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let deadline;
+  const stop = (/** @type {Ending} */ because) => {
+    ending ??= because;
+    controller.abort();
+  };
+  const cancel = () => stop(CANCELLED);
+  for (const from of [signal, end]) {
+    from?.addEventListener("abort", cancel, { once: true });
+    if (from?.aborted) cancel();
+  }
+  return {
+    stop,
+    signal: controller.signal,
+    ending: () => ending,
+    /** Time is counted from the first worker's start. */
+    begin: () => void (deadline ??= deadlineOf(job, stop)),
+    close() {
+      clearTimeout(deadline);
+      for (const from of [signal, end]) from?.removeEventListener("abort", cancel);
+    },
+  };
+};
+
+/**
+ * One worker, from `start` to its end or its death. `resolve` is called once.
+ * @param {BootedWorker} worker
+ * @param {Run} run
+ * @param {RunOptions} options
+ * @param {(end: LifeEnd) => void} resolve
+ */
+const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
+  const { stop, place, tape } = run;
+  const known = { rootCalls: tape.rootCalls, reply: tape.reply, maxIterations: Number(job.limits.max_iterations) };
+  const watch = watchEvents(place, { notice: noticeOf(worker), question: job.question, known });
+  const limitMs = typeof job.limits.max_block_seconds === "number" ? job.limits.max_block_seconds * 1_000 : null;
+  const clock = openBlockClock({ limitMs, onTime: () => interruptBlock() });
+  const handler = waitedFor(clock, tape.handle);
+  const channel = answeringEnd({ line: lineTo(worker), handler });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
 
-  const close = (/** @type {RunResult} */ result) => {
-    worker.terminate();
-    broker.close();
+  const end = (/** @type {LifeEnd} */ how, isWhole = false) => {
+    if (session && "result" in how) session.keep(worker, isWhole);
+    else worker.terminate();
+    tape.detach();
     channel.close();
+    clock.stop();
     clearTimeout(grace);
-    clearTimeout(deadline);
-    signal?.removeEventListener("abort", cancel);
-    end({ ...result, answer: result.answer || watch.partial(), iterations: watch.iterations(), usage: broker.usage() });
+    stop.signal.removeEventListener("abort", interruptRun);
+    endSignal?.removeEventListener("abort", endNow);
+    resolve(how);
   };
-  const closeWith = (/** @type {Ending} */ ending) => close(noResult(recorder.seconds(), stopping ?? ending));
-  const stop = (/** @type {Ending} */ ending) => {
-    if (stopping !== null) return;
-    stopping = ending;
+  const endNow = () => end({ result: run.noResult(CANCELLED) });
+  const interruptRun = () => {
+    clock.stop();
+    clearTimeout(grace);
+    run.children.stop();
     channel.interrupt();
-    grace = setTimeout(closeWith, STOP_GRACE_MS, ending);
+    grace = setTimeout(endNow, STOP_GRACE_MS);
   };
-  const cancel = () => stop(CANCELLED);
-  const deadline = deadlineOf(job, stop);
-
-  const lost = (/** @type {string} */ why) => closeWith({ stopped_by: "worker_lost", detail: `${LOST}: ${why}` });
+  const interruptBlock = () => {
+    channel.interrupt(STOP_BLOCK);
+    const why = `its block was at work for more than ${job.limits.max_block_seconds} s and could not be interrupted`;
+    grace = setTimeout(end, BLOCK_GRACE_MS, { death: why });
+  };
+  const blockEnded = () => {
+    clock.stop();
+    if (stop.ending() !== null) return;
+    clearTimeout(grace);
+    channel.acknowledged();
+  };
+  const lost = (/** @type {string} */ death) =>
+    end(stop.ending() === null ? { death } : { result: run.noResult(CANCELLED) });
   const take = (/** @type {ToHost} */ message) => {
+    run.count(message.type === "events" ? message.body.length : 0);
     if (message.type === "request") void channel.request(message);
     else if (message.type === "ack") channel.ack(message);
     else if (message.type === "events") watch.take(message.body);
-    else if (message.type === "finished") close(resultOf(message.result, recorder.seconds(), stopping));
+    else if (message.type === "finished") end(finishedWith(message.result), true);
     else throw channelError(message.type === "failed" ? message.error : `unexpected message ${message.type}`);
   };
 
+  const finishedWith = (/** @type {string} */ text) => ({
+    result: resultOf(text, run.recorder.seconds(), stop.ending()),
+  });
+
+  run.begin();
+  stop.begin();
+  place.begin({ started: clock.start, finished: blockEnded });
   worker.listen({ lost, message: guarded(take, lost) });
-  signal?.addEventListener("abort", cancel, { once: true });
-  if (signal?.aborted) cancel();
-  worker.post({ type: "start", epoch: worker.epoch, job }, transferables(job));
+  stop.signal.addEventListener("abort", interruptRun, { once: true });
+  endSignal?.addEventListener("abort", endNow, { once: true });
+  if (stop.ending() !== null) interruptRun();
+  // Contexts are copied, not transferred: the next worker needs them too.
+  worker.post({ type: "start", epoch: worker.epoch, job: { ...job, past: place.blocks() } }, []);
+};
+
+/**
+ * `handler`, with the clock of the block halted while the block waits for it.
+ * @param {ReturnType<typeof openBlockClock>} clock
+ * @param {import("./channel.js").Handler} handler
+ * @returns {import("./channel.js").Handler}
+ */
+const waitedFor = (clock, handler) => async (body, answer, data) => {
+  clock.pause();
+  try {
+    await handler(body, answer, data);
+  } finally {
+    clock.resume();
+  }
 };
 
 /**
@@ -155,11 +356,10 @@ const guarded = (take, lost) => (message) => {
 const lineTo = (/** @type {BootedWorker} */ { memory, post, epoch }) =>
   memory === null ? messageLine(post, epoch) : sharedLine(memory.channel, memory.interrupt);
 
-const transferables = (/** @type {StartJob} */ { contexts }) =>
-  contexts.map(({ data }) => data).filter((data) => data instanceof ArrayBuffer);
-
-const noticeOf = (/** @type {BootedWorker} */ { ready: { level, reason, transport, seconds } }) =>
-  `worker ready in ${seconds.toFixed(2)} s; containment: ${level}${reason && ` (${reason})`}; channel: ${transport}`;
+const noticeOf = (/** @type {BootedWorker} */ { start, ready: { level, reason, transport, seconds } }) => {
+  const contained = `containment: ${level}${reason && ` (${reason})`}`;
+  return `worker ready in ${seconds.toFixed(2)} s; ${contained}; channel: ${transport}; start: ${start}`;
+};
 
 /**
  * Ends the run when its time is up, also inside a block.
@@ -174,66 +374,6 @@ const deadlineOf = ({ limits }, stop) => {
   return setTimeout(stop, Math.min(seconds * 1_000, LONGEST_TIMER_MS), { stopped_by: "max_seconds", detail });
 };
 
-// ------------------------------------------------------------------------------------------- what the worker may do
-
-/**
- * Counts the calls that leave, and refuses root calls beyond those that the iterations explain.
- * @param {StartJob} job
- * @param {ReturnType<typeof openRecorder>} recorder
- * @param {RunOptions["onCall"]} onCall
- * @returns {import("./broker.js").Witness["started"]}
- */
-const admission = ({ limits }, recorder, onCall) => {
-  const allowed = Number(limits.max_iterations) + 1; // one more asks for the best answer when they have run out
-  let rootCalls = 0;
-  return (kind, calls) => {
-    if (kind === "root") rootCalls += calls.length;
-    if (rootCalls > allowed) {
-      const message = `root call limit reached: ${rootCalls} of ${allowed} used. Raise maxIterations.`;
-      throw rlmError("LimitReached", message, { limit: "max_iterations", used: rootCalls, allowed });
-    }
-    const first = recorder.callsStarted(kind, calls);
-    for (const call of calls) onCall(kind, call);
-    return first;
-  };
-};
-
-/**
- * Takes the worker's events: checks them, records them, and remembers what a result needs.
- * @param {ReturnType<typeof openRecorder>} recorder
- * @param {string} notice said right after the run's first event
- */
-const watchEvents = (recorder, notice) => {
-  let partial = "";
-  let iterations = 0;
-
-  const take = (/** @type {Event} */ event) => {
-    if (event.type === "run_started" && !recorder.empty()) throw protocolError("a second run_started.");
-    if (event.type === "block_finished" && event.partial !== null) partial = event.partial;
-    if (event.type === "iteration_started") iterations = event.iteration;
-    recorder.record(event);
-    if (event.type === "run_started") recorder.record({ type: "notice", text: notice });
-  };
-  return {
-    partial: () => partial,
-    iterations: () => iterations,
-    take: (/** @type {string} */ body) => eventsIn(body).forEach(take),
-  };
-};
-
-/** @returns {Event[]} the events in the JSON text `body`, less those that are the host's to tell */
-const eventsIn = (/** @type {string} */ body) => {
-  const events = /** @type {unknown} */ (JSON.parse(body));
-  if (!Array.isArray(events)) throw protocolError("events that are not a list.");
-  for (const event of events) {
-    const { type, ...fields } = /** @type {Record<string, unknown>} */ (Object(event));
-    const known = typeof type === "string" && Object.hasOwn(EVENT_SCHEMAS, type);
-    const wrong = known ? mismatch(EVENT_SCHEMAS[type], fields, type) : `an event of type ${type}`;
-    if (wrong !== null) throw protocolError(`${wrong}.`);
-  }
-  return events.filter(({ type }) => !HOSTS_OWN.includes(type));
-};
-
 // ------------------------------------------------------------------------------------------------------- the ending
 
 /**
@@ -244,11 +384,13 @@ const eventsIn = (/** @type {string} */ body) => {
  * @returns {RunResult}
  */
 const resultOf = (text, seconds, stopping) => {
+  if (text.length > MAX_RESULT_CHARS) throw protocolError(`a result of ${text.length} characters; ${MAX_RESULT_CHARS} are allowed.`);
   const value = /** @type {unknown} */ (JSON.parse(text));
   const wrong = mismatch(RESULT_SCHEMA, value, "result");
   if (wrong !== null) throw protocolError(`${wrong}.`);
   const result = /** @type {RunResult} */ (value);
   const ending = result.stopped_by === "final_answer" ? null : stopping;
+  if (result.stopped_by === "cancelled" && ending === null) throw protocolError("it says that the run was stopped; nobody stopped it.");
   return { ...result, seconds, ...ending };
 };
 
@@ -265,13 +407,15 @@ const noResult = (/** @type {number} */ seconds, /** @type {Ending} */ ending) =
  * Close the log: it begins with the run's configuration and ends with its result, whatever the worker said.
  * @param {ReturnType<typeof openRecorder>} recorder
  * @param {StartJob} job
+ * @param {Tree} tree
  * @param {RunResult} result
  * @returns {FinishedRun}
  */
-const finished = (recorder, job, result) => {
+const finished = (recorder, job, tree, result) => {
   const { question, model, sub_model, limits } = job;
   if (recorder.empty()) recorder.record({ type: "run_started", question, model, sub_model, limits, contexts: [] });
   const { answer, iterations, stopped_by, detail, usage } = result;
   recorder.record({ type: "run_finished", answer, iterations, stopped_by, detail, usage });
-  return { result, trajectory: recorder.trajectory };
+  if (job.path.length === 0) recorder.close();
+  return { result, trajectory: recorder.trajectory, usageByPath: tree.usageByPath };
 };

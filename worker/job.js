@@ -25,15 +25,29 @@ import { RESERVED_NAMES } from "./protocol.js";
  * @property {number} maxIterations
  * @property {number} maxOutputChars
  * @property {number | null} maxTimeout
+ * @property {number} blockTimeout
  * @property {number} maxErrors
  * @property {string | null} systemPrompt
+ * @property {number | null} maxSubCalls
+ * @property {number} maxDepth
+ * @property {number} maxConcurrency
+ * @property {number | null} maxInputTokens
+ * @property {number | null} maxOutputTokens
+ * @property {number | null} maxCost
+ * @property {number | null} maxPromptChars
+ * @property {number} windowTokens
+ * @property {number | false} compactAt
  * @property {JobTool[]} tools
+ * @property {JobTool[] | null} subTools
+ * @property {import("./tools.js").Functions} functions
  * @property {((iteration: import("./rlm.d.ts").RLMIteration) => void) | null} onIteration
  * @property {((call: {prompt: string, model: string | null}) => void) | null} onSubLLMCall
  * @property {((event: import("./protocol.js").Event) => void) | null} onEvent
+ * @property {boolean | string | null} journal
  */
 
 const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
+const OF_SESSIONS = /^(?:context|history)(?:_\d+)?$/;
 const SHOWN_CHARS = 60;
 
 /**
@@ -55,18 +69,30 @@ const OPTIONS = {
   maxTimeout: {
     otherwise: null,
     must: "be a number of milliseconds above 0",
-    ok: (value) => Number.isFinite(value) && Number(value) > 0,
+    ok: isAboveZero,
   },
+  blockTimeout: { otherwise: 120_000, must: "be a number of milliseconds above 0", ok: isAboveZero },
   maxErrors: { otherwise: 5, must: "be a whole number of at least 1", ok: wholeFrom(1) },
-  systemPrompt: { otherwise: null, must: "be text", ok: isName },
-  tools: {
-    otherwise: {},
-    must: "be an object of name and tool",
-    ok: (value) => typeof value === "object" && !Array.isArray(value),
+  maxSubCalls: { otherwise: null, must: "be a whole number of at least 0", ok: wholeFrom(0) },
+  maxDepth: { otherwise: 1, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxConcurrency: { otherwise: 4, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxInputTokens: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxOutputTokens: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxCost: { otherwise: null, must: "be a number of US dollars above 0", ok: isAboveZero },
+  maxPromptChars: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  windowTokens: { otherwise: 128_000, must: "be a whole number of at least 1000", ok: wholeFrom(1_000) },
+  compactAt: {
+    otherwise: 0.85,
+    must: "be a number above 0 and up to 1, or false",
+    ok: (value) => value === false || (isAboveZero(value) && Number(value) <= 1),
   },
+  systemPrompt: { otherwise: null, must: "be text", ok: isName },
+  tools: { otherwise: {}, must: "be an object of name and tool", ok: isRecord },
+  subTools: { otherwise: null, must: "be an object of name and tool", ok: isRecord },
   onIteration: { otherwise: null, must: "be a function", ok: isFunction },
   onSubLLMCall: { otherwise: null, must: "be a function", ok: isFunction },
   onEvent: { otherwise: null, must: "be a function", ok: isFunction },
+  journal: { otherwise: null, must: "be true, false or a short name", ok: isJournal },
 };
 
 /** @returns {Settings} */
@@ -84,9 +110,11 @@ export const checkedSettings = (/** @type {unknown} */ options) => {
       return [name, value];
     }),
   );
-  const tools = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
+  const own = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
+  const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));
+  const functions = { tools: own.functions, subTools: below && below.functions };
   const assets = new URL(String(checked.assets), document.baseURI).href;
-  return /** @type {Settings} */ ({ ...checked, tools, assets });
+  return /** @type {Settings} */ ({ ...checked, tools: own.tools, subTools: below && below.tools, functions, assets });
 };
 
 /**
@@ -98,41 +126,68 @@ export const checkedSettings = (/** @type {unknown} */ options) => {
 export const jobOf = (settings, prompt, context) => {
   if (typeof prompt !== "string" || prompt.trim() === "")
     throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
-  const { maxIterations, maxOutputChars, maxTimeout, maxErrors } = settings;
-  const limits = {
-    max_iterations: maxIterations,
-    max_output_chars: maxOutputChars,
-    max_seconds: maxTimeout === null ? null : maxTimeout / 1_000,
-    max_errors: maxErrors,
-  };
-  const { model, subModel, systemPrompt, tools } = settings;
+  const { model, subModel, systemPrompt, tools, subTools } = settings;
   return {
     question: prompt,
     model,
     sub_model: subModel,
     system_prompt: systemPrompt,
-    limits,
+    limits: limitsOf(settings),
     tools,
+    sub_tools: subTools,
     contexts: contextsOf(context),
     path: [],
+    session: null,
+    past: [],
   };
 };
 
+/** The fields of the core's `Limits`. */
+const limitsOf = (/** @type {Settings} */ settings) => ({
+  max_iterations: settings.maxIterations,
+  max_output_chars: settings.maxOutputChars,
+  max_seconds: settings.maxTimeout === null ? null : settings.maxTimeout / 1_000,
+  max_block_seconds: settings.blockTimeout / 1_000,
+  max_errors: settings.maxErrors,
+  max_sub_calls: settings.maxSubCalls,
+  max_depth: settings.maxDepth,
+  max_concurrency: settings.maxConcurrency,
+  max_input_tokens: settings.maxInputTokens,
+  max_output_tokens: settings.maxOutputTokens,
+  max_cost: settings.maxCost,
+  max_prompt_chars: settings.maxPromptChars,
+  window_tokens: settings.windowTokens,
+  compact_at: settings.compactAt === false ? null : settings.compactAt,
+});
+
 // -------------------------------------------------------------------------------------------------------------- tools
 
-/** @returns {JobTool[]} */
-const toolsOf = (/** @type {Record<string, unknown>} */ tools) =>
-  Object.entries(tools).map(([name, given]) => {
-    if (!IDENTIFIER.test(name))
-      throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
-    if (RESERVED_NAMES.includes(name)) throw configError(`tool "${name}": the name is reserved; choose another.`);
-    const { tool, description = "" } = isDescribed(given) ? given : { tool: given };
-    if (typeof description !== "string")
-      throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
-    if (typeof tool === "function")
-      throw configError(`tool "${name}" is a function. Tools are JSON values so far; pass its result.`);
-    return { name, description, value: checkedJson(tool, `tool "${name}"`) };
-  });
+/** The tools as the worker is told of them, and the functions among them, which stay here. */
+const toolsOf = (/** @type {Record<string, unknown>} */ given) => {
+  /** @type {Record<string, import("./tools.js").HostFunction>} */
+  const functions = {};
+  const tools = Object.entries(given).map(([name, tool]) => toolOf(name, tool, functions));
+  return { tools, functions };
+};
+
+/**
+ * @param {string} name
+ * @param {unknown} given
+ * @param {Record<string, import("./tools.js").HostFunction>} functions takes it, if it is one
+ * @returns {JobTool}
+ */
+const toolOf = (name, given, functions) => {
+  if (!IDENTIFIER.test(name))
+    throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
+  if (RESERVED_NAMES.includes(name) || OF_SESSIONS.test(name)) throw configError(`tool "${name}": the name is reserved; choose another.`);
+  const { tool, description = "" } = isDescribed(given) ? given : { tool: given };
+  if (typeof description !== "string")
+    throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
+  if (typeof tool !== "function")
+    return { name, description, value: checkedJson(tool, `tool "${name}"`), function: false };
+  functions[name] = /** @type {import("./tools.js").HostFunction} */ (tool);
+  return { name, description, value: null, function: true };
+};
 
 /** @returns {given is {tool: unknown, description?: unknown}} */
 const isDescribed = (/** @type {unknown} */ given) =>
@@ -220,8 +275,20 @@ function isName(/** @type {unknown} */ value) {
   return typeof value === "string" && value.trim() !== "";
 }
 
+function isJournal(/** @type {unknown} */ value) {
+  return typeof value === "boolean" || /^[A-Za-z0-9._:-]{1,64}$/.test(String(value));
+}
+
 function isFunction(/** @type {unknown} */ value) {
   return typeof value === "function";
+}
+
+function isAboveZero(/** @type {unknown} */ value) {
+  return Number.isFinite(value) && Number(value) > 0;
+}
+
+function isRecord(/** @type {unknown} */ value) {
+  return typeof value === "object" && !Array.isArray(value);
 }
 
 function wholeFrom(/** @type {number} */ least) {

@@ -7,6 +7,7 @@ export const PAYLOAD_OFFSET = 64;
 export const CHUNK_BYTES = 1048512;
 export const FUTEX_WORD = 0;
 export const LENGTH_WORD = 1;
+export const REASON_WORD = 2;
 export const STATE_BITS = 3;
 export const SEQUENCE_MASK = 268435455;
 export const PENDING = 0;
@@ -16,12 +17,16 @@ export const ERROR = 3;
 export const PROGRESS = 4;
 export const INTERRUPTED = 5;
 export const TIMED_OUT = 6;
+export const STOP_RUN = 0;
+export const STOP_BLOCK = 1;
 export const SIGINT = 2;
 export const WAIT_SLICE_MS = 200;
 export const SILENCE_MS = 150000;
 export const HEARTBEAT_MS = 5000;
 export const INTERRUPT_REPEAT_MS = 50;
 export const STOP_GRACE_MS = 300;
+export const BLOCK_GRACE_MS = 2000;
+export const MAX_DEATHS = 3;
 export const BOOT_DEADLINE_MS = 60000;
 export const MEMORY_BYTES = 2147483648;
 export const OUTPUT_CHARS = 65536;
@@ -32,7 +37,7 @@ export const MAX_TEXT_FILE_BYTES = 268435456;
 export const FRAME_OK = 0;
 export const FRAME_ERROR = 1;
 export const FRAME_HEADER_BYTES = 16;
-export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_VARS", "llm_query", "llm_batch", "llm_query_batched", "SubCallError", "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"];
+export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_VARS", "llm_query", "llm_batch", "llm_query_batched", "rlm_query", "rlm_batch", "rlm_query_batched", "SubCallError", "ToolError", "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"];
 
 /** @typedef {null | boolean | number | string | Json[] | {[key: string]: Json}} Json */
 /**
@@ -41,19 +46,27 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  */
 /**
  * First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
- * @typedef {{type: "boot", epoch: number, port: MessagePort, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, lock: string, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
+ * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, lock: string, snapshot: ArrayBuffer | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
  */
 /**
- * A tool as data: it becomes a variable of the REPL and a line of the prompt.
- * @typedef {{name: string, description: string, value: Json}} JobTool
+ * A tool: it becomes a variable of the REPL and a line of the prompt. A `function` is the host's.
+ * @typedef {{name: string, description: string, value: Json, function: boolean}} JobTool
  */
 /**
  * One value of the context. `data` is UTF-8 for `text` and `json`, a Blob for `file`: it is mounted, not copied.
- * @typedef {{name: string, type: "text" | "json" | "bytes" | "file", data: ArrayBuffer | Blob}} JobContext
+ * @typedef {{name: string, type: "text" | "json" | "bytes" | "file" | "pickle" | "mounted", data: ArrayBuffer | Blob}} JobContext
  */
 /**
- * What to run. `limits` are the fields of `Limits`.
- * @typedef {{question: string, model: string | null, sub_model: string | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, contexts: Array<JobContext>, path: Array<number>}} StartJob
+ * What executing one code block gave.
+ * @typedef {{stdout: string, stdout_chars: number, value: string | null, error: string | null, seconds: number}} Observation
+ */
+/**
+ * A block that ran before, in a worker that is gone, and what was observed of it.
+ * @typedef {{iteration: number, block: number, observation: Observation, lost: boolean}} PastBlock
+ */
+/**
+ * What to run. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
+ * @typedef {{question: string, model: string | null, sub_model: string | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
  */
 /**
  * Run this job; sent once, after `ready`.
@@ -72,8 +85,12 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{type: "ready", epoch: number, level: "full" | "network" | "weak", reason: string, transport: "shared-memory" | "jspi", seconds: number}} Ready
  */
 /**
- * The worker waits for an answer; `body` is JSON text. One is outstanding at a time.
- * @typedef {{type: "request", epoch: number, sequence: number, body: string}} Request
+ * The memory of an interpreter that has all of ours imported and has seen no job: other workers start from it.
+ * @typedef {{type: "snapshot", epoch: number, data: ArrayBuffer}} Snapshot
+ */
+/**
+ * The worker waits for an answer; `body` is JSON text, `data` what goes beside it. One is outstanding at a time.
+ * @typedef {{type: "request", epoch: number, sequence: number, body: string, data: Array<ArrayBuffer>}} Request
  */
 /**
  * The chunk was copied out: the next may be written.
@@ -104,12 +121,24 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{op: "complete", kind: "root" | "sub", calls: Array<RequestedCall>}} CompleteRequest
  */
 /**
+ * One child run of a `child` request; what its context is. The bytes of the context are beside the request.
+ * @typedef {{question: string, model: string | null, context: "none" | "text" | "bytes" | "pickle"}} RequestedChild
+ */
+/**
+ * Body of a request: run these children. The reply is made of frames, as that of `complete`.
+ * @typedef {{op: "child", children: Array<RequestedChild>}} ChildRequest
+ */
+/**
+ * Body of a request: call this function of the host. The reply is its result as JSON.
+ * @typedef {{op: "tool", name: string, args: Array<Json>, kwargs: Record<string, Json>}} ToolRequest
+ */
+/**
  * What calls to one model used. Tokens are the provider's own count; 0 where it reports none.
- * @typedef {{calls: number, input_tokens: number, output_tokens: number}} ModelUsage
+ * @typedef {{calls: number, input_tokens: number, output_tokens: number, cached_tokens: number, cost: number | null}} ModelUsage
  */
 /**
  * How a run ended.
- * @typedef {{answer: string, iterations: number, seconds: number, usage: Record<string, ModelUsage>, stopped_by: "final_answer" | "max_iterations" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost", detail: string}} RunResult
+ * @typedef {{answer: string, iterations: number, seconds: number, usage: Record<string, ModelUsage>, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost", detail: string}} RunResult
  */
 /**
  * A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text.
@@ -136,10 +165,6 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{type: "output", seq: number, path: Array<number>, seconds: number, iteration: number, block: number, text: string}} Output
  */
 /**
- * What executing one code block gave.
- * @typedef {{stdout: string, stdout_chars: number, value: string | null, error: string | null, seconds: number}} Observation
- */
-/**
  * A code block ended. `partial` is the answer that the REPL holds so far, if it holds one.
  * @typedef {{type: "block_finished", seq: number, path: Array<number>, seconds: number, iteration: number, block: number, observation: Observation, partial: string | null}} BlockFinished
  */
@@ -152,12 +177,16 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{type: "notice", seq: number, path: Array<number>, seconds: number, text: string}} Notice
  */
 /**
+ * Model code called a function of the host's: what it gave, or `error` when it failed.
+ * @typedef {{type: "tool_called", seq: number, path: Array<number>, seconds: number, name: string, args: Array<Json>, kwargs: Record<string, Json>, result: Json, error: string | null}} ToolCalled
+ */
+/**
  * A run is over. Fields as in `RunResult`.
- * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>}} RunFinished
+ * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>}} RunFinished
  */
 /** @typedef {Boot | Start | ReplyPart} ToWorker */
-/** @typedef {Stage | Ready | Request | Ack | Events | Finished | Failed} ToHost */
-/** @typedef {RunStarted | IterationStarted | CallStarted | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | RunFinished} Event */
+/** @typedef {Stage | Ready | Snapshot | Request | Ack | Events | Finished | Failed} ToHost */
+/** @typedef {RunStarted | IterationStarted | CallStarted | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | ToolCalled | RunFinished} Event */
 /**
  * Shape of a value: a type's name, or a tag with its argument.
  * @typedef {"string" | "number" | "boolean" | "json" | readonly ["nullable" | "list" | "map", Schema]
@@ -168,7 +197,8 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
 export const MESSAGE_SCHEMAS = {
   stage: ["struct", {"epoch": "number", "name": "string", "seconds": "number"}],
   ready: ["struct", {"epoch": "number", "level": ["one", ["full", "network", "weak"]], "reason": "string", "transport": ["one", ["shared-memory", "jspi"]], "seconds": "number"}],
-  request: ["struct", {"epoch": "number", "sequence": "number", "body": "string"}],
+  snapshot: ["struct", {"epoch": "number", "data": "json"}],
+  request: ["struct", {"epoch": "number", "sequence": "number", "body": "string", "data": ["list", "json"]}],
   ack: ["struct", {"epoch": "number", "sequence": "number"}],
   events: ["struct", {"epoch": "number", "body": "string"}],
   finished: ["struct", {"epoch": "number", "result": "string"}],
@@ -179,15 +209,20 @@ export const EVENT_SCHEMAS = {
   run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]]}],
   iteration_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number"}],
   call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number"}],
-  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number"}]}],
+  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]}],
   block_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "code": "string"}],
   output: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "text": "string"}],
   block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number"}], "partial": ["nullable", "string"]}],
   iteration_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "reply": "string", "blocks": "number"}],
   notice: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "text": "string"}],
-  run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number"}]]}],
+  tool_called: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"], "result": "json", "error": ["nullable", "string"]}],
+  run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]]}],
 };
 /** @type {Schema} */
 export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub"]], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]]}]]}];
 /** @type {Schema} */
-export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number"}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"]], "detail": "string"}];
+export const CHILD_SCHEMA = ["struct", {"op": ["one", ["child"]], "children": ["list", ["struct", {"question": "string", "model": ["nullable", "string"], "context": ["one", ["none", "text", "bytes", "pickle"]]}]]}];
+/** @type {Schema} */
+export const TOOL_SCHEMA = ["struct", {"op": ["one", ["tool"]], "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"]}];
+/** @type {Schema} */
+export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"]], "detail": "string"}];

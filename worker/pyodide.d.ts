@@ -11,7 +11,6 @@ export interface Bridge {
 }
 
 export interface Modules {
-  sys: { path: { insert(at: number, folder: string): void } };
   boot: { prepare(): void };
   bridge: Bridge;
 }
@@ -23,12 +22,14 @@ export interface Stream {
 export interface Pyodide {
   FS: {
     ErrnoError: new (number: number) => Error;
-    filesystems: { WORKERFS: { stream_ops: { read: (...place: unknown[]) => number } } };
+    filesystems: { WORKERFS: { stream_ops: { read: import("./mounted.js").Read } } };
     mkdir(path: string): void;
     mount(type: unknown, options: object, path: string): void;
     unmount(path: string): void;
     writeFile(path: string, data: Uint8Array): void;
   };
+  makeMemorySnapshot(): Uint8Array<ArrayBuffer>;
+  runPython(code: string): unknown;
   pyimport<Name extends keyof Modules>(name: Name): Modules[Name];
   setInterruptBuffer(buffer: Int32Array | undefined): void;
   setStdin(options: { error: true }): void;

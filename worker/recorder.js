@@ -17,28 +17,54 @@
  * @typedef {E extends Event ? Omit<E, "seq" | "path" | "seconds"> : never} Unstamped
  */
 
-const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0 };
+const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
 
 /**
  * @param {object} options
  * @param {number[]} options.path place of the run in the tree
  * @param {(event: Event) => void} options.onEvent
+ * @param {import("./past.js").Past | null} [options.past] what was recorded in an earlier session
+ * @param {(line: string) => void} [options.sink] takes each line as it is recorded
  * @param {() => number} [options.now] milliseconds, monotonic
  */
-export const openRecorder = ({ path, onEvent, now = () => performance.now() }) => {
-  const began = now();
-  /** @type {string[]} */
-  const lines = [];
+export const openRecorder = ({ path, onEvent, past = null, sink = () => {}, now = () => performance.now() }) => {
+  const { lines, calls, seconds } = past ?? { lines: [], calls: 0, seconds: 0 };
+  const began = now() - seconds * 1_000;
+  return recorderAt(path, { open: true, began, lines: [...lines], calls, onEvent, sink, now });
+};
+
+/**
+ * What the recorders of a tree of runs share.
+ * @typedef {{open: boolean, began: number, lines: string[], calls: number, onEvent: (event: Event) => void,
+ *   sink: (line: string) => void, now: () => number}} Log
+ * @typedef {{record: (event: Unstamped) => void, callsStarted: (kind: "root" | "sub", calls: RequestedCall[]) => number,
+ *   callFinished: (call: number, outcome: Outcome) => void, below: (path: number[]) => Recorder, empty: () => boolean, close: () => void,
+ *   trajectory: () => string, seconds: () => number}} Recorder
+ */
+
+/**
+ * @param {number[]} path
+ * @param {Log} log
+ * @returns {Recorder}
+ */
+const recorderAt = (path, log) => {
+  const began = log.now();
+  const { lines } = log;
   /** @type {Message[]} */
   let rootMessages = [];
-  let calls = 0;
+  let empty = path.length > 0 || lines.length === 0;
 
   const record = (/** @type {Unstamped} */ event) => {
+    if (!log.open) return;
     const { type, ...fields } = event;
-    const seconds = Math.round((now() - began) * 1_000) / 1_000_000;
+    const seconds = Math.round((log.now() - log.began) * 1_000) / 1_000_000;
     const stamped = /** @type {Event} */ ({ type, ...fields, seq: lines.length, path, seconds });
-    if (type !== "output") lines.push(JSON.stringify(stamped));
-    onEvent(stamped);
+    empty = false;
+    if (type !== "output") {
+      lines.push(JSON.stringify(stamped));
+      log.sink(lines[lines.length - 1]);
+    }
+    log.onEvent(stamped);
   };
 
   const callStarted = (
@@ -49,15 +75,15 @@ export const openRecorder = ({ path, onEvent, now = () => performance.now() }) =
     const kept = kind === "root" ? shared(rootMessages, call.messages) : 0;
     if (kind === "root") rootMessages = call.messages;
     const messages = call.messages.slice(kept);
-    record({ type: "call_started", call: calls, kind, model: call.model, messages, kept, batch });
-    calls += 1;
+    record({ type: "call_started", call: log.calls, kind, model: call.model, messages, kept, batch });
+    log.calls += 1;
   };
 
   return {
     record,
     /** One event per call; returns the number of the first. */
     callsStarted(/** @type {"root" | "sub"} */ kind, /** @type {RequestedCall[]} */ started) {
-      const first = calls;
+      const first = log.calls;
       for (const call of started) callStarted(kind, call, started.length);
       return first;
     },
@@ -68,11 +94,16 @@ export const openRecorder = ({ path, onEvent, now = () => performance.now() }) =
           : { type: "call_finished", call, error: null, ...outcome.completion },
       );
     },
-    /** Whether anything was recorded yet. */
-    empty: () => lines.length === 0,
-    /** The log so far: one JSON object a line. */
+    /** The recorder of the run at `path`, into the same log. */
+    below: (/** @type {number[]} */ below) => recorderAt(below, log),
+    /** Whether anything of this run was recorded yet. */
+    empty: () => empty,
+    /** Take no more: what comes later is of child runs that were ended with the tree. */
+    close: () => void (log.open = false),
+    /** The log of the whole tree so far: one JSON object a line. */
     trajectory: () => lines.map((line) => `${line}\n`).join(""),
-    seconds: () => (now() - began) / 1_000,
+    /** Since this run began. */
+    seconds: () => (log.now() - began) / 1_000,
   };
 };
 

@@ -3,13 +3,31 @@ import type { Event, Json, ModelUsage } from "./protocol.js";
 
 export type { Event, Json, ModelUsage };
 export type StoppedBy =
-  "final_answer" | "max_iterations" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost";
+  | "final_answer"
+  | "max_iterations"
+  | "max_sub_calls"
+  | "max_input_tokens"
+  | "max_output_tokens"
+  | "max_cost"
+  | "max_seconds"
+  | "max_errors"
+  | "cancelled"
+  | "provider_error"
+  | "worker_lost";
 
-/** A JSON value that model code finds as a variable, with its line in the prompt. */
+/**
+ * A function that model code calls like a Python function. Arguments and result are JSON. Keyword arguments come as one
+ * object after the positional ones; `this` holds both apart. An error raises `ToolError` in model code.
+ */
+export type RLMFunction = (this: { args: unknown[]; kwargs: Record<string, unknown> }, ...args: any[]) => unknown;
+
+/** What model code finds under a name: a JSON value or a function, with its line in the prompt. */
 export interface RLMTool {
-  tool: Json;
+  tool: Json | RLMFunction;
   description?: string;
 }
+
+export type RLMTools = Record<string, RLMTool | Json | RLMFunction>;
 
 export interface RLMCodeBlock {
   code: string;
@@ -46,14 +64,37 @@ export interface RLMOptions {
   maxOutputChars?: number | null;
   /** Milliseconds. Default: no limit. */
   maxTimeout?: number | null;
+  /** Milliseconds that one code block may be at work, without its sub-calls. Default 120000. */
+  blockTimeout?: number | null;
   /** Consecutive iterations that end in an error. Default 5. */
   maxErrors?: number | null;
   systemPrompt?: string | null;
-  tools?: Record<string, RLMTool | Json>;
+  tools?: RLMTools;
+  /** Tools of child runs. Default: the same. */
+  subTools?: RLMTools | null;
+  /** Model calls made by model code, and child runs, in the whole tree of runs. Default: no limit. */
+  maxSubCalls?: number | null;
+  /** How deep runs may nest. Default 1: a child question (`rlm_query`) is a plain sub-call. */
+  maxDepth?: number | null;
+  /** Child runs that work at the same time. Default 4. */
+  maxConcurrency?: number | null;
+  /** Tokens of the whole tree; no call begins once they are used. Default: no limit. */
+  maxInputTokens?: number | null;
+  maxOutputTokens?: number | null;
+  /** US dollars of the whole tree, as far as prices are known. Default: no limit. */
+  maxCost?: number | null;
+  /** Characters of one sub-call's prompt; a longer one is refused before the call. Default: no limit. */
+  maxPromptChars?: number | null;
+  /** Tokens of the root model's window. Default 128000. */
+  windowTokens?: number | null;
+  /** Share of the window at which the conversation is replaced by a summary; false: never. Default 0.85. */
+  compactAt?: number | false | null;
   onIteration?: (iteration: RLMIteration) => void;
   onSubLLMCall?: (call: { prompt: string; model: string | null }) => void;
   /** Every event of the run, stamped. */
   onEvent?: (event: Event) => void;
+  /** Keep the log in this browser while the run lasts, under a name, so that a reloaded tab can go on. Default: not. */
+  journal?: boolean | string | null;
 }
 
 export interface RLMResult {
@@ -62,8 +103,10 @@ export interface RLMResult {
   iterations: number;
   /** Milliseconds, the worker's start included. */
   totalTime: number;
-  /** Model -> calls and tokens. */
+  /** Model -> calls, tokens and cost (null: unknown) of the whole tree of runs. */
   usage: Record<string, ModelUsage>;
+  /** Place in the tree ("" is the root, "0.2" a child of a child) -> model -> what that run alone used. */
+  usageByPath: Record<string, Record<string, ModelUsage>>;
   stoppedBy: StoppedBy;
   /** One sentence when the run did not end with a final answer. */
   detail: string;
@@ -80,6 +123,18 @@ export class RLM {
    */
   run(
     prompt: string,
-    options?: { context?: Json | ArrayBuffer | ArrayBufferView | Blob | Blob[]; signal?: AbortSignal },
+    options?: { context?: Json | ArrayBuffer | ArrayBufferView | Blob | Blob[]; signal?: AbortSignal; resume?: string },
   ): Promise<RLMResult>;
+  /** Several questions over one REPL: variables, contexts and conversations live on from one to the next. */
+  session(): RLMSession;
+}
+
+export interface RLMSession {
+  /**
+   * As `RLM.run`, one question at a time; without a context the one before stays. In the REPL `context_0`, `context_1`, ...
+   * are the contexts so far, and `history_0`, ... the conversations. Rejects with a ChannelError when its worker is gone.
+   */
+  run: RLM["run"];
+  /** End its worker. */
+  close(): void;
 }

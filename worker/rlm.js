@@ -4,13 +4,18 @@
 // In: options and callbacks of the caller, checked by name. Out: the result; on the way iterations, sub-calls, events.
 // Types for TypeScript users are in rlm.d.ts.
 
+import { configError } from "./errors.js";
 import { runJob } from "./host.js";
+import { openJournal } from "./journal.js";
+import { readPast } from "./past.js";
 import { checkReadable, checkedSettings, jobOf } from "./job.js";
+import { openSession } from "./session.js";
 
 /**
  * @typedef {import("./protocol.js").Event} Event
  * @typedef {import("./protocol.js").RequestedCall} RequestedCall
  * @typedef {import("./job.js").Settings} Settings
+ * @typedef {import("./protocol.js").StartJob} StartJob
  * @typedef {import("./rlm.d.ts").RLMCodeBlock} RLMCodeBlock
  * @typedef {import("./rlm.d.ts").RLMIteration} RLMIteration
  * @typedef {import("./rlm.d.ts").RLMOptions} RLMOptions
@@ -30,35 +35,114 @@ export class RLM {
    * Answer `prompt` over `context`. Rejects with ConfigError or ChannelError when nothing could run; each other ending
    * has a result.
    * @param {string} prompt the question; without a context it is the context as well
+   * @param {{context?: unknown, signal?: AbortSignal, resume?: string}} [options] `resume` is the log of a run that did
+   *   not end: it goes on, over the same context
+   * @returns {Promise<RLMResult>}
+   */
+  async run(prompt, { context, signal, resume } = {}) {
+    const began = performance.now();
+    const past = resume === undefined ? null : readPast(resume);
+    const job = continued(jobOf(this.#settings, prompt, context), past);
+    await checkReadable(job);
+    const listening = listeners(this.#settings);
+    const journal = await journalOf(this.#settings, job, { past, onEvent: listening.onEvent, signal });
+    const told = { job, signal, journal, past, ...hostOptions(this.#settings), ...listening };
+    return toResult(await runJob(told), performance.now() - began);
+  }
+
+  /** Several questions over one REPL: variables live on from one to the next. Close it when it is done. */
+  session() {
+    return new RLMSession(this.#settings);
+  }
+}
+
+class RLMSession {
+  #settings;
+  #session = openSession();
+  #isRunning = false;
+
+  /** @param {Settings} settings */
+  constructor(settings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * As `RLM.run`; without a context the one before stays. One question at a time. Rejects with a ChannelError when the
+   * session's worker is gone: after a stop that it did not heed, and when it died.
+   * @param {string} prompt
    * @param {{context?: unknown, signal?: AbortSignal}} [options]
    * @returns {Promise<RLMResult>}
    */
   async run(prompt, { context, signal } = {}) {
+    if (this.#isRunning) throw configError("the session is at work on a question: await it before you ask the next.");
+    this.#isRunning = true;
     const began = performance.now();
-    const { endpoint, assets, containment } = this.#settings;
-    const job = jobOf(this.#settings, prompt, context);
-    await checkReadable(job);
-    const told = { job, endpoint, assets, containment, signal, ...listeners(this.#settings) };
-    const { result, trajectory } = await runJob(told);
-    const { answer, iterations, usage, stopped_by: stoppedBy, detail } = result;
-    return {
-      answer,
-      iterations,
-      totalTime: Math.round(performance.now() - began),
-      usage,
-      stoppedBy,
-      detail,
-      trajectory,
-    };
+    try {
+      const job = { ...jobOf(this.#settings, prompt, context), session: this.#session.turn() };
+      await checkReadable(job);
+      const told = { job, signal, session: this.#session, ...hostOptions(this.#settings), ...listeners(this.#settings) };
+      return toResult(await runJob(told), performance.now() - began);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  /** End its worker. */
+  close() {
+    this.#session.close();
   }
 }
+
+const hostOptions = (/** @type {Settings} */ { endpoint, assets, containment, functions }) => ({
+  endpoint,
+  assets,
+  containment,
+  functions,
+});
+
+/**
+ * @param {import("./host.js").FinishedRun} finished
+ * @param {number} milliseconds
+ * @returns {RLMResult}
+ */
+const toResult = ({ result, trajectory, usageByPath }, milliseconds) => {
+  const { answer, iterations, usage, stopped_by: stoppedBy, detail } = result;
+  const totalTime = Math.round(milliseconds);
+  return { answer, iterations, totalTime, usage, usageByPath: usageByPath(), stoppedBy, detail, trajectory };
+};
+
+/**
+ * A run that goes on has the question, the models and the limits that it began with.
+ * @param {StartJob} job
+ * @param {import("./past.js").Past | null} past
+ * @returns {StartJob}
+ */
+const continued = (job, past) => {
+  const first = past?.events[0];
+  if (first?.type !== "run_started") return job;
+  const { question, model, sub_model, limits } = first;
+  return { ...job, question, model, sub_model, limits: { ...job.limits, ...limits } };
+};
+
+/**
+ * @param {Settings} settings
+ * @param {StartJob} job
+ * @param {{past: import("./past.js").Past | null, onEvent: (event: Event) => void, signal?: AbortSignal}} run
+ */
+const journalOf = async ({ journal, systemPrompt }, { question, model, sub_model }, { past, onEvent, signal }) => {
+  if (journal === null || journal === false) return null;
+  const name = typeof journal === "string" ? journal : crypto.randomUUID();
+  const options = { model, subModel: sub_model, systemPrompt };
+  const onNotice = (/** @type {string} */ text) => onEvent({ type: "notice", seq: 0, path: [], seconds: 0, text });
+  return openJournal({ name, question, began: Date.now(), options, context: "" }, { lines: past?.lines.length, onNotice, signal });
+};
 
 /** The caller's callbacks, fed from events and calls. */
 const listeners = (/** @type {Settings} */ { onIteration, onSubLLMCall, onEvent }) => {
   const iterations = iterationsOf((iteration) => tell(onIteration, iteration));
   return {
     onEvent(/** @type {Event} */ event) {
-      iterations(event);
+      if (event.path.length === 0) iterations(event);
       tell(onEvent, event);
     },
     onCall(/** @type {"root" | "sub"} */ kind, /** @type {RequestedCall} */ { messages, model }) {

@@ -9,6 +9,7 @@ import { loadPyodide } from "pyodide";
 import createPyodideModule from "pyodide/pyodide.asm.mjs";
 import { canWait, interruptFlag, suspendingEnd, waitingEnd } from "./channel.js";
 import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
+import { mendReads } from "./mounted.js";
 import { selfTest } from "./selftest.js";
 
 /**
@@ -18,13 +19,12 @@ import { selfTest } from "./selftest.js";
  * @typedef {import("./protocol.js").ToWorker} ToWorker
  * @typedef {import("./pyodide.js").Bridge} Bridge
  * @typedef {import("./pyodide.js").Pyodide} Pyodide
- * @typedef {(message: ToHost) => void} Post
+ * @typedef {(message: ToHost, transfer?: ArrayBuffer[]) => void} Post
  */
 
 const ASSETS = "https://assets.invalid/";
 const CORE = "/lib/rlm_core.zip";
 const CONTEXT_FOLDER = "/context";
-const EIO = 29;
 
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
@@ -39,9 +39,11 @@ const boot = async (/** @type {Boot} */ message) => {
     capMemory(message.memory_bytes);
     serveAssets(message.wasm, message.stdlib);
     stages.enter("pyodide");
-    const pyodide = await startPyodide(message.lock);
+    const pyodide = await startPyodide(message);
     stages.enter("core");
-    const bridge = loadBridge(pyodide, message.core);
+    installCore(pyodide, message.core);
+    if (message.purpose === "snapshot") return sendSnapshot(pyodide, message);
+    const bridge = loadBridge(pyodide);
     stages.enter("self-test");
     const tests = await tested;
     stages.enter("lock-down");
@@ -63,7 +65,7 @@ const boot = async (/** @type {Boot} */ message) => {
  */
 const run = async (job, { pyodide, bridge, line, post, epoch }) => {
   try {
-    const contexts = mountContexts(pyodide, job.contexts);
+    const contexts = mountContexts(pyodide, job);
     const text = JSON.stringify({ ...job, contexts: [] });
     const emit = (/** @type {string} */ body) => post({ type: "events", epoch, body });
     const host = { ...line.host, emit };
@@ -93,7 +95,7 @@ const lowered = ({ level, reason }, left) =>
 const poster = (port) => {
   const { apply } = Reflect;
   const { postMessage } = port;
-  return (message) => void apply(postMessage, port, [message]);
+  return (message, transfer = []) => void apply(postMessage, port, [message, transfer]);
 };
 
 const stageReporter = (/** @type {Post} */ post, /** @type {number} */ epoch) => {
@@ -107,12 +109,13 @@ const stageReporter = (/** @type {Post} */ post, /** @type {number} */ epoch) =>
   };
 };
 
-const startPyodide = async (/** @type {string} */ lock) => {
+const startPyodide = async (/** @type {Boot} */ { lock, snapshot, purpose }) => {
   /** @type {string[]} */
   const said = [];
   const say = (/** @type {string} */ line) => void said.push(line);
-  const own = { createPyodideModule, lockFileContents: lock, jsglobals: Object.create(null) };
-  const options = /** @type {object} */ ({ ...own, indexURL: ASSETS, stdout: say, stderr: say });
+  const own = { createPyodideModule: moduleFor(snapshot), lockFileContents: lock, jsglobals: Object.create(null) };
+  const memory = snapshot === null ? { _makeSnapshot: purpose === "snapshot" } : { _loadSnapshot: snapshot };
+  const options = /** @type {object} */ ({ ...own, ...memory, indexURL: ASSETS, stdout: say, stderr: say });
   try {
     const pyodide = /** @type {Pyodide} */ (/** @type {unknown} */ (await loadPyodide(options)));
     discardStreams(pyodide);
@@ -130,46 +133,61 @@ const discardStreams = (/** @type {Pyodide} */ pyodide) => {
   pyodide.setStderr({ write });
 };
 
+/** Pyodide copies a snapshot into memory of the size that it starts with; ours may be larger. */
+const moduleFor = (/** @type {ArrayBuffer | null} */ snapshot) => async (/** @type {object} */ settings) => {
+  const module = await createPyodideModule(settings);
+  if (snapshot !== null && snapshot.byteLength > module.HEAP8.length) module.growMemory(snapshot.byteLength);
+  return module;
+};
+
 /**
+ * Put the core where Python imports it from. What a snapshot holds of it is imported already; its files are not there.
  * @param {Pyodide} pyodide
  * @param {ArrayBuffer} core
+ */
+const installCore = ({ FS, runPython }, core) => {
+  FS.writeFile(CORE, new Uint8Array(core));
+  runPython(`import sys; sys.path[:0] = [] if ${JSON.stringify(CORE)} in sys.path else [${JSON.stringify(CORE)}]`);
+};
+
+/**
+ * @param {Pyodide} pyodide
+ * @param {Boot} message
+ */
+const sendSnapshot = (pyodide, { port, epoch }) => {
+  pyodide.runPython("import boot, bridge");
+  const data = pyodide.makeMemorySnapshot().buffer;
+  /** @type {import("./protocol.js").Snapshot} */
+  const message = { type: "snapshot", epoch, data };
+  port.postMessage(message, [data]);
+};
+
+/**
+ * @param {Pyodide} pyodide
  * @returns {Bridge}
  */
-const loadBridge = (pyodide, core) => {
-  pyodide.FS.writeFile(CORE, new Uint8Array(core));
+const loadBridge = (pyodide) => {
   pyodide.FS.mkdir(CONTEXT_FOLDER);
-  tellUnreadable(pyodide);
+  mendReads(pyodide.FS);
   // The first mount makes the file system's reader, which it could not make after the lock-down.
   pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { files: [] }, CONTEXT_FOLDER);
   pyodide.FS.unmount(CONTEXT_FOLDER);
-  pyodide.pyimport("sys").path.insert(0, CORE);
   pyodide.pyimport("boot").prepare();
   return pyodide.pyimport("bridge");
-};
-
-/** A mounted file that changed or is gone is an OSError in Python; uncaught, the browser's own error is fatal. */
-const tellUnreadable = (/** @type {Pyodide} */ { FS }) => {
-  const operations = FS.filesystems.WORKERFS.stream_ops;
-  const { read } = operations;
-  operations.read = (...place) => {
-    try {
-      return read(...place);
-    } catch (error) {
-      throw error instanceof DOMException ? new FS.ErrnoError(EIO) : error;
-    }
-  };
 };
 
 /**
  * Mount the job's files read-only, without reading them.
  * @param {Pyodide} pyodide
- * @param {StartJob["contexts"]} contexts
+ * @param {StartJob} job
  * @returns {Array<[string, string, Uint8Array | undefined]>} name, type, and the bytes of what is not a file
  */
-const mountContexts = (pyodide, contexts) => {
-  const files = contexts.filter(({ type }) => type === "file");
+const mountContexts = (pyodide, { contexts, session }) => {
+  const folder = session ? `${CONTEXT_FOLDER}_${session}` : CONTEXT_FOLDER;
+  const files = contexts.filter(({ type }) => type === "file" || type === "mounted");
   const blobs = files.map(({ name, data }) => ({ name, data }));
-  if (blobs.length > 0) pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { blobs }, CONTEXT_FOLDER);
+  if (blobs.length > 0 && folder !== CONTEXT_FOLDER) pyodide.FS.mkdir(folder);
+  if (blobs.length > 0) pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { blobs }, folder);
   return contexts.map(({ name, type, data }) => [
     name,
     type,
@@ -186,15 +204,17 @@ const mountContexts = (pyodide, contexts) => {
 const openLine = ({ channel, interrupt, epoch }, pyodide, post) => {
   if (channel === null || interrupt === null) {
     const { deliver, ...end } = suspendingEnd({ epoch, post });
-    const host = { ...end, interruptible: () => {} };
+    const host = { ...end, interruptible: () => {}, block_stopped: () => false };
     return { transport: /** @type {const} */ ("jspi"), deliver, host };
   }
   const { flag, clear } = interruptFlag(interrupt);
+  let inBlock = false;
   const interruptible = (/** @type {boolean} */ on) => {
+    inBlock = on;
     clear();
     pyodide.setInterruptBuffer(on ? flag : undefined);
   };
-  const host = { ...waitingEnd({ channel, interrupt, epoch, post }), interruptible };
+  const host = { ...waitingEnd({ channel, interrupt, epoch, post, inBlock: () => inBlock }), interruptible };
   return { transport: /** @type {const} */ ("shared-memory"), deliver: () => {}, host };
 };
 

@@ -8,6 +8,13 @@
   const native = globalThis.fetch.bind(globalThis);
   const line = (value) => `${JSON.stringify(value)}\n`;
 
+  /** The next reply of the list, or of the list of the run's own question. */
+  const nextReply = (replies, { messages }) => {
+    if (Array.isArray(replies)) return replies.shift();
+    const [, question] = /^Question:\n([^]*?)\n\nContext:/.exec(messages[1].content);
+    return replies[question].shift();
+  };
+
   /**
    * Root calls take the next reply, and one of null never comes; sub-calls are answered by `sub:<prompt>`.
    * `before` names a function of the page that each call awaits first.
@@ -23,7 +30,7 @@
       );
       return new Response([...lines.reverse(), line({ done: true })].join(""));
     }
-    const text = body.prompt === undefined ? replies.shift() : `sub:${body.prompt}`;
+    const text = body.prompt === undefined ? nextReply(replies, body) : `sub:${body.prompt}`;
     if (text === null)
       return new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(init.signal.reason)));
     return new Response(`data: ${line({ delta: text })}\ndata: ${line({ done: true, model: "root", usage: USAGE })}\n`);
@@ -39,7 +46,7 @@
     const told = { events: [], told: [], subCalls: [], posts };
     const stop = new AbortController();
     let stopped = 0;
-    globalThis.fetch = scripted([...replies], posts, before);
+    globalThis.fetch = scripted(structuredClone(replies), posts, before);
     const onEvent = (event) => {
       told.events.push(event);
       if (!stopOn || !JSON.stringify(event).includes(stopOn) || stop.signal.aborted) return;
@@ -56,6 +63,7 @@
     };
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
+      if (Array.isArray(question)) return await converseWith(rlm.session(), question, told);
       const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal });
       return { ...told, ...result, trajectory: result.trajectory(), stopMs: performance.now() - stopped };
     } catch (error) {
@@ -63,6 +71,17 @@
     } finally {
       globalThis.fetch = native;
     }
+  };
+
+  /** A session: `questions` are {question, context}; what comes back is one result for each. */
+  const converseWith = async (session, questions, told) => {
+    const results = [];
+    for (const { question, context } of questions) {
+      const asked = session.run(question, { context: await contextOf(context) });
+      results.push(await asked.catch(({ name, message }) => ({ error: { name, message } })));
+    }
+    session.close();
+    return { ...told, results: results.map(({ trajectory, ...result }) => ({ ...result, log: trajectory?.() })) };
   };
 
   /** `{files: {name: text}}` and `{bytes: [..]}` stand for what JSON cannot carry into the page. */

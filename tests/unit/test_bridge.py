@@ -53,6 +53,9 @@ class ScriptedLine:
     def take(self) -> Data:
         return Data(self._bytes)
 
+    def block_stopped(self) -> bool:
+        return False
+
     def interruptible(self, on: bool) -> None:
         self.switches.append(on)
 

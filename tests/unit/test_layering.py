@@ -17,10 +17,10 @@ CORE = ROOT / "rlm_core"
 
 LAYERS = [
     {"types", "errors"},
-    {"output", "source"},
+    {"hooks", "output", "shapes", "source"},
     {"events", "limits", "provider", "finals", "faults", "contexts"},
     {"parse", "prompts", "observe", "repl"},
-    {"finish", "job", "subcalls", "trajectory"},
+    {"compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
     {"run"},
     {"testing", "__init__"},
 ]

@@ -13,7 +13,7 @@ from rlm_core.types import Tool
 @pytest.mark.parametrize("name", [*RESERVED, "last_error"])
 def test_every_name_of_the_repl_is_explained(name: str) -> None:
     explained = prompts.system_prompt()
-    assert name in explained or name == "llm_query_batched"  # an older name of llm_batch
+    assert name in explained or name in ("llm_query_batched", "rlm_query_batched")  # older names of the batches
 
 
 def test_the_examples_are_code_that_the_reader_reads_and_compiles() -> None:

@@ -318,6 +318,7 @@ ERRORS = [
         ["RecursionError: maximum recursion depth exceeded", "frames not shown"],
     ),
     ("memory", ["raise MemoryError"], ["MemoryError"]),
+    ("an endless expression", ["1" + "+1" * 50_000], ["SyntaxError: more than 1,000 links in one expression"]),
     ("top-level await", ["await something()"], ["SyntaxError: 'await' outside function", "call them without `await`"]),
     ("a class of exceptions of its own", ["class Odd(Exception): pass\nraise Odd('x')"], ["Odd: x"]),
     ("a BaseException", ["class Odd(BaseException): pass\nraise Odd('x')"], ["Odd: x"]),
@@ -384,7 +385,7 @@ def test_the_tables_hold_more_than_sixty_cases() -> None:
 # --- Surroundings ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in RESERVED if not name.startswith("llm_")])
+@pytest.mark.parametrize("name", [name for name in RESERVED if not name.startswith(("llm_", "rlm_"))])
 @pytest.mark.parametrize("spoil", ["{} = 1", "del {}", "globals().clear()"])
 def test_reserved_names_come_back_after_each_block(name: str, spoil: str) -> None:
     repl = Repl(["data"])

@@ -343,7 +343,7 @@ def test_two_tools_of_one_name_are_refused() -> None:
         Job(question="Who?", tools=(Tool("a", 1), Tool("a", 2)))
 
 
-@pytest.mark.parametrize("value", [print, object(), {1, 2}, b"x", float("nan"), {"a": [object()]}])
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"x", float("nan"), {"a": [object()]}])
 def test_a_tool_that_is_not_json_is_refused_by_name_before_anything_runs(value: object) -> None:
     provider = ScriptedProvider(["FINAL(x)"])
     with pytest.raises(ConfigError, match="tool 'odd': the value is not JSON"):

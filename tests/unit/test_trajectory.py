@@ -21,6 +21,7 @@ from rlm_core.events import (
     Output,
     RunFinished,
     RunStarted,
+    ToolCalled,
 )
 from rlm_core.run import run
 from rlm_core.testing import ScriptedProvider
@@ -40,6 +41,7 @@ EVENTS: list[Event] = [
     BlockFinished(iteration=1, block=0, observation=Observation("x\n", 2, "1", None, 0.25), partial="p"),
     IterationFinished(iteration=1, reply="Done.", blocks=1),
     Notice(text="transport: shared memory"),
+    ToolCalled(name="add", args=(1, [2]), kwargs={"b": None}, result={"sum": 3}),
     RunFinished(answer="x", iterations=1, stopped_by="final_answer", usage={"m": ModelUsage(1, 2, 3)}),
 ]
 

@@ -6,7 +6,7 @@ import { answeringEnd } from "../../worker/channel.js";
 import { encodeFrame, openBroker } from "../../worker/broker.js";
 import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK, LAST } from "../../worker/protocol.js";
 
-const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2 };
+const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: 0.5 };
 const utf8 = (text) => new TextEncoder().encode(text);
 const sse = (...events) => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
 const ndjson = (...lines) => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
@@ -135,7 +135,7 @@ test("a batch is one POST, and its frames come in the order in which the calls e
     ],
   );
   assert.equal(got.frames[1].meta.detail, "Refused: no");
-  assert.deepEqual(got.usage, { m: { calls: 2, input_tokens: 3, output_tokens: 2 } });
+  assert.deepEqual(got.usage, { m: { calls: 2, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: null } });
 });
 
 test("a thousand calls in shuffled completion get each its own reply", async () => {
@@ -330,7 +330,7 @@ test("usage that is no number counts the call alone", async () => {
   const got = await ask([prompt("a")], () =>
     json({ text: "t", model: 7, usage: { calls: "many", input_tokens: -1, output_tokens: null } }),
   );
-  assert.deepEqual(got.usage, { "": { calls: 1, input_tokens: 0, output_tokens: 0 } });
+  assert.deepEqual(got.usage, { "": { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null } });
 });
 
 test("a text with a lone surrogate is framed as UTF-8", () => {

@@ -1,0 +1,37 @@
+"""Compact: a conversation that nears the end of the model's window -> a short one that goes on from a summary.
+
+In: the conversation so far, and the summary that the model wrote of it. Out: the messages to go on with. Who asks the
+model, and where the full conversation is kept, is known in `run.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import prompts
+from .types import Message
+
+CHARS_PER_TOKEN = 4
+"""What a token is taken for where the provider has not counted; English text has a little more."""
+
+OPENING = 2
+"""Messages that always stay: the system prompt, and the question with its context's description."""
+
+
+def tokens(messages: Sequence[Message]) -> int:
+    """About how many tokens `messages` are.
+
+    >>> tokens([Message("user", "x" * 400)])
+    100
+    """
+    return sum(len(message.content) for message in messages) // CHARS_PER_TOKEN
+
+
+def request(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The conversation with the request to sum it up."""
+    return (*messages, Message("user", prompts.SUMMARIZE))
+
+
+def compacted(messages: Sequence[Message], summary: str) -> list[Message]:
+    """The conversation to go on with: its opening, and the summary in place of all that followed."""
+    return [*messages[:OPENING], Message("assistant", summary), Message("user", prompts.GO_ON)]

@@ -1,0 +1,112 @@
+"""Tools: what the caller puts into the REPL beside the context.
+
+In: a `Tool`. Out: what model code finds under its name: a copy of the value, or a function that calls the caller's with
+JSON arguments and gives its result as JSON. Names are checked in `job.py`; nothing here knows where the function runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TypeAlias, cast
+
+from .errors import ChannelError, ConfigError, ToolError
+from .events import Emit, ToolCalled
+from .types import Json, Tool
+
+Calling: TypeAlias = Callable[[], AbstractContextManager[object]]
+
+
+def bound(tool: Tool, calling: Calling = nullcontext) -> object:
+    """What model code gets under `tool.name`.
+
+    Args:
+        tool: a value or a function.
+        calling: entered around each call of the function; raises when the run is over.
+
+    >>> bound(Tool("add", lambda a, b=1: a + b))(2, b=3)
+    5
+    """
+    if not callable(tool.value):
+        return value_of(tool)
+    return _caller(tool, tool.value, calling)
+
+
+def told(tool: Tool, emit: Emit) -> Tool:
+    """`tool`, with an event for each call of its function: where it runs in this process, nobody else tells of it."""
+    if not callable(tool.value):
+        return tool
+    function = tool.value
+
+    def call(*args: Json, **kwargs: Json) -> object:
+        try:
+            result = function(*args, **kwargs)
+        except Exception as fault:
+            emit(ToolCalled(name=tool.name, args=args, kwargs=kwargs, error=str(fault)))
+            raise
+        emit(ToolCalled(name=tool.name, args=args, kwargs=kwargs, result=_json_or_none(result)))
+        return result
+
+    return replace(tool, value=call)
+
+
+def _json_or_none(result: object) -> Json:
+    try:
+        return cast(Json, json.loads(json.dumps(result, allow_nan=False)))
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def value_of(tool: Tool) -> object:
+    """The tool's value as model code gets it: its own copy, as JSON gives it."""
+    try:
+        return json.loads(json.dumps(tool.value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"tool {tool.name!r}: the value is not JSON: {error}.") from None
+
+
+def _caller(tool: Tool, function: Callable[..., object], calling: Calling) -> Callable[..., object]:
+    name = tool.name
+
+    def call(*args: object, **kwargs: object) -> object:
+        given_args, given_kwargs = _arguments(name, args, kwargs)
+        with calling():
+            result, failure = _outcome(function, given_args, given_kwargs)
+        if failure is not None:
+            raise ToolError(f"{name}: {failure}")
+        return _result(name, result)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = tool.description
+    return call
+
+
+def _outcome(
+    function: Callable[..., object], args: list[object], kwargs: dict[str, object]
+) -> tuple[object, Exception | None]:
+    try:
+        return function(*args, **kwargs), None
+    except ChannelError:
+        raise
+    except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code is told
+        return None, fault
+
+
+def _arguments(name: str, args: object, kwargs: object) -> tuple[list[object], dict[str, object]]:
+    """The arguments as JSON carries them, so that a tool never gets hold of an object of model code."""
+    try:
+        given = json.loads(json.dumps([args, kwargs], allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(
+            f"{name}(...) takes JSON values: text, numbers, booleans, None, lists, dicts; {error}."
+        ) from None
+    return given[0], given[1]
+
+
+def _result(name: str, result: object) -> object:
+    try:
+        return json.loads(json.dumps(result, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ToolError(f"{name}: its result is not JSON: {error}.") from None

@@ -1,0 +1,206 @@
+"""The fault table: whatever dies, the run ends as it would have, and no answered call is asked for twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Error, Page
+
+from rlm_core.trajectory import read
+from tests.browser.faults.upstream import FAULTS, Upstream
+from tests.browser.lab import code
+
+DEATHS = {
+    "deeply nested JSON": "import json; json.loads('[' * 200_000)",
+    "deeply nested source": "compile('(' * 5_000 + ')' * 5_000, '', 'eval')",
+    "repr of a deeply nested list": "deep = []\nfor _ in range(100_000): deep = [deep]\nrepr(deep)",
+    "deep recursion through partial": "import functools\ndef f(): functools.partial(f)()\nf()",
+    "os._exit": "import os; os._exit(3)",
+    "os.abort": "import os; os.abort()",
+    "writes into the interpreter's memory": "import ctypes; ctypes.memset(1024, 255, 30_000_000)",
+    "a block that cannot be interrupted": "sum(range(10**13))",
+}
+FIRST = "x = llm_query('one'); print('first block done')"
+THIRD = "print('third block done', y)"
+LAST = "FINAL(x + ' ' + y)"
+QUERY = "y = llm_query('two')"
+BATCH = "y = ' '.join(llm_batch(['two', 'three']))"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault in the second of four iterations, and what the upstream is asked in all."""
+
+    block: str
+    again: str = QUERY
+    at: dict[str, Any] | None = None
+    asked: list[str] = field(default_factory=lambda: ["one", "two"])
+    iterations: int = 4
+
+
+ROWS = {
+    **{f"{name}, while it runs": Row(death) for name, death in DEATHS.items()},
+    **{f"{name}, after a sub-call": Row(f"{QUERY}\n{death}") for name, death in DEATHS.items()},
+    **{
+        f"{name}, after a batch": Row(f"{BATCH}\n{death}", again=BATCH, asked=["one", "two", "three"])
+        for name, death in DEATHS.items()
+    },
+    "the worker is killed while a root model is asked": Row("y = ''", at={"type": "call_started", "nth": 3}),
+    "the worker is killed while a model is asked": Row(QUERY, again=THIRD, at={"type": "call_started", "nth": 4}),
+    "the worker is killed while a batch is asked": Row(
+        BATCH, again=THIRD, at={"type": "call_started", "nth": 5}, asked=["one", "two", "three"]
+    ),
+    "the worker is killed when a reply came": Row(QUERY, again=THIRD, at={"type": "call_finished", "nth": 4}),
+    "the worker is killed when a block begins": Row(QUERY, again=THIRD, at={"type": "block_started", "nth": 2}),
+    "the worker is killed when a block prints": Row(f"print('here')\n{QUERY}", again=THIRD, at={"type": "output", "nth": 2}),
+    "the worker is killed when a block ends": Row(QUERY, again=THIRD, at={"type": "block_finished", "nth": 2}),
+}
+RELOADS = {
+    "run_started": 1,
+    "iteration_started": 2,
+    "call_started": 4,
+    "call_finished": 4,
+    "block_started": 2,
+    "output": 2,
+    "block_finished": 2,
+    "iteration_finished": 2,
+    "notice": 1,
+}
+
+
+def replies(row: Row) -> list[str]:
+    return [code(FIRST), code(row.block), code(row.again), code(LAST)]
+
+
+def check(result: Any, upstream: Upstream, row: Row) -> None:
+    """The run ended as an undisturbed one, its log is whole, and nothing was asked twice."""
+    assert result.get("error") is None, result
+    y = "sub:two sub:three" if "three" in row.asked else "sub:two"
+    assert (result["answer"], result["stoppedBy"]) == (f"sub:one {y}", "final_answer")
+    assert sorted(upstream.asked) == sorted([*row.asked, *(f"root {number}" for number in range(row.iterations))])
+    log = read(result["trajectory"].splitlines())
+    assert log.notes == ()
+    assert [event.seq for event in log.events] == list(range(len(log.events)))
+    ended = [(event.iteration, event.block) for event in log.events if event.type == "block_finished"]
+    assert len(ended) == len(set(ended)) == row.iterations
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+def test_a_death_is_an_observation(page: Page, context: BrowserContext, row: Row) -> None:
+    upstream = Upstream(replies(row))
+    upstream.serve(context)
+    page.evaluate(FAULTS)
+    at = row.at and {"fault": "kill", **row.at}
+    result = page.evaluate("(job) => faults.start(job)", {"at": at, "options": {"blockTimeout": 1_500}})
+    check(result, upstream, row)
+
+
+@pytest.mark.parametrize(("event", "nth"), RELOADS.items(), ids=RELOADS.keys())
+def test_a_reloaded_tab_goes_on(page: Page, context: BrowserContext, event: str, nth: int) -> None:
+    row = Row(f"print('second block')\n{QUERY}", again=THIRD)
+    upstream = Upstream(replies(row))
+    upstream.serve(context)
+    reload_at(page, {"type": event, "nth": nth})
+    result = page.evaluate("(job) => faults.goOn(job)", {})
+    check(result, upstream, row)
+    assert page.evaluate("faults.left()") == 0
+
+
+def reload_at(page: Page, at: dict[str, Any], **options: Any) -> None:
+    """Begin a run with a journal; it is cut off by a reload of its tab."""
+    page.evaluate(FAULTS)
+    job = {"at": {"fault": "reload", **at}, "options": {"journal": "the-run", **options}}
+    with page.expect_navigation(wait_until="load"):
+        try:
+            page.evaluate("(job) => void faults.start(job)", job)
+        except Error:
+            pass  # the tab was reloaded before the answer came
+    page.evaluate(FAULTS)
+
+
+DAMAGE = {
+    "cut off inside the last line": lambda log: log[:-25],
+    "a line in the middle is not JSON": lambda log: "".join(
+        "{broken\n" if number == 12 else line for number, line in enumerate(log.splitlines(keepends=True))
+    ),
+    "an event of an unknown type": lambda log: log + '{"type": "surprise"}\n',
+    "without its end": lambda log: log.rsplit("\n", 2)[0] + "\n",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_damaged_log_is_read_up_to_the_damage(page: Page, context: BrowserContext, damage: Any) -> None:
+    row = Row(QUERY, again=THIRD)
+    whole = Upstream(replies(row))
+    whole.serve(context)
+    page.evaluate(FAULTS)
+    log = page.evaluate("(job) => faults.start(job)", {})["trajectory"]
+    kept = "".join(line for line in log.splitlines(keepends=True) if "run_finished" not in line)
+    upstream = Upstream(replies(row))
+    context.unroute("**/scripted")
+    upstream.serve(context)
+    result = page.evaluate("(job) => faults.start(job)", {"resume": damage(kept)})
+    assert (result["answer"], result["stoppedBy"]) == ("sub:one sub:two", "final_answer")
+    assert len(upstream.asked) == len(set(upstream.asked)) < 6
+    notices = " ".join(event.get("text", "") for event in result["events"])
+    assert ("is damaged" in notices) == ("without" not in damage.__qualname__ and damage is not DAMAGE["without its end"])
+
+
+def test_a_second_tab_on_the_same_run_is_refused(page: Page, context: BrowserContext, served: str) -> None:
+    upstream = Upstream([code("import time\nwhile True: time.sleep(0.05)")])
+    upstream.serve(context)
+    page.evaluate(FAULTS)
+    page.evaluate("() => void faults.start({options: {journal: 'the-run'}})")
+    page.wait_for_function("navigator.locks.query().then(({held}) => held.length === 1)")
+    other = context.new_page()
+    other.goto(served)
+    other.evaluate(FAULTS)
+    refused = other.evaluate("() => faults.start({options: {journal: 'the-run'}})")
+    assert refused["error"]["name"] == "ConfigError"
+    assert "under way in another tab" in refused["error"]["message"]
+    assert other.evaluate("faults.left()") == 0
+
+
+def test_a_block_that_kills_its_tab_twice_is_not_tried_a_third_time(page: Page, context: BrowserContext) -> None:
+    row = Row(f"print('second block')\n{QUERY}")
+    upstream = Upstream(replies(row))
+    upstream.serve(context)
+    at = {"fault": "reload", "type": "output", "nth": 2}
+    reload_at(page, at)
+    with page.expect_navigation(wait_until="load"):
+        try:
+            page.evaluate("(job) => void faults.goOn(job)", {"at": {**at, "nth": 1}})
+        except Error:
+            pass  # the tab was reloaded before the answer came
+    page.evaluate(FAULTS)
+    result = page.evaluate("(job) => faults.goOn(job)", {})
+    check(result, upstream, row)
+    errors = [event["observation"]["error"] for event in result["events"] if event["type"] == "block_finished"]
+    assert "its tab was closed twice" in errors[1]
+
+
+def test_a_full_store_pauses_the_run_before_the_next_call(page: Page, context: BrowserContext) -> None:
+    row = Row(QUERY, again=THIRD)
+    upstream = Upstream(replies(row))
+    upstream.serve(context)
+    page.evaluate(FAULTS)
+    page.evaluate(
+        """() => {
+          const put = IDBObjectStore.prototype.put;
+          let full = 3;
+          IDBObjectStore.prototype.put = function (value, key) {
+            if (String(value).includes("call_started") && full-- > 0) {
+              const abort = () => this.transaction.abort();
+              Object.defineProperty(this.transaction, "error", {value: new DOMException("full", "QuotaExceededError")});
+              abort();
+              return undefined;
+            }
+            return put.call(this, value, key);
+          };
+        }"""
+    )
+    result = page.evaluate("(job) => faults.start(job)", {"options": {"journal": "full"}})
+    check(result, upstream, row)
+    assert any("storage is full" in event.get("text", "") for event in result["events"])

@@ -1,0 +1,54 @@
+// The public types in use, as a TypeScript user writes them: tsc checks this file, nothing runs it.
+import { RLM, type RLMIteration, type RLMOptions, type RLMResult, type StoppedBy } from "../../worker/rlm.js";
+
+const options: RLMOptions = {
+  model: "openai:gpt-5-mini",
+  subModel: null,
+  maxIterations: 20,
+  maxOutputChars: 20_000,
+  maxTimeout: 60_000,
+  maxErrors: 5,
+  maxSubCalls: 100,
+  maxDepth: 3,
+  maxConcurrency: 4,
+  maxInputTokens: 1_000_000,
+  maxOutputTokens: 100_000,
+  maxCost: 0.5,
+  maxPromptChars: 400_000,
+  windowTokens: 128_000,
+  compactAt: 0.85,
+  tools: {
+    limit: 5,
+    prices: { tool: { tea: 3 }, description: "prices in EUR" },
+    add: (a: number, b: number) => a + b,
+    look: {
+      async tool(place: string) {
+        return { place, given: Object.keys(this.kwargs) };
+      },
+      description: "looks there",
+    },
+  },
+  subTools: {},
+  onIteration: (iteration: RLMIteration) => console.log(iteration.index + 1, iteration.response),
+  onSubLLMCall: ({ prompt, model }) => console.log(prompt.length, model ?? "default"),
+  onEvent: (event) => console.log(event.type, event.path, event.type === "tool_called" ? event.name : ""),
+};
+
+const shown = (result: RLMResult): StoppedBy => {
+  const costs: Array<number | null> = Object.values(result.usage).map(({ cost }) => cost);
+  console.log(result.answer, result.totalTime, costs, result.usageByPath["0.2"]?.["m"]?.cached_tokens, result.trajectory());
+  return result.stoppedBy;
+};
+
+export const main = async (file: File): Promise<void> => {
+  const rlm = new RLM(options);
+  shown(await rlm.run("Who?", { context: [file], signal: AbortSignal.timeout(1_000) }));
+  const session = rlm.session();
+  shown(await session.run("Who?", { context: { a: [1, null] } }));
+  shown(await session.run("And why?"));
+  session.close();
+  // @ts-expect-error an option that does not exist
+  new RLM({ apiKey: "x" });
+  // @ts-expect-error a question is text
+  await rlm.run(7);
+};

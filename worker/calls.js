@@ -1,0 +1,64 @@
+// @ts-check
+// Calls: what the host counts and tells of a worker's calls.
+//
+// In: calls before they leave, and what came of them. Out: the same to the recorder and to whoever listens; an error for
+// those that may not leave.
+
+import { rlmError } from "./errors.js";
+import { checkLengths } from "./tree.js";
+
+/**
+ * @typedef {import("./protocol.js").StartJob} StartJob
+ * @typedef {import("./tree.js").Tree} Tree
+ */
+
+const MAX_CALLS = 10_000;
+
+/**
+ * Counts the calls that leave, and refuses root calls beyond those that the iterations explain.
+ * @param {StartJob} job
+ * @param {ReturnType<typeof import("./recorder.js").openRecorder>} recorder
+ * @param {{onCall: import("./host.js").RunOptions["onCall"], onAnswered: (calls: number) => void, tree: Tree}} told
+ * @returns {import("./broker.js").Witness & {refund: (rootCalls: number) => void}}
+ */
+export const callBook = ({ limits }, recorder, { onCall, onAnswered, tree }) => {
+  const allowed = Number(limits.max_iterations) + 1; // one more asks for the best answer when they have run out
+  let rootCalls = 0;
+
+  return {
+    /** So many were made in vain: the run took another way. */
+    refund: (unused) => void (rootCalls -= unused),
+    started(kind, calls) {
+      const count = kind === "root" ? calls.length : 0;
+      if (rootCalls + count > allowed) throw limitReached("root call", "maxIterations", rootCalls + count, allowed);
+      if (calls.length > MAX_CALLS) throw limitReached("batch", "calls at once", calls.length, MAX_CALLS);
+      if (kind === "sub") checkLengths(limits, calls);
+      tree.admit(kind === "sub" ? calls.length : 0);
+      const first = recorder.callsStarted(kind, calls);
+      rootCalls += count;
+      for (const call of calls) onCall(kind, call);
+      return first;
+    },
+    finished(call, outcome) {
+      recorder.callFinished(call, outcome);
+      if ("completion" in outcome) tree.spend(outcome.completion.usage);
+      onAnswered(1);
+    },
+  };
+};
+
+const limitReached = (/** @type {string} */ what, /** @type {string} */ limit, /** @type {number} */ used, /** @type {number} */ allowed) => {
+  const message = `${what} limit reached: ${used} of ${allowed} used. Raise ${limit}, or ask for less at once.`;
+  return rlmError("LimitReached", message, { limit, used, allowed });
+};
+
+/**
+ * Tells the log what tools gave.
+ * @param {ReturnType<typeof import("./recorder.js").openRecorder>} recorder
+ * @param {(calls: number) => void} onAnswered
+ * @returns {Parameters<typeof import("./tools.js").openTools>[0]["told"]}
+ */
+export const toolBook = (recorder, onAnswered) => (called) => {
+  recorder.record({ type: "tool_called", ...called });
+  onAnswered(1);
+};

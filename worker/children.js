@@ -1,0 +1,130 @@
+// @ts-check
+// Children: runs child runs, each with a worker of its own, one level below the run that asks for them.
+//
+// In: the body of a `child` request and the contexts' bytes beside it. Out: one frame per child, in order of completion:
+// its final answer, or why there is none. How a run is made is not known here: that is the `runJob` that is given.
+
+import { encodeFrame } from "./broker.js";
+import { toWireError } from "./channel.js";
+import { protocolError, providerError } from "./errors.js";
+import { CHILD_SCHEMA } from "./protocol.js";
+import { mismatch } from "./schema.js";
+
+/**
+ * @typedef {import("./protocol.js").ChildRequest} ChildRequest
+ * @typedef {import("./protocol.js").JobContext} JobContext
+ * @typedef {import("./protocol.js").RequestedChild} RequestedChild
+ * @typedef {import("./protocol.js").RunResult} RunResult
+ * @typedef {import("./protocol.js").StartJob} StartJob
+ * @typedef {import("./broker.js").Outcome} Outcome
+ * @typedef {import("./host.js").RunOptions} RunOptions
+ */
+
+const MAX_CHILDREN = 1_000;
+const MAX_PARTIAL_CHARS = 1_000;
+const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
+
+/**
+ * @param {object} options
+ * @param {RunOptions & {tree: import("./tree.js").Tree}} options.parent
+ * @param {ReturnType<typeof import("./recorder.js").openRecorder>} options.recorder the parent's
+ * @param {(options: RunOptions) => Promise<{result: RunResult}>} options.runJob
+ */
+export const openChildren = ({ parent, recorder, runJob }) => {
+  const { job, tree } = parent;
+  const { places } = tree;
+  const stopping = new AbortController();
+  const ending = new AbortController();
+  let started = 0;
+
+  /** @returns {Promise<Outcome>} */
+  const outcomeOf = async (/** @type {RequestedChild} */ child, /** @type {ArrayBuffer} */ data, /** @type {AbortSignal} */ signal) => {
+    if (signal.aborted) return failed("the run was stopped");
+    const below = childJob(job, child, { data, number: started++ });
+    const functions = parent.functions && { tools: parent.functions.subTools ?? parent.functions.tools, subTools: parent.functions.subTools };
+    const own = { job: below, recorder: recorder.below(below.path), signal, end: ending.signal, functions };
+    try {
+      return toOutcome((await runJob({ ...parent, ...own, session: undefined })).result);
+    } catch (error) {
+      return { error: toWireError(error) };
+    }
+  };
+
+  const inPlace = async (/** @type {() => Promise<Outcome>} */ work) => {
+    await places.enter(job.path.length + 1);
+    return work().finally(places.leave);
+  };
+
+  return {
+    /** @type {import("./channel.js").Handler} */
+    async handle(body, answer, data) {
+      const children = parseRequest(body, data, job);
+      tree.admit(children.length);
+      const signal = AbortSignal.any([answer.signal, stopping.signal, ending.signal]);
+      const isChild = job.path.length > 0;
+      if (isChild) places.leave();
+      await Promise.all(
+        children.map(async (child, index) => {
+          const outcome = await inPlace(() => outcomeOf(child, data[index], signal));
+          answer.write(encodeFrame(index, outcome));
+        }),
+      );
+      if (isChild) await places.enter(job.path.length);
+      answer.end();
+    },
+    /** Ask all of them to stop. */
+    stop: () => stopping.abort(),
+    /** End all of them now. */
+    close: () => ending.abort(),
+  };
+};
+
+/**
+ * @param {string} body
+ * @param {ArrayBuffer[]} data
+ * @param {StartJob} job
+ * @returns {RequestedChild[]}
+ */
+const parseRequest = (body, data, { path, limits }) => {
+  const value = /** @type {unknown} */ (JSON.parse(body));
+  const wrong = mismatch(CHILD_SCHEMA, value, "request");
+  if (wrong !== null) throw protocolError(`${wrong}.`);
+  const { children } = /** @type {ChildRequest} */ (value);
+  if (path.length + 1 >= Number(limits.max_depth)) throw protocolError(`child runs at depth ${path.length + 1}.`);
+  if (children.length > MAX_CHILDREN) throw providerError(`${children.length} child runs at once; ${MAX_CHILDREN} are allowed.`);
+  if (children.length !== data.length || !data.every((bytes) => bytes instanceof ArrayBuffer))
+    throw protocolError(`${data.length} contexts for ${children.length} child runs.`);
+  return children;
+};
+
+/**
+ * @param {StartJob} parent
+ * @param {RequestedChild} child
+ * @param {{data: ArrayBuffer, number: number}} given
+ * @returns {StartJob}
+ */
+const childJob = (parent, { question, model, context }, { data, number }) => {
+  const files = parent.contexts.filter(({ type }) => type === "file" || type === "mounted");
+  /** @type {JobContext[]} */
+  const mounted = files.map((file) => ({ ...file, type: "mounted" }));
+  /** @type {JobContext[]} */
+  const own = context === "none" ? [] : [{ name: "context", type: context, data }];
+  return {
+    ...parent,
+    question,
+    model: model ?? parent.model,
+    tools: parent.sub_tools ?? parent.tools,
+    contexts: [...own, ...mounted],
+    path: [...parent.path, number],
+  };
+};
+
+/** @returns {Outcome} */
+const toOutcome = (/** @type {RunResult} */ { answer, stopped_by, detail }) => {
+  if (stopped_by === "final_answer") return { completion: { text: answer, model: "", usage: NO_USAGE } };
+  const best = answer.trim() && ` The best it had: ${answer.slice(0, MAX_PARTIAL_CHARS)}`;
+  return failed(`the child run ended without a final answer (${stopped_by}): ${detail}${best}`);
+};
+
+/** @returns {Outcome} */
+const failed = (/** @type {string} */ why) => ({ error: toWireError(providerError(why)) });

@@ -1,0 +1,58 @@
+// @ts-check
+// Mounted: makes the file system of mounted files fit for Python.
+//
+// In: Emscripten's WORKERFS. Out: the same, whose small reads in a row become few large ones, and whose files that
+// changed or are gone end in OSError; uncaught, the browser's own error is fatal to the interpreter.
+
+const EIO = 29;
+const AHEAD_BYTES = 1 << 20;
+
+/**
+ * @typedef {{node: {size: number}}} Stream
+ * @typedef {(stream: Stream, buffer: Uint8Array, offset: number, length: number, position: number) => number} Read
+ */
+
+export const mendReads = (/** @type {import("./pyodide.js").Pyodide["FS"]} */ FS) => {
+  const operations = FS.filesystems.WORKERFS.stream_ops;
+  const read = readAhead(operations.read);
+  operations.read = (...place) => {
+    try {
+      return read(...place);
+    } catch (error) {
+      throw error instanceof DOMException ? new FS.ErrnoError(EIO) : error;
+    }
+  };
+};
+
+/**
+ * Each read asks the browser's process; one that goes on where the last one ended is made for all that follow too.
+ * @param {Read} read
+ * @returns {Read}
+ */
+export const readAhead = (read) => {
+  /** @type {Stream["node"] | null} */
+  let file = null;
+  let held = new Uint8Array(0);
+  let from = 0;
+  let next = 0;
+
+  return (stream, buffer, offset, length, position) => {
+    const { node } = stream;
+    const isKnown = file === node;
+    const isHeld = isKnown && position >= from && position < from + held.length;
+    if (!isHeld && (!isKnown || position !== next || length >= AHEAD_BYTES)) {
+      const count = read(stream, buffer, offset, length, position);
+      [file, held, from, next] = [node, held.subarray(0, 0), position, position + count];
+      return count;
+    }
+    if (!isHeld) {
+      const data = new Uint8Array(Math.max(0, Math.min(AHEAD_BYTES, node.size - position)));
+      held = data.subarray(0, read(stream, data, 0, data.length, position));
+      from = position;
+    }
+    const part = held.subarray(position - from, position - from + length);
+    buffer.set(part, offset);
+    next = position + part.length;
+    return part.length;
+  };
+};

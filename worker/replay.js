@@ -1,0 +1,251 @@
+// @ts-check
+// Replay: what the worker of a run asked and was answered, so that a later worker of the same run is answered again.
+//
+// In: requests of whichever worker drives the run. Out: answers, from the record while they are the same as before in
+// their order, from `handler` afterwards. A worker may die while it waits: what it asked for goes on and is kept, and
+// the next worker joins it. So no call is made twice because an interpreter died.
+
+import { FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
+
+/**
+ * @typedef {import("./channel.js").Answer} Answer
+ * @typedef {import("./channel.js").Handler} Handler
+ * @typedef {import("./place.js").Place} Place
+ */
+
+/**
+ * One request and what was answered. `missing` are calls of it that nobody answered; see `recordedEntries`.
+ * @typedef {object} Entry
+ * @property {(body: string) => boolean} matches
+ * @property {number} number of the request in the whole run
+ * @property {boolean} isRoot whether it is the call of an iteration
+ * @property {Place | null} place the block that asked
+ * @property {Uint8Array[]} frames
+ * @property {number[]} missing
+ * @property {{ok: boolean, error: unknown} | null} end
+ * @property {Answer | null} listener who waits for it now
+ * @property {AbortController} abort
+ */
+
+const ROOT = /^\{"op": ?"complete", ?"kind": ?"root"/; // the bridge writes them first
+
+/**
+ * @param {object} options
+ * @param {Handler} options.handler answers what is asked for the first time
+ * @param {string} options.name of the run and its place in the tree, for tickets
+ * @param {() => Place | null} options.place of the block that runs now
+ * @param {(frames: number) => void} options.onReplayed
+ * @param {(rootCalls: number) => void} options.onDifference the worker asked for something else than before; so many
+ *   recorded root calls are not used
+ * @param {(() => Promise<void>) | null} [options.written] resolves when all that was recorded so far is kept
+ * @param {Entry[]} [options.entries] of an earlier session
+ */
+export const openTape = ({ handler, name, place, onReplayed, onDifference, written = null, entries = [] }) => {
+  let tape = [...entries];
+  let begun = entries.length;
+  /** @type {Entry[]} answers that were paid for in blocks that are not run again */
+  let spare = [];
+  let at = 0;
+
+  /** The entry that answers `body`: the next of the record, a spare one, or none. */
+  const recorded = (/** @type {string} */ body) => {
+    const next = tape[at];
+    if (next?.matches(body)) return next;
+    if (next) differs();
+    const found = spare.findIndex((entry) => entry.end?.ok !== false && entry.matches(body));
+    if (found === -1) return null;
+    const [entry] = spare.splice(found, 1);
+    entry.place = place();
+    tape.push(entry);
+    return entry;
+  };
+  const differs = () => {
+    const unused = tape.splice(at);
+    spare.push(...unused);
+    onDifference(unused.filter(({ isRoot }) => isRoot).length);
+  };
+  const begin = (/** @type {string} */ body, /** @type {ArrayBuffer[]} */ data) => {
+    const entry = openEntry(sameText(body + sizesOf(data)), { isRoot: ROOT.test(body), place: place(), number: begun++ });
+    tape.push(entry);
+    void ask(entry, body, data, handler);
+    return entry;
+  };
+  /**
+   * @param {Entry} entry
+   * @param {string} body
+   * @param {ArrayBuffer[]} data
+   * @param {Handler} from
+   */
+  const ask = async (entry, body, data, from) => {
+    const sink = { ...sinkOf(entry, written), ticket: `${name}/${entry.number}` };
+    try {
+      await from(body, sink, data);
+      sink.fail(new Error("the host ended this request without an answer"));
+    } catch (error) {
+      sink.fail(error);
+    }
+  };
+
+  return {
+    /** @type {Handler} */
+    async handle(body, answer, data) {
+      const known = recorded(body + sizesOf(data));
+      const entry = known ?? begin(body, data);
+      at += 1;
+      if (known) onReplayed(known.frames.length);
+      if (known && known.missing.length > 0) complete(known, body, handler, ask);
+      await played(entry, answer);
+    },
+    /** How many iterations have asked for their reply. */
+    rootCalls: () => tape.slice(0, at).filter(({ isRoot }) => isRoot).length,
+    /** How many iterations there were, also those that the next worker has not come to again. */
+    iterations: () => tape.filter(({ isRoot }) => isRoot).length,
+    /** What the last iteration got; null while it waits, and when its call failed. */
+    reply: () => replyIn(tape.slice(0, at).findLast(({ isRoot }) => isRoot)?.frames[0]),
+    /** The worker is gone; what it waits for is not given up. */
+    detach() {
+      for (const entry of tape) entry.listener = null;
+    },
+    /**
+     * From the beginning, for the next worker.
+     * @param {(place: Place | null) => boolean} isLost whether a block is not run again
+     */
+    rewind(isLost) {
+      spare.push(...tape.filter((entry) => isLost(entry.place)));
+      tape = tape.filter((entry) => !isLost(entry.place));
+      at = 0;
+    },
+  };
+};
+
+/** @returns {string | null} the text of an answered call */
+const replyIn = (/** @type {Uint8Array | undefined} */ frame) => {
+  if (frame === undefined) return null;
+  const { buffer, byteOffset } = frame;
+  const [, status, metaBytes, textBytes] = [0, 4, 8, 12].map((at) => new DataView(buffer, byteOffset).getUint32(at, true));
+  if (status !== FRAME_OK) return null;
+  const text = FRAME_HEADER_BYTES + metaBytes;
+  return new TextDecoder().decode(frame.subarray(text, text + textBytes));
+};
+
+/**
+ * @param {(body: string) => boolean} matches
+ * @param {{isRoot: boolean, place: Place | null, number: number}} asked
+ * @returns {Entry}
+ */
+export const openEntry = (matches, { isRoot, place, number }) => ({
+  matches,
+  number,
+  isRoot,
+  place,
+  frames: [],
+  missing: [],
+  end: null,
+  listener: null,
+  abort: new AbortController(),
+});
+
+/** Resolves when `answer` has all of `entry`, or nobody waits for it any more. */
+const played = (/** @type {Entry} */ entry, /** @type {Answer} */ answer) =>
+  new Promise((/** @type {(_: void) => void} */ resolve) => {
+    const gone = () => {
+      if (entry.listener === listener && entry.end === null) entry.abort.abort();
+      resolve();
+    };
+    /** @type {Answer} */
+    const listener = {
+      ...answer,
+      end: () => resolve(answer.end()),
+      fail: (error) => resolve(answer.fail(error)),
+    };
+    entry.frames.forEach((frame) => answer.write(frame));
+    entry.listener = listener;
+    answer.signal.addEventListener("abort", gone, { once: true });
+    if (entry.end !== null) tellEnd(entry);
+  });
+
+const tellEnd = (/** @type {Entry} */ { end, listener }) => {
+  if (end?.ok) listener?.end();
+  else listener?.fail(end?.error);
+};
+
+/**
+ * Where the answer to a new request goes: into its entry, and on to who waits for it once it is kept.
+ * @param {Entry} entry
+ * @param {(() => Promise<void>) | null} written
+ * @returns {Answer}
+ */
+const sinkOf = (entry, written) => {
+  let sending = Promise.resolve();
+  const whenWritten = (/** @type {() => void} */ send) => {
+    if (written === null) send();
+    else sending = Promise.all([sending, written()]).then(send, send);
+  };
+  const finish = (/** @type {{ok: boolean, error: unknown}} */ end) => {
+    whenWritten(() => {
+      if (entry.end !== null) return;
+      entry.end = end;
+      tellEnd(entry);
+    });
+  };
+  return {
+    signal: entry.abort.signal,
+    write: (bytes) =>
+      whenWritten(() => {
+        entry.frames.push(bytes);
+        entry.listener?.write(bytes);
+      }),
+    end: () => finish({ ok: true, error: null }),
+    fail: (error) => finish({ ok: false, error }),
+    progress: () => {},
+  };
+};
+
+/**
+ * Ask for those calls of a recorded request that nobody answered; they join its frames under their own numbers.
+ * @param {Entry} entry
+ * @param {string} body
+ * @param {Handler} handler
+ * @param {(entry: Entry, body: string, data: ArrayBuffer[], handler: Handler) => Promise<void>} ask
+ */
+const complete = (entry, body, handler, ask) => {
+  const request = JSON.parse(body);
+  const { missing } = entry;
+  entry.missing = [];
+  entry.end = null;
+  const calls = missing.map((index) => request.calls[index]);
+  const numbered = (/** @type {string} */ rest, /** @type {Answer} */ answer) =>
+    handler(rest, { ...answer, write: (frame) => answer.write(renumbered(frame, missing)) }, []);
+  void ask(entry, JSON.stringify({ ...request, calls }), [], numbered);
+};
+
+/** The frame with the index that its call has in the whole request. */
+const renumbered = (/** @type {Uint8Array} */ frame, /** @type {number[]} */ indexes) => {
+  const copy = frame.slice();
+  const header = new DataView(copy.buffer);
+  header.setUint32(0, indexes[header.getUint32(0, true)], true);
+  return copy;
+};
+
+/** What goes beside a body is told apart by its size. */
+const sizesOf = (/** @type {ArrayBuffer[]} */ data) => data.map(({ byteLength }) => ` ${byteLength}`).join("");
+
+/** Whether a later body is the same text; its hash is kept, not the text. */
+const sameText = (/** @type {string} */ body) => {
+  const hash = hashOf(body);
+  return (/** @type {string} */ other) => other.length === body.length && hashOf(other) === hash;
+};
+
+/** 53 bits of a text: enough to tell the requests of one run apart, and no secret. */
+export const hashOf = (/** @type {string} */ text) => {
+  let high = 0xdeadbeef;
+  let low = 0x41c6ce57;
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    high = Math.imul(high ^ unit, 2654435761);
+    low = Math.imul(low ^ unit, 1597334677);
+  }
+  high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
+  low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
+  return 4294967296 * (2097151 & low) + (high >>> 0);
+};
