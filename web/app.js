@@ -18,11 +18,12 @@ import { SettingsPanel, restoreSettings, runOptions } from "./settings.js";
 import { changed, onChange, state } from "./state.js";
 import { Announcer, Notices, Status } from "./status.js";
 import { Timeline } from "./timeline.js";
+import { Unfinished, loadUnfinished } from "./unfinished.js";
 
 /** @typedef {import("./types/run.js").RLMResult} RLMResult */
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
-/** @typedef {import("/rlm/rlm.js").RLMOptions & {signal?: AbortSignal}} AskOptions */
+/** @typedef {import("/rlm/rlm.js").RLMOptions & {signal?: AbortSignal, resume?: string}} AskOptions */
 /** @typedef {NonNullable<Parameters<RLM["run"]>[1]>["context"]} Context */
 
 let stopping = new AbortController();
@@ -31,13 +32,13 @@ let stopping = new AbortController();
  * Answer `question` on this page, for the Run button and for programs alike.
  *
  * @param {{question: string, context?: unknown, options?: AskOptions}} job `context` is the page's own when left out;
- *   `options` are those of `RLM`, a `signal` that stops the run, and win over the page's settings
+ *   `options` are those of `RLM`, a `signal` that stops the run, the log of a run to `resume`, and win over the page's settings
  * @returns {Promise<RLMResult>} rejects as `RLM.run` does, after the page has explained it
  */
 export async function ask({ question, context, options = {} }) {
   if (isRunning()) throw new Error("A run is under way on this page: stop it first, or wait for its end.");
   const value = context === undefined ? contextValue(state.typed, state.attachments) : context;
-  const { signal, onEvent, ...rest } = options;
+  const { signal, resume, onEvent, ...rest } = options;
   const run = newRun(question, value === null ? "without a context" : `of ${describeContext(value)}`);
   stopping = new AbortController();
   Object.assign(state, { question, run });
@@ -45,7 +46,8 @@ export async function ask({ question, context, options = {} }) {
   const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
   try {
     const rlm = new RLM({ ...runOptions(), ...rest, onEvent: follow(run, onEvent) });
-    const result = await rlm.run(question, { context: /** @type {Context} */ (value ?? undefined), signal: stop });
+    const given = /** @type {Context} */ (value ?? undefined);
+    const result = await rlm.run(question, { context: given, signal: stop, resume });
     const problem = result.stoppedBy === "provider_error" ? await serverProblem(run) : null;
     finishRun(run, { result, problem });
     return result;
@@ -96,10 +98,18 @@ async function runFromForm() {
     return;
   }
   try {
-    await ask({ question: state.question });
+    await ask({ question: state.question, options: { journal: true } });
   } catch (error) {
     console.error(error); // the page has explained it already; this is for developers
   }
+}
+
+/**
+ * @param {import("/rlm/journal.js").KeptRun} kept
+ * @param {string} log
+ */
+function continueRun({ name, question }, log) {
+  ask({ question, options: { journal: name, resume: log } }).catch(console.error); // explained on the page already
 }
 
 function stopRun() {
@@ -137,6 +147,7 @@ function App() {
       <${RunButtons} onRun=${runFromForm} onStop=${stopRun} />
     </form>
     <div class="sheet" id="outcome">
+      ${!run && html`<${Unfinished} onContinue=${continueRun} />`}
       ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
     </div>
     <${Announcer} run=${run} />
@@ -192,7 +203,7 @@ async function start() {
   document.addEventListener("keydown", onKey);
   addEventListener("beforeunload", (event) => isRunning() && event.preventDefault());
   takeDrops();
-  await Promise.all([loadModels(), loadSamples()]);
+  await Promise.all([loadModels(), loadSamples(), loadUnfinished()]);
 }
 
 async function loadSamples() {

@@ -62,6 +62,10 @@ const ENDINGS = {
     action: "Allow more iterations, or ask a narrower question.",
     remedy: "limits",
   },
+  max_sub_calls: { title: "All sub-calls were used.", action: "Allow more sub-calls.", remedy: "limits" },
+  max_input_tokens: { title: "All input tokens were used.", action: "Allow more tokens.", remedy: "limits" },
+  max_output_tokens: { title: "All output tokens were used.", action: "Allow more tokens.", remedy: "limits" },
+  max_cost: { title: "The allowed cost was reached.", action: "Allow a higher cost.", remedy: "limits" },
   max_seconds: { title: "The time was up.", action: "Allow more time, or ask a narrower question.", remedy: "limits" },
   max_errors: {
     title: "The model's code failed too often in a row.",

@@ -114,6 +114,9 @@ const HANDLERS = {
     iteration.seconds = event.seconds - iteration.startedAt;
     touch(iteration);
   },
+  tool_called(run) {
+    touch(run.iterations.at(-1));
+  },
   notice(run, event) {
     run.notices.push(event.text);
   },

@@ -32,6 +32,7 @@ export const state = {
     browser: /** @type {Problem | null} */ (null),
   },
   run: /** @type {import("./types/run.js").RunView | null} */ (null),
+  unfinished: /** @type {import("/rlm/journal.js").KeptRun[]} */ ([]),
 };
 
 let listener = () => {};

@@ -1,0 +1,54 @@
+// @ts-check
+/**
+ * Runs that were cut off, by a reload or a crash of the tab, and the way to go on with them.
+ *
+ * In: what the browser's journal holds. Out: one notice for each such run, with two buttons. The context is not in the
+ * journal: the person chooses the same one again before going on.
+ */
+
+import { forget, readLog, unfinished } from "/rlm/journal.js";
+import { html } from "/vendor/preact.mjs";
+import { changed, state } from "./state.js";
+
+/** @typedef {import("/rlm/journal.js").KeptRun} KeptRun */
+
+/** Look for runs that did not end; a browser that keeps nothing has none. */
+export async function loadUnfinished() {
+  try {
+    state.unfinished = await unfinished();
+  } catch (error) {
+    console.error(error); // private windows may refuse storage: there is nothing to go on with then
+  }
+  changed();
+}
+
+/** @param {{onContinue: (run: KeptRun, log: string) => void}} props */
+export function Unfinished({ onContinue }) {
+  return state.unfinished.map(
+    (run) => html`<section class="notice" aria-label="Unfinished run" key=${run.name}>
+      <p>A run was cut off: <strong>${run.question.slice(0, 200)}</strong> (${new Date(run.began).toLocaleString()}).
+        What was paid for is kept. Choose the same context as before, then continue.</p>
+      <button type="button" onClick=${() => void goOn(run, onContinue)}>Continue</button>
+      <button type="button" onClick=${() => void drop(run)}>Discard</button>
+    </section>`,
+  );
+}
+
+/** @param {KeptRun} run @param {(run: KeptRun, log: string) => void} onContinue */
+async function goOn(run, onContinue) {
+  const log = await readLog(run.name);
+  remove(run);
+  onContinue(run, log);
+}
+
+/** @param {KeptRun} run */
+async function drop(run) {
+  await forget(run.name);
+  remove(run);
+}
+
+/** @param {KeptRun} run */
+function remove(run) {
+  state.unfinished = state.unfinished.filter(({ name }) => name !== run.name);
+  changed();
+}
