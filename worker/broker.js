@@ -5,8 +5,7 @@
 // One call is one POST answered by server-sent events, a batch is one POST answered line by line: fan-out is left to
 // the server. It counts usage, because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
-import { protocolError, providerError } from "./errors.js";
-import { toWireError } from "./channel.js";
+import { protocolError, providerError, toWireError } from "./errors.js";
 import { COMPLETE_SCHEMA, FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
 import { mismatch } from "./schema.js";
 import { eventsOf, valuesOf } from "./streams.js";

@@ -7,6 +7,7 @@
 //
 // The host treats the shared memory as write-only: of all it reads only what compareExchange returns.
 
+import { toWireError } from "./errors.js";
 import {
   CHANNEL_BYTES,
   CHUNK,
@@ -73,7 +74,6 @@ import {
  */
 
 const NO_BYTES = new Uint8Array(0);
-const MAX_ERROR_CHARS = 100_000;
 const UNANSWERED = { title: "Error", detail: "the host ended this request without an answer" };
 
 /** New memory for one worker: the channel's own and the interrupt flag. */
@@ -446,29 +446,4 @@ const byteQueue = () => {
   };
 };
 
-/**
- * The fields of an error as they cross the channel. An error of ours carries them as properties.
- * @param {unknown} error
- * @returns {WireError}
- */
-export const toWireError = (error) => {
-  const known = /** @type {Partial<WireError> & {message?: unknown, name?: unknown}} */ (Object(error));
-  return {
-    title: String(known.title ?? known.name ?? "Error").slice(0, 200),
-    detail: String(known.detail ?? known.message ?? error).slice(0, MAX_ERROR_CHARS),
-    retryable: known.retryable === true,
-    status: typeof known.status === "number" ? known.status : null,
-    upstream: typeof known.upstream === "string" ? known.upstream : null,
-  };
-};
-
-const errorBytes = (/** @type {unknown} */ error) => new TextEncoder().encode(JSON.stringify(readable(error)));
-
-/** An error that cannot even be read (a getter that throws) is an error too. */
-const readable = (/** @type {unknown} */ error) => {
-  try {
-    return toWireError(error);
-  } catch (fault) {
-    return toWireError(new Error("the host failed, and its error cannot be shown", { cause: fault }));
-  }
-};
+const errorBytes = (/** @type {unknown} */ error) => new TextEncoder().encode(JSON.stringify(toWireError(error)));

@@ -1,12 +1,11 @@
 // @ts-check
 // Children: runs child runs, each with a worker of its own, one level below the run that asks for them.
 //
-// In: the body of a `child` request and the contexts' bytes beside it. Out: one frame per child, in order of completion:
+// In: the body of a `child` request and the contexts' bytes beside it. Out: a frame per child, in order of completion:
 // its final answer, or why there is none. How a run is made is not known here: that is the `runJob` that is given.
 
 import { encodeFrame } from "./broker.js";
-import { toWireError } from "./channel.js";
-import { protocolError, providerError } from "./errors.js";
+import { protocolError, providerError, toWireError } from "./errors.js";
 import { CHILD_SCHEMA } from "./protocol.js";
 import { mismatch } from "./schema.js";
 
@@ -38,10 +37,14 @@ export const openChildren = ({ parent, recorder, runJob }) => {
   let started = 0;
 
   /** @returns {Promise<Outcome>} */
-  const outcomeOf = async (/** @type {RequestedChild} */ child, /** @type {ArrayBuffer} */ data, /** @type {AbortSignal} */ signal) => {
+  const outcomeOf = async (
+    /** @type {RequestedChild} */ child,
+    /** @type {ArrayBuffer} */ data,
+    /** @type {AbortSignal} */ signal,
+  ) => {
     if (signal.aborted) return failed("the run was stopped");
     const below = childJob(job, child, { data, number: started++ });
-    const functions = parent.functions && { tools: parent.functions.subTools ?? parent.functions.tools, subTools: parent.functions.subTools };
+    const functions = parent.functions && functionsBelow(parent.functions);
     const own = { job: below, recorder: recorder.below(below.path), signal, end: ending.signal, functions };
     try {
       return toOutcome((await runJob({ ...parent, ...own, session: undefined })).result);
@@ -91,7 +94,8 @@ const parseRequest = (body, data, { path, limits }) => {
   if (wrong !== null) throw protocolError(`${wrong}.`);
   const { children } = /** @type {ChildRequest} */ (value);
   if (path.length + 1 >= Number(limits.max_depth)) throw protocolError(`child runs at depth ${path.length + 1}.`);
-  if (children.length > MAX_CHILDREN) throw providerError(`${children.length} child runs at once; ${MAX_CHILDREN} are allowed.`);
+  if (children.length > MAX_CHILDREN)
+    throw providerError(`${children.length} child runs at once; ${MAX_CHILDREN} are allowed.`);
   if (children.length !== data.length || !data.every((bytes) => bytes instanceof ArrayBuffer))
     throw protocolError(`${data.length} contexts for ${children.length} child runs.`);
   return children;
@@ -118,6 +122,12 @@ const childJob = (parent, { question, model, context }, { data, number }) => {
     path: [...parent.path, number],
   };
 };
+
+/** @returns {import("./tools.js").Functions} */
+const functionsBelow = (/** @type {import("./tools.js").Functions} */ { tools, subTools }) => ({
+  tools: subTools ?? tools,
+  subTools,
+});
 
 /** @returns {Outcome} */
 const toOutcome = (/** @type {RunResult} */ { answer, stopped_by, detail }) => {

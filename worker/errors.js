@@ -3,7 +3,14 @@
 //
 // In: a name of that tree, a sentence that says what happened and what to do, and facts. Out: an Error with them.
 
-/** @typedef {"ConfigError" | "ProviderError" | "LimitReached" | "ChannelError" | "ProtocolError" | "ToolError"} ErrorName */
+/** @typedef {import("./protocol.js").WireError} WireError */
+
+/**
+ * @typedef {"ConfigError" | "ProviderError" | "LimitReached" | "ChannelError" | "ProtocolError"
+ *   | "ToolError"} ErrorName
+ */
+
+const MAX_ERROR_CHARS = 100_000;
 
 /**
  * @template {object} F
@@ -30,3 +37,29 @@ export const protocolError = (/** @type {string} */ message) => rlmError("Protoc
  */
 export const providerError = (message, { retryable = false, status = null, upstream = null } = {}) =>
   rlmError("ProviderError", message, { retryable, status, upstream });
+
+/**
+ * The fields of an error as they cross the channel. An error of ours carries them as properties, and one that cannot
+ * even be read (a getter that throws) is an error too.
+ * @param {unknown} error
+ * @returns {WireError}
+ */
+export const toWireError = (error) => {
+  try {
+    return fieldsOf(error);
+  } catch (fault) {
+    return fieldsOf(new Error("the host failed, and its error cannot be shown", { cause: fault }));
+  }
+};
+
+/** @returns {WireError} */
+const fieldsOf = (/** @type {unknown} */ error) => {
+  const known = /** @type {Partial<WireError> & {message?: unknown, name?: unknown}} */ (Object(error));
+  return {
+    title: String(known.title ?? known.name ?? "Error").slice(0, 200),
+    detail: String(known.detail ?? known.message ?? error).slice(0, MAX_ERROR_CHARS),
+    retryable: known.retryable === true,
+    status: typeof known.status === "number" ? known.status : null,
+    upstream: typeof known.upstream === "string" ? known.upstream : null,
+  };
+};

@@ -114,7 +114,8 @@ export const checkedSettings = (/** @type {unknown} */ options) => {
   const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));
   const functions = { tools: own.functions, subTools: below && below.functions };
   const assets = new URL(String(checked.assets), document.baseURI).href;
-  return /** @type {Settings} */ ({ ...checked, tools: own.tools, subTools: below && below.tools, functions, assets });
+  const tools = { tools: own.tools, subTools: below && below.tools, functions };
+  return /** @type {Settings} */ ({ ...checked, ...tools, assets });
 };
 
 /**
@@ -179,7 +180,8 @@ const toolsOf = (/** @type {Record<string, unknown>} */ given) => {
 const toolOf = (name, given, functions) => {
   if (!IDENTIFIER.test(name))
     throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
-  if (RESERVED_NAMES.includes(name) || OF_SESSIONS.test(name)) throw configError(`tool "${name}": the name is reserved; choose another.`);
+  if (RESERVED_NAMES.includes(name) || OF_SESSIONS.test(name))
+    throw configError(`tool "${name}": the name is reserved; choose another.`);
   const { tool, description = "" } = isDescribed(given) ? given : { tool: given };
   if (typeof description !== "string")
     throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);

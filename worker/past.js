@@ -5,8 +5,7 @@
 // observations, and what was counted. Events of child runs are passed on; a child run itself is begun anew.
 
 import { encodeFrame } from "./broker.js";
-import { toWireError } from "./channel.js";
-import { configError, providerError } from "./errors.js";
+import { configError, providerError, toWireError } from "./errors.js";
 import { isDeath } from "./deaths.js";
 import { EVENT_SCHEMAS } from "./protocol.js";
 import { openEntry } from "./replay.js";

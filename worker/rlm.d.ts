@@ -131,8 +131,9 @@ export class RLM {
 
 export interface RLMSession {
   /**
-   * As `RLM.run`, one question at a time; without a context the one before stays. In the REPL `context_0`, `context_1`, ...
-   * are the contexts so far, and `history_0`, ... the conversations. Rejects with a ChannelError when its worker is gone.
+   * As `RLM.run`, one question at a time; without a context the one before stays. In the REPL `context_0`, `context_1`
+   * and so on are the contexts so far, and `history_0`, ... the conversations. Rejects with a ChannelError when its
+   * worker is gone.
    */
   run: RLM["run"];
   /** End its worker. */

@@ -15,6 +15,7 @@ import { mismatch } from "./schema.js";
  * @typedef {(this: {args: unknown[], kwargs: Record<string, unknown>}, ...args: any[]) => unknown} HostFunction
  * @typedef {import("./protocol.js").Json} Json
  * @typedef {import("./protocol.js").ToolRequest} ToolRequest
+ * @typedef {{name: string, args: Json[], kwargs: Record<string, Json>}} Called
  */
 
 /**
@@ -25,7 +26,7 @@ import { mismatch } from "./schema.js";
 /**
  * @param {object} options
  * @param {Record<string, HostFunction>} options.functions
- * @param {(called: {name: string, args: Json[], kwargs: Record<string, Json>, result: Json, error: string | null}) => void} options.told
+ * @param {(called: Called & {result: Json, error: string | null}) => void} options.told
  */
 export const openTools = ({ functions, told }) => ({
   /** @type {import("./channel.js").Handler} */
@@ -49,7 +50,7 @@ export const openTools = ({ functions, told }) => ({
 /** @returns {Promise<Json>} */
 const resultOf = async (
   /** @type {HostFunction} */ call,
-  /** @type {{name: string, args: Json[], kwargs: Record<string, Json>}} */ { name, args, kwargs },
+  /** @type {Called} */ { name, args, kwargs },
 ) => {
   const given = Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
   const result = await call.apply({ args, kwargs }, given);

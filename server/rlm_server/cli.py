@@ -12,17 +12,17 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from rlm_core import ConfigError, RLMError
 
 if TYPE_CHECKING:
-    from .headless import HeadlessResult
+    from .headless import EventSink, HeadlessResult
 
 FINAL, FAULT, USAGE, LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error": FAULT, "worker_lost": FAULT}
@@ -74,8 +74,11 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--max-prompt-chars", type=click.IntRange(min=1), help="Characters of one sub-call's prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
 @click.option(
-    "--trajectory", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write the log here."
+    "--trajectory",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the log here, each event as it happens.",
 )
+@click.option("--resume", type=CONTEXT_FILE, help="Go on with the run whose log this is, over the same context.")
 def run(
     question: str,
     files: tuple[Path, ...],
@@ -85,6 +88,7 @@ def run(
     max_timeout: float | None,
     as_json: bool,
     trajectory: Path | None,
+    resume: Path | None,
     **limits: float | None,
 ) -> None:
     """Ask QUESTION over the context in a headless browser, and print the answer."""
@@ -93,11 +97,12 @@ def run(
         "subModel": sub_model,
         "maxIterations": max_iterations,
         "maxTimeout": None if max_timeout is None else max_timeout * 1000,
+        "resume": None if resume is None else resume.read_text(encoding="utf-8"),
         **{_camel(name): value for name, value in limits.items()},
     }
     chosen = {name: value for name, value in options.items() if value is not None}
-    with _reported(), _serving(0) as url:
-        result = asyncio.run(_ask(url, question, files, chosen))
+    with _reported(), _serving(0) as url, _log(trajectory) as log:
+        result = asyncio.run(_ask(url, question, files, chosen, log))
     if trajectory is not None:
         trajectory.write_text(result.trajectory, encoding="utf-8")
     click.echo(json.dumps(_summary(result), ensure_ascii=False) if as_json else result.answer)
@@ -176,7 +181,32 @@ def _camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-async def _ask(url: str, question: str, files: tuple[Path, ...], options: Mapping[str, Any]) -> HeadlessResult:
+@contextmanager
+def _log(path: Path | None) -> Iterator[EventSink]:
+    """Takes events and appends each to the file at `path` at once; what was there goes with the first event."""
+    if path is None:
+        yield lambda event: None
+        return
+    with ExitStack() as stack:
+        files: list[TextIO] = []
+
+        def append(event: dict[str, Any]) -> None:
+            if not files:
+                files.append(stack.enter_context(path.open("w", encoding="utf-8")))
+            if event["type"] != "output":
+                files[0].write(json.dumps(event) + "\n")
+                files[0].flush()
+
+        yield append
+
+
+async def _ask(
+    url: str,
+    question: str,
+    files: tuple[Path, ...],
+    options: Mapping[str, Any],
+    log: EventSink = lambda event: None,
+) -> HeadlessResult:
     from .headless import BrowserRLM
     from .progress import Progress
 
@@ -184,7 +214,13 @@ async def _ask(url: str, question: str, files: tuple[Path, ...], options: Mappin
         loop = asyncio.get_running_loop()
         stops: set[asyncio.Task[None]] = set()
         loop.add_signal_handler(signal.SIGINT, lambda: stops.add(loop.create_task(rlm.stop())))
-        return await rlm.run(question, context=files or None, on_event=Progress(sys.stderr.write))
+        show = Progress(sys.stderr.write)
+
+        def on_event(event: dict[str, Any]) -> None:
+            log(event)
+            show(event)
+
+        return await rlm.run(question, context=files or None, on_event=on_event)
 
 
 def _say_where(url: str) -> None:

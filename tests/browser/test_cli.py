@@ -88,4 +88,5 @@ def test_doctor_finds_a_healthy_set_up(chromium: Path) -> None:
         "assets:",
         "providers:",
         "isolation:",
+        "start:",
     ]

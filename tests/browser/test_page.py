@@ -331,7 +331,8 @@ def test_hostile_model_output_loads_nothing_and_runs_nothing(page: Page, served:
     links.hover()
     assert page.locator("main :is(img, script, iframe, form form, link, object, style, use)").count() == 0
     assert page.evaluate("window.hacked") is None
-    assert [url for url in seen if not url.startswith((served, "blob:", "data:"))] == []
+    ours = (served, "blob:", "data:", "https://self-test.invalid/")  # the last: the worker's own probes, all refused
+    assert [url for url in seen if not url.startswith(ours)] == []
     assert spoken == []
 
 

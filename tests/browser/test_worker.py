@@ -33,8 +33,8 @@ def test_a_run_ends_with_the_answer_its_usage_and_its_trajectory(page: Page, fau
     result = run(page, [first, code("FINAL(x)")], context="hello world", options={"model": "m:1", "subModel": "m:2"})
     assert (result["answer"], result["stoppedBy"], result["iterations"]) == ("sub:hi", "final_answer", 2)
     assert result["usage"] == {
-        "root": {"calls": 3, "input_tokens": 9, "output_tokens": 6},
-        "sub": {"calls": 3, "input_tokens": 9, "output_tokens": 6},
+        "root": {"calls": 3, "input_tokens": 9, "output_tokens": 6, "cached_tokens": 0, "cost": None},
+        "sub": {"calls": 3, "input_tokens": 9, "output_tokens": 6, "cached_tokens": 0, "cost": None},
     }
     assert printed(result) == "11\n['sub:a', 'sub:b', 'sub:c']\n"
     assert [call["prompt"] for call in result["subCalls"]] == ["hi", "a", "b", "c"]
@@ -296,7 +296,7 @@ def test_a_worker_that_breaks_the_protocol_is_lost(page: Page, context: BrowserC
 
 
 def test_a_worker_cannot_forge_calls_or_the_end(page: Page, context: BrowserContext) -> None:
-    usage = '{"calls": 9, "input_tokens": 9, "output_tokens": 9}'
+    usage = '{"calls": 9, "input_tokens": 9, "output_tokens": 9, "cached_tokens": 0, "cost": null}'
     events = f"""[
       {{"type": "call_finished", "seq": 0, "path": [], "seconds": 0, "call": 0, "model": "m", "text": "t",
         "error": null, "usage": {usage}}},
@@ -312,7 +312,7 @@ def test_a_worker_cannot_forge_calls_or_the_end(page: Page, context: BrowserCont
 
 def test_root_calls_beyond_the_iterations_are_refused_by_the_host(page: Page, context: BrowserContext) -> None:
     ask = """{"op": "complete", "kind": "root", "calls": [{"model": null, "messages": []}]}"""
-    each = f"say({{type: 'request', sequence, body: `{ask}`}})"
+    each = f"say({{type: 'request', sequence, body: `{ask}`, data: []}})"
     fake_worker(context, f"[1, 2, 3, 4].forEach((sequence) => {each}), setTimeout(() => say({{type: 'x'}}), 200)")
     result = run(page, ["a", "b", "c", "d"], options={"maxIterations": 1})
     assert types(result).count("call_started") == 2

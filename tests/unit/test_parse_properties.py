@@ -57,7 +57,7 @@ def test_code_in_a_fence_comes_back_as_it_was_if_it_compiles(code: str) -> None:
         assert [block.code for block in parse(f"Look:\n```repl\n{code}\n```\nDone.").blocks] == [code]
 
 
-@example("'\\\n\"\"\"'")
+@example('\'\\\n"""\'')
 @given(st.text(alphabet="a\n'\"#\\", max_size=60))
 @settings(max_examples=600)
 def test_an_open_string_means_code_that_does_not_compile(code: str) -> None:

@@ -36,7 +36,8 @@ const options: RLMOptions = {
 
 const shown = (result: RLMResult): StoppedBy => {
   const costs: Array<number | null> = Object.values(result.usage).map(({ cost }) => cost);
-  console.log(result.answer, result.totalTime, costs, result.usageByPath["0.2"]?.["m"]?.cached_tokens, result.trajectory());
+  console.log(result.answer, result.totalTime, costs, result.trajectory());
+  console.log(result.usageByPath["0.2"]?.["m"]?.cached_tokens);
   return result.stoppedBy;
 };
 
