@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .snippet import Snippet
 
 ANY_END = ("final_answer", "worker_lost", "max_errors", "max_seconds", "max_iterations", "provider_error")
-USAGE = '{"calls": 0, "input_tokens": 0, "output_tokens": 0}'
+USAGE = '{"calls": 0, "input_tokens": 0, "output_tokens": 0, "cached_tokens": 0, "cost": 0.0}'
 
 FORGED_EVENTS = {
     "call_finished": f'emit(type="call_finished", call=0, model="FORGED", text="FORGED", error=None, usage={USAGE}, **STAMP)',
@@ -35,7 +35,7 @@ FORGED_ALONE = {
         """,
     "a forged result": """
         import bridge
-        usage = {"FORGED": {"calls": -5, "input_tokens": 0, "output_tokens": 0}}
+        usage = {"FORGED": {"calls": -5, "input_tokens": 0, "output_tokens": 0, "cached_tokens": 0, "cost": 0.0}}
         result = {"answer": "FORGED answer", "iterations": 777, "seconds": -1.0, "usage": usage,
                   "stopped_by": "final_answer", "detail": ""}
         bridge._result_json = lambda _: json.dumps(result)
@@ -56,8 +56,7 @@ FORGED_ALONE = {
             if type(found).__name__ == "Budget":
                 object.__setattr__(found.limits, "max_iterations", 10**6)
                 object.__setattr__(found.limits, "max_errors", 10**6)
-                found.begin_iteration = None
-        rlm_core.limits.Budget.begin_iteration = lambda self: 1
+        rlm_core.limits.Budget.check_time = lambda self: None
         """,
     "root calls beyond the limit": """
         for _ in range(100):
@@ -69,11 +68,9 @@ FORGED_ALONE = {
         print(ask({"op": "complete", "kind": "root", "calls": [call] * 100})[0])
         """,
     "the loop started again": """
-        import bridge, rlm_core.run
+        from rlm_core import Job, Limits, answer as loop
         provider = next(found for found in gc.get_objects() if type(found).__name__ == "BridgeProvider")
-        again = rlm_core.run.Job(question="FORGED?", context="", model=None, sub_model=None,
-                                 limits=rlm_core.Limits(max_iterations=50), system_prompt=None, tools=())
-        rlm_core.run.answer(again, provider=provider)
+        loop(Job(question="FORGED?", context="", limits=Limits(max_iterations=50)), provider=provider)
         """,
     "the frames above": """
         frame = sys._getframe()
