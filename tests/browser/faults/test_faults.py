@@ -61,7 +61,6 @@ ROWS = {
     "the worker is killed when a block ends": Row(QUERY, again=THIRD, at={"type": "block_finished", "nth": 2}),
 }
 RELOADS = {
-    "run_started": 1,
     "iteration_started": 2,
     "call_started": 4,
     "call_finished": 4,
