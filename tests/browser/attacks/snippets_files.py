@@ -7,7 +7,7 @@ from .snippet import Snippet
 
 CODE = {
     "a path above the context": """
-        for path in ("/context/../../etc/passwd", "/etc/passwd", "/etc/shadow", "/root/.ssh/id_rsa", "/home", "/work"):
+        for path in ("/context/../../etc/passwd", "/etc/passwd", "/etc/shadow", "/etc/hostname", "/home"):
             try:
                 won(open(path).read())
             except OSError:
