@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CPYTHON_ONLY = ("*_properties.py", "test_layering.py", "test_protocol.py")
-"""Left out: hypothesis is not in Pyodide, and two modules read the checkout or run a subprocess."""
+CPYTHON_ONLY = ("*_properties.py", "test_bridge.py", "test_layering.py", "test_protocol.py", "test_readme.py")
+"""Left out: hypothesis is not in Pyodide, and the others read the checkout or run a subprocess."""
 
 RUN = """
 import base64, io, json, micropip, sys, zipfile

@@ -18,8 +18,6 @@ from rlm_core.protocol import CHUNK, ERROR, FRAME_ERROR, FRAME_OK, INTERRUPTED, 
 from rlm_core.types import Observation
 
 WORKER = Path(__file__).parents[2] / "worker"
-if not WORKER.is_dir():
-    pytest.skip("the worker's modules are not here", allow_module_level=True)
 sys.path.insert(0, str(WORKER))
 bridge = importlib.import_module("bridge")
 

@@ -9,8 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-if not README.is_file():
-    pytest.skip("the README is not here", allow_module_level=True)
 
 NAMED = sorted(set(re.findall(r"`(test_\w+)`", README.read_text(encoding="utf-8"))))
 
