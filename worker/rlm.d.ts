@@ -119,7 +119,8 @@ export class RLM {
   constructor(options?: RLMOptions);
   /**
    * Answer `prompt` over `context`: text, a JSON value, bytes, a file or files.
-   * Rejects with a ConfigError or a ChannelError when nothing could run; each other ending has a result.
+   * Rejects with a ConfigError or a ChannelError when nothing could run; each other ending has a result. `resume` is the
+   * log of a run that did not end: it goes on, over the same context; one that had written nothing yet begins anew.
    */
   run(
     prompt: string,

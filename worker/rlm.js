@@ -36,12 +36,12 @@ export class RLM {
    * has a result.
    * @param {string} prompt the question; without a context it is the context as well
    * @param {{context?: unknown, signal?: AbortSignal, resume?: string}} [options] `resume` is the log of a run that did
-   *   not end: it goes on, over the same context
+   *   not end: it goes on, over the same context; one that had written nothing yet begins anew
    * @returns {Promise<RLMResult>}
    */
   async run(prompt, { context, signal, resume } = {}) {
     const began = performance.now();
-    const past = resume === undefined ? null : readPast(resume);
+    const past = resume ? readPast(resume) : null;
     const job = continued(jobOf(this.#settings, prompt, context), past);
     await checkReadable(job);
     const listening = listeners(this.#settings);

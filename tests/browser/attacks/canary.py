@@ -2,12 +2,15 @@
 
 In: nothing. Out: perches, each a port that listens for TCP (HTTP and WebSocket handshakes come this way) and UDP, and
 remembers every connection and datagram. A perch answers as a generous web server would, so that no attack fails for
-want of a reply.
+want of a reply; a browser also holds WebSockets back for seconds once it has seen many of them refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import re
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -21,6 +24,8 @@ REPLY = (
     b"Cross-Origin-Resource-Policy: cross-origin\r\nContent-Type: text/javascript\r\nContent-Length: 2\r\n"
     b"Connection: close\r\n\r\n1;"
 )
+UPGRADE = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+ACCEPTED = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 
 
 class Perch:
@@ -44,13 +49,27 @@ class Perch:
     async def welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.hit(b"a connection")
         try:
-            self.hit(await reader.read(MOST_BYTES))
-            writer.write(REPLY)
+            asked = await reader.read(MOST_BYTES)
+            self.hit(asked)
+            writer.write(_upgrade(asked) or REPLY)
             await writer.drain()
+            while _upgrade(asked) and (said := await reader.read(MOST_BYTES)):
+                self.hit(said)
         except ConnectionError:
             pass  # it came, and that is all that counts
         finally:
             writer.close()
+
+
+def _upgrade(asked: bytes) -> bytes:
+    """The answer that opens a WebSocket; nothing when `asked` is no such wish."""
+    key = re.search(rb"(?i)\r\nsec-websocket-key: *([^\r]+)", asked)
+    if key is None:
+        return b""
+    accept = base64.b64encode(hashlib.sha1(key[1] + ACCEPTED).digest()).decode()
+    protocol = re.search(rb"(?i)\r\nsec-websocket-protocol: *([^\r,]+)", asked)
+    chosen = f"Sec-WebSocket-Protocol: {protocol[1].decode()}\r\n" if protocol else ""
+    return f"{UPGRADE}{chosen}Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
 
 
 class Datagrams(asyncio.DatagramProtocol):

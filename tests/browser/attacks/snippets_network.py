@@ -79,7 +79,7 @@ PYTHON = {
     "urllib": "urllib.request.urlopen(URL, timeout=1).read()",
     "urllib, ftp": "urllib.request.urlopen(URL.replace('http', 'ftp'), timeout=1).read()",
     "http.client": "import http.client; c = http.client.HTTPConnection(HOST, PORT, timeout=1); c.request('GET', '/')",
-    "a socket": "socket.create_connection((HOST, PORT), 1).sendall(b'x')",
+    "a socket": "socket.create_connection((HOST, PORT), 5).sendall(b'x')",
     "a socket without waiting": "s = socket.socket(); s.setblocking(False); s.connect_ex((HOST, PORT))",
     "a datagram": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (HOST, PORT))",
     "a listening socket": "s = socket.socket(); s.bind(('', PORT)); s.listen(); won('listens') if s.accept() else None",

@@ -16,15 +16,24 @@
   const FAULTS = {
     kill: () => workers.at(-1).terminate(),
     reload: () => location.reload(),
+    /** A tab that its block kills lives long enough to write down that the block began. */
+    reloadWhenKept: async (happened) => {
+      const { readLog } = await import("/rlm/journal.js");
+      const lines = async () => (await readLog("the-run")).split("\n").length - 1;
+      while ((await lines()) < happened); // each look takes a turn of the loop
+      location.reload();
+    },
   };
 
   /** Do `fault` at the `nth` event of `type`, once. */
   const trigger = ({ fault, type, nth = 1 }) => {
     let seen = 0;
+    let happened = 0;
     return (event) => {
+      if (event.type !== "output") happened += 1;
       if (event.type !== type) return;
       seen += 1;
-      if (seen === nth) FAULTS[fault]();
+      if (seen === nth) FAULTS[fault](happened);
     };
   };
 
