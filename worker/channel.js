@@ -74,6 +74,7 @@ import {
  */
 
 const NO_BYTES = new Uint8Array(0);
+const SPINS = 10_000; // 0.15 ms at most
 const UNANSWERED = { title: "Error", detail: "the host ended this request without an answer" };
 
 /** New memory for one worker: the channel's own and the interrupt flag. */
@@ -132,8 +133,14 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
     return false;
   };
 
+  /** Look for a short while before the thread sleeps: to wake it costs more than an instant answer takes. */
+  const spin = (/** @type {number} */ pending) => {
+    for (let left = SPINS; left > 0; left -= 1) if (load(words, FUTEX_WORD) !== pending) return;
+  };
+
   const waitForState = () => {
     const pending = word(PENDING);
+    spin(pending);
     for (let silent = 0; silent < silenceMs;) {
       if (interrupted()) return INTERRUPTED;
       const now = load(words, FUTEX_WORD);
