@@ -1,7 +1,7 @@
 # `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*.py web/samples/*.py) hatch_build.py hatch_compile.py package-lock.json pyproject.toml
+SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*.py web/samples/*.py) $(wildcard hatch_*.py worker/*.json) package-lock.json pyproject.toml
 
 .PHONY: demo serve test check bench assets browser format clean
 

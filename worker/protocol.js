@@ -45,8 +45,12 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{title: string, detail: string, retryable: boolean, status: number | null, upstream: string | null}} WireError
  */
 /**
+ * A package that model code may import: a file of the import path, which nobody opens before that.
+ * @typedef {{name: string, data: ArrayBuffer}} Wheel
+ */
+/**
  * First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
- * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, lock: string, snapshot: ArrayBuffer | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
+ * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, wheels: Array<Wheel>, lock: string, snapshot: ArrayBuffer | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
  */
 /**
  * A tool: it becomes a variable of the REPL and a line of the prompt. A `function` is the host's.

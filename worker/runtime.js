@@ -13,13 +13,14 @@ import { mismatch } from "./schema.js";
  * @typedef {import("./protocol.js").Boot} Boot
  * @typedef {import("./protocol.js").Ready} Ready
  * @typedef {import("./protocol.js").ToHost} ToHost
+ * @typedef {import("./protocol.js").Wheel} Wheel
  * @typedef {import("./protocol.js").Start | import("./protocol.js").ReplyPart} ToBootedWorker
  * @typedef {{channel: SharedArrayBuffer, interrupt: SharedArrayBuffer}} Memory
  */
 
 /**
  * What every worker boots from. `key` names this build, and what of the engine is frozen into its snapshots.
- * @typedef {{key: string, workerUrl: string, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, lock: string}} Assets
+ * @typedef {{key: string, workerUrl: string, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, wheels: Wheel[], lock: string}} Assets
  */
 
 /**
@@ -71,13 +72,15 @@ const fetchAssets = async (/** @type {string} */ base) => {
   const { files } = await (await get(new URL("manifest.json", base), { cache: "no-cache" })).json();
   const url = (/** @type {string} */ name) => new URL(files[name].path, base);
   const bytes = async (/** @type {string} */ name) => (await get(url(name))).arrayBuffer();
-  const [wasm, stdlib, core, lock] = await Promise.all([
+  const wheel = async (/** @type {string} */ name) => ({ name, data: await bytes(name) });
+  const [wasm, stdlib, core, lock, ...wheels] = await Promise.all([
     WebAssembly.compileStreaming(get(url("pyodide.asm.wasm"))),
     bytes("python_stdlib.zip"),
     bytes("core.zip"),
     get(url("pyodide-lock.json")).then((response) => response.text()),
+    ...Object.keys(files).filter((name) => name.endsWith(".whl")).map(wheel),
   ]);
-  return { key: keyOf(files), workerUrl: url("worker.js").href, wasm, stdlib, core, lock };
+  return { key: keyOf(files), workerUrl: url("worker.js").href, wasm, stdlib, core, wheels, lock };
 };
 
 const keyOf = (/** @type {Record<string, {sha256: string}>} */ files) => {
@@ -204,10 +207,10 @@ const openLink = (url, epoch) => {
      * @param {Assets} assets
      * @param {Pick<Boot, "purpose" | "snapshot" | "memory_bytes"> & {memory: Memory | null}} how
      */
-    boot({ wasm, stdlib, core, lock }, { memory, ...how }) {
+    boot({ key, workerUrl, ...assets }, { memory, ...how }) {
       const { channel, interrupt } = memory ?? { channel: null, interrupt: null };
       /** @type {Boot} */
-      const message = { type: "boot", epoch, port: port2, wasm, stdlib, core, lock, channel, interrupt, ...how };
+      const message = { type: "boot", epoch, port: port2, ...assets, channel, interrupt, ...how };
       worker.postMessage(message, [port2]);
     },
   };

@@ -23,7 +23,8 @@ import { selfTest } from "./selftest.js";
  */
 
 const ASSETS = "https://assets.invalid/";
-const CORE = "/lib/rlm_core.zip";
+const LIBRARY = "/lib/";
+const CORE = `${LIBRARY}rlm_core.zip`;
 const CONTEXT_FOLDER = "/context";
 
 removeObjectUrls();
@@ -41,7 +42,7 @@ const boot = async (/** @type {Boot} */ message) => {
     stages.enter("pyodide");
     const pyodide = await startPyodide(message);
     stages.enter("core");
-    installCore(pyodide, message.core);
+    installCore(pyodide, message);
     if (message.purpose === "snapshot") return sendSnapshot(pyodide, message);
     const bridge = loadBridge(pyodide);
     stages.enter("self-test");
@@ -141,13 +142,22 @@ const moduleFor = (/** @type {ArrayBuffer | null} */ snapshot) => async (/** @ty
 };
 
 /**
- * Put the core where Python imports it from. What a snapshot holds of it is imported already; its files are not there.
+ * Put the core first and the wheels last among the files that Python imports from. What a snapshot holds of them is
+ * imported already; their files are not there.
  * @param {Pyodide} pyodide
- * @param {ArrayBuffer} core
+ * @param {Boot} message
  */
-const installCore = ({ FS, runPython }, core) => {
+const installCore = ({ FS, runPython }, { core, wheels }) => {
+  const paths = wheels.map(({ name }) => LIBRARY + name);
   FS.writeFile(CORE, new Uint8Array(core));
-  runPython(`import sys; sys.path[:0] = [] if ${JSON.stringify(CORE)} in sys.path else [${JSON.stringify(CORE)}]`);
+  wheels.forEach(({ data }, index) => FS.writeFile(paths[index], new Uint8Array(data)));
+  runPython(`
+    import sys
+    known = set(sys.path)
+    sys.path[:0] = {${JSON.stringify(CORE)}} - known
+    sys.path += [path for path in ${JSON.stringify(paths)} if path not in known]
+    del known
+  `);
 };
 
 /**
