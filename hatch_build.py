@@ -1,7 +1,8 @@
 """Build the browser assets: what the page's worker boots from, and the libraries that the page imports.
 
-In: `package-lock.json`, `worker/pyodide-lock.json` (exact pins), `worker/`, `rlm_core/`. Out: `build/assets/`, with a `manifest.json` that names
-every file by the hash of its bytes, changed in place file by file, so that a server that runs never sees half of it.
+In: `package-lock.json` and `worker/pyodide-lock.json` (exact pins), `worker/`, `rlm_core/`. Out: `build/assets/`, with
+a `manifest.json` that names every file by the hash of its bytes, changed in place file by file, so that a server that
+runs never sees half of it.
 `python hatch_build.py` builds in a checkout; hatchling calls `AssetsHook` for a wheel. `build/cache/` may be deleted.
 Nothing here runs when the package is used.
 """
@@ -209,7 +210,7 @@ def pinned_packages() -> dict[str, dict[str, Any]]:
 
 
 def lock_file(wheels: dict[str, bytes]) -> bytes:
-    """Pyodide's lock file with our packages alone, by the names that they are served under: no package host is asked."""
+    """Pyodide's lock file with our packages alone, under the names that they are served by: no other host is asked."""
     info = json.loads((NODE_MODULES / "pyodide" / "pyodide-lock.json").read_text())["info"]
     packages = pinned_packages()
     for package in packages.values():

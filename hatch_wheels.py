@@ -42,7 +42,7 @@ def fetch() -> None:
 
 def is_fetched(package: dict[str, Any]) -> bool:
     path = WHEELS / package["file_name"]
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == package["sha256"]
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == str(package["sha256"])
 
 
 def pin(names: list[str]) -> None:

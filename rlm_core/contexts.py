@@ -6,13 +6,15 @@ In: the context, any value. Out: a few bounded lines with its type, size, shape 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-from . import shapes
+from . import documents, shapes
 from .output import cut
 from .types import Json
 
@@ -28,17 +30,8 @@ HASHED_WHOLE = 16 << 20
 """Characters or bytes up to which the fingerprint covers everything; what is larger is hashed in samples."""
 SAMPLES = 64
 SAMPLE_SIZE = 64 << 10
-COUNTED_CHARS = 32 << 20
-"""Characters in which lines are counted; beyond them the number is estimated."""
-
-_MAGIC = (
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a zip archive (or docx, xlsx, epub)"),
-    (b"\x1f\x8b", "gzip data"),
-    (b"SQLite format 3\x00", "an SQLite database"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-)
+MAX_KINDS = 6
+"""Kinds of file, by suffix, that are counted in a pile of them."""
 
 
 def describe(context: object) -> str:
@@ -55,7 +48,9 @@ def _shape(context: object) -> str:
     if isinstance(context, str):
         return shapes.of_text(context)
     if isinstance(context, bytes | bytearray):
-        return shapes.of_bytes(context)
+        return documents.shape_of(io.BytesIO(context), "io.BytesIO(context)")
+    if isinstance(context, Mapping):
+        return _shape_of_files(context)
     return _shape_of_file(context) if isinstance(context, PurePath) else ""
 
 
@@ -63,11 +58,25 @@ def _shape_of_file(path: PurePath) -> str:
     try:
         with open(path, "rb") as file:
             head = file.read(shapes.HEAD_CHARS + 1)
-            if head.startswith(b"PK\x03\x04"):
-                return shapes.of_archive(file)
+            bytes_ = file.seek(0, 2)
+            if documents.is_text(head):
+                text = head.decode("utf-8", "replace")
+                return shapes.of_text(text, size=round(bytes_ * len(text) / len(head)) if head else 0)
+            file.seek(0)
+            return documents.shape_of(file, 'open(context, "rb")')
     except OSError:
         return ""
-    return "" if b"\0" in head else shapes.of_text(head.decode("utf-8", "replace"))
+
+
+def _shape_of_files(files: Mapping[Any, Any]) -> str:
+    """How many of which kind, where every key is the name of a file and more are there than are listed."""
+    suffixes = Counter(PurePath(name).suffix.lower() if isinstance(name, str) else "" for name in files)
+    if len(files) <= MAX_ITEMS or "" in suffixes:
+        return ""
+    kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(MAX_KINDS))
+    folders = len({PurePath(name).parent for name in files})
+    rest = ", ..." if len(suffixes) > MAX_KINDS else ""
+    return f"Its keys are names of files, in {_count(folders, 'folder')}: {kinds}{rest}."
 
 
 def fingerprint(context: object, *, name: str = "context") -> Mapping[str, Json]:
@@ -130,10 +139,8 @@ def _text(text: str) -> str:
 
 def _lines(text: str) -> str:
     """How many lines `text` has; about how many when it is large."""
-    counted = text.count("\n", 0, COUNTED_CHARS)
-    if len(text) <= COUNTED_CHARS:
-        return _count(counted + 1, "line")
-    return f"about {_count(round(counted * len(text) / COUNTED_CHARS), 'line')}"
+    lines, sure = shapes.count_lines(text)
+    return _count(lines, "line") if sure else f"about {_count(lines, 'line')}"
 
 
 def _beginning(text: str) -> str:
@@ -144,8 +151,9 @@ def _beginning(text: str) -> str:
 
 
 def _binary(data: bytes | bytearray) -> str:
-    kind = next((f"; it looks like {kind}" for magic, kind in _MAGIC if data.startswith(magic)), "")
-    return f"a {type(data).__name__} of {_count(len(data), 'byte')}{kind}. It begins {bytes(data[:80])!r}"
+    kind = documents.kind_of(bytes(data[:16]))
+    like = f"; it looks like {kind}" if kind else ""
+    return f"a {type(data).__name__} of {_count(len(data), 'byte')}{like}. It begins {bytes(data[:80])!r}"
 
 
 def _file(path: PurePath) -> str:
@@ -153,10 +161,10 @@ def _file(path: PurePath) -> str:
     head, size = _head(path)
     if size is None:
         return f"a pathlib.Path, {str(path)!r}, which cannot be read."
-    kind = next((f"It looks like {kind}." for magic, kind in _MAGIC if head.startswith(magic)), "")
+    kind = documents.kind_of(head)
     file = f"a pathlib.Path of a file of {_count(size, 'byte')}, {str(path)!r}, not loaded"
-    if kind or b"\0" in head:
-        return f"{file}. {kind}".rstrip()
+    if not documents.is_text(head):
+        return f"{file}. It looks like {kind}." if kind else f"{file}."
     return f"{file}: read it in pieces. It begins:\n{_beginning(head.decode('utf-8', 'replace'))}"
 
 
@@ -201,8 +209,11 @@ def _brief(value: object) -> str:
         size = _count(len(value), "character" if isinstance(value, str) else "byte")
         return f"{kind} of {size}: {value[:100]!r}{'...' * (len(value) > 100)}"
     if isinstance(value, PurePath):
-        _, bytes_ = _head(value)
-        return f"Path of a file of {_count(bytes_, 'byte')}" if bytes_ is not None else f"Path {str(value)!r}"
+        head, bytes_ = _head(value)
+        if bytes_ is None:
+            return f"Path {str(value)!r}"
+        kind = documents.kind_of(head)
+        return f"Path of a file of {_count(bytes_, 'byte')}{', ' * bool(kind)}{kind}"
     if isinstance(value, Mapping):
         keys = ", ".join(_short(key) for key in islice(value, 8))
         return f"{kind} of {_count(len(value), 'key')}: {keys}{', ...' * (len(value) > 8)}".removesuffix(": ")

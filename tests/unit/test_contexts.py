@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rlm_core import documents
 from rlm_core.contexts import MAX_CHARS, describe, fingerprint
 
 
@@ -32,11 +33,20 @@ DESCRIPTIONS = [
         "`context` is a dict of 2 keys:\n  'a': str of 5 characters: 'hello'\n  'n': NoneType: None",
     ),
     (b"ab\0", "`context` is a bytes of 3 bytes. It begins b'ab\\x00'"),
-    (b"%PDF-1.7", "`context` is a bytes of 8 bytes; it looks like a PDF document. It begins b'%PDF-1.7'"),
+    (
+        b"%PDF-1.7",
+        "`context` is a bytes of 8 bytes; it looks like a PDF document. It begins b'%PDF-1.7'\nIt is a PDF document.",
+    ),
     (5, "`context` is a int: 5"),
     (Odd(), "`context` is a Odd: <Odd>"),
     (Path("/no/such/file"), "`context` is a pathlib.Path, '/no/such/file', which cannot be read."),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has none of the packages for documents."""
+    monkeypatch.setattr(documents, "packages", lambda: ())
 
 
 @pytest.mark.parametrize(("context", "text"), DESCRIPTIONS, ids=[text[:60] for _, text in DESCRIPTIONS])
@@ -92,6 +102,20 @@ def test_files_in_a_dictionary_are_described(tmp_path: Path) -> None:
     path = tmp_path / "big.csv"
     path.write_text("a,b\n")
     assert describe({"big.csv": path}) == "`context` is a dict of 1 key:\n  'big.csv': Path of a file of 4 bytes"
+    path.write_bytes(b"%PDF")
+    assert describe({"a": path}).endswith("\n  'a': Path of a file of 4 bytes, a PDF document")
+
+
+def test_a_pile_of_files_is_counted_by_kind() -> None:
+    files = {f"notes/{number}.txt": "x" for number in range(20)} | {"top.CSV": "y"}
+    text = describe(files)
+    assert text.startswith("`context` is a dict of 21 keys:\n  'notes/0.txt': str of 1 character: 'x'\n")
+    assert text.endswith("\n  ... and 9 more\nIts keys are names of files, in 2 folders: 20 .txt, 1 .csv.")
+
+
+def test_keys_that_are_no_names_of_files_are_not_taken_for_them() -> None:
+    assert describe(dict.fromkeys(range(20), 1)).endswith("... and 8 more")
+    assert describe({f"key {number}": 1 for number in range(20)}).endswith("... and 8 more")
 
 
 @pytest.mark.parametrize(

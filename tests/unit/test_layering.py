@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "rlm_core"
 
 LAYERS = [
-    {"types", "errors"},
+    {"types", "errors", "documents"},
     {"hooks", "output", "shapes", "source"},
     {"events", "limits", "provider", "finals", "faults", "contexts"},
     {"parse", "prompts", "observe", "repl"},
