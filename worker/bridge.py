@@ -30,6 +30,7 @@ from rlm_core import (
     Tool,
     ToolError,
     answer,
+    documents,
     protocol,
 )
 from rlm_core.errors import BlockTimedOut
@@ -38,6 +39,8 @@ from rlm_core.trajectory import to_json
 from rlm_core.types import Child, Observation, PastBlock
 
 CONTEXT_FOLDER = Path("/context")
+PROBED_BYTES = 16_384
+"""Bytes of a file's beginning that tell whether it is text."""
 _SESSION = Session()
 """The session of this worker, which serves one at most."""
 MAX_CALLS = 10_000
@@ -379,7 +382,11 @@ def _file(path: Path, room: int) -> tuple[str | Path, int]:
     if size > room:
         return path, 0
     try:
-        return path.read_bytes().decode(), size
+        with path.open("rb") as file:
+            if not documents.is_text(file.read(PROBED_BYTES)):
+                return path, 0
+            file.seek(0)
+            return file.read().decode(), size
     except (UnicodeDecodeError, OSError):
         return path, 0
 
