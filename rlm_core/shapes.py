@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 from .documents import MAX_NAME_CHARS, named
 
@@ -17,8 +18,13 @@ COUNTED_CHARS = 32 << 20
 """Characters in which lines are counted; beyond them the number is estimated."""
 PARSED_CHARS = 4 << 20
 """Characters up to which rows of a table with quotes are counted as rows, not as lines."""
+MAX_DEPTH = 100
+"""How deep JSON may nest that is parsed here: the parser can exhaust the browser's stack, which no handler survives."""
 LEAST_ROWS = 3
 MOST_ROWS = 40
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(r"[][{}]")
 
 
 def of_text(text: str, *, size: int | None = None) -> str:
@@ -57,6 +63,8 @@ def _json_lines(lines: list[str], text: str, size: int) -> str:
     rows = [line for line in lines if line.strip()][:LEAST_ROWS]
     if len(rows) < 2 or not all(row.lstrip().startswith(("{", "[")) for row in rows):
         return ""
+    if not all(map(_is_shallow, rows)):
+        return ""
     try:
         first, *_ = [json.loads(row) for row in rows]
     except (ValueError, RecursionError):
@@ -73,7 +81,7 @@ def _filled(text: str, size: int) -> tuple[int, bool]:
 
 
 def _json(head: str, *, is_whole: bool) -> str:
-    if not head.lstrip().startswith(("{", "[")):
+    if not head.lstrip().startswith(("{", "[")) or not _is_shallow(head):
         return ""
     if not is_whole:
         return _begun(head)
@@ -85,6 +93,16 @@ def _json(head: str, *, is_whole: bool) -> str:
         return f"It is JSON, a {type(value).__name__}{_keys('; keys', value)}."
     items = _counted(len(value), True, "item")
     return f"It is JSON, a list of {items}{_keys('; keys of the first', value[0] if value else None)}."
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether brackets outside of strings nest at most `MAX_DEPTH` deep."""
+    depth = 0
+    for found in _BRACKET.finditer(_STRING.sub("", text)):
+        depth += 1 if found[0] in "[{" else -1
+        if depth > MAX_DEPTH:
+            return False
+    return True
 
 
 def _begun(head: str) -> str:

@@ -39,6 +39,8 @@ from rlm_core.trajectory import to_json
 from rlm_core.types import Child, Observation, PastBlock
 
 CONTEXT_FOLDER = Path("/context")
+MAX_TEXT_FILES = 2_000
+"""Files of a context that are read before a run; of more none is, as each takes half a millisecond."""
 PROBED_BYTES = 16_384
 """Bytes of a file's beginning that tell whether it is text."""
 _SESSION = Session()
@@ -368,7 +370,7 @@ def _decode(kind: str, data: Bytes | None) -> object:
 
 
 def _files(names: Sequence[str], folder: Path) -> dict[str, str | Path]:
-    room = protocol.MAX_TEXT_FILE_BYTES
+    room = protocol.MAX_TEXT_FILE_BYTES if len(names) <= MAX_TEXT_FILES else -1
     files: dict[str, str | Path] = {}
     for name in names:
         files[name], used = _file(folder / name, room)

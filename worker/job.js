@@ -49,6 +49,7 @@ import { RESERVED_NAMES } from "./protocol.js";
 const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
 const OF_SESSIONS = /^(?:context|history)(?:_\d+)?$/;
 const SHOWN_CHARS = 60;
+const READ_AT_ONCE = 64;
 
 /**
  * Each option's check: gives the value to use, or null when it is impossible, with what it may be.
@@ -224,17 +225,18 @@ const encoded = (/** @type {"text" | "json"} */ type, /** @type {string} */ text
  * @param {StartJob} job
  */
 export const checkReadable = async ({ contexts }) => {
-  for (const { name, data } of contexts) {
-    if (!(data instanceof Blob)) continue;
-    await data
-      .slice(0, 1)
-      .arrayBuffer()
-      .catch((/** @type {DOMException} */ error) => {
-        throw configError(
-          `the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`,
-        );
-      });
-  }
+  for (let index = 0; index < contexts.length; index += READ_AT_ONCE)
+    await Promise.all(contexts.slice(index, index + READ_AT_ONCE).map(checkFile));
+};
+
+const checkFile = async (/** @type {JobContext} */ { name, data }) => {
+  if (!(data instanceof Blob)) return;
+  await data
+    .slice(0, 1)
+    .arrayBuffer()
+    .catch((/** @type {DOMException} */ error) => {
+      throw configError(`the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`);
+    });
 };
 
 /** A copy: it is transferred, and what is the caller's must stay the caller's. */

@@ -141,3 +141,9 @@ def test_a_later_run_fetches_no_wheel_again(page: Page) -> None:
     for _ in range(2):
         assert run(page, [code(f"{IMPORTS}FINAL('read')")])["answer"] == "read"
     assert len([url for url in asked if ".whl" in url]) == 5
+
+
+@pytest.mark.parametrize("begin", ["[", '{"a": ', '["]", '])
+def test_a_context_that_nests_without_end_is_no_danger_to_the_worker(shared_page: Page, begin: str) -> None:
+    result = run(shared_page, [code("FINAL(len(context))")], context=begin * (16_000 // len(begin)))
+    assert result["stoppedBy"] == "final_answer", result["detail"]

@@ -215,6 +215,21 @@ def test_files_are_text_where_they_can_be(tmp_path: Path, monkeypatch: pytest.Mo
     assert both == {"a.txt": "naïve", "b.bin": tmp_path / "b.bin"}
 
 
+def test_a_document_is_no_text_although_all_of_it_is_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4 plain")
+    assert bridge._context([("a.pdf", "file", None)]) == tmp_path / "a.pdf"
+
+
+def test_of_very_many_files_none_is_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    monkeypatch.setattr(bridge, "MAX_TEXT_FILES", 1)
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("")
+    contexts = [(name, "file", None) for name in ("a", "b")]
+    assert bridge._context(contexts) == {"a": tmp_path / "a", "b": tmp_path / "b"}
+
+
 def test_files_share_the_room_for_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
     monkeypatch.setattr(protocol, "MAX_TEXT_FILE_BYTES", 5)
