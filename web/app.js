@@ -90,7 +90,7 @@ function isRunning() {
 
 /** The Run button: what is wrong with the form is said beside it; what goes wrong later is shown by `ask`. */
 async function runFromForm() {
-  if (isRunning()) return;
+  if (isRunning() || state.looking !== "") return; // the page says that the context is not whole yet
   if (state.question.trim() === "") {
     state.problems.question = EMPTY_QUESTION;
     changed();

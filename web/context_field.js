@@ -5,8 +5,11 @@
  */
 
 import { html, useState } from "/vendor/preact.mjs";
-import { MOST_TYPED_CHARS, attach, attachPasted, contextValue, describeContext, kindOf } from "./context.js";
+import {
+  MOST_TYPED_CHARS, attach, attachFolder, attachPasted, contextValue, describeContext, sizeOf,
+} from "./context.js";
 import { ProblemNotice, explain } from "./errors.js";
+import { chosenFolder, readFolder } from "./folders.js";
 import { bytes } from "./format.js";
 import { fetchSample } from "./samples.js";
 import { changed, state } from "./state.js";
@@ -19,13 +22,17 @@ export function ContextField() {
   return html`<fieldset class="field context ${isOver ? "is-over" : ""}"
       onDragOver=${() => setOver(true)} onDragLeave=${() => setOver(false)} onDrop=${() => setOver(false)}>
     <legend>Context</legend>
-    <textarea id="context-text" rows="4" aria-label="Context text" placeholder="Paste text here, or drop files"
+    <textarea id="context-text" rows="4" aria-label="Context text" placeholder="Paste text here, or drop files or folders"
       aria-describedby="context-privacy" spellcheck="false"
       value=${state.typed} onInput=${type} onPaste=${paste}></textarea>
     <div class="row">
       <label class="file-button small">Choose files
         <input id="context-files" type="file" multiple class="visually-hidden" onChange=${choose} /></label>
+      <label class="file-button small">Choose a folder
+        <input id="context-folder" type="file" webkitdirectory class="visually-hidden"
+          onChange=${chooseFolder} /></label>
       <${SamplePicker} />
+      <span class="muted" role="status" id="context-looking">${state.looking && `Looking through “${state.looking}” …`}</span>
     </div>
     <${AttachmentList} />
     ${state.problems.context && html`<${ProblemNotice} problem=${state.problems.context} id="context-problem" />`}
@@ -43,15 +50,15 @@ function AttachmentList() {
 
 /** @param {{attachment: Attachment}} props */
 function AttachmentItem({ attachment }) {
-  const { file, id } = attachment;
+  const { id, name, files, kind } = attachment;
   const remove = () => {
     state.attachments = state.attachments.filter((other) => other.id !== id);
     changed();
   };
   return html`<li>
-    <span class="name">${file.name}</span>
-    <span class="muted">${kindOf(attachment)}, ${bytes(file.size)}</span>
-    <button type="button" class="quiet small" aria-label="Remove ${file.name}" onClick=${remove}>Remove</button>
+    <span class="name">${name}</span>
+    <span class="muted">${kind}, ${bytes(sizeOf(files))}</span>
+    <button type="button" class="quiet small" aria-label="Remove ${name}" onClick=${remove}>Remove</button>
   </li>`;
 }
 
@@ -87,7 +94,7 @@ function paste(event) {
   const text = data.getData("text/plain");
   if (data.files.length === 0 && text.length <= MOST_TYPED_CHARS) return;
   event.preventDefault();
-  if (data.files.length > 0) void takeFiles([...data.files], "file");
+  if (data.files.length > 0) void takeFiles([...data.files]);
   else void attachPasted(text).then(keep);
 }
 
@@ -96,7 +103,15 @@ function choose(event) {
   const input = /** @type {HTMLInputElement} */ (event.target);
   const files = [...(input.files ?? [])];
   input.value = "";
-  void takeFiles(files, "file");
+  void takeFiles(files);
+}
+
+/** @param {Event} event */
+function chooseFolder(event) {
+  const input = /** @type {HTMLInputElement} */ (event.target);
+  const files = [...(input.files ?? [])];
+  input.value = "";
+  if (files.length > 0) keepFolder(chosenFolder(files));
 }
 
 /**
@@ -112,31 +127,44 @@ export function takeDrops() {
   });
 }
 
-/** @param {DataTransfer} data */
+/** @param {DataTransfer} data which is empty as soon as this function waits */
 async function takeDrop(data) {
-  const folders = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry?.isDirectory);
-  const names = new Set(folders.map((entry) => entry?.name));
-  const files = [...data.files].filter((file) => !names.has(file.name));
-  await takeFiles(files, "file");
-  if (names.size === 0) return;
-  state.problems.context = {
-    title: `“${[...names].join("”, “")}” is a folder.`,
-    cause: "A page is given files, not what lies in a folder.",
-    action: "Open the folder, select its files, and drop those.",
-  };
-  changed();
+  const entries = [...data.items].map((item) => item.webkitGetAsEntry());
+  const folders = /** @type {FileSystemDirectoryEntry[]} */ (entries.filter((entry) => entry?.isDirectory));
+  const names = new Set(folders.map(({ name }) => name));
+  await takeFiles([...data.files].filter(({ name }) => !names.has(name)));
+  for (const folder of folders) await takeFolder(folder);
 }
 
-/**
- * @param {File[]} files
- * @param {Attachment["origin"]} origin
- */
-async function takeFiles(files, origin) {
+/** @param {FileSystemDirectoryEntry} entry */
+async function takeFolder(entry) {
+  state.looking = entry.name;
+  changed();
+  try {
+    keepFolder(await readFolder(entry));
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    state.problems.context = { ...explain(error), title: `“${entry.name}” cannot be read.` };
+  } finally {
+    state.looking = "";
+    changed();
+  }
+}
+
+/** @param {import("./folders.js").Folder | import("./types/run.js").Problem} folder */
+function keepFolder(folder) {
+  state.problems.context = "files" in folder ? null : folder;
+  if ("files" in folder) keep(attachFolder(folder));
+  else changed();
+}
+
+/** @param {File[]} files */
+async function takeFiles(files) {
   state.problems.context = null;
   changed();
   for (const file of files) {
     try {
-      keep(await attach(file, origin));
+      keep(await attach(file));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       state.problems.context = { ...explain(error), title: `“${file.name}” cannot be read.` };
@@ -155,11 +183,11 @@ async function takeSample(sample) {
   }
   const asked = state.question.trim();
   if (asked === "" || state.samples.some((other) => other.question === asked)) state.question = sample.question;
-  await takeFiles([file], "sample");
+  await takeFiles([file]);
 }
 
 /** @param {Attachment} attachment */
 function keep(attachment) {
-  state.attachments = [...state.attachments.filter((other) => other.file.name !== attachment.file.name), attachment];
+  state.attachments = [...state.attachments.filter(({ name }) => name !== attachment.name), attachment];
   changed();
 }

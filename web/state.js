@@ -14,6 +14,8 @@ export const state = {
   question: "",
   /** Context typed or pasted into the box. */
   typed: "",
+  /** The folder that is being looked through; "" when none is. */
+  looking: "",
   attachments: /** @type {Attachment[]} */ ([]),
   settings: /** @type {import("./settings.js").Settings} */ ({
     model: "",

@@ -222,21 +222,6 @@ def test_a_tab_that_cannot_wait_for_a_model_is_told_so_before_the_run(page: Page
     expect(page.locator("#browser-problem")).to_contain_text("This tab cannot run Python that waits for a model.")
 
 
-def test_a_folder_is_refused_with_a_way_out(page: Page) -> None:
-    page.evaluate(
-        """() => {
-          const data = new DataTransfer();
-          const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data });
-          Object.defineProperty(drop, "dataTransfer", { value: {
-            items: [{ webkitGetAsEntry: () => ({ isDirectory: true, name: "papers" }) }],
-            types: ["Files"], files: [new File([], "papers")] } });
-          document.querySelector("fieldset.context").dispatchEvent(drop);
-        }"""
-    )
-    expect(page.locator("#context-problem")).to_contain_text("“papers” is a folder.")
-    expect(page.locator(".attachments")).to_have_count(0)
-
-
 def test_a_file_that_cannot_be_read_is_explained_and_the_others_are_kept(page: Page, tmp_path: Path) -> None:
     page.evaluate(
         """() => { const slice = Blob.prototype.slice; Blob.prototype.slice = function (...range) {

@@ -1,0 +1,103 @@
+// @ts-check
+/**
+ * Folders: what lies in one that was dropped or chosen, at any depth. In: the browser's entry, or the files that it
+ * gave. Out: its files, each named by its path from the folder on; or the problem, when there are none or too many.
+ * Nothing is read. What begins with a dot is left out, and counted.
+ */
+
+import { count, plural } from "./format.js";
+
+/** @typedef {import("./types/run.js").Problem} Problem */
+/**
+ * @typedef {object} Folder
+ * @property {string} name
+ * @property {File[]} files
+ * @property {number} hidden how many files and folders were left out
+ */
+
+export const MOST_FILES = 10_000;
+
+const EMPTY = {
+  cause: "No file is in it or in the folders below it; names that begin with a dot do not count.",
+  action: "Choose another folder, or its files.",
+};
+
+/**
+ * @param {FileSystemDirectoryEntry} entry
+ * @returns {Promise<Folder | Problem>} rejects with a DOMException when something in it cannot be read
+ */
+export async function readFolder(entry) {
+  /** @type {Folder} */
+  const folder = { name: entry.name, files: [], hidden: 0 };
+  const waiting = [entry];
+  for (let next = waiting.pop(); next && folder.files.length <= MOST_FILES; next = waiting.pop()) {
+    const entries = await entriesOf(next);
+    const seen = entries.filter(({ name }) => !isHidden(name));
+    folder.hidden += entries.length - seen.length;
+    folder.files.push(...(await Promise.all(seen.filter((one) => one.isFile).map(fileOf))));
+    waiting.push(.../** @type {FileSystemDirectoryEntry[]} */ (seen.filter((one) => one.isDirectory)).reverse());
+  }
+  return checked(folder);
+}
+
+/**
+ * @param {readonly File[]} files as an input with `webkitdirectory` gives them, at least one
+ * @returns {Folder | Problem}
+ */
+export function chosenFolder(files) {
+  const name = pathOf(files[0])[0] ?? "";
+  const seen = files.filter((file) => !pathOf(file).slice(1).some(isHidden));
+  return checked({ name, files: seen, hidden: files.length - seen.length });
+}
+
+/**
+ * @param {Folder} folder
+ * @returns {Folder | Problem}
+ */
+function checked(folder) {
+  if (folder.files.length === 0) return { title: `“${folder.name}” is an empty folder.`, ...EMPTY };
+  if (folder.files.length <= MOST_FILES) return folder;
+  return {
+    title: `“${folder.name}” holds more than ${plural(MOST_FILES, "file")}.`,
+    cause: `Nothing of it was added: ${count(MOST_FILES)} are the most that a folder may hold here.`,
+    action: "Choose a folder further down, or pack it as a zip archive and add that.",
+  };
+}
+
+/**
+ * The browser hands them out in portions; an empty one is the last.
+ *
+ * @param {FileSystemDirectoryEntry} folder
+ */
+async function entriesOf(folder) {
+  const reader = folder.createReader();
+  /** @type {FileSystemEntry[]} */
+  const all = [];
+  for (;;) {
+    const some = await new Promise((/** @type {(entries: FileSystemEntry[]) => void} */ resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
+    if (some.length === 0) return all;
+    all.push(...some);
+  }
+}
+
+/**
+ * The file under its whole path; its bytes stay where they are.
+ *
+ * @param {FileSystemEntry} entry
+ */
+async function fileOf(entry) {
+  const file = await new Promise((/** @type {(file: File) => void} */ resolve, reject) =>
+    /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject),
+  );
+  return new File([file], entry.fullPath.slice(1), { type: file.type, lastModified: file.lastModified });
+}
+
+function pathOf(/** @type {File | undefined} */ file) {
+  return file ? file.webkitRelativePath.split("/") : [];
+}
+
+function isHidden(/** @type {string} */ name) {
+  return name.startsWith(".");
+}
