@@ -2,7 +2,8 @@
 // Children: runs child runs, each with a worker of its own, one level below the run that asks for them.
 //
 // In: the body of a `child` request and the contexts' bytes beside it. Out: a frame per child, in order of completion:
-// its final answer, or why there is none. How a run is made is not known here: that is the `runJob` that is given.
+// its final answer, or why there is none. The caller is told of each child and can stop it alone. How a run is made is
+// not known here: that is the `runJob` that is given.
 
 import { encodeFrame } from "./broker.js";
 import { protocolError, providerError, toWireError } from "./errors.js";
@@ -17,10 +18,12 @@ import { mismatch } from "./schema.js";
  * @typedef {import("./protocol.js").StartJob} StartJob
  * @typedef {import("./broker.js").Outcome} Outcome
  * @typedef {import("./host.js").RunOptions} RunOptions
+ * @typedef {{job: StartJob, stop: AbortController}} ToldChild one that was asked for and told of
  */
 
 const MAX_CHILDREN = 1_000;
 const MAX_PARTIAL_CHARS = 1_000;
+const STOPPED = "the child run was stopped";
 const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
 
 /**
@@ -36,18 +39,25 @@ export const openChildren = ({ parent, recorder, runJob }) => {
   const ending = new AbortController();
   let started = 0;
 
-  /** @returns {Promise<Outcome>} */
-  const outcomeOf = async (
-    /** @type {RequestedChild} */ child,
-    /** @type {ArrayBuffer} */ data,
-    /** @type {AbortSignal} */ signal,
-  ) => {
-    if (signal.aborted) return failed("the run was stopped");
+  /** Number the child and tell of it, before it waits for its place. @returns {ToldChild} */
+  const toldOf = (/** @type {RequestedChild} */ child, /** @type {ArrayBuffer} */ data) => {
     const below = childJob(job, child, { data, number: started++ });
+    const stop = new AbortController();
+    const { path, question, model } = below;
+    parent.onChild?.({ path, question, model, stop: () => stop.abort() });
+    return { job: below, stop };
+  };
+
+  /** @returns {Promise<Outcome>} */
+  const outcomeOf = async (/** @type {ToldChild} */ { job: below, stop }, /** @type {AbortSignal} */ above) => {
+    if (above.aborted) return failed("the run was stopped");
+    if (stop.signal.aborted) return failed(`${STOPPED}.`);
+    const signal = AbortSignal.any([above, stop.signal]);
     const functions = parent.functions && functionsBelow(parent.functions);
     const own = { job: below, recorder: recorder.below(below.path), signal, end: ending.signal, functions };
     try {
-      return toOutcome((await runJob({ ...parent, ...own, session: undefined })).result);
+      const { result } = await runJob({ ...parent, ...own, session: undefined });
+      return toOutcome(result, stop.signal.aborted && !above.aborted);
     } catch (error) {
       return { error: toWireError(error) };
     }
@@ -68,7 +78,8 @@ export const openChildren = ({ parent, recorder, runJob }) => {
       if (isChild) places.leave();
       await Promise.all(
         children.map(async (child, index) => {
-          const outcome = await inPlace(() => outcomeOf(child, data[index], signal));
+          const told = toldOf(child, data[index]);
+          const outcome = await inPlace(() => outcomeOf(told, signal));
           answer.write(encodeFrame(index, outcome));
         }),
       );
@@ -129,10 +140,15 @@ const functionsBelow = (/** @type {import("./tools.js").Functions} */ { tools, s
   subTools,
 });
 
-/** @returns {Outcome} */
-const toOutcome = (/** @type {RunResult} */ { answer, stopped_by, detail }) => {
+/**
+ * @param {RunResult} result
+ * @param {boolean} isStopped by the caller, it alone
+ * @returns {Outcome}
+ */
+const toOutcome = ({ answer, stopped_by, detail }, isStopped) => {
   if (stopped_by === "final_answer") return { completion: { text: answer, model: "", usage: NO_USAGE } };
   const best = answer.trim() && ` The best it had: ${answer.slice(0, MAX_PARTIAL_CHARS)}`;
+  if (isStopped && stopped_by === "cancelled") return failed(`${STOPPED}.${best}`);
   return failed(`the child run ended without a final answer (${stopped_by}): ${detail}${best}`);
 };
 

@@ -48,6 +48,7 @@ import { watchEvents } from "./watch.js";
  * @property {AbortSignal} [signal] stops the run
  * @property {(event: Event) => void} onEvent
  * @property {(kind: "root" | "sub", call: RequestedCall) => void} onCall
+ * @property {(child: import("./rlm.d.ts").RLMChild) => void} [onChild] told of each child run, wherever in the tree
  * @property {(stage: string) => void} [onStage]
  * @property {number} [memoryBytes]
  * @property {import("./tools.js").Functions} [functions] what the job's tools call

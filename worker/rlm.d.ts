@@ -114,6 +114,29 @@ export interface RLMResult {
   trajectory: () => string;
 }
 
+/** A child run, told of when it is asked for: before it waits for its place among those at work. */
+export interface RLMChild {
+  /** Place in the tree: [0] is a child of the root, [0, 2] a child of that. */
+  path: number[];
+  question: string;
+  model: string | null;
+  /**
+   * Stop this run and those below it, and nothing else: the block that asked for it gets a SubCallError, "the child run
+   * was stopped". Of one that is over it does nothing.
+   */
+  stop(): void;
+}
+
+export interface RLMRunOptions {
+  context?: Json | ArrayBuffer | ArrayBufferView | Blob | Blob[];
+  /** Stops the whole run. */
+  signal?: AbortSignal;
+  /** The log of a run that did not end: it goes on, over the same context. Not in a session. */
+  resume?: string;
+  /** Told of each child run, wherever in the tree. */
+  onChild?: (child: RLMChild) => void;
+}
+
 export class RLM {
   /** Throws a ConfigError, naming the option, when one is impossible. */
   constructor(options?: RLMOptions);
@@ -122,10 +145,7 @@ export class RLM {
    * Rejects with a ConfigError or a ChannelError when nothing could run; each other ending has a result. `resume` is the
    * log of a run that did not end: it goes on, over the same context; one that had written nothing yet begins anew.
    */
-  run(
-    prompt: string,
-    options?: { context?: Json | ArrayBuffer | ArrayBufferView | Blob | Blob[]; signal?: AbortSignal; resume?: string },
-  ): Promise<RLMResult>;
+  run(prompt: string, options?: RLMRunOptions): Promise<RLMResult>;
   /** Several questions over one REPL: variables, contexts and conversations live on from one to the next. */
   session(): RLMSession;
 }

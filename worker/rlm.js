@@ -16,6 +16,7 @@ import { openSession } from "./session.js";
  * @typedef {import("./protocol.js").RequestedCall} RequestedCall
  * @typedef {import("./job.js").Settings} Settings
  * @typedef {import("./protocol.js").StartJob} StartJob
+ * @typedef {import("./rlm.d.ts").RLMChild} RLMChild
  * @typedef {import("./rlm.d.ts").RLMCodeBlock} RLMCodeBlock
  * @typedef {import("./rlm.d.ts").RLMIteration} RLMIteration
  * @typedef {import("./rlm.d.ts").RLMOptions} RLMOptions
@@ -35,18 +36,20 @@ export class RLM {
    * Answer `prompt` over `context`. Rejects with ConfigError or ChannelError when nothing could run; each other ending
    * has a result.
    * @param {string} prompt the question; without a context it is the context as well
-   * @param {{context?: unknown, signal?: AbortSignal, resume?: string}} [options] `resume` is the log of a run that did
-   *   not end: it goes on, over the same context; one that had written nothing yet begins anew
+   * @param {{context?: unknown, signal?: AbortSignal, resume?: string, onChild?: (child: RLMChild) => void}} [options]
+   *   `resume` is the log of a run that did not end: it goes on, over the same context; one that had written nothing yet
+   *   begins anew. `onChild` is told of each child run, with the function that stops it
    * @returns {Promise<RLMResult>}
    */
-  async run(prompt, { context, signal, resume } = {}) {
+  async run(prompt, { context, signal, resume, onChild } = {}) {
     const began = performance.now();
     const past = resume ? readPast(resume) : null;
     const job = continued(jobOf(this.#settings, prompt, context), past);
     await checkReadable(job);
     const listening = listeners(this.#settings);
     const journal = await journalOf(this.#settings, job, { past, onEvent: listening.onEvent, signal });
-    const told = { job, signal, journal, past, ...hostOptions(this.#settings), ...listening };
+    const children = childListener(onChild);
+    const told = { job, signal, journal, past, ...hostOptions(this.#settings), ...listening, ...children };
     return toResult(await runJob(told), performance.now() - began);
   }
 
@@ -70,17 +73,18 @@ class RLMSession {
    * As `RLM.run`; without a context the one before stays. One question at a time. Rejects with a ChannelError when the
    * session's worker is gone: after a stop that it did not heed, and when it died.
    * @param {string} prompt
-   * @param {{context?: unknown, signal?: AbortSignal}} [options]
+   * @param {{context?: unknown, signal?: AbortSignal, onChild?: (child: RLMChild) => void}} [options]
    * @returns {Promise<RLMResult>}
    */
-  async run(prompt, { context, signal } = {}) {
+  async run(prompt, { context, signal, onChild } = {}) {
     if (this.#isRunning) throw configError("the session is at work on a question: await it before you ask the next.");
     this.#isRunning = true;
     const began = performance.now();
     try {
       const job = { ...jobOf(this.#settings, prompt, context), session: this.#session.turn() };
       await checkReadable(job);
-      const told = { job, signal, session: this.#session, ...hostOptions(this.#settings), ...listeners(this.#settings) };
+      const heard = { ...listeners(this.#settings), ...childListener(onChild) };
+      const told = { job, signal, session: this.#session, ...hostOptions(this.#settings), ...heard };
       return toResult(await runJob(told), performance.now() - began);
     } finally {
       this.#isRunning = false;
@@ -149,6 +153,13 @@ const listeners = (/** @type {Settings} */ { onIteration, onSubLLMCall, onEvent 
       if (kind === "sub") tell(onSubLLMCall, { prompt: messages[messages.length - 1]?.content ?? "", model });
     },
   };
+};
+
+/** @returns {{onChild?: (child: RLMChild) => void}} */
+const childListener = (/** @type {unknown} */ onChild) => {
+  if (onChild === undefined || onChild === null) return {};
+  if (typeof onChild !== "function") throw configError("onChild must be a function.");
+  return { onChild: (child) => tell(/** @type {(child: RLMChild) => void} */ (onChild), child) };
 };
 
 /** Collects the blocks of each iteration, and tells of it when it is over. */

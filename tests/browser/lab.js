@@ -37,18 +37,30 @@
   };
 
   /**
-   * Run a question; `stopOn` is text: the run is stopped when an event holds it.
+   * Run a question; `stopOn` is text: the run is stopped when an event holds it. `stopChildren` is path -> text: that
+   * child is stopped, it alone, when it or one below it prints the text, or before it starts when the text is empty.
    * The result holds all that a test may ask for: events, callbacks, posts, and the milliseconds from stop to end.
    */
-  const run = async ({ replies, question = "What?", context, options = {}, stopOn, before }) => {
+  const run = async ({ replies, question = "What?", context, options = {}, stopOn, stopChildren = {}, before }) => {
     const { RLM } = await import("/rlm/rlm.js");
     const posts = [];
     const told = { events: [], told: [], subCalls: [], posts };
     const stop = new AbortController();
     let stopped = 0;
     globalThis.fetch = scripted(structuredClone(replies), posts, before);
+    const children = {};
+    const onChild = (child) => {
+      const path = child.path.join(".");
+      children[path] = child;
+      if (stopChildren[path] === "") child.stop();
+    };
+    const stopPrinting = ({ path, text }) => {
+      for (const [child, awaited] of Object.entries(stopChildren))
+        if (awaited && `${path.join(".")}.`.startsWith(`${child}.`) && text.includes(awaited)) children[child].stop();
+    };
     const onEvent = (event) => {
       told.events.push(event);
+      if (event.type === "output") stopPrinting(event);
       if (!stopOn || !JSON.stringify(event).includes(stopOn) || stop.signal.aborted) return;
       if (event.type !== "output" && event.type !== "call_started" && event.type !== "block_started") return;
       setTimeout(() => {
@@ -64,8 +76,8 @@
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
       if (Array.isArray(question)) return await converseWith(rlm.session(), question, told);
-      const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal });
-      return { ...told, ...result, trajectory: result.trajectory(), stopMs: performance.now() - stopped };
+      const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal, onChild });
+      return { ...told, children: Object.keys(children), ...result, trajectory: result.trajectory(), stopMs: performance.now() - stopped };
     } catch (error) {
       return { ...told, error: { name: error.name, message: error.message } };
     } finally {

@@ -131,6 +131,53 @@ def test_a_stop_of_the_root_stops_all_children_and_ends_their_workers(page: Page
     assert alive(page) <= max(before, SPARE)
 
 
+KEEP = """
+try:
+    answers = rlm_batch(['a', 'b'])
+except SubCallError as error:
+    answers = error.results
+    print(error.errors)
+FINAL(repr(answers))
+"""
+
+
+def test_one_child_is_stopped_and_its_parent_goes_on(shared_page: Page) -> None:
+    replies: Any = {"root": [code(KEEP)], "a": [code("FINAL('A')")], "b": []}
+    result = run(shared_page, replies, question="root", stopChildren={"1": ""}, options={"maxDepth": 2})
+    assert (result["stoppedBy"], result["answer"]) == ("final_answer", "['A', None]")
+    assert "{1: 'the child run was stopped.'}" in printed(result)
+    assert len(result["posts"]) == 2, "a child that is stopped before it starts asks nothing"
+
+
+def test_a_child_that_is_stopped_takes_those_below_it_along_and_keeps_what_it_had(shared_page: Page) -> None:
+    ask = code("answer['content'] = 'half'\nrlm_query('below')")
+    replies: Any = {
+        "root": [code(KEEP)],
+        "a": [code("FINAL('A')")],
+        "b": [code("answer['content'] = 'half'"), ask],
+        "below": [code("print('spinning')\nwhile True: pass")],
+    }
+    result = run(
+        shared_page,
+        replies,
+        question="root",
+        stopChildren={"1": "spinning"},
+        options={"maxDepth": 3},
+    )
+    assert (result["stoppedBy"], result["answer"]) == ("final_answer", "['A', None]")
+    assert "the child run was stopped. The best it had: half" in printed(result)
+    assert result["children"] == ["0", "1", "1.0"]
+    ends = {tuple(event["path"]): event["stopped_by"] for event in result["events"] if event["type"] == "run_finished"}
+    assert ends == {(): "final_answer", (0,): "final_answer", (1,): "cancelled", (1, 0): "cancelled"}
+
+
+def test_of_one_child_that_is_stopped_the_question_ends_in_an_error(shared_page: Page) -> None:
+    replies: Any = {"root": [code("rlm_query('a')"), code("FINAL('went on')")], "a": []}
+    result = run(shared_page, replies, question="root", stopChildren={"0": ""}, options={"maxDepth": 2})
+    assert result["answer"] == "went on"
+    assert "SubCallError: the sub-call failed: the child run was stopped." in printed(result)
+
+
 @pytest.mark.parametrize(("option", "value"), [("maxInputTokens", 6), ("maxOutputTokens", 4)])
 def test_tokens_are_counted_over_the_whole_tree(shared_page: Page, option: str, value: int) -> None:
     replies: Any = {"root": [code("rlm_query('a')")], "a": [code("llm_query('b')"), "more"]}

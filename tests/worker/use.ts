@@ -1,5 +1,5 @@
 // The public types in use, as a TypeScript user writes them: tsc checks this file, nothing runs it.
-import { RLM, type RLMIteration, type RLMOptions, type RLMResult, type StoppedBy } from "../../worker/rlm.js";
+import { RLM, type RLMChild, type RLMIteration, type RLMOptions, type RLMResult, type StoppedBy } from "../../worker/rlm.js";
 
 const options: RLMOptions = {
   model: "openai:gpt-5-mini",
@@ -44,6 +44,8 @@ const shown = (result: RLMResult): StoppedBy => {
 export const main = async (file: File): Promise<void> => {
   const rlm = new RLM(options);
   shown(await rlm.run("Who?", { context: [file], signal: AbortSignal.timeout(1_000) }));
+  const onChild = (child: RLMChild) => child.path.length > 2 && child.stop();
+  shown(await rlm.run("Who?", { onChild }));
   const session = rlm.session();
   shown(await session.run("Who?", { context: { a: [1, null] } }));
   shown(await session.run("And why?"));
