@@ -9,6 +9,7 @@ import { LongText } from "./long_text.js";
 import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
 import { Nodes } from "./nodes.js";
 import { whole } from "./printed.js";
+import { UsageTables } from "./usage.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
@@ -34,6 +35,7 @@ export function Outcome({ run, onRemedy }) {
       html`<button type="button" id="download" class="small" onClick=${() => downloadTrajectory(run)}>
         Download the trajectory</button>`}
     </p>
+    ${run.result && html`<${UsageTables} result=${run.result} />`}
   </div>`;
 }
 

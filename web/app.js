@@ -12,7 +12,7 @@ import { ContextField, takeDrops } from "./context_field.js";
 import { EMPTY_QUESTION, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain, unknownModel } from "./errors.js";
 import { fetchModels, loadModels } from "./models.js";
 import { QuestionField, RunButtons } from "./question.js";
-import { applyEvent, finishRun, newRun } from "./run.js";
+import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { fetchSamples } from "./samples.js";
 import { SettingsPanel, restoreSettings, runOptions } from "./settings.js";
 import { changed, onChange, state } from "./state.js";
@@ -47,7 +47,8 @@ export async function ask({ question, context, options = {} }) {
   try {
     const rlm = new RLM({ ...runOptions(), ...rest, onEvent: follow(run, onEvent) });
     const given = /** @type {Context} */ (value ?? undefined);
-    const result = await rlm.run(question, { context: given, signal: stop, resume });
+    const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
+    const result = await rlm.run(question, { context: given, signal: stop, resume, onChild });
     const problem = result.stoppedBy === "provider_error" ? await serverProblem(run) : null;
     finishRun(run, { result, problem });
     return result;

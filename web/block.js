@@ -1,26 +1,30 @@
 // @ts-check
 /**
- * One code block of an iteration: its code, what it printed, its value or error, and its sub-calls. In: a `BlockView`.
+ * One code block of an iteration: its code, what it printed, its value or error, and what it asked for: sub-calls,
+ * tool calls and child runs. In: a `BlockView`.
  */
 
 import { html } from "/vendor/preact.mjs";
+import { ChildRuns } from "./child_runs.js";
 import { pythonNodes } from "./code.js";
 import { count, duration } from "./format.js";
 import { LongText } from "./long_text.js";
 import { Nodes } from "./nodes.js";
 import { whole } from "./printed.js";
-import { SubCalls } from "./subcalls.js";
+import { Calls } from "./subcalls.js";
 
 /** @typedef {import("./types/run.js").BlockView} BlockView */
 
 /** @param {{block: BlockView, isLive: boolean}} props */
 export function Block({ block, isLive }) {
-  const { observation, printed, subCalls } = block;
+  const { observation, printed, subCalls, toolCalls, children } = block;
   const isRunning = isLive && observation === null;
   return html`<div class="block ${isRunning ? "is-running" : ""} ${observation?.error ? "has-error" : ""}">
     <${Nodes} tag="pre" class="code" text=${block.code} make=${pythonNodes} />
     <p class="block-facts">${blockState(block, isRunning)}</p>
-    ${subCalls.calls.length > 0 && html`<${SubCalls} group=${subCalls} isLive=${isRunning} />`}
+    ${subCalls.calls.length > 0 && html`<${Calls} group=${subCalls} noun="sub-call" isLive=${isRunning} />`}
+    ${toolCalls.calls.length > 0 && html`<${Calls} group=${toolCalls} noun="tool call" isLive=${isRunning} />`}
+    ${children.length > 0 && html`<${ChildRuns} runs=${children} isLive=${isRunning} />`}
     ${printed.chars > 0 && html`<${LongText} text=${printed.kept()} class="output" label="Output" />`}
     ${observation?.value && html`<${LongText} text=${whole(observation.value)} class="output value" label="Value" />`}
     ${observation?.error && html`<${LongText} text=${whole(observation.error)} class="output error" label="Error" />`}

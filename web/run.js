@@ -1,19 +1,20 @@
 // @ts-check
 /**
- * A run as the page shows it. In: the run's events, one at a time. Out: a `RunView`, changed in place.
+ * A run as the page shows it, with the child runs below it. In: the run's events, one at a time, and the handles of its
+ * child runs. Out: a `RunView`, changed in place.
  *
- * Nothing here draws, and no text is interpreted. Calls of child runs are counted; only the root run's iterations are
- * kept.
+ * Nothing here draws, and no text is interpreted.
  */
 
 import { Printed } from "./printed.js";
+import { addCall, finishCall, newCall, newWork, toolCall } from "./work.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
+/** @typedef {import("./types/run.js").RunNode} RunNode */
+/** @typedef {import("./types/run.js").ChildView} ChildView */
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("./types/run.js").IterationView} IterationView */
 /** @typedef {import("./types/run.js").BlockView} BlockView */
-/** @typedef {import("./types/run.js").CallView} CallView */
-/** @typedef {import("./types/run.js").CallGroup} CallGroup */
 /** @typedef {import("./types/run.js").Handlers} Handlers */
 /**
  * @template {RunEvent["type"]} T
@@ -27,21 +28,17 @@ import { Printed } from "./printed.js";
  */
 export function newRun(question, contextSummary) {
   return {
+    ...newNode(question),
     phase: "starting",
-    question,
     contextSummary,
-    model: "",
-    maxIterations: null,
     startedAt: performance.now(),
     totalSeconds: null,
-    iterations: [],
     calls: new Map(),
-    unplaced: newGroup(),
+    children: new Map(),
     counts: { started: 0, finished: 0, failed: 0 },
     tokens: { input: 0, output: 0 },
-    notices: [],
+    cost: { known: 0, unpriced: 0 },
     events: [],
-    partial: "",
     stopping: false,
     result: null,
     problem: null,
@@ -51,77 +48,87 @@ export function newRun(question, contextSummary) {
 /** @type {Handlers} */
 const HANDLERS = {
   run_started(run, event) {
-    if (event.path.length > 0) return;
-    run.model = event.model ?? "";
-    run.maxIterations = Number(event.limits["max_iterations"]) || null;
+    const node = nodeAt(run, event.path);
+    node.question = event.path.length > 0 ? event.question : node.question;
+    node.model = event.model ?? "";
+    node.maxIterations = Number(event.limits["max_iterations"]) || null;
+    if (isChild(node)) node.startedAt = event.seconds;
+    touch(node);
   },
   iteration_started(run, event) {
-    if (event.path.length > 0) return;
+    const node = nodeAt(run, event.path);
     run.phase = "running";
-    run.iterations.push(newIteration(event));
+    node.iterations.push(newIteration(event));
+    touch(node);
   },
   call_started(run, event) {
+    const node = nodeAt(run, event.path);
     const call = newCall(event);
     run.calls.set(event.call, call);
     run.counts.started += 1;
-    if (event.kind === "sub") addCall(currentGroup(run), call, event.batch);
-    touch(run.iterations.at(-1));
+    if (event.kind === "sub") addCall(currentWork(node).subCalls, call, event.batch);
+    touch(node);
   },
   call_finished(run, event) {
     const call = run.calls.get(event.call);
     if (!call) return;
     finishCall(call, event);
-    run.counts.finished += 1;
-    run.counts.failed += call.state === "failed" ? 1 : 0;
-    run.tokens.input += event.usage.input_tokens;
-    run.tokens.output += event.usage.output_tokens;
-    const iteration = run.iterations.at(-1);
-    if (iteration && call.kind === "root" && event.path.length === 0) iteration.reply ??= event.text;
-    touch(iteration);
+    count(run, event);
+    const node = nodeAt(run, event.path);
+    const iteration = node.iterations.at(-1);
+    if (iteration && call.kind === "root") iteration.reply ??= event.text;
+    touch(node);
   },
   block_started(run, event) {
-    if (event.path.length > 0) return;
-    const iteration = iterationOf(run, event);
-    iteration?.blocks.push({
+    const node = nodeAt(run, event.path);
+    iterationOf(node, event)?.blocks.push({
+      ...node.unplaced,
       block: event.block,
       code: event.code,
       printed: new Printed(),
       observation: null,
       startedAt: event.seconds,
-      subCalls: run.unplaced,
     });
-    run.unplaced = newGroup();
-    touch(iteration);
+    node.unplaced = newWork();
+    touch(node, iterationOf(node, event));
   },
   output(run, event) {
-    if (event.path.length > 0) return;
-    blockOf(run, event)?.printed.append(event.text);
-    touch(iterationOf(run, event));
+    const node = nodeAt(run, event.path);
+    blockOf(node, event)?.printed.append(event.text);
+    touch(node, iterationOf(node, event));
   },
   block_finished(run, event) {
-    if (event.path.length > 0) return;
-    const block = blockOf(run, event);
+    const node = nodeAt(run, event.path);
+    const block = blockOf(node, event);
     if (block) observe(block, event.observation);
-    const iteration = iterationOf(run, event);
+    const iteration = iterationOf(node, event);
     if (iteration && event.observation.error !== null) iteration.failed = true;
-    if (event.partial) run.partial = event.partial;
-    touch(iteration);
+    if (event.partial) node.partial = event.partial;
+    touch(node, iteration);
   },
   iteration_finished(run, event) {
-    const iteration = event.path.length === 0 ? iterationOf(run, event) : undefined;
+    const node = nodeAt(run, event.path);
+    const iteration = iterationOf(node, event);
     if (!iteration) return;
     iteration.reply = event.reply;
     iteration.seconds = event.seconds - iteration.startedAt;
-    touch(iteration);
+    touch(node, iteration);
   },
-  tool_called(run) {
-    touch(run.iterations.at(-1));
+  tool_called(run, event) {
+    const node = nodeAt(run, event.path);
+    addCall(currentWork(node).toolCalls, toolCall(event), 1);
+    touch(node);
   },
   notice(run, event) {
-    run.notices.push(event.text);
+    const node = nodeAt(run, event.path);
+    node.notices.push(event.text);
+    touch(node);
   },
   run_finished(run, event) {
-    if (event.path.length === 0) run.partial = event.answer || run.partial;
+    const node = nodeAt(run, event.path);
+    node.partial = event.answer || node.partial;
+    if (isChild(node)) node.ending = event;
+    touch(node);
   },
 };
 
@@ -138,6 +145,18 @@ export function applyEvent(run, event) {
 }
 
 /**
+ * A child run was asked for: from now on it can be stopped.
+ *
+ * @param {RunView} run
+ * @param {import("./types/run.js").RLMChild} child
+ */
+export function applyChild(run, { path, question, model, stop }) {
+  const node = nodeAt(run, path);
+  Object.assign(node, { question, model: model ?? "", stop });
+  touch(node);
+}
+
+/**
  * The run is over, with a result or with a fault of ours. What was under way is shown as it was left.
  *
  * @param {RunView} run
@@ -148,14 +167,51 @@ export function finishRun(run, { result, problem }) {
   run.totalSeconds = (performance.now() - run.startedAt) / 1000;
   run.result = result ?? null;
   run.problem = problem;
-  run.iterations.forEach(touch);
+  for (const node of [run, ...run.children.values()]) node.iterations.forEach(changeIteration);
 }
 
-/** How many calls of a group are in each state. @param {CallGroup} group */
-export function callStates(group) {
-  const states = { waiting: Math.max(0, group.expected - group.calls.length), running: 0, done: 0, failed: 0 };
-  for (const call of group.calls) states[call.state] += 1;
-  return states;
+/** @param {string} question @returns {RunNode} */
+function newNode(question) {
+  return { question, model: "", maxIterations: null, iterations: [], unplaced: newWork(), notices: [], partial: "" };
+}
+
+/** The run at `path`, which is a new child of the run above it when it is not known. @param {RunView} run
+ * @param {readonly number[]} path @returns {RunNode | ChildView} */
+function nodeAt(run, path) {
+  if (path.length === 0) return run;
+  const key = path.join(".");
+  const known = run.children.get(key);
+  if (known) return known;
+  const parent = nodeAt(run, path.slice(0, -1));
+  /** @type {ChildView} */
+  const child = {
+    ...newNode(""),
+    path,
+    parent,
+    within: parent.iterations.at(-1),
+    startedAt: null,
+    ending: null,
+    stop: null,
+    stopping: false,
+  };
+  currentWork(parent).children.push(child);
+  run.children.set(key, child);
+  return child;
+}
+
+/** @param {RunNode} node @returns {node is ChildView} */
+function isChild(node) {
+  return "parent" in node;
+}
+
+/** @param {RunView} run @param {EventOf<"call_finished">} event */
+function count({ counts, tokens, cost }, { error, usage }) {
+  counts.finished += 1;
+  counts.failed += error === null ? 0 : 1;
+  tokens.input += usage.input_tokens;
+  tokens.output += usage.output_tokens;
+  cost.known += usage.cost ?? 0;
+  cost.unpriced += usage.cost === null ? usage.calls : 0;
 }
 
 /** @param {EventOf<"iteration_started">} event @returns {IterationView} */
@@ -171,46 +227,10 @@ function newIteration(event) {
   };
 }
 
-/** @param {EventOf<"call_started">} event @returns {CallView} */
-function newCall(event) {
-  return {
-    call: event.call,
-    kind: event.kind,
-    state: "running",
-    model: event.model ?? "",
-    prompt: event.messages.map((message) => message.content).join("\n\n"),
-    reply: "",
-    error: "",
-    startedAt: event.seconds,
-    seconds: 0,
-  };
-}
-
-/** @param {CallView} call @param {EventOf<"call_finished">} event */
-function finishCall(call, event) {
-  call.state = event.error === null ? "done" : "failed";
-  call.model = event.model || call.model;
-  call.reply = event.text ?? "";
-  call.error = event.error ?? "";
-  call.seconds = event.seconds - call.startedAt;
-}
-
-/** @returns {CallGroup} */
-function newGroup() {
-  return { calls: [], expected: 0 };
-}
-
-/** A batch announces its size with each of its calls: those not started yet are waiting.
- * @param {CallGroup} group @param {CallView} call @param {number} batch */
-function addCall(group, call, batch) {
-  if (group.calls.length >= group.expected) group.expected = group.calls.length + batch;
-  group.calls.push(call);
-}
-
-/** Where a sub-call belongs: the block that runs, else the next one to be told of. @param {RunView} run */
-function currentGroup(run) {
-  const block = run.iterations.at(-1)?.blocks.at(-1);
-  return block && block.observation === null ? block.subCalls : run.unplaced;
+/** Where what is asked for belongs: the block that runs, else the next one to be told of. @param {RunNode} node */
+function currentWork(node) {
+  const block = node.iterations.at(-1)?.blocks.at(-1);
+  return block && block.observation === null ? block : node.unplaced;
 }
 
 /** @param {BlockView} block @param {import("./types/run.js").Observation} observation */
@@ -219,18 +239,25 @@ function observe(block, observation) {
   if (block.printed.chars === 0) block.printed.append(observation.stdout);
 }
 
-/** @param {RunView} run @param {{iteration: number}} place */
-function iterationOf(run, place) {
-  const last = run.iterations.at(-1);
-  return last?.iteration === place.iteration ? last : run.iterations.find((one) => one.iteration === place.iteration);
+/** @param {RunNode} node @param {{iteration: number}} place */
+function iterationOf(node, place) {
+  const last = node.iterations.at(-1);
+  return last?.iteration === place.iteration ? last : node.iterations.find((one) => one.iteration === place.iteration);
 }
 
-/** @param {RunView} run @param {{iteration: number, block: number}} place */
-function blockOf(run, place) {
-  return iterationOf(run, place)?.blocks.find((block) => block.block === place.block);
+/** @param {RunNode} node @param {{iteration: number, block: number}} place */
+function blockOf(node, place) {
+  return iterationOf(node, place)?.blocks.find((block) => block.block === place.block);
 }
 
-/** @param {IterationView | undefined} iteration */
-function touch(iteration) {
-  if (iteration) iteration.version += 1;
+/** An iteration of `node` changed, and so did those of the runs above that show it.
+ * @param {RunNode} node @param {IterationView} [iteration] the newest one unless given */
+function touch(node, iteration = node.iterations.at(-1)) {
+  if (iteration) changeIteration(iteration);
+  if (isChild(node)) touch(node.parent, node.within);
+}
+
+/** @param {IterationView} iteration */
+function changeIteration(iteration) {
+  iteration.version += 1;
 }

@@ -6,30 +6,14 @@
 
 import { html } from "/vendor/preact.mjs";
 import { ProblemNotice } from "./errors.js";
-import { count, duration, plural } from "./format.js";
+import { LimitFields, limitOptions } from "./limits.js";
 import { loadModels } from "./models.js";
 import { changed, state } from "./state.js";
 
-/**
- * @typedef {object} Settings
- * @property {string} model empty for the server's default
- * @property {string} subModel empty for the root model
- * @property {number | null} maxIterations
- * @property {number | null} maxSeconds `null` for no limit
- * @property {number | null} maxOutputChars
- * @property {number | null} maxErrors
- */
-/** @typedef {"maxIterations" | "maxSeconds" | "maxOutputChars" | "maxErrors"} LimitName */
+/** @typedef {{model: string, subModel: string} & import("./limits.js").LimitValues} Settings models are empty for the
+ * server's default, and for the root model */
 
 const KEY = "pyodide-rlm.settings";
-
-/** @type {readonly {name: LimitName, label: string, hint: string, least: number, step: number}[]} */
-const LIMITS = [
-  { name: "maxIterations", label: "Iterations", hint: "replies of the root model", least: 1, step: 1 },
-  { name: "maxSeconds", label: "Seconds", hint: "of the whole run; empty for no limit", least: 1, step: 1 },
-  { name: "maxOutputChars", label: "Output characters", hint: "of a block, shown to the model", least: 200, step: 100 },
-  { name: "maxErrors", label: "Errors in a row", hint: "before the run ends", least: 1, step: 1 },
-];
 
 /** Read what was remembered; a browser that forbids storage remembers nothing. */
 export function restoreSettings() {
@@ -46,16 +30,8 @@ function changeSettings(change) {
 
 /** The options of `RLM` that the settings stand for; what is empty is left to its defaults. */
 export function runOptions() {
-  const { maxSeconds, maxIterations, maxOutputChars, maxErrors } = state.settings;
-  const options = {
-    model: chosenModel(),
-    subModel: chosenSubModel(),
-    maxIterations,
-    maxOutputChars,
-    maxErrors,
-    maxTimeout: maxSeconds === null ? null : maxSeconds * 1000,
-  };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null && value !== ""));
+  const models = { model: chosenModel(), subModel: chosenSubModel() };
+  return { ...Object.fromEntries(Object.entries(models).filter(([, id]) => id !== "")), ...limitOptions(state.settings) };
 }
 
 /** The root model's id: what was chosen while the server still offers it, else its default. */
@@ -92,10 +68,7 @@ export function SettingsPanel() {
     html`<${ProblemNotice} problem=${state.problems.models} id="models-problem" />
       <button type="button" class="small" id="reload-models" onClick=${loadModels}>Ask the server again</button>`}
     <${StandInNote} />
-    <details class="limits" id="limits">
-      <summary>Limits <span class="muted">${limitsSummary()}</span></summary>
-      <div class="limit-grid">${LIMITS.map((limit) => html`<${LimitInput} key=${limit.name} limit=${limit} />`)}</div>
-    </details>
+    <${LimitFields} values=${state.settings} onChange=${changeSettings} />
   </div>`;
 }
 
@@ -109,29 +82,6 @@ function StandInNote() {
     For a real model, start the server with <code>OPENAI_API_KEY</code> or <code>ANTHROPIC_API_KEY</code> set,
     or with Ollama running.
   </p>`;
-}
-
-/** @param {{limit: typeof LIMITS[number]}} props */
-function LimitInput({ limit }) {
-  const id = `limit-${limit.name}`;
-  const value = state.settings[limit.name];
-  const input = (/** @type {Event} */ event) => {
-    const text = /** @type {HTMLInputElement} */ (event.target).value;
-    changeSettings({ [limit.name]: text === "" ? null : Number(text) });
-  };
-  return html`<div class="limit">
-    <label for=${id}>${limit.label}</label>
-    <input id=${id} type="number" inputmode="numeric" min=${limit.least} step=${limit.step}
-      value=${value === null ? "" : String(value)} aria-describedby="${id}-hint" onInput=${input} />
-    <span class="muted" id="${id}-hint">${limit.hint}</span>
-  </div>`;
-}
-
-function limitsSummary() {
-  const { maxIterations, maxSeconds, maxOutputChars } = state.settings;
-  const time = maxSeconds === null ? "no time limit" : duration(maxSeconds);
-  const iterations = maxIterations === null ? "default iterations" : plural(maxIterations, "iteration");
-  return `${iterations}, ${time}${maxOutputChars === null ? "" : `, ${count(maxOutputChars)} characters`}`;
 }
 
 /** @returns {Storage | null} */

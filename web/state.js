@@ -7,6 +7,8 @@
  * after the tab closes; see settings.js for what is.
  */
 
+import { defaultLimits } from "./limits.js";
+
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {import("./context.js").Attachment} Attachment */
 
@@ -20,10 +22,7 @@ export const state = {
   settings: /** @type {import("./settings.js").Settings} */ ({
     model: "",
     subModel: "",
-    maxIterations: 20,
-    maxSeconds: null,
-    maxOutputChars: 20_000,
-    maxErrors: 5,
+    ...defaultLimits(),
   }),
   catalogue: /** @type {import("./models.js").Catalogue | null} */ (null),
   samples: /** @type {import("./samples.js").Sample[]} */ ([]),

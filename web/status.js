@@ -6,6 +6,7 @@
 
 import { html, useEffect, useState } from "/vendor/preact.mjs";
 import { count, duration, plural } from "./format.js";
+import { cost } from "./usage.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
 
@@ -25,6 +26,7 @@ export function Status({ run }) {
     <${Fact} name="Iterations" value=${`${count(iterations.length)}${of}`} />
     <${Fact} name="Model calls" value=${`${count(counts.finished)}${callsExtra(run)}`} />
     <${Fact} name="Tokens in, out" value=${tokensUsed(run)} />
+    <${Fact} name="Cost" value=${costSoFar(run)} />
   </dl>`;
 }
 
@@ -87,6 +89,12 @@ function wholeSeconds(seconds) {
 function tokensUsed({ tokens, counts }) {
   const isUnknown = tokens.input + tokens.output === 0 && counts.finished > counts.failed;
   return isUnknown ? "not reported" : `${count(tokens.input)}, ${count(tokens.output)}`;
+}
+
+/** What is known of it, where some calls have no price. @param {RunView} run */
+function costSoFar({ cost: { known, unpriced } }) {
+  if (unpriced === 0) return cost(known);
+  return known > 0 ? `${cost(known)} and unknown` : "unknown";
 }
 
 /** Seconds since the run began, drawn again as they pass. @param {RunView} run */

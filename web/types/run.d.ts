@@ -1,17 +1,18 @@
 /** What the page makes of a run: its events (worker/protocol.js) as they are shown. */
-import type { Event, RLMResult, StoppedBy } from "/rlm/rlm.js";
+import type { Event, RLMChild, RLMResult, StoppedBy } from "/rlm/rlm.js";
 import type { Printed } from "../printed.js";
 
-export type { RLMResult, StoppedBy };
+export type { RLMChild, RLMResult, StoppedBy };
 export type RunEvent = Event;
 export type EventOf<T extends Event["type"]> = Extract<Event, { type: T }>;
 export type Observation = EventOf<"block_finished">["observation"];
 export type Handlers = { [T in Event["type"]]: (run: RunView, event: EventOf<T>) => void };
 
-export type CallState = "waiting" | "running" | "done" | "failed";
+export type CallState = "waiting" | "running" | "done" | "failed" | "stopped";
+/** A model call, or a call of a tool: then `prompt` is the call as code, and `reply` its result. */
 export interface CallView {
   call: number;
-  kind: "root" | "sub";
+  kind: "root" | "sub" | "tool";
   state: CallState;
   model: string;
   prompt: string;
@@ -20,18 +21,23 @@ export interface CallView {
   startedAt: number;
   seconds: number;
 }
-/** The sub-calls of one block. `expected` counts those that its batches announced, started or not. */
+/** The calls of one block. `expected` counts those that its batches announced, started or not. */
 export interface CallGroup {
   calls: CallView[];
   expected: number;
 }
-export interface BlockView {
+/** What one block asked for. */
+export interface Work {
+  subCalls: CallGroup;
+  toolCalls: CallGroup;
+  children: ChildView[];
+}
+export interface BlockView extends Work {
   block: number;
   code: string;
   printed: Printed;
   observation: Observation | null;
   startedAt: number;
-  subCalls: CallGroup;
 }
 export interface IterationView {
   iteration: number;
@@ -43,25 +49,45 @@ export interface IterationView {
   /** Grows with every change, so that an unchanged iteration is not drawn again. */
   version: number;
 }
-export interface RunView {
-  phase: "starting" | "running" | "finished";
+/** One run of the tree. */
+export interface RunNode {
   question: string;
-  contextSummary: string;
   model: string;
   maxIterations: number | null;
+  iterations: IterationView[];
+  /** What was asked for by a block that the worker has not told of yet. */
+  unplaced: Work;
+  /** What the host had to say of it. */
+  notices: string[];
+  partial: string;
+}
+export interface ChildView extends RunNode {
+  path: readonly number[];
+  parent: RunNode;
+  /** The parent's iteration that asked for it. */
+  within: IterationView | undefined;
+  /** Seconds since the root run began; `null` while it waits for its place. */
+  startedAt: number | null;
+  ending: EventOf<"run_finished"> | null;
+  /** Ends this run alone; `null` for one that is only shown. */
+  stop: (() => void) | null;
+  stopping: boolean;
+}
+export interface RunView extends RunNode {
+  phase: "starting" | "running" | "finished";
+  contextSummary: string;
   /** `performance.now()` when it began. */
   startedAt: number;
   totalSeconds: number | null;
-  iterations: IterationView[];
   calls: Map<number, CallView>;
-  /** Sub-calls whose block the worker has not told of yet. */
-  unplaced: CallGroup;
+  /** Path, as "0.2" -> child run. */
+  children: Map<string, ChildView>;
   counts: { started: number; finished: number; failed: number };
   tokens: { input: number; output: number };
-  notices: string[];
+  /** US dollars of the calls whose price is known, and how many others there were. */
+  cost: { known: number; unpriced: number };
   /** Every event but output, for a trajectory when the host could not give one. */
   events: RunEvent[];
-  partial: string;
   stopping: boolean;
   result: RLMResult | null;
   problem: Problem | null;

@@ -1,0 +1,88 @@
+// @ts-check
+/**
+ * The iterations of one run. In: `IterationView`s. Out: an ordered list of the newest, earlier ones on request; each
+ * folds to one line unless it is new or the person opened it, so that the page stays small however long the run.
+ *
+ * A block may hold child runs, which have iterations: block.js and child_runs.js lead back here.
+ */
+
+import { html, useMemo, useState } from "/vendor/preact.mjs";
+import { Block, UnrunCode } from "./block.js";
+import { count, duration, plural } from "./format.js";
+import { LongText } from "./long_text.js";
+import { whole } from "./printed.js";
+import { segments } from "./reply.js";
+
+/** @typedef {import("./types/run.js").IterationView} IterationView */
+/** @typedef {import("./types/run.js").BlockView} BlockView */
+
+const PAGE = 50;
+
+/**
+ * @param {{iterations: readonly IterationView[], isLive: boolean, newestOpen: number, label: string, id?: string}} props
+ *   `newestOpen` of them are open unless the person folded them
+ */
+export function Iterations({ iterations, isLive, newestOpen, label, id }) {
+  const [shown, setShown] = useState(PAGE);
+  const hidden = Math.max(0, iterations.length - shown);
+  return html`${hidden > 0 &&
+    html`<button type="button" class="quiet small earlier" onClick=${() => setShown(shown + PAGE)}>
+      Show ${Math.min(PAGE, hidden)} earlier of ${count(iterations.length)} iterations</button>`}
+    <ol class="timeline" id=${id} aria-label=${label}>
+      ${iterations.slice(hidden).map(
+        (iteration, index) => html`<${Iteration} key=${iteration.iteration} iteration=${iteration}
+          version=${iteration.version} isNew=${hidden + index >= iterations.length - newestOpen}
+          isLive=${isLive && hidden + index === iterations.length - 1} />`,
+      )}
+    </ol>`;
+}
+
+/** @param {{iteration: IterationView, version: number, isNew: boolean, isLive: boolean}} props */
+function Iteration({ iteration, version, isNew, isLive }) {
+  const [choice, setChoice] = useState(/** @type {boolean | null} */ (null));
+  const isOpen = choice ?? isNew;
+  return useMemo(
+    () => html`<li class="iteration ${isLive ? "is-live" : ""} ${iteration.failed ? "has-error" : ""}">
+      <h3><button type="button" class="iteration-head" aria-expanded=${String(isOpen)}
+        onClick=${() => setChoice(!isOpen)}>
+        <span class="number"><span class="visually-hidden">Iteration </span>${iteration.iteration}</span>
+        <span class="gist">${gist(iteration)}</span>
+        <span class="facts">${facts(iteration, isLive)}</span>
+      </button></h3>
+      ${isOpen && html`<div class="iteration-body">${body(iteration, isLive)}</div>`}
+    </li>`,
+    [version, isOpen, isLive],
+  );
+}
+
+/** @param {IterationView} iteration @param {boolean} isLive */
+function body(iteration, isLive) {
+  if (iteration.reply === null) return isLive ? html`<p class="muted">Waiting for the root model …</p>` : null;
+  return segments(iteration.reply, iteration.blocks).map(({ kind, text, block }) => {
+    if (kind === "prose") return html`<${LongText} text=${whole(text)} class="prose" label="Reply" />`;
+    if (!block) return html`<${UnrunCode} code=${text} isLive=${isLive} />`;
+    return html`<${Block} key=${block.block} block=${block} isLive=${isLive} />`;
+  });
+}
+
+/** The reply's first words, for the folded line. @param {IterationView} iteration */
+function gist(iteration) {
+  const first = segments(iteration.reply ?? "", [])[0];
+  return first ? (first.text.split("\n", 1)[0] ?? "").slice(0, 160) : "";
+}
+
+/** @param {IterationView} iteration @param {boolean} isLive */
+function facts({ blocks, failed, seconds }, isLive) {
+  const sum = (/** @type {(block: BlockView) => number} */ of) => blocks.reduce((total, block) => total + of(block), 0);
+  const asked = /** @type {const} */ ([
+    ["sub-call", sum(({ subCalls }) => subCalls.calls.length)],
+    ["child run", sum(({ children }) => children.length)],
+    ["tool call", sum(({ toolCalls }) => toolCalls.calls.length)],
+  ]);
+  const parts = [
+    failed && "error",
+    ...asked.map(([noun, many]) => many > 0 && plural(many, noun)),
+    seconds === null ? isLive && "running" : duration(seconds),
+  ];
+  return parts.filter(Boolean).join(" · ");
+}
