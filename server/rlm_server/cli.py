@@ -28,6 +28,7 @@ FINAL, FAULT, USAGE, LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error": FAULT, "worker_lost": FAULT}
 LOOPBACK = "127.0.0.1"
 PORT = click.IntRange(0, 65535)
+ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 CONTEXT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
@@ -62,16 +63,25 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--max-iterations", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--max-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that the run may take.")
-@click.option("--max-errors", type=click.IntRange(min=1), help="Consecutive iterations that may end in an error.")
-@click.option("--max-output-chars", type=click.IntRange(min=200), help="Characters of a block's output that are shown.")
+@click.option("--max-timeout", type=ABOVE_ZERO, help="Seconds that the run may take.")
+@click.option("--block-timeout", type=ABOVE_ZERO, help="Seconds of one code block, its sub-calls not counted; 120.")
+@click.option("--max-errors", type=click.IntRange(min=1), help="Consecutive iterations that may end in an error; 5.")
+@click.option(
+    "--max-output-chars", type=click.IntRange(min=200), help="Characters of a block's output that are shown; 20000."
+)
 @click.option("--max-sub-calls", type=click.IntRange(min=0), help="Sub-calls and child runs in the whole tree.")
 @click.option("--max-depth", type=click.IntRange(min=1), help="How deep runs may nest; 1 if not given.")
 @click.option("--max-concurrency", type=click.IntRange(min=1), help="Child runs at the same time; 4 if not given.")
 @click.option("--max-input-tokens", type=click.IntRange(min=1), help="Input tokens of the whole tree.")
 @click.option("--max-output-tokens", type=click.IntRange(min=1), help="Output tokens of the whole tree.")
-@click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), help="US dollars of the whole tree.")
+@click.option("--max-cost", type=ABOVE_ZERO, help="US dollars of the whole tree, as far as prices are known.")
 @click.option("--max-prompt-chars", type=click.IntRange(min=1), help="Characters of one sub-call's prompt.")
+@click.option("--window-tokens", type=click.IntRange(min=1000), help="Tokens of the root model's window; 128000.")
+@click.option(
+    "--compact-at",
+    type=click.FloatRange(min=0, max=1),
+    help="Share of that window at which the conversation is replaced by a summary; 0: never; 0.85 if not given.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
 @click.option(
     "--trajectory",
@@ -86,6 +96,8 @@ def run(
     sub_model: str | None,
     max_iterations: int,
     max_timeout: float | None,
+    block_timeout: float | None,
+    compact_at: float | None,
     as_json: bool,
     trajectory: Path | None,
     resume: Path | None,
@@ -97,6 +109,8 @@ def run(
         "subModel": sub_model,
         "maxIterations": max_iterations,
         "maxTimeout": None if max_timeout is None else max_timeout * 1000,
+        "blockTimeout": None if block_timeout is None else block_timeout * 1000,
+        "compactAt": False if compact_at == 0 else compact_at,
         "resume": None if resume is None else resume.read_text(encoding="utf-8"),
         **{_camel(name): value for name, value in limits.items()},
     }
@@ -251,6 +265,7 @@ def _summary(result: HeadlessResult) -> dict[str, Any]:
         "iterations": result.iterations,
         "totalTime": result.total_time,
         "usage": result.usage,
+        "usageByPath": result.usage_by_path,
         "stopped_by": result.stopped_by,
     }
 

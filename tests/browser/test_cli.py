@@ -47,7 +47,8 @@ def test_run_json_is_one_object(haystack: Path) -> None:
     done = command("run", "What is the code of the vault?", "--context", str(haystack), *STAND_IN, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"answer", "iterations", "totalTime", "usage", "stopped_by"}
+    assert set(result) == {"answer", "iterations", "totalTime", "usage", "usageByPath", "stopped_by"}
+    assert result["usageByPath"] == {"": result["usage"]}
     assert result["stopped_by"] == "final_answer"
     assert result["usage"]["builtin:extractive"]["calls"] > result["iterations"]
 
@@ -57,6 +58,32 @@ def test_a_spent_limit_is_status_3_with_what_there_is(haystack: Path) -> None:
     assert done.returncode == 3, done.stderr
     assert json.loads(done.stdout)["stopped_by"] == "max_seconds"
     assert "time limit reached" in done.stderr
+
+
+LIMITS = {
+    "--max-iterations": ("7", "max_iterations", 7),
+    "--max-timeout": ("50", "max_seconds", 50),
+    "--block-timeout": ("9.5", "max_block_seconds", 9.5),
+    "--max-errors": ("2", "max_errors", 2),
+    "--max-output-chars": ("300", "max_output_chars", 300),
+    "--max-sub-calls": ("5000", "max_sub_calls", 5_000),
+    "--max-depth": ("3", "max_depth", 3),
+    "--max-concurrency": ("2", "max_concurrency", 2),
+    "--max-input-tokens": ("1000000", "max_input_tokens", 1_000_000),
+    "--max-output-tokens": ("100000", "max_output_tokens", 100_000),
+    "--max-cost": ("0.5", "max_cost", 0.5),
+    "--max-prompt-chars": ("99999", "max_prompt_chars", 99_999),
+    "--window-tokens": ("64000", "window_tokens", 64_000),
+    "--compact-at": ("0", "compact_at", None),
+}
+
+
+def test_every_limit_of_the_command_reaches_the_run(haystack: Path, tmp_path: Path) -> None:
+    log = tmp_path / "run.jsonl"
+    flags = [text for flag, (value, _, _) in LIMITS.items() for text in (flag, value)]
+    done = command("run", "What is the code?", "--context", str(haystack), *STAND_IN, "--trajectory", str(log), *flags)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(log.read_text().splitlines()[0])["limits"] == {name: value for _, name, value in LIMITS.values()}
 
 
 def test_an_unknown_provider_is_a_fault_that_names_it(haystack: Path) -> None:

@@ -23,6 +23,8 @@ def invoke(*arguments: str) -> Result:
         (("run",), "QUESTION"),
         (("run", "q", "--max-iterations", "0"), "0 is not in the range x>=1"),
         (("run", "q", "--max-timeout", "0"), "0.0 is not in the range x>0"),
+        (("run", "q", "--compact-at", "1.5"), "1.5 is not in the range 0<=x<=1"),
+        (("run", "q", "--block-timeout", "0"), "0.0 is not in the range x>0"),
         (("run", "q", "--context", "no-such-file"), "no-such-file"),
         (("serve", "--port", "70000"), "70000 is not in the range"),
         (("fly",), "fly"),
