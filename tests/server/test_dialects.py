@@ -113,6 +113,21 @@ def test_a_gzip_bomb_is_cut_at_the_limit(client: httpx2.Client, upstream: FakeUp
     assert "larger than 65,536 bytes" in response.json()["detail"]
 
 
+@both
+@pytest.mark.parametrize("stream", [False, True])
+def test_neighbours_of_one_role_are_sent_as_one_turn(
+    client: httpx2.Client, upstream: FakeUpstream, provider: str, stream: bool
+) -> None:
+    upstream.script(events_turn(*DELTAS[provider]("ok")) if stream else json_turn(REPLIES[provider]("ok")))
+    spoken = [("system", "s"), ("user", "q"), ("assistant", "a"), ("user", "Output: 7"), ("user", "Answer now.")]
+    messages = [{"role": role, "content": content} for role, content in spoken]
+    ask_with = {"messages": messages, "model": f"{provider}:m", "stream": stream}
+    assert client.post("/api/rlm", json=ask_with).status_code == 200
+    sent = [turn for turn in upstream.seen[0].json()["messages"] if turn["role"] != "system"]
+    assert [turn["role"] for turn in sent] == ["user", "assistant", "user"]
+    assert sent[-1]["content"] == "Output: 7\n\nAnswer now."
+
+
 def test_openai_is_sent_the_messages_the_model_and_the_key(client: httpx2.Client, upstream: FakeUpstream) -> None:
     upstream.script(json_turn(openai_reply()))
     messages = [{"role": "system", "content": "s"}, {"role": "user", "content": "lone \ud800"}]

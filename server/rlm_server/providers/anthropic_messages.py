@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter
 
 from rlm_core.types import Message, ModelUsage, Reply
 
 from .event_stream import LineTooLong, data_of_events
 from .exchange import Answer, Exchange, cut_off, malformed, parse_json
 from .openai_chat import model_ids, token_count
+from .turns import merged
 from .upstream import UpstreamError
 
 VERSION_HEADERS = {"anthropic-version": "2023-06-01"}
@@ -124,10 +123,7 @@ class AnthropicMessages:
     def _body(self, messages: Sequence[Message], model: str) -> dict[str, object]:
         system = "\n\n".join(message.content for message in messages if message.role == "system")
         spoken = [message for message in messages if message.role != "system" and message.content]
-        turns = [
-            {"role": role, "content": "\n\n".join(message.content for message in turn)}
-            for role, turn in groupby(spoken, key=attrgetter("role"))
-        ]
+        turns = [{"role": turn.role, "content": turn.content} for turn in merged(spoken)]
         body = {"model": model, "max_tokens": self.exchange.settings.max_output_tokens, "messages": turns}
         return {**body, "system": system} if system else body
 

@@ -1,7 +1,7 @@
 """OpenAI's chat dialect: `POST /chat/completions`, as OpenAI, OpenRouter, Gemini, Ollama, vLLM and others speak it.
 
-In: messages. Out: a `Reply`, whole or in pieces. Only text goes out and only text is read; whatever else the reply
-holds is passed over. HTTP is `exchange.py`'s business.
+In: messages. Out: a `Reply`, whole or in pieces. Neighbours of one role are merged, as some chat templates demand. Only
+text goes out and only text is read; whatever else the reply holds is passed over. HTTP is `exchange.py`'s business.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from rlm_core.types import Message, ModelUsage, Reply
 
 from .event_stream import LineTooLong, data_of_events
 from .exchange import Answer, Exchange, cut_off, malformed, parse_json
+from .turns import merged
 from .upstream import UpstreamError
 
 
@@ -150,7 +151,7 @@ def token_count(value: object) -> int:
 
 
 def _to_wire(messages: Sequence[Message]) -> list[dict[str, str]]:
-    return [{"role": message.role, "content": message.content} for message in messages]
+    return [{"role": turn.role, "content": turn.content} for turn in merged(messages)]
 
 
 def _usage(body: Mapping[str, object]) -> ModelUsage | None:
