@@ -3,8 +3,8 @@
 In: events, or lines of such a log. Out: lines of such a log, which its visualizer opens, or events, for viewing. It
 holds whole prompts at every iteration and knows nothing of limits or endings: what it has no place for is left out.
 
-Of its two dialects the older (until 0.1.1) keeps sub-calls under `llm_calls` and a final answer as a pair, the newer
-under `rlm_calls` and as text; both are read, the newer is written.
+Its releases 0.1.0 to 0.1.3 write one form, in which each has added keys; logs from before them keep sub-calls under
+`llm_calls` and a final answer as a pair. All are read, and what 0.1.3 writes is written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from rlm_core import Event, Message, ModelUsage, Observation, ProtocolError
+from rlm_core import Event, Limits, Message, ModelUsage, Observation, ProtocolError
 from rlm_core.events import (
     BlockFinished,
     BlockStarted,
@@ -32,7 +32,7 @@ Path = tuple[int, ...]
 
 
 def exported(events: Sequence[Event], *, began: datetime) -> Iterator[str]:
-    """The lines of a log in the newer dialect; child runs are calls with a trajectory of their own.
+    """The lines of a log as 0.1.3 writes it; child runs are calls with a trajectory of their own.
 
     Args:
         events: of the whole tree of runs.
@@ -60,8 +60,8 @@ class _Run:
         answered = next((event.model for event in self.own if isinstance(event, CallFinished)), "")
         return {
             "root_model": (started.model if started else None) or answered or "unknown",
-            "max_depth": limits.get("max_depth", 1),
-            "max_iterations": limits.get("max_iterations"),
+            "max_depth": limits.get("max_depth", Limits().max_depth),
+            "max_iterations": limits.get("max_iterations", Limits().max_iterations),
             "backend": "pyodide-rlm",
             "backend_kwargs": {},
             "environment_type": "pyodide",
@@ -70,11 +70,11 @@ class _Run:
         }
 
     def iterations(self) -> list[dict[str, Any]]:
-        rows = [self._iteration(part) for part in self._parts()]
+        rows = [self._iteration(number, part) for number, part in enumerate(self._parts(), start=1)]
         ending = next((event for event in self.own if isinstance(event, RunFinished)), None)
         if rows and ending is not None:
             rows[-1]["final_answer"] = ending.answer or None
-        return [{**row, "iteration": number} for number, row in enumerate(rows, start=1)]
+        return rows
 
     def _parts(self) -> Iterator[list[Event]]:
         """The events of each iteration."""
@@ -87,11 +87,12 @@ class _Run:
                 yield part
                 part = []
 
-    def _iteration(self, part: Sequence[Event]) -> dict[str, Any]:
+    def _iteration(self, number: int, part: Sequence[Event]) -> dict[str, Any]:
         last = part[-1]
         assert isinstance(last, IterationFinished)
         return {
             "type": "iteration",
+            "iteration": number,
             "timestamp": (self.began + timedelta(seconds=last.seconds)).isoformat(),
             "prompt": self._prompt(last.seq),
             "response": last.reply,
@@ -125,7 +126,7 @@ class _Run:
         row = _completion(finished.model if finished else "", prompt, (finished and finished.text) or "")
         if finished is None:
             return row
-        usage = {finished.model: finished.usage}
+        usage = {finished.model: finished.usage} if finished.error is None else {}
         error = {} if finished.error is None else {"error": finished.error}
         return {**row, **error, "usage_summary": _usage(usage), "execution_time": finished.seconds - started.seconds}
 
@@ -154,7 +155,9 @@ def _completion(model: str, prompt: str, response: str) -> dict[str, Any]:
 
 
 def _usage(usage: Mapping[str, ModelUsage]) -> dict[str, Any]:
-    return {"model_usage_summaries": {model: _summary(used) for model, used in usage.items()}}
+    costs = [used.cost for used in usage.values() if used.cost is not None]
+    total = {"total_cost": sum(costs)} if costs else {}
+    return {"model_usage_summaries": {model: _summary(used) for model, used in usage.items()}, **total}
 
 
 def _summary(used: ModelUsage) -> dict[str, Any]:
@@ -187,7 +190,7 @@ def imported(lines: Iterable[str]) -> list[Event]:
     rows = [_row(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     metadata = next((row for row in rows if row.get("type") == "metadata"), {})
     iterations = [row for row in rows if row.get("type") == "iteration"]
-    events = list(_run_events("", metadata, iterations, (), _Numbers()))
+    events = list(_run_events({}, metadata, iterations, (), _Numbers()))
     return [dataclasses.replace(event, seq=seq) for seq, event in enumerate(events)]
 
 
@@ -214,18 +217,25 @@ class _Numbers:
 
 
 def _run_events(
-    question: str, metadata: Mapping[str, Any], iterations: Sequence[Mapping[str, Any]], path: Path, numbers: _Numbers
+    call: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    iterations: Sequence[Mapping[str, Any]],
+    path: Path,
+    numbers: _Numbers,
 ) -> Iterator[Event]:
+    """A run of the tree; `call` is how its parent's log tells of it, empty for the root."""
+    began, question = numbers.seconds, str(call.get("prompt") or "")
     limits = {name: metadata[name] for name in ("max_iterations", "max_depth") if metadata.get(name) is not None}
     model = metadata.get("root_model")
-    yield RunStarted(question=question, model=model, sub_model=None, limits=limits, path=path)
+    yield RunStarted(question=question, model=model, sub_model=None, limits=limits, path=path, seconds=began)
     children = _Numbers()
     for number, row in enumerate(iterations, start=1):
         yield from _iteration_events(number, row, model or "", path, numbers, children)
     answer = next((text for row in reversed(iterations) if (text := _final(row)) is not None), None)
     stopped_by: StoppedBy = "max_iterations" if answer is None else "final_answer"
-    count = len(iterations)
-    yield RunFinished(answer=answer or "", iterations=count, stopped_by=stopped_by, path=path, seconds=numbers.seconds)
+    numbers.seconds = max(numbers.seconds, began + float(call.get("execution_time") or 0.0))
+    ending = RunFinished(answer=answer or "", iterations=len(iterations), stopped_by=stopped_by, usage=_usages(call))
+    yield dataclasses.replace(ending, path=path, seconds=numbers.seconds)
 
 
 def _iteration_events(
@@ -256,7 +266,7 @@ def _block_events(
         if isinstance(nested, Mapping):
             below = (*path, children.next_call())
             rows = _listed(nested.get("iterations"))
-            yield from _run_events(str(call.get("prompt")), nested.get("run_metadata") or {}, rows, below, numbers)
+            yield from _run_events(call, nested.get("run_metadata") or {}, rows, below, numbers)
         else:
             yield from _call_events(call, path, numbers)
     printed = str(result.get("stdout") or "") + str(result.get("stderr") or "")
@@ -280,17 +290,21 @@ def _call_events(call: Mapping[str, Any], path: Path, numbers: _Numbers) -> Iter
 
 
 def _used(call: Mapping[str, Any]) -> ModelUsage:
+    usages = _usages(call)
+    return sum(usages.values(), ModelUsage()) if usages else ModelUsage(1)
+
+
+def _usages(call: Mapping[str, Any]) -> dict[str, ModelUsage]:
     summaries = (call.get("usage_summary") or {}).get("model_usage_summaries") or {}
-    parts = [
-        ModelUsage(
+    return {
+        model: ModelUsage(
             used.get("total_calls") or 0,
             used.get("total_input_tokens") or 0,
             used.get("total_output_tokens") or 0,
             cost=used.get("total_cost"),
         )
-        for used in summaries.values()
-    ]
-    return sum(parts, ModelUsage()) if parts else ModelUsage(1)
+        for model, used in summaries.items()
+    }
 
 
 def _final(row: Mapping[str, Any]) -> str | None:

@@ -1,9 +1,15 @@
-"""Logs of the package `rlms`: written for its visualizer, read in both dialects."""
+"""Logs of the package `rlms`: written for its visualizer, read in every form.
+
+`tests/golden/rlms` holds logs that its real logger wrote; `make_logs.py` beside them says how.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,7 +82,7 @@ OLDER = [
 ]  # fmt: skip
 
 
-def test_the_older_dialect_is_read_too() -> None:
+def test_the_form_before_the_first_release_is_read_too() -> None:
     back = imported(json.dumps(row) for row in OLDER)
     (ending,) = [event for event in back if isinstance(event, RunFinished)]
     assert (ending.answer, ending.stopped_by, ending.seconds) == ("42", "final_answer", 2.0)
@@ -92,3 +98,78 @@ def test_a_run_without_a_final_answer_ran_out() -> None:
 def test_a_line_of_another_kind_is_refused_by_number(line: str) -> None:
     with pytest.raises(ProtocolError, match="line 2:"):
         imported([json.dumps(OLDER[0]), line])
+
+
+REAL = sorted((Path(__file__).parents[1] / "golden" / "rlms").glob("*.jsonl"))
+real = pytest.mark.parametrize("log", REAL, ids=[log.stem for log in REAL])
+
+
+def rows_of(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+
+
+@real
+def test_a_log_of_the_real_logger_is_read(log: Path) -> None:
+    back = imported(log.read_text(encoding="utf-8").splitlines())
+    endings = {event.path: event for event in back if isinstance(event, RunFinished)}
+    assert {path: ending.answer for path, ending in endings.items()} == {(0,): "four", (): "four lines"}
+    assert [event.question for event in back if isinstance(event, RunStarted)] == ["", "a child of the root"]
+    asked = [event.messages[-1].content for event in back if isinstance(event, CallStarted) and event.kind == "sub"]
+    assert asked[0] == "one"
+    assert endings[(0,)].usage["scripted"].cost == 0.5
+
+
+OPEN = {"locals", "backend_kwargs", "environment_kwargs", "model_usage_summaries"}
+"""Objects whose keys are names of the run's own."""
+
+
+def keys_and_types(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Where each value is -> its type; `*` stands for the names in an open object, `[]` for places in a list."""
+    yield path, type(value).__name__
+    if isinstance(value, dict):
+        is_open = path.rpartition(".")[2] in OPEN
+        for key, item in value.items():
+            if not is_open or path.endswith("model_usage_summaries"):
+                yield from keys_and_types(item, f"{path}.{'*' if is_open else key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from keys_and_types(item, f"{path}[]")
+
+
+def form(log: list[dict[str, Any]]) -> dict[str, set[str]]:
+    found = defaultdict[str, set[str]](set)
+    for row in log:
+        for path, kind in keys_and_types(row, row["type"]):
+            found[path].add(kind)
+    return found
+
+
+def test_an_export_has_exactly_the_keys_and_types_of_the_real_logger() -> None:
+    written, ours = form(rows_of(REAL[-1])), form(rows())
+    costs = {path for path in written if path.endswith("total_cost")}
+    assert ours.keys() == written.keys() - costs, "a cost is left out where no price is known"
+    for path, kinds in ours.items():
+        assert kinds <= written[path], path
+
+
+@real
+def test_a_real_log_is_exported_again_as_it_was(log: Path) -> None:
+    again = [json.loads(line) for line in exported(imported(log.read_text().splitlines()), began=BEGAN)]
+    assert [told(row) for row in again] == [told(row) for row in rows_of(log)]
+
+
+def told(row: dict[str, Any]) -> Any:
+    """What a trajectory of ours can tell of a row: no times, no variables, stderr within stdout."""
+    if row["type"] == "metadata":
+        return row["root_model"], row["max_depth"], row["max_iterations"]
+    blocks = [(block["code"], *told_result(block["result"])) for block in row["code_blocks"]]
+    return row["iteration"], row["prompt"], row["response"], row["final_answer"], blocks
+
+
+def told_result(result: dict[str, Any]) -> tuple[str, list[Any]]:
+    calls = [
+        (call["root_model"], call["prompt"], call["response"], call["usage_summary"],
+         [told(row) for row in call.get("metadata", {}).get("iterations", [])])
+        for call in result["rlm_calls"]
+    ]  # fmt: skip
+    return result["stdout"] + result["stderr"], calls
