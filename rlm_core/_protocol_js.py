@@ -45,6 +45,7 @@ def source() -> str:
     parts = [
         HEADER,
         *_constants(),
+        f"export const FOR_WATCHING = {_js([*events.FOR_WATCHING])};",
         f"export const RESERVED_NAMES = {_js([*repl.RESERVED, *keyword.kwlist])};",
         "",
         _typedef("Json", "null | boolean | number | string | Json[] | {[key: string]: Json}"),

@@ -2,7 +2,7 @@
 
     RLMError                      catch one, catch all
       ConfigError                 impossible argument; nothing ran
-      ProviderError               .retryable .status .upstream
+      ProviderError               .type .retryable .status .upstream
       LimitReached                .limit .used .allowed
       RunCancelled                the user pressed stop
       ChannelError                worker and host lost touch
@@ -33,15 +33,23 @@ class ProviderError(RLMError):
     """A model call failed upstream or on the way there.
 
     Attributes:
+        type: which kind of failure, as in `types.Fault`.
         retryable: whether the same call may succeed later.
         status: HTTP status of the failure, or `None` when there was no response.
         upstream: name of the provider that failed (`"openai"`), or `None` when the failure was nearer.
     """
 
     def __init__(
-        self, message: str, *, retryable: bool = False, status: int | None = None, upstream: str | None = None
+        self,
+        message: str,
+        *,
+        type: str = "unknown",
+        retryable: bool = False,
+        status: int | None = None,
+        upstream: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.type = type
         self.retryable = retryable
         self.status = status
         self.upstream = upstream

@@ -4,7 +4,8 @@
 A recorder stamps each event with `seq` (position in the whole tree's log, from 0), `path` (place of the run in the
 tree: `()` is the root run) and `seconds` (since the root run began). Sizes are in characters.
 
-`Output` is for watching only: the same text is in the block's observation, so logs leave it out.
+`Output` and `ReplyWritten` are for watching only: the same text is in the block's observation and in the call's reply,
+so logs leave them out.
 """
 
 from __future__ import annotations
@@ -59,6 +60,20 @@ class CallStarted(Stamp):
     messages: tuple[Message, ...]
     kept: int = 0
     batch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyWritten(Stamp):
+    """The root model wrote on; live view only, never logged, and told by the host only.
+
+    `text` follows the first `at` UTF-16 units of what `call` has written so far: 0 begins the reply, also once more
+    when it broke off and is asked for again.
+    """
+
+    type: ClassVar[str] = "reply_written"
+    call: int
+    at: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +165,7 @@ Event: TypeAlias = (
     RunStarted
     | IterationStarted
     | CallStarted
+    | ReplyWritten
     | CallFinished
     | BlockStarted
     | Output
@@ -160,6 +176,8 @@ Event: TypeAlias = (
     | RunFinished
 )
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
+FOR_WATCHING: tuple[str, ...] = (Output.type, ReplyWritten.type)
+"""Types that logs leave out."""
 
 Emit: TypeAlias = Callable[[Event], object]
 """Whatever takes events: a list's `append`, a `Recorder`, a channel to the page."""

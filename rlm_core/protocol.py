@@ -303,6 +303,7 @@ class WireError:
 
     title: str
     detail: str
+    type: str
     retryable: bool
     status: int | None
     upstream: str | None

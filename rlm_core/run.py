@@ -39,7 +39,19 @@ from .session import Session, as_dicts
 from .subcalls import SubCalls, complete
 from .tools import bound, told
 from .trajectory import Recorded, recorded
-from .types import Child, CodeBlock, Message, ModelCall, ModelUsage, Observation, Reply, RunResult, StoppedBy, Tool
+from .types import (
+    Child,
+    CodeBlock,
+    Fault,
+    Message,
+    ModelCall,
+    ModelUsage,
+    Observation,
+    Reply,
+    RunResult,
+    StoppedBy,
+    Tool,
+)
 
 
 def run(
@@ -109,7 +121,8 @@ def answer(
     emit(loop.started())
     final, stopped_by, detail = loop.to_the_end()
     loop.session.end(job.question, final, loop.history)
-    result = RunResult(final, loop.budget.iterations, loop.budget.seconds, loop.budget.usage, stopped_by, detail)
+    used = loop.budget
+    result = RunResult(final, used.iterations, used.seconds, used.usage, stopped_by, detail, loop.fault)
     emit(
         RunFinished(
             answer=final, iterations=result.iterations, stopped_by=stopped_by, detail=detail, usage=result.usage
@@ -193,6 +206,7 @@ class _Loop:
         self.history = as_dicts(self.messages)
         self.tokens = tokens(self.messages)
         self.unconfirmed = ""
+        self.fault: Fault | None = None
         self.past = {(past.iteration, past.block): past for past in job.past}
 
     def to_the_end(self) -> tuple[str, StoppedBy, str]:
@@ -204,6 +218,7 @@ class _Loop:
         except (KeyboardInterrupt, RunCancelled):
             return self._partial(), "cancelled", "The run was stopped."
         except ProviderError as error:
+            self.fault = Fault(error.type, error.status, error.retryable, error.upstream)
             return self._partial(), "provider_error", str(error)
         except ChannelError as error:
             return self._partial(), "worker_lost", str(error)

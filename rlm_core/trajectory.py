@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from .errors import ChannelError, ProtocolError, ProviderError
-from .events import EVENT_TYPES, CallFinished, CallStarted, Emit, Event, Output, RunFinished, ignore
+from .events import EVENT_TYPES, FOR_WATCHING, CallFinished, CallStarted, Emit, Event, RunFinished, ignore
 from .provider import Provider
 from .types import Message, ModelCall, ModelUsage, Observation, Reply
 
@@ -115,9 +115,9 @@ class Recorder:
     """Stamps events and writes them as they happen; pass it as `emit`.
 
     Args:
-        sink: takes each line, its end included: `file.write`. `Output` is not logged.
+        sink: takes each line, its end included: `file.write`. What is `FOR_WATCHING` is not logged.
         clock: seconds from any fixed point, monotonic.
-        then: takes each stamped event afterwards, `Output` included.
+        then: takes each stamped event afterwards, those too.
         path: place of the run in the tree; of the root run, whose events may be those of its child runs too, `()`.
     """
 
@@ -141,7 +141,7 @@ class Recorder:
         path = self._path or event.path
         stamped: Event = dataclasses.replace(event, seq=self._seq, path=path, seconds=seconds)
         self._seq += 1
-        if not isinstance(event, Output):
+        if event.type not in FOR_WATCHING:
             self._sink(to_json(stamped) + "\n")
         self._then(stamped)
 

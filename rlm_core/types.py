@@ -165,6 +165,24 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a model call failed, in facts that a program can act on.
+
+    Attributes:
+        type: which kind of failure: a problem type of the server without its path (`"upstream-rate-limited"`), one of
+            the host's own (`"server-unreachable"`), or `"unknown"` where nobody said.
+        status: HTTP status of the failure, or `None` when there was no response.
+        retryable: whether the same call may succeed later.
+        upstream: name of the provider that failed, or `None` when the failure was nearer.
+    """
+
+    type: str = "unknown"
+    status: int | None = None
+    retryable: bool = False
+    upstream: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """How a run ended.
 
@@ -175,6 +193,7 @@ class RunResult:
         usage: tokens and calls per model, children included.
         stopped_by: why it ended.
         detail: one sentence for the user when it did not end with a final answer.
+        fault: what failed when `stopped_by` is `"provider_error"`, else `None`.
     """
 
     answer: str
@@ -183,3 +202,4 @@ class RunResult:
     usage: Usage = field(default_factory=lambda: MappingProxyType({}))
     stopped_by: StoppedBy = "final_answer"
     detail: str = ""
+    fault: Fault | None = None

@@ -9,7 +9,7 @@ import { html, render } from "/vendor/preact.mjs";
 import { Outcome } from "./answer.js";
 import { contextValue, describeContext } from "./context.js";
 import { ContextField, takeDrops } from "./context_field.js";
-import { EMPTY_QUESTION, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain, unknownModel } from "./errors.js";
+import { EMPTY_QUESTION, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain } from "./errors.js";
 import { fetchModels, loadModels } from "./models.js";
 import { QuestionField, RunButtons } from "./question.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
@@ -49,28 +49,20 @@ export async function ask({ question, context, options = {} }) {
     const given = /** @type {Context} */ (value ?? undefined);
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
     const result = await rlm.run(question, { context: given, signal: stop, resume, onChild });
-    const problem = result.stoppedBy === "provider_error" ? await serverProblem(run) : null;
-    finishRun(run, { result, problem });
+    if (result.fault !== null) void loadModels(); // the server may be another by now
+    finishRun(run, { result, problem: null });
     return result;
   } catch (error) {
-    finishRun(run, { problem: (await serverProblem(run)) ?? explain(error) });
+    finishRun(run, { problem: (await isServerGone()) ? SERVER_GONE : explain(error) });
     throw error;
   } finally {
     changed();
   }
 }
 
-/**
- * What a failure has to do with the server, which is asked: it may be gone, or started again with other models.
- *
- * @param {import("./types/run.js").RunView} run
- */
-async function serverProblem(run) {
-  const answer = await fetchModels();
-  if (!("models" in answer)) return SERVER_GONE;
-  state.catalogue = answer;
-  const isOffered = run.model === "" || answer.models.some((model) => model.id === run.model);
-  return isOffered ? null : unknownModel(run.model);
+/** Whether a failure is the server's, which is asked. */
+async function isServerGone() {
+  return !("models" in (await fetchModels()));
 }
 
 /**

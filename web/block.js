@@ -43,6 +43,18 @@ export function UnrunCode({ code, isLive }) {
   </div>`;
 }
 
+/**
+ * Code that the model is writing; without colours, which would be made anew with each piece.
+ *
+ * @param {{code: string, isLive: boolean}} props
+ */
+export function OpenCode({ code, isLive }) {
+  return html`<div class="block is-unrun">
+    <pre class="code">${code}</pre>
+    <p class="block-facts">${isLive ? "being written …" : "not written to its end"}</p>
+  </div>`;
+}
+
 /** @param {BlockView} block @param {boolean} isRunning */
 function blockState({ observation, printed }, isRunning) {
   if (!observation) return isRunning ? "running …" : "stopped before it ended";

@@ -5,6 +5,7 @@
  */
 
 import { html } from "/vendor/preact.mjs";
+import { explainFault } from "./faults.js";
 
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
@@ -53,7 +54,7 @@ const BY_NAME = {
   NotFoundError: unreadable,
 };
 
-/** @type {Readonly<Record<StoppedBy, Omit<Problem, "cause"> | null>>} */
+/** @type {Readonly<Record<Exclude<StoppedBy, "provider_error">, Omit<Problem, "cause"> | null>>} */
 const ENDINGS = {
   final_answer: null,
   cancelled: { title: "You stopped this run.", action: "Run again whenever you like.", remedy: "run" },
@@ -71,11 +72,6 @@ const ENDINGS = {
     title: "The model's code failed too often in a row.",
     action: "Choose a stronger model, or put the question differently.",
     remedy: "models",
-  },
-  provider_error: {
-    title: "A model call failed.",
-    action: `Do what it says, then run again. ${NOT_LOST}`,
-    remedy: "run",
   },
   worker_lost: { title: "The Python worker died.", action: "Run again: it gets a fresh worker.", remedy: "run" },
 };
@@ -99,22 +95,13 @@ export function explain(error) {
 /**
  * Why a run ended without a final answer; `null` when it has one.
  *
- * @param {{stoppedBy: StoppedBy, detail: string}} result
+ * @param {Pick<import("./types/run.js").RLMResult, "stoppedBy" | "detail" | "fault">} result
  * @returns {Problem | null}
  */
-export function explainEnding({ stoppedBy, detail }) {
+export function explainEnding({ stoppedBy, detail, fault }) {
+  if (stoppedBy === "provider_error") return explainFault(fault, detail);
   const ending = ENDINGS[stoppedBy];
   return ending && { ...ending, cause: detail };
-}
-
-/** @param {string} model @returns {Problem} */
-export function unknownModel(model) {
-  return {
-    title: "The server does not know this model.",
-    cause: `“${model}” is not on its list. ${NOT_LOST}`,
-    action: "Choose another model, or set up its provider and start the server again.",
-    remedy: "models",
-  };
 }
 
 /** @param {Fault} fault @returns {Problem} */

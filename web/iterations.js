@@ -7,7 +7,7 @@
  */
 
 import { html, useMemo, useState } from "/vendor/preact.mjs";
-import { Block, UnrunCode } from "./block.js";
+import { Block, OpenCode, UnrunCode } from "./block.js";
 import { count, duration, plural } from "./format.js";
 import { LongText } from "./long_text.js";
 import { whole } from "./printed.js";
@@ -57,8 +57,12 @@ function Iteration({ iteration, version, isNew, isLive }) {
 
 /** @param {IterationView} iteration @param {boolean} isLive */
 function body(iteration, isLive) {
-  if (iteration.reply === null) return isLive ? html`<p class="muted">Waiting for the root model …</p>` : null;
-  return segments(iteration.reply, iteration.blocks).map(({ kind, text, block }) => {
+  const { reply, written } = iteration;
+  if (reply === null && written === "")
+    return isLive ? html`<p class="muted">Waiting for the root model …</p>` : null;
+  return segments(reply ?? written, iteration.blocks).map(({ kind, text, block }, index, all) => {
+    if (kind === "code" && reply === null && index === all.length - 1)
+      return html`<${OpenCode} code=${text} isLive=${isLive} />`;
     if (kind === "prose") return html`<${LongText} text=${whole(text)} class="prose" label="Reply" />`;
     if (!block) return html`<${UnrunCode} code=${text} isLive=${isLive} />`;
     return html`<${Block} key=${block.block} block=${block} isLive=${isLive} />`;
@@ -67,7 +71,7 @@ function body(iteration, isLive) {
 
 /** The reply's first words, for the folded line. @param {IterationView} iteration */
 function gist(iteration) {
-  const first = segments(iteration.reply ?? "", [])[0];
+  const first = segments(iteration.reply ?? iteration.written, [])[0];
   return first ? (first.text.split("\n", 1)[0] ?? "").slice(0, 160) : "";
 }
 

@@ -6,6 +6,7 @@
  * Nothing here draws, and no text is interpreted.
  */
 
+import { FOR_WATCHING } from "/rlm/protocol.js";
 import { Printed } from "./printed.js";
 import { addCall, finishCall, newCall, newWork, toolCall } from "./work.js";
 
@@ -68,6 +69,13 @@ const HANDLERS = {
     run.counts.started += 1;
     if (event.kind === "sub") addCall(currentWork(node).subCalls, call, event.batch);
     touch(node);
+  },
+  reply_written(run, event) {
+    const node = nodeAt(run, event.path);
+    const iteration = node.iterations.at(-1);
+    if (!iteration) return;
+    iteration.written = iteration.written.slice(0, event.at) + event.text;
+    touch(node, iteration);
   },
   call_finished(run, event) {
     const call = run.calls.get(event.call);
@@ -141,7 +149,7 @@ const HANDLERS = {
 export function applyEvent(run, event) {
   const handler = /** @type {((run: RunView, event: RunEvent) => void) | undefined} */ (HANDLERS[event.type]);
   handler?.(run, event);
-  if (event.type !== "output") run.events.push(event);
+  if (!FOR_WATCHING.includes(event.type)) run.events.push(event);
 }
 
 /**
@@ -219,6 +227,7 @@ function newIteration(event) {
   return {
     iteration: event.iteration,
     reply: null,
+    written: "",
     blocks: [],
     startedAt: event.seconds,
     seconds: null,

@@ -121,7 +121,7 @@ class BridgeProvider:
             return []
         if len(calls) > MAX_CALLS:
             message = f"batch too large: {len(calls):,} of {MAX_CALLS:,} prompts at once. Ask in several batches."
-            return [ProviderError(message, status=413)] * len(calls)
+            return [ProviderError(message, type="request-too-large", status=413)] * len(calls)
         self._flush()
         try:
             reply = self._ask(_request_body(calls))
@@ -164,7 +164,9 @@ class BridgeProvider:
         if len(body) > protocol.MAX_MESSAGE_CHARS:
             size = f"{len(body):,} of {protocol.MAX_MESSAGE_CHARS:,} characters"
             raise ProviderError(
-                f"request too large: {size} as JSON. Send shorter prompts, or fewer at once.", status=413
+                f"request too large: {size} as JSON. Send shorter prompts, or fewer at once.",
+                type="request-too-large",
+                status=413,
             )
         reply = bytearray()
         state = _settled(self._request(body, *map(_to_host, data)))
@@ -312,7 +314,7 @@ def _reply(frame: protocol.Frame) -> Reply:
 def _error(fields: Mapping[str, Any]) -> ProviderError:
     wire = protocol.WireError(**fields)
     message = wire.detail or wire.title
-    return ProviderError(message, retryable=wire.retryable, status=wire.status, upstream=wire.upstream)
+    return ProviderError(message, type=wire.type, retryable=wire.retryable, status=wire.status, upstream=wire.upstream)
 
 
 def _job(fields: dict[str, Any], context: object, host: BridgeProvider) -> Job:
@@ -399,4 +401,5 @@ def _result_json(result: RunResult) -> str:
     if len(result.answer) > MAX_ANSWER_CHARS:
         cut = f"The answer is cut: {MAX_ANSWER_CHARS:,} of {len(result.answer):,} characters are kept."
         fields |= {"answer": result.answer[:MAX_ANSWER_CHARS], "detail": f"{result.detail} {cut}".strip()}
-    return json.dumps({**fields, "usage": usage})
+    fault = None if result.fault is None else asdict(result.fault)
+    return json.dumps({**fields, "usage": usage, "fault": fault})

@@ -3,13 +3,18 @@
 //
 // In: the JSON body of a `complete` request. Out: one frame per call, in order of completion, then the answer's end.
 // One call is one POST answered by server-sent events, a batch is one POST answered line by line: fan-out is left to
-// the server. It counts usage, because the worker's own count is not to be trusted. It records nothing: see recorder.js.
+// the server. What failed and may pass is asked again (tries.js), by itself: what has arrived stays. It counts usage,
+// because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
+import { cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
 import { protocolError, providerError, toWireError } from "./errors.js";
+import { breath } from "./pause.js";
 import { COMPLETE_SCHEMA, FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
 import { mismatch } from "./schema.js";
-import { eventsOf, valuesOf } from "./streams.js";
+import { openSilence } from "./silence.js";
+import { openPatience } from "./tries.js";
 import { added } from "./tree.js";
+import { openWritten } from "./written.js";
 
 /**
  * @typedef {import("./protocol.js").CompleteRequest} CompleteRequest
@@ -17,7 +22,8 @@ import { added } from "./tree.js";
  * @typedef {import("./protocol.js").RequestedCall} RequestedCall
  * @typedef {import("./protocol.js").WireError} WireError
  * @typedef {import("./channel.js").Answer} Answer
- * @typedef {{text: string, model: string, usage: ModelUsage}} Completion
+ * @typedef {import("./endpoint.js").Completion} Completion
+ * @typedef {import("./endpoint.js").ProviderError} ProviderError
  * @typedef {{completion: Completion} | {error: WireError}} Outcome
  */
 
@@ -25,7 +31,9 @@ import { added } from "./tree.js";
  * What the host wants to know, and may forbid. `started` returns the number of the first call, or throws to refuse.
  * @typedef {object} Witness
  * @property {(kind: "root" | "sub", calls: RequestedCall[]) => number} started
+ * @property {(call: number, piece: {at: number, text: string}) => void} written a root call's reply, as it comes
  * @property {(call: number, outcome: Outcome) => void} finished
+ * @property {(text: string) => void} noticed what the user should know: the run waits, a call is tried again
  */
 
 /**
@@ -35,39 +43,84 @@ import { added } from "./tree.js";
 
 /** @typedef {(index: number, outcome: Outcome) => void} Settle */
 
+/**
+ * What the POSTs of one request share.
+ * @typedef {{calls: RequestedCall[], signal: AbortSignal, ticket?: string, settle: Settle,
+ *   writing: ReturnType<typeof openWritten> | null}} Asking
+ */
+
 const BATCH_CALLS = 1_000;
 const BATCH_CHARS = 16 << 20;
-const BODY_BYTES = 64 << 20;
-const LONG_CHARS = 1 << 20;
 const PARALLEL_POSTS = 4;
-const RETRY_MS = [200, 800];
-const STOPPED = { error: toWireError(providerError("the call was stopped")) };
+const STOPPED = { error: toWireError(providerError("the call was stopped", { type: "stopped" })) };
 
 /**
  * @param {object} options
  * @param {string} options.endpoint
  * @param {Witness} options.witness
  * @param {typeof fetch} [options.fetcher]
- * @param {(milliseconds: number) => Promise<void>} [options.pause]
+ * @param {Partial<Parameters<typeof openPatience>[0]>} [options.waits] for tests: how it waits between tries
+ * @param {number} [options.silenceMs] how long the endpoint may say nothing
  */
-export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...args), pause = sleep }) => {
+export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...args), waits, silenceMs }) => {
   /** @type {Record<string, ModelUsage>} */
   const usage = {};
   const closing = new AbortController();
+  const patience = openPatience({ isKnown: isOwn(endpoint), tell: witness.noticed, ...waits });
+  /** @type {typeof fetch} */
+  const ask = async (...asked) => {
+    const response = await fetcher(...asked);
+    patience.answered();
+    return response;
+  };
+
+  /** Send `post` until each of its calls has come to an end. */
+  const send = async (/** @type {Post} */ post, /** @type {Asking} */ asking) => {
+    const { calls, signal, settle } = asking;
+    const tries = patience.tries();
+    for (let left = post; ; ) {
+      const failed = await tryOnce(left, asking);
+      if (failed.size === 0) return;
+      const fault = longestWait([...failed.values()]);
+      if (!(await tries.another(fault, { calls: failed.size, signal })))
+        return failed.forEach((error, index) => settle(index, { error: toWireError(error) }));
+      left = post.batch ? batchPost(calls, [...failed.keys()]) : post;
+    }
+  };
 
   /**
+   * Send `post` once. What it comes to is settled, but for failures that may pass.
    * @param {Post} post
-   * @param {{signal: AbortSignal, ticket?: string}} answer
-   * @param {Settle} settle
+   * @param {Asking} asking
+   * @returns {Promise<Map<number, ProviderError>>} those, by their place in the request
    */
-  const send = async (post, { signal, ticket }, settle) => {
+  const tryOnce = async ({ body, indexes, batch }, { signal, ticket, settle, writing }) => {
+    const silence = openSilence(silenceMs);
+    const unanswered = cutOff();
+    /** @type {Map<number, ProviderError>} */
+    const failed = new Map(indexes.map((index) => [index, unanswered]));
+    const take = (/** @type {number} */ at, /** @type {Completion | ProviderError} */ reply) => {
+      silence.heard();
+      if (reply instanceof Error && reply.retryable) return void failed.set(indexes[at], reply);
+      failed.delete(indexes[at]);
+      settle(indexes[at], reply instanceof Error ? { error: toWireError(reply) } : { completion: reply });
+    };
+    const write = (/** @type {string} */ text) => {
+      silence.heard();
+      if (!signal.aborted) writing?.add(text);
+    };
+    const until = AbortSignal.any([signal, silence.signal]);
+    writing?.restart();
     try {
-      const response = await request(endpoint, post.body, { fetcher, pause, signal, ticket });
-      await (post.batch ? readBatch : readSingle)(response, post.indexes, settle);
-      throw providerError("the server's reply was cut off. Ask again.", { retryable: true });
+      const response = await request(endpoint, await encoded(body), { fetcher: ask, signal: until, ticket });
+      await (batch ? readBatch(response, { count: indexes.length, take }) : readSingle(response, { take, write }));
     } catch (error) {
-      for (const index of post.indexes) settle(index, { error: toWireError(unreachable(error)) });
+      const told = isProviderError(error) ? error : providerError(toWireError(error).detail);
+      for (const index of failed.keys()) take(indexes.indexOf(index), told);
+    } finally {
+      silence.end();
     }
+    return failed;
   };
 
   return {
@@ -77,14 +130,18 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
       await breath(body.length);
       if (closing.signal.aborted) return;
       const first = witness.started(kind, calls);
+      const isWatched = kind === "root" && calls.length === 1;
+      const writing = isWatched ? openWritten((at, text) => witness.written(first, { at, text })) : null;
       const settle = settler(calls.length, (index, outcome) => {
+        writing?.end();
         if ("completion" in outcome) count(usage, outcome.completion);
         witness.finished(first + index, outcome);
         answer.write(encodeFrame(index, outcome));
       });
       const signal = AbortSignal.any([answer.signal, closing.signal]);
       signal.addEventListener("abort", () => calls.forEach((_, index) => settle(index, STOPPED)));
-      await inParallel(PARALLEL_POSTS, postsOf(kind, calls), (post) => send(post, { signal, ticket: answer.ticket }, settle));
+      const asking = { calls, signal, ticket: answer.ticket, settle, writing };
+      await inParallel(PARALLEL_POSTS, postsOf(kind, calls), (post) => send(post, asking));
       answer.end();
     },
     /** Model name -> what it used so far. */
@@ -178,146 +235,12 @@ const batches = (/** @type {RequestedCall[]} */ calls) => {
   return groups;
 };
 
-/**
- * POST `body` as JSON. A network failure is tried again; a response of any kind is not.
- * @param {string} endpoint
- * @param {unknown} body
- * @param {{fetcher: typeof fetch, pause: (milliseconds: number) => Promise<void>, signal: AbortSignal, ticket?: string}} options
- * @returns {Promise<Response>} a successful one
- */
-const request = async (endpoint, body, { fetcher, pause, signal, ticket }) => {
-  const text = JSON.stringify(body);
-  await breath(text.length);
-  const encoded = new TextEncoder().encode(text);
-  await breath(text.length);
-  if (encoded.length > BODY_BYTES) throw providerError(tooLarge(encoded.length), { status: 413 });
-  const known = ticket !== undefined && isOwn(endpoint) ? { "idempotency-key": ticket } : null;
-  const headers = { "content-type": "application/json", ...known };
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      const response = await fetcher(endpoint, { method: "POST", headers, body: encoded, signal });
-      if (response.ok) return response;
-      throw await problemOf(response);
-    } catch (error) {
-      if (!(error instanceof TypeError) || attempt >= RETRY_MS.length || signal.aborted) throw error;
-      await pause(RETRY_MS[attempt]);
-    }
-  }
-};
+/** @returns {error is ProviderError} */
+const isProviderError = (/** @type {unknown} */ error) => error instanceof Error && error.name === "ProviderError";
 
-/** Another origin would have to allow the header that names a call; ours knows it, and answers the same call once. */
-const isOwn = (/** @type {string} */ endpoint) =>
-  globalThis.location !== undefined && new URL(endpoint, location.href).origin === location.origin;
-
-const tooLarge = (/** @type {number} */ bytes) =>
-  `request too large: ${bytes} of ${BODY_BYTES} bytes. Ask with shorter prompts, or split them over more calls.`;
-
-const problemOf = async (/** @type {Response} */ response) => {
-  const text = await response.text();
-  try {
-    return problemError(JSON.parse(text), response.status);
-  } catch (fault) {
-    if (!(fault instanceof SyntaxError)) throw fault;
-    return providerError(`the server answered ${response.status} ${response.statusText}`.trim(), {
-      status: response.status,
-    });
-  }
-};
-
-/**
- * @param {unknown} problem a problem object of the server's wire
- * @param {number | null} status
- */
-const problemError = (problem, status) => {
-  const { title, detail, retryable, upstream, ...rest } = /** @type {Record<string, unknown>} */ (Object(problem));
-  const sentence = [title, detail].filter((part) => typeof part === "string" && part !== "").join(": ");
-  return providerError(sentence || `the server answered ${status ?? "with an error"}`, {
-    retryable: retryable === true,
-    status: typeof rest.status === "number" ? rest.status : status,
-    upstream: typeof upstream === "string" ? upstream : null,
-  });
-};
-
-/** A failure of the network is named as one; all others are told already. */
-const unreachable = (/** @type {unknown} */ error) => {
-  if (!(error instanceof TypeError)) return error;
-  const told = providerError(`the server cannot be reached (${error.message}). Is it running?`, { retryable: true });
-  return Object.assign(told, { cause: error });
-};
-
-// -------------------------------------------------------------------------------------------------------------- reply
-
-const isJson = (/** @type {Response} */ response) =>
-  (response.headers.get("content-type") ?? "").split(";")[0].trim() === "application/json";
-
-const bodyOf = (/** @type {Response} */ response) => {
-  if (response.body === null) throw providerError("the server's reply is empty", { retryable: true });
-  return response.body;
-};
-
-/**
- * @param {Response} response server-sent events, or one JSON object from an endpoint that does not stream
- * @param {number[]} indexes
- * @param {Settle} settle
- */
-const readSingle = async (response, [index], settle) => {
-  if (isJson(response)) return settle(index, toOutcome(await response.json()));
-  /** @type {string[]} */
-  const deltas = [];
-  for await (const value of eventsOf(bodyOf(response))) {
-    const event = /** @type {Record<string, unknown>} */ (Object(value));
-    if (typeof event.delta === "string") deltas.push(event.delta);
-    else if (event.done === true) return settle(index, toOutcome({ ...event, text: deltas.join("") }));
-    else if ("error" in event) return settle(index, toOutcome(event));
-  }
-};
-
-/**
- * @param {Response} response lines in order of completion, or one JSON object from an endpoint that does not stream
- * @param {number[]} indexes
- * @param {Settle} settle
- */
-const readBatch = async (response, indexes, settle) => {
-  const lines = isJson(response) ? itemsOf(await response.json()) : valuesOf(bodyOf(response));
-  for await (const value of lines) {
-    const item = /** @type {Record<string, unknown>} */ (Object(value));
-    if (item.done === true) return;
-    const index = indexes[Number(item.index)];
-    if (index === undefined) throw providerError(`the server answered prompt ${item.index} of ${indexes.length}`);
-    settle(index, toOutcome(item));
-  }
-};
-
-/** The items of a batch that came as one object. */
-const itemsOf = function* (/** @type {unknown} */ reply) {
-  const { results, errors } = /** @type {{results?: unknown, errors?: unknown}} */ (Object(reply));
-  for (const error of Array.isArray(errors) ? errors : []) yield { index: Object(error).index, error };
-  for (const [index, text] of (Array.isArray(results) ? results : []).entries()) {
-    if (typeof text === "string") yield { index, text };
-  }
-};
-
-/** @returns {Outcome} */
-const toOutcome = (/** @type {unknown} */ value) => {
-  const { text, model, usage, error } = /** @type {Record<string, unknown>} */ (Object(value));
-  if (error !== undefined) return { error: toWireError(problemError(error, null)) };
-  if (typeof text !== "string") return { error: toWireError(providerError("the server's reply holds no text")) };
-  return { completion: { text, model: typeof model === "string" ? model : "", usage: toUsage(usage) } };
-};
-
-/** @returns {ModelUsage} */
-const toUsage = (/** @type {unknown} */ value) => {
-  const { calls, cost, ...tokens } = /** @type {Record<string, unknown>} */ (Object(value));
-  const number = (/** @type {unknown} */ given, /** @type {number} */ otherwise) =>
-    typeof given === "number" && Number.isFinite(given) && given >= 0 ? given : otherwise;
-  return {
-    calls: number(calls, 1),
-    input_tokens: number(tokens.input_tokens, 0),
-    output_tokens: number(tokens.output_tokens, 0),
-    cached_tokens: number(tokens.cached_tokens, 0),
-    cost: typeof cost === "number" && Number.isFinite(cost) && cost >= 0 ? cost : null,
-  };
-};
+/** Of faults that came together, the one that asks for the longest wait. */
+const longestWait = (/** @type {ProviderError[]} */ faults) =>
+  faults.reduce((one, other) => ((other.retryAfter ?? 0) > (one.retryAfter ?? 0) ? other : one));
 
 /**
  * @param {Record<string, ModelUsage>} usage
@@ -341,11 +264,3 @@ const inParallel = async (most, items, work) => {
     }),
   );
 };
-
-/** After work on a long text, let the page do what waits for it: each step of a request is a task of its own. */
-const breath = (/** @type {number} */ chars) => (chars > LONG_CHARS ? sleep(0) : undefined);
-
-const sleep = (/** @type {number} */ milliseconds) =>
-  new Promise((/** @type {(_: void) => void} */ done) => {
-    setTimeout(done, milliseconds);
-  });

@@ -39,6 +39,8 @@ export const callBook = ({ limits }, recorder, { onCall, onAnswered, tree }) => 
       for (const call of calls) onCall(kind, call);
       return first;
     },
+    written: (call, piece) => recorder.record({ type: "reply_written", call, ...piece }),
+    noticed: (text) => recorder.record({ type: "notice", text }),
     finished(call, outcome) {
       recorder.callFinished(call, outcome);
       if ("completion" in outcome) tree.spend(outcome.completion.usage);

@@ -31,12 +31,14 @@ export const channelError = (/** @type {string} */ message) => rlmError("Channel
 export const protocolError = (/** @type {string} */ message) => rlmError("ProtocolError", message, {});
 
 /**
- * A model call failed upstream or on the way there.
+ * A model call failed upstream or on the way there. `retryAfter` are the seconds that were asked for before another try.
  * @param {string} message
- * @param {{retryable?: boolean, status?: number | null, upstream?: string | null}} [facts]
+ * @param {Partial<import("./protocol.js").Fault> & {retryAfter?: number | null}} [facts]
  */
-export const providerError = (message, { retryable = false, status = null, upstream = null } = {}) =>
-  rlmError("ProviderError", message, { retryable, status, upstream });
+export const providerError = (message, facts) => {
+  const unknown = { type: "unknown", retryable: false, status: null, upstream: null, retryAfter: null };
+  return rlmError("ProviderError", message, { ...unknown, ...facts });
+};
 
 /**
  * The fields of an error as they cross the channel. An error of ours carries them as properties, and one that cannot
@@ -58,6 +60,7 @@ const fieldsOf = (/** @type {unknown} */ error) => {
   return {
     title: String(known.title ?? known.name ?? "Error").slice(0, 200),
     detail: String(known.detail ?? known.message ?? error).slice(0, MAX_ERROR_CHARS),
+    type: typeof known.type === "string" ? known.type : "unknown",
     retryable: known.retryable === true,
     status: typeof known.status === "number" ? known.status : null,
     upstream: typeof known.upstream === "string" ? known.upstream : null,

@@ -391,8 +391,9 @@ const resultOf = (text, seconds, stopping) => {
   if (wrong !== null) throw protocolError(`${wrong}.`);
   const result = /** @type {RunResult} */ (value);
   const ending = result.stopped_by === "final_answer" ? null : stopping;
+  const fault = result.stopped_by === "provider_error" && ending === null ? result.fault : null;
   if (result.stopped_by === "cancelled" && ending === null) throw protocolError("it says that the run was stopped; nobody stopped it.");
-  return { ...result, seconds, ...ending };
+  return { ...result, seconds, ...ending, fault };
 };
 
 /** @returns {RunResult} */
@@ -401,6 +402,7 @@ const noResult = (/** @type {number} */ seconds, /** @type {Ending} */ ending) =
   iterations: 0,
   seconds,
   usage: {},
+  fault: null,
   ...ending,
 });
 

@@ -37,12 +37,13 @@ export const MAX_TEXT_FILE_BYTES = 268435456;
 export const FRAME_OK = 0;
 export const FRAME_ERROR = 1;
 export const FRAME_HEADER_BYTES = 16;
+export const FOR_WATCHING = ["output", "reply_written"];
 export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_VARS", "llm_query", "llm_batch", "llm_query_batched", "rlm_query", "rlm_batch", "rlm_query_batched", "SubCallError", "ToolError", "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"];
 
 /** @typedef {null | boolean | number | string | Json[] | {[key: string]: Json}} Json */
 /**
  * An error as it crosses the channel: body of an ERROR state, meta of a failed frame.
- * @typedef {{title: string, detail: string, retryable: boolean, status: number | null, upstream: string | null}} WireError
+ * @typedef {{title: string, detail: string, type: string, retryable: boolean, status: number | null, upstream: string | null}} WireError
  */
 /**
  * A package that model code may import: a file of the import path, which nobody opens before that.
@@ -141,8 +142,12 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{calls: number, input_tokens: number, output_tokens: number, cached_tokens: number, cost: number | null}} ModelUsage
  */
 /**
+ * Why a model call failed, in facts that a program can act on.
+ * @typedef {{type: string, status: number | null, retryable: boolean, upstream: string | null}} Fault
+ */
+/**
  * How a run ended.
- * @typedef {{answer: string, iterations: number, seconds: number, usage: Record<string, ModelUsage>, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost", detail: string}} RunResult
+ * @typedef {{answer: string, iterations: number, seconds: number, usage: Record<string, ModelUsage>, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost", detail: string, fault: Fault | null}} RunResult
  */
 /**
  * A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text.
@@ -155,6 +160,10 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
 /**
  * A model call leaves. `call` numbers the calls of the tree from 0; `batch` is the size of the request it is in.
  * @typedef {{type: "call_started", seq: number, path: Array<number>, seconds: number, call: number, kind: "root" | "sub", model: string | null, messages: Array<Message>, kept: number, batch: number}} CallStarted
+ */
+/**
+ * The root model wrote on; live view only, never logged, and told by the host only.
+ * @typedef {{type: "reply_written", seq: number, path: Array<number>, seconds: number, call: number, at: number, text: string}} ReplyWritten
  */
 /**
  * A model call came back: `text`, or `error` when it failed.
@@ -190,7 +199,7 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  */
 /** @typedef {Boot | Start | ReplyPart} ToWorker */
 /** @typedef {Stage | Ready | Snapshot | Request | Ack | Events | Finished | Failed} ToHost */
-/** @typedef {RunStarted | IterationStarted | CallStarted | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | ToolCalled | RunFinished} Event */
+/** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | ToolCalled | RunFinished} Event */
 /**
  * Shape of a value: a type's name, or a tag with its argument.
  * @typedef {"string" | "number" | "boolean" | "json" | readonly ["nullable" | "list" | "map", Schema]
@@ -213,6 +222,7 @@ export const EVENT_SCHEMAS = {
   run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]]}],
   iteration_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number"}],
   call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number"}],
+  reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
   call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]}],
   block_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "code": "string"}],
   output: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "text": "string"}],
@@ -229,4 +239,4 @@ export const CHILD_SCHEMA = ["struct", {"op": ["one", ["child"]], "children": ["
 /** @type {Schema} */
 export const TOOL_SCHEMA = ["struct", {"op": ["one", ["tool"]], "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"]}];
 /** @type {Schema} */
-export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"]], "detail": "string"}];
+export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]]}];

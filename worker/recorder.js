@@ -2,7 +2,9 @@
 // Recorder: the trajectory of one run, as the host saw it.
 //
 // In: events, from the worker or of the host itself. Out: the same stamped with seq, path and seconds, to whoever
-// listens, and as JSON lines. `output` is for watching only: it is passed on, not kept.
+// listens, and as JSON lines. What is for watching only (`output`, `reply_written`) is passed on, not kept.
+
+import { FOR_WATCHING } from "./protocol.js";
 
 /**
  * @typedef {import("./protocol.js").Event} Event
@@ -60,7 +62,7 @@ const recorderAt = (path, log) => {
     const seconds = Math.round((log.now() - log.began) * 1_000) / 1_000_000;
     const stamped = /** @type {Event} */ ({ type, ...fields, seq: lines.length, path, seconds });
     empty = false;
-    if (type !== "output") {
+    if (!FOR_WATCHING.includes(type)) {
       lines.push(JSON.stringify(stamped));
       log.sink(lines[lines.length - 1]);
     }

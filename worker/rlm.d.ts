@@ -1,7 +1,7 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
-import type { Event, Json, ModelUsage } from "./protocol.js";
+import type { Event, Fault, Json, ModelUsage } from "./protocol.js";
 
-export type { Event, Json, ModelUsage };
+export type { Event, Fault, Json, ModelUsage };
 export type StoppedBy =
   | "final_answer"
   | "max_iterations"
@@ -91,7 +91,10 @@ export interface RLMOptions {
   compactAt?: number | false | null;
   onIteration?: (iteration: RLMIteration) => void;
   onSubLLMCall?: (call: { prompt: string; model: string | null }) => void;
-  /** Every event of the run, stamped. */
+  /**
+   * Every event of the run, stamped. Two types are for watching only and not in the log: `output`, what a block prints,
+   * and `reply_written`, what the root model writes, at most every 50 ms: `text` follows the first `at` characters.
+   */
   onEvent?: (event: Event) => void;
   /** Keep the log in this browser while the run lasts, under a name, so that a reloaded tab can go on. Default: not. */
   journal?: boolean | string | null;
@@ -110,6 +113,8 @@ export interface RLMResult {
   stoppedBy: StoppedBy;
   /** One sentence when the run did not end with a final answer. */
   detail: string;
+  /** What failed when stoppedBy is "provider_error": `{type, status, retryable, upstream}`. */
+  fault: Fault | null;
   /** The log, one JSON object a line. */
   trajectory: () => string;
 }

@@ -110,9 +110,9 @@ const hostOptions = (/** @type {Settings} */ { endpoint, assets, containment, fu
  * @returns {RLMResult}
  */
 const toResult = ({ result, trajectory, usageByPath }, milliseconds) => {
-  const { answer, iterations, usage, stopped_by: stoppedBy, detail } = result;
+  const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault } = result;
   const totalTime = Math.round(milliseconds);
-  return { answer, iterations, totalTime, usage, usageByPath: usageByPath(), stoppedBy, detail, trajectory };
+  return { answer, iterations, totalTime, usage, usageByPath: usageByPath(), stoppedBy, detail, fault, trajectory };
 };
 
 /**

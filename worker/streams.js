@@ -17,10 +17,10 @@ export async function* eventsOf(body) {
   for await (const line of linesOf(body)) {
     if (line.startsWith("data:")) data.push(line.slice(line[5] === " " ? 6 : 5));
     if (line !== "" || data.length === 0) continue;
-    yield parse(data.join("\n"));
+    yield parseJson(data.join("\n"));
     data = [];
   }
-  if (data.length > 0) yield parse(data.join("\n"));
+  if (data.length > 0) yield parseJson(data.join("\n"));
 }
 
 /**
@@ -29,7 +29,7 @@ export async function* eventsOf(body) {
  */
 export async function* valuesOf(body) {
   for await (const line of linesOf(body)) {
-    if (line.trim() !== "") yield parse(line);
+    if (line.trim() !== "") yield parseJson(line);
   }
 }
 
@@ -44,7 +44,7 @@ async function* linesOf(body) {
   let open = [];
   try {
     for (let done = false; !done;) {
-      const part = await reader.read();
+      const part = await received(reader.read());
       done = part.done;
       const lines = decoder.decode(part.value, { stream: !done }).split("\n");
       for (const line of lines.slice(0, -1)) {
@@ -59,15 +59,29 @@ async function* linesOf(body) {
   }
 }
 
+/**
+ * What comes over the network; that it broke off is told as such.
+ * @template T
+ * @param {Promise<T>} coming
+ * @returns {Promise<T>}
+ */
+export const received = (coming) =>
+  coming.catch((error) => {
+    if (!(error instanceof TypeError)) throw error;
+    const message = `the connection to the server broke off (${error.message}). Ask again.`;
+    throw Object.assign(providerError(message, { type: "reply-cut-off", retryable: true }), { cause: error });
+  });
+
 const unended = (/** @type {string} */ line) => (line.endsWith("\r") ? line.slice(0, -1) : line);
 
-const parse = (/** @type {string} */ text) => {
+export const parseJson = (/** @type {string} */ text) => {
   try {
     return /** @type {Json} */ (JSON.parse(text));
   } catch (fault) {
     const shown = JSON.stringify(text.slice(0, 80));
     const error = providerError(
       `the server sent something that is not JSON: ${shown}. Check what answers at the endpoint.`,
+      { type: "reply-malformed", retryable: true },
     );
     throw Object.assign(error, { cause: fault });
   }

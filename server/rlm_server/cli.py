@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from rlm_core import ConfigError, RLMError
+from rlm_core.events import FOR_WATCHING
 
 if TYPE_CHECKING:
     from .headless import EventSink, HeadlessResult
@@ -207,7 +208,7 @@ def _log(path: Path | None) -> Iterator[EventSink]:
         def append(event: dict[str, Any]) -> None:
             if not files:
                 files.append(stack.enter_context(path.open("w", encoding="utf-8")))
-            if event["type"] != "output":
+            if event["type"] not in FOR_WATCHING:
                 files[0].write(json.dumps(event) + "\n")
                 files[0].flush()
 
@@ -228,7 +229,7 @@ async def _ask(
         loop = asyncio.get_running_loop()
         stops: set[asyncio.Task[None]] = set()
         loop.add_signal_handler(signal.SIGINT, lambda: stops.add(loop.create_task(rlm.stop())))
-        show = Progress(sys.stderr.write)
+        show = Progress(sys.stderr.write, is_terminal=sys.stderr.isatty())
 
         def on_event(event: dict[str, Any]) -> None:
             log(event)
@@ -267,6 +268,7 @@ def _summary(result: HeadlessResult) -> dict[str, Any]:
         "usage": result.usage,
         "usageByPath": result.usage_by_path,
         "stopped_by": result.stopped_by,
+        "fault": result.fault,
     }
 
 

@@ -74,6 +74,7 @@ class HeadlessResult:
     detail: str
     trajectory: str
     usage_by_path: Mapping[str, Mapping[str, Any]]
+    fault: Mapping[str, Any] | None
 
 
 class HeadlessRun:
@@ -128,6 +129,7 @@ class HeadlessRun:
             detail=result["detail"],
             trajectory=result["trajectory"],
             usage_by_path=result["usageByPath"],
+            fault=result["fault"],
         )
 
     async def stop(self) -> None:

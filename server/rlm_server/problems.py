@@ -1,12 +1,14 @@
 """Problems: every way in which this server says no, as `application/problem+json`.
 
-In: what went wrong. Out: one object `{type, title, status, detail, retryable, upstream}` with `type` from a fixed set.
+In: what went wrong. Out: one object `{type, title, status, detail, retryable, upstream}` with `type` from a fixed set,
+and `retry_after` (seconds) where somebody asked to wait: a reply that streams has no header left to say it.
 A detail says what happened, the numbers, and what to do; it never quotes a prompt, a key or an upstream's body.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -55,6 +57,9 @@ PROBLEM_TYPES = {
         ProblemType("upstream-rate-limited", 429, "The provider asks to slow down", retryable=True),
         ProblemType("upstream-key-refused", 502, "The provider refused the key"),
         ProblemType("upstream-call-refused", 502, "The provider refused the call"),
+        ProblemType("upstream-prompt-too-long", 502, "The prompt is too long for the model"),
+        ProblemType("upstream-model-unknown", 502, "The provider does not know the model"),
+        ProblemType("upstream-quota-spent", 502, "The account at the provider has no credit left"),
         ProblemType("upstream-failed", 502, "The provider failed", retryable=True),
         ProblemType("upstream-malformed", 502, "The provider's reply cannot be read"),
         ProblemType("upstream-cut-off", 502, "The provider's reply broke off", retryable=True),
@@ -66,6 +71,9 @@ UPSTREAM_SLUGS: Mapping[ErrorKind, str] = {
     "rate-limited": "upstream-rate-limited",
     "key-refused": "upstream-key-refused",
     "call-refused": "upstream-call-refused",
+    "prompt-too-long": "upstream-prompt-too-long",
+    "model-unknown": "upstream-model-unknown",
+    "quota-spent": "upstream-quota-spent",
     "failed": "upstream-failed",
     "malformed": "upstream-malformed",
     "cut-off": "upstream-cut-off",
@@ -73,7 +81,13 @@ UPSTREAM_SLUGS: Mapping[ErrorKind, str] = {
 
 
 class Problem(Exception):
-    """A request cannot be answered; `slug` is a key of `PROBLEM_TYPES`, `detail` is for the person who reads it."""
+    """A request cannot be answered.
+
+    Args:
+        slug: a key of `PROBLEM_TYPES`.
+        detail: for the person who reads it.
+        retry_after: seconds that somebody asked to wait.
+    """
 
     def __init__(
         self,
@@ -83,17 +97,21 @@ class Problem(Exception):
         status: int | None = None,
         upstream: str | None = None,
         headers: Mapping[str, str] | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.kind = PROBLEM_TYPES[slug]
         self.detail = detail
         self.status = status or self.kind.status
         self.upstream = upstream
+        self.retry_after = retry_after
         self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(retry_after)
 
     def to_json(self) -> dict[str, Json]:
         """The problem object, as it goes over the wire."""
-        return {
+        problem: dict[str, Json] = {
             "type": f"/problems/{self.kind.slug}",
             "title": self.kind.title,
             "status": self.status,
@@ -101,14 +119,16 @@ class Problem(Exception):
             "retryable": self.kind.retryable,
             "upstream": self.upstream,
         }
+        return problem if self.retry_after is None else {**problem, "retry_after": self.retry_after}
 
 
 def problem_of(fault: ProviderError) -> Problem:
     """Turn a provider's failure into the problem that tells of it."""
     slug = UPSTREAM_SLUGS[fault.kind] if isinstance(fault, UpstreamError) else "upstream-failed"
     wait = fault.retry_after if isinstance(fault, UpstreamError) else None
-    headers = {} if wait is None else {"Retry-After": str(max(1, round(wait)))}
-    return Problem(slug, str(fault), upstream=fault.upstream, headers=headers)
+    return Problem(
+        slug, str(fault), upstream=fault.upstream, retry_after=None if wait is None else max(1, math.ceil(wait))
+    )
 
 
 def internal_problem() -> Problem:

@@ -8,19 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+CLEARED = "\r\x1b[K"
+"""Back to the begin of the line, and nothing on it."""
+
 
 class Progress:
     """Write each event to `write` in a few readable lines.
 
     Args:
         write: takes text as it is, newlines included (`sys.stderr.write`).
+        is_terminal: whether a line may be written over: then one grows while the root model writes its reply.
     """
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[str], object], *, is_terminal: bool = False) -> None:
         self._write = write
+        self._is_terminal = is_terminal
         self._calls: set[int] = set()
         self._failed = 0
         self._at_line_start = True
+        self._is_over_written = False
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Show one event; types that say nothing to a reader are passed over."""
@@ -28,7 +34,16 @@ class Progress:
         if show is not None:
             show(event)
 
+    def _reply_written(self, event: dict[str, Any]) -> None:
+        if self._is_terminal and event["path"] == []:
+            chars = event["at"] + len(event["text"])
+            self._write(f"{CLEARED}  the root model has written {chars:,} characters")
+            self._is_over_written = True
+
     def _line(self, text: str = "") -> None:
+        if self._is_over_written:
+            self._write(CLEARED)
+            self._is_over_written = False
         self._write(("" if self._at_line_start else "\n") + text + "\n")
         self._at_line_start = True
 

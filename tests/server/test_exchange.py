@@ -56,10 +56,10 @@ def test_a_passing_failure_is_tried_again(upstream: FakeUpstream, provider: str,
         (409, "failed", 4),
         (400, "call-refused", 1),
         (401, "key-refused", 1),
-        (402, "call-refused", 1),
+        (402, "quota-spent", 1),
         (403, "key-refused", 1),
-        (404, "call-refused", 1),
-        (413, "call-refused", 1),
+        (404, "model-unknown", 1),
+        (413, "prompt-too-long", 1),
         (422, "call-refused", 1),
         (301, "call-refused", 1),
         (204, "call-refused", 1),
@@ -72,6 +72,38 @@ def test_tries_and_kind_of_each_status(upstream: FakeUpstream, status: int, kind
     assert str(status) in str(fault)
     assert "upstream-words" not in str(fault)
     assert len(upstream.seen) == tries
+
+
+TOO_LONG = {
+    "OpenAI": {"error": {"code": "context_length_exceeded", "message": "upstream-words"}},
+    "vLLM": {"message": "This model's maximum context length is 4096 tokens. upstream-words"},
+    "Anthropic": {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum, upstream-words"}},
+    "llama.cpp": {"error": {"type": "exceed_context_size_error", "message": "upstream-words"}},
+    "Gemini": {"error": {"message": "The input token count (9) exceeds the maximum, upstream-words"}},
+}
+
+
+@pytest.mark.parametrize("body", TOO_LONG.values(), ids=TOO_LONG.keys())
+def test_a_prompt_that_is_too_long_is_told_from_other_refusals(upstream: FakeUpstream, body: object) -> None:
+    upstream.script(json_turn(body, status=400))
+    fault = failure(upstream)
+    assert (fault.kind, fault.retryable) == ("prompt-too-long", False)
+    assert "upstream-words" not in str(fault)
+
+
+def test_a_spent_account_is_told_from_too_many_requests(upstream: FakeUpstream) -> None:
+    upstream.script(json_turn({"error": {"code": "insufficient_quota"}}, status=429))
+    fault = failure(upstream)
+    assert (fault.kind, fault.retryable) == ("quota-spent", False)
+    assert len(upstream.seen) == 1
+
+
+def test_a_refusal_whose_words_never_come_has_the_meaning_of_its_status(
+    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlm_server.providers.exchange.PEEK_SECONDS", 0.05)
+    upstream.script(Turn(status=400, chunks=(b"{",), hang=True))
+    assert failure(upstream).kind == "call-refused"
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
@@ -106,7 +138,9 @@ def test_the_client_is_told_when_to_come_back(client: httpx2.Client, upstream: F
     upstream.script(Turn(status=429, headers={"Retry-After": "120"}))
     response = client.post("/api/rlm", json={"prompt": "q", "model": "openai:m"})
     assert (response.status_code, response.headers["retry-after"]) == (429, "120")
-    assert response.json()["retryable"] is True
+    assert (response.json()["retryable"], response.json()["retry_after"]) == (True, 120)
+    streamed = client.post("/api/rlm", json={"prompt": "q", "model": "openai:m", "stream": True})
+    assert '"retry_after": 120' in streamed.text
 
 
 def test_a_redirect_is_not_followed(upstream: FakeUpstream) -> None:

@@ -65,8 +65,11 @@ def ok(index: int, text: str) -> bytes:
     return encode_frame(Frame(index, FRAME_OK, {"model": "m", "usage": USAGE}, text))
 
 
+FACTS = {"type": "upstream-rate-limited", "retryable": True, "status": 429, "upstream": "openai"}
+
+
 def failed(index: int) -> bytes:
-    meta = {"title": "ProviderError", "detail": "no", "retryable": True, "status": 429, "upstream": "openai"}
+    meta = {"title": "ProviderError", "detail": "no", **FACTS}
     return encode_frame(Frame(index, FRAME_ERROR, meta, ""))
 
 
@@ -84,7 +87,7 @@ def test_replies_come_in_the_order_of_the_calls() -> None:
     first, second, third = complete(line, 3)
     assert (first, second) == (Reply("A", "m", ModelUsage(1, 3, 2)), Reply("B", "m", ModelUsage(1, 3, 2)))
     assert isinstance(third, ProviderError)
-    assert (str(third), third.retryable, third.status, third.upstream) == ("no", True, 429, "openai")
+    assert (str(third), vars(third)) == ("no", FACTS)
     assert line.requests[0]["calls"][1] == {"model": "m:x", "messages": [{"role": "user", "content": "p1"}]}
 
 
@@ -95,7 +98,8 @@ def test_chunks_may_be_cut_anywhere() -> None:
 
 
 def test_a_failed_request_fails_each_of_its_calls() -> None:
-    error = {"title": "Error", "detail": "broken", "retryable": False, "status": None, "upstream": None}
+    facts = {"type": "unknown", "retryable": False, "status": None, "upstream": None}
+    error = {"title": "Error", "detail": "broken", **facts}
     outcomes = complete(ScriptedLine((ERROR, json.dumps(error).encode())), 2)
     assert [str(outcome) for outcome in outcomes if isinstance(outcome, ProviderError)] == ["broken", "broken"]
 

@@ -24,7 +24,7 @@ from rlm_core.events import (
 from rlm_core.limits import Limits
 from rlm_core.run import Job, answer, run
 from rlm_core.testing import Line, ScriptedProvider
-from rlm_core.types import ModelCall, ModelUsage, Reply, RunResult, Tool
+from rlm_core.types import Fault, ModelCall, ModelUsage, Reply, RunResult, Tool
 
 
 def block(code: str) -> str:
@@ -253,6 +253,17 @@ def test_whatever_ends_a_root_call_the_partial_answer_is_kept(
 
     result = run("Who?", "data", provider=Failing([block("answer['content'] = 'so far'")]), limits=limits)
     assert (result.answer, result.stopped_by, result.iterations) == ("so far", stopped_by, 2)
+
+
+def test_a_result_says_what_failed_in_facts() -> None:
+    error = ProviderError("busy.", type="upstream-rate-limited", retryable=True, status=429, upstream="openai")
+    result, _, _ = ran([error])
+    assert result.fault == Fault("upstream-rate-limited", 429, True, "openai")
+
+
+def test_a_run_that_a_limit_ended_has_no_fault_although_its_last_call_failed() -> None:
+    result, _, _ = ran([block("1"), ProviderError("down.")], limits=Limits(max_iterations=1))
+    assert (result.stopped_by, result.fault) == ("max_iterations", None)
 
 
 def test_an_answer_that_was_not_confirmed_is_the_partial_answer() -> None:

@@ -19,6 +19,7 @@ from rlm_core.events import (
     IterationStarted,
     Notice,
     Output,
+    ReplyWritten,
     RunFinished,
     RunStarted,
     ToolCalled,
@@ -43,6 +44,7 @@ EVENTS: list[Event] = [
     Notice(text="transport: shared memory"),
     ToolCalled(name="add", args=(1, [2]), kwargs={"b": None}, result={"sum": 3}),
     RunFinished(answer="x", iterations=1, stopped_by="final_answer", usage={"m": ModelUsage(1, 2, 3)}),
+    ReplyWritten(call=0, at=2, text="é"),
 ]
 
 
@@ -125,17 +127,18 @@ def test_a_last_line_that_is_whole_but_no_event_is_named() -> None:
         read(['{"type": "other"}'])
 
 
-def test_the_recorder_stamps_and_writes_all_but_output() -> None:
+def test_the_recorder_stamps_and_writes_all_but_what_is_for_watching() -> None:
     lines: list[str] = []
     watched: list[Event] = []
-    clock = iter([100.0, 100.5, 101.0, 102.0]).__next__
+    clock = iter([100.0, 100.5, 101.0, 101.5, 102.0]).__next__
     recorder = Recorder(lines.append, clock, then=watched.append, path=(1,))
-    for event in (EVENTS[1], EVENTS[6], EVENTS[9]):
+    for event in (EVENTS[1], EVENTS[6], EVENTS[-1], EVENTS[9]):
         recorder(event)
     assert [(event.seq, event.path, event.seconds) for event in watched] == [
         (0, (1,), 0.5),
         (1, (1,), 1.0),
-        (2, (1,), 2.0),
+        (2, (1,), 1.5),
+        (3, (1,), 2.0),
     ]
     assert [event.type for event in read(lines).events] == ["iteration_started", "notice"]
 

@@ -2,94 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answeringEnd } from "../../worker/channel.js";
-import { encodeFrame, openBroker } from "../../worker/broker.js";
-import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK, LAST } from "../../worker/protocol.js";
-
-const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: 0.5 };
-const utf8 = (text) => new TextEncoder().encode(text);
-const sse = (...events) => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
-const ndjson = (...lines) => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
-const done = { done: true, model: "m", usage: USAGE };
-
-/** A response whose body comes in `parts`; an Error among them breaks the connection there. */
-const streamed = (parts, { type = "text/event-stream", status = 200 } = {}) => {
-  const body = new ReadableStream({
-    start(controller) {
-      for (const part of parts) {
-        if (part instanceof Error) return controller.error(part);
-        controller.enqueue(typeof part === "string" ? utf8(part) : part);
-      }
-      return controller.close();
-    },
-  });
-  return new Response(body, { status, headers: { "content-type": type } });
-};
-const everyByte = (text) => Array.from(utf8(text), (byte) => Uint8Array.of(byte));
-const json = (value, options) =>
-  new Response(JSON.stringify(value), { headers: { "content-type": "application/json" }, ...options });
-
-/** Ask `calls` of a broker whose endpoint is `respond`; what came back, and what it took. */
-const ask = async (calls, respond, { kind = "sub", body, signal } = {}) => {
-  const posts = [];
-  const finished = [];
-  const pauses = [];
-  const fetcher = async (url, init) => {
-    posts.push({ url, ...JSON.parse(new TextDecoder().decode(init.body)) });
-    init.signal.throwIfAborted();
-    return respond(posts.length - 1, init);
-  };
-  const witness = { started: () => 100, finished: (call, outcome) => finished.push([call, outcome]) };
-  const broker = openBroker({ endpoint: "/api/rlm", witness, fetcher, pause: async (ms) => void pauses.push(ms) });
-  const reply = collector();
-  const host = answeringEnd({ line: reply.line, handler: broker.handle });
-  reply.attach(host);
-  signal?.addEventListener("abort", () => broker.close());
-  void host.request({
-    type: "request",
-    epoch: 1,
-    sequence: 1,
-    body: body ?? JSON.stringify({ op: "complete", kind, calls }),
-  });
-  const got = await reply.ended;
-  host.close();
-  return { ...got, posts, finished, pauses, usage: broker.usage() };
-};
-
-/** A line that takes everything at once, and reads the frames when the reply ends. */
-const collector = () => {
-  const chunks = [];
-  let host;
-  let ended;
-  const line = {
-    interrupt: () => {},
-    put(sequence, state, bytes) {
-      if (state === CHUNK || state === LAST) chunks.push(bytes.slice());
-      if (state === CHUNK) queueMicrotask(() => host.ack({ type: "ack", epoch: 1, sequence }));
-      else if (state === LAST) ended({ frames: framesIn(Buffer.concat(chunks)) });
-      else ended({ error: JSON.parse(new TextDecoder().decode(bytes)) });
-      return true;
-    },
-  };
-  return { line, attach: (end) => void (host = end), ended: new Promise((resolve) => void (ended = resolve)) };
-};
-
-const framesIn = (bytes) => {
-  const frames = [];
-  for (let at = 0; at < bytes.length;) {
-    const [index, status, metaBytes, textBytes] = [0, 4, 8, 12].map((offset) => bytes.readUInt32LE(at + offset));
-    const meta = JSON.parse(bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + metaBytes).toString());
-    at += FRAME_HEADER_BYTES + metaBytes + textBytes;
-    frames.push({ index, status, meta, text: bytes.subarray(at - textBytes, at).toString() });
-  }
-  return frames;
-};
-
-const prompt = (content, model = null) => ({ model, messages: [{ role: "user", content }] });
-const failure = ({ frames: [{ status, meta }] }) => {
-  assert.equal(status, FRAME_ERROR);
-  return meta;
-};
+import { encodeFrame } from "../../worker/broker.js";
+import { FRAME_ERROR, FRAME_OK } from "../../worker/protocol.js";
+import { USAGE, ask, done, everyByte, failure, framesIn, json, ndjson, prompt, sse, streamed } from "./scripted_endpoint.js";
 
 test("a sub-call is one POST of its prompt, answered by server-sent events", async () => {
   const got = await ask([prompt("hi", "openai:x")], () => streamed([sse({ delta: "he" }, { delta: "llo" }, done)]));
@@ -155,9 +70,7 @@ test("a thousand calls in shuffled completion get each its own reply", async () 
 
 test("a batch above what one request may hold is sent in several", async () => {
   const calls = Array.from({ length: 2_001 }, (_, at) => prompt(String(at)));
-  const got = await ask(calls, (at) =>
-    streamed([ndjson({ index: 0, text: `of post ${at}` })], { type: "application/x-ndjson" }),
-  );
+  const got = await ask(calls, (at) => json({ results: [`of post ${at}`] }));
   assert.deepEqual(
     got.posts.map(({ prompts }) => prompts.length),
     [1_000, 1_000, 1],
@@ -248,43 +161,30 @@ test("a line for a prompt that was not asked fails the rest of the batch", async
   assert.ok(got.frames.every(({ status }) => status === FRAME_ERROR));
 });
 
-test("a problem of the server is told with its facts, and not tried again", async () => {
-  const problem = {
-    type: "/problems/rate",
-    title: "Too many",
-    status: 429,
-    detail: "wait",
-    retryable: true,
-    upstream: "openai",
-  };
+const REFUSED = {
+  type: "/problems/upstream-key-refused",
+  title: "The provider refused the key",
+  status: 502,
+  detail: "check it",
+  retryable: false,
+  upstream: "openai",
+};
+
+test("a problem that will not pass is told with its facts, and not tried again", async () => {
   const got = await ask([prompt("a")], () =>
-    json(problem, { status: 429, headers: { "content-type": "application/problem+json" } }),
+    json(REFUSED, { status: 502, headers: { "content-type": "application/problem+json" } }),
   );
   assert.deepEqual(failure(got), {
     title: "ProviderError",
-    detail: "Too many: wait",
-    retryable: true,
-    status: 429,
+    detail: "The provider refused the key: check it",
+    type: "upstream-key-refused",
+    retryable: false,
+    status: 502,
     upstream: "openai",
   });
-  assert.equal(got.posts.length, 1);
-  const streamedProblem = failure(await ask([prompt("a")], () => streamed([sse({ delta: "x" }, { error: problem })])));
-  assert.deepEqual([streamedProblem.status, streamedProblem.upstream], [429, "openai"]);
-  const bare = failure(await ask([prompt("a")], () => new Response("<h1>Bad gateway</h1>", { status: 502 })));
-  assert.deepEqual([bare.status, bare.detail], [502, "the server answered 502"]);
-});
-
-test("a network failure is tried again twice, as long as nothing has arrived", async () => {
-  const recovered = await ask([prompt("a")], (attempt) => {
-    if (attempt < 2) throw new TypeError("Failed to fetch");
-    return json({ text: "at last" });
-  });
-  assert.deepEqual([recovered.frames[0].text, recovered.pauses], ["at last", [200, 800]]);
-  const gone = await ask([prompt("a")], () => {
-    throw new TypeError("Failed to fetch");
-  });
-  assert.equal(gone.posts.length, 3);
-  assert.match(failure(gone).detail, /cannot be reached.*Is it running/);
+  assert.deepEqual([got.posts.length, got.notices], [1, []]);
+  const inStream = failure(await ask([prompt("a")], () => streamed([sse({ delta: "x" }, { error: REFUSED })])));
+  assert.deepEqual([inStream.status, inStream.upstream], [502, "openai"]);
 });
 
 test("closing the broker aborts what is under way and answers it", async () => {

@@ -41,7 +41,10 @@ export interface BlockView extends Work {
 }
 export interface IterationView {
   iteration: number;
+  /** The root model's reply, whole; null until it is. */
   reply: string | null;
+  /** As much of it as was written so far. */
+  written: string;
   blocks: BlockView[];
   startedAt: number;
   seconds: number | null;
@@ -86,7 +89,7 @@ export interface RunView extends RunNode {
   tokens: { input: number; output: number };
   /** US dollars of the calls whose price is known, and how many others there were. */
   cost: { known: number; unpriced: number };
-  /** Every event but output, for a trajectory when the host could not give one. */
+  /** Every event but those for watching only, for a trajectory when the host could not give one. */
   events: RunEvent[];
   stopping: boolean;
   result: RLMResult | null;

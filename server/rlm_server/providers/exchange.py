@@ -23,7 +23,18 @@ from .upstream import ErrorKind, UpstreamError
 
 logger = logging.getLogger("rlm_server.upstream")
 MAX_RETRY_WAIT_SECONDS = 20.0
+PEEK_BYTES = 4096
+PEEK_SECONDS = 2.0
 RETRIED_STATUSES = frozenset({408, 409, 429})
+TOO_LONG = (
+    b"context_length_exceeded",
+    b"maximum context length",
+    b"prompt is too long",
+    b"exceed_context_size",
+    b"input token count",
+)
+"""What the vendors write, in lower case, when a prompt is longer than their model takes."""
+NO_CREDIT = b"insufficient_quota"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,8 @@ class Exchange:
 
     def _may_pass(self, fault: UpstreamError) -> bool:
         status = fault.status or 0
+        if fault.kind == "quota-spent":
+            return False
         if fault.kind != "unreachable" and status not in RETRIED_STATUSES and status < 500:
             return False
         return (fault.retry_after or 0) <= self.settings.max_retry_after_seconds
@@ -128,11 +141,11 @@ class Exchange:
         response = await self.client.send(request, stream=True, auth=_Key(self.address), follow_redirects=False)
         if response.status_code == 200:
             return response
-        await response.aclose()
-        raise self._refusal(response.status_code, response.headers.get("retry-after"))
+        words = await _peeked(response)
+        raise self._refusal(response.status_code, response.headers.get("retry-after"), words)
 
-    def _refusal(self, status: int, retry_after: str | None) -> UpstreamError:
-        kind, advice = _meaning(status)
+    def _refusal(self, status: int, retry_after: str | None, words: bytes) -> UpstreamError:
+        kind, advice = _meaning(status, words)
         variable = self.address.key_variable
         if kind == "key-refused" and variable:
             advice = f"Check {variable}."
@@ -246,8 +259,27 @@ async def _until(deadline: float) -> AsyncIterator[None]:
         yield
 
 
-def _meaning(status: int) -> tuple[ErrorKind, str]:
+async def _peeked(response: httpx2.Response) -> bytes:
+    """The first words of a refusal, in lower case, to be searched and never shown; then the response is closed."""
+    words = bytearray()
+    try:
+        async with asyncio.timeout(PEEK_SECONDS):
+            async for chunk in response.aiter_bytes(PEEK_BYTES):
+                words += chunk
+                break
+    except (httpx2.HTTPError, TimeoutError):
+        pass  # the status alone has to do
+    finally:
+        await response.aclose()
+    return bytes(words[:PEEK_BYTES]).lower()
+
+
+def _meaning(status: int, words: bytes) -> tuple[ErrorKind, str]:
     """What a status other than 200 says, and what to do about it."""
+    if status == 402 or (status == 429 and NO_CREDIT in words):
+        return "quota-spent", "The account has no credit left. Add some, or choose another model."
+    if status == 413 or (status == 400 and any(sign in words for sign in TOO_LONG)):
+        return "prompt-too-long", "The prompt is longer than the model takes. Send less text at once."
     if status in (401, 403):
         return "key-refused", "Check its key."
     if status == 408:
@@ -259,11 +291,7 @@ def _meaning(status: int) -> tuple[ErrorKind, str]:
     if 300 <= status < 400:
         return "call-refused", "Redirects are not followed. Check its base URL."
     if status == 404:
-        return "call-refused", "It does not know this model or path. Check the model's name and the base URL."
-    if status == 413:
-        return "call-refused", "The prompt is too large for it. Send less text."
-    if status == 402:
-        return "call-refused", "The account has no credit left."
+        return "model-unknown", "It does not know this model or path. Check the model's name and the base URL."
     return "call-refused", "The prompt may be too long for the model, or the model cannot answer it."
 
 

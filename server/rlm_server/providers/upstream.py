@@ -15,7 +15,17 @@ from rlm_core.errors import ProviderError
 from rlm_core.types import Message, Reply
 
 ErrorKind = Literal[
-    "unreachable", "timeout", "rate-limited", "key-refused", "call-refused", "failed", "malformed", "cut-off"
+    "unreachable",
+    "timeout",
+    "rate-limited",
+    "quota-spent",
+    "key-refused",
+    "model-unknown",
+    "prompt-too-long",
+    "call-refused",
+    "failed",
+    "malformed",
+    "cut-off",
 ]
 
 

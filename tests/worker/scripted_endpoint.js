@@ -1,0 +1,106 @@
+// A broker whose endpoint is scripted: what it was asked, what came of each call, and how long it would have waited.
+
+import assert from "node:assert/strict";
+import { answeringEnd } from "../../worker/channel.js";
+import { openBroker } from "../../worker/broker.js";
+import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, LAST } from "../../worker/protocol.js";
+
+export const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: 0.5 };
+const utf8 = (text) => new TextEncoder().encode(text);
+export const sse = (...events) => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
+export const ndjson = (...lines) => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+export const done = { done: true, model: "m", usage: USAGE };
+
+/** A response whose body comes in `parts`; an Error among them breaks the connection there. */
+export const streamed = (parts, { type = "text/event-stream", status = 200 } = {}) => {
+  const body = new ReadableStream({
+    start(controller) {
+      for (const part of parts) {
+        if (part instanceof Error) return controller.error(part);
+        controller.enqueue(typeof part === "string" ? utf8(part) : part);
+      }
+      return controller.close();
+    },
+  });
+  return new Response(body, { status, headers: { "content-type": type } });
+};
+export const everyByte = (text) => Array.from(utf8(text), (byte) => Uint8Array.of(byte));
+export const json = (value, options) =>
+  new Response(JSON.stringify(value), { headers: { "content-type": "application/json" }, ...options });
+
+/**
+ * Ask `calls` of a broker whose endpoint is `respond`; what came back, and what it took. Waits are noted, not waited;
+ * `isKnown` says that something answers at the endpoint, `waited` is told of each wait.
+ */
+export const ask = async (calls, respond, { kind = "sub", body, signal, isKnown = false, waited = () => {}, ...more } = {}) => {
+  const posts = [];
+  const finished = [];
+  const pauses = [];
+  const notices = [];
+  const written = [];
+  const fetcher = async (url, init) => {
+    posts.push({ url, ...JSON.parse(new TextDecoder().decode(init.body)) });
+    init.signal.throwIfAborted();
+    return respond(posts.length - 1, init);
+  };
+  const witness = {
+    started: () => 100,
+    written: (call, piece) => written.push([call, piece]),
+    finished: (call, outcome) => finished.push([call, outcome]),
+    noticed: (text) => notices.push(text),
+  };
+  const pause = async (ms) => {
+    pauses.push(ms);
+    await waited(pauses.length);
+  };
+  const waits = { pause, random: () => 0.5, isKnown };
+  const broker = openBroker({ endpoint: "/api/rlm", witness, fetcher, waits, ...more });
+  const reply = collector();
+  const host = answeringEnd({ line: reply.line, handler: broker.handle });
+  reply.attach(host);
+  signal?.addEventListener("abort", () => broker.close());
+  void host.request({
+    type: "request",
+    epoch: 1,
+    sequence: 1,
+    body: body ?? JSON.stringify({ op: "complete", kind, calls }),
+  });
+  const got = await reply.ended;
+  host.close();
+  return { ...got, posts, finished, pauses, notices, written, usage: broker.usage() };
+};
+
+/** A line that takes everything at once, and reads the frames when the reply ends. */
+const collector = () => {
+  const chunks = [];
+  let host;
+  let ended;
+  const line = {
+    interrupt: () => {},
+    put(sequence, state, bytes) {
+      if (state === CHUNK || state === LAST) chunks.push(bytes.slice());
+      if (state === CHUNK) queueMicrotask(() => host.ack({ type: "ack", epoch: 1, sequence }));
+      else if (state === LAST) ended({ frames: framesIn(Buffer.concat(chunks)) });
+      else ended({ error: JSON.parse(new TextDecoder().decode(bytes)) });
+      return true;
+    },
+  };
+  return { line, attach: (end) => void (host = end), ended: new Promise((resolve) => void (ended = resolve)) };
+};
+
+export const framesIn = (bytes) => {
+  const frames = [];
+  for (let at = 0; at < bytes.length;) {
+    const [index, status, metaBytes, textBytes] = [0, 4, 8, 12].map((offset) => bytes.readUInt32LE(at + offset));
+    const meta = JSON.parse(bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + metaBytes).toString());
+    at += FRAME_HEADER_BYTES + metaBytes + textBytes;
+    frames.push({ index, status, meta, text: bytes.subarray(at - textBytes, at).toString() });
+  }
+  return frames;
+};
+
+export const prompt = (content, model = null) => ({ model, messages: [{ role: "user", content }] });
+export const failure = ({ frames: [{ status, meta }] }) => {
+  assert.equal(status, FRAME_ERROR);
+  return meta;
+};

@@ -1,0 +1,124 @@
+// @ts-check
+/**
+ * Why a model call failed, in a person's words. In: a `Fault` of a result, known by its type, and the sentence that came
+ * with it. Out: a `Problem` with the one thing to do. Faults that pass by themselves were tried again before.
+ */
+
+/** @typedef {import("./types/run.js").Problem} Problem */
+/** @typedef {NonNullable<import("./types/run.js").RLMResult["fault"]>} Fault */
+/** @typedef {Omit<Problem, "cause">} Advice */
+
+const NOT_LOST = "Your question and context are still here.";
+
+/** @type {Advice} */
+const KEY = {
+  title: "The provider refused the server's key.",
+  action: "Set a key that is good, start the server again, then run again.",
+  remedy: "run",
+};
+/** @type {Advice} */
+const MODEL = {
+  title: "The server does not know this model.",
+  action: "Choose another model, or set up its provider and start the server again.",
+  remedy: "models",
+};
+/** @type {Advice} */
+const BUSY = {
+  title: "The provider asks to slow down.",
+  action: "Wait a while, then run again, or choose another model.",
+  remedy: "run",
+};
+/** @type {Advice} */
+const DOWN = {
+  title: "The provider is down.",
+  action: "Run again later, or choose a model of another provider.",
+  remedy: "models",
+};
+/** @type {Advice} */
+const LONG = {
+  title: "A prompt was too long.",
+  action: "Choose a model with a larger window, or ask a narrower question.",
+  remedy: "models",
+};
+/** @type {Advice} */
+const GONE = {
+  title: "The server does not answer.",
+  action: "Start it again with “pyodide-rlm serve”, then try once more.",
+  remedy: "run",
+};
+/** @type {Advice} */
+const BROKEN = {
+  title: "The server's reply could not be read.",
+  action: "Check what answers at the endpoint, then run again.",
+  remedy: "run",
+};
+
+/** @type {Readonly<Record<string, Advice>>} */
+const BY_TYPE = {
+  "upstream-key-refused": KEY,
+  "upstream-quota-spent": {
+    title: "The account at the provider has no credit left.",
+    action: "Add credit there, or choose a model of another provider.",
+    remedy: "models",
+  },
+  "upstream-rate-limited": BUSY,
+  "upstream-model-unknown": { ...MODEL, title: "The provider does not know this model." },
+  "unknown-model": MODEL,
+  "provider-not-configured": { ...MODEL, title: "The model's provider is not set up." },
+  "upstream-prompt-too-long": LONG,
+  "request-too-large": LONG,
+  "body-too-large": LONG,
+  "upstream-unreachable": DOWN,
+  "upstream-timeout": DOWN,
+  "upstream-failed": DOWN,
+  "upstream-cut-off": DOWN,
+  "upstream-malformed": { ...DOWN, title: "The provider's reply could not be read." },
+  "upstream-call-refused": {
+    title: "The provider refused the call.",
+    action: "Choose another model, or put the question differently.",
+    remedy: "models",
+  },
+  "token-required": {
+    title: "The server asks for its token.",
+    action: "Reload the page and type the token that the server was started with.",
+    remedy: "reload",
+  },
+  "budget-spent": {
+    title: "The server's budget is spent.",
+    action: "Raise the limit that it names where the server is started, then run again.",
+    remedy: "run",
+  },
+  "internal-error": {
+    title: "The server failed.",
+    action: "Run again; if it happens again, report it with the server's log.",
+    remedy: "run",
+  },
+  "server-unreachable": GONE,
+  "server-silent": GONE,
+  offline: { title: "This browser is offline.", action: "Connect it again, then run again.", remedy: "run" },
+  "reply-cut-off": BROKEN,
+  "reply-malformed": BROKEN,
+};
+
+/** For endpoints that tell no type. @type {Readonly<Record<number, Advice>>} */
+const BY_STATUS = { 401: KEY, 403: KEY, 402: BUSY, 404: MODEL, 413: LONG, 429: BUSY };
+
+/** @type {Advice} */
+const UNKNOWN = { title: "A model call failed.", action: "Do what it says, then run again.", remedy: "run" };
+
+/**
+ * @param {Fault | null} fault
+ * @param {string} detail
+ * @returns {Problem}
+ */
+export function explainFault(fault, detail) {
+  return { ...adviceFor(fault), cause: `${detail} ${NOT_LOST}` };
+}
+
+/** @param {Fault | null} fault */
+function adviceFor(fault) {
+  if (fault === null) return UNKNOWN;
+  const byType = Object.hasOwn(BY_TYPE, fault.type) ? BY_TYPE[fault.type] : undefined;
+  const status = fault.status ?? 0;
+  return byType ?? BY_STATUS[status] ?? (status >= 500 ? DOWN : UNKNOWN);
+}

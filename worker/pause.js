@@ -1,0 +1,34 @@
+// @ts-check
+// Pause: how the page's half waits.
+//
+// In: milliseconds, and what else ends the wait. Out: a promise that never rejects.
+
+const LONG_CHARS = 1 << 20;
+
+export const sleep = (/** @type {number} */ milliseconds) =>
+  new Promise((/** @type {(_: void) => void} */ done) => {
+    setTimeout(done, milliseconds);
+  });
+
+/** After work on a long text, let the page do what waits for it: each step of a request is a task of its own. */
+export const breath = (/** @type {number} */ chars) => (chars > LONG_CHARS ? sleep(0) : undefined);
+
+/**
+ * Wait, but no longer than until the browser is online again, or nobody waits any more.
+ * @param {number} milliseconds
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
+export const pauseFor = (milliseconds, signal) =>
+  new Promise((resolve) => {
+    const ended = new AbortController();
+    const timer = setTimeout(() => end(), milliseconds);
+    const end = () => {
+      clearTimeout(timer);
+      ended.abort();
+      resolve();
+    };
+    if (signal.aborted) return end();
+    signal.addEventListener("abort", end, { signal: ended.signal });
+    globalThis.addEventListener?.("online", end, { signal: ended.signal });
+  });

@@ -1,0 +1,49 @@
+// @ts-check
+// Written: a reply of the root model while it is being written, for whoever watches.
+//
+// In: its pieces, however many and small. Out: the same text in at most one piece every EVERY_MS, so that a page which
+// shows each of them keeps its pace.
+
+const EVERY_MS = 50;
+
+/**
+ * @param {(at: number, text: string) => void} tell takes a piece, and how many characters (UTF-16 units) precede it
+ */
+export const openWritten = (tell) => {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let at = 0;
+  let held = "";
+
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (held === "") return;
+    const text = held;
+    held = "";
+    tell(at, text);
+    at += text.length;
+  };
+  const tick = () => {
+    const isBusy = held !== "";
+    flush();
+    if (isBusy) timer = setTimeout(tick, EVERY_MS);
+  };
+  return {
+    /** The model wrote `text`. The first piece is told at once. */
+    add(/** @type {string} */ text) {
+      held += text;
+      if (timer !== undefined) return;
+      flush();
+      timer = setTimeout(tick, EVERY_MS);
+    },
+    /** It begins anew. */
+    restart() {
+      clearTimeout(timer);
+      timer = undefined;
+      [at, held] = [0, ""];
+    },
+    /** There is no more: tell what is held back. */
+    end: flush,
+  };
+};
