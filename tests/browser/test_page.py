@@ -182,36 +182,54 @@ def test_a_server_that_is_gone_is_explained_and_nothing_is_lost(page: Page) -> N
     expect(page.locator(".attachments")).to_contain_text("notes.txt")
 
 
-def test_a_server_that_goes_away_in_the_middle_is_explained_and_the_partial_answer_kept(page: Page) -> None:
+def test_a_run_waits_for_a_server_that_goes_away_and_can_be_stopped_meanwhile(page: Page) -> None:
     model = ScriptedModel(page, [code("answer['content'] = 'half of it'")], hold=[1])
     page.fill("#context-text", "text")
     ask(page)
     expect(page.locator(".iteration")).to_have_count(2, timeout=ENDED_MS)
     page.route("**/api/**", lambda route: route.abort("connectionrefused"))
     model.held.pop(0).abort("connectionreset")
+    expect(page.locator(".notices")).to_contain_text("the server cannot be reached")
+    expect(page.locator(".notices")).to_contain_text("The run waits")
+    page.keyboard.press("Escape")
     ended(page)
-    expect(page.locator("#run-problem")).to_contain_text("The server does not answer.")
     expect(page.locator("#answer")).to_contain_text("half of it")
 
 
-def test_a_refused_model_call_is_explained_in_the_servers_words(page: Page) -> None:
-    detail = "openai answered with status 429. Wait a minute, then run again."
-    problem = {"title": "The provider asks to slow down", "status": 429, "detail": detail, "retryable": True}
-    page.route("**/api/rlm", lambda route: route.fulfill(status=429, json=problem))
+CAUSES = {
+    "upstream-key-refused": (502, "The provider refused the server's key.", "Run again"),
+    "upstream-quota-spent": (502, "The account at the provider has no credit left.", "Choose a model"),
+    "upstream-rate-limited": (429, "The provider asks to slow down.", "Run again"),
+    "upstream-failed": (502, "The provider is down.", "Choose a model"),
+    "upstream-prompt-too-long": (502, "A prompt was too long.", "Choose a model"),
+    "unknown-model": (400, "The server does not know this model.", "Choose a model"),
+    "token-required": (401, "The server asks for its token.", "Reload the page"),
+    "": (401, "The provider refused the server's key.", "Run again"),
+}
+
+
+@pytest.mark.parametrize(("slug", "status", "title", "remedy"), [(slug, *row) for slug, row in CAUSES.items()])
+def test_each_cause_of_a_failed_call_has_its_own_words_and_one_thing_to_do(
+    page: Page, slug: str, status: int, title: str, remedy: str
+) -> None:
+    detail = "what the server said about it"
+    problem = {"type": f"/problems/{slug}", "status": status, "detail": detail, "retryable": False}
+    page.route("**/api/rlm", lambda route: route.fulfill(status=status, json=problem))
     page.fill("#context-text", "text")
     ask(page)
     ended(page)
-    expect(page.locator("#run-problem")).to_contain_text("A model call failed.")
+    expect(page.locator("#run-problem .problem-title")).to_have_text(title)
     expect(page.locator("#run-problem")).to_contain_text(detail)
+    expect(page.locator("#run-problem button")).to_have_text(remedy)
 
 
-def test_a_model_that_the_server_no_longer_offers_is_explained(page: Page) -> None:
+def test_a_model_that_the_server_does_not_offer_is_explained(page: Page) -> None:
     page.evaluate(
         """async () => { const { ask } = await import("/page/app.js");
           await ask({ question: "Who?", context: "text", options: { model: "openai:gone" } }); }"""
     )
-    expect(page.locator("#run-problem")).to_contain_text("The server does not know this model.")
-    expect(page.locator("#run-problem")).to_contain_text("openai:gone")
+    expect(page.locator("#run-problem")).to_contain_text("The model's provider is not set up.")
+    expect(page.locator("#run-problem")).to_contain_text("OPENAI_API_KEY")
     page.click("#run-problem button")
     expect(page.locator("#model")).to_be_focused()
 

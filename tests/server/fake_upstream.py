@@ -145,20 +145,26 @@ def fake_upstream() -> Iterator[FakeUpstream]:
     """Run one in a thread of its own."""
     fake = FakeUpstream()
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(fake.serve, "127.0.0.1", 0))
-    fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    listening = asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    server = asyncio.run_coroutine_threadsafe(listening, loop).result()
+    fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield fake
     finally:
+        asyncio.run_coroutine_threadsafe(_close(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        server.close()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+
+async def _close(server: asyncio.Server) -> None:
+    server.close()
+    exchanges = asyncio.all_tasks() - {asyncio.current_task()}
+    for exchange in exchanges:
+        exchange.cancel()
+    await asyncio.gather(*exchanges, return_exceptions=True)
 
 
 def json_turn(value: object, **more: object) -> Turn:
