@@ -31,13 +31,17 @@ const options: RLMOptions = {
   subTools: {},
   onIteration: (iteration: RLMIteration) => console.log(iteration.index + 1, iteration.response),
   onSubLLMCall: ({ prompt, model }) => console.log(prompt.length, model ?? "default"),
-  onEvent: (event) => console.log(event.type, event.path, event.type === "tool_called" ? event.name : ""),
+  onEvent: (event) => {
+    if (event.type === "reply_written") console.log(event.call, event.at, event.text.length);
+    else console.log(event.type, event.path, event.type === "tool_called" ? event.name : "");
+  },
 };
 
 const shown = (result: RLMResult): StoppedBy => {
   const costs: Array<number | null> = Object.values(result.usage).map(({ cost }) => cost);
   console.log(result.answer, result.totalTime, costs, result.trajectory());
   console.log(result.usageByPath["0.2"]?.["m"]?.cached_tokens);
+  console.log(result.fault?.type, result.fault?.status, result.fault?.retryable, result.fault?.upstream);
   return result.stoppedBy;
 };
 
