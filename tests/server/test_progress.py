@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlm_server.progress import Progress
+from rlm_server.progress import CLEARED, Progress
 
 OBSERVATION = {"stdout": "", "stdout_chars": 0, "value": None, "error": None, "seconds": 0.0}
 
@@ -52,6 +52,22 @@ def test_the_value_and_the_error_of_a_block_are_shown() -> None:
     assert shown({"type": "block_finished", "observation": observation}) == (
         "    42\n    Traceback\n    ZeroDivisionError\n"
     )
+
+
+WRITING = {"type": "reply_written", "path": [], "call": 0, "at": 1_200, "text": "x" * 34}
+
+
+def test_a_reply_being_written_is_one_line_that_grows_and_goes() -> None:
+    written: list[str] = []
+    progress = Progress(written.append, is_terminal=True)
+    for event in (WRITING, {**WRITING, "at": 1_234}, {"type": "notice", "text": "hm"}):
+        progress(event)
+    grown = [f"{CLEARED}  the root model has written {chars} characters" for chars in ("1,234", "1,268")]
+    assert written == [*grown, CLEARED, "  note: hm\n"]
+
+
+def test_a_reply_being_written_is_not_shown_where_lines_cannot_be_written_over() -> None:
+    assert shown(WRITING) == ""
 
 
 def test_events_that_say_nothing_to_a_reader_are_passed_over() -> None:
