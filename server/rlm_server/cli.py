@@ -31,6 +31,7 @@ LOOPBACK = "127.0.0.1"
 PORT = click.IntRange(0, 65535)
 ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 CONTEXT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+CONTEXT_PATH = click.Path(exists=True, readable=True, path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,7 +61,7 @@ def serve(host: str | None, port: int | None) -> None:
 
 @main.command()
 @click.argument("question")
-@click.option("--context", "files", multiple=True, type=CONTEXT_FILE, help="A file to ask about; may be repeated.")
+@click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="A file or folder; may be repeated.")
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--max-iterations", type=click.IntRange(min=1), default=20, show_default=True)
@@ -92,7 +93,7 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--resume", type=CONTEXT_FILE, help="Go on with the run whose log this is, over the same context.")
 def run(
     question: str,
-    files: tuple[Path, ...],
+    paths: tuple[Path, ...],
     model: str | None,
     sub_model: str | None,
     max_iterations: int,
@@ -117,7 +118,7 @@ def run(
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     with _reported(), _serving(0) as url, _log(trajectory) as log:
-        result = asyncio.run(_ask(url, question, files, chosen, log))
+        result = asyncio.run(_ask(url, question, paths, chosen, log))
     if trajectory is not None:
         trajectory.write_text(result.trajectory, encoding="utf-8")
     click.echo(json.dumps(_summary(result), ensure_ascii=False) if as_json else result.answer)
@@ -218,7 +219,7 @@ def _log(path: Path | None) -> Iterator[EventSink]:
 async def _ask(
     url: str,
     question: str,
-    files: tuple[Path, ...],
+    paths: tuple[Path, ...],
     options: Mapping[str, Any],
     log: EventSink = lambda event: None,
 ) -> HeadlessResult:
@@ -235,7 +236,7 @@ async def _ask(
             log(event)
             show(event)
 
-        return await rlm.run(question, context=files or None, on_event=on_event)
+        return await rlm.run(question, context=paths or None, on_event=on_event)
 
 
 def _say_where(url: str) -> None:

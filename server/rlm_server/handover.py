@@ -1,7 +1,8 @@
 """Handover: what a caller in Python gives to a run in the browser.
 
 In: a context of any kind, and tools. Out: files for the page, with how it is to read them; and the functions that the
-page may call back. The context goes through a file, so that its size does not matter.
+page may call back. The context goes through a file, so that its size does not matter. Of a folder all files are given,
+at any depth, as the page takes them from a drop.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,14 +21,21 @@ from typing import Any, Literal
 from rlm_core import ConfigError
 
 Kind = Literal["files", "text", "json", "bytes", "none"]
+MAX_FILES = 10_000
+"""Files of one folder; the page takes as many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """Files, and what the page makes of them: `files` stay files; of the others there is one, with the value in it."""
+    """Files, and what the page makes of them: `files` stay files; of the others there is one, with the value in it.
+
+    Attributes:
+        names: what each of `paths` is called in the REPL: of a file in a folder, the way to it from the folder on.
+    """
 
     kind: Kind
     paths: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -34,20 +43,20 @@ def handed(context: object) -> Iterator[Handed]:
     """`context` as files, for as long as the `with` block lasts.
 
     Args:
-        context: a `Path`, several, text, bytes or any JSON value; `None` for none.
+        context: a `Path` of a file or a folder, several, text, bytes or any JSON value; `None` for none.
 
     Raises:
-        ConfigError: it is none of these.
+        ConfigError: it is none of these, or a folder is empty, or holds more than `MAX_FILES` files.
     """
-    paths = _paths(context)
-    if context is None or paths:
-        yield Handed("files" if paths else "none", paths)
+    files = [file for path in _paths(context) for file in _files(path)]
+    if context is None or files:
+        yield Handed("files" if files else "none", tuple(path for _, path in files), tuple(name for name, _ in files))
         return
     kind, data = _encoded(context)
     with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
         path = Path(folder, "context")
         path.write_bytes(data)
-        yield Handed(kind, (path,))
+        yield Handed(kind, (path,), (path.name,))
 
 
 def _paths(context: object) -> tuple[Path, ...]:
@@ -56,6 +65,29 @@ def _paths(context: object) -> tuple[Path, ...]:
     if isinstance(context, Sequence) and context and all(isinstance(item, Path) for item in context):
         return tuple(context)
     return ()
+
+
+def _files(path: Path) -> Iterator[tuple[str, Path]]:
+    """Name and path of a file, or of each in a folder; what begins with a dot is left out there."""
+    if not path.is_dir():
+        yield path.name, path
+        return
+    top = path.resolve()
+    count = 0
+    for folder, below, names in os.walk(top):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            file = Path(folder, name)
+            if not file.is_file():
+                continue
+            count += 1
+            if count > MAX_FILES:
+                message = f"the folder {path} holds more than {MAX_FILES:,} files. Give a part of it, or a zip archive."
+                raise ConfigError(message)
+            yield file.relative_to(top.parent).as_posix(), file
+    if count == 0:
+        message = f"no file is in the folder {path} (names that begin with a dot do not count). Give another."
+        raise ConfigError(message)
 
 
 def _encoded(context: object) -> tuple[Kind, bytes]:

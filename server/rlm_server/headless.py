@@ -25,9 +25,10 @@ EventSink = Callable[[dict[str, Any]], None]
 
 # The page's side of a run. It lives in the page for the length of one call; a file input hands over files of any size.
 ASK = """
-async ([input, kind, question, options]) => {
+async ([input, kind, names, question, options]) => {
   const { ask } = await import("/page/app.js");
-  const files = [...input.files];
+  const named = (file, index) => (file.name === names[index] ? file : new File([file], names[index]));
+  const files = [...input.files].map(named);
   const readers = {
     none: () => undefined,
     files: () => files,
@@ -103,7 +104,8 @@ class HeadlessRun:
 
         Args:
             question: what is asked.
-            context: a path or paths, of any size: the browser reads them, never this process; or text, bytes, JSON.
+            context: a path or paths of files and folders, of any size: the browser reads them, never this process; or
+                text, bytes, JSON.
             tools: name -> a JSON value, a function, or `{"tool": either, "description": text}`.
             options: constructor options of the page's `RLM` (`{"model": ..., "maxIterations": ...}`).
             on_event: called with each event in its JSON form.
@@ -115,7 +117,8 @@ class HeadlessRun:
         self._on_event, self._tools = on_event, Tools(tools or {})
         chosen = dict(options or {}) | ({"tools": self._tools.told} if tools else {})
         with handed(context) as files:
-            outcome = await self._page.evaluate(ASK, [await self._file_input(files), files.kind, question, chosen])
+            given = [await self._file_input(files), files.kind, files.names, question, chosen]
+            outcome = await self._page.evaluate(ASK, given)
         if "error" in outcome:
             kind = ConfigError if outcome["error"]["name"] == "ConfigError" else RLMError
             raise kind(outcome["error"]["message"])

@@ -59,6 +59,15 @@ def test_a_context_arrives_as_what_it_is(served: str, context: object, shown: st
     assert (result.answer, result.stopped_by, result.iterations) == (shown, "final_answer", 1)
 
 
+def test_a_folder_arrives_under_its_paths(served: str, tmp_path: Path) -> None:
+    (tmp_path / "papers" / "old").mkdir(parents=True)
+    (tmp_path / "papers" / "old" / "a.txt").write_text("A")
+    (tmp_path / "papers" / "b.bin").write_bytes(b"\xff")
+    block = code("FINAL([context['papers/old/a.txt'], context['papers/b.bin'].read_bytes()])")
+    result = driven(served, lambda rlm: rlm.run("What?", context=tmp_path / "papers"), block)
+    assert result.answer == "['A', b'\\xff']"
+
+
 def test_files_are_contexts(served: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("A")
     (tmp_path / "b.txt").write_text("B")

@@ -36,8 +36,8 @@ def test_wrong_usage_is_status_2_and_named(arguments: tuple[str, ...], said: str
     assert said in result.output
 
 
-def test_a_folder_as_context_is_refused_by_name(tmp_path: Path) -> None:
-    result = invoke("run", "q", "--context", str(tmp_path))
+def test_a_log_that_is_a_folder_is_refused_by_name(tmp_path: Path) -> None:
+    result = invoke("run", "q", "--resume", str(tmp_path))
     assert result.exit_code == 2
     assert "is a directory" in result.output
 
