@@ -67,9 +67,12 @@ def check_node() -> str:
 
 
 def check_assets() -> str:
-    manifest = json.loads((find_assets().assets / "manifest.json").read_text(encoding="utf-8"))
+    folder = find_assets().assets
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     size = sum(entry["bytes"] for entry in manifest["files"].values())
-    return f"Pyodide {manifest['pyodide']}, {len(manifest['files'])} files, {size / 1e6:.1f} MB"
+    lock = json.loads((folder / manifest["files"]["pyodide-lock.json"]["path"]).read_text(encoding="utf-8"))
+    packages = ", ".join(f"{package['name']} {package['version']}" for package in lock["packages"].values())
+    return f"Pyodide {manifest['pyodide']} with {packages}; {len(manifest['files'])} files, {size / 1e6:.1f} MB"
 
 
 def check_providers() -> str:

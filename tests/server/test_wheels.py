@@ -63,6 +63,14 @@ def test_all_that_a_wheel_needs_is_pinned(name: str) -> None:
     assert told["Version"] == PINNED[name]["version"]
 
 
+def test_the_licence_of_all_that_is_handed_out_is_told() -> None:
+    told = (ROOT / "THIRD_PARTY.md").read_text()
+    packages = json.loads((ROOT / "package.json").read_text())["dependencies"]
+    versions = [*packages.values(), *(package["version"] for package in PINNED.values())]
+    assert [version for version in versions if f"| {version} |" not in told] == []
+    assert [name for name in PINNED if f"[{name}]" not in told] == []
+
+
 def test_what_the_prompt_names_is_pinned() -> None:
     assert set(PACKAGES) <= {name for package in PINNED.values() for name in package["imports"]}
 
