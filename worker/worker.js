@@ -165,7 +165,7 @@ const installCore = ({ FS, runPython }, { core, wheels }) => {
  * @param {Boot} message
  */
 const sendSnapshot = (pyodide, { port, epoch }) => {
-  pyodide.runPython("import boot, bridge");
+  pyodide.runPython("import boot, bridge; bridge.documents.packages()"); // looked for once: each worker remembers it
   const data = pyodide.makeMemorySnapshot().buffer;
   /** @type {import("./protocol.js").Snapshot} */
   const message = { type: "snapshot", epoch, data };
