@@ -24,7 +24,7 @@ class Job:
         question: what is asked; not empty.
         context: the data, any value; `None` makes the question itself the context.
         model: root model, `None` for the provider's default.
-        sub_model: model of sub-calls, `None` for the provider's default.
+        sub_model: model of sub-calls, `None` for the same as `model`.
         limits: what the run may use.
         system_prompt: replaces the built-in instructions; what the REPL offers is told in any case.
         tools: JSON values and functions that model code finds under their names.

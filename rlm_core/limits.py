@@ -184,7 +184,7 @@ class Budget:
     def _check_spent(self, limit: str, what: str, used: float) -> None:
         allowed = getattr(self.limits, limit)
         if allowed is not None and used >= allowed:
-            raise self._root._ended(_reached(limit, what, used, allowed))
+            raise self._root._ended(_reached(limit, what, round(used, 9), allowed))
 
     def _ended(self, reached: LimitReached) -> LimitReached:
         """Remember, for the other runs of the tree, what ended it."""

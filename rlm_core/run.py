@@ -74,7 +74,7 @@ def run(
         question: what is asked.
         context: the data; never sent to the root model, which is only told its type, size and first lines.
         provider: answers the model calls, for example `testing.ScriptedProvider`.
-        model: root model; `sub_model`: model of sub-calls; `None` is the provider's default.
+        model: root model, `None` for the provider's default; `sub_model`: model of sub-calls, `None` for the same.
         limits: what the run may use; `Limits()` unless given.
         system_prompt: replaces the built-in instructions.
         tools: JSON values and functions that model code finds under their names.
@@ -195,7 +195,7 @@ class _Loop:
         self.context = self.repl.namespace["context"]
         self.subcalls = SubCalls(
             provider,
-            model=job.sub_model,
+            model=job.sub_model or job.model,
             budget=self.budget,
             check_running=self.repl.check_running,
             start_children=start_children if job.may_have_children else None,

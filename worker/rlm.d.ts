@@ -57,6 +57,7 @@ export interface RLMOptions {
   containment?: "full" | "network" | "weak";
   /** `provider:name`; default: the server's. */
   model?: string | null;
+  /** Model of sub-calls. Default: the same as `model`. */
   subModel?: string | null;
   /** Default 20. */
   maxIterations?: number | null;

@@ -39,7 +39,8 @@ export const openTree = (/** @type {Limits} */ limits) => {
     for (const { limit, option, what, key } of SPENT) {
       const allowed = limits[limit];
       if (typeof allowed !== "number" || spent[key] < allowed) continue;
-      throw end(limit, `${what} limit reached: ${spent[key]} of ${allowed} used. ${advice(option)}`);
+      const used = key === "cost" ? Number(spent.cost.toPrecision(6)) : spent[key];
+      throw end(limit, `${what} limit reached: ${used} of ${allowed} used. ${advice(option)}`);
     }
   };
 

@@ -93,6 +93,11 @@ def test_models_are_asked_as_told() -> None:
     assert [(call.kind, call.model) for call in provider.calls] == [("root", "big"), ("sub", "small"), ("root", "big")]
 
 
+def test_without_a_sub_model_sub_calls_go_to_the_root_model_and_not_to_the_servers_default() -> None:
+    _, provider, _ = ran([block("llm_query('a')\nllm_query('b', model='named')"), "FINAL(x)"], model="big")
+    assert [call.model for call in provider.calls] == ["big", "big", "named", "big"]
+
+
 def test_usage_is_counted_for_root_and_sub_calls() -> None:
     result, _, _ = ran([block("llm_batch(['a', 'b'])"), "FINAL(x)"], model="big", sub_model="small")
     assert result.usage["small"] == ModelUsage(2, 2, 2)
