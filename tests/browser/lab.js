@@ -75,7 +75,7 @@
     };
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
-      if (Array.isArray(question)) return await converseWith(rlm.session(), question, told);
+      if (Array.isArray(question)) return await converseWith(rlm.session(), question, { told, onChild });
       const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal, onChild });
       return { ...told, children: Object.keys(children), ...result, trajectory: result.trajectory(), stopMs: performance.now() - stopped };
     } catch (error) {
@@ -86,10 +86,10 @@
   };
 
   /** A session: `questions` are {question, context}; what comes back is one result for each. */
-  const converseWith = async (session, questions, told) => {
+  const converseWith = async (session, questions, { told, onChild }) => {
     const results = [];
     for (const { question, context } of questions) {
-      const asked = session.run(question, { context: await contextOf(context) });
+      const asked = session.run(question, { context: await contextOf(context), onChild });
       results.push(await asked.catch(({ name, message }) => ({ error: { name, message } })));
     }
     session.close();

@@ -57,6 +57,17 @@ def test_a_child_is_given_a_context_of_100_megabytes(shared_page: Page) -> None:
     assert result["answer"] == f"({size - 10}, '{'é' * 10}x', 'x')"
 
 
+def test_a_child_of_a_session_is_stopped_and_the_session_goes_on(shared_page: Page) -> None:
+    replies: Any = {
+        "first": [code("rlm_query('a')"), code("FINAL('went on')")],
+        "a": [],
+        "second": [code("FINAL('2')")],
+    }
+    questions = [{"question": "first"}, {"question": "second"}]
+    told = run(shared_page, replies, question=questions, stopChildren={"0": ""}, options={"maxDepth": 2})
+    assert [result["answer"] for result in told["results"]] == ["went on", "2"]
+
+
 WIDTH = 5
 SUB_CALLS = WIDTH + WIDTH * WIDTH + WIDTH * WIDTH
 
