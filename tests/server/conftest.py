@@ -105,6 +105,17 @@ def client(server: str) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
+def patient(upstream: FakeUpstream, assets: Assets) -> Iterator[httpx2.Client]:
+    """The same client of a server that gives up on nothing while a busy machine does much at once."""
+    settings = settings_for(upstream, connect_seconds=60, first_byte_seconds=60, total_seconds=120)
+    with (
+        serving(create_app(settings, assets=assets)) as url,
+        httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=120) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
 def no_assets(tmp_path: Path) -> Assets:
     """Folders with nothing in them."""
     return Assets(tmp_path, tmp_path, tmp_path, tmp_path)

@@ -121,11 +121,11 @@ def test_items_of_a_batch_come_as_they_finish(client: httpx2.Client, upstream: F
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_batch_of_1000_is_answered_by_at_most_64_at_a_time(
-    client: httpx2.Client, upstream: FakeUpstream, stream: bool
+    patient: httpx2.Client, upstream: FakeUpstream, stream: bool
 ) -> None:
     upstream.answer = echo
     prompts = [f"prompt {number}" for number in range(1000)]
-    response = ask(client, type="batch", prompts=prompts, stream=stream)
+    response = ask(patient, type="batch", prompts=prompts, stream=stream)
     if stream:
         items = sorted(lines_of(response)[:-1], key=lambda item: int(str(item["index"])))
         texts = [item["text"] for item in items]
