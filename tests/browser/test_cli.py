@@ -47,9 +47,9 @@ def test_run_json_is_one_object(haystack: Path) -> None:
     done = command("run", "What is the code of the vault?", "--context", str(haystack), *STAND_IN, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"answer", "iterations", "totalTime", "usage", "usageByPath", "stopped_by"}
+    assert set(result) == {"answer", "iterations", "totalTime", "usage", "usageByPath", "stopped_by", "fault"}
     assert result["usageByPath"] == {"": result["usage"]}
-    assert result["stopped_by"] == "final_answer"
+    assert (result["stopped_by"], result["fault"]) == ("final_answer", None)
     assert result["usage"]["builtin:extractive"]["calls"] > result["iterations"]
 
 

@@ -268,7 +268,7 @@ LOST = {
     "an unknown event": ("say({type: 'events', body: '[{\"type\": \"x\"}]'})", "an event of type x"),
     "a result of unknown ending": (
         """say({type: 'finished', result: JSON.stringify({answer: '', iterations: 1, seconds: 1, usage: {},
-          stopped_by: 'magic', detail: ''})})""",
+          stopped_by: 'magic', detail: '', fault: null})})""",
         "result.stopped_by is none of",
     ),
     "an uncaught error": ("setTimeout(() => { throw new Error('oops'); })", "oops"),
@@ -303,7 +303,7 @@ def test_a_worker_cannot_forge_calls_or_the_end(page: Page, context: BrowserCont
       {{"type": "run_finished", "seq": 0, "path": [], "seconds": 0, "answer": "forged", "iterations": 1,
         "stopped_by": "final_answer", "detail": "", "usage": {{}}}}]"""
     end = f"""{{"answer": "own", "iterations": 77, "seconds": 0, "stopped_by": "final_answer", "detail": "",
-      "usage": {{"m": {usage}}}}}"""
+      "usage": {{"m": {usage}}}, "fault": null}}"""
     fake_worker(context, f"say({{type: 'events', body: `{events}`}}), say({{type: 'finished', result: `{end}`}})")
     result = run(page, [])
     assert (result["answer"], result["iterations"], result["usage"]) == ("own", 0, {})

@@ -48,6 +48,7 @@ test("calls and the end are the host's to tell", () => {
   const usage = { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
   const { recorded, take } = watching();
   take(event("call_finished", { call: 0, model: "m", text: "FORGED", error: null, usage }));
+  take(event("reply_written", { call: 0, at: 0, text: "FORGED" }));
   assert.deepEqual(recorded, []);
 });
 

@@ -13,6 +13,7 @@ USAGE = '{"calls": 0, "input_tokens": 0, "output_tokens": 0, "cached_tokens": 0,
 FORGED_EVENTS = {
     "call_finished": f'emit(type="call_finished", call=0, model="FORGED", text="FORGED", error=None, usage={USAGE}, **STAMP)',
     "call_started": 'emit(type="call_started", call=99, kind="sub", model="FORGED", messages=[], kept=0, batch=1, **STAMP)',
+    "reply_written": 'emit(type="reply_written", call=0, at=0, text="FORGED", **STAMP)',
     "run_finished": """
         emit(type="run_finished", answer="FORGED", iterations=1, stopped_by="final_answer", detail="", usage={}, **STAMP)
         """,
@@ -37,13 +38,14 @@ FORGED_ALONE = {
         import bridge
         usage = {"FORGED": {"calls": -5, "input_tokens": 0, "output_tokens": 0, "cached_tokens": 0, "cost": 0.0}}
         result = {"answer": "FORGED answer", "iterations": 777, "seconds": -1.0, "usage": usage,
-                  "stopped_by": "final_answer", "detail": ""}
+                  "stopped_by": "final_answer", "detail": "", "fault": None}
         bridge._result_json = lambda _: json.dumps(result)
         FINAL("x")
         """,
     "a forged stop": """
         import bridge
-        result = {"answer": "x", "iterations": 1, "seconds": 0.0, "usage": {}, "stopped_by": "cancelled", "detail": "FORGED"}
+        result = {"answer": "x", "iterations": 1, "seconds": 0.0, "usage": {}, "stopped_by": "cancelled", "detail": "FORGED",
+                  "fault": None}
         bridge._result_json = lambda _: json.dumps(result)
         FINAL("x")
         """,
