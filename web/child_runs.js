@@ -69,7 +69,8 @@ function Card({ child, state }) {
 function StopButton({ child, state }) {
   const { stop, stopping, path } = child;
   if (stop === null || (state !== "running" && state !== "waiting")) return null;
-  const press = () => {
+  const press = (/** @type {Event} */ event) => {
+    focusCard(/** @type {Element} */ (event.currentTarget)); // the button goes away with the run
     child.stopping = true;
     stop();
     changed();
@@ -77,6 +78,12 @@ function StopButton({ child, state }) {
   return html`<p class="child-actions"><button type="button" class="small stop" aria-disabled=${String(stopping)}
     aria-label="Stop child run ${path.join(".")}" onClick=${press}>${stopping ? "Stopping …" : "Stop this one"}</button>
     <span class="muted">The run above it goes on without its answer.</span></p>`;
+}
+
+/** @param {Element} within */
+function focusCard(within) {
+  const head = within.closest(".child-run")?.querySelector(".call-head");
+  if (head instanceof HTMLElement) head.focus();
 }
 
 /** @param {ChildView} child @param {CallState} state */

@@ -7,7 +7,7 @@
  * things shows the state that needs most attention.
  */
 
-import { html, useState } from "/vendor/preact.mjs";
+import { html, useLayoutEffect, useRef, useState } from "/vendor/preact.mjs";
 import { count, plural } from "./format.js";
 
 /** @typedef {import("./types/run.js").CallState} CallState */
@@ -33,14 +33,18 @@ export function Folded({ noun, states, isLive, class: className, list }) {
 }
 
 /**
- * The first of `items`, and a button for more.
+ * The first of `items`, and a button for more, which takes the focus to the first of them.
  *
  * @template T
  * @param {{items: readonly T[], row: (item: T, at: number) => unknown}} props
  */
 export function Paged({ items, row }) {
   const [shown, setShown] = useState(PAGE);
-  return html`<ul>${items.slice(0, shown).map(row)}</ul>
+  const list = useRef(/** @type {HTMLUListElement | null} */ (null));
+  useLayoutEffect(() => {
+    if (shown > PAGE) list.current?.children[shown - PAGE]?.querySelector("button")?.focus();
+  }, [shown]);
+  return html`<ul ref=${list}>${items.slice(0, shown).map(row)}</ul>
     ${items.length > shown &&
     html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
       Show ${Math.min(PAGE, items.length - shown)} more of ${count(items.length)}</button>`}`;
