@@ -36,9 +36,18 @@ def _watchers() -> Iterator[Callable[[], object]]:
     if monitoring is not None:
         for tool in range(_MONITORING_TOOLS):
             if monitoring.get_tool(tool) is None:
+                yield from _silence(monitoring, tool)
                 yield partial(monitoring.free_tool_id, tool)
     yield partial(sys.settrace, sys.gettrace())
     yield partial(sys.setprofile, sys.getprofile())
+
+
+def _silence(monitoring: Any, tool: int) -> Iterator[Callable[[], object]]:
+    """Takes away the tool's callbacks: before Python 3.14 they are called even when its number was given up."""
+    if sys.version_info < (3, 14):
+        for event in vars(monitoring.events).values():
+            if event > 0:
+                yield partial(monitoring.register_callback, tool, event, None)
 
 
 def _names() -> Iterator[Callable[[], object]]:
