@@ -33,10 +33,11 @@ from rlm_core import (
     documents,
     protocol,
 )
+from rlm_core.contexts import fingerprint
 from rlm_core.errors import BlockTimedOut
 from rlm_core.events import BlockFinished, BlockStarted, Output, RunFinished
 from rlm_core.trajectory import to_json
-from rlm_core.types import Child, Observation, PastBlock
+from rlm_core.types import Child, Json, Observation, PastBlock
 
 CONTEXT_FOLDER = Path("/context")
 MAX_TEXT_FILES = 2_000
@@ -80,7 +81,8 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
     try:
         fields = json.loads(job)
         line.interruptible(False)
-        wanted = _job(fields, _context(contexts, fields.get("session")), host)
+        context = _context(contexts, fields.get("session"))
+        wanted = replace(_job(fields, context, host), contexts=_fingerprints(contexts, context))
         host.block_seconds = wanted.limits.max_block_seconds or 0.0
         session = None if fields.get("session") is None or wanted.path else _SESSION
         start = host.start_children
@@ -359,6 +361,14 @@ def _context(contexts: Sequence[tuple[str, str, Bytes | None]], session: int | N
         is_file = kind == "file"
         return _file(_folder(session) / name, protocol.MAX_TEXT_FILE_BYTES)[0] if is_file else _decode(kind, data)
     return _files([name for name, _, _ in parts], _folder(session))
+
+
+def _fingerprints(contexts: Sequence[tuple[str, str, Bytes | None]], context: Any) -> tuple[Mapping[str, Json], ...]:
+    """One for each value by its own name, so that the one that changed can be named; none where there is no context."""
+    names = [name for name, kind, _ in contexts if kind != "mounted"]
+    if len(names) == 1:
+        return (fingerprint(context, name=names[0]),)
+    return tuple(fingerprint(context[name], name=name) for name in names)
 
 
 def _decode(kind: str, data: Bytes | None) -> object:
