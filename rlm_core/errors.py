@@ -7,6 +7,7 @@
       RunCancelled                the user pressed stop
       ChannelError                worker and host lost touch
       ProtocolError               malformed message: our bug
+      ReplayError                 a run made from a log does not go as the recorded one did
     SubCallError(RLMError)        raised INSIDE model code when a sub-call fails, so that the model can catch it
     ToolError(RLMError)           raised INSIDE model code when a tool that it called fails
     StopRun(BaseException)        private: ends the model's block (final answer, spent limit); caught only by the REPL
@@ -81,6 +82,10 @@ class ChannelError(RLMError):
 
 class ProtocolError(RLMError):
     """A message between worker and host is malformed: a fault of ours."""
+
+
+class ReplayError(RLMError):
+    """A run that is made from a log does not go as the recorded one did: something else is asked, or is given."""
 
 
 class SubCallError(RLMError):

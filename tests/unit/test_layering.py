@@ -22,7 +22,7 @@ LAYERS = [
     {"parse", "prompts", "observe", "repl"},
     {"compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
     {"run"},
-    {"testing", "__init__"},
+    {"cassette", "testing", "__init__"},
 ]
 """From the ground up: a module imports from layers below its own only."""
 

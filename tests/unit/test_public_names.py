@@ -27,6 +27,7 @@ PUBLIC = [
     "ProviderError",
     "RLMError",
     "Recorder",
+    "ReplayError",
     "Reply",
     "RunCancelled",
     "RunResult",

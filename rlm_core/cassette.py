@@ -1,0 +1,131 @@
+"""Cassette: a provider that answers from a recorded run, for tests and demos without a model.
+
+In: a trajectory, as `pyodide-rlm run --record FILE` or a `trajectory.Recorder` writes it. Out: each recorded reply, or
+failure, to whoever asks for the same: same kind, same model, same messages. Anything else is an error, never a call.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from .errors import ProviderError, ReplayError
+from .events import CallFinished, CallStarted, Event, RunStarted
+from .trajectory import read
+from .types import Message, ModelCall, Reply
+
+_SHOWN_CHARS = 60
+_BEFORE_CHARS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A call of the recorded run, and what came of it."""
+
+    call: ModelCall
+    outcome: Reply | ProviderError
+
+
+class Cassette:
+    """Answers calls from a log; what was asked twice is answered twice, in the recorded order.
+
+    Args:
+        source: path of the log, or its lines.
+
+    Attributes:
+        question: of the recorded run.
+        model: its root model, and `sub_model` the model of its sub-calls; `None` where it was the default.
+        unused: recorded calls that nobody has asked for again, in their order.
+
+    Raises:
+        ProtocolError: a line is no event; the message gives its number.
+        ReplayError: the log does not begin with a run's start; from `complete`, a call was not recorded, or as often.
+
+    >>> from .run import run
+    >>> from .testing import ScriptedProvider
+    >>> from .trajectory import Recorder
+    >>> lines = []
+    >>> first = run("6 * 7?", provider=ScriptedProvider(["```repl\\nFINAL(6 * 7)\\n```"]), emit=Recorder(lines.append))
+    >>> cassette = Cassette(lines)
+    >>> run(cassette.question, provider=cassette).answer, cassette.unused
+    ('42', ())
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | Iterable[str]) -> None:
+        events = read(source).events
+        if not events or not isinstance(events[0], RunStarted):
+            raise ReplayError("the log does not begin with run_started: it is no whole run.")
+        self.question = events[0].question
+        self.model = events[0].model
+        self.sub_model = events[0].sub_model
+        self._calls = list(_recorded(events))
+        self._left: dict[ModelCall, deque[RecordedCall]] = {}
+        for recorded in self._calls:
+            self._left.setdefault(recorded.call, deque()).append(recorded)
+
+    @property
+    def unused(self) -> tuple[RecordedCall, ...]:
+        """Recorded calls that nobody has asked for again."""
+        left = {id(recorded) for alike in self._left.values() for recorded in alike}
+        return tuple(recorded for recorded in self._calls if id(recorded) in left)
+
+    def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
+        """Answer from the log."""
+        return [self._outcome(call) for call in calls]
+
+    def _outcome(self, call: ModelCall) -> Reply | ProviderError:
+        alike = self._left.get(call)
+        if not alike:
+            raise ReplayError(self._unknown(call))
+        return alike.popleft().outcome
+
+    def _unknown(self, call: ModelCall) -> str:
+        what = f"this {call.kind} call was not recorded"
+        nearest = next((one.call for one in self.unused if one.call.kind == call.kind), None)
+        if nearest is None:
+            count = sum(one.call.kind == call.kind for one in self._calls)
+            return f"{what}: all {count} recorded {call.kind} calls were asked already. Record the run again."
+        place = next(place for place, one in enumerate(self._calls) if one.call is nearest)
+        return (
+            f"{what}; next was call {place}, and {_difference(nearest, call)}. Record the run again if that is meant."
+        )
+
+
+def _recorded(events: Iterable[Event]) -> Iterator[RecordedCall]:
+    """The calls that were answered, in the order in which they were asked."""
+    asked: dict[int, ModelCall] = {}
+    conversations: dict[tuple[int, ...], tuple[Message, ...]] = {}
+    answered: dict[int, RecordedCall] = {}
+    for event in events:
+        if isinstance(event, CallStarted):
+            messages = (*conversations.get(event.path, ())[: event.kept], *event.messages)
+            if event.kind == "root":
+                conversations[event.path] = messages
+            asked[event.call] = ModelCall(messages, event.model, event.kind)
+        elif isinstance(event, CallFinished) and event.call in asked:
+            answered[event.call] = RecordedCall(asked[event.call], _outcome_of(event))
+    return (answered[number] for number in asked if number in answered)
+
+
+def _outcome_of(event: CallFinished) -> Reply | ProviderError:
+    if event.text is None:
+        return ProviderError(event.error or "the recorded call failed.", upstream=event.model or None)
+    return Reply(event.text, event.model, event.usage)
+
+
+def _difference(recorded: ModelCall, now: ModelCall) -> str:
+    """How `now` differs from the call that was recorded in its place."""
+    if recorded.model != now.model:
+        return f"its model differs: recorded {recorded.model or 'the default'}, asked {now.model or 'the default'}"
+    if len(recorded.messages) != len(now.messages):
+        return f"its messages differ: recorded {len(recorded.messages)}, asked {len(now.messages)}"
+    pairs = enumerate(zip(recorded.messages, now.messages, strict=True), start=1)
+    number, old, new = next((number, old, new) for number, (old, new) in pairs if old != new)
+    texts = old.content, new.content
+    at = next((at for at, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), min(map(len, texts)))
+    begin = max(0, at - _BEFORE_CHARS)
+    recorded_part, asked_part = (repr(text[begin : begin + _SHOWN_CHARS]) for text in texts)
+    where = f"message {number} of {len(now.messages)} ({new.role})"
+    return f"its {where} differs from character {at + 1} on: recorded {recorded_part}, asked {asked_part}"

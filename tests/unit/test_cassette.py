@@ -1,0 +1,126 @@
+"""Cassettes: what a recorded run answers, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rlm_core import Limits, ProtocolError, ProviderError, Recorder, ReplayError, run
+from rlm_core.cassette import Cassette
+from rlm_core.provider import Provider
+from rlm_core.testing import ScriptedProvider
+from rlm_core.types import RunResult
+
+FENCE = "```"
+
+
+def code(text: str) -> str:
+    return f"{FENCE}repl\n{text}\n{FENCE}"
+
+
+REPLIES = [
+    code("x = llm_query('one'); print(x)"),
+    code("print(llm_batch(['two', 'three', 'two']))"),
+    code("FINAL(context[:3] + x)"),
+]
+CONTEXT = "abcdef"
+
+
+def record(replies: list[str], provider: Provider | None = None, **arguments: object) -> tuple[list[str], RunResult]:
+    lines: list[str] = []
+    asked = provider or ScriptedProvider(replies, sub=lambda prompt: f"sub:{prompt}")
+    result = run("What?", CONTEXT, provider=asked, emit=Recorder(lines.append), **arguments)  # type: ignore[arg-type]
+    return lines, result
+
+
+def facts(lines: list[str]) -> list[str]:
+    """The log without the times."""
+    return [re.sub(r'"seconds": [^,}]+', "", line) for line in lines]
+
+
+def test_the_same_question_is_answered_from_the_log() -> None:
+    lines, first = record(REPLIES)
+    cassette = Cassette(lines)
+    again, second = record([], cassette)
+    assert (second.answer, second.stopped_by) == (first.answer, first.stopped_by) == ("abcsub:one", "final_answer")
+    assert second.usage == first.usage
+    assert facts(again) == facts(lines)
+    assert cassette.unused == ()
+
+
+def test_a_log_says_what_was_asked_of_whom(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text("".join(record(REPLIES, model="m", sub_model="s")[0]), encoding="utf-8")
+    cassette = Cassette(path)
+    assert (cassette.question, cassette.model, cassette.sub_model) == ("What?", "m", "s")
+    assert [one.call.kind for one in cassette.unused] == ["root", "sub", "root", "sub", "sub", "sub", "root"]
+
+
+def test_child_runs_are_answered_too() -> None:
+    replies = [code("print(rlm_query('child?', 'data'))"), code("FINAL('child says ' + context)"), code("FINAL('end')")]
+    lines, first = record(replies, limits=Limits(max_depth=2))
+    again, second = record([], Cassette(lines), limits=Limits(max_depth=2))
+    assert (second.answer, facts(again)) == (first.answer, facts(lines))
+    assert any("child says data" in line for line in again)
+
+
+def test_a_recorded_failure_fails_again() -> None:
+    replies = [code("try: llm_query('one')\nexcept SubCallError as error: FINAL(str(error))")]
+    broken = ScriptedProvider(replies, sub=lambda prompt: ProviderError("the model is down."))
+    lines, first = record([], broken)
+    assert "the model is down." in first.answer
+    assert record([], Cassette(lines))[1].answer == first.answer
+
+
+def test_the_same_prompt_is_answered_in_the_recorded_order() -> None:
+    answers = iter(["first", "second"])
+    replies = [code("FINAL(llm_query('same') + llm_query('same'))")]
+    lines, _ = record([], ScriptedProvider(replies, sub=lambda prompt: next(answers)))
+    assert record([], Cassette(lines))[1].answer == "firstsecond"
+
+
+def test_what_was_not_recorded_is_refused_with_the_difference() -> None:
+    lines, _ = record(REPLIES)
+    with pytest.raises(ReplayError, match=r"this root call was not recorded; next was call 0, and its message 2 of 2"):
+        run("Who?", CONTEXT, provider=Cassette(lines))
+    with pytest.raises(
+        ReplayError, match=r"differs from character \d+ on: recorded '.*6 characters.*', asked '.*7 char"
+    ):
+        run("What?", "another", provider=Cassette(lines))
+
+
+def test_another_model_is_refused_by_its_name() -> None:
+    lines, _ = record(REPLIES, model="m")
+    with pytest.raises(ReplayError, match="its model differs: recorded m, asked n"):
+        run("What?", CONTEXT, provider=Cassette(lines), model="n")
+
+
+def test_a_call_more_than_recorded_is_refused() -> None:
+    lines, _ = record(REPLIES)
+    cassette = Cassette(lines)
+    record([], cassette)
+    with pytest.raises(ReplayError, match="all 3 recorded root calls were asked already"):
+        record([], cassette)
+
+
+def test_a_run_that_stops_early_leaves_calls_unused() -> None:
+    lines, _ = record(REPLIES)
+    cassette = Cassette(lines)
+    record([], cassette, limits=Limits(max_sub_calls=1))
+    assert [one.call.messages[-1].content for one in cassette.unused if one.call.kind == "sub"] == [
+        "two",
+        "three",
+        "two",
+    ]
+
+
+def test_what_is_no_log_is_refused() -> None:
+    lines, _ = record(REPLIES)
+    with pytest.raises(ReplayError, match="does not begin with run_started"):
+        Cassette(lines[1:])
+    with pytest.raises(ReplayError, match="does not begin with run_started"):
+        Cassette([])
+    with pytest.raises(ProtocolError, match="line 2: not JSON"):
+        Cassette([lines[0], "{", lines[1]])
