@@ -23,7 +23,7 @@ import { Unfinished, loadUnfinished } from "./unfinished.js";
 /** @typedef {import("./types/run.js").RLMResult} RLMResult */
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
-/** @typedef {import("/rlm/rlm.js").RLMOptions & {signal?: AbortSignal, resume?: string}} AskOptions */
+/** @typedef {import("/rlm/rlm.js").RLMOptions & import("/rlm/rlm.js").FromLog & {signal?: AbortSignal}} AskOptions */
 /** @typedef {NonNullable<Parameters<RLM["run"]>[1]>["context"]} Context */
 
 let stopping = new AbortController();
@@ -32,32 +32,40 @@ let stopping = new AbortController();
  * Answer `question` on this page, for the Run button and for programs alike.
  *
  * @param {{question: string, context?: unknown, options?: AskOptions}} job `context` is the page's own when left out;
- *   `options` are those of `RLM`, a `signal` that stops the run, the log of a run to `resume`, and win over the page's settings
+ *   `options` are those of `RLM`, a `signal` that stops the run, and the log of a run to `resume`, `replay` or `fork`; they
+ *   win over the page's settings, which are left out where a log says what was chosen
  * @returns {Promise<RLMResult>} rejects as `RLM.run` does, after the page has explained it
  */
 export async function ask({ question, context, options = {} }) {
   if (isRunning()) throw new Error("A run is under way on this page: stop it first, or wait for its end.");
   const value = context === undefined ? contextValue(state.typed, state.attachments) : context;
-  const { signal, resume, onEvent, ...rest } = options;
+  const { signal, resume, replay, fork, onEvent, ...rest } = options;
+  const chosen = replay || fork ? rest : { ...runOptions(), ...rest };
   const run = newRun(question, value === null ? "without a context" : `of ${describeContext(value)}`);
   stopping = new AbortController();
   Object.assign(state, { question, run });
   changed();
   const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
   try {
-    const rlm = new RLM({ ...runOptions(), ...rest, onEvent: follow(run, onEvent) });
+    const rlm = new RLM({ ...chosen, onEvent: follow(run, onEvent) });
     const given = /** @type {Context} */ (value ?? undefined);
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
-    const result = await rlm.run(question, { context: given, signal: stop, resume, onChild });
+    const result = await rlm.run(question, { context: given, signal: stop, resume, replay, fork, onChild });
     if (result.fault !== null) void loadModels(); // the server may be another by now
     finishRun(run, { result, problem: null });
     return result;
   } catch (error) {
-    finishRun(run, { problem: (await isServerGone()) ? SERVER_GONE : explain(error) });
+    finishRun(run, { problem: await problemOf(error) });
     throw error;
   } finally {
     changed();
   }
+}
+
+/** @param {unknown} error */
+async function problemOf(error) {
+  if (error instanceof Error && error.name === "ReplayError") return explain(error); // no server has a part in it
+  return (await isServerGone()) ? SERVER_GONE : explain(error);
 }
 
 /** Whether a failure is the server's, which is asked. */

@@ -50,6 +50,11 @@ const BY_NAME = {
     action: "Run again; if it happens again, “pyodide-rlm doctor” says what is missing.",
     remedy: "run",
   }),
+  ReplayError: ({ message }) => ({
+    title: "This run does not go as the recorded one did.",
+    cause: message,
+    action: "Give the same context and the same question; a run that is not to be the same is a run of its own.",
+  }),
   NotReadableError: unreadable,
   NotFoundError: unreadable,
 };

@@ -172,7 +172,7 @@ export const encodeFrame = (index, outcome) => {
 };
 
 /** @returns {CompleteRequest} */
-const parseRequest = (/** @type {string} */ body) => {
+export const parseRequest = (/** @type {string} */ body) => {
   const value = /** @type {unknown} */ (JSON.parse(body));
   const wrong = mismatch(COMPLETE_SCHEMA, value, "request");
   if (wrong !== null) throw protocolError(`${wrong}.`);

@@ -7,7 +7,7 @@
 
 /**
  * @typedef {"ConfigError" | "ProviderError" | "LimitReached" | "ChannelError" | "ProtocolError"
- *   | "ToolError"} ErrorName
+ *   | "ToolError" | "ReplayError"} ErrorName
  */
 
 const MAX_ERROR_CHARS = 100_000;
@@ -29,6 +29,9 @@ export const channelError = (/** @type {string} */ message) => rlmError("Channel
 
 /** A malformed message: somebody's fault, never the user's. */
 export const protocolError = (/** @type {string} */ message) => rlmError("ProtocolError", message, {});
+
+/** A run that is made from a log does not go as the recorded one did. */
+export const replayError = (/** @type {string} */ message) => rlmError("ReplayError", message, {});
 
 /**
  * A model call failed upstream or on the way there. `retryAfter` are the seconds that were asked for before another try.

@@ -54,10 +54,11 @@ import { watchEvents } from "./watch.js";
  * @property {import("./tools.js").Functions} [functions] what the job's tools call
  * @property {import("./tree.js").Tree} [tree] of a child run: the tree that it is in
  * @property {ReturnType<typeof openRecorder>} [recorder] of a child run: the tree's, at its place
- * @property {AbortSignal} [end] of a child run: ends it at once
+ * @property {AbortSignal} [end] ends the run at once
  * @property {import("./session.js").Session} [session] where the worker outlives the run
  * @property {import("./journal.js").Journal | null} [journal] where the log is kept while the run lasts
  * @property {import("./past.js").Past | null} [past] of a run that is continued
+ * @property {import("./cassette.js").Source | null} [source] of a run that is made from a log: who answers it
  */
 
 /**
@@ -146,32 +147,36 @@ const checkContainment = (/** @type {BootedWorker} */ worker, /** @type {Level} 
  * @param {RunOptions & {tree: Tree}} options
  */
 const openRun = (recorder, options) => {
-  const { job, endpoint, onCall, tree, journal, past = null } = options;
+  const { job, endpoint, onCall, tree, journal, past = null, source = null } = options;
   let meter = openMeter();
   const onAnswered = (/** @type {number} */ calls) => meter.expect(calls);
   const stop = openStop(options);
-  const place = openPlace(recorder, past);
+  const place = openPlace(recorder, past ?? (source && { blocks: source.lost(job.path), told: 0 }));
   const calls = callBook(job, recorder, { onCall, onAnswered, tree });
   calls.refund(-(past?.rootCalls ?? 0));
   const written = journal?.written ?? null;
   const broker = openBroker({ endpoint, witness: calls, fetcher: written === null ? undefined : fetchAfter(written) });
   const children = openChildren({ parent: options, recorder, runJob });
-  const tools = openTools({ functions: options.functions?.tools ?? {}, told: toolBook(recorder, onAnswered) });
-  const handler = dispatch({ complete: broker.handle, child: children.handle, tool: tools.handle });
+  const own = options.functions?.tools ?? {};
+  const functions = source ? source.tools(job.path, own) : own;
+  const tools = openTools({ functions, told: toolBook(recorder, onAnswered) });
+  const answering = source?.answering({ path: job.path, witness: calls, recorder, live: broker.handle }) ?? broker;
+  const handler = dispatch({ complete: answering.handle, child: children.handle, tool: tools.handle });
   const onDifference = (/** @type {number} */ unused) => {
     calls.refund(unused);
     place.goOn();
     recorder.record({ type: "notice", text: DIFFERS });
   };
   const name = [journal?.name ?? crypto.randomUUID(), ...job.path].join("/");
-  const answering = { handler, name, place: place.current, onReplayed: onAnswered, onDifference, written };
-  const tape = openTape({ ...answering, entries: past?.entries });
+  const recorded = { handler, name, place: place.current, onReplayed: onAnswered, onDifference, written };
+  const tape = openTape({ ...recorded, entries: past?.entries });
   const deaths = openDeaths({ place, recorder, before: past === null ? 0 : past.resumed + 1 });
   if (past?.open && past.resumed > 0) place.lose(past.open, observed("its tab was closed twice while it ran"));
   tape.rewind(place.isLost);
   const ending = () => stop.ending();
   tree.open(job.path, broker.usage);
   if (past) tree.open(job.path, () => past.usage);
+  if (source) tree.open(job.path, answering.usage);
   if (job.path.length === 0) tree.whenReached(stop.stop);
 
   return {

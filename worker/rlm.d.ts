@@ -120,6 +120,16 @@ export interface RLMResult {
   trajectory: () => string;
 }
 
+/** The text of a trajectory that a run is made from, in one of three ways, over the context of the recorded run. */
+export interface FromLog {
+  /** Go on with a run that did not end; one that had written nothing yet begins anew. */
+  resume?: string;
+  /** Answer the same question from the log, and ask no model. The first difference rejects, with its place. */
+  replay?: string;
+  /** Answer the iterations before `iteration` (from 1) from the log, and go on live, with this question and model. */
+  fork?: { log: string; iteration: number };
+}
+
 /** A child run, told of when it is asked for: before it waits for its place among those at work. */
 export interface RLMChild {
   /** Place in the tree: [0] is a child of the root, [0, 2] a child of that. */
@@ -133,12 +143,10 @@ export interface RLMChild {
   stop(): void;
 }
 
-export interface RLMRunOptions {
+export interface RLMRunOptions extends FromLog {
   context?: Json | ArrayBuffer | ArrayBufferView | Blob | Blob[];
   /** Stops the whole run. */
   signal?: AbortSignal;
-  /** The log of a run that did not end: it goes on, over the same context. Not in a session. */
-  resume?: string;
   /** Told of each child run, wherever in the tree. */
   onChild?: (child: RLMChild) => void;
 }
@@ -148,8 +156,8 @@ export class RLM {
   constructor(options?: RLMOptions);
   /**
    * Answer `prompt` over `context`: text, a JSON value, bytes, a file or files.
-   * Rejects with a ConfigError or a ChannelError when nothing could run; each other ending has a result. `resume` is the
-   * log of a run that did not end: it goes on, over the same context; one that had written nothing yet begins anew.
+   * Rejects with a ConfigError or a ChannelError when nothing could run, with a ReplayError when a run that is made from a
+   * log does not go as the recorded one; each other ending has a result.
    */
   run(prompt: string, options?: RLMRunOptions): Promise<RLMResult>;
   /** Several questions over one REPL: variables, contexts and conversations live on from one to the next. */

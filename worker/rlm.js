@@ -9,6 +9,8 @@ import { runJob } from "./host.js";
 import { openJournal } from "./journal.js";
 import { readPast } from "./past.js";
 import { checkReadable, checkedSettings, jobOf } from "./job.js";
+import { openFork } from "./fork.js";
+import { openRerun } from "./rerun.js";
 import { openSession } from "./session.js";
 
 /**
@@ -21,6 +23,13 @@ import { openSession } from "./session.js";
  * @typedef {import("./rlm.d.ts").RLMIteration} RLMIteration
  * @typedef {import("./rlm.d.ts").RLMOptions} RLMOptions
  * @typedef {import("./rlm.d.ts").RLMResult} RLMResult
+ */
+
+/**
+ * The log that a run is made from, in one of three ways. `resume`: one that did not end goes on, over the same context;
+ * one that had written nothing yet begins anew. `replay`: it is made again without a model, or rejects with a ReplayError
+ * that says where it differs. `fork`: from that iteration on it goes on live.
+ * @typedef {{resume?: string, replay?: string, fork?: import("./fork.js").Fork}} FromLog
  */
 
 export class RLM {
@@ -36,21 +45,24 @@ export class RLM {
    * Answer `prompt` over `context`. Rejects with ConfigError or ChannelError when nothing could run; each other ending
    * has a result.
    * @param {string} prompt the question; without a context it is the context as well
-   * @param {{context?: unknown, signal?: AbortSignal, resume?: string, onChild?: (child: RLMChild) => void}} [options]
-   *   `resume` is the log of a run that did not end: it goes on, over the same context; one that had written nothing yet
-   *   begins anew. `onChild` is told of each child run, with the function that stops it
+   * @param {{context?: unknown, signal?: AbortSignal, onChild?: (child: RLMChild) => void} & FromLog} [options]
+   *   `onChild` is told of each child run, with the function that stops it
    * @returns {Promise<RLMResult>}
    */
-  async run(prompt, { context, signal, resume, onChild } = {}) {
+  async run(prompt, { context, signal, onChild, ...logs } = {}) {
     const began = performance.now();
-    const past = resume ? readPast(resume) : null;
-    const job = continued(jobOf(this.#settings, prompt, context), past);
+    const past = logs.resume ? readPast(logs.resume) : null;
+    const made = madeFrom(logs);
+    const wanted = continued(jobOf(this.#settings, prompt, context), past);
+    const job = made?.job(wanted) ?? wanted;
     await checkReadable(job);
-    const listening = listeners(this.#settings);
-    const journal = await journalOf(this.#settings, job, { past, onEvent: listening.onEvent, signal });
-    const children = childListener(onChild);
-    const told = { job, signal, journal, past, ...hostOptions(this.#settings), ...listening, ...children };
-    return toResult(await runJob(told), performance.now() - began);
+    const { onEvent, onCall } = listeners(this.#settings);
+    const listening = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild) };
+    const journal = logs.replay === undefined ? await journalOf(this.#settings, job, { past, onEvent, signal }) : null;
+    const from = { past, source: made?.source, end: made?.end };
+    const finished = await runJob({ job, signal, journal, ...from, ...hostOptions(this.#settings), ...listening });
+    const result = made?.close(finished.result) ?? finished.result;
+    return toResult({ ...finished, result }, performance.now() - began);
   }
 
   /** Several questions over one REPL: variables live on from one to the next. Close it when it is done. */
@@ -113,6 +125,14 @@ const toResult = ({ result, trajectory, usageByPath }, milliseconds) => {
   const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault } = result;
   const totalTime = Math.round(milliseconds);
   return { answer, iterations, totalTime, usage, usageByPath: usageByPath(), stoppedBy, detail, fault, trajectory };
+};
+
+/** A run that is made again from a log, or forked from one. */
+const madeFrom = (/** @type {FromLog} */ { resume, replay, fork }) => {
+  const given = Object.entries({ resume, replay, fork }).filter(([, log]) => log !== undefined);
+  if (given.length > 1) throw configError(`${given.map(([name]) => name).join(" and ")} cannot be had at once: a run has one log.`);
+  if (fork !== undefined) return openFork(fork);
+  return replay === undefined ? null : openRerun(replay);
 };
 
 /**

@@ -22,6 +22,8 @@ import click
 from rlm_core import ConfigError, RLMError
 from rlm_core.events import FOR_WATCHING
 
+from .recording import read_recording
+
 if TYPE_CHECKING:
     from .headless import EventSink, HeadlessResult
 
@@ -60,7 +62,7 @@ def serve(host: str | None, port: int | None) -> None:
 
 
 @main.command()
-@click.argument("question")
+@click.argument("question", required=False)
 @click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="A file or folder; may be repeated.")
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
@@ -87,12 +89,21 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
 @click.option(
     "--trajectory",
+    "--record",
+    "trajectory",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write the log here, each event as it happens.",
+    help="Write the log here, each event as it happens; the other options that take a log take it.",
 )
 @click.option("--resume", type=CONTEXT_FILE, help="Go on with the run whose log this is, over the same context.")
+@click.option(
+    "--replay", type=CONTEXT_FILE, help="Answer from this log alone; models, limits and context must be those of it."
+)
+@click.option(
+    "--fork", type=CONTEXT_FILE, help="With --at: begin as the run whose log this is; QUESTION is its own unless given."
+)
+@click.option("--at", type=click.IntRange(min=1), help="Iteration from which a fork goes on live.")
 def run(
-    question: str,
+    question: str | None,
     paths: tuple[Path, ...],
     model: str | None,
     sub_model: str | None,
@@ -103,9 +114,19 @@ def run(
     as_json: bool,
     trajectory: Path | None,
     resume: Path | None,
+    replay: Path | None,
+    fork: Path | None,
+    at: int | None,
     **limits: float | None,
 ) -> None:
     """Ask QUESTION over the context in a headless browser, and print the answer."""
+    if (fork is None) != (at is None):
+        raise click.UsageError("--fork FILE and --at K belong together: the log, and the iteration to go on from.")
+    if question is None and fork is None:
+        raise click.UsageError("Missing argument 'QUESTION'; only a run with --fork has one of its own.")
+    with _reported():
+        forked = None if fork is None else read_recording(fork)
+        replayed = None if replay is None else read_recording(replay).log
     options = {
         "model": model,
         "subModel": sub_model,
@@ -114,17 +135,38 @@ def run(
         "blockTimeout": None if block_timeout is None else block_timeout * 1000,
         "compactAt": False if compact_at == 0 else compact_at,
         "resume": None if resume is None else resume.read_text(encoding="utf-8"),
+        "replay": replayed,
+        "fork": None if forked is None else {"log": forked.log, "iteration": at},
         **{_camel(name): value for name, value in limits.items()},
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     with _reported(), _serving(0) as url, _log(trajectory) as log:
-        result = asyncio.run(_ask(url, question, paths, chosen, log))
+        asked = question if question is not None or forked is None else forked.question
+        result = asyncio.run(_ask(url, asked or "", paths, chosen, log))
     if trajectory is not None:
         trajectory.write_text(result.trajectory, encoding="utf-8")
-    click.echo(json.dumps(_summary(result), ensure_ascii=False) if as_json else result.answer)
+    _print(result, as_json)
     if result.stopped_by != "final_answer":
         click.echo(f"No final answer: {result.detail or result.stopped_by}", err=True)
     sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
+
+
+@main.command()
+@click.argument("file", type=CONTEXT_FILE)
+@click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="The recorded context; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
+def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Make the run whose log FILE is again, over the same context and without any model.
+
+    Every model call is answered from FILE. The first difference in code, output, calls or answer is an error that
+    names its place, with exit status 1.
+    """
+    with _reported():
+        recording = read_recording(file)
+        with _serving(0) as url:
+            result = asyncio.run(_ask(url, recording.question, paths, {"replay": recording.log}))
+    _print(result, as_json)
+    click.echo(recording.agreed(), err=True)
 
 
 @main.command()
@@ -259,6 +301,10 @@ def _reported() -> Iterator[None]:
     except RLMError as fault:
         click.echo(f"error: {fault}", err=True)
         sys.exit(USAGE if isinstance(fault, ConfigError) else FAULT)
+
+
+def _print(result: HeadlessResult, as_json: bool) -> None:
+    click.echo(json.dumps(_summary(result), ensure_ascii=False) if as_json else result.answer)
 
 
 def _summary(result: HeadlessResult) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rlm_core import ConfigError, RLMError
+from rlm_core import ConfigError, ReplayError, RLMError
 
 from .browser import QUIET, find_browser
 from .handover import Handed, Tools, handed
@@ -60,6 +60,7 @@ async ([input, kind, names, question, options]) => {
   }
 }
 """
+FAULTS: Mapping[str, type[RLMError]] = {"ConfigError": ConfigError, "ReplayError": ReplayError}
 FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "file", multiple: true })"""
 
 
@@ -112,6 +113,7 @@ class HeadlessRun:
 
         Raises:
             ConfigError: the page refused an argument; nothing ran.
+            ReplayError: the run was to be made from a log, and does not go as the recorded one.
             RLMError: the page failed; the message is its own.
         """
         self._on_event, self._tools = on_event, Tools(tools or {})
@@ -120,8 +122,7 @@ class HeadlessRun:
             given = [await self._file_input(files), files.kind, files.names, question, chosen]
             outcome = await self._page.evaluate(ASK, given)
         if "error" in outcome:
-            kind = ConfigError if outcome["error"]["name"] == "ConfigError" else RLMError
-            raise kind(outcome["error"]["message"])
+            raise FAULTS.get(outcome["error"]["name"], RLMError)(outcome["error"]["message"])
         result = outcome["ok"]
         return HeadlessResult(
             answer=result["answer"],

@@ -1,0 +1,118 @@
+// @ts-check
+// Agreement: the events of a run that is made again, held against those of its recording.
+//
+// In: both, in their order. Out: the first difference as a sentence with its place, or null. Compared is what the runs
+// did and said: code, output, replies, endings. Times and numbers in the log are not, nor what is told of the transport.
+
+/**
+ * @typedef {import("./protocol.js").Event} Event
+ * @typedef {import("./protocol.js").Json} Json
+ * @typedef {{iteration?: number, block?: number}} Where
+ * @typedef {{[name: string]: Json}} Facts
+ */
+
+const SHOWN_CHARS = 60;
+const BEFORE_CHARS = 15;
+
+/**
+ * What is compared, by type of event: names for the sentence, and values.
+ * @type {{[type: string]: (event: any) => Facts}}
+ */
+const COMPARED = {
+  run_started: ({ question }) => ({ "the question": question }),
+  iteration_started: ({ iteration }) => ({ "the iteration": iteration }),
+  block_started: ({ iteration, block, code }) => ({ "the iteration": iteration, "the block": block, "its code": code }),
+  block_finished: ({ observation: { stdout, stdout_chars, value, error }, partial }) => ({
+    "what it printed": stdout,
+    "how much it printed": stdout_chars,
+    "its value": value,
+    "its error": error,
+    "the answer so far": partial,
+  }),
+  iteration_finished: ({ reply, blocks }) => ({ "the reply": reply, "the number of blocks": blocks }),
+  run_finished: ({ stopped_by, answer, iterations }) => ({
+    "what ended it": stopped_by,
+    "the answer": answer,
+    "the number of iterations": iterations,
+  }),
+};
+const STOPPED_FROM_OUTSIDE = ["cancelled", "max_seconds", "worker_lost"];
+
+export const openAgreement = (/** @type {Event[]} */ events) => {
+  const ending = events.find((event) => event.type === "run_finished" && event.path.length === 0);
+  const isWhole = ending?.type === "run_finished" && !STOPPED_FROM_OUTSIDE.includes(ending.stopped_by);
+  const comparable = events.filter(({ type }) => Object.hasOwn(COMPARED, type));
+  const expected = Map.groupBy(isWhole ? comparable : beforeTheCut(comparable), ({ path }) => `${path}`);
+  /** @type {Map<string, Where>} */
+  const places = new Map();
+
+  return {
+    isWhole,
+    /** The recording's end: how it was stopped, null when it is not told. */
+    ending: ending?.type === "run_finished" ? ending : null,
+    /** Whether a recording that was cut off has nothing more to say of the run at `path`. */
+    isOver: (/** @type {number[]} */ path) => !isWhole && (expected.get(`${path}`) ?? []).length === 0,
+    /** @returns {string | null} how the next event of a run differs from the recorded one */
+    differs(/** @type {Event} */ event) {
+      if (!Object.hasOwn(COMPARED, event.type)) return null;
+      const key = `${event.path}`;
+      if (event.type !== "run_started" && event.type !== "run_finished") places.set(key, /** @type {Where} */ (event));
+      const recorded = expected.get(key)?.shift();
+      if (recorded === undefined) return isWhole ? "the recording ends before it, and the run goes on" : null;
+      if (recorded.type !== event.type) return `${event.type} came where ${recorded.type} was recorded`;
+      return firstDifference(COMPARED[event.type](recorded), COMPARED[event.type](event));
+    },
+    /** @returns {string | null} what was recorded and did not happen */
+    left() {
+      const [path] = [...expected].find(([, events]) => isWhole && events.length > 0) ?? [];
+      return path === undefined ? null : `${path === "" ? "the run" : `child run ${dotted(path)}`} did not go on as recorded`;
+    },
+    /** "iteration 2, block 1", both counted from 1. */
+    place: (/** @type {number[]} */ path) => placeName(path, places.get(`${path}`) ?? {}),
+  };
+};
+
+/** A run that was stopped: its last block may have been at work when it was. */
+const beforeTheCut = (/** @type {Event[]} */ events) => {
+  const own = events.filter(({ path, type }) => path.length === 0 && type !== "run_finished");
+  const last = own.findLast(({ type }) => type === "block_started" || type === "iteration_started");
+  const end = last?.type === "block_started" ? events.indexOf(last) : events.length;
+  return events.slice(0, end).filter(({ type }) => type !== "run_finished");
+};
+
+/** @returns {string | null} */
+const firstDifference = (/** @type {Facts} */ recorded, /** @type {Facts} */ now) => {
+  const name = Object.keys(recorded).find((key) => recorded[key] !== now[key]);
+  return name === undefined ? null : `${name} differs${howTexts(recorded[name], now[name])}`;
+};
+
+/** How two values differ, as the end of a sentence. */
+export const howTexts = (/** @type {Json} */ recorded, /** @type {Json} */ now) => {
+  const [one, other] = [recorded, now].map((value) => (typeof value === "string" ? value : null));
+  if (one === null || other === null) return `: recorded ${shown(recorded)}, now ${shown(now)}`;
+  const at = firstUnlike(one, other);
+  const from = Math.max(0, at - BEFORE_CHARS);
+  return ` from character ${at + 1} on: recorded ${shown(one.slice(from))}, now ${shown(other.slice(from))}`;
+};
+
+const firstUnlike = (/** @type {string} */ one, /** @type {string} */ other) => {
+  let at = 0;
+  while (at < one.length && one[at] === other[at]) at += 1;
+  return at;
+};
+
+const shown = (/** @type {Json} */ value) => {
+  const text = JSON.stringify(value);
+  return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
+};
+
+const dotted = (/** @type {string} */ path) => path.replaceAll(",", ".");
+
+const placeName = (/** @type {number[]} */ path, /** @type {Where} */ { iteration, block }) =>
+  [
+    path.length > 0 && `child run ${path.join(".")}`,
+    iteration !== undefined && `iteration ${iteration}`,
+    block !== undefined && `block ${block + 1}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
