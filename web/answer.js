@@ -82,13 +82,15 @@ function copyBySelection(text) {
   return isCopied;
 }
 
-/**
- * Save the trajectory as a JSONL file; a run that failed has the events that the page saw.
- *
- * @param {RunView} run
- */
+/** The log of a run; of one that failed, the events that the page saw. @param {RunView} run */
+export function trajectoryOf(run) {
+  if (run.result) return run.result.trajectory();
+  return run.recorded?.log ?? run.events.map((event) => `${JSON.stringify(event)}\n`).join("");
+}
+
+/** Save the trajectory as a JSONL file. @param {RunView} run */
 function downloadTrajectory(run) {
-  const text = run.result ? run.result.trajectory() : run.events.map((event) => `${JSON.stringify(event)}\n`).join("");
+  const text = trajectoryOf(run);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/jsonl" }));
   link.download = `trajectory-${new Date().toISOString().slice(0, 19).replace(/:/g, "-")}.jsonl`;

@@ -6,16 +6,17 @@
 
 import { RLM } from "/rlm/rlm.js";
 import { html, render } from "/vendor/preact.mjs";
-import { Outcome } from "./answer.js";
+import { Outcome, trajectoryOf } from "./answer.js";
 import { contextValue, describeContext } from "./context.js";
 import { ContextField, takeDrops } from "./context_field.js";
 import { EMPTY_QUESTION, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain } from "./errors.js";
 import { fetchModels, loadModels } from "./models.js";
 import { QuestionField, RunButtons } from "./question.js";
+import { RecordingBanner, RecordingField, loadRecordingOfAddress } from "./recording_field.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { fetchSamples } from "./samples.js";
 import { SettingsPanel, restoreSettings, runOptions } from "./settings.js";
-import { changed, onChange, state } from "./state.js";
+import { changed, isRunning, onChange, state } from "./state.js";
 import { Announcer, Notices, Status } from "./status.js";
 import { Timeline } from "./timeline.js";
 import { Unfinished, loadUnfinished } from "./unfinished.js";
@@ -44,6 +45,7 @@ export async function ask({ question, context, options = {} }) {
   const run = newRun(question, value === null ? "without a context" : `of ${describeContext(value)}`);
   stopping = new AbortController();
   Object.assign(state, { question, run });
+  state.problems.fork = null;
   changed();
   const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
   try {
@@ -85,10 +87,6 @@ function follow(run, onEvent) {
   };
 }
 
-function isRunning() {
-  return state.run !== null && state.run.phase !== "finished";
-}
-
 /** The Run button: what is wrong with the form is said beside it; what goes wrong later is shown by `ask`. */
 async function runFromForm() {
   if (isRunning() || state.looking !== "") return; // the page says that the context is not whole yet
@@ -113,6 +111,26 @@ function continueRun({ name, question }, log) {
   ask({ question, options: { journal: name, resume: log } }).catch(console.error); // explained on the page already
 }
 
+/**
+ * Go on from an iteration of a run that is over, with the question, the models and the context that the form holds now.
+ *
+ * @param {import("./types/run.js").RunView} run
+ * @param {number} iteration
+ */
+async function forkRun(run, iteration) {
+  const fork = { log: trajectoryOf(run), iteration };
+  const question = state.question.trim() || run.question;
+  try {
+    await ask({ question, options: { ...runOptions(), journal: true, fork } });
+  } catch (error) {
+    console.error(error);
+    if (!(error instanceof Error && ["ReplayError", "ConfigError"].includes(error.name))) return; // explained as any run's
+    state.problems.fork = { ...explain(error), title: "The run was not forked." };
+    state.run = run; // nothing was asked: it is still there to be forked
+    changed();
+  }
+}
+
 function stopRun() {
   if (!state.run || !isRunning()) return;
   state.run.stopping = true;
@@ -132,6 +150,11 @@ const REMEDIES = {
   reload: () => location.reload(),
 };
 
+/** @param {Remedy} remedy */
+function remedied(remedy) {
+  REMEDIES[remedy]();
+}
+
 /** @param {string} id */
 function focusOn(id) {
   document.getElementById(id)?.focus();
@@ -150,6 +173,7 @@ function App() {
     <div class="sheet" id="outcome">
       ${!run && html`<${Unfinished} onContinue=${continueRun} />`}
       ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
+      ${!isRunning() && html`<${RecordingField} />`}
     </div>
     <${Announcer} run=${run} />
   </div>`;
@@ -157,13 +181,17 @@ function App() {
 
 /** @param {{run: import("./types/run.js").RunView}} props */
 function RunSheet({ run }) {
+  const { recorded } = run;
+  const isOver = run.phase === "finished";
   return html`
+    ${recorded && html`<${RecordingBanner} recorded=${recorded} />`}
     <h2 class="asked" id="asked">${run.question}</h2>
     <p class="asked-of muted">Asked ${run.contextSummary}${run.model && `, answered by ${run.model}`}</p>
+    ${state.problems.fork && html`<${ProblemNotice} problem=${state.problems.fork} id="fork-problem" />`}
     <${Status} run=${run} />
     <${Notices} run=${run} />
-    <${Outcome} run=${run} onRemedy=${(/** @type {Remedy} */ remedy) => REMEDIES[remedy]()} />
-    <${Timeline} run=${run} />`;
+    <${Outcome} run=${run} onRemedy=${recorded ? undefined : remedied} />
+    <${Timeline} run=${run} onFork=${isOver ? (/** @type {number} */ iteration) => void forkRun(run, iteration) : undefined} />`;
 }
 
 function Introduction() {
@@ -204,7 +232,7 @@ async function start() {
   document.addEventListener("keydown", onKey);
   addEventListener("beforeunload", (event) => isRunning() && event.preventDefault());
   takeDrops();
-  await Promise.all([loadModels(), loadSamples(), loadUnfinished()]);
+  await Promise.all([loadModels(), loadSamples(), loadUnfinished(), loadRecordingOfAddress()]);
 }
 
 async function loadSamples() {

@@ -11,6 +11,7 @@ import {
 import { ProblemNotice, explain } from "./errors.js";
 import { chosenFolder, readFolder } from "./folders.js";
 import { bytes } from "./format.js";
+import { takesRecording } from "./recording_field.js";
 import { fetchSample } from "./samples.js";
 import { changed, state } from "./state.js";
 
@@ -115,7 +116,7 @@ function chooseFolder(event) {
 }
 
 /**
- * Files dropped anywhere on the page are context: left to the browser, a drop would replace the page and all in it.
+ * Files dropped anywhere on the page are context, but for a trajectory beside the form, which is played: left to the browser, a drop would replace the page and all in it.
  */
 export function takeDrops() {
   const isFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
@@ -123,7 +124,7 @@ export function takeDrops() {
   document.addEventListener("drop", (event) => {
     if (!event.dataTransfer || !isFiles(event)) return;
     event.preventDefault();
-    void takeDrop(event.dataTransfer);
+    if (!takesRecording(event)) void takeDrop(event.dataTransfer);
   });
 }
 

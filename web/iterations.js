@@ -19,10 +19,10 @@ import { segments } from "./reply.js";
 const PAGE = 50;
 
 /**
- * @param {{iterations: readonly IterationView[], isLive: boolean, newestOpen: number, label: string, id?: string}} props
- *   `newestOpen` of them are open unless the person folded them
+ * @param {{iterations: readonly IterationView[], isLive: boolean, newestOpen: number, label: string, id?: string,
+ *   onFork?: (iteration: number) => void}} props `newestOpen` of them are open unless the person folded them
  */
-export function Iterations({ iterations, isLive, newestOpen, label, id }) {
+export function Iterations({ iterations, isLive, newestOpen, label, id, onFork }) {
   const [shown, setShown] = useState(PAGE);
   const hidden = Math.max(0, iterations.length - shown);
   return html`${hidden > 0 &&
@@ -32,13 +32,16 @@ export function Iterations({ iterations, isLive, newestOpen, label, id }) {
       ${iterations.slice(hidden).map(
         (iteration, index) => html`<${Iteration} key=${iteration.iteration} iteration=${iteration}
           version=${iteration.version} isNew=${hidden + index >= iterations.length - newestOpen}
-          isLive=${isLive && hidden + index === iterations.length - 1} />`,
+          isLive=${isLive && hidden + index === iterations.length - 1} onFork=${onFork} />`,
       )}
     </ol>`;
 }
 
-/** @param {{iteration: IterationView, version: number, isNew: boolean, isLive: boolean}} props */
-function Iteration({ iteration, version, isNew, isLive }) {
+/**
+ * @param {{iteration: IterationView, version: number, isNew: boolean, isLive: boolean,
+ *   onFork?: (iteration: number) => void}} props
+ */
+function Iteration({ iteration, version, isNew, isLive, onFork }) {
   const [choice, setChoice] = useState(/** @type {boolean | null} */ (null));
   const isOpen = choice ?? isNew;
   return useMemo(
@@ -49,10 +52,19 @@ function Iteration({ iteration, version, isNew, isLive }) {
         <span class="gist">${gist(iteration)}</span>
         <span class="facts">${facts(iteration, isLive)}</span>
       </button></h3>
-      ${isOpen && html`<div class="iteration-body">${body(iteration, isLive)}</div>`}
+      ${isOpen && html`<div class="iteration-body">${body(iteration, isLive)}
+        ${onFork && html`<${ForkButton} iteration=${iteration.iteration} onFork=${onFork} />`}</div>`}
     </li>`,
     [version, isOpen, isLive],
   );
+}
+
+/** @param {{iteration: number, onFork: (iteration: number) => void}} props */
+function ForkButton({ iteration, onFork }) {
+  const kept = iteration === 1 ? "nothing of this run is kept" : "what came before is kept, and not paid for again";
+  return html`<p class="fork"><button type="button" class="quiet small" aria-label="Fork from here, iteration ${iteration}"
+    title="Run with the question, the models and the context of the form; ${kept}" onClick=${() => onFork(iteration)}>
+    Fork from here</button></p>`;
 }
 
 /** @param {IterationView} iteration @param {boolean} isLive */

@@ -5,7 +5,7 @@
 
 import { html } from "/vendor/preact.mjs";
 import { ProblemNotice } from "./errors.js";
-import { changed, state } from "./state.js";
+import { changed, isRunning, state } from "./state.js";
 
 export function QuestionField() {
   const problem = state.problems.question;
@@ -30,13 +30,13 @@ export function QuestionField() {
  * @param {{onRun: () => void, onStop: () => void}} props
  */
 export function RunButtons({ onRun, onStop }) {
-  const isRunning = state.run !== null && state.run.phase !== "finished";
-  const isStopping = isRunning && state.run?.stopping;
+  const running = isRunning();
+  const isStopping = running && state.run?.stopping;
   return html`<div class="run-buttons">
-    <button type="button" id="run" class="primary" aria-disabled=${String(isRunning)} onClick=${onRun}>Run</button>
-    <button type="button" id="stop" class="stop" aria-disabled=${String(!isRunning)} onClick=${onStop}>
+    <button type="button" id="run" class="primary" aria-disabled=${String(running)} onClick=${onRun}>Run</button>
+    <button type="button" id="stop" class="stop" aria-disabled=${String(!running)} onClick=${onStop}>
       ${isStopping ? "Stopping …" : "Stop"}</button>
-    <span class="muted keys">${isRunning
+    <span class="muted keys">${running
       ? html`<kbd>Esc</kbd> stops and keeps what there is`
       : html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> runs`}</span>
   </div>`;

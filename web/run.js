@@ -43,6 +43,7 @@ export function newRun(question, contextSummary) {
     stopping: false,
     result: null,
     problem: null,
+    recorded: null,
   };
 }
 

@@ -31,10 +31,17 @@ export const state = {
     context: /** @type {Problem | null} */ (null),
     models: /** @type {Problem | null} */ (null),
     browser: /** @type {Problem | null} */ (null),
+    recording: /** @type {Problem | null} */ (null),
+    fork: /** @type {Problem | null} */ (null),
   },
   run: /** @type {import("./types/run.js").RunView | null} */ (null),
   unfinished: /** @type {import("/rlm/journal.js").KeptRun[]} */ ([]),
 };
+
+/** Whether a run is under way on this page; one that is only played is not. */
+export function isRunning() {
+  return state.run !== null && state.run.recorded === null && state.run.phase !== "finished";
+}
 
 let listener = () => {};
 let isDue = false;

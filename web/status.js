@@ -53,9 +53,10 @@ export function Announcer({ run }) {
 
 /** @param {RunView} run */
 function sentence(run) {
+  if (run.recorded && run.phase !== "finished") return "A recorded run is shown.";
   if (run.phase === "starting") return "The run is starting.";
   if (run.phase === "running") return `Iteration ${run.iterations.length} is under way.`;
-  if (run.problem) return "The run failed.";
+  if (run.problem) return run.recorded ? "The recording ends without an ending." : "The run failed.";
   const isFinal = run.result?.stoppedBy === "final_answer";
   const ending = isFinal ? "The answer is ready" : "The run ended without a final answer";
   return `${ending} after ${plural(run.iterations.length, "iteration")}.`;
@@ -63,9 +64,10 @@ function sentence(run) {
 
 /** @param {RunView} run */
 function phaseName(run) {
+  if (run.recorded && run.phase !== "finished") return run.recorded.isPlaying ? "Playing" : "Paused";
   if (run.phase === "starting") return run.stopping ? "Stopping" : "Starting Python";
   if (run.phase === "running") return run.stopping ? "Stopping" : "Running";
-  if (run.problem) return "Failed";
+  if (run.problem) return run.recorded ? "Cut off" : "Failed";
   return run.result?.stoppedBy === "final_answer" ? "Answered" : "Ended early";
 }
 

@@ -11,14 +11,14 @@ import { Iterations } from "./iterations.js";
 const NEWEST_OPEN = 5;
 const NEAR_END_PIXELS = 200;
 
-/** @param {{run: RunView}} props */
-export function Timeline({ run }) {
+/** @param {{run: RunView, onFork?: (iteration: number) => void}} props */
+export function Timeline({ run, onFork }) {
   useFollowing(run);
   const { iterations } = run;
   if (iterations.length === 0) return null;
   return html`<section aria-labelledby="timeline-title">
     <h2 id="timeline-title">How it was worked out</h2>
-    <${Iterations} iterations=${iterations} isLive=${run.phase !== "finished"} newestOpen=${NEWEST_OPEN}
+    <${Iterations} iterations=${iterations} isLive=${run.phase !== "finished"} newestOpen=${NEWEST_OPEN} onFork=${onFork}
       label="Iterations" id="timeline" />
   </section>`;
 }

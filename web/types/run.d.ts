@@ -94,6 +94,20 @@ export interface RunView extends RunNode {
   stopping: boolean;
   result: RLMResult | null;
   problem: Problem | null;
+  /** Where it is read from, when it is not made here. */
+  recorded: Recorded | null;
+}
+/** A trajectory that is played: its first `at` events are shown. */
+export interface Recorded {
+  name: string;
+  /** When its file was last changed, where that is known. */
+  changed: Date | null;
+  log: string;
+  /** What of it could not be read. */
+  notes: string[];
+  events: RunEvent[];
+  at: number;
+  isPlaying: boolean;
 }
 
 /** An error as a person reads it: what happened, why, and the one thing to do. */

@@ -1,0 +1,241 @@
+"""Recorded runs on the page: chosen, dropped, played and stepped through, without a server; and forked from there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.lab import code, run
+from tests.browser.test_accessibility import serious_violations
+from tests.browser.test_page import ENDED_MS, ScriptedModel, ask, ended
+
+FRAME_MS = 17
+MOST_MS = 4_000
+"""The longest time that a recording plays, and a little more."""
+CONTEXT = "The harbour was built in 1871. Ada Lark was its first master."
+REPLIES = [
+    code("print(len(context))\nx = llm_query('Who?')"),
+    code("print('<b>bold</b>', llm_batch(['a', 'b']))"),
+    code("FINAL('Ada **Lark**')"),
+]
+
+
+@pytest.fixture(scope="module")
+def recording(shared_page: Page, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    result = run(shared_page, REPLIES, question="Who was it?", context=CONTEXT, options={"model": "some:model"})
+    path = tmp_path_factory.mktemp("log") / "run.jsonl"
+    path.write_text(result["trajectory"], encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def calls(page: Page) -> list[str]:
+    """Requests of the page to the server's interface, but for its list of models."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/rlm" in request.url else None)
+    return asked
+
+
+def choose(page: Page, path: Path) -> None:
+    page.set_input_files("#recording-file", path)
+
+
+def to_the_end(page: Page) -> None:
+    expect(page.locator("#recording-play")).to_have_text("Play again", timeout=ENDED_MS)
+
+
+def press(page: Page, selector: str) -> None:
+    """Press a button of a page whose clock stands still, and let it draw once."""
+    page.dispatch_event(selector, "click")
+    page.clock.run_for(FRAME_MS)
+
+
+def drop(page: Page, selector: str, path: Path) -> None:
+    transfer = page.evaluate_handle(
+        "([name, text]) => { const data = new DataTransfer(); data.items.add(new File([text], name)); return data; }",
+        [path.name, path.read_text(encoding="utf-8")],
+    )
+    page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
+
+
+def test_a_recorded_run_is_played_to_its_answer_and_nothing_is_sent(
+    page: Page, recording: Path, calls: list[str], faults: list[str]
+) -> None:
+    choose(page, recording)
+    expect(page.locator("#answer")).to_contain_text("Ada Lark")
+    expect(page.locator("#recording")).to_contain_text("Recorded run")
+    expect(page.locator("#recording")).to_contain_text("run.jsonl, by some:model")
+    expect(page.locator("#recording")).to_contain_text("date is not known; the file was last changed on")
+    expect(page.locator("#asked")).to_have_text("Who was it?")
+    expect(page.locator(".iteration")).to_have_count(3)
+    expect(page.locator("#timeline")).to_contain_text("<b>bold</b>")
+    expect(page.locator("#status")).to_contain_text("Answered")
+    assert (calls, faults) == ([], [])
+
+
+def test_it_is_stepped_through_iteration_by_iteration(page: Page, recording: Path) -> None:
+    page.clock.install()
+    choose(page, recording)
+    while page.locator("#recording").count() == 0:
+        page.clock.run_for(FRAME_MS)
+    for shown in (1, 2, 3):
+        press(page, "#recording-step")
+        expect(page.locator(".iteration")).to_have_count(shown)
+        expect(page.locator("#recording-play")).to_have_text("Play")
+        expect(page.locator("#status")).to_contain_text("Paused")
+    press(page, "#recording-end")
+    expect(page.locator("#answer")).to_be_visible()
+    press(page, "#recording-play")
+    expect(page.locator("#answer")).to_have_count(0)
+    expect(page.locator("#status")).to_contain_text("Playing")
+    page.clock.run_for(MOST_MS)
+    expect(page.locator("#answer")).to_be_visible()
+    press(page, "#recording-close")
+    expect(page.locator("#recording")).to_have_count(0)
+    expect(page.locator(".introduction")).to_be_visible()
+
+
+def test_without_a_server_it_plays_all_the_same(page: Page, recording: Path, served: str) -> None:
+    page.route("**/api/**", lambda route: route.abort())
+    page.route("**/page/demo.jsonl", lambda route: route.fulfill(body=recording.read_text(encoding="utf-8")))
+    page.goto(f"{served}/?recording=page/demo.jsonl")
+    expect(page.locator("#answer")).to_contain_text("Ada Lark")
+    expect(page.locator("#recording")).to_contain_text("Read from demo.jsonl, by some:model. Its date is not known.")
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("https://elsewhere.example/run.jsonl", "only this site's own are played"), ("page/missing.jsonl", "status 404")],
+)
+def test_an_address_that_holds_no_recording_is_explained(page: Page, served: str, address: str, why: str) -> None:
+    page.goto(f"{served}/?recording={address}")
+    expect(page.locator("#recording-problem")).to_contain_text(why)
+
+
+def test_a_bad_file_is_explained_with_its_line(page: Page, recording: Path, tmp_path: Path) -> None:
+    lines = recording.read_text(encoding="utf-8").splitlines()
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text("\n".join([*lines[:6], "{oops", *lines[7:]]), encoding="utf-8")
+    choose(page, bad)
+    expect(page.locator("#recording-problem")).to_contain_text("“bad.jsonl” cannot be played.")
+    expect(page.locator("#recording-problem")).to_contain_text("line 7 is no event of a trajectory: it is not JSON")
+    expect(page.locator(".introduction")).to_be_visible()
+    choose(page, recording)
+    expect(page.locator("#recording-problem")).to_have_count(0)
+    expect(page.locator("#answer")).to_be_visible()
+
+
+def test_a_recording_that_was_cut_off_says_so(page: Page, recording: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text(recording.read_text(encoding="utf-8").rsplit("\n", 2)[0][:-30], encoding="utf-8")
+    choose(page, cut)
+    to_the_end(page)
+    expect(page.locator("#run-problem")).to_contain_text("The recording ends here.")
+    expect(page.locator(".notices")).to_contain_text("the last, was cut off and is left out")
+    expect(page.locator("#status")).to_contain_text("Cut off")
+
+
+def test_a_trajectory_dropped_beside_the_form_is_played_and_one_dropped_on_it_is_context(
+    page: Page, recording: Path
+) -> None:
+    drop(page, "fieldset.context", recording)
+    expect(page.locator(".attachments")).to_contain_text("run.jsonl")
+    expect(page.locator("#recording")).to_have_count(0)
+    drop(page, ".introduction", recording)
+    expect(page.locator("#answer")).to_contain_text("Ada Lark")
+
+
+RLMS = [
+    {"type": "metadata", "root_model": "gpt", "max_depth": 1, "max_iterations": 5},
+    {
+        "type": "iteration",
+        "iteration": 1,
+        "prompt": [{"role": "user", "content": "Who?"}],
+        "response": "I look.\n```repl\nprint(1)\n```",
+        "code_blocks": [{"code": "print(1)", "result": {"stdout": "1\n", "stderr": "", "rlm_calls": []}}],
+        "final_answer": "Ada of rlms",
+        "iteration_time": 1.5,
+    },
+]
+
+
+def test_an_imported_log_plays_too(page: Page, tmp_path: Path) -> None:
+    log = tmp_path / "rlms.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in RLMS), encoding="utf-8")
+    choose(page, log)
+    expect(page.locator("#recording-problem")).to_contain_text("pyodide-rlm import")
+    command = [sys.executable, "-m", "rlm_server", "import", str(log)]
+    imported = tmp_path / "imported.jsonl"
+    imported.write_text(subprocess.run(command, capture_output=True, text=True, check=True).stdout, encoding="utf-8")
+    choose(page, imported)
+    expect(page.locator("#answer")).to_contain_text("Ada of rlms")
+    expect(page.locator("#recording")).to_contain_text("by gpt")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_recorded_run_has_no_serious_violation(page: Page, recording: Path, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    choose(page, recording)
+    expect(page.locator("#recording")).to_be_visible()
+    assert serious_violations(page) == []
+    to_the_end(page)
+    expect(page.locator("#answer")).to_be_visible()
+    assert serious_violations(page) == []
+
+
+def test_a_person_who_wants_less_motion_sees_the_end_at_once(page: Page, recording: Path) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    choose(page, recording)
+    expect(page.locator("#answer")).to_be_visible()
+    expect(page.locator("#recording-play")).to_have_text("Play again")
+
+
+def test_a_run_may_begin_while_a_recorded_one_is_shown(page: Page, recording: Path) -> None:
+    ScriptedModel(page, [code("FINAL('live')")])
+    choose(page, recording)
+    page.fill("#context-text", "x")
+    ask(page)
+    ended(page)
+    expect(page.locator("#answer")).to_contain_text("live")
+    expect(page.locator("#recording")).to_have_count(0)
+
+
+def test_a_recorded_run_is_forked_with_the_question_and_model_of_the_form(
+    page: Page, recording: Path, calls: list[str]
+) -> None:
+    ScriptedModel(page, [code("FINAL(x + ' again')")])
+    choose(page, recording)
+    to_the_end(page)
+    page.fill("#context-text", CONTEXT)
+    page.fill("#question", "And now?")
+    page.click("role=button[name='Fork from here, iteration 2']")
+    ended(page)
+    expect(page.locator("#answer")).to_contain_text("sub:Who? again")
+    expect(page.locator("#asked")).to_have_text("And now?")
+    expect(page.locator(".notices")).to_contain_text('forked from iteration 2 of the run "Who was it?"')
+    assert len(calls) == 1
+
+
+def test_a_run_that_is_over_is_forked_and_the_wrong_context_is_named(page: Page, calls: list[str]) -> None:
+    model = ScriptedModel(page, [code("x = 5"), code("FINAL(x)"), code("FINAL(x + 1)")])
+    page.fill("#context-text", CONTEXT)
+    ask(page)
+    ended(page)
+    page.fill("#context-text", "another")
+    page.click("role=button[name='Fork from here, iteration 2']")
+    named = f'the context differs: recorded was "context" (str, size {len(CONTEXT)}, '
+    expect(page.locator("#fork-problem")).to_contain_text(named, timeout=ENDED_MS)
+    expect(page.locator("#answer")).to_have_text(re.compile("5"))
+    assert (len(calls), model.asked) == (2, 2)
+    page.fill("#context-text", CONTEXT)
+    page.click("role=button[name='Fork from here, iteration 2']")
+    expect(page.locator("#answer")).to_have_text(re.compile("6"), timeout=ENDED_MS)
+    expect(page.locator("#fork-problem")).to_have_count(0)
+    assert (len(calls), model.asked) == (3, 3)

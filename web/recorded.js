@@ -1,0 +1,130 @@
+// @ts-check
+/**
+ * A recorded run, played on the page. In: the text of a trajectory. Out: a `RunView` that grows by its events, in at most
+ * a few seconds or step by step. Nothing runs here and nothing is sent: it needs no server, no model and no worker.
+ */
+
+import { readTrajectory } from "/rlm/trajectory.js";
+import { applyEvent, finishRun, newRun } from "./run.js";
+import { changed, state } from "./state.js";
+
+/** @typedef {import("./types/run.js").RunEvent} RunEvent */
+/** @typedef {import("./types/run.js").RunView} RunView */
+/** @typedef {import("./types/run.js").Recorded} Recorded */
+/** @typedef {import("./types/run.js").EventOf<"run_started">} RunStarted */
+
+const PLAY_MS = 3_000;
+const TICK_MS = 50;
+const SLOWEST_PER_TICK = 1 / 4; // of an event: a short run is not stretched to the full time
+
+/**
+ * Show the run that `log` tells of, from its beginning, and play it.
+ *
+ * @param {string} log
+ * @param {{name: string, changed: Date | null}} file
+ * @throws {Error} a ConfigError that names the line which is no event
+ */
+export function playRecording(log, file) {
+  const { events, notes } = readTrajectory(log);
+  const recorded = { ...file, log, notes, events, at: 0, isPlaying: false };
+  show(recorded);
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) playToEnd(recorded);
+  else play(recorded);
+}
+
+/** Go on by itself, until it ends or is paused. @param {Recorded} recorded */
+export function play(recorded) {
+  if (isOver(recorded)) show(recorded);
+  recorded.isPlaying = true;
+  let due = 0;
+  const perTick = Math.max(SLOWEST_PER_TICK, (recorded.events.length * TICK_MS) / PLAY_MS);
+  const timer = setInterval(() => {
+    if (!recorded.isPlaying || state.run?.recorded !== recorded) return clearInterval(timer);
+    due += perTick;
+    for (; due >= 1; due -= 1) next(recorded);
+    if (isOver(recorded)) clearInterval(timer);
+  }, TICK_MS);
+  changed();
+}
+
+/** @param {Recorded} recorded */
+export function pause(recorded) {
+  recorded.isPlaying = false;
+  changed();
+}
+
+/** To the end of the root run's next iteration. @param {Recorded} recorded */
+export function step(recorded) {
+  recorded.isPlaying = false;
+  while (!isOver(recorded)) {
+    const event = next(recorded);
+    if (event?.type === "iteration_finished" && event.path.length === 0) break;
+  }
+  changed();
+}
+
+/** @param {Recorded} recorded */
+export function playToEnd(recorded) {
+  while (!isOver(recorded)) next(recorded);
+  changed();
+}
+
+/** @param {Recorded} recorded */
+export function isOver(recorded) {
+  return recorded.at === recorded.events.length;
+}
+
+/** Begin anew. @param {Recorded} recorded */
+function show(recorded) {
+  const started = /** @type {RunStarted} */ (recorded.events[0]);
+  const run = newRun(started.question, askedOf(started));
+  recorded.at = 0;
+  run.recorded = recorded;
+  run.notices.push(...recorded.notes);
+  state.run = run;
+  changed();
+}
+
+/** @param {Recorded} recorded @returns {RunEvent | undefined} the event that was shown */
+function next(recorded) {
+  const { run } = state;
+  const event = recorded.events[recorded.at];
+  if (run?.recorded !== recorded || !event) return undefined;
+  recorded.at += 1;
+  applyEvent(run, event);
+  run.totalSeconds = event.seconds;
+  if (isOver(recorded)) end(run, recorded);
+  changed();
+  return event;
+}
+
+/** @param {RunView} run @param {Recorded} recorded */
+function end(run, recorded) {
+  const seconds = run.totalSeconds;
+  const ending = recorded.events.find((event) => event.type === "run_finished" && event.path.length === 0);
+  recorded.isPlaying = false;
+  finishRun(run, ending?.type === "run_finished" ? { result: resultOf(ending, recorded), problem: null } : { problem: CUT_OFF });
+  run.totalSeconds = seconds;
+}
+
+/** @type {import("./types/run.js").Problem} */
+const CUT_OFF = {
+  title: "The recording ends here.",
+  cause: "The log has no ending: its run was cut off, or was still under way when the log was copied.",
+  action: "With “pyodide-rlm run --resume” it can go on.",
+};
+
+/**
+ * @param {import("./types/run.js").EventOf<"run_finished">} ending
+ * @param {Recorded} recorded
+ * @returns {import("./types/run.js").RLMResult}
+ */
+function resultOf({ answer, iterations, seconds, usage, stopped_by, detail }, { log }) {
+  const totalTime = Math.round(seconds * 1000);
+  return { answer, iterations, totalTime, usage, usageByPath: {}, stoppedBy: stopped_by, detail, trajectory: () => log };
+}
+
+/** @param {RunStarted} started */
+function askedOf({ contexts }) {
+  return contexts.length === 0 ? "of a context that the log does not describe" : `of ${contexts.map(({ name }) => name).join(", ")}`;
+}
