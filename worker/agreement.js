@@ -42,23 +42,27 @@ export const openAgreement = (/** @type {Event[]} */ events) => {
   const ending = events.find((event) => event.type === "run_finished" && event.path.length === 0);
   const isWhole = ending?.type === "run_finished" && !STOPPED_FROM_OUTSIDE.includes(ending.stopped_by);
   const comparable = events.filter(({ type }) => Object.hasOwn(COMPARED, type));
-  const expected = Map.groupBy(isWhole ? comparable : beforeTheCut(comparable), ({ path }) => `${path}`);
+  const expected = grouped(isWhole ? comparable : beforeTheCut(comparable), ({ path }) => `${path}`);
   /** @type {Map<string, Where>} */
   const places = new Map();
+
+  const isOver = (/** @type {number[]} */ path) => !isWhole && (expected.get(`${path}`) ?? []).length === 0;
 
   return {
     isWhole,
     /** The recording's end: how it was stopped, null when it is not told. */
     ending: ending?.type === "run_finished" ? ending : null,
     /** Whether a recording that was cut off has nothing more to say of the run at `path`. */
-    isOver: (/** @type {number[]} */ path) => !isWhole && (expected.get(`${path}`) ?? []).length === 0,
+    isOver,
+    /** Whether `event` is what such a recording does not tell of any more. */
+    isBeyond: (/** @type {Event} */ { type, path }) => Object.hasOwn(COMPARED, type) && isOver(path),
     /** @returns {string | null} how the next event of a run differs from the recorded one */
     differs(/** @type {Event} */ event) {
       if (!Object.hasOwn(COMPARED, event.type)) return null;
       const key = `${event.path}`;
       if (event.type !== "run_started" && event.type !== "run_finished") places.set(key, /** @type {Where} */ (event));
       const recorded = expected.get(key)?.shift();
-      if (recorded === undefined) return isWhole ? "the recording ends before it, and the run goes on" : null;
+      if (recorded === undefined) return "the recording ends before it, and the run goes on";
       if (recorded.type !== event.type) return `${event.type} came where ${recorded.type} was recorded`;
       return firstDifference(COMPARED[event.type](recorded), COMPARED[event.type](event));
     },
@@ -70,6 +74,25 @@ export const openAgreement = (/** @type {Event[]} */ events) => {
     /** "iteration 2, block 1", both counted from 1. */
     place: (/** @type {number[]} */ path) => placeName(path, places.get(`${path}`) ?? {}),
   };
+};
+
+/**
+ * Map.groupBy, which node 20 does not have.
+ * @template T
+ * @param {T[]} items
+ * @param {(item: T) => string} keyOf
+ * @returns {Map<string, T[]>}
+ */
+export const grouped = (items, keyOf) => {
+  /** @type {Map<string, T[]>} */
+  const groups = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
 };
 
 /** A run that was stopped: its last block may have been at work when it was. */

@@ -4,6 +4,7 @@
 // In: the events of a log. Out: each recorded answer once, to whoever asks the same at the same place of the tree.
 // Who may ask what, and what becomes of a question that has no answer here, is rerun.js's and fork.js's.
 
+import { grouped } from "./agreement.js";
 import { encodeFrame } from "./broker.js";
 import { isDeath } from "./deaths.js";
 import { providerError, toWireError } from "./errors.js";
@@ -71,8 +72,8 @@ export const openCassette = (events, keyOf) => {
   const calls = callsOf(events);
   const tools = toolsOf(events);
   const answeredFirst = [...calls].sort((one, other) => Number(one.outcome === null) - Number(other.outcome === null));
-  const byKey = Map.groupBy(answeredFirst, ({ path, kind, call }) => `${path} ${keyOf(kind, call)}`);
-  const toolsByKey = Map.groupBy(tools, ({ path, called }) => `${path} ${toolKey(called)}`);
+  const byKey = grouped(answeredFirst, ({ path, kind, call }) => `${path} ${keyOf(kind, call)}`);
+  const toolsByKey = grouped(tools, ({ path, called }) => `${path} ${toolKey(called)}`);
 
   return {
     /** The next recorded call that is the same, in the run at `path`; null when there is none left. */

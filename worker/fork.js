@@ -82,7 +82,7 @@ export const openFork = (fork) => {
     end: refused.signal,
     job(job) {
       given = job.contexts.length;
-      return withModels(job, started, iteration);
+      return beginningAs(job, started, iteration);
     },
     watched: (onEvent) => (event) => {
       if (event.type === "run_started" && event.path.length === 0) fault = checkContexts(started, event, given);
@@ -114,15 +114,17 @@ const before = (/** @type {Event[]} */ events, /** @type {number} */ iteration) 
 };
 
 /**
+ * The recorded models where no other is wanted, and room for the child runs that there were.
  * @param {StartJob} job
  * @param {Event & {type: "run_started"}} started
  * @param {number} iteration
  * @returns {StartJob}
  */
-const withModels = (job, { model, sub_model }, iteration) => {
+const beginningAs = (job, { model, sub_model, limits: recorded }, iteration) => {
   const most = Number(job.limits.max_iterations);
   if (iteration > most) throw configError(`a fork from iteration ${iteration} needs maxIterations of at least that, not ${most}.`);
-  return { ...job, model: job.model ?? model, sub_model: job.sub_model ?? sub_model };
+  const max_depth = Math.max(Number(job.limits.max_depth), Number(recorded.max_depth ?? 1));
+  return { ...job, model: job.model ?? model, sub_model: job.sub_model ?? sub_model, limits: { ...job.limits, max_depth } };
 };
 
 const forkedFrom = (/** @type {Event & {type: "run_started"}} */ { question, model }, /** @type {number} */ iteration) => {

@@ -75,10 +75,10 @@ export const openRerun = (log) => {
   const follow = (/** @type {Event} */ event) => {
     const { path } = event;
     if (event.type === "run_started" && path.length === 0) difference ??= checkContexts(started, event, given);
-    const isOver = agreement.isOver(path) && event.type !== "notice";
-    const how = isOver ? null : agreement.differs(event);
+    const isBeyond = agreement.isBeyond(event);
+    const how = isBeyond ? null : agreement.differs(event);
     if (how !== null) differ(path, how);
-    if (isOver || difference !== null) end();
+    if (isBeyond || difference !== null) end();
   };
 
   return {

@@ -38,10 +38,10 @@
 
   /**
    * Run a question; `stopOn` is text: the run is stopped when an event holds it. `stopChildren` is path -> text: that
-   * child is stopped, it alone, when it or one below it prints the text, or before it starts when the text is empty.
+   * child is stopped, it alone, when it or one below it prints the text, or before it starts when the text is empty. `log` is {replay} or {fork}.
    * The result holds all that a test may ask for: events, callbacks, posts, and the milliseconds from stop to end.
    */
-  const run = async ({ replies, question = "What?", context, options = {}, stopOn, stopChildren = {}, before }) => {
+  const run = async ({ replies, question = "What?", context, options = {}, stopOn, stopChildren = {}, before, log = {} }) => {
     const { RLM } = await import("/rlm/rlm.js");
     const posts = [];
     const told = { events: [], told: [], subCalls: [], posts };
@@ -76,7 +76,7 @@
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
       if (Array.isArray(question)) return await converseWith(rlm.session(), question, { told, onChild });
-      const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal, onChild });
+      const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal, onChild, ...log });
       return { ...told, children: Object.keys(children), ...result, trajectory: result.trajectory(), stopMs: performance.now() - stopped };
     } catch (error) {
       return { ...told, error: { name: error.name, message: error.message } };
