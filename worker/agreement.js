@@ -37,24 +37,28 @@ const COMPARED = {
   }),
 };
 const STOPPED_FROM_OUTSIDE = ["cancelled", "max_seconds", "worker_lost"];
+const TREE_LIMITS = ["max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost"];
 
 export const openAgreement = (/** @type {Event[]} */ events) => {
-  const ending = events.find((event) => event.type === "run_finished" && event.path.length === 0);
-  const isWhole = ending?.type === "run_finished" && !STOPPED_FROM_OUTSIDE.includes(ending.stopped_by);
-  const comparable = events.filter(({ type }) => Object.hasOwn(COMPARED, type));
-  const expected = grouped(isWhole ? comparable : beforeTheCut(comparable), ({ path }) => `${path}`);
+  const runs = grouped(events.filter(({ type }) => Object.hasOwn(COMPARED, type)), ({ path }) => `${path}`);
+  /** @type {Map<string, Event[]>} what is still to happen in each run */
+  const expected = new Map();
+  const cut = stoppedIn(runs);
+  for (const [path, own] of runs) expected.set(path, cut.has(path) ? beforeTheCut(own) : own);
   /** @type {Map<string, Where>} */
   const places = new Map();
 
-  const isOver = (/** @type {number[]} */ path) => !isWhole && (expected.get(`${path}`) ?? []).length === 0;
+  const isOver = (/** @type {number[]} */ path) => cut.has(`${path}`) && expected.get(`${path}`)?.length === 0;
 
   return {
-    isWhole,
-    /** The recording's end: how it was stopped, null when it is not told. */
-    ending: ending?.type === "run_finished" ? ending : null,
-    /** Whether a recording that was cut off has nothing more to say of the run at `path`. */
+    isWhole: !cut.has(""),
+    /** The recording's end; null when it has none. */
+    ending: endingOf(runs.get("") ?? []),
+    /** Whether there was such a run: a child may be stopped before it begins. */
+    isKnown: (/** @type {number[]} */ path) => runs.has(`${path}`),
+    /** Whether a run that was stopped is where it was stopped. */
     isOver,
-    /** Whether `event` is what such a recording does not tell of any more. */
+    /** Whether `event` is what the recording of such a run does not tell of any more. */
     isBeyond: (/** @type {Event} */ { type, path }) => Object.hasOwn(COMPARED, type) && isOver(path),
     /** @returns {string | null} how the next event of a run differs from the recorded one */
     differs(/** @type {Event} */ event) {
@@ -68,7 +72,8 @@ export const openAgreement = (/** @type {Event[]} */ events) => {
     },
     /** @returns {string | null} what was recorded and did not happen */
     left() {
-      const [path] = [...expected].find(([, events]) => isWhole && events.length > 0) ?? [];
+      const inCut = (/** @type {string} */ path) => [...cut].some((above) => above === "" || `${path},`.startsWith(`${above},`));
+      const [path] = [...expected].find(([path, events]) => events.length > 0 && !inCut(path)) ?? [];
       return path === undefined ? null : `${path === "" ? "the run" : `child run ${dotted(path)}`} did not go on as recorded`;
     },
     /** "iteration 2, block 1", both counted from 1. */
@@ -95,12 +100,29 @@ export const grouped = (items, keyOf) => {
   return groups;
 };
 
-/** A run that was stopped: its last block may have been at work when it was. */
-const beforeTheCut = (/** @type {Event[]} */ events) => {
-  const own = events.filter(({ path, type }) => path.length === 0 && type !== "run_finished");
-  const last = own.findLast(({ type }) => type === "block_started" || type === "iteration_started");
-  const end = last?.type === "block_started" ? events.indexOf(last) : events.length;
-  return events.slice(0, end).filter(({ type }) => type !== "run_finished");
+/** @returns {(Event & {type: "run_finished"}) | null} */
+const endingOf = (/** @type {Event[]} */ own) => {
+  const last = own[own.length - 1];
+  return last?.type === "run_finished" ? last : null;
+};
+
+/** The runs that were stopped from outside, at no place of their own: a child's share of a limit stops the whole tree. */
+const stoppedIn = (/** @type {Map<string, Event[]>} */ runs) => {
+  const stopped = new Set();
+  for (const [path, own] of runs) {
+    const ending = endingOf(own);
+    if (ending === null || STOPPED_FROM_OUTSIDE.includes(ending.stopped_by)) stopped.add(path);
+  }
+  const root = endingOf(runs.get("") ?? []);
+  if (stopped.size > 0 && TREE_LIMITS.includes(root?.stopped_by ?? "")) stopped.add("");
+  return stopped;
+};
+
+/** The events of a run that was stopped: its last block may have been at work when it was. */
+const beforeTheCut = (/** @type {Event[]} */ own) => {
+  const events = own.filter(({ type }) => type !== "run_finished");
+  const last = events.findLast(({ type }) => type === "block_started" || type === "iteration_started");
+  return last?.type === "block_started" ? events.slice(0, events.indexOf(last)) : events;
 };
 
 /** @returns {string | null} */

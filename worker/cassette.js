@@ -54,6 +54,7 @@ import { added } from "./tree.js";
  * @property {AbortSignal} end ends the run at once: it differs, or its recording does not go on
  * @property {(job: import("./protocol.js").StartJob) => import("./protocol.js").StartJob} job with what the log says of it
  * @property {(onEvent: (event: Event) => void) => (event: Event) => void} watched
+ * @property {(child: import("./rlm.d.ts").RLMChild) => void} [onChild]
  * @property {(result: import("./protocol.js").RunResult) => import("./protocol.js").RunResult} close throws what was wrong
  */
 

@@ -34,7 +34,11 @@ export const openRerun = (log) => {
   /** @type {Error | null} */
   let difference = null;
 
+  /** @type {Map<string, () => void>} */
+  const stops = new Map();
   const end = () => over.abort();
+  /** Here the recorded run was stopped: all of it, or a child alone. */
+  const endAt = (/** @type {number[]} */ path) => (stops.get(`${path}`) ?? end)();
   const differ = (/** @type {number[]} */ path, /** @type {string} */ how) => {
     const place = agreement.place(path);
     difference ??= replayError(`the replay differs from the recording${place && ` in ${place}`}: ${how}.`);
@@ -60,8 +64,9 @@ export const openRerun = (log) => {
           const { kind, calls } = parseRequest(body);
           const found = outcomesFor(path, kind, calls);
           const outcomes = found.filter((outcome) => outcome !== null);
-          if (outcomes.length === calls.length) answerFrom({ kind, calls, outcomes }, witness, answer, usage);
-          else end(); // here the recorded run was stopped
+          if (outcomes.length === calls.length) return answerFrom({ kind, calls, outcomes }, witness, answer, usage);
+          endAt(path);
+          return aborted(answer.signal);
         },
       };
     },
@@ -75,10 +80,10 @@ export const openRerun = (log) => {
   const follow = (/** @type {Event} */ event) => {
     const { path } = event;
     if (event.type === "run_started" && path.length === 0) difference ??= checkContexts(started, event, given);
-    const isBeyond = agreement.isBeyond(event);
-    const how = isBeyond ? null : agreement.differs(event);
+    if (difference !== null) return end();
+    if (agreement.isBeyond(event)) return endAt(path);
+    const how = agreement.differs(event);
     if (how !== null) differ(path, how);
-    if (isBeyond || difference !== null) end();
   };
 
   return {
@@ -92,6 +97,10 @@ export const openRerun = (log) => {
       if (!over.signal.aborted) follow(event);
       if (!over.signal.aborted) onEvent(event);
     },
+    onChild({ path, stop }) {
+      stops.set(`${path}`, stop);
+      if (!agreement.isKnown(path)) stop(); // as in the recorded run: there it was stopped before it began
+    },
     close(result) {
       const left = difference ?? agreement.left();
       if (left !== null) throw left instanceof Error ? left : replayError(`the replay differs from the recording: ${left}.`);
@@ -99,6 +108,12 @@ export const openRerun = (log) => {
     },
   };
 };
+
+const aborted = (/** @type {AbortSignal} */ signal) =>
+  new Promise((/** @type {(_: void) => void} */ resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+  });
 
 /**
  * The job of the recorded run; its time is not limited again.

@@ -57,7 +57,7 @@ export class RLM {
     const job = made?.job(wanted) ?? wanted;
     await checkReadable(job);
     const { onEvent, onCall } = listeners(this.#settings);
-    const listening = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild) };
+    const listening = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
     const journal = logs.replay === undefined ? await journalOf(this.#settings, job, { past, onEvent, signal }) : null;
     const from = { past, source: made?.source, end: made?.end };
     const finished = await runJob({ job, signal, journal, ...from, ...hostOptions(this.#settings), ...listening });
@@ -175,11 +175,21 @@ const listeners = (/** @type {Settings} */ { onIteration, onSubLLMCall, onEvent 
   };
 };
 
-/** @returns {{onChild?: (child: RLMChild) => void}} */
-const childListener = (/** @type {unknown} */ onChild) => {
-  if (onChild === undefined || onChild === null) return {};
+/**
+ * @param {unknown} onChild the caller's
+ * @param {(child: RLMChild) => void} [replay] of a run that is made from a log
+ * @returns {{onChild?: (child: RLMChild) => void}}
+ */
+const childListener = (onChild, replay) => {
+  if (onChild === undefined || onChild === null) return { onChild: replay };
   if (typeof onChild !== "function") throw configError("onChild must be a function.");
-  return { onChild: (child) => tell(/** @type {(child: RLMChild) => void} */ (onChild), child) };
+  const told = (/** @type {RLMChild} */ child) => tell(/** @type {(child: RLMChild) => void} */ (onChild), child);
+  return {
+    onChild(child) {
+      told(child);
+      replay?.(child);
+    },
+  };
 };
 
 /** Collects the blocks of each iteration, and tells of it when it is over. */

@@ -38,7 +38,8 @@
 
   /**
    * Run a question; `stopOn` is text: the run is stopped when an event holds it. `stopChildren` is path -> text: that
-   * child is stopped, it alone, when it or one below it prints the text, or before it starts when the text is empty. `log` is {replay} or {fork}.
+   * child is stopped, it alone, when it or one below it prints the text, or before it starts when the text is empty. `log` is {replay}
+   * or {fork}.
    * The result holds all that a test may ask for: events, callbacks, posts, and the milliseconds from stop to end.
    */
   const run = async ({ replies, question = "What?", context, options = {}, stopOn, stopChildren = {}, before, log = {} }) => {

@@ -127,6 +127,35 @@ def test_a_recording_that_was_stopped_agrees_as_far_as_it_goes(shared_page: Page
     assert [block["observation"]["stdout"] for block in blocks] == ["first\n"]
 
 
+CHILDREN = {
+    "What?": [code("a, b = rlm_batch(['first', 'second'])"), code("FINAL((last_error.results, last_error.errors))")],
+    "first": [code("FINAL(llm_query('one'))")],
+    "second": [code("x = llm_query('two')"), code("print('spinning')\nwhile True: pass")],
+}
+
+
+@pytest.mark.parametrize("awaited", ["", "spinning"])
+def test_a_child_that_was_stopped_alone_is_stopped_there_again(shared_page: Page, awaited: str) -> None:
+    options = {"maxDepth": 2}
+    first = run(shared_page, CHILDREN, stopChildren={"1": awaited}, options=options)  # type: ignore[arg-type]
+    assert "the child run was stopped" in first["answer"]
+    again = run(shared_page, [], log={"replay": first["trajectory"]})
+    assert (again["answer"], again["stoppedBy"], again["posts"]) == (first["answer"], "final_answer", [])
+
+
+@pytest.mark.parametrize("most", [1, 3, 4])
+def test_a_limit_of_the_tree_ends_the_replay_where_it_ended_the_run(shared_page: Page, most: int) -> None:
+    replies = {
+        "What?": [code("llm_query('zero')"), code("rlm_batch(['first', 'second'])"), code("FINAL(1)")],
+        "first": [code("FINAL(llm_query('one'))")],
+        "second": [code("FINAL(llm_query('two'))")],
+    }
+    first = run(shared_page, replies, options={"maxDepth": 2, "maxSubCalls": most})  # type: ignore[arg-type]
+    assert first["stoppedBy"] == "max_sub_calls"
+    again = run(shared_page, [], log={"replay": first["trajectory"]})
+    assert (again.get("error"), again["stoppedBy"], again["posts"]) == (None, "max_sub_calls", [])
+
+
 WITH_TOOL = """async ({replies, log}) => {
   const called = [];
   const tools = { price: (of) => { called.push(of); return of.length; } };

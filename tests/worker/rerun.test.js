@@ -33,7 +33,7 @@ const requestsOf = (events) => {
 const asked = async (answering, { kind, calls }) => {
   const frames = [];
   let ended = false;
-  const answer = { write: (frame) => frames.push(frame), end: () => (ended = true) };
+  const answer = { write: (frame) => frames.push(frame), end: () => (ended = true), signal: AbortSignal.abort() };
   await answering.handle(JSON.stringify({ op: "complete", kind, calls }), answer, []);
   return ended ? frames.map(read) : "no answer";
 };
