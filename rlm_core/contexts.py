@@ -79,14 +79,14 @@ def _shape_of_files(files: Mapping[Any, Any]) -> str:
     return f"Its keys are names of files, in {_count(folders, 'folder')}: {kinds}{rest}."
 
 
-def fingerprint(context: object, *, name: str = "context") -> Mapping[str, Json]:
+def fingerprint(context: object, *, name: str = "context", among: int = 1) -> Mapping[str, Json]:
     """What the log keeps of `context`: name, type, size and SHA-256 where it has bytes to hash; never its text.
 
     Large text, bytes and files are hashed as `SAMPLES` pieces from beginning to end (`sha256_of_samples`): all of
-    100 MB would keep the first question waiting for a second.
+    100 MB would keep the first question waiting for a second. Of a file that is one `among` many, less is read.
     """
     if isinstance(context, PurePath):
-        return {"name": name, "type": "file", **_facts_of_file(context)}
+        return {"name": name, "type": "file", **_facts_of_file(context, max(2, SAMPLES // among))}
     facts: dict[str, Json] = {"name": name, "type": type(context).__name__}
     if isinstance(context, str | bytes | Sequence | Mapping):
         facts["size"] = len(context)
@@ -99,26 +99,26 @@ def fingerprint(context: object, *, name: str = "context") -> Mapping[str, Json]
 
 def _hash_of_samples(context: str | bytes | bytearray) -> str:
     hashed = hashlib.sha256()
-    for at in _sample_places(len(context)):
+    for at in _sample_places(len(context), SAMPLES):
         hashed.update(_bytes(context[at : at + SAMPLE_SIZE]) or b"")
     return hashed.hexdigest()
 
 
-def _sample_places(size: int) -> list[int]:
-    step = (size - SAMPLE_SIZE) / (SAMPLES - 1)
-    return [round(number * step) for number in range(SAMPLES)]
+def _sample_places(size: int, samples: int) -> list[int]:
+    step = (size - SAMPLE_SIZE) / (samples - 1)
+    return [round(number * step) for number in range(samples)]
 
 
-def _facts_of_file(path: PurePath) -> dict[str, Json]:
+def _facts_of_file(path: PurePath, samples: int) -> dict[str, Json]:
     """Size and hash of a file that is not loaded; nothing of one that cannot be read."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
-            if size <= HASHED_WHOLE:
+            if size <= samples * SAMPLE_SIZE:
                 file.seek(0)
                 return {"size": size, "sha256": hashlib.sha256(file.read()).hexdigest()}
             hashed = hashlib.sha256()
-            for at in _sample_places(size):
+            for at in _sample_places(size, samples):
                 file.seek(at)
                 hashed.update(file.read(SAMPLE_SIZE))
             return {"size": size, "sha256_of_samples": hashed.hexdigest()}

@@ -121,7 +121,8 @@ const CUT_OFF = {
  */
 function resultOf({ answer, iterations, seconds, usage, stopped_by, detail }, { log }) {
   const totalTime = Math.round(seconds * 1000);
-  return { answer, iterations, totalTime, usage, usageByPath: {}, stoppedBy: stopped_by, detail, trajectory: () => log };
+  const ended = { answer, iterations, totalTime, stoppedBy: stopped_by, detail, fault: null };
+  return { ...ended, usage, usageByPath: {}, trajectory: () => log };
 }
 
 /** @param {RunStarted} started */

@@ -42,6 +42,8 @@ from rlm_core.types import Child, Json, Observation, PastBlock
 CONTEXT_FOLDER = Path("/context")
 MAX_TEXT_FILES = 2_000
 """Files of a context that are read before a run; of more none is, as each takes half a millisecond."""
+MAX_NAMED_FILES = 100
+"""Files of a context of which the log holds a fingerprint each."""
 PROBED_BYTES = 16_384
 """Bytes of a file's beginning that tell whether it is text."""
 _SESSION = Session()
@@ -364,11 +366,13 @@ def _context(contexts: Sequence[tuple[str, str, Bytes | None]], session: int | N
 
 
 def _fingerprints(contexts: Sequence[tuple[str, str, Bytes | None]], context: Any) -> tuple[Mapping[str, Json], ...]:
-    """One for each value by its own name, so that the one that changed can be named; none where there is no context."""
+    """One for each value by its own name, so that the one that changed can be named; of very many, one for all."""
     names = [name for name, kind, _ in contexts if kind != "mounted"]
     if len(names) == 1:
         return (fingerprint(context, name=names[0]),)
-    return tuple(fingerprint(context[name], name=name) for name in names)
+    if len(names) > MAX_NAMED_FILES:
+        return (fingerprint(context, name=f"{len(names)} files"),)
+    return tuple(fingerprint(context[name], name=name, among=len(names)) for name in names)
 
 
 def _decode(kind: str, data: Bytes | None) -> object:

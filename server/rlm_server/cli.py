@@ -92,14 +92,16 @@ def serve(host: str | None, port: int | None) -> None:
     "--record",
     "trajectory",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write the log here, each event as it happens; the other options that take a log take it.",
+    help="Write the log here, each event as it happens: what --resume, --replay, --fork and `replay` read.",
 )
 @click.option("--resume", type=CONTEXT_FILE, help="Go on with the run whose log this is, over the same context.")
 @click.option(
     "--replay", type=CONTEXT_FILE, help="Answer from this log alone; models, limits and context must be those of it."
 )
 @click.option(
-    "--fork", type=CONTEXT_FILE, help="With --at: begin as the run whose log this is; QUESTION is its own unless given."
+    "--fork",
+    type=CONTEXT_FILE,
+    help="With --at: begin as the run whose log this is; without QUESTION, ask what it asked.",
 )
 @click.option("--at", type=click.IntRange(min=1), help="Iteration from which a fork goes on live.")
 def run(

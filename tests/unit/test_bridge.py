@@ -234,6 +234,24 @@ def test_of_very_many_files_none_is_read_ahead(tmp_path: Path, monkeypatch: pyte
     assert bridge._context(contexts) == {"a": tmp_path / "a", "b": tmp_path / "b"}
 
 
+def test_each_file_has_a_fingerprint_by_its_own_name_up_to_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    contexts = [("a.txt", "file", None), ("b.bin", "file", None), ("c", "mounted", None)]
+    (tmp_path / "a.txt").write_text("naïve")
+    (tmp_path / "b.bin").write_bytes(b"\xff")
+
+    def facts() -> list[tuple[Any, Any, Any]]:
+        found = bridge._fingerprints(contexts, bridge._context(contexts))
+        return [(one["name"], one["type"], one["size"]) for one in found]
+
+    assert facts() == [("a.txt", "str", 5), ("b.bin", "file", 1)]
+    monkeypatch.setattr(bridge, "MAX_NAMED_FILES", 1)
+    assert facts() == [("2 files", "dict", 2)]
+    assert bridge._fingerprints([], None) == ()
+
+
 def test_files_share_the_room_for_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
     monkeypatch.setattr(protocol, "MAX_TEXT_FILE_BYTES", 5)

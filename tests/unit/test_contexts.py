@@ -131,5 +131,28 @@ def test_a_fingerprint_tells_the_same_context_again(context: object, facts: dict
     assert fingerprint(context) == facts
 
 
+def test_a_file_that_is_not_loaded_has_a_fingerprint_of_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"\0ab")
+    expected = {"name": "a", "type": "file", "size": 3, "sha256": hashlib.sha256(b"\0ab").hexdigest()}
+    assert fingerprint(path, name="a") == expected
+    assert fingerprint(tmp_path / "gone") == {"name": "context", "type": "file"}
+
+
+@pytest.mark.parametrize("among", [1, 1_000])
+def test_of_a_large_file_samples_are_hashed_and_its_first_and_last_byte_are_in_them(tmp_path: Path, among: int) -> None:
+    path = tmp_path / "a.bin"
+    data = bytearray(5 << 20)
+    found = []
+    for at in (None, 0, -1):
+        if at is not None:
+            data[at] = 1
+        path.write_bytes(data)
+        facts = fingerprint(path, among=among)
+        assert (facts["size"], facts.get("sha256")) == (5 << 20, None)
+        found.append(facts["sha256_of_samples"])
+    assert len(set(found)) == 3
+
+
 def test_text_with_lone_surrogates_has_a_fingerprint() -> None:
     assert len(str(fingerprint("\ud800")["sha256"])) == 64

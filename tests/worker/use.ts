@@ -50,6 +50,9 @@ export const main = async (file: File): Promise<void> => {
   shown(await rlm.run("Who?", { context: [file], signal: AbortSignal.timeout(1_000) }));
   const onChild = (child: RLMChild) => child.path.length > 2 && child.stop();
   shown(await rlm.run("Who?", { onChild }));
+  const { trajectory } = await rlm.run("Who?", { context: file });
+  shown(await rlm.run("Who?", { context: file, replay: trajectory() }));
+  shown(await rlm.run("And why?", { context: file, fork: { log: trajectory(), iteration: 2 } }));
   const session = rlm.session();
   shown(await session.run("Who?", { context: { a: [1, null] } }));
   shown(await session.run("And why?"));
