@@ -30,13 +30,16 @@ export async function readFolder(entry) {
   /** @type {Folder} */
   const folder = { name: entry.name, files: [], hidden: 0 };
   const waiting = [entry];
-  for (let next = waiting.pop(); next && folder.files.length <= MOST_FILES; next = waiting.pop()) {
-    const entries = await entriesOf(next);
-    const seen = entries.filter(({ name }) => !isHidden(name));
-    folder.hidden += entries.length - seen.length;
-    folder.files.push(...(await Promise.all(seen.filter((one) => one.isFile).map(fileOf))));
-    waiting.push(.../** @type {FileSystemDirectoryEntry[]} */ (seen.filter((one) => one.isDirectory)).reverse());
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    for await (const entries of portionsOf(next)) {
+      const seen = entries.filter(({ name }) => !isHidden(name));
+      folder.hidden += entries.length - seen.length;
+      folder.files.push(...(await Promise.all(seen.filter((one) => one.isFile).map(fileOf))));
+      waiting.push(.../** @type {FileSystemDirectoryEntry[]} */ (seen.filter((one) => one.isDirectory)));
+      if (folder.files.length > MOST_FILES) return checked(folder);
+    }
   }
+  folder.files.sort((one, other) => (one.name < other.name ? -1 : 1));
   return checked(folder);
 }
 
@@ -65,20 +68,18 @@ function checked(folder) {
 }
 
 /**
- * The browser hands them out in portions; an empty one is the last.
+ * What is in a folder, as the browser hands it out: in portions; an empty one is the last.
  *
  * @param {FileSystemDirectoryEntry} folder
  */
-async function entriesOf(folder) {
+async function* portionsOf(folder) {
   const reader = folder.createReader();
-  /** @type {FileSystemEntry[]} */
-  const all = [];
   for (;;) {
     const some = await new Promise((/** @type {(entries: FileSystemEntry[]) => void} */ resolve, reject) =>
       reader.readEntries(resolve, reject),
     );
-    if (some.length === 0) return all;
-    all.push(...some);
+    if (some.length === 0) return;
+    yield some;
   }
 }
 

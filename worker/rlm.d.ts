@@ -144,6 +144,7 @@ export interface RLMChild {
 }
 
 export interface RLMRunOptions extends FromLog {
+  /** A file is mounted at its `webkitRelativePath`, or at its name, which may be a path too: so a folder is its files. */
   context?: Json | ArrayBuffer | ArrayBufferView | Blob | Blob[];
   /** Stops the whole run. */
   signal?: AbortSignal;

@@ -44,7 +44,7 @@ def papers(tmp_path: Path) -> Path:
 READ = """\
 import pypdf
 lease = pypdf.PdfReader(context["papers/2025/lease.pdf"]).pages[0].extract_text()
-FINAL([sorted(context), context["papers/readme.txt"], context["papers/2025/may/notes.txt"], lease])
+FINAL([[*context], context["papers/readme.txt"], context["papers/2025/may/notes.txt"], lease])
 """
 FOUND = [
     ["papers/2025/lease.pdf", "papers/2025/may/notes.txt", "papers/readme.txt"],
