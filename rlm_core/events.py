@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias, get_args
 
-from .types import CallKind, Json, Message, ModelUsage, Observation, StoppedBy
+from .types import CallKind, Json, Message, ModelUsage, Observation, Span, StoppedBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class IterationStarted(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted(Stamp):
-    """A model call leaves. `call` numbers the calls of the tree from 0; `batch` is the size of the request it is in.
+    """A model call is about to leave. `call` numbers those of the tree from 0; `batch` is the size of its request.
 
     `messages` holds what is new since the root call before it; `kept` says how many earlier messages precede them.
     """
@@ -74,6 +74,31 @@ class ReplyWritten(Stamp):
     call: int
     at: int
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Egress(Stamp):
+    """What left the tab with a call: the host's own account, from its messages as they were sent.
+
+    `denied` says why the call was kept from leaving; then nothing did. Spans are the parts of the context that stand in
+    the call, made one where they touch: the longest hundred of them, and `more_spans` counts the others. Of the
+    context's characters `context_chars` are in this call, `new_chars` left with it for the first time, and `left_chars`
+    of `context_size` have left so far.
+    """
+
+    type: ClassVar[str] = "egress"
+    call: int
+    to: str
+    model: str | None
+    chars: int
+    bytes: int
+    context_chars: int
+    new_chars: int
+    left_chars: int
+    context_size: int
+    spans: tuple[Span, ...] = ()
+    more_spans: int = 0
+    denied: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +191,7 @@ Event: TypeAlias = (
     | IterationStarted
     | CallStarted
     | ReplyWritten
+    | Egress
     | CallFinished
     | BlockStarted
     | Output

@@ -36,6 +36,7 @@ class Limits:
         max_output_tokens: of all calls, in the same way.
         max_cost: US dollars of all calls whose price is known, in the same way.
         max_prompt_chars: characters of one sub-call's prompt; a longer one is refused before the call.
+        max_context_chars: characters of the context that may stand in calls, each counted once; the host enforces it.
         window_tokens: size of the root model's window.
         compact_at: share of that window at which the conversation so far is replaced by a summary, up to 1.
 
@@ -55,6 +56,7 @@ class Limits:
     max_output_tokens: int | None = None
     max_cost: float | None = None
     max_prompt_chars: int | None = None
+    max_context_chars: int | None = None
     window_tokens: int = 128_000
     compact_at: float | None = 0.85
 
@@ -76,7 +78,13 @@ _WHOLE = {
     "max_concurrency": 1,
     "window_tokens": 1_000,
 }
-_WHOLE_OR_NONE = {"max_sub_calls": 0, "max_input_tokens": 1, "max_output_tokens": 1, "max_prompt_chars": 1}
+_WHOLE_OR_NONE = {
+    "max_sub_calls": 0,
+    "max_input_tokens": 1,
+    "max_output_tokens": 1,
+    "max_prompt_chars": 1,
+    "max_context_chars": 0,
+}
 _ABOVE_ZERO = {"max_seconds": math.inf, "max_block_seconds": math.inf, "max_cost": math.inf, "compact_at": 1.0}
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from .errors import ChannelError, ProtocolError, ProviderError
 from .events import EVENT_TYPES, FOR_WATCHING, CallFinished, CallStarted, Emit, Event, RunFinished, ignore
 from .provider import Provider
-from .types import Message, ModelCall, ModelUsage, Observation, Reply
+from .types import Message, ModelCall, ModelUsage, Observation, Reply, Span
 
 _TYPES: Mapping[str, type[Event]] = {event_type.type: event_type for event_type in EVENT_TYPES}
 
@@ -62,6 +62,8 @@ def _value(event_type: type[Event], name: str, value: Any) -> Any:
         return tuple(value)
     if name == "messages":
         return tuple(Message(**message) for message in value)
+    if name == "spans":
+        return tuple(Span(**span) for span in value)
     if name == "observation":
         return Observation(**value)
     if name == "usage" and event_type is RunFinished:

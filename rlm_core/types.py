@@ -22,6 +22,7 @@ StoppedBy = Literal[
     "max_cost",
     "max_seconds",
     "max_errors",
+    "denied",
     "cancelled",
     "provider_error",
     "worker_lost",
@@ -34,6 +35,20 @@ class Message:
 
     role: Role
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a context: [start, end) in characters, or in bytes where the context is no text.
+
+    `byte_start` and `byte_end` are the same in bytes of its UTF-8 or of its file.
+    """
+
+    name: str
+    start: int
+    end: int
+    byte_start: int
+    byte_end: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@
 import { RLM } from "/rlm/rlm.js";
 import { html, render } from "/vendor/preact.mjs";
 import { Outcome, trajectoryOf } from "./answer.js";
+import { ConfirmDialog } from "./confirm.js";
 import { contextValue, describeContext } from "./context.js";
 import { ContextField, takeDrops } from "./context_field.js";
+import { Egress } from "./egress.js";
 import { EMPTY_QUESTION, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain } from "./errors.js";
 import { fetchModels, loadModels } from "./models.js";
 import { QuestionField, RunButtons } from "./question.js";
@@ -42,7 +44,7 @@ export async function ask({ question, context, options = {} }) {
   const value = context === undefined ? contextValue(state.typed, state.attachments) : context;
   const { signal, resume, replay, fork, onEvent, ...rest } = options;
   const chosen = replay || fork ? rest : { ...runOptions(), ...rest };
-  const run = newRun(question, value === null ? "without a context" : `of ${describeContext(value)}`);
+  const run = newRun(question, value, value === null ? "without a context" : `of ${describeContext(value)}`);
   stopping = new AbortController();
   Object.assign(state, { question, run });
   state.problems.fork = null;
@@ -175,6 +177,7 @@ function App() {
       ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
       ${!isRunning() && html`<${RecordingField} />`}
     </div>
+    <${ConfirmDialog} />
     <${Announcer} run=${run} />
   </div>`;
 }
@@ -191,6 +194,7 @@ function RunSheet({ run }) {
     <${Status} run=${run} />
     <${Notices} run=${run} />
     <${Outcome} run=${run} onRemedy=${recorded ? undefined : remedied} />
+    <${Egress} run=${run} />
     <${Timeline} run=${run} onFork=${isOver ? (/** @type {number} */ iteration) => void forkRun(run, iteration) : undefined} />`;
 }
 
@@ -208,6 +212,7 @@ function Introduction() {
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
+  if (state.asking) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     void runFromForm();

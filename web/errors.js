@@ -78,6 +78,11 @@ const ENDINGS = {
     action: "Choose a stronger model, or put the question differently.",
     remedy: "models",
   },
+  denied: {
+    title: "A call of the root model was denied before it left.",
+    action: "Run again and allow it, or allow more of the context to leave.",
+    remedy: "limits",
+  },
   worker_lost: { title: "The Python worker died.", action: "Run again: it gets a fresh worker.", remedy: "run" },
 };
 

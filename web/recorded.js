@@ -77,7 +77,7 @@ export function isOver(recorded) {
 /** Begin anew. @param {Recorded} recorded */
 function show(recorded) {
   const started = /** @type {RunStarted} */ (recorded.events[0]);
-  const run = newRun(started.question, askedOf(started));
+  const run = newRun(started.question, null, askedOf(started));
   recorded.at = 0;
   run.recorded = recorded;
   run.notices.push(...recorded.notes);
@@ -103,7 +103,7 @@ function end(run, recorded) {
   const seconds = run.totalSeconds;
   const ending = recorded.events.find((event) => event.type === "run_finished" && event.path.length === 0);
   recorded.isPlaying = false;
-  finishRun(run, ending?.type === "run_finished" ? { result: resultOf(ending, recorded), problem: null } : { problem: CUT_OFF });
+  finishRun(run, ending?.type === "run_finished" ? { result: { ...resultOf(ending, recorded), egress: egressOf(run) }, problem: null } : { problem: CUT_OFF });
   run.totalSeconds = seconds;
 }
 
@@ -117,12 +117,20 @@ const CUT_OFF = {
 /**
  * @param {import("./types/run.js").EventOf<"run_finished">} ending
  * @param {Recorded} recorded
- * @returns {import("./types/run.js").RLMResult}
+ * @returns {Omit<import("./types/run.js").RLMResult, "egress">}
  */
 function resultOf({ answer, iterations, seconds, usage, stopped_by, detail }, { log }) {
   const totalTime = Math.round(seconds * 1000);
   const ended = { answer, iterations, totalTime, stoppedBy: stopped_by, detail, fault: null };
   return { ...ended, usage, usageByPath: {}, trajectory: () => log };
+}
+
+/** What left, as far as the log tells. @param {RunView} run @returns {import("./types/run.js").RLMResult["egress"]} */
+function egressOf({ egress: { calls, denied, bytes, left, of } }) {
+  const sent = calls.filter((call) => call.denied === null);
+  const chars = sent.reduce((sum, call) => sum + call.chars, 0);
+  const sums = { calls: sent.length, denied, bytes, chars, contextChars: left, contextSize: of };
+  return { ...sums, share: of === 0 ? null : left / of, unsearched: [] };
 }
 
 /** @param {RunStarted} started */

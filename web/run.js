@@ -24,10 +24,11 @@ import { addCall, finishCall, newCall, newWork, toolCall } from "./work.js";
 
 /**
  * @param {string} question
+ * @param {unknown} context
  * @param {string} contextSummary
  * @returns {RunView}
  */
-export function newRun(question, contextSummary) {
+export function newRun(question, context, contextSummary) {
   return {
     ...newNode(question),
     phase: "starting",
@@ -39,6 +40,9 @@ export function newRun(question, contextSummary) {
     counts: { started: 0, finished: 0, failed: 0 },
     tokens: { input: 0, output: 0 },
     cost: { known: 0, unpriced: 0 },
+    egress: { calls: [], bytes: 0, denied: 0, left: 0, of: 0, spans: new Map() },
+    asksNoMore: false,
+    context,
     events: [],
     stopping: false,
     result: null,
@@ -77,6 +81,22 @@ const HANDLERS = {
     if (!iteration) return;
     iteration.written = iteration.written.slice(0, event.at) + event.text;
     touch(node, iteration);
+  },
+  egress(run, event) {
+    const { egress } = run;
+    egress.calls.push({ ...event, kind: run.calls.get(event.call)?.kind === "root" ? "root" : "sub" });
+    egress.left = event.left_chars;
+    egress.of = event.context_size;
+    if (event.denied !== null) {
+      egress.denied += 1;
+      return;
+    }
+    egress.bytes += event.bytes;
+    for (const span of event.spans) {
+      const known = egress.spans.get(span.name) ?? [];
+      known.push({ ...span, call: event.call });
+      egress.spans.set(span.name, known);
+    }
   },
   call_finished(run, event) {
     const call = run.calls.get(event.call);

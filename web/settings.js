@@ -5,13 +5,14 @@
  */
 
 import { html } from "/vendor/preact.mjs";
+import { askPerson } from "./confirm.js";
 import { ProblemNotice } from "./errors.js";
 import { LimitFields, limitOptions } from "./limits.js";
 import { loadModels } from "./models.js";
 import { changed, state } from "./state.js";
 
-/** @typedef {{model: string, subModel: string} & import("./limits.js").LimitValues} Settings models are empty for the
- * server's default, and for the root model */
+/** @typedef {{model: string, subModel: string, asksFirst: boolean} & import("./limits.js").LimitValues} Settings models
+ * are empty for the server's default, and for the root model; `asksFirst` is whether the person allows each request */
 
 const KEY = "pyodide-rlm.settings";
 
@@ -31,7 +32,8 @@ function changeSettings(change) {
 /** The options of `RLM` that the settings stand for; what is empty is left to its defaults. */
 export function runOptions() {
   const models = { model: chosenModel(), subModel: chosenSubModel() };
-  return { ...Object.fromEntries(Object.entries(models).filter(([, id]) => id !== "")), ...limitOptions(state.settings) };
+  const chosen = Object.fromEntries(Object.entries(models).filter(([, id]) => id !== ""));
+  return { ...chosen, ...limitOptions(state.settings), onEgress: state.settings.asksFirst ? askPerson : null };
 }
 
 /** The root model's id: what was chosen while the server still offers it, else its default. */
@@ -69,6 +71,8 @@ export function SettingsPanel() {
       <button type="button" class="small" id="reload-models" onClick=${loadModels}>Ask the server again</button>`}
     <${StandInNote} />
     <${LimitFields} values=${state.settings} onChange=${changeSettings} />
+    <label class="check"><input type="checkbox" id="asks-first" checked=${state.settings.asksFirst}
+      onChange=${() => changeSettings({ asksFirst: !state.settings.asksFirst })} /> Ask me before each batch leaves</label>
   </div>`;
 }
 

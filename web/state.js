@@ -23,6 +23,7 @@ export const state = {
     model: "",
     subModel: "",
     ...defaultLimits(),
+    asksFirst: false,
   }),
   catalogue: /** @type {import("./models.js").Catalogue | null} */ (null),
   samples: /** @type {import("./samples.js").Sample[]} */ ([]),
@@ -35,6 +36,7 @@ export const state = {
     fork: /** @type {Problem | null} */ (null),
   },
   run: /** @type {import("./types/run.js").RunView | null} */ (null),
+  asking: /** @type {{request: import("./confirm.js").EgressRequest, answer: (said: "allow" | "deny") => void} | null} */ (null),
   unfinished: /** @type {import("/rlm/journal.js").KeptRun[]} */ ([]),
 };
 

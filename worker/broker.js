@@ -34,6 +34,7 @@ import { openWritten } from "./written.js";
  * @property {(call: number, piece: {at: number, text: string}) => void} written a root call's reply, as it comes
  * @property {(call: number, outcome: Outcome) => void} finished
  * @property {(text: string) => void} noticed what the user should know: the run waits, a call is tried again
+ * @property {(leaving: import("./egress.js").Leaving) => Promise<WireError | null>} [leave] what they end with instead
  */
 
 /**
@@ -140,8 +141,11 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
       });
       const signal = AbortSignal.any([answer.signal, closing.signal]);
       signal.addEventListener("abort", () => calls.forEach((_, index) => settle(index, STOPPED)));
+      const denied = (await witness.leave?.({ first, kind, calls, signal })) ?? null;
+      const posts = denied === null ? postsOf(kind, calls) : [];
+      if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
       const asking = { calls, signal, ticket: answer.ticket, settle, writing };
-      await inParallel(PARALLEL_POSTS, postsOf(kind, calls), (post) => send(post, asking));
+      await inParallel(PARALLEL_POSTS, posts, (post) => send(post, asking));
       answer.end();
     },
     /** Model name -> what it used so far. */

@@ -18,10 +18,11 @@ const MAX_CALLS = 10_000;
  * Counts the calls that leave, and refuses root calls beyond those that the iterations explain.
  * @param {StartJob} job
  * @param {ReturnType<typeof import("./recorder.js").openRecorder>} recorder
- * @param {{onCall: import("./host.js").RunOptions["onCall"], onAnswered: (calls: number) => void, tree: Tree}} told
+ * @param {{onCall: import("./host.js").RunOptions["onCall"], onAnswered: (calls: number) => void, tree: Tree,
+ *   egress: ReturnType<typeof import("./egress.js").openEgress>}} told
  * @returns {import("./broker.js").Witness & {refund: (rootCalls: number) => void}}
  */
-export const callBook = ({ limits }, recorder, { onCall, onAnswered, tree }) => {
+export const callBook = ({ limits }, recorder, { onCall, onAnswered, tree, egress }) => {
   const allowed = Number(limits.max_iterations) + 1; // one more asks for the best answer when they have run out
   let rootCalls = 0;
 
@@ -41,6 +42,7 @@ export const callBook = ({ limits }, recorder, { onCall, onAnswered, tree }) => 
     },
     written: (call, piece) => recorder.record({ type: "reply_written", call, ...piece }),
     noticed: (text) => recorder.record({ type: "notice", text }),
+    leave: egress.leave,
     finished(call, outcome) {
       recorder.callFinished(call, outcome);
       if ("completion" in outcome) tree.spend(outcome.completion.usage);

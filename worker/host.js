@@ -8,9 +8,12 @@ import { answeringEnd, messageLine, sharedLine } from "./channel.js";
 import { openBroker } from "./broker.js";
 import { openBlockClock } from "./block_clock.js";
 import { callBook, toolBook } from "./calls.js";
+import { beyondMeasure } from "./corpus.js";
 import { openChildren } from "./children.js";
 import { observed, openDeaths } from "./deaths.js";
+import { openEgress, reenter } from "./egress.js";
 import { channelError, configError, protocolError } from "./errors.js";
+import { openGate } from "./gate.js";
 import { openMeter } from "./meter.js";
 import { CONTINUED } from "./past.js";
 import { openPlace } from "./place.js";
@@ -52,6 +55,9 @@ import { watchEvents } from "./watch.js";
  * @property {(stage: string) => void} [onStage]
  * @property {number} [memoryBytes]
  * @property {import("./tools.js").Functions} [functions] what the job's tools call
+ * @property {import("./ledger.js").Ledger} ledger of the tree, or of the session
+ * @property {import("./rlm.d.ts").RLMOptions["onEgress"] | null} [onEgress]
+ * @property {import("./gate.js").Gate} [gate] of a child run: the tree's
  * @property {import("./tree.js").Tree} [tree] of a child run: the tree that it is in
  * @property {ReturnType<typeof openRecorder>} [recorder] of a child run: the tree's, at its place
  * @property {AbortSignal} [end] ends the run at once
@@ -63,7 +69,8 @@ import { watchEvents } from "./watch.js";
 
 /**
  * `usageByPath`: place in the tree, as "0.2" -> model -> what that run alone used.
- * @typedef {{result: RunResult, trajectory: () => string, usageByPath: () => Record<string, RunResult["usage"]>}} FinishedRun
+ * @typedef {{result: RunResult, trajectory: () => string, usageByPath: () => Record<string, RunResult["usage"]>,
+ *   egress: import("./ledger.js").Summary}} FinishedRun
  */
 
 const LEVELS = ["weak", "network", "full"];
@@ -81,18 +88,37 @@ export const runJob = async (options) => {
   const { job, tree = openTree(job.limits) } = options;
   const isRoot = job.path.length === 0;
   const past = isRoot ? (options.past ?? null) : null;
-  const { onEvent, journal } = options;
+  const { onEvent, journal, ledger } = options;
+  const gate = options.gate ?? openGate({ maxContextChars: limitOf(job), onEgress: options.onEgress ?? null });
   const recorder = options.recorder ?? openRecorder({ path: job.path, onEvent, past, sink: journal?.append });
-  const run = openRun(recorder, { ...options, past, tree });
+  const run = openRun(recorder, { ...options, past, tree, gate });
   past?.events.forEach(onEvent);
+  if (isRoot) weighFromNow(ledger, job, past);
   if (past !== null) recorder.record({ type: "notice", text: [CONTINUED, ...past.notes].join("; ") });
   try {
     const result = run.close(await live(run, options));
-    return finished(recorder, job, tree, result);
+    if (isRoot) await ledger.settled();
+    return { ...finished(recorder, job, tree, result), egress: ledger.summary() };
   } finally {
     run.stop.close();
     if (isRoot) await journal?.close();
   }
+};
+
+const limitOf = (/** @type {StartJob} */ { limits }) => (typeof limits.max_context_chars === "number" ? limits.max_context_chars : null);
+
+/**
+ * Look for this run's contexts too, in what leaves from now on and in what left before. A limit that cannot be kept is
+ * refused: what is too large to be searched cannot be counted.
+ * @param {import("./ledger.js").Ledger} ledger
+ * @param {StartJob} job
+ * @param {import("./past.js").Past | null} past
+ */
+const weighFromNow = (ledger, job, past) => {
+  const [left] = limitOf(job) === null ? [] : beyondMeasure(job.contexts);
+  if (left) throw configError(`maxContextChars cannot be kept: "${left.name}" is not searched (${left.why}). Leave it out, or drop the limit.`);
+  ledger.add(job.contexts);
+  if (past !== null) void reenter(ledger, past.events);
 };
 
 /**
@@ -144,15 +170,17 @@ const checkContainment = (/** @type {BootedWorker} */ worker, /** @type {Level} 
 /**
  * What a run keeps from one worker to the next.
  * @param {ReturnType<typeof openRecorder>} recorder
- * @param {RunOptions & {tree: Tree}} options
+ * @param {RunOptions & {tree: Tree, gate: import("./gate.js").Gate}} options
  */
 const openRun = (recorder, options) => {
-  const { job, endpoint, onCall, tree, journal, past = null, source = null } = options;
+  const { job, endpoint, onCall, tree, journal, ledger, gate, past = null, source = null } = options;
   let meter = openMeter();
   const onAnswered = (/** @type {number} */ calls) => meter.expect(calls);
   const stop = openStop(options);
   const place = openPlace(recorder, past ?? (source && { blocks: source.lost(job.path), told: 0 }));
-  const calls = callBook(job, recorder, { onCall, onAnswered, tree });
+  const onRootDenied = (/** @type {string} */ detail) => stop.stop({ stopped_by: "denied", detail });
+  const egress = openEgress({ ledger, gate, recorder, path: job.path, usage: () => tree.usage([]), onRootDenied });
+  const calls = callBook(job, recorder, { onCall, onAnswered, tree, egress });
   calls.refund(-(past?.rootCalls ?? 0));
   const written = journal?.written ?? null;
   const broker = openBroker({ endpoint, witness: calls, fetcher: written === null ? undefined : fetchAfter(written) });
@@ -417,7 +445,7 @@ const noResult = (/** @type {number} */ seconds, /** @type {Ending} */ ending) =
  * @param {StartJob} job
  * @param {Tree} tree
  * @param {RunResult} result
- * @returns {FinishedRun}
+ * @returns {Omit<FinishedRun, "egress">}
  */
 const finished = (recorder, job, tree, result) => {
   const { question, model, sub_model, limits } = job;

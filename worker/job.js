@@ -35,6 +35,7 @@ import { RESERVED_NAMES } from "./protocol.js";
  * @property {number | null} maxOutputTokens
  * @property {number | null} maxCost
  * @property {number | null} maxPromptChars
+ * @property {number | null} maxContextChars
  * @property {number} windowTokens
  * @property {number | false} compactAt
  * @property {JobTool[]} tools
@@ -43,6 +44,7 @@ import { RESERVED_NAMES } from "./protocol.js";
  * @property {((iteration: import("./rlm.d.ts").RLMIteration) => void) | null} onIteration
  * @property {((call: {prompt: string, model: string | null}) => void) | null} onSubLLMCall
  * @property {((event: import("./protocol.js").Event) => void) | null} onEvent
+ * @property {import("./rlm.d.ts").RLMOptions["onEgress"] | null} onEgress
  * @property {boolean | string | null} journal
  */
 
@@ -81,6 +83,7 @@ const OPTIONS = {
   maxOutputTokens: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
   maxCost: { otherwise: null, must: "be a number of US dollars above 0", ok: isAboveZero },
   maxPromptChars: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxContextChars: { otherwise: null, must: "be a whole number of at least 0", ok: wholeFrom(0) },
   windowTokens: { otherwise: 128_000, must: "be a whole number of at least 1000", ok: wholeFrom(1_000) },
   compactAt: {
     otherwise: 0.85,
@@ -93,6 +96,7 @@ const OPTIONS = {
   onIteration: { otherwise: null, must: "be a function", ok: isFunction },
   onSubLLMCall: { otherwise: null, must: "be a function", ok: isFunction },
   onEvent: { otherwise: null, must: "be a function", ok: isFunction },
+  onEgress: { otherwise: null, must: "be a function", ok: isFunction },
   journal: { otherwise: null, must: "be true, false or a short name", ok: isJournal },
 };
 
@@ -158,6 +162,7 @@ const limitsOf = (/** @type {Settings} */ settings) => ({
   max_output_tokens: settings.maxOutputTokens,
   max_cost: settings.maxCost,
   max_prompt_chars: settings.maxPromptChars,
+  max_context_chars: settings.maxContextChars,
   window_tokens: settings.windowTokens,
   compact_at: settings.compactAt === false ? null : settings.compactAt,
 });

@@ -147,7 +147,7 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  */
 /**
  * How a run ended.
- * @typedef {{answer: string, iterations: number, seconds: number, usage: Record<string, ModelUsage>, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost", detail: string, fault: Fault | null}} RunResult
+ * @typedef {{answer: string, iterations: number, seconds: number, usage: Record<string, ModelUsage>, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, fault: Fault | null}} RunResult
  */
 /**
  * A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text.
@@ -158,12 +158,20 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{type: "iteration_started", seq: number, path: Array<number>, seconds: number, iteration: number}} IterationStarted
  */
 /**
- * A model call leaves. `call` numbers the calls of the tree from 0; `batch` is the size of the request it is in.
+ * A model call is about to leave. `call` numbers those of the tree from 0; `batch` is the size of its request.
  * @typedef {{type: "call_started", seq: number, path: Array<number>, seconds: number, call: number, kind: "root" | "sub", model: string | null, messages: Array<Message>, kept: number, batch: number}} CallStarted
  */
 /**
  * The root model wrote on; live view only, never logged, and told by the host only.
  * @typedef {{type: "reply_written", seq: number, path: Array<number>, seconds: number, call: number, at: number, text: string}} ReplyWritten
+ */
+/**
+ * A part of a context: [start, end) in characters, or in bytes where the context is no text.
+ * @typedef {{name: string, start: number, end: number, byte_start: number, byte_end: number}} Span
+ */
+/**
+ * What left the tab with a call: the host's own account, from its messages as they were sent.
+ * @typedef {{type: "egress", seq: number, path: Array<number>, seconds: number, call: number, to: string, model: string | null, chars: number, bytes: number, context_chars: number, new_chars: number, left_chars: number, context_size: number, spans: Array<Span>, more_spans: number, denied: string | null}} Egress
  */
 /**
  * A model call came back: `text`, or `error` when it failed.
@@ -195,11 +203,11 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  */
 /**
  * A run is over. Fields as in `RunResult`.
- * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>}} RunFinished
+ * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>}} RunFinished
  */
 /** @typedef {Boot | Start | ReplyPart} ToWorker */
 /** @typedef {Stage | Ready | Snapshot | Request | Ack | Events | Finished | Failed} ToHost */
-/** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | ToolCalled | RunFinished} Event */
+/** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | Egress | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | ToolCalled | RunFinished} Event */
 /**
  * Shape of a value: a type's name, or a tag with its argument.
  * @typedef {"string" | "number" | "boolean" | "json" | readonly ["nullable" | "list" | "map", Schema]
@@ -223,6 +231,7 @@ export const EVENT_SCHEMAS = {
   iteration_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number"}],
   call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number"}],
   reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
+  egress: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "to": "string", "model": ["nullable", "string"], "chars": "number", "bytes": "number", "context_chars": "number", "new_chars": "number", "left_chars": "number", "context_size": "number", "spans": ["list", ["struct", {"name": "string", "start": "number", "end": "number", "byte_start": "number", "byte_end": "number"}]], "more_spans": "number", "denied": ["nullable", "string"]}],
   call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]}],
   block_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "code": "string"}],
   output: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "text": "string"}],
@@ -230,7 +239,7 @@ export const EVENT_SCHEMAS = {
   iteration_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "reply": "string", "blocks": "number"}],
   notice: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "text": "string"}],
   tool_called: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"], "result": "json", "error": ["nullable", "string"]}],
-  run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]]}],
+  run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]]}],
 };
 /** @type {Schema} */
 export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub"]], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]]}]]}];
@@ -239,4 +248,4 @@ export const CHILD_SCHEMA = ["struct", {"op": ["one", ["child"]], "children": ["
 /** @type {Schema} */
 export const TOOL_SCHEMA = ["struct", {"op": ["one", ["tool"]], "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"]}];
 /** @type {Schema} */
-export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]]}];
+export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]]}];

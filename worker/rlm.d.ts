@@ -1,7 +1,7 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
-import type { Event, Fault, Json, ModelUsage } from "./protocol.js";
+import type { Event, Fault, Json, ModelUsage, Span } from "./protocol.js";
 
-export type { Event, Fault, Json, ModelUsage };
+export type { Event, Fault, Json, ModelUsage, Span };
 export type StoppedBy =
   | "final_answer"
   | "max_iterations"
@@ -11,6 +11,7 @@ export type StoppedBy =
   | "max_cost"
   | "max_seconds"
   | "max_errors"
+  | "denied"
   | "cancelled"
   | "provider_error"
   | "worker_lost";
@@ -46,6 +47,53 @@ export interface RLMIteration {
   /** The root model's reply, whole. */
   response: string;
   codeBlocks: RLMCodeBlock[];
+}
+
+/** What a request would send: one call, or a batch of them. */
+export interface RLMEgressRequest {
+  kind: "root" | "sub";
+  /** Place of the run in the tree; empty for the root run. */
+  path: number[];
+  /** Origin that it is sent to. */
+  to: string;
+  /** The models that are named; null is the server's default. */
+  models: Array<string | null>;
+  prompts: number;
+  /** Of all texts together. */
+  chars: number;
+  bytes: number;
+  /** Estimated, at four characters each. */
+  tokens: number;
+  /** US dollars, at what this model's input tokens cost so far, replies included; null when that is not known. */
+  price: number | null;
+  /** Characters of the context: `added` would leave with it for the first time, `left` of `of` have left before. */
+  contextChars: { added: number; left: number; of: number };
+  /** Where they stand in the context: the longest hundred spans, and how many more there are. */
+  spans: Span[];
+  moreSpans: number;
+  /** What would be sent, one text a prompt. */
+  texts: string[];
+  /** Aborted when the run is stopped while the answer is awaited. */
+  signal: AbortSignal;
+}
+
+export type RLMEgressAnswer = "allow" | "deny" | { deny: string };
+
+/** What left the tab. */
+export interface RLMEgress {
+  /** Model calls that left, and those that were denied. */
+  calls: number;
+  denied: number;
+  /** Of the texts of all calls, what was sent again counted again. */
+  bytes: number;
+  chars: number;
+  /** Characters of the context that left, each counted once, and those that there are. */
+  contextChars: number;
+  contextSize: number;
+  /** The one by the other; null without a context. */
+  share: number | null;
+  /** Contexts that were not searched for, and why. */
+  unsearched: string[];
 }
 
 export interface RLMOptions {
@@ -86,6 +134,8 @@ export interface RLMOptions {
   maxCost?: number | null;
   /** Characters of one sub-call's prompt; a longer one is refused before the call. Default: no limit. */
   maxPromptChars?: number | null;
+  /** Characters of the context that may stand in calls, each counted once; beyond it calls are denied. Default: no limit. */
+  maxContextChars?: number | null;
   /** Tokens of the root model's window. Default 128000. */
   windowTokens?: number | null;
   /** Share of the window at which the conversation is replaced by a summary; false: never. Default 0.85. */
@@ -97,6 +147,11 @@ export interface RLMOptions {
    * and `reply_written`, what the root model writes, at most every 50 ms: `text` follows the first `at` characters.
    */
   onEvent?: (event: Event) => void;
+  /**
+   * Asked before each request leaves, one after another. A denied one raises SubCallError in model code with the reason;
+   * a denied call of the root model ends the run. A function that fails, or answers something else, has denied.
+   */
+  onEgress?: ((request: RLMEgressRequest) => RLMEgressAnswer | Promise<RLMEgressAnswer>) | null;
   /** Keep the log in this browser while the run lasts, under a name, so that a reloaded tab can go on. Default: not. */
   journal?: boolean | string | null;
 }
@@ -111,6 +166,8 @@ export interface RLMResult {
   usage: Record<string, ModelUsage>;
   /** Place in the tree ("" is the root, "0.2" a child of a child) -> model -> what that run alone used. */
   usageByPath: Record<string, Record<string, ModelUsage>>;
+  /** What left the tab; in a session, of all its questions so far. */
+  egress: RLMEgress;
   stoppedBy: StoppedBy;
   /** One sentence when the run did not end with a final answer. */
   detail: string;

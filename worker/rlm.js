@@ -7,6 +7,7 @@
 import { configError } from "./errors.js";
 import { runJob } from "./host.js";
 import { openJournal } from "./journal.js";
+import { openLedger } from "./ledger.js";
 import { readPast } from "./past.js";
 import { checkReadable, checkedSettings, jobOf } from "./job.js";
 import { openFork } from "./fork.js";
@@ -59,7 +60,7 @@ export class RLM {
     const { onEvent, onCall } = listeners(this.#settings);
     const listening = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
     const journal = logs.replay === undefined ? await journalOf(this.#settings, job, { past, onEvent, signal }) : null;
-    const from = { past, source: made?.source, end: made?.end };
+    const from = { past, ledger: ledgerOf(this.#settings), source: made?.source, end: made?.end };
     const finished = await runJob({ job, signal, journal, ...from, ...hostOptions(this.#settings), ...listening });
     const result = made?.close(finished.result) ?? finished.result;
     return toResult({ ...finished, result }, performance.now() - began);
@@ -74,11 +75,13 @@ export class RLM {
 class RLMSession {
   #settings;
   #session = openSession();
+  #ledger;
   #isRunning = false;
 
   /** @param {Settings} settings */
   constructor(settings) {
     this.#settings = settings;
+    this.#ledger = ledgerOf(settings);
   }
 
   /**
@@ -96,7 +99,8 @@ class RLMSession {
       const job = { ...jobOf(this.#settings, prompt, context), session: this.#session.turn() };
       await checkReadable(job);
       const heard = { ...listeners(this.#settings), ...childListener(onChild) };
-      const told = { job, signal, session: this.#session, ...hostOptions(this.#settings), ...heard };
+      const own = { session: this.#session, ledger: this.#ledger };
+      const told = { job, signal, ...own, ...hostOptions(this.#settings), ...heard };
       return toResult(await runJob(told), performance.now() - began);
     } finally {
       this.#isRunning = false;
@@ -109,11 +113,14 @@ class RLMSession {
   }
 }
 
-const hostOptions = (/** @type {Settings} */ { endpoint, assets, containment, functions }) => ({
+const ledgerOf = (/** @type {Settings} */ { endpoint }) => openLedger({ to: new URL(endpoint, document.baseURI).origin });
+
+const hostOptions = (/** @type {Settings} */ { endpoint, assets, containment, functions, onEgress }) => ({
   endpoint,
   assets,
   containment,
   functions,
+  onEgress,
 });
 
 /**
@@ -121,10 +128,11 @@ const hostOptions = (/** @type {Settings} */ { endpoint, assets, containment, fu
  * @param {number} milliseconds
  * @returns {RLMResult}
  */
-const toResult = ({ result, trajectory, usageByPath }, milliseconds) => {
+const toResult = ({ result, trajectory, usageByPath, egress }, milliseconds) => {
   const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault } = result;
   const totalTime = Math.round(milliseconds);
-  return { answer, iterations, totalTime, usage, usageByPath: usageByPath(), stoppedBy, detail, fault, trajectory };
+  const used = { usage, usageByPath: usageByPath(), egress };
+  return { answer, iterations, totalTime, ...used, stoppedBy, detail, fault, trajectory };
 };
 
 /** A run that is made again from a log, or forked from one. */

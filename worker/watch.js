@@ -22,10 +22,12 @@ import { mismatch } from "./schema.js";
  */
 
 /** What only the host may say happened. */
-const HOSTS_OWN = ["call_started", "reply_written", "call_finished", "tool_called", "run_finished"];
+const HOSTS_OWN = ["call_started", "reply_written", "egress", "call_finished", "tool_called", "run_finished"];
 const MAX_EVENTS_CHARS = 16 << 20;
 const ESCAPED = 6; // most characters that JSON makes of one
 const MAX_NOTICE_CHARS = 2_000;
+/** Before each notice of the worker: one without it is the host's. */
+const WORKER_SAYS = "worker: ";
 const MAX_NOTICES = 100;
 const MAX_BLOCKS = 1_000;
 const MAX_EVENTS = 1_000;
@@ -60,7 +62,7 @@ export const watchEvents = (recorder, { notice, question, known }) => {
 
 /** What the host knows better is the host's, and what it shows as it is has a length. */
 const bounded = (/** @type {Event} */ event, /** @type {Known} */ known) => {
-  if (event.type === "notice") return { ...event, text: event.text.slice(0, MAX_NOTICE_CHARS) };
+  if (event.type === "notice") return { ...event, text: WORKER_SAYS + event.text.slice(0, MAX_NOTICE_CHARS) };
   return event.type === "iteration_finished" ? { ...event, reply: known.reply() ?? "" } : event;
 };
 

@@ -11,7 +11,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ import click
 from rlm_core import ConfigError, RLMError
 from rlm_core.events import FOR_WATCHING
 
+from .ledger import Account, confirmed
 from .recording import read_recording
 
 if TYPE_CHECKING:
@@ -86,6 +87,15 @@ def serve(host: str | None, port: int | None) -> None:
     type=click.FloatRange(min=0, max=1),
     help="Share of that window at which the conversation is replaced by a summary; 0: never; 0.85 if not given.",
 )
+@click.option(
+    "--max-context-chars", type=click.IntRange(min=0), help="Characters of the context that may leave in calls."
+)
+@click.option("--confirm", is_flag=True, help="Ask on the terminal before each request leaves.")
+@click.option(
+    "--ledger",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write here, as JSON, what text left with each call, and where it went.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
 @click.option(
     "--trajectory",
@@ -119,6 +129,8 @@ def run(
     replay: Path | None,
     fork: Path | None,
     at: int | None,
+    ledger: Path | None,
+    confirm: bool,
     **limits: float | None,
 ) -> None:
     """Ask QUESTION over the context in a headless browser, and print the answer."""
@@ -142,9 +154,17 @@ def run(
         **{_camel(name): value for name, value in limits.items()},
     }
     chosen = {name: value for name, value in options.items() if value is not None}
+    if confirm and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("--confirm asks on the terminal, and there is none. Use --max-context-chars instead.")
+    account = Account()
     with _reported(), _serving(0) as url, _log(trajectory) as log:
         asked = question if question is not None or forked is None else forked.question
-        result = asyncio.run(_ask(url, asked or "", paths, chosen, log))
+        try:
+            sinks = (log, account.take) if ledger else (log,)
+            result = asyncio.run(_ask(url, asked or "", paths, chosen, sinks, ask_first=confirm))
+        finally:
+            if ledger is not None:
+                ledger.write_text(account.text(), encoding="utf-8")
     if trajectory is not None:
         trajectory.write_text(result.trajectory, encoding="utf-8")
     _print(result, as_json)
@@ -265,20 +285,23 @@ async def _ask(
     question: str,
     paths: tuple[Path, ...],
     options: Mapping[str, Any],
-    log: EventSink = lambda event: None,
+    sinks: Sequence[EventSink] = (),
+    *,
+    ask_first: bool = False,
 ) -> HeadlessResult:
     from .headless import BrowserRLM
     from .progress import Progress
 
-    async with BrowserRLM(url, **options) as rlm:
+    async with BrowserRLM(url, on_egress=confirmed if ask_first else None, **options) as rlm:
         loop = asyncio.get_running_loop()
         stops: set[asyncio.Task[None]] = set()
         loop.add_signal_handler(signal.SIGINT, lambda: stops.add(loop.create_task(rlm.stop())))
         show = Progress(sys.stderr.write, is_terminal=sys.stderr.isatty())
+        watchers: list[EventSink] = [*sinks, show]
 
         def on_event(event: dict[str, Any]) -> None:
-            log(event)
-            show(event)
+            for watch in watchers:
+                watch(event)
 
         return await rlm.run(question, context=paths or None, on_event=on_event)
 

@@ -7,6 +7,7 @@ does the work, so a headless run and a run by hand are the same run. `BrowserRLM
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from playwright.async_api import ElementHandle, Page
 
 EventSink = Callable[[dict[str, Any]], None]
+OnEgress = Callable[[dict[str, Any]], object]
+"""Takes what a request would send, as `RLMEgressRequest` of rlm.d.ts without its signal; `"allow"`, `"deny"` or
+`{"deny": reason}` comes back, also from a coroutine."""
 
 # The page's side of a run. It lives in the page for the length of one call; a file input hands over files of any size.
 ASK = """
@@ -46,6 +50,7 @@ async ([input, kind, names, question, options]) => {
   for (const tools of [options.tools, options.subTools])
     for (const [name, { tool, description, function: calls }] of Object.entries(tools ?? {}))
       tools[name] = { tool: calls ? called(name) : tool, description };
+  if (options.onEgress) options.onEgress = ({ signal, ...request }) => globalThis.rlmEgress(request);
   const stop = new AbortController();
   globalThis.rlmStop = () => stop.abort();
   try {
@@ -66,7 +71,7 @@ FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "fi
 
 @dataclass(frozen=True, slots=True)
 class HeadlessResult:
-    """What the page's `ask()` gave. Fields as in `RunResult`, with `trajectory` as JSONL text."""
+    """What the page's `ask()` gave. Fields as in `RunResult`; `trajectory` is JSONL text, `egress` an `RLMEgress`."""
 
     answer: str
     iterations: int
@@ -75,6 +80,7 @@ class HeadlessResult:
     stopped_by: str
     detail: str
     trajectory: str
+    egress: Mapping[str, Any]
     usage_by_path: Mapping[str, Mapping[str, Any]]
     fault: Mapping[str, Any] | None
 
@@ -86,11 +92,13 @@ class HeadlessRun:
         self._page = page
         self._on_event: EventSink = lambda event: None
         self._tools = Tools({})
+        self._on_egress: OnEgress | None = None
 
     async def connect(self) -> None:
-        """Give the page its two ways back: events, and calls of tools."""
+        """Give the page its ways back: events, calls of tools, and whether calls may leave."""
         await self._page.expose_function("rlmEvent", lambda event: self._on_event(event))
         await self._page.expose_function("rlmTool", self._call)
+        await self._page.expose_function("rlmEgress", self._may_leave)
 
     async def ask(
         self,
@@ -100,6 +108,7 @@ class HeadlessRun:
         tools: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         on_event: EventSink = lambda event: None,
+        on_egress: OnEgress | None = None,
     ) -> HeadlessResult:
         """Ask `question` over `context` and wait for the result.
 
@@ -110,14 +119,16 @@ class HeadlessRun:
             tools: name -> a JSON value, a function, or `{"tool": either, "description": text}`.
             options: constructor options of the page's `RLM` (`{"model": ..., "maxIterations": ...}`).
             on_event: called with each event in its JSON form.
+            on_egress: asked before each request leaves; one that fails, or answers anything else, has denied.
 
         Raises:
             ConfigError: the page refused an argument; nothing ran.
             ReplayError: the run was to be made from a log, and does not go as the recorded one.
             RLMError: the page failed; the message is its own.
         """
-        self._on_event, self._tools = on_event, Tools(tools or {})
+        self._on_event, self._tools, self._on_egress = on_event, Tools(tools or {}), on_egress
         chosen = dict(options or {}) | ({"tools": self._tools.told} if tools else {})
+        chosen |= {} if on_egress is None else {"onEgress": True}
         with handed(context) as files:
             given = [await self._file_input(files), files.kind, files.names, question, chosen]
             outcome = await self._page.evaluate(ASK, given)
@@ -132,6 +143,7 @@ class HeadlessRun:
             stopped_by=result["stoppedBy"],
             detail=result["detail"],
             trajectory=result["trajectory"],
+            egress=result["egress"],
             usage_by_path=result["usageByPath"],
             fault=result["fault"],
         )
@@ -149,6 +161,16 @@ class HeadlessRun:
             return {"result": await self._tools.call(name, args, kwargs), "error": None}
         except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code is told
             return {"result": None, "error": str(fault)}
+
+    async def _may_leave(self, request: dict[str, Any]) -> object:
+        if self._on_egress is None:
+            return "deny"
+        try:
+            if inspect.iscoroutinefunction(self._on_egress):
+                return await self._on_egress(request)
+            return await asyncio.to_thread(self._on_egress, request)
+        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; then it has denied
+            return {"deny": f"on_egress failed: {fault}"}
 
     async def _file_input(self, files: Handed) -> ElementHandle:
         element = (await self._page.evaluate_handle(FILE_INPUT)).as_element()
@@ -189,6 +211,7 @@ class BrowserRLM:
 
     Args:
         url: address of a running server; one of its own is started unless given.
+        on_egress: asked before each request leaves, as of `HeadlessRun.ask`.
         options: constructor options of the JavaScript `RLM` for each run (`model="...", maxIterations=10`).
 
     >>> async def main():  # doctest: +SKIP
@@ -196,8 +219,9 @@ class BrowserRLM:
     ...         result = await rlm.run("Who?", context=Path("book.txt"), tools={"today": lambda: "Monday"})
     """
 
-    def __init__(self, url: str | None = None, **options: Any) -> None:
+    def __init__(self, url: str | None = None, *, on_egress: OnEgress | None = None, **options: Any) -> None:
         self._url = url
+        self._on_egress = on_egress
         self._options = options
         self._open = AsyncExitStack()
         self._page: HeadlessRun | None = None
@@ -230,7 +254,9 @@ class BrowserRLM:
         if self._page is None:
             raise ConfigError("BrowserRLM is not open: use it in `async with BrowserRLM() as rlm:`.")
         chosen = {**self._options, **options}
-        return await self._page.ask(question, context=context, tools=tools, options=chosen, on_event=on_event)
+        return await self._page.ask(
+            question, context=context, tools=tools, options=chosen, on_event=on_event, on_egress=self._on_egress
+        )
 
     async def events(self, question: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
         """Run as `run` does, and give each event as it happens; the last one is the root's `run_finished`.

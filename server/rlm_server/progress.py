@@ -68,6 +68,10 @@ class Progress:
         if event["kind"] == "sub":
             self._calls.add(event["call"])
 
+    def _egress(self, event: dict[str, Any]) -> None:
+        if event["denied"] is not None:
+            self._line(f"  denied: {event['denied']}")
+
     def _call_finished(self, event: dict[str, Any]) -> None:
         self._failed += event["call"] in self._calls and event["error"] is not None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,7 @@ LIMITS = {
     "--max-output-tokens": ("100000", "max_output_tokens", 100_000),
     "--max-cost": ("0.5", "max_cost", 0.5),
     "--max-prompt-chars": ("99999", "max_prompt_chars", 99_999),
+    "--max-context-chars": ("999999", "max_context_chars", 999_999),
     "--window-tokens": ("64000", "window_tokens", 64_000),
     "--compact-at": ("0", "compact_at", None),
 }
@@ -84,6 +86,59 @@ def test_every_limit_of_the_command_reaches_the_run(haystack: Path, tmp_path: Pa
     done = command("run", "What is the code?", "--context", str(haystack), *STAND_IN, "--trajectory", str(log), *flags)
     assert done.returncode == 0, done.stderr
     assert json.loads(log.read_text().splitlines()[0])["limits"] == {name: value for _, name, value in LIMITS.values()}
+
+
+def test_the_ledger_tells_what_left_and_the_limit_keeps_the_rest(haystack: Path, tmp_path: Path) -> None:
+    log, ledger = tmp_path / "run.jsonl", tmp_path / "ledger.json"
+    question = ("run", "What is the code of the vault in Lisbon?", "--context", str(haystack), *STAND_IN)
+    done = command(*question, "--ledger", str(ledger), "--trajectory", str(log))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(ledger.read_text())
+    text = haystack.read_text()
+    sent = [entry for event in read(log).events if event.type == "call_started" for entry in event.messages]
+    assert told["calls"] == len(told["entries"]) > 1
+    assert told["context"]["size"] == len(text)
+    for entry in told["entries"]:
+        for span in entry["spans"]:
+            part = text[span["start"] : span["end"]]
+            for piece in (part[:32], part[-32:]):
+                assert any(piece in message.content or repr(piece)[1:-1] in message.content for message in sent)
+    few = command(*question, "--ledger", str(ledger), "--max-context-chars", "100")
+    assert few.returncode == 3
+    assert "No final answer: denied before it left: context limit reached" in few.stderr
+    assert json.loads(ledger.read_text())["context"]["chars"] <= 100
+
+
+def on_a_terminal(*arguments: str, answer: bytes) -> tuple[int, str]:
+    """The exit status and all that is said, where each question that ends in `[y/N] ` is answered."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "rlm_server", *arguments])
+    said = b""
+    while True:
+        try:
+            said += os.read(terminal, 1 << 16)
+        except OSError:  # the other end is closed
+            break
+        if said.endswith(b"[y/N] "):
+            os.write(terminal, answer)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"n\n", 3)])
+def test_confirm_asks_before_each_request(haystack: Path, answer: bytes, status: int) -> None:
+    question = ("run", "What is the code of the vault in Lisbon?", "--context", str(haystack), *STAND_IN)
+    found, said = on_a_terminal(*question, "--confirm", answer=answer)
+    assert found == status, said
+    assert "the root model's conversation, 1 prompts" in said
+    assert ("48-17-93" in said) == (status == 0)
+    assert ("denied: onEgress said no" in said) == (status == 3)
+
+
+def test_confirm_without_a_terminal_is_wrong_usage(haystack: Path) -> None:
+    done = command("run", "What?", "--context", str(haystack), "--confirm")
+    assert done.returncode == 2
+    assert "--confirm asks on the terminal, and there is none" in done.stderr
 
 
 def test_an_unknown_provider_is_a_fault_that_names_it(haystack: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -31,11 +32,11 @@ def elsewhere(work: Callable[[], T]) -> T:
         return pool.submit(work).result()
 
 
-def driven(url: str, use: Callable[[BrowserRLM], Coroutine[Any, Any, T]], *replies: str) -> T:
+def driven(url: str, use: Callable[[BrowserRLM], Coroutine[Any, Any, T]], *replies: str, **options: Any) -> T:
     """What `use` gives of a `BrowserRLM` whose root model says `replies`."""
 
     async def main() -> T:
-        async with BrowserRLM(url) as rlm:
+        async with BrowserRLM(url, **options) as rlm:
             assert rlm._page is not None
             await rlm._page.evaluate(f"({PLAY})({json.dumps(replies)})")
             return await use(rlm)
@@ -115,3 +116,28 @@ def test_the_blocking_twin_starts_a_server_of_its_own(monkeypatch: pytest.Monkey
             return rlm.run("Where is the lamp?", context="The lamp is in the attic.").answer
 
     assert "attic" in elsewhere(use)
+
+
+SUB_CALL = code("try: FINAL(llm_query('the prompt'))\nexcept SubCallError as error: FINAL(str(error))")
+
+
+async def say(answer: object, request: dict[str, Any]) -> object:
+    await asyncio.sleep(0)
+    return "allow" if request["kind"] == "root" else answer
+
+
+ANSWERS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "a function": (lambda request: {"deny": "not today"} if request["kind"] == "sub" else "allow", "not today"),
+    "a coroutine": (functools.partial(say, "deny"), "onEgress said no"),
+    "nonsense": (functools.partial(say, True), "onEgress gave no answer"),
+    "a fault": (lambda request: "allow" if request["kind"] == "root" else 1 / 0, "on_egress failed: division by zero"),
+}
+
+
+@pytest.mark.parametrize(("on_egress", "why"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_on_egress_decides_in_this_process(
+    served: str, on_egress: Callable[[dict[str, Any]], object], why: str
+) -> None:
+    result = driven(served, lambda rlm: rlm.run("What?", context="x" * 90), SUB_CALL, on_egress=on_egress)
+    assert f"denied before it left: {why}" in result.answer
+    assert (result.egress["calls"], result.egress["denied"]) == (1, 1)

@@ -14,6 +14,7 @@ from rlm_core.events import (
     BlockStarted,
     CallFinished,
     CallStarted,
+    Egress,
     Event,
     IterationFinished,
     IterationStarted,
@@ -27,7 +28,7 @@ from rlm_core.events import (
 from rlm_core.run import run
 from rlm_core.testing import ScriptedProvider
 from rlm_core.trajectory import Recorder, from_json, read, recorded, to_json
-from rlm_core.types import Message, ModelCall, ModelUsage, Observation
+from rlm_core.types import Message, ModelCall, ModelUsage, Observation, Span
 
 EVENTS: list[Event] = [
     RunStarted(
@@ -43,6 +44,20 @@ EVENTS: list[Event] = [
     IterationFinished(iteration=1, reply="Done.", blocks=1),
     Notice(text="transport: shared memory"),
     ToolCalled(name="add", args=(1, [2]), kwargs={"b": None}, result={"sum": 3}),
+    Egress(
+        call=0,
+        to="http://127.0.0.1:8000",
+        model=None,
+        chars=40,
+        bytes=42,
+        context_chars=33,
+        new_chars=33,
+        left_chars=33,
+        context_size=900,
+        spans=(Span("context", 7, 40, 7, 42),),
+        more_spans=1,
+        denied="no",
+    ),
     RunFinished(answer="x", iterations=1, stopped_by="final_answer", usage={"m": ModelUsage(1, 2, 3)}),
     ReplyWritten(call=0, at=2, text="é"),
 ]

@@ -15,6 +15,7 @@ const options: RLMOptions = {
   maxOutputTokens: 100_000,
   maxCost: 0.5,
   maxPromptChars: 400_000,
+  maxContextChars: 50_000,
   windowTokens: 128_000,
   compactAt: 0.85,
   tools: {
@@ -35,6 +36,10 @@ const options: RLMOptions = {
     if (event.type === "reply_written") console.log(event.call, event.at, event.text.length);
     else console.log(event.type, event.path, event.type === "tool_called" ? event.name : "");
   },
+  onEgress: async ({ contextChars, price, texts }) => {
+    if (texts.some((text) => text.includes("IBAN"))) return { deny: "no bank details" };
+    return contextChars.added < 10_000 && (price ?? 0) < 1 ? "allow" : "deny";
+  },
 };
 
 const shown = (result: RLMResult): StoppedBy => {
@@ -42,6 +47,7 @@ const shown = (result: RLMResult): StoppedBy => {
   console.log(result.answer, result.totalTime, costs, result.trajectory());
   console.log(result.usageByPath["0.2"]?.["m"]?.cached_tokens);
   console.log(result.fault?.type, result.fault?.status, result.fault?.retryable, result.fault?.upstream);
+  console.log(result.egress.bytes, result.egress.share ?? "no context");
   return result.stoppedBy;
 };
 

@@ -52,10 +52,10 @@ test("calls and the end are the host's to tell", () => {
   assert.deepEqual(recorded, []);
 });
 
-test("a notice is cut, and a hundred are enough", () => {
+test("a notice is cut and told as the worker's, and a hundred are enough", () => {
   const { recorded, take } = watching();
   take(event("notice", { text: "x".repeat(1_000_000) }));
-  assert.equal(recorded[0].text.length, 2_000);
+  assert.equal(recorded[0].text, `worker: ${"x".repeat(2_000)}`);
   assert.throws(() => take(...Array(100).fill(event("notice", { text: "x" }))), /out of order/);
 });
 

@@ -1,5 +1,5 @@
 /** What the page makes of a run: its events (worker/protocol.js) as they are shown. */
-import type { Event, RLMChild, RLMResult, StoppedBy } from "/rlm/rlm.js";
+import type { Event, RLMChild, RLMResult, Span, StoppedBy } from "/rlm/rlm.js";
 import type { Printed } from "../printed.js";
 
 export type { RLMChild, RLMResult, StoppedBy };
@@ -52,6 +52,18 @@ export interface IterationView {
   /** Grows with every change, so that an unchanged iteration is not drawn again. */
   version: number;
 }
+/** A call that left, or was denied, and what of the context is in it. */
+export type EgressCall = EventOf<"egress"> & { kind: "root" | "sub" };
+export interface EgressView {
+  calls: EgressCall[];
+  bytes: number;
+  denied: number;
+  /** Characters of the context that left so far, of how many. */
+  left: number;
+  of: number;
+  /** Name of a context -> the spans of it that left, with the calls that carried them. */
+  spans: Map<string, Array<Span & { call: number }>>;
+}
 /** One run of the tree. */
 export interface RunNode {
   question: string;
@@ -89,6 +101,11 @@ export interface RunView extends RunNode {
   tokens: { input: number; output: number };
   /** US dollars of the calls whose price is known, and how many others there were. */
   cost: { known: number; unpriced: number };
+  egress: EgressView;
+  /** The person allowed all calls from now on. */
+  asksNoMore: boolean;
+  /** What was asked about, to read from it what left. */
+  context: unknown;
   /** Every event but those for watching only, for a trajectory when the host could not give one. */
   events: RunEvent[];
   stopping: boolean;

@@ -1,0 +1,96 @@
+// @ts-check
+/**
+ * What left this tab: each call with its size and where it went, and a view over the context with the sent parts marked.
+ * In: a `RunView`. Out: one line while it is closed; the rest on request. Everything here is the host's own account.
+ */
+
+import { html, useState } from "/vendor/preact.mjs";
+import { EgressMap } from "./egress_map.js";
+import { bytes, count, plural } from "./format.js";
+import { LongText } from "./long_text.js";
+import { whole } from "./printed.js";
+
+/** @typedef {import("./types/run.js").RunView} RunView */
+/** @typedef {import("./types/run.js").EgressCall} EgressCall */
+
+const PAGE = 20;
+
+/** @param {{run: RunView}} props */
+export function Egress({ run }) {
+  const [isOpen, setOpen] = useState(false);
+  const { calls } = run.egress;
+  if (calls.length === 0) return null;
+  return html`<section class="egress" id="egress" aria-labelledby="egress-title">
+    <h2 id="egress-title"><button type="button" class="egress-head" aria-expanded=${String(isOpen)}
+      onClick=${() => setOpen(!isOpen)}>
+      <span>What left this tab</span> <span class="muted" id="egress-sums">${sums(run)}</span>
+    </button></h2>
+    ${isOpen && html`<div class="egress-body">
+      <${EgressMap} run=${run} />
+      <p class="muted">Marked is text that stands in a call as it stands in the context, in pieces of at least 32
+        bytes. Shorter pieces, and text that was changed on the way (summed up, translated, encoded), are not
+        found; the calls below show all that was sent.</p>
+      <${Unsearched} run=${run} />
+      <${CallList} run=${run} />
+    </div>`}
+  </section>`;
+}
+
+/** @param {RunView} run */
+function sums({ egress }) {
+  const { calls, denied, left, of } = egress;
+  const to = [...new Set(calls.map((call) => call.to))].join(", ");
+  const share = of === 0 ? "no context was searched" : `${count(left)} of ${plural(of, "character")} of the context (${percent(left, of)})`;
+  const parts = [`${plural(calls.length - denied, "call")}, ${bytes(egress.bytes)} to ${to}`, share];
+  if (denied > 0) parts.push(`${count(denied)} denied`);
+  return parts.join("; ");
+}
+
+/** @param {number} part @param {number} all */
+function percent(part, all) {
+  const share = (100 * part) / all;
+  return part > 0 && share < 0.01 ? "less than 0.01 %" : `${share.toFixed(share < 10 ? 2 : 0)} %`;
+}
+
+/** @param {{run: RunView}} props */
+function Unsearched({ run }) {
+  const unsearched = run.result?.egress.unsearched ?? [];
+  if (unsearched.length === 0) return null;
+  return html`<p class="egress-unsearched">Not searched: ${unsearched.join("; ")}.</p>`;
+}
+
+/** @param {{run: RunView}} props */
+function CallList({ run }) {
+  const [shown, setShown] = useState(PAGE);
+  const { calls } = run.egress;
+  return html`<ul class="egress-calls" aria-label="Calls">
+      ${calls.slice(0, shown).map((call) => html`<${Call} key=${call.call} call=${call} run=${run} />`)}
+    </ul>
+    ${calls.length > shown &&
+    html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
+      Show ${Math.min(PAGE, calls.length - shown)} more of ${plural(calls.length, "call")}</button>`}`;
+}
+
+/** @param {{call: EgressCall, run: RunView}} props */
+function Call({ call, run }) {
+  const [isOpen, setOpen] = useState(false);
+  const label = call.kind === "root" ? "What was new in the conversation" : "Prompt";
+  return html`<li class="call ${call.denied === null ? "" : "failed"}">
+    <button type="button" class="call-head" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
+      <span class="call-number">${count(call.call + 1)}</span>
+      <span class="call-gist">${gist(call)}</span>
+      <span class="call-state">${call.denied === null ? `${count(call.new_chars)} new` : "denied"}</span>
+    </button>
+    ${isOpen && html`<div class="call-body">
+      ${call.denied !== null && html`<p>${call.denied}</p>`}
+      <p class="label">${label}</p>
+      <${LongText} text=${whole(run.calls.get(call.call)?.prompt ?? "")} class="output" label=${label} />
+    </div>`}
+  </li>`;
+}
+
+/** @param {EgressCall} call */
+function gist({ kind, to, model, chars, context_chars: ofContext }) {
+  const who = kind === "root" ? "root model" : "sub-call";
+  return `${who}${model === null ? "" : ` ${model}`} at ${to}: ${plural(chars, "character")}, ${count(ofContext)} of the context`;
+}

@@ -1,0 +1,34 @@
+// @ts-check
+// Slices: long work on the page's thread, in pieces that leave it responsive.
+//
+// In: a generator that yields wherever it may be interrupted. Out: what it returns. A hidden tab's timers come once a
+// second, so a message is the pause: it is as fast there as anywhere.
+
+const SLICE_MS = 8;
+
+/**
+ * @template T
+ * @param {Generator<void, T, void>} work
+ * @param {() => number} [now] milliseconds, monotonic
+ * @returns {Promise<T>}
+ */
+export const inSlices = async (work, now = () => performance.now()) => {
+  for (;;) {
+    const until = now() + SLICE_MS;
+    let step = work.next();
+    while (!step.done && now() < until) step = work.next();
+    if (step.done) return step.value;
+    await breath();
+  }
+};
+
+/** Let what waits for the page's thread go first. @returns {Promise<void>} */
+export const breath = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
