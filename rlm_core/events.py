@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from .types import CallKind, Json, Message, ModelUsage, Observation, Span, StoppedBy
 
@@ -163,6 +163,20 @@ class Notice(Stamp):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStarted(Stamp):
+    """Model code asks the host for child runs (`children` are their numbers) or for its function `name`.
+
+    `mark` tells the request apart from the others of its run. It is the host's own: without one there is no such event.
+    """
+
+    type: ClassVar[str] = "request_started"
+    op: Literal["child", "tool"]
+    mark: str
+    name: str = ""
+    children: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCalled(Stamp):
     """Model code called a function of the host's: what it gave, or `error` when it failed."""
 
@@ -198,6 +212,7 @@ Event: TypeAlias = (
     | BlockFinished
     | IterationFinished
     | Notice
+    | RequestStarted
     | ToolCalled
     | RunFinished
 )

@@ -51,13 +51,25 @@ def _model_frames(stack: traceback.StackSummary) -> traceback.StackSummary:
     return traceback.StackSummary.from_list(frames)
 
 
+_ASYNC = (
+    "llm_query and llm_batch are ordinary functions: call them without `await`. Coroutines of your own run inside one "
+    "call: asyncio.run(main())."
+)
+
+
 def _hint(fault: BaseException) -> str:
     if isinstance(fault, SyntaxError):
         line = fault.text or ""
-        if "'await' outside" in str(fault):
-            return "llm_query and llm_batch are ordinary functions: call them without `await`."
+        if "'await' outside" in str(fault) or "outside async function" in str(fault):
+            return _ASYNC
         if "FINAL(" in line or "FINAL_VAR(" in line:
             return 'in a block FINAL is a Python function: FINAL("text"), FINAL(variable) or FINAL_VAR("name").'
+    if isinstance(fault, TypeError) and "awaitable is required" in str(fault):
+        return "llm_query answers at once, without `await`; llm_batch(prompts) runs its calls in parallel."
+    if isinstance(fault, TypeError) and "await" in str(fault):
+        return _ASYNC
+    if isinstance(fault, RuntimeError) and "no running event loop" in str(fault):
+        return _ASYNC
     if isinstance(fault, RuntimeError) and "can't start new thread" in str(fault):
         return "there are no threads here; llm_batch(prompts) runs its calls in parallel."
     return ""

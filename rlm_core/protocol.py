@@ -46,8 +46,10 @@ SIGINT = 2
 WAIT_SLICE_MS = 200
 SILENCE_MS = 150_000
 HEARTBEAT_MS = 5_000
+BEAT_MS = 2_000
+SILENT_WORKER_MS = 10_000
 INTERRUPT_REPEAT_MS = 50
-STOP_GRACE_MS = 300
+STOP_GRACE_MS = 200
 BLOCK_GRACE_MS = 2_000
 MAX_DEATHS = 3
 BOOT_DEADLINE_MS = 60_000
@@ -222,6 +224,14 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """The worker waits for an answer, and is alive; said every `BEAT_MS`, as nothing else tells that one was ended."""
+
+    type: ClassVar[str] = "beat"
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
     """`body` is a JSON array of events in their JSON form (see `trajectory.py`)."""
 
@@ -250,7 +260,7 @@ class Failed:
 
 
 ToWorker: TypeAlias = Boot | Start | ReplyPart
-ToHost: TypeAlias = Stage | Ready | Snapshot | Request | Ack | Events | Finished | Failed
+ToHost: TypeAlias = Stage | Ready | Snapshot | Request | Ack | Beat | Events | Finished | Failed
 
 
 @dataclass(frozen=True, slots=True)

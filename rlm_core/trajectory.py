@@ -58,7 +58,7 @@ def from_json(line: str) -> Event:
 
 def _value(event_type: type[Event], name: str, value: Any) -> Any:
     """The field's value with its own types, of which JSON knows only objects and arrays."""
-    if name in ("path", "contexts", "args"):
+    if name in ("path", "contexts", "args", "children"):
         return tuple(value)
     if name == "messages":
         return tuple(Message(**message) for message in value)

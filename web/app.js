@@ -21,7 +21,7 @@ import { SettingsPanel, restoreSettings, runOptions } from "./settings.js";
 import { changed, isRunning, onChange, state } from "./state.js";
 import { Announcer, Notices, Status } from "./status.js";
 import { Timeline } from "./timeline.js";
-import { Unfinished, loadUnfinished } from "./unfinished.js";
+import { Unfinished, isKept, loadUnfinished } from "./unfinished.js";
 
 /** @typedef {import("./types/run.js").RLMResult} RLMResult */
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
@@ -99,7 +99,7 @@ async function runFromForm() {
     return;
   }
   try {
-    await ask({ question: state.question, options: { journal: true } });
+    await ask({ question: state.question, options: { journal: true, keepContext: state.settings.keepContext } });
   } catch (error) {
     console.error(error); // the page has explained it already; this is for developers
   }
@@ -109,8 +109,14 @@ async function runFromForm() {
  * @param {import("/rlm/journal.js").KeptRun} kept
  * @param {string} log
  */
-function continueRun({ name, question }, log) {
-  ask({ question, options: { journal: name, resume: log } }).catch(console.error); // explained on the page already
+async function continueRun(kept, log) {
+  const { name, question } = kept;
+  try {
+    await ask({ question, context: isKept(kept) ? null : undefined, options: { journal: name, resume: log } });
+  } catch (error) {
+    console.error(error); // explained on the page already
+    await loadUnfinished();
+  }
 }
 
 /**
@@ -173,7 +179,7 @@ function App() {
       <${RunButtons} onRun=${runFromForm} onStop=${stopRun} />
     </form>
     <div class="sheet" id="outcome">
-      ${!run && html`<${Unfinished} onContinue=${continueRun} />`}
+      ${!isRunning() && html`<${Unfinished} onContinue=${continueRun} />`}
       ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
       ${!isRunning() && html`<${RecordingField} />`}
     </div>

@@ -13,6 +13,7 @@ import { chosenFolder, readFolder } from "./folders.js";
 import { bytes } from "./format.js";
 import { takesRecording } from "./recording_field.js";
 import { fetchSample } from "./samples.js";
+import { changeSettings } from "./settings.js";
 import { changed, state } from "./state.js";
 
 /** @typedef {import("./context.js").Attachment} Attachment */
@@ -37,9 +38,16 @@ export function ContextField() {
     </div>
     <${AttachmentList} />
     ${state.problems.context && html`<${ProblemNotice} problem=${state.problems.context} id="context-problem" />`}
+    <label class="small"><input id="keep-context" type="checkbox" checked=${state.settings.keepContext}
+        onChange=${keepOrNot} /> Keep the context in this browser until the run ends</label>
     <p class="privacy" id="context-privacy"><strong>${summary()}.</strong> What you add stays in
       this tab; only the text of model calls leaves it.</p>
   </fieldset>`;
+}
+
+/** @param {Event} event */
+function keepOrNot(event) {
+  changeSettings({ keepContext: /** @type {HTMLInputElement} */ (event.target).checked });
 }
 
 function AttachmentList() {

@@ -143,6 +143,7 @@ const HANDLERS = {
     iteration.seconds = event.seconds - iteration.startedAt;
     touch(node, iteration);
   },
+  request_started() {},
   tool_called(run, event) {
     const node = nodeAt(run, event.path);
     addCall(currentWork(node).toolCalls, toolCall(event), 1);

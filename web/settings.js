@@ -11,8 +11,9 @@ import { LimitFields, limitOptions } from "./limits.js";
 import { loadModels } from "./models.js";
 import { changed, state } from "./state.js";
 
-/** @typedef {{model: string, subModel: string, asksFirst: boolean} & import("./limits.js").LimitValues} Settings models
- * are empty for the server's default, and for the root model; `asksFirst` is whether the person allows each request */
+/** @typedef {{model: string, subModel: string, keepContext: boolean, asksFirst: boolean} & import("./limits.js").LimitValues} Settings
+ * models are empty for the server's default, and for the root model; `keepContext`: in this browser, until the run ends;
+ * `asksFirst` is whether the person allows each request */
 
 const KEY = "pyodide-rlm.settings";
 
@@ -23,7 +24,7 @@ export function restoreSettings() {
 }
 
 /** @param {Partial<Settings>} change */
-function changeSettings(change) {
+export function changeSettings(change) {
   Object.assign(state.settings, change);
   storage()?.setItem(KEY, JSON.stringify(state.settings));
   changed();

@@ -24,6 +24,7 @@ export const state = {
     subModel: "",
     ...defaultLimits(),
     asksFirst: false,
+    keepContext: false,
   }),
   catalogue: /** @type {import("./models.js").Catalogue | null} */ (null),
   samples: /** @type {import("./samples.js").Sample[]} */ ([]),

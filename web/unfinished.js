@@ -2,8 +2,8 @@
 /**
  * Runs that were cut off, by a reload or a crash of the tab, and the way to go on with them.
  *
- * In: what the browser's journal holds. Out: one notice for each such run, with two buttons. The context is not in the
- * journal: the person chooses the same one again before going on.
+ * In: what the browser's journal holds. Out: one notice for each such run, with two buttons. Where the context was not
+ * to be kept, the person chooses the same one again before going on.
  */
 
 import { forget, readLog, unfinished } from "/rlm/journal.js";
@@ -27,11 +27,16 @@ export function Unfinished({ onContinue }) {
   return state.unfinished.map(
     (run) => html`<section class="notice" aria-label="Unfinished run" key=${run.name}>
       <p>A run was cut off: <strong>${run.question.slice(0, 200)}</strong> (${new Date(run.began).toLocaleString()}).
-        What was paid for is kept. Choose the same context as before, then continue.</p>
+        What was paid for is kept. ${isKept(run) ? "So is its context." : "Choose the same context as before, then continue."}</p>
       <button type="button" onClick=${() => void goOn(run, onContinue)}>Continue</button>
       <button type="button" onClick=${() => void drop(run)}>Discard</button>
     </section>`,
   );
+}
+
+/** Whether the run has its context with it. @param {KeptRun} run */
+export function isKept({ contexts }) {
+  return contexts.length > 0;
 }
 
 /** @param {KeptRun} run @param {(run: KeptRun, log: string) => void} onContinue */

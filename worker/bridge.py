@@ -15,6 +15,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from waits import waiting_by
+
 from rlm_core import (
     ChannelError,
     Event,
@@ -63,13 +65,14 @@ class Bytes(Protocol):
 class Line(Protocol):
     """What worker.js hands over: the waiting end of the channel, the interrupt switch, and the way out for events.
 
-    `request` takes the body, and the byte strings that go beside it. It and `next` return a state, or an awaitable of
-    one where the worker cannot block.
+    `request` takes the body, and the byte strings that go beside it. It, `next` and `pause` return a state, or an
+    awaitable of one where the worker cannot block.
     """
 
     def request(self, body: str, *data: Any) -> Any: ...
     def next(self) -> Any: ...
     def take(self) -> Bytes: ...
+    def pause(self, milliseconds: float) -> Any: ...
     def interruptible(self, on: bool) -> None: ...
     def block_stopped(self) -> bool: ...
     def emit(self, body: str) -> None: ...
@@ -88,7 +91,8 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
         host.block_seconds = wanted.limits.max_block_seconds or 0.0
         session = None if fields.get("session") is None or wanted.path else _SESSION
         start = host.start_children
-        result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
+        with waiting_by(host.pause):
+            result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
     except KeyboardInterrupt:  # between two blocks, where the core has no block to end
         result = RunResult("", 0, 0.0, stopped_by="cancelled", detail="The run was stopped.")
     line.interruptible(False)
@@ -163,6 +167,12 @@ class BridgeProvider:
             return json.loads(reply)
 
         return call
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the host interrupts: raises what it interrupts for."""
+        self._flush()
+        if _settled(self._line.pause(seconds * 1_000)) == protocol.INTERRUPTED:
+            _interrupted(self._line, self.block_seconds)
 
     def _ask(self, body: str, data: Sequence[bytes] = ()) -> bytearray:
         if len(body) > protocol.MAX_MESSAGE_CHARS:

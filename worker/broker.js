@@ -140,11 +140,12 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
         answer.write(encodeFrame(index, outcome));
       });
       const signal = AbortSignal.any([answer.signal, closing.signal]);
+      const ticket = answer.ticket?.(first);
       signal.addEventListener("abort", () => calls.forEach((_, index) => settle(index, STOPPED)));
       const denied = (await witness.leave?.({ first, kind, calls, signal })) ?? null;
       const posts = denied === null ? postsOf(kind, calls) : [];
       if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
-      const asking = { calls, signal, ticket: answer.ticket, settle, writing };
+      const asking = { calls, signal, ticket, settle, writing };
       await inParallel(PARALLEL_POSTS, posts, (post) => send(post, asking));
       answer.end();
     },

@@ -57,12 +57,22 @@ const limitReached = (/** @type {string} */ what, /** @type {string} */ limit, /
 };
 
 /**
- * Tells the log what tools gave.
+ * Tells the log of the calls of tools, before and after.
  * @param {ReturnType<typeof import("./recorder.js").openRecorder>} recorder
- * @param {(calls: number) => void} onAnswered
- * @returns {Parameters<typeof import("./tools.js").openTools>[0]["told"]}
+ * @param {{onAnswered: (calls: number) => void, written: (() => Promise<void>) | null}} told
+ * @returns {import("./tools.js").Told}
  */
-export const toolBook = (recorder, onAnswered) => (called) => {
-  recorder.record({ type: "tool_called", ...called });
-  onAnswered(1);
-};
+export const toolBook = (recorder, { onAnswered, written }) => ({
+  async started(name, { mark, again }) {
+    if (again) recorder.record({ type: "notice", text: calledAgain(name) });
+    else recorder.record({ type: "request_started", op: "tool", mark, name, children: [] });
+    await written?.();
+  },
+  finished(called) {
+    recorder.record({ type: "tool_called", ...called });
+    onAnswered(1);
+  },
+});
+
+const calledAgain = (/** @type {string} */ name) =>
+  `the function "${name}" had been called and had not answered when the run was cut off: it is called again.`;

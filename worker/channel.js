@@ -9,6 +9,7 @@
 
 import { toWireError } from "./errors.js";
 import {
+  BEAT_MS,
   CHANNEL_BYTES,
   CHUNK,
   CHUNK_BYTES,
@@ -36,6 +37,7 @@ import {
 /**
  * @typedef {import("./protocol.js").Request} Request
  * @typedef {import("./protocol.js").Ack} Ack
+ * @typedef {import("./protocol.js").Beat} Beat
  * @typedef {import("./protocol.js").ReplyPart} ReplyPart
  * @typedef {import("./protocol.js").WireError} WireError
  */
@@ -48,6 +50,7 @@ import {
  * @property {(body: string, ...data: Uint8Array<ArrayBuffer>[]) => S} request with what goes beside the body
  * @property {() => S} next
  * @property {() => Uint8Array<ArrayBuffer>} take
+ * @property {(milliseconds: number) => S} pause waits for nothing: LAST when the time is over, INTERRUPTED before that
  * @property {() => boolean} [block_stopped] whether an interrupt means the block only, not the whole run
  */
 
@@ -58,13 +61,16 @@ import {
  * @property {(bytes: Uint8Array) => void} write adds to the reply; sent in chunks as the worker takes them
  * @property {() => void} end
  * @property {(error: unknown) => void} fail ends the reply with an error, also after some bytes
- * @property {string} [ticket] names the request for good: asked again, it is the same call
+ * @property {(call: number) => string} [ticket] names the request for good, by its first call in the log: asked again,
+ *   it is the same
+ * @property {number[]} [again] it was asked for before, and cut off: the numbers that its child runs had
+ * @property {() => string} [mark] what the log tells the request apart by
  * @property {() => void} progress tells the worker that the host is alive
  */
 
 /** @typedef {(body: string, answer: Answer, data: ArrayBuffer[]) => void | Promise<void>} Handler */
 
-/** @typedef {(message: Request | Ack, transfer?: ArrayBuffer[]) => void} Post how the worker reaches the host */
+/** @typedef {(message: Request | Ack | Beat, transfer?: ArrayBuffer[]) => void} Post how the worker reaches the host */
 
 /**
  * How states reach the worker. `put` reports whether the worker still waited for that sequence.
@@ -121,6 +127,7 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
   const flag = new Int32Array(interrupt);
   const payload = copier(channel);
   const slice = Math.min(WAIT_SLICE_MS, silenceMs);
+  const now = performance.now.bind(performance);
   let sequence = 0;
 
   const word = (/** @type {number} */ state) => (sequence << STATE_BITS) | state;
@@ -141,17 +148,23 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
   const waitForState = () => {
     const pending = word(PENDING);
     spin(pending);
+    let unsaid = 0;
     for (let silent = 0; silent < silenceMs;) {
       if (interrupted()) return INTERRUPTED;
-      const now = load(words, FUTEX_WORD);
-      const state = now - pending;
+      const found = load(words, FUTEX_WORD);
+      const state = found - pending;
       if (state === CHUNK || state === LAST || state === ERROR || state === INTERRUPTED) return state;
       if (state === PROGRESS) {
-        compareExchange(words, FUTEX_WORD, now, pending);
+        compareExchange(words, FUTEX_WORD, found, pending);
         silent = 0;
         continue;
       }
-      if (wait(words, FUTEX_WORD, pending, slice) !== "ok") silent += slice;
+      if (wait(words, FUTEX_WORD, pending, slice) === "ok") continue;
+      silent += slice;
+      unsaid += slice;
+      if (unsaid < BEAT_MS) continue;
+      unsaid = 0;
+      post({ type: "beat", epoch });
     }
     return TIMED_OUT;
   };
@@ -170,6 +183,14 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
       return waitForState();
     },
     take: () => payload(Math.min(load(words, LENGTH_WORD), CHUNK_BYTES)),
+    pause(milliseconds) {
+      const until = now() + milliseconds;
+      for (let left = milliseconds; left > 0; left = until - now()) {
+        if (interrupted()) return INTERRUPTED;
+        wait(words, FUTEX_WORD, load(words, FUTEX_WORD), Math.min(left, WAIT_SLICE_MS));
+      }
+      return interrupted() ? INTERRUPTED : LAST;
+    },
     block_stopped: blockStopped,
   };
 };
@@ -217,17 +238,21 @@ export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
   let heard = () => {};
   const later = setTimeout.bind(globalThis);
   const forget = clearTimeout.bind(globalThis);
+  const repeat = setInterval.bind(globalThis);
+  const end = clearInterval.bind(globalThis);
 
   const nextState = () =>
     new Promise((/** @type {(state: number) => void} */ resolve) => {
-      let timer = later(resolve, silenceMs, TIMED_OUT);
-      heard = () => {
-        forget(timer);
-        timer = later(resolve, silenceMs, TIMED_OUT);
-      };
+      const beats = repeat(post, BEAT_MS, { type: "beat", epoch });
       wake = (state) => {
         forget(timer);
+        end(beats);
         resolve(state);
+      };
+      let timer = later(wake, silenceMs, TIMED_OUT);
+      heard = () => {
+        forget(timer);
+        timer = later(wake, silenceMs, TIMED_OUT);
       };
     });
 
@@ -244,6 +269,14 @@ export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
       return state;
     },
     take: () => bytes,
+    pause: (milliseconds) =>
+      new Promise((resolve) => {
+        const timer = later(resolve, milliseconds, LAST);
+        wake = (state) => {
+          forget(timer);
+          resolve(state);
+        };
+      }),
     deliver(part) {
       if (part.sequence !== sequence) return;
       if (part.state === PROGRESS) return heard();

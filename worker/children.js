@@ -33,15 +33,15 @@ const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0
  * @param {(options: RunOptions) => Promise<{result: RunResult}>} options.runJob
  */
 export const openChildren = ({ parent, recorder, runJob }) => {
-  const { job, tree } = parent;
+  const { job, tree, past = null } = parent;
   const { places } = tree;
   const stopping = new AbortController();
   const ending = new AbortController();
-  let started = 0;
+  let next = past?.nextChild ?? 0;
 
   /** Number the child and tell of it, before it waits for its place. @returns {ToldChild} */
-  const toldOf = (/** @type {RequestedChild} */ child, /** @type {ArrayBuffer} */ data) => {
-    const below = childJob(job, child, { data, number: started++ });
+  const toldOf = (/** @type {RequestedChild} */ child, /** @type {{data: ArrayBuffer, number: number}} */ given) => {
+    const below = childJob(job, child, given);
     const stop = new AbortController();
     const { path, question, model } = below;
     parent.onChild?.({ path, question, model, stop: () => stop.abort() });
@@ -54,7 +54,9 @@ export const openChildren = ({ parent, recorder, runJob }) => {
     if (stop.signal.aborted) return failed(`${STOPPED}.`);
     const signal = AbortSignal.any([above, stop.signal]);
     const functions = parent.functions && functionsBelow(parent.functions);
-    const own = { job: below, recorder: recorder.below(below.path), signal, end: ending.signal, functions };
+    const before = past?.children.get(below.path[below.path.length - 1]) ?? null;
+    const log = recorder.below(below.path, before !== null);
+    const own = { job: below, recorder: log, signal, end: ending.signal, functions, past: before };
     try {
       const { result } = await runJob({ ...parent, ...own, session: undefined });
       return toOutcome(result, stop.signal.aborted && !above.aborted);
@@ -68,17 +70,25 @@ export const openChildren = ({ parent, recorder, runJob }) => {
     return work().finally(places.leave);
   };
 
+  /** The numbers of `count` child runs that begin now, written down before they do. */
+  const numbered = (/** @type {number} */ count, /** @type {string} */ mark) => {
+    const children = Array.from({ length: count }, () => next++);
+    recorder.record({ type: "request_started", op: "child", mark, name: "", children });
+    return children;
+  };
+
   return {
     /** @type {import("./channel.js").Handler} */
     async handle(body, answer, data) {
       const children = parseRequest(body, data, job);
       tree.admit(children.length);
+      const numbers = answer.again ?? numbered(children.length, answer.mark?.() ?? "");
       const signal = AbortSignal.any([answer.signal, stopping.signal, ending.signal]);
       const isChild = job.path.length > 0;
       if (isChild) places.leave();
       await Promise.all(
         children.map(async (child, index) => {
-          const told = toldOf(child, data[index]);
+          const told = toldOf(child, { data: data[index], number: numbers[index] });
           const outcome = await inPlace(() => outcomeOf(told, signal));
           answer.write(encodeFrame(index, outcome));
         }),
@@ -141,11 +151,11 @@ const functionsBelow = (/** @type {import("./tools.js").Functions} */ { tools, s
 });
 
 /**
- * @param {RunResult} result
+ * @param {Pick<RunResult, "answer" | "stopped_by" | "detail">} result
  * @param {boolean} isStopped by the caller, it alone
  * @returns {Outcome}
  */
-const toOutcome = ({ answer, stopped_by, detail }, isStopped) => {
+export const toOutcome = ({ answer, stopped_by, detail }, isStopped) => {
   if (stopped_by === "final_answer") return { completion: { text: answer, model: "", usage: NO_USAGE } };
   const best = answer.trim() && ` The best it had: ${answer.slice(0, MAX_PARTIAL_CHARS)}`;
   if (isStopped && stopped_by === "cancelled") return failed(`${STOPPED}.${best}`);

@@ -16,19 +16,20 @@ import { ENDED_OUTSIDE } from "./runtime.js";
  * @param {object} options
  * @param {Whereabouts} options.place
  * @param {Recorder} options.recorder
- * @param {number} [options.before] how often it died in the block that is open, before this session
+ * @param {() => boolean} options.waits whether the block only waited for an answer
+ * @param {{open: import("./place.js").Place | null, deaths: number} | null} [options.past] of earlier sessions
  */
-export const openDeaths = ({ place, recorder, before = 0 }) => {
+export const openDeaths = ({ place, recorder, waits, past = null }) => {
   /** @type {Map<string, number>} */
   const kills = new Map();
+  if (past?.open) kills.set(keyOf(past.open), past.deaths);
   let inARow = 0;
   let progress = 0;
 
   /** How often the worker died in the block that runs. */
-  const killsOf = (/** @type {import("./place.js").Place} */ { iteration, block }) => {
-    const known = kills.size === 0 ? before : 0;
-    const times = (kills.get(`${iteration}.${block}`) ?? known) + 1;
-    kills.set(`${iteration}.${block}`, times);
+  const killsOf = (/** @type {import("./place.js").Place} */ block) => {
+    const times = (kills.get(keyOf(block)) ?? 0) + 1;
+    kills.set(keyOf(block), times);
     return times;
   };
 
@@ -42,13 +43,15 @@ export const openDeaths = ({ place, recorder, before = 0 }) => {
       progress = place.progress();
       if (inARow >= MAX_DEATHS) return false;
       const at = place.current();
-      const isGuilty = at !== null && (killsOf(at) > 1 || why !== ENDED_OUTSIDE);
+      const isGuilty = at !== null && (why !== ENDED_OUTSIDE || (!waits() && killsOf(at) > 1));
       if (isGuilty) place.lose(at, observed(why));
       if (!recorder.empty()) recorder.record({ type: "notice", text: noticed(why, inARow, isGuilty) });
       return true;
     },
   };
 };
+
+const keyOf = (/** @type {import("./place.js").Place} */ { iteration, block }) => `${iteration}.${block}`;
 
 const DIED = "The Python interpreter died in this block";
 

@@ -4,10 +4,10 @@
 // In: a job, and whom to tell. Out: how the run ended; for each ending that is not our fault there is a result.
 // Everything that comes from the worker is untrusted: calls, usage, iterations and the end are the host's own record.
 
-import { answeringEnd, messageLine, sharedLine } from "./channel.js";
+import { openActiveClock } from "./active_clock.js";
 import { openBroker } from "./broker.js";
-import { openBlockClock } from "./block_clock.js";
 import { callBook, toolBook } from "./calls.js";
+import { answeringEnd, messageLine, sharedLine } from "./channel.js";
 import { beyondMeasure } from "./corpus.js";
 import { openChildren } from "./children.js";
 import { observed, openDeaths } from "./deaths.js";
@@ -19,10 +19,13 @@ import { CONTINUED } from "./past.js";
 import { openPlace } from "./place.js";
 import { BLOCK_GRACE_MS, RESULT_SCHEMA, STOP_BLOCK, STOP_GRACE_MS } from "./protocol.js";
 import { takeWorker } from "./pool.js";
+import { openPulse } from "./pulse.js";
 import { openRecorder } from "./recorder.js";
 import { openTape } from "./replay.js";
 import { dispatch } from "./requests.js";
+import { ENDED_OUTSIDE } from "./runtime.js";
 import { mismatch } from "./schema.js";
+import { CANCELLED, openStop } from "./stop.js";
 import { openTools } from "./tools.js";
 import { openTree } from "./tree.js";
 import { watchEvents } from "./watch.js";
@@ -39,7 +42,7 @@ import { watchEvents } from "./watch.js";
  * @typedef {RunResult["stopped_by"]} StoppedBy
  * @typedef {{stopped_by: StoppedBy, detail: string}} Ending
  * @typedef {ReturnType<typeof openRun>} Run
- * @typedef {{result: RunResult} | {death: string}} LifeEnd how one worker of a run ended
+ * @typedef {{result: RunResult} | {death: string} | {refused: Error}} LifeEnd how one worker of a run ended
  */
 
 /**
@@ -63,7 +66,8 @@ import { watchEvents } from "./watch.js";
  * @property {AbortSignal} [end] ends the run at once
  * @property {import("./session.js").Session} [session] where the worker outlives the run
  * @property {import("./journal.js").Journal | null} [journal] where the log is kept while the run lasts
- * @property {import("./past.js").Past | null} [past] of a run that is continued
+ * @property {import("./past.js").Past | null} [log] of a root run that is continued
+ * @property {import("./past.js").RunPast | null} [past] of a run that is continued
  * @property {import("./cassette.js").Source | null} [source] of a run that is made from a log: who answers it
  */
 
@@ -75,8 +79,6 @@ import { watchEvents } from "./watch.js";
 
 const LEVELS = ["weak", "network", "full"];
 const LOST = "The Python worker was lost";
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-const CANCELLED = /** @type {const} */ ({ stopped_by: "cancelled", detail: "The run was stopped." });
 const DIFFERS = "the run took another way than before: from here on models are asked anew.";
 const MAX_RESULT_CHARS = 16 << 20;
 
@@ -85,23 +87,24 @@ const MAX_RESULT_CHARS = 16 << 20;
  * @returns {Promise<FinishedRun>}
  */
 export const runJob = async (options) => {
-  const { job, tree = openTree(job.limits) } = options;
+  const { job, tree = openTree(job.limits), onEvent, journal, ledger, log = null } = options;
   const isRoot = job.path.length === 0;
-  const past = isRoot ? (options.past ?? null) : null;
-  const { onEvent, journal, ledger } = options;
+  const past = isRoot ? log : (options.past ?? null);
   const gate = options.gate ?? openGate({ maxContextChars: limitOf(job), onEgress: options.onEgress ?? null });
-  const recorder = options.recorder ?? openRecorder({ path: job.path, onEvent, past, sink: journal?.append });
+  const recorder = options.recorder ?? openRecorder({ path: job.path, onEvent, past: log, sink: journal?.append });
   const run = openRun(recorder, { ...options, past, tree, gate });
-  past?.events.forEach(onEvent);
-  if (isRoot) weighFromNow(ledger, job, past);
-  if (past !== null) recorder.record({ type: "notice", text: [CONTINUED, ...past.notes].join("; ") });
+  if (isRoot) log?.events.forEach(onEvent);
+  if (isRoot) weighFromNow(ledger, job, log);
+  if (isRoot && log !== null) recorder.record({ type: "notice", text: [CONTINUED, ...log.notes].join("; ") });
+  let keeps = log !== null;
   try {
     const result = run.close(await live(run, options));
+    keeps = false;
     if (isRoot) await ledger.settled();
     return { ...finished(recorder, job, tree, result), egress: ledger.summary() };
   } finally {
     run.stop.close();
-    if (isRoot) await journal?.close();
+    if (isRoot) await (keeps ? journal?.leave() : journal?.close());
   }
 };
 
@@ -136,6 +139,7 @@ const live = async (run, options) => {
       drive(worker, run, options, resolve);
     });
     if ("result" in end) return end.result;
+    if ("refused" in end) throw end.refused;
     if (!run.survive(end.death)) return run.noResult({ stopped_by: "worker_lost", detail: `${LOST}: ${end.death}` });
   }
 };
@@ -187,7 +191,7 @@ const openRun = (recorder, options) => {
   const children = openChildren({ parent: options, recorder, runJob });
   const own = options.functions?.tools ?? {};
   const functions = source ? source.tools(job.path, own) : own;
-  const tools = openTools({ functions, told: toolBook(recorder, onAnswered) });
+  const tools = openTools({ functions, told: toolBook(recorder, { onAnswered, written }) });
   const answering = source?.answering({ path: job.path, witness: calls, recorder, live: broker.handle }) ?? broker;
   const handler = dispatch({ complete: answering.handle, child: children.handle, tool: tools.handle });
   const onDifference = (/** @type {number} */ unused) => {
@@ -198,14 +202,15 @@ const openRun = (recorder, options) => {
   const name = [journal?.name ?? crypto.randomUUID(), ...job.path].join("/");
   const recorded = { handler, name, place: place.current, onReplayed: onAnswered, onDifference, written };
   const tape = openTape({ ...recorded, entries: past?.entries });
-  const deaths = openDeaths({ place, recorder, before: past === null ? 0 : past.resumed + 1 });
-  if (past?.open && past.resumed > 0) place.lose(past.open, observed("its tab was closed twice while it ran"));
+  const deaths = openDeaths({ place, recorder, waits: tape.waits, past });
+  if (past?.open && past.deaths > 1) place.lose(past.open, observed("its tab was closed twice while it ran"));
   tape.rewind(place.isLost);
   const ending = () => stop.ending();
   tree.open(job.path, broker.usage);
-  if (past) tree.open(job.path, () => past.usage);
   if (source) tree.open(job.path, answering.usage);
   if (job.path.length === 0) tree.whenReached(stop.stop);
+  if (job.path.length === 0 && options.log) tree.restore(options.log);
+  let lives = 0;
 
   return {
     stop,
@@ -215,7 +220,15 @@ const openRun = (recorder, options) => {
     recorder,
     /** A worker's allowance of messages. */
     count: (/** @type {number} */ chars) => meter.count(chars),
-    begin: () => void (meter = openMeter()),
+    begin() {
+      meter = openMeter();
+      lives += 1;
+    },
+    /** Why the context is not the one that the run began with, or null. */
+    otherContext(/** @type {Event & {type: "run_started"}} */ { contexts }) {
+      if (!past?.contexts || JSON.stringify(contexts) === JSON.stringify(past.contexts)) return null;
+      return configError(otherContext(past.contexts, contexts));
+    },
     /** The worker died: whether another takes over. */
     survive(/** @type {string} */ why) {
       if (ending() !== null || options.session?.turn() || !deaths.survive(why)) return false;
@@ -224,7 +237,7 @@ const openRun = (recorder, options) => {
     },
     /** No worker could be started: what there is already is kept, otherwise nothing ran. */
     unstarted(/** @type {unknown} */ error) {
-      if (recorder.empty() || !(error instanceof Error)) throw error;
+      if (recorder.empty() || (past !== null && lives === 0) || !(error instanceof Error)) throw error;
       return /** @type {Ending} */ ({ stopped_by: "worker_lost", detail: `${LOST}, and none can be started: ${error.message}` });
     },
     noResult: (/** @type {Ending} */ otherwise) => noResult(recorder.seconds(), ending() ?? otherwise),
@@ -251,36 +264,20 @@ const fetchAfter = (written) => async (...request) => {
 };
 
 /**
- * The one stop of a run: by the user, by its time, by the tree or the run above it. The first reason counts.
- * @param {RunOptions} options
+ * @param {import("./past.js").RunPast["contexts"]} before
+ * @param {import("./past.js").RunPast["contexts"]} now
  */
-const openStop = ({ job, signal, end }) => {
-  const controller = new AbortController();
-  /** @type {Ending | null} */
-  let ending = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let deadline;
-  const stop = (/** @type {Ending} */ because) => {
-    ending ??= because;
-    controller.abort();
-  };
-  const cancel = () => stop(CANCELLED);
-  for (const from of [signal, end]) {
-    from?.addEventListener("abort", cancel, { once: true });
-    if (from?.aborted) cancel();
-  }
-  return {
-    stop,
-    signal: controller.signal,
-    ending: () => ending,
-    /** Time is counted from the first worker's start. */
-    begin: () => void (deadline ??= deadlineOf(job, stop)),
-    close() {
-      clearTimeout(deadline);
-      for (const from of [signal, end]) from?.removeEventListener("abort", cancel);
-    },
-  };
-};
+const otherContext = (before, now) =>
+  `this is not the context that the run began with: ${told(before)} then, ${told(now)} now. Give it the same one. ` +
+  "Nothing was asked, and the run is kept.";
+
+const told = (/** @type {import("./past.js").RunPast["contexts"]} */ contexts) =>
+  (contexts ?? [])
+    .map(({ type, size, sha256, sha256_of_samples: samples }) => {
+      const hash = sha256 ?? samples;
+      return `${type}${size === undefined ? "" : ` of ${size}`}${hash ? ` (${String(hash).slice(0, 8)})` : ""}`;
+    })
+    .join(", ");
 
 /**
  * One worker, from `start` to its end or its death. `resolve` is called once.
@@ -294,8 +291,9 @@ const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
   const known = { rootCalls: tape.rootCalls, reply: tape.reply, maxIterations: Number(job.limits.max_iterations) };
   const watch = watchEvents(place, { notice: noticeOf(worker), question: job.question, known });
   const limitMs = typeof job.limits.max_block_seconds === "number" ? job.limits.max_block_seconds * 1_000 : null;
-  const clock = openBlockClock({ limitMs, onTime: () => interruptBlock() });
-  const handler = waitedFor(clock, tape.handle);
+  const clock = openActiveClock({ limitMs, onTime: () => interruptBlock() });
+  const pulse = openPulse({ onSilence: () => lost(ENDED_OUTSIDE), inBlock: () => place.current() !== null });
+  const handler = waitedFor(clock, pulse, tape.handle);
   const channel = answeringEnd({ line: lineTo(worker), handler });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
@@ -306,6 +304,7 @@ const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
     tape.detach();
     channel.close();
     clock.stop();
+    pulse.stop();
     clearTimeout(grace);
     stop.signal.removeEventListener("abort", interruptRun);
     endSignal?.removeEventListener("abort", endNow);
@@ -324,6 +323,10 @@ const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
     const why = `its block was at work for more than ${job.limits.max_block_seconds} s and could not be interrupted`;
     grace = setTimeout(end, BLOCK_GRACE_MS, { death: why });
   };
+  const began = (/** @type {Event & {type: "run_started"}} */ event) => {
+    const refused = run.otherContext(event);
+    if (refused !== null) end({ refused });
+  };
   const blockEnded = () => {
     clock.stop();
     if (stop.ending() !== null) return;
@@ -334,8 +337,10 @@ const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
     end(stop.ending() === null ? { death } : { result: run.noResult(CANCELLED) });
   const take = (/** @type {ToHost} */ message) => {
     run.count(message.type === "events" ? message.body.length : 0);
+    pulse.heard();
     if (message.type === "request") void channel.request(message);
     else if (message.type === "ack") channel.ack(message);
+    else if (message.type === "beat") return;
     else if (message.type === "events") watch.take(message.body);
     else if (message.type === "finished") end(finishedWith(message.result), true);
     else throw channelError(message.type === "failed" ? message.error : `unexpected message ${message.type}`);
@@ -347,7 +352,7 @@ const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
 
   run.begin();
   stop.begin();
-  place.begin({ started: clock.start, finished: blockEnded });
+  place.begin({ began, started: clock.start, finished: blockEnded });
   worker.listen({ lost, message: guarded(take, lost) });
   stop.signal.addEventListener("abort", interruptRun, { once: true });
   endSignal?.addEventListener("abort", endNow, { once: true });
@@ -358,16 +363,19 @@ const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
 
 /**
  * `handler`, with the clock of the block halted while the block waits for it.
- * @param {ReturnType<typeof openBlockClock>} clock
+ * @param {ReturnType<typeof openActiveClock>} clock
+ * @param {ReturnType<typeof openPulse>} pulse
  * @param {import("./channel.js").Handler} handler
  * @returns {import("./channel.js").Handler}
  */
-const waitedFor = (clock, handler) => async (body, answer, data) => {
+const waitedFor = (clock, pulse, handler) => async (body, answer, data) => {
   clock.pause();
+  pulse.asked();
   try {
     await handler(body, answer, data);
   } finally {
     clock.resume();
+    pulse.answered();
   }
 };
 
@@ -393,19 +401,6 @@ const lineTo = (/** @type {BootedWorker} */ { memory, post, epoch }) =>
 const noticeOf = (/** @type {BootedWorker} */ { start, ready: { level, reason, transport, seconds } }) => {
   const contained = `containment: ${level}${reason && ` (${reason})`}`;
   return `worker ready in ${seconds.toFixed(2)} s; ${contained}; channel: ${transport}; start: ${start}`;
-};
-
-/**
- * Ends the run when its time is up, also inside a block.
- * @param {StartJob} job
- * @param {(ending: Ending) => void} stop
- */
-const deadlineOf = ({ limits }, stop) => {
-  const seconds = limits.max_seconds;
-  if (typeof seconds !== "number") return undefined;
-  const advice = "Raise maxTimeout, or ask over a smaller context.";
-  const detail = `time limit reached: ${seconds} s of ${seconds} s used. ${advice}`;
-  return setTimeout(stop, Math.min(seconds * 1_000, LONGEST_TIMER_MS), { stopped_by: "max_seconds", detail });
 };
 
 // ------------------------------------------------------------------------------------------------------- the ending

@@ -46,6 +46,7 @@ import { RESERVED_NAMES } from "./protocol.js";
  * @property {((event: import("./protocol.js").Event) => void) | null} onEvent
  * @property {import("./rlm.d.ts").RLMOptions["onEgress"] | null} onEgress
  * @property {boolean | string | null} journal
+ * @property {boolean} keepContext
  */
 
 const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
@@ -98,6 +99,7 @@ const OPTIONS = {
   onEvent: { otherwise: null, must: "be a function", ok: isFunction },
   onEgress: { otherwise: null, must: "be a function", ok: isFunction },
   journal: { otherwise: null, must: "be true, false or a short name", ok: isJournal },
+  keepContext: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
 };
 
 /** @returns {Settings} */
@@ -115,6 +117,8 @@ export const checkedSettings = (/** @type {unknown} */ options) => {
       return [name, value];
     }),
   );
+  if (checked.keepContext && !checked.journal)
+    throw configError("keepContext keeps the context beside the journal: set journal as well.");
   const own = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
   const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));
   const functions = { tools: own.functions, subTools: below && below.functions };

@@ -11,11 +11,18 @@ import { configError } from "./errors.js";
  * @typedef {object} Journal
  * @property {string} name
  * @property {(line: string) => void} append
+ * @property {(contexts: JobContext[]) => Promise<void>} keep also the context; when it cannot be kept, that is said
  * @property {() => Promise<void>} written resolves when every line so far is kept; while the store is full it waits
  * @property {() => Promise<void>} close the run has its end: what is kept of it goes
+ * @property {() => Promise<void>} leave the run did not go on: what is kept of it stays
  */
 
-/** @typedef {{name: string, question: string, began: number, options: Record<string, unknown>, context: string}} KeptRun */
+/**
+ * A run that was begun. `contexts` are those that are kept with it.
+ * @typedef {{name: string, question: string, began: number, options: Record<string, unknown>, contexts: KeptContext[]}} KeptRun
+ * @typedef {import("./protocol.js").JobContext} JobContext
+ * @typedef {Pick<JobContext, "name" | "type">} KeptContext
+ */
 
 const DATABASE = "pyodide-rlm";
 const FULL_RETRY_MS = 1_000;
@@ -24,16 +31,20 @@ const FOLDER = "pyodide-rlm-contexts";
 /**
  * @param {KeptRun} run
  * @param {object} options
- * @param {number} [options.lines] how many lines there are already
+ * @param {string[]} [options.lines] of the run that goes on: the journal is whole by itself
  * @param {(text: string) => void} options.onNotice
  * @param {AbortSignal} [options.signal] the run is stopped: no more waiting for room
  * @returns {Promise<Journal>}
  */
-export const openJournal = async (run, { lines = 0, onNotice, signal }) => {
+export const openJournal = async (run, { lines = [], onNotice, signal }) => {
   const release = await holdRun(run.name);
   const database = await open();
   await stored(database, "runs", (runs) => runs.put(run));
-  let next = lines;
+  await stored(database, "lines", (kept) => {
+    kept.delete(linesOf(run.name));
+    lines.forEach((line, number) => kept.put(line, [run.name, number]));
+  });
+  let next = lines.length;
   let last = Promise.resolve();
 
   const put = async (/** @type {string} */ line, /** @type {number} */ number) => {
@@ -47,6 +58,25 @@ export const openJournal = async (run, { lines = 0, onNotice, signal }) => {
       }
     }
   };
+  const ended = new AbortController();
+  let keeping = Promise.resolve();
+  const keep = async (/** @type {JobContext[]} */ contexts) => {
+    try {
+      await keepContext(run.name, contexts, ended.signal);
+      const kept = contexts.map(({ name, type }) => ({ name, type }));
+      await stored(database, "runs", (runs) => runs.put({ ...run, contexts: kept }));
+    } catch (error) {
+      if (!(error instanceof DOMException) && !(error instanceof TypeError)) throw error;
+      if (!ended.signal.aborted) onNotice(`${NOT_KEPT} (${error.message || error.name})`);
+    }
+  };
+  const leave = async () => {
+    ended.abort();
+    await keeping;
+    await last.catch(() => {}); // a run that was stopped while the store was full
+    database.close();
+    release();
+  };
   return {
     name: run.name,
     append(line) {
@@ -55,16 +85,21 @@ export const openJournal = async (run, { lines = 0, onNotice, signal }) => {
       last.catch(() => {}); // told by `written`
     },
     written: () => last,
+    keep: (contexts) => (keeping = keep(contexts)),
+    leave,
     async close() {
-      await last.catch(() => {}); // a run that was stopped while the store was full
+      ended.abort();
+      await keeping;
+      await last.catch(() => {}); // told by `written`
       await forget(run.name);
-      database.close();
-      release();
+      await leave();
     },
   };
 };
 
 const FULL = "the browser's storage is full: the run waits before it asks a model again. Free some space, or stop it.";
+
+const NOT_KEPT = "the context is not kept in this browser: a run that is cut off will ask for it again";
 
 const isFull = (/** @type {unknown} */ error) => error instanceof DOMException && error.name === "QuotaExceededError";
 
@@ -163,33 +198,32 @@ const pause = (/** @type {number} */ milliseconds) =>
 const folder = async () => (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
 
 /**
- * Keep the files of a run's context, until the run ends.
  * @param {string} name
- * @param {Array<{name: string, data: Blob}>} files
+ * @param {JobContext[]} contexts
+ * @param {AbortSignal} signal
  */
-export const keepContext = async (name, files) => {
+const keepContext = async (name, contexts, signal) => {
   const own = await (await folder()).getDirectoryHandle(encodeURIComponent(name), { create: true });
-  for (const { name: path, data } of files) {
-    const file = await (await own.getFileHandle(encodeURIComponent(path), { create: true })).createWritable();
-    await data.stream().pipeTo(file);
+  for (const [index, { data }] of contexts.entries()) {
+    const file = await (await own.getFileHandle(String(index), { create: true })).createWritable();
+    await new Blob([data]).stream().pipeTo(file, { signal });
   }
 };
 
-/** @returns {Promise<File[]>} the files kept for a run; none when they were not kept */
-export const keptContext = async (/** @type {string} */ name) => {
-  try {
-    const own = await (await folder()).getDirectoryHandle(encodeURIComponent(name));
-    const files = [];
-    for await (const handle of own.values()) {
-      if (handle.kind !== "file") continue;
-      const file = await handle.getFile();
-      files.push(new File([file], decodeURIComponent(handle.name)));
-    }
-    return files;
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
+/** @returns {Promise<JobContext[]>} the context kept with the run of that name; none when it was not kept */
+export const keptContext = async (/** @type {boolean | string | null} */ name) => {
+  if (typeof name !== "string") return [];
+  const database = await open();
+  const runs = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll(name)));
+  database.close();
+  const contexts = runs[0]?.contexts ?? [];
+  if (contexts.length === 0) return [];
+  const own = await (await folder()).getDirectoryHandle(encodeURIComponent(name));
+  const restored = contexts.map(async ({ name: path, type }, index) => {
+    const file = await (await own.getFileHandle(String(index))).getFile();
+    return { name: path, type, data: type === "file" ? new File([file], path) : await file.arrayBuffer() };
+  });
+  return Promise.all(restored);
 };
 
 const dropContext = async (/** @type {string} */ name) => {

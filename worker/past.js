@@ -1,73 +1,114 @@
 // @ts-check
 // Past: the log of a run that did not end -> what its next worker is answered and told.
 //
-// In: JSON lines as they were kept; the last may be cut off. Out: the requests with their answers, the blocks with their
-// observations, and what was counted. Events of child runs are passed on; a child run itself is begun anew.
+// In: JSON lines as they were kept; the last may be cut off. Out: for the root run and each of its child runs, the
+// requests with their answers, the blocks with their observations, and what was counted.
 
-import { encodeFrame } from "./broker.js";
-import { configError, providerError, toWireError } from "./errors.js";
+import { entriesOf } from "./asked.js";
+import { configError } from "./errors.js";
 import { isDeath } from "./deaths.js";
 import { EVENT_SCHEMAS } from "./protocol.js";
-import { openEntry } from "./replay.js";
 import { mismatch } from "./schema.js";
 import { added } from "./tree.js";
 
 /**
  * @typedef {import("./protocol.js").Event} Event
- * @typedef {import("./protocol.js").Message} Message
+ * @typedef {import("./protocol.js").Json} Json
  * @typedef {import("./protocol.js").PastBlock} PastBlock
  * @typedef {import("./protocol.js").RunResult} RunResult
  * @typedef {import("./replay.js").Entry} Entry
  * @typedef {import("./place.js").Place} Place
- * @typedef {Event & {type: "call_started"}} CallStarted
- * @typedef {{kind: "root" | "sub", calls: Array<{model: string | null, messages: Message[]}>}} Asked
- * @typedef {{asked: Asked, entry: Entry}} Group
+ * @typedef {Event & {type: "run_finished"}} RunFinished
  */
 
 /**
- * @typedef {object} Past
- * @property {Event[]} events
- * @property {string[]} lines
+ * What is known of one run of the tree.
+ * @typedef {object} RunPast
  * @property {Entry[]} entries
  * @property {PastBlock[]} blocks
  * @property {number} told how many events of the worker's own there are
  * @property {number} rootCalls
- * @property {number} calls
- * @property {RunResult["usage"]} usage
  * @property {Place | null} open the block that ran when the log ends
- * @property {number} seconds
- * @property {string[]} notes what was left out
- * @property {number} resumed how often the run was continued in the block that is open
+ * @property {number} deaths how often the tab was closed in the block that is open, while that was at work
+ * @property {Array<Record<string, Json>> | null} contexts as the worker described them
+ * @property {Map<number, RunPast>} children by their numbers, those that had begun
+ * @property {number} nextChild
+ * @property {RunFinished | null} ended
+ */
+
+/**
+ * What is known of the whole tree, and of its root run.
+ * @typedef {RunPast & {events: Event[], lines: string[], calls: number, seconds: number, notes: string[], subCalls: number,
+ *   usage: Map<string, RunResult["usage"]>}} Past `notes` say what was left out; `usage` is by path, as "0.2"
  */
 
 export const CONTINUED = "the run is continued from its journal";
 const WORKERS_OWN = ["run_started", "iteration_started", "iteration_finished", "block_started", "block_finished"];
-const STOPPED = "the call was stopped";
 
 /**
  * @param {string} log
  * @returns {Past}
  */
 export const readPast = (log) => {
-  const { events, lines, notes } = eventsOf(log);
+  const { events, lines, notes, ending } = eventsOf(log);
   if (events[0]?.type !== "run_started") throw configError("the log does not begin with run_started: it is no whole run.");
-  const own = events.filter(({ path }) => path.length === 0);
   const calls = events.filter(({ type }) => type === "call_started").length;
-  const entries = entriesOf(own);
+  const { seconds } = events[events.length - 1];
+  return { ...runPast(events, byPath(events.filter(isOwnEnd(ending))), []), events, lines, notes, calls, seconds, ...spentIn(events) };
+};
+
+/**
+ * @param {Event[]} events of the whole tree
+ * @param {Map<string, Event[]>} runs
+ * @param {number[]} path
+ * @returns {RunPast}
+ */
+const runPast = (events, runs, path) => {
+  const own = runs.get(path.join(".")) ?? [];
+  const children = new Map(numbersBelow(runs, path).map((number) => [number, runPast(events, runs, [...path, number])]));
+  const blocks = blocksOf(own);
+  const entries = entriesOf(own, { blocks, children });
+  const open = openIn(own);
+  const isWaiting = entries.some(({ place, missing }) => place === open && missing.length > 0);
+  const started = own.find((event) => event.type === "run_started");
   return {
-    events,
-    lines,
-    notes,
     entries,
-    blocks: blocksOf(own),
+    blocks,
+    children,
+    open,
     told: own.filter(({ type }) => WORKERS_OWN.includes(type)).length,
     rootCalls: entries.filter(({ isRoot }) => isRoot).length,
-    calls,
-    seconds: events[events.length - 1].seconds,
-    resumed: resumedIn(own),
-    open: openIn(own),
-    usage: usageOf(events),
+    deaths: open === null || isWaiting ? 0 : 1 + continuedSince(events, open),
+    contexts: started?.type === "run_started" ? started.contexts : null,
+    nextChild: Math.max(0, ...own.flatMap((event) => (event.type === "request_started" ? event.children : [])).map((number) => number + 1)),
+    ended: /** @type {RunFinished | undefined} */ (own.findLast(({ type }) => type === "run_finished")) ?? null,
   };
+};
+
+/**
+ * All but the ends of child runs that were stopped with the whole tree: those go on with it. One that was stopped alone
+ * has its end.
+ */
+const isOwnEnd = (/** @type {RunFinished | null} */ ending) => (/** @type {Event} */ event) =>
+  ending === null || event.type !== "run_finished" || event.stopped_by !== "cancelled";
+
+const byPath = (/** @type {Event[]} */ events) => {
+  /** @type {Map<string, Event[]>} */
+  const runs = new Map();
+  for (const event of events) {
+    const path = event.path.join(".");
+    const own = runs.get(path);
+    if (own) own.push(event);
+    else runs.set(path, [event]);
+  }
+  return runs;
+};
+
+/** The numbers of the child runs of the run at `path`. */
+const numbersBelow = (/** @type {Map<string, Event[]>} */ runs, /** @type {number[]} */ path) => {
+  const paths = [...runs.values()].map(([event]) => event.path);
+  const below = paths.filter((other) => other.length === path.length + 1 && path.every((part, at) => other[at] === part));
+  return below.map((other) => other[path.length]);
 };
 
 /** The events up to the run's end or the last whole line, whichever comes first. */
@@ -79,12 +120,13 @@ const eventsOf = (/** @type {string} */ log) => {
     const event = eventIn(line);
     if (event === null) {
       const left = `line ${index + 1} of the log is damaged: it is read up to there, ${lines.length - index} lines are left out`;
-      return { events, lines: lines.slice(0, index), notes: [left] };
+      return { events, lines: lines.slice(0, index), notes: [left], ending: null };
     }
-    if (event.type === "run_finished" && event.path.length === 0) return { events, lines: lines.slice(0, index), notes: [] };
+    if (event.type === "run_finished" && event.path.length === 0)
+      return { events, lines: lines.slice(0, index), notes: [], ending: event };
     events.push(event);
   }
-  return { events, lines, notes: [] };
+  return { events, lines, notes: [], ending: null };
 };
 
 /** @returns {Event | null} */
@@ -111,100 +153,33 @@ const blocksOf = (/** @type {Event[]} */ events) => {
   return [...blocks.values()];
 };
 
-/** @returns {RunResult["usage"]} */
-const usageOf = (/** @type {Event[]} */ events) => {
-  /** @type {RunResult["usage"]} */
-  const usage = {};
+/** What the calls of the log used, by the path of the run that made them, and how many were sub-calls. */
+const spentIn = (/** @type {Event[]} */ events) => {
+  /** @type {Map<string, RunResult["usage"]>} */
+  const usage = new Map();
+  /** @type {Set<number>} */
+  const subs = new Set();
+  let subCalls = 0;
   for (const event of events) {
+    if (event.type === "call_started" && event.kind === "sub") subs.add(event.call);
     if (event.type !== "call_finished" || event.text === null) continue;
-    const before = usage[event.model];
-    usage[event.model] = before ? added(before, event.usage) : event.usage;
+    if (subs.has(event.call)) subCalls += 1;
+    const path = event.path.join(".");
+    const own = usage.get(path) ?? {};
+    const before = own[event.model];
+    usage.set(path, { ...own, [event.model]: before ? added(before, event.usage) : event.usage });
   }
-  return usage;
+  return { usage, subCalls };
 };
 
-/** @returns {Place | null} */
-const openIn = (/** @type {Event[]} */ events) => {
-  const last = events.findLast(({ type }) => type === "block_started" || type === "block_finished");
+/** @returns {Event & {type: "block_started"} | null} */
+const openIn = (/** @type {Event[]} */ own) => {
+  const last = own.findLast(({ type }) => type === "block_started" || type === "block_finished");
   return last?.type === "block_started" ? last : null;
 };
 
-const resumedIn = (/** @type {Event[]} */ events) => {
-  const from = events.findLastIndex(({ type }) => type === "block_started" || type === "block_finished");
-  if (events[from]?.type !== "block_started") return 0;
+/** How often the run was continued since the block began, and since anything in the tree was answered. */
+const continuedSince = (/** @type {Event[]} */ events, /** @type {Event} */ block) => {
+  const from = events.findLastIndex((event) => event === block || event.type === "call_finished" || event.type === "tool_called");
   return events.slice(from).filter((event) => event.type === "notice" && event.text.startsWith(CONTINUED)).length;
-};
-
-// ----------------------------------------------------------------------------------------------------------- requests
-
-/** The requests in their order; an answer is there as soon as the log holds it. */
-const entriesOf = (/** @type {Event[]} */ events) => {
-  /** @type {Group[]} */
-  const groups = [];
-  /** @type {Map<number, {group: Group, index: number}>} */
-  const open = new Map();
-  /** @type {Message[]} */
-  let conversation = [];
-  /** @type {Place | null} */
-  let place = null;
-  for (const [at, event] of events.entries()) {
-    if (event.type === "block_started") place = event;
-    else if (event.type === "block_finished") place = null;
-    else if (event.type === "call_started" && !open.has(event.call)) {
-      const started = /** @type {CallStarted[]} */ (events.slice(at, at + event.batch));
-      const asked = askedBy(started, conversation);
-      if (asked.kind === "root") conversation = asked.calls[0].messages;
-      const { group, indexes } = placeOf(groups, asked, place);
-      started.forEach(({ call }, index) => open.set(call, { group, index: indexes[index] }));
-    } else if (event.type === "call_finished") answer(open.get(event.call), event);
-  }
-  return groups.map(({ entry }) => entry);
-};
-
-/** @returns {Asked} */
-const askedBy = (/** @type {CallStarted[]} */ started, /** @type {Message[]} */ conversation) => ({
-  kind: started[0].kind,
-  calls: started.map(({ model, messages, kept }) => ({ model, messages: [...conversation.slice(0, kept), ...messages] })),
-});
-
-/**
- * The group that `asked` belongs to: one whose unanswered calls it asks again, or a new one.
- * @param {Group[]} groups
- * @param {Asked} asked
- * @param {Place | null} place
- */
-const placeOf = (groups, asked, place) => {
-  const before = groups[groups.length - 1];
-  const missing = before?.entry.missing ?? [];
-  const unanswered = before && { ...before.asked, calls: missing.map((index) => before.asked.calls[index]) };
-  if (missing.length > 0 && keyOf(asked) === keyOf(unanswered)) return { group: before, indexes: [...missing] };
-  const indexes = asked.calls.map((_, index) => index);
-  const key = keyOf(asked);
-  const entry = openEntry((body) => keyIn(body) === key, { isRoot: asked.kind === "root", place, number: groups.length });
-  const group = { asked, entry: Object.assign(entry, { missing: [...indexes] }) };
-  groups.push(group);
-  return { group, indexes };
-};
-
-const keyOf = (/** @type {Asked} */ { kind, calls }) =>
-  JSON.stringify([kind, calls.map(({ model, messages }) => [model, messages.map(({ role, content }) => [role, content])])]);
-
-/** The same of a request's body; `null` for a request of another kind. */
-const keyIn = (/** @type {string} */ body) => {
-  if (!/^\{"op": ?"complete"/.test(body)) return null;
-  return keyOf(JSON.parse(body));
-};
-
-/**
- * @param {{group: Group, index: number} | undefined} asked
- * @param {Event & {type: "call_finished"}} event
- */
-const answer = (asked, { text, model, usage, error }) => {
-  if (asked === undefined || error === STOPPED) return;
-  const { group: { entry }, index } = asked;
-  if (!entry.missing.includes(index)) return;
-  const outcome = text === null ? { error: toWireError(providerError(error ?? "")) } : { completion: { text, model, usage } };
-  entry.frames.push(encodeFrame(index, outcome));
-  entry.missing = entry.missing.filter((left) => left !== index);
-  if (entry.missing.length === 0) entry.end = { ok: true, error: null };
 };

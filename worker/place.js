@@ -15,12 +15,12 @@ import { MAX_MESSAGE_CHARS } from "./protocol.js";
  */
 
 /**
- * Who wants to know when a block runs.
- * @typedef {{started: () => void, finished: () => void}} BlockListener
+ * Who wants to know when the run begins, again or for the first time, and when a block runs.
+ * @typedef {{began: (event: Event & {type: "run_started"}) => void, started: () => void, finished: () => void}} Listener
  */
 
 const MAX_SHOWN_CHARS = Math.min(1 << 20, MAX_MESSAGE_CHARS);
-const NOBODY = { started: () => {}, finished: () => {} };
+const NOBODY = { began: () => {}, started: () => {}, finished: () => {} };
 
 /**
  * @param {Recorder} recorder
@@ -30,7 +30,7 @@ export const openPlace = (recorder, past = null) => {
   const blocks = [...(past?.blocks ?? [])];
   /** @type {Place | null} */
   let open = null;
-  /** @type {BlockListener} */
+  /** @type {Listener} */
   let listener = NOBODY;
   let iteration = 0;
   let partial = "";
@@ -42,7 +42,10 @@ export const openPlace = (recorder, past = null) => {
   let progress = 0;
 
   const follow = (/** @type {Event} */ event, /** @type {boolean} */ isNew) => {
-    if (event.type === "run_started") began = true;
+    if (event.type === "run_started") {
+      began = true;
+      listener.began(event);
+    }
     if (event.type === "iteration_started") ({ iteration } = event);
     if (event.type === "block_started") {
       open = { iteration: event.iteration, block: event.block };
@@ -74,7 +77,7 @@ export const openPlace = (recorder, past = null) => {
 
   return {
     /** A worker begins; what was recorded so far is dropped when it says it again. */
-    begin(/** @type {BlockListener} */ next) {
+    begin(/** @type {Listener} */ next) {
       [listener, repeated, began, open] = [next, recorded, false, null];
     },
     /** The recorder as watch.js sees it. */

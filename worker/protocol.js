@@ -23,8 +23,10 @@ export const SIGINT = 2;
 export const WAIT_SLICE_MS = 200;
 export const SILENCE_MS = 150000;
 export const HEARTBEAT_MS = 5000;
+export const BEAT_MS = 2000;
+export const SILENT_WORKER_MS = 10000;
 export const INTERRUPT_REPEAT_MS = 50;
-export const STOP_GRACE_MS = 300;
+export const STOP_GRACE_MS = 200;
 export const BLOCK_GRACE_MS = 2000;
 export const MAX_DEATHS = 3;
 export const BOOT_DEADLINE_MS = 60000;
@@ -100,6 +102,10 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
 /**
  * The chunk was copied out: the next may be written.
  * @typedef {{type: "ack", epoch: number, sequence: number}} Ack
+ */
+/**
+ * The worker waits for an answer, and is alive; said every `BEAT_MS`, as nothing else tells that one was ended.
+ * @typedef {{type: "beat", epoch: number}} Beat
  */
 /**
  * `body` is a JSON array of events in their JSON form (see `trajectory.py`).
@@ -198,6 +204,10 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{type: "notice", seq: number, path: Array<number>, seconds: number, text: string}} Notice
  */
 /**
+ * Model code asks the host for child runs (`children` are their numbers) or for its function `name`.
+ * @typedef {{type: "request_started", seq: number, path: Array<number>, seconds: number, op: "child" | "tool", mark: string, name: string, children: Array<number>}} RequestStarted
+ */
+/**
  * Model code called a function of the host's: what it gave, or `error` when it failed.
  * @typedef {{type: "tool_called", seq: number, path: Array<number>, seconds: number, name: string, args: Array<Json>, kwargs: Record<string, Json>, result: Json, error: string | null}} ToolCalled
  */
@@ -206,8 +216,8 @@ export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_
  * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>}} RunFinished
  */
 /** @typedef {Boot | Start | ReplyPart} ToWorker */
-/** @typedef {Stage | Ready | Snapshot | Request | Ack | Events | Finished | Failed} ToHost */
-/** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | Egress | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | ToolCalled | RunFinished} Event */
+/** @typedef {Stage | Ready | Snapshot | Request | Ack | Beat | Events | Finished | Failed} ToHost */
+/** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | Egress | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | RequestStarted | ToolCalled | RunFinished} Event */
 /**
  * Shape of a value: a type's name, or a tag with its argument.
  * @typedef {"string" | "number" | "boolean" | "json" | readonly ["nullable" | "list" | "map", Schema]
@@ -221,6 +231,7 @@ export const MESSAGE_SCHEMAS = {
   snapshot: ["struct", {"epoch": "number", "data": "json"}],
   request: ["struct", {"epoch": "number", "sequence": "number", "body": "string", "data": ["list", "json"]}],
   ack: ["struct", {"epoch": "number", "sequence": "number"}],
+  beat: ["struct", {"epoch": "number"}],
   events: ["struct", {"epoch": "number", "body": "string"}],
   finished: ["struct", {"epoch": "number", "result": "string"}],
   failed: ["struct", {"epoch": "number", "stage": "string", "error": "string"}],
@@ -238,6 +249,7 @@ export const EVENT_SCHEMAS = {
   block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number"}], "partial": ["nullable", "string"]}],
   iteration_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "reply": "string", "blocks": "number"}],
   notice: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "text": "string"}],
+  request_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "op": ["one", ["child", "tool"]], "mark": "string", "name": "string", "children": ["list", "number"]}],
   tool_called: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"], "result": "json", "error": ["nullable", "string"]}],
   run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]]}],
 };

@@ -32,7 +32,7 @@ const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0
 export const openRecorder = ({ path, onEvent, past = null, sink = () => {}, now = () => performance.now() }) => {
   const { lines, calls, seconds } = past ?? { lines: [], calls: 0, seconds: 0 };
   const began = now() - seconds * 1_000;
-  return recorderAt(path, { open: true, began, lines: [...lines], calls, onEvent, sink, now });
+  return recorderAt(path, { open: true, began, lines: [...lines], calls, onEvent, sink, now }, past !== null);
 };
 
 /**
@@ -40,21 +40,22 @@ export const openRecorder = ({ path, onEvent, past = null, sink = () => {}, now 
  * @typedef {{open: boolean, began: number, lines: string[], calls: number, onEvent: (event: Event) => void,
  *   sink: (line: string) => void, now: () => number}} Log
  * @typedef {{record: (event: Unstamped) => void, callsStarted: (kind: "root" | "sub", calls: RequestedCall[]) => number,
- *   callFinished: (call: number, outcome: Outcome) => void, below: (path: number[]) => Recorder, empty: () => boolean, close: () => void,
+ *   callFinished: (call: number, outcome: Outcome) => void, below: (path: number[], isContinued: boolean) => Recorder, empty: () => boolean, close: () => void,
  *   trajectory: () => string, seconds: () => number}} Recorder
  */
 
 /**
  * @param {number[]} path
  * @param {Log} log
+ * @param {boolean} isContinued whether the log holds the beginning of this run already
  * @returns {Recorder}
  */
-const recorderAt = (path, log) => {
+const recorderAt = (path, log, isContinued) => {
   const began = log.now();
   const { lines } = log;
   /** @type {Message[]} */
   let rootMessages = [];
-  let empty = path.length > 0 || lines.length === 0;
+  let empty = !isContinued;
 
   const record = (/** @type {Unstamped} */ event) => {
     if (!log.open) return;
@@ -97,7 +98,7 @@ const recorderAt = (path, log) => {
       );
     },
     /** The recorder of the run at `path`, into the same log. */
-    below: (/** @type {number[]} */ below) => recorderAt(below, log),
+    below: (/** @type {number[]} */ below, /** @type {boolean} */ isContinued) => recorderAt(below, log, isContinued),
     /** Whether anything of this run was recorded yet. */
     empty: () => empty,
     /** Take no more: what comes later is of child runs that were ended with the tree. */

@@ -14,10 +14,13 @@ import { FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
  */
 
 /**
- * One request and what was answered. `missing` are calls of it that nobody answered; see `recordedEntries`.
+ * One request and what was answered. `missing` are those parts of it (calls, child runs, the function) that nobody
+ * answered before the log ends; see past.js.
  * @typedef {object} Entry
- * @property {(body: string) => boolean} matches
- * @property {number} number of the request in the whole run
+ * @property {(text: string) => boolean} matches
+ * @property {number | null} number of its first model call in the log, once that has left
+ * @property {number[]} children numbers of the child runs that it asks for, as far as the log tells
+ * @property {string | null} tool the function that it calls, as far as the log tells
  * @property {boolean} isRoot whether it is the call of an iteration
  * @property {Place | null} place the block that asked
  * @property {Uint8Array[]} frames
@@ -27,7 +30,14 @@ import { FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
  * @property {AbortController} abort
  */
 
+/**
+ * A request as it came: `text` is the body with the digests of what goes beside it; `again` says that it was asked for
+ * before, and holds the numbers of the child runs in it.
+ * @typedef {{text: string, body: string, data: ArrayBuffer[], again?: number[]}} Asked
+ */
+
 const ROOT = /^\{"op": ?"complete", ?"kind": ?"root"/; // the bridge writes them first
+const TOOL = /^\{"op": ?"tool"/;
 
 /**
  * @param {object} options
@@ -42,21 +52,25 @@ const ROOT = /^\{"op": ?"complete", ?"kind": ?"root"/; // the bridge writes them
  */
 export const openTape = ({ handler, name, place, onReplayed, onDifference, written = null, entries = [] }) => {
   let tape = [...entries];
-  let begun = entries.length;
   /** @type {Entry[]} answers that were paid for in blocks that are not run again */
   let spare = [];
   let at = 0;
 
-  /** The entry that answers `body`: the next of the record, a spare one, or none. */
-  const recorded = (/** @type {string} */ body) => {
+  /** The entry that answers `text`: the next of the record, a spare one, or none. */
+  const recorded = (/** @type {string} */ text) => {
     const next = tape[at];
-    if (next?.matches(body)) return next;
-    if (next) differs();
-    const found = spare.findIndex((entry) => entry.end?.ok !== false && entry.matches(body));
+    if (next?.matches(text)) return next;
+    const found = takeSpare(text);
+    if (found !== null || next === undefined) return found;
+    differs();
+    return takeSpare(text);
+  };
+  const takeSpare = (/** @type {string} */ text) => {
+    const found = spare.findIndex((entry) => entry.end?.ok !== false && entry.matches(text));
     if (found === -1) return null;
     const [entry] = spare.splice(found, 1);
     entry.place = place();
-    tape.push(entry);
+    tape.splice(at, 0, entry);
     return entry;
   };
   const differs = () => {
@@ -64,20 +78,21 @@ export const openTape = ({ handler, name, place, onReplayed, onDifference, writt
     spare.push(...unused);
     onDifference(unused.filter(({ isRoot }) => isRoot).length);
   };
-  const begin = (/** @type {string} */ body, /** @type {ArrayBuffer[]} */ data) => {
-    const entry = openEntry(sameText(body + sizesOf(data)), { isRoot: ROOT.test(body), place: place(), number: begun++ });
+  /** @param {Asked} asked */
+  const begin = (asked) => {
+    const entry = openEntry(sameText(markOf(asked.text)), { isRoot: ROOT.test(asked.body), place: place() });
     tape.push(entry);
-    void ask(entry, body, data, handler);
+    void ask(entry, asked, handler);
     return entry;
   };
   /**
    * @param {Entry} entry
-   * @param {string} body
-   * @param {ArrayBuffer[]} data
+   * @param {Asked} asked
    * @param {Handler} from
    */
-  const ask = async (entry, body, data, from) => {
-    const sink = { ...sinkOf(entry, written), ticket: `${name}/${entry.number}` };
+  const ask = async (entry, { text, body, data, again }, from) => {
+    const ticket = (/** @type {number} */ call) => `${name}/${(entry.number ??= call)}`;
+    const sink = { ...sinkOf(entry, written), ticket, again, mark: () => markOf(text) };
     try {
       await from(body, sink, data);
       sink.fail(new Error("the host ended this request without an answer"));
@@ -85,17 +100,30 @@ export const openTape = ({ handler, name, place, onReplayed, onDifference, writt
       sink.fail(error);
     }
   };
+  /** Ask for what nobody answered of a recorded request; it joins the frames that are there. */
+  const askMissing = (/** @type {Entry} */ entry, /** @type {Asked} */ asked) => {
+    const { missing } = entry;
+    Object.assign(entry, { missing: [], end: null });
+    const numbered = (/** @type {string} */ body, /** @type {Answer} */ answer, /** @type {ArrayBuffer[]} */ data) =>
+      handler(body, { ...answer, write: (frame) => answer.write(renumbered(frame, missing)) }, data);
+    const isTool = TOOL.test(asked.body);
+    void ask(entry, isTool ? { ...asked, again: [] } : partOf(asked, entry, missing), isTool ? handler : numbered);
+  };
 
   return {
     /** @type {Handler} */
     async handle(body, answer, data) {
-      const known = recorded(body + sizesOf(data));
-      const entry = known ?? begin(body, data);
+      const text = data.length === 0 ? body : body + (await digestsOf(data));
+      if (answer.signal.aborted) return;
+      const known = recorded(text);
+      const entry = known ?? begin({ text, body, data });
       at += 1;
       if (known) onReplayed(known.frames.length);
-      if (known && known.missing.length > 0) complete(known, body, handler, ask);
+      if (known && known.missing.length > 0) askMissing(known, { text, body, data });
       await played(entry, answer);
     },
+    /** Whether the worker waits for an answer. */
+    waits: () => tape[at - 1]?.end === null,
     /** How many iterations have asked for their reply. */
     rootCalls: () => tape.slice(0, at).filter(({ isRoot }) => isRoot).length,
     /** How many iterations there were, also those that the next worker has not come to again. */
@@ -129,13 +157,15 @@ const replyIn = (/** @type {Uint8Array | undefined} */ frame) => {
 };
 
 /**
- * @param {(body: string) => boolean} matches
- * @param {{isRoot: boolean, place: Place | null, number: number}} asked
+ * @param {(text: string) => boolean} matches
+ * @param {{isRoot?: boolean, place: Place | null, number?: number | null, children?: number[]}} asked
  * @returns {Entry}
  */
-export const openEntry = (matches, { isRoot, place, number }) => ({
+export const openEntry = (matches, { isRoot = false, place, number = null, children = [] }) => ({
   matches,
   number,
+  children,
+  tool: null,
   isRoot,
   place,
   frames: [],
@@ -202,21 +232,18 @@ const sinkOf = (entry, written) => {
 };
 
 /**
- * Ask for those calls of a recorded request that nobody answered; they join its frames under their own numbers.
+ * Those parts of a request that `missing` names, and what goes beside them.
+ * @param {Asked} asked
  * @param {Entry} entry
- * @param {string} body
- * @param {Handler} handler
- * @param {(entry: Entry, body: string, data: ArrayBuffer[], handler: Handler) => Promise<void>} ask
+ * @param {number[]} missing
+ * @returns {Asked}
  */
-const complete = (entry, body, handler, ask) => {
+const partOf = ({ text, body, data }, { children }, missing) => {
   const request = JSON.parse(body);
-  const { missing } = entry;
-  entry.missing = [];
-  entry.end = null;
-  const calls = missing.map((index) => request.calls[index]);
-  const numbered = (/** @type {string} */ rest, /** @type {Answer} */ answer) =>
-    handler(rest, { ...answer, write: (frame) => answer.write(renumbered(frame, missing)) }, []);
-  void ask(entry, JSON.stringify({ ...request, calls }), [], numbered);
+  const parts = "children" in request ? "children" : "calls";
+  const left = JSON.stringify({ ...request, [parts]: missing.map((index) => request[parts][index]) });
+  const beside = data.length === 0 ? data : missing.map((index) => data[index]);
+  return { text, body: left, data: beside, again: missing.map((index) => children[index]) };
 };
 
 /** The frame with the index that its call has in the whole request. */
@@ -227,14 +254,18 @@ const renumbered = (/** @type {Uint8Array} */ frame, /** @type {number[]} */ ind
   return copy;
 };
 
-/** What goes beside a body is told apart by its size. */
-const sizesOf = (/** @type {ArrayBuffer[]} */ data) => data.map(({ byteLength }) => ` ${byteLength}`).join("");
-
-/** Whether a later body is the same text; its hash is kept, not the text. */
-const sameText = (/** @type {string} */ body) => {
-  const hash = hashOf(body);
-  return (/** @type {string} */ other) => other.length === body.length && hashOf(other) === hash;
+/** What goes beside a body, as text that tells it apart. */
+const digestsOf = async (/** @type {ArrayBuffer[]} */ data) => {
+  const digests = await Promise.all(data.map((bytes) => crypto.subtle.digest("SHA-256", bytes)));
+  return digests.map((digest) => ` ${new BigUint64Array(digest).join(".")}`).join("");
 };
+
+/** Whether a later request is the same text; its mark is kept, not the text. */
+export const sameText = (/** @type {string} */ mark) => (/** @type {string} */ other) =>
+  mark.startsWith(`${other.length}-`) && markOf(other) === mark;
+
+/** A request as the log tells it apart from the others of its run. */
+const markOf = (/** @type {string} */ text) => `${text.length}-${hashOf(text).toString(36)}`;
 
 /** 53 bits of a text: enough to tell the requests of one run apart, and no secret. */
 export const hashOf = (/** @type {string} */ text) => {

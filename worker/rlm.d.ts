@@ -154,6 +154,11 @@ export interface RLMOptions {
   onEgress?: ((request: RLMEgressRequest) => RLMEgressAnswer | Promise<RLMEgressAnswer>) | null;
   /** Keep the log in this browser while the run lasts, under a name, so that a reloaded tab can go on. Default: not. */
   journal?: boolean | string | null;
+  /**
+   * Keep the context as well, in the origin's private files, until the run ends: to go on, `run` needs no context then.
+   * Default false.
+   */
+  keepContext?: boolean | null;
 }
 
 export interface RLMResult {

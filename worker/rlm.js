@@ -6,7 +6,7 @@
 
 import { configError } from "./errors.js";
 import { runJob } from "./host.js";
-import { openJournal } from "./journal.js";
+import { keptContext, openJournal } from "./journal.js";
 import { openLedger } from "./ledger.js";
 import { readPast } from "./past.js";
 import { checkReadable, checkedSettings, jobOf } from "./job.js";
@@ -54,13 +54,16 @@ export class RLM {
     const began = performance.now();
     const past = logs.resume ? readPast(logs.resume) : null;
     const made = madeFrom(logs);
-    const wanted = continued(jobOf(this.#settings, prompt, context), past);
+    const asked = jobOf(this.#settings, prompt, context);
+    const kept = past !== null && context === undefined ? await keptContext(this.#settings.journal) : [];
+    const wanted = continued({ ...asked, contexts: kept.length > 0 ? kept : asked.contexts }, past);
     const job = made?.job(wanted) ?? wanted;
     await checkReadable(job);
     const { onEvent, onCall } = listeners(this.#settings);
     const listening = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
-    const journal = logs.replay === undefined ? await journalOf(this.#settings, job, { past, onEvent, signal }) : null;
-    const from = { past, ledger: ledgerOf(this.#settings), source: made?.source, end: made?.end };
+    const running = { past, kept, onEvent, signal };
+    const journal = logs.replay === undefined ? await journalOf(this.#settings, job, running) : null;
+    const from = { log: past, ledger: ledgerOf(this.#settings), source: made?.source, end: made?.end };
     const finished = await runJob({ job, signal, journal, ...from, ...hostOptions(this.#settings), ...listening });
     const result = made?.close(finished.result) ?? finished.result;
     return toResult({ ...finished, result }, performance.now() - began);
@@ -159,14 +162,20 @@ const continued = (job, past) => {
 /**
  * @param {Settings} settings
  * @param {StartJob} job
- * @param {{past: import("./past.js").Past | null, onEvent: (event: Event) => void, signal?: AbortSignal}} run
+ * @param {{past: import("./past.js").Past | null, kept: import("./protocol.js").JobContext[],
+ *   onEvent: (event: Event) => void, signal?: AbortSignal}} run
  */
-const journalOf = async ({ journal, systemPrompt }, { question, model, sub_model }, { past, onEvent, signal }) => {
+const journalOf = async ({ journal, keepContext, systemPrompt }, job, { past, kept, onEvent, signal }) => {
+  const { question, model, sub_model } = job;
   if (journal === null || journal === false) return null;
   const name = typeof journal === "string" ? journal : crypto.randomUUID();
   const options = { model, subModel: sub_model, systemPrompt };
   const onNotice = (/** @type {string} */ text) => onEvent({ type: "notice", seq: 0, path: [], seconds: 0, text });
-  return openJournal({ name, question, began: Date.now(), options, context: "" }, { lines: past?.lines.length, onNotice, signal });
+  const contexts = kept.map(({ name: path, type }) => ({ name: path, type }));
+  const run = { name, question, began: Date.now(), options, contexts };
+  const opened = await openJournal(run, { lines: past?.lines, onNotice, signal });
+  if (keepContext && kept.length === 0) void opened.keep(job.contexts);
+  return opened;
 };
 
 /** The caller's callbacks, fed from events and calls. */

@@ -19,6 +19,13 @@ import { mismatch } from "./schema.js";
  */
 
 /**
+ * Who wants to know. A function is called when `started` resolves; `again`: it was called before, and did not answer.
+ * @typedef {object} Told
+ * @property {(name: string, request: {mark: string, again: boolean}) => Promise<void>} started
+ * @property {(called: Called & {result: Json, error: string | null}) => void} finished
+ */
+
+/**
  * The functions of a run, and those of its children, `null` for the same.
  * @typedef {{tools: Record<string, HostFunction>, subTools: Record<string, HostFunction> | null}} Functions
  */
@@ -26,7 +33,7 @@ import { mismatch } from "./schema.js";
 /**
  * @param {object} options
  * @param {Record<string, HostFunction>} options.functions
- * @param {(called: Called & {result: Json, error: string | null}) => void} options.told
+ * @param {Told} options.told
  */
 export const openTools = ({ functions, told }) => ({
   /** @type {import("./channel.js").Handler} */
@@ -34,14 +41,15 @@ export const openTools = ({ functions, told }) => ({
     const { name, args, kwargs } = parseRequest(body);
     if (!Object.hasOwn(functions, name)) throw protocolError(`no function ${name} among the tools.`);
     const called = { name, args, kwargs };
+    await told.started(name, { mark: answer.mark?.() ?? "", again: answer.again !== undefined });
     try {
       const result = await resultOf(functions[name], called);
-      told({ ...called, result, error: null });
+      told.finished({ ...called, result, error: null });
       answer.write(new TextEncoder().encode(JSON.stringify(result)));
       answer.end();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      told({ ...called, result: null, error: message });
+      told.finished({ ...called, result: null, error: message });
       throw rlmError("ToolError", message, {});
     }
   },

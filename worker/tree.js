@@ -31,6 +31,11 @@ export const openTree = (/** @type {Limits} */ limits) => {
   let subCalls = 0;
   let tell = (/** @type {Ending} */ _ending) => {};
 
+  const spend = (/** @type {ModelUsage} */ { input_tokens, output_tokens, cost }) => {
+    spent.input += input_tokens;
+    spent.output += output_tokens;
+    spent.cost += cost ?? 0;
+  };
   const end = (/** @type {Ending["stopped_by"]} */ limit, /** @type {string} */ detail) => {
     tell({ stopped_by: limit, detail });
     return rlmError("LimitReached", detail, { limit });
@@ -59,10 +64,14 @@ export const openTree = (/** @type {Limits} */ limits) => {
       subCalls += count;
     },
     /** Count what a call used. */
-    spend(/** @type {ModelUsage} */ { input_tokens, output_tokens, cost }) {
-      spent.input += input_tokens;
-      spent.output += output_tokens;
-      spent.cost += cost ?? 0;
+    spend,
+    /** What was used before: a run that is continued has the rest of its limits. */
+    restore(/** @type {{usage: Map<string, Usage>, subCalls: number}} */ { usage, subCalls: before }) {
+      subCalls += before;
+      for (const [path, used] of usage) {
+        accounts.push({ path: path === "" ? [] : path.split(".").map(Number), usage: () => used });
+        Object.values(used).forEach(spend);
+      }
     },
     /** The run at `path` keeps its own account. */
     open: (/** @type {number[]} */ path, /** @type {() => Usage} */ usage) => void accounts.push({ path, usage }),

@@ -22,7 +22,15 @@ import { mismatch } from "./schema.js";
  */
 
 /** What only the host may say happened. */
-const HOSTS_OWN = ["call_started", "reply_written", "egress", "call_finished", "tool_called", "run_finished"];
+const HOSTS_OWN = [
+  "call_started",
+  "reply_written",
+  "egress",
+  "call_finished",
+  "request_started",
+  "tool_called",
+  "run_finished",
+];
 const MAX_EVENTS_CHARS = 16 << 20;
 const ESCAPED = 6; // most characters that JSON makes of one
 const MAX_NOTICE_CHARS = 2_000;

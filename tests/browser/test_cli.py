@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rlm_core.trajectory import read
+from tests.browser.lab import code
+from tests.server.fake_upstream import Seen, Turn, fake_upstream, json_turn, openai_reply
 
 FILLER = "The committee met again and decided nothing of note about the garden.\n"
 NEEDLE = "The vault in Lisbon opens with the code 48-17-93.\n"
@@ -139,6 +143,46 @@ def test_confirm_without_a_terminal_is_wrong_usage(haystack: Path) -> None:
     done = command("run", "What?", "--context", str(haystack), "--confirm")
     assert done.returncode == 2
     assert "--confirm asks on the terminal, and there is none" in done.stderr
+
+
+def test_a_process_that_was_killed_is_resumed_from_its_log(tmp_path: Path, chromium: Path) -> None:
+    replies = [code("x = llm_query('one')"), code("y = llm_query('two')"), code("FINAL(x + ' ' + y + ' ' + context)")]
+    asked: list[str] = []
+
+    def answer(seen: Seen) -> Turn:
+        messages: Any = seen.json()["messages"]
+        iterations = sum(message["role"] == "assistant" for message in messages)
+        is_root = messages[0]["role"] == "system"
+        asked.append(f"root {iterations}" if is_root else messages[-1]["content"])
+        if asked == ["root 0", "one", "root 1", "two"]:
+            return Turn(silent=True)
+        return json_turn(openai_reply(replies[iterations] if is_root else f"sub:{asked[-1]}"))
+
+    context, log, whole = tmp_path / "context.txt", tmp_path / "run.jsonl", tmp_path / "whole.jsonl"
+    context.write_text("over files", encoding="utf-8")
+    with fake_upstream() as upstream:
+        upstream.answer = answer
+        line = [sys.executable, "-m", "rlm_server", "run", "What?", "--context", str(context), "--model", "openai:m"]
+        environment = {**os.environ, "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": upstream.url}
+        started = subprocess.Popen(
+            [*line, "--trajectory", str(log)],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert started.stderr is not None
+        while not (log.exists() and '"two"' in log.read_text(encoding="utf-8")):
+            assert started.poll() is None, started.stderr.read()
+        os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
+        resumed = [*line, "--resume", str(log), "--trajectory", str(whole)]
+        done = subprocess.run(resumed, env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "sub:one sub:two over files\n"), done.stderr
+    assert asked in (["root 0", "one", "root 1", "two", "two", "root 2"], ["root 0", "one", "root 1", "two", "root 2"])
+    events = read(whole).events
+    assert (events[0].type, events[-1].type) == ("run_started", "run_finished")
+    assert [event.seq for event in events] == list(range(len(events)))
 
 
 def test_an_unknown_provider_is_a_fault_that_names_it(haystack: Path) -> None:

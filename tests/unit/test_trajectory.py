@@ -21,6 +21,7 @@ from rlm_core.events import (
     Notice,
     Output,
     ReplyWritten,
+    RequestStarted,
     RunFinished,
     RunStarted,
     ToolCalled,
@@ -43,6 +44,7 @@ EVENTS: list[Event] = [
     BlockFinished(iteration=1, block=0, observation=Observation("x\n", 2, "1", None, 0.25), partial="p"),
     IterationFinished(iteration=1, reply="Done.", blocks=1),
     Notice(text="transport: shared memory"),
+    RequestStarted(op="child", mark="9-abc", children=(0, 1)),
     ToolCalled(name="add", args=(1, [2]), kwargs={"b": None}, result={"sum": 3}),
     Egress(
         call=0,

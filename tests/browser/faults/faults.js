@@ -13,8 +13,37 @@
     }
   };
 
+  /** Tools of the page; what they count outlives a reload. */
+  const counted = (name) => {
+    const count = Number(localStorage.getItem(name) ?? 0) + 1;
+    localStorage.setItem(name, count);
+    return count;
+  };
+  const TOOLS = {
+    tick: () => counted("tick"),
+    answers_when_called_again: () => (counted("again") === 1 ? new Promise(() => {}) : "at last"),
+  };
+
+  /** A worker that is terminated goes on until its code lets go of the thread, two seconds at most: till then no reply
+   * comes, so that it dies where the test wants it to. */
+  let dead = Promise.resolve();
+  let isDead = () => {};
+  const nativeFetch = globalThis.fetch;
+  globalThis.fetch = async (...request) => {
+    const response = await nativeFetch(...request);
+    if (String(request[0]) === "/scripted") await dead;
+    return response;
+  };
+  const terminate = (doomed) => {
+    dead = new Promise((resolve) => (isDead = resolve));
+    doomed.forEach((worker) => worker.terminate());
+  };
+
   const FAULTS = {
-    kill: () => workers.at(-1).terminate(),
+    /** The root run's worker is the first one of a page; all others are of child runs, or spare. */
+    kill: () => terminate(workers.slice(0, 1)),
+    killChildren: () => terminate(workers.slice(1)),
+    killAll: () => terminate(workers),
     reload: () => location.reload(),
     /** A tab that its block kills lives long enough to write down that the block began. */
     reloadWhenKept: async (happened) => {
@@ -25,28 +54,29 @@
     },
   };
 
-  /** Do `fault` at the `nth` event of `type`, once. */
-  const trigger = ({ fault, type, nth = 1 }) => {
+  /** Do `fault` at the `nth` event of `type`, of the run at `path` if it is given, once. */
+  const trigger = ({ fault, type, nth = 1, path }) => {
     let seen = 0;
     let happened = 0;
     return (event) => {
       if (event.type !== "output") happened += 1;
-      if (event.type !== type) return;
+      if (event.type !== type || (path && String(event.path) !== String(path))) return;
       seen += 1;
       if (seen === nth) FAULTS[fault](happened);
     };
   };
 
-  const start = async ({ question = "What?", context, options = {}, at = null, resume }) => {
+  const start = async ({ question = "What?", context, options = {}, at = null, resume, tools = false }) => {
     const { RLM } = await import("/rlm/rlm.js");
     const events = [];
     const happen = at ? trigger(at) : () => {};
     const onEvent = (event) => {
       events.push(event);
       happen(event);
+      if (event.type === "notice" && event.text.startsWith("the Python worker was lost")) isDead();
     };
     try {
-      const rlm = new RLM({ endpoint: "/scripted", onEvent, ...options });
+      const rlm = new RLM({ endpoint: "/scripted", onEvent, ...(tools ? { tools: TOOLS } : {}), ...options });
       const result = await rlm.run(question, { context, resume });
       return { ...result, events, trajectory: result.trajectory() };
     } catch (error) {
@@ -63,5 +93,7 @@
 
   const left = async () => (await (await import("/rlm/journal.js")).unfinished()).length;
 
-  globalThis.faults = { start, goOn, left };
+  const called = (name) => Number(localStorage.getItem(name) ?? 0);
+
+  globalThis.faults = { start, goOn, left, called };
 })();

@@ -107,6 +107,8 @@ def test_a_death_is_an_observation(page: Page, context: BrowserContext, row: Row
     at = row.at and {"fault": "kill", **row.at}
     result = page.evaluate("(job) => faults.start(job)", {"at": at, "options": {"blockTimeout": 1_500}})
     check(result, upstream, row)
+    lost = any("the Python worker was lost" in event.get("text", "") for event in result["events"])
+    assert lost or at is None
 
 
 @pytest.mark.parametrize(("event", "nth"), RELOADS.items(), ids=RELOADS.keys())

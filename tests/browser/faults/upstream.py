@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,9 @@ class Upstream:
         self._kept: set[tuple[str, str]] = set()
         self._faults = faults or {}
 
-    def serve(self, context: BrowserContext) -> None:
-        """Answer the endpoint `/scripted` of all pages of `context`."""
-        context.route("**/scripted", self._answer)
+    def serve(self, context: BrowserContext, endpoint: str = "/scripted") -> None:
+        """Answer `endpoint` of all pages of `context`."""
+        context.route(f"**{endpoint}", self._answer)
 
     def _answer(self, route: Route) -> None:
         body: dict[str, Any] = json.loads(route.request.post_data_buffer or b"")
@@ -48,6 +48,9 @@ class Upstream:
                 self.asked.append(name)
         route.fulfill(content_type="application/json", body=json.dumps(self._reply(body)))
 
+    def _root_reply(self, body: dict[str, Any]) -> str:
+        return self.replies[_replies(body)]
+
     def _names(self, body: dict[str, Any]) -> list[str]:
         if "messages" in body:
             return [f"root {_replies(body)}"]
@@ -55,10 +58,28 @@ class Upstream:
 
     def _reply(self, body: dict[str, Any]) -> dict[str, Any]:
         if "messages" in body:
-            return {"text": self.replies[_replies(body)], "model": "root", "usage": USAGE}
+            return {"text": self._root_reply(body), "model": "root", "usage": USAGE}
         if "prompt" in body:
             return {"text": f"sub:{body['prompt']}", "model": "sub", "usage": USAGE}
         return {"results": [f"sub:{prompt}" for prompt in body["prompts"]], "usage": USAGE}
+
+
+class TreeUpstream(Upstream):
+    """The same for a tree of runs: `runs` are the replies of each, by its question; calls are named by both."""
+
+    def __init__(self, runs: Mapping[str, Sequence[str]]) -> None:
+        super().__init__([])
+        self.runs = runs
+
+    def _root_reply(self, body: dict[str, Any]) -> str:
+        return self.runs[self._question(body)][_replies(body)]
+
+    def _names(self, body: dict[str, Any]) -> list[str]:
+        return [f"{self._question(body)} {_replies(body)}"] if "messages" in body else super()._names(body)
+
+    def _question(self, body: dict[str, Any]) -> str:
+        opening = body["messages"][1]["content"]
+        return next(question for question in self.runs if question in opening)
 
 
 def _replies(body: dict[str, Any]) -> int:

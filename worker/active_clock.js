@@ -1,20 +1,21 @@
 // @ts-check
-// Block clock: how long the block that runs has been at work.
+// Active clock: how long a block, or a whole run, has been at work.
 //
-// In: when a block starts and ends, and when it waits for an answer. Out: one call when its time is up. It counts active
-// time: not the waiting, and not the hours that a laptop slept.
+// In: when it starts and ends, and when it waits for what is not counted. Out: one call when its time is up. It counts
+// by ticks, and a tick that comes late counts for little: the hours that a laptop slept are no work.
 
 const SLICE_MS = 250;
-const LONGEST_SLICE_MS = 2 * SLICE_MS;
+export const LONGEST_SLICE_MS = 2 * SLICE_MS;
 const LONGEST_HIDDEN_SLICE_MS = 61_000; // a hidden tab's timers come once a minute
 
 /**
  * @param {object} options
  * @param {number | null} options.limitMs
  * @param {() => void} options.onTime
+ * @param {() => number} [options.longest] milliseconds that one tick may count for
  * @param {() => number} [options.now] milliseconds, monotonic
  */
-export const openBlockClock = ({ limitMs, onTime, now = () => performance.now() }) => {
+export const openActiveClock = ({ limitMs, onTime, longest = longestTick, now = () => performance.now() }) => {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let waits = false;
@@ -22,9 +23,8 @@ export const openBlockClock = ({ limitMs, onTime, now = () => performance.now() 
   let since = 0;
 
   const count = () => {
-    const longest = globalThis.document?.hidden ? LONGEST_HIDDEN_SLICE_MS : LONGEST_SLICE_MS;
     const at = now();
-    used += Math.min(at - since, longest);
+    used += Math.min(at - since, longest());
     since = at;
   };
   const tick = () => {
@@ -50,7 +50,7 @@ export const openBlockClock = ({ limitMs, onTime, now = () => performance.now() 
       used = 0;
       go();
     },
-    /** The block waits for an answer. */
+    /** What comes now is not counted, until `resume`. */
     pause() {
       if (timer === undefined) return;
       count();
@@ -63,3 +63,5 @@ export const openBlockClock = ({ limitMs, onTime, now = () => performance.now() 
     stop: halt,
   };
 };
+
+const longestTick = () => (globalThis.document?.hidden ? LONGEST_HIDDEN_SLICE_MS : LONGEST_SLICE_MS);

@@ -1,0 +1,57 @@
+"""Sleeping and asyncio in the contained worker: a stop and the block's deadline end them at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.lab import code, run
+
+FOR_EVER = {
+    "time.sleep": "import time; time.sleep(3600)",
+    "asyncio.sleep": "import asyncio; asyncio.run(asyncio.sleep(3600))",
+}
+GATHER = """
+import asyncio, time
+async def slowly(name, seconds):
+    await asyncio.sleep(seconds)
+    return name
+async def main():
+    return await asyncio.gather(slowly("a", 0.2), slowly("b", 0.1), asyncio.sleep(0.2, "c"))
+FINAL("".join(asyncio.run(main())))
+"""
+
+
+def errors(result: Any) -> list[str | None]:
+    return [event["observation"]["error"] for event in result["events"] if event["type"] == "block_finished"]
+
+
+@pytest.mark.parametrize("wait", FOR_EVER.values(), ids=FOR_EVER.keys())
+def test_a_stop_ends_a_wait_and_the_worker_says_so(shared_page: Page, wait: str) -> None:
+    result = run(shared_page, [code(f"print('spinning')\n{wait}")], stopOn="spinning")
+    assert result["stoppedBy"] == "cancelled"
+    assert errors(result) == ["KeyboardInterrupt: the run was stopped."]
+
+
+@pytest.mark.parametrize("wait", FOR_EVER.values(), ids=FOR_EVER.keys())
+def test_the_time_of_a_wait_is_the_blocks(shared_page: Page, wait: str) -> None:
+    result = run(shared_page, [code(f"kept = 7\n{wait}"), code("FINAL(kept)")], options={"blockTimeout": 300})
+    assert (result["answer"], result["stoppedBy"]) == ("7", "final_answer")
+    assert "the block was stopped after 0.3 s" in str(errors(result)[0])
+
+
+def test_coroutines_run_inside_a_block(shared_page: Page) -> None:
+    assert run(shared_page, [code(GATHER)])["answer"] == "abc"
+
+
+def test_a_wait_over_the_channel_without_shared_memory(page: Page) -> None:
+    page.evaluate("() => void delete globalThis.SharedArrayBuffer")
+    blocks = [
+        code("import time; began = time.monotonic(); time.sleep(0.2)"),
+        code("FINAL(time.monotonic() - began > 0.2)"),
+    ]
+    result = run(page, blocks)
+    assert result["answer"] == "True"
+    assert any("channel: jspi" in event.get("text", "") for event in result["events"])
