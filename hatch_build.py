@@ -135,7 +135,8 @@ def contents_of_files(folder: Path) -> dict[str, bytes]:
     wheels = fetched_wheels()
     return {
         **wheels,
-        "worker.js": bundle_worker(folder),
+        "worker.js": bundle("worker.js", folder),
+        "relay.js": bundle("relay.js", folder),
         "core.zip": compiled(zip_core()),
         "pyodide-lock.json": lock_file(wheels),
         "pyodide.asm.wasm": (pyodide / "pyodide.asm.wasm").read_bytes(),
@@ -157,14 +158,18 @@ def hashed_name(name: str, data: bytes) -> str:
     return f"{stem}.{hash_of(data)[:12]}.{suffix}"
 
 
-def bundle_worker(folder: Path) -> bytes:
-    """The worker as one self-contained module: under its own CSP it can import nothing."""
-    target = folder / "worker.bundle.js"
+def bundle(entry: str, folder: Path) -> bytes:
+    """A module of `worker/` with all that it imports, as one script: under its own CSP it can import nothing.
+
+    It is no module, so that a frame of opaque origin can start it too: there a worker is made of a classic script only.
+    """
+    target = folder / f"bundled.{entry}"
     options = {
-        "entryPoints": [str(ROOT / "worker" / "worker.js")],
+        "entryPoints": [str(ROOT / "worker" / entry)],
         "outfile": str(target),
         "bundle": True,
-        "format": "esm",
+        "format": "iife",
+        "define": {"import.meta.url": "globalThis.location.href"},
         "external": ["node:*", "ws"],
         "logLevel": "warning",
     }

@@ -338,6 +338,26 @@ export const messageLine = (post, epoch) => {
   return { put: send, interrupt: (sequence) => void send(sequence, INTERRUPTED, NO_BYTES) };
 };
 
+/** @typedef {{type: "interrupt", sequence: number, reason: number}} RelayedInterrupt */
+
+/**
+ * The line of a host that the worker's memory is not shared with: whoever does share it takes these messages, gives
+ * them to `relay`, and so has them written.
+ * @param {(message: ReplyPart | RelayedInterrupt, transfer: Transferable[]) => void} post
+ * @param {number} epoch
+ * @returns {Line}
+ */
+export const relayedLine = (post, epoch) => ({
+  put: messageLine(post, epoch).put,
+  interrupt: (sequence, reason) => post({ type: "interrupt", sequence, reason }, []),
+});
+
+/** Do what a message of a `relayedLine` says. */
+export const relay = (/** @type {Line} */ line, /** @type {ReplyPart | RelayedInterrupt} */ message) => {
+  if (message.type === "interrupt") line.interrupt(message.sequence, message.reason);
+  else line.put(message.sequence, message.state, new Uint8Array(message.data));
+};
+
 /**
  * The host's end: gives each request to `handler`, and makes sure that each one ends in a written state.
  * @param {object} options

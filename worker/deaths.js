@@ -4,8 +4,8 @@
 // In: each death, and where the run was. Out: whether it goes on with a fresh worker, and what that one is told of the
 // block that ran: it is not run again, unless the worker was ended from outside and the block had no part in it.
 
+import { ENDED_OUTSIDE } from "./errors.js";
 import { MAX_DEATHS } from "./protocol.js";
-import { ENDED_OUTSIDE } from "./runtime.js";
 
 /**
  * @typedef {ReturnType<typeof import("./place.js").openPlace>} Whereabouts

@@ -10,6 +10,9 @@
  *   | "ToolError" | "ReplayError"} ErrorName
  */
 
+/** Why a worker is lost that did nothing itself: the browser or a developer ended it. */
+export const ENDED_OUTSIDE = "it was ended from outside";
+
 const MAX_ERROR_CHARS = 100_000;
 
 /**

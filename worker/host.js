@@ -7,7 +7,7 @@
 import { openActiveClock } from "./active_clock.js";
 import { openBroker } from "./broker.js";
 import { callBook, toolBook } from "./calls.js";
-import { answeringEnd, messageLine, sharedLine } from "./channel.js";
+import { answeringEnd } from "./channel.js";
 import { beyondMeasure } from "./corpus.js";
 import { openChildren } from "./children.js";
 import { observed, openDeaths } from "./deaths.js";
@@ -50,6 +50,7 @@ import { watchEvents } from "./watch.js";
  * @property {StartJob} job
  * @property {string} endpoint
  * @property {string} assets URL of the assets' folder
+ * @property {import("./runtime.js").HostKind} [host] where workers live
  * @property {Level} containment the least level at which model code may run
  * @property {AbortSignal} [signal] stops the run
  * @property {(event: Event) => void} onEvent
@@ -148,11 +149,11 @@ const live = async (run, options) => {
  * A worker at the containment asked for, or null when the run was stopped meanwhile.
  * @param {RunOptions} options
  */
-const readyWorker = async ({ assets, containment, signal, onStage, memoryBytes, session }) => {
+const readyWorker = async ({ assets, host, containment, signal, onStage, memoryBytes, session }) => {
   const kept = session?.take() ?? null;
   if (kept !== null) return kept;
   try {
-    const worker = await takeWorker(assets, { signal, onStage, memoryBytes });
+    const worker = await takeWorker(assets, { host, signal, onStage, memoryBytes });
     checkContainment(worker, containment);
     return worker;
   } catch (error) {
@@ -165,9 +166,9 @@ const checkContainment = (/** @type {BootedWorker} */ worker, /** @type {Level} 
   const { level, reason } = worker.ready;
   if (LEVELS.indexOf(level) >= LEVELS.indexOf(least)) return;
   worker.terminate();
-  const header = "Serve the worker's script with its Content-Security-Policy";
+  const remedy = `Serve the worker's script with its Content-Security-Policy, or leave host at "auto"`;
   throw configError(
-    `containment is "${level}" (${reason}), not "${least}". ${header}, or pass containment: "${level}".`,
+    `containment is "${level}" (${reason}), not "${least}". ${remedy}, or pass containment: "${level}".`,
   );
 };
 
@@ -294,7 +295,7 @@ const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
   const clock = openActiveClock({ limitMs, onTime: () => interruptBlock() });
   const pulse = openPulse({ onSilence: () => lost(ENDED_OUTSIDE), inBlock: () => place.current() !== null });
   const handler = waitedFor(clock, pulse, tape.handle);
-  const channel = answeringEnd({ line: lineTo(worker), handler });
+  const channel = answeringEnd({ line: worker.line, handler });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
 
@@ -395,12 +396,10 @@ const guarded = (take, lost) => (message) => {
   }
 };
 
-const lineTo = (/** @type {BootedWorker} */ { memory, post, epoch }) =>
-  memory === null ? messageLine(post, epoch) : sharedLine(memory.channel, memory.interrupt);
-
-const noticeOf = (/** @type {BootedWorker} */ { start, ready: { level, reason, transport, seconds } }) => {
+const noticeOf = (/** @type {BootedWorker} */ { start, inFrame, ready: { level, reason, transport, seconds } }) => {
   const contained = `containment: ${level}${reason && ` (${reason})`}`;
-  return `worker ready in ${seconds.toFixed(2)} s; ${contained}; channel: ${transport}; start: ${start}`;
+  const worker = `worker ready in ${seconds.toFixed(2)} s${inFrame ? ", in a frame" : ""}`;
+  return `${worker}; ${contained}; channel: ${transport}; start: ${start}`;
 };
 
 // ------------------------------------------------------------------------------------------------------- the ending

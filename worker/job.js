@@ -19,6 +19,7 @@ import { RESERVED_NAMES } from "./protocol.js";
  * @typedef {object} Settings
  * @property {string} endpoint
  * @property {string} assets
+ * @property {import("./runtime.js").HostKind} host
  * @property {import("./protocol.js").Ready["level"]} containment
  * @property {string | null} model
  * @property {string | null} subModel
@@ -61,6 +62,11 @@ const READ_AT_ONCE = 64;
 const OPTIONS = {
   endpoint: { otherwise: "/api/rlm", must: "be a URL", ok: isName },
   assets: { otherwise: new URL("./assets/", import.meta.url).href, must: "be the URL of a folder", ok: isName },
+  host: {
+    otherwise: "auto",
+    must: 'be "auto", "worker" or "frame"',
+    ok: (value) => ["auto", "worker", "frame"].includes(String(value)),
+  },
   containment: {
     otherwise: "network",
     must: 'be "full", "network" or "weak"',

@@ -11,6 +11,7 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {import("./runtime.js").Assets} Assets
  * @typedef {import("./runtime.js").BootedWorker} BootedWorker
  * @typedef {import("./runtime.js").BootOptions} BootOptions
+ * @typedef {import("./runtime.js").HostKind} HostKind
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` says what it was booted from
  * @typedef {{data: ArrayBuffer | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
  * @typedef {{assets: Assets, start: Promise<Start> | null, spare: Promise<StartedWorker | null> | null, timer: number}} Pool
@@ -26,12 +27,12 @@ const pools = new Map();
 
 /**
  * A worker for one run; the one function that gives booted workers.
- * @param {string} base URL of the folder that holds manifest.json, with a slash at its end
- * @param {BootOptions} [options]
+ * @param {string} base URL of the folder that holds manifest.json
+ * @param {BootOptions & {host?: HostKind}} [options]
  * @returns {Promise<StartedWorker>}
  */
-export const takeWorker = async (base, options = {}) => {
-  const pool = await poolOf(base);
+export const takeWorker = async (base, { host, ...options } = {}) => {
+  const pool = await poolOf(base, host);
   const spare = isPlain(options) ? await takeSpare(pool) : null;
   const worker = spare ?? (await boot(pool, options));
   refillLater(pool);
@@ -41,18 +42,20 @@ export const takeWorker = async (base, options = {}) => {
 /**
  * Have a spare ready before the first run.
  * @param {string} base
+ * @param {HostKind} [host]
  */
-export const prepareWorker = async (base) => {
-  await refill(await poolOf(base));
+export const prepareWorker = async (base, host) => {
+  await refill(await poolOf(base, host));
 };
 
-const poolOf = async (/** @type {string} */ base) => {
-  const assets = await loadAssets(base);
-  const known = pools.get(assets.key);
+const poolOf = async (/** @type {string} */ base, /** @type {HostKind | undefined} */ host) => {
+  const assets = await loadAssets(base, host);
+  const name = assets.frame === null ? assets.key : `${assets.key} in frames`;
+  const known = pools.get(name);
   if (known) return known;
   /** @type {Pool} */
   const pool = { assets, start: null, spare: null, timer: 0 };
-  pools.set(assets.key, pool);
+  pools.set(name, pool);
   return pool;
 };
 

@@ -101,6 +101,12 @@ export interface RLMOptions {
   endpoint?: string;
   /** Folder of manifest.json and what it names. Default: "assets/" beside this module. */
   assets?: string;
+  /**
+   * Where workers live. "worker": of this page's own, contained by the policy that their script is served with.
+   * "frame": each in a sandboxed frame, contained by the frame's policy, for pages whose headers are not yours.
+   * Default "auto": a frame where the script comes without a policy, or from another origin.
+   */
+  host?: "auto" | "worker" | "frame";
   /** Least containment at which model code may run. Default "network"; "weak" must be asked for. */
   containment?: "full" | "network" | "weak";
   /** `provider:name`; default: the server's. */

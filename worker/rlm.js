@@ -118,9 +118,10 @@ class RLMSession {
 
 const ledgerOf = (/** @type {Settings} */ { endpoint }) => openLedger({ to: new URL(endpoint, document.baseURI).origin });
 
-const hostOptions = (/** @type {Settings} */ { endpoint, assets, containment, functions, onEgress }) => ({
+const hostOptions = (/** @type {Settings} */ { endpoint, assets, host, containment, functions, onEgress }) => ({
   endpoint,
   assets,
+  host,
   containment,
   functions,
   onEgress,

@@ -2,10 +2,12 @@
 // Runtime: gets Pyodide's assets once per page, and boots workers from them.
 //
 // In: the folder of the assets. Out: a worker that is ready for one job, or an error that names the stage it hung in.
-// Where a snapshot is kept, and which worker is ready before it is needed, are snapshot.js and pool.js.
+// Where a snapshot is kept, and which worker is ready before it is needed, are snapshot.js and pool.js; a worker of the
+// page's own is made here, one in a sandboxed frame in frame.js.
 
-import { sharedMemory } from "./channel.js";
-import { channelError, protocolError } from "./errors.js";
+import { messageLine, sharedLine, sharedMemory } from "./channel.js";
+import { channelError, ENDED_OUTSIDE, protocolError } from "./errors.js";
+import { openFrame } from "./frame.js";
 import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS } from "./protocol.js";
 import { mismatch } from "./schema.js";
 
@@ -15,12 +17,23 @@ import { mismatch } from "./schema.js";
  * @typedef {import("./protocol.js").ToHost} ToHost
  * @typedef {import("./protocol.js").Wheel} Wheel
  * @typedef {import("./protocol.js").Start | import("./protocol.js").ReplyPart} ToBootedWorker
- * @typedef {{channel: SharedArrayBuffer, interrupt: SharedArrayBuffer}} Memory
+ * @typedef {import("./channel.js").Line} Line
  */
 
+/** @typedef {"auto" | "worker" | "frame"} HostKind where workers live: of the page's own, or in sandboxed frames */
+
 /**
- * What every worker boots from. `key` names this build, and what of the engine is frozen into its snapshots.
- * @typedef {{key: string, workerUrl: string, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, wheels: Wheel[], lock: string}} Assets
+ * What every worker boots from. `key` names this build, and what of the engine is frozen into its snapshots. Where
+ * workers live in frames, `frame` is what those are made of, and `wasm` is its bytes: no module crosses into a frame.
+ * @typedef {object} Assets
+ * @property {string} key
+ * @property {string} workerUrl
+ * @property {import("./frame.js").FrameAssets | null} frame
+ * @property {WebAssembly.Module | ArrayBuffer} wasm
+ * @property {ArrayBuffer} stdlib
+ * @property {ArrayBuffer} core
+ * @property {Wheel[]} wheels
+ * @property {string} lock
  */
 
 /**
@@ -37,15 +50,25 @@ import { mismatch } from "./schema.js";
  * A worker that is ready. `listen` takes over its messages; a broken or dead worker is told once, by `lost`.
  * @typedef {object} BootedWorker
  * @property {number} epoch
- * @property {Memory | null} memory null: no shared memory here
+ * @property {boolean} inFrame
  * @property {Ready} ready
+ * @property {Line} line how states reach it
  * @property {(message: ToBootedWorker, transfer: Transferable[]) => void} post
  * @property {(listeners: {message: (message: ToHost) => void, lost: (why: string) => void}) => void} listen
  * @property {() => void} terminate
  */
 
-/** Why a worker is lost that did nothing itself: the browser or a developer ended it. */
-export const ENDED_OUTSIDE = "it was ended from outside";
+/**
+ * Where a worker lives: of the page's own, or in a frame.
+ * @typedef {object} Home
+ * @property {Line | null} line how states reach it where it shares memory with whoever answers it; null: it does not
+ * @property {(message: FirstMessage, transfer: Transferable[]) => void} boot
+ * @property {() => void} end
+ * @typedef {Omit<Boot, "wasm" | "channel" | "interrupt"> & {wasm: Assets["wasm"]}} FirstMessage
+ * @typedef {{epoch: number, shared: boolean, lost: (why: string) => void}} HomeOptions
+ */
+
+const NOT_SHARED = { channel: null, interrupt: null };
 
 /** @type {Map<string, Promise<Assets>>} */
 const cache = new Map();
@@ -53,34 +76,52 @@ let epochs = 0;
 
 /**
  * What every worker boots from; fetched and compiled once per page.
- * @param {string} base URL of the folder that holds manifest.json, with a slash at its end
+ * @param {string} base URL of the folder that holds manifest.json, against that of the page
+ * @param {HostKind} [host] by default "auto": a frame where the worker's script comes without a policy of its own
  * @returns {Promise<Assets>}
  */
-export const loadAssets = (base) => {
-  const known = cache.get(base);
+export const loadAssets = (base, host = "auto") => {
+  const folder = new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
+  const name = `${host} ${folder}`;
+  const known = cache.get(name);
   if (known) return known;
-  const loading = fetchAssets(base).catch((/** @type {unknown} */ error) => {
-    cache.delete(base);
+  const loading = fetchAssets(folder, host).catch((/** @type {unknown} */ error) => {
+    cache.delete(name);
     throw error;
   });
-  cache.set(base, loading);
+  cache.set(name, loading);
   return loading;
 };
 
 /** @returns {Promise<Assets>} */
-const fetchAssets = async (/** @type {string} */ base) => {
-  const { files } = await (await get(new URL("manifest.json", base), { cache: "no-cache" })).json();
-  const url = (/** @type {string} */ name) => new URL(files[name].path, base);
+const fetchAssets = async (/** @type {URL} */ folder, /** @type {HostKind} */ host) => {
+  const { files } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
+  const url = (/** @type {string} */ name) => new URL(files[name].path, folder);
   const bytes = async (/** @type {string} */ name) => (await get(url(name))).arrayBuffer();
+  const text = async (/** @type {string} */ name) => (await get(url(name))).text();
   const wheel = async (/** @type {string} */ name) => ({ name, data: await bytes(name) });
-  const [wasm, stdlib, core, lock, ...wheels] = await Promise.all([
-    WebAssembly.compileStreaming(get(url("pyodide.asm.wasm"))),
+  const inFrame = host === "frame" || (host === "auto" && !(await comesWithPolicy(url("worker.js"))));
+  const [wasm, stdlib, core, lock, script, relay, ...wheels] = await Promise.all([
+    inFrame ? bytes("pyodide.asm.wasm") : WebAssembly.compileStreaming(get(url("pyodide.asm.wasm"))),
     bytes("python_stdlib.zip"),
     bytes("core.zip"),
-    get(url("pyodide-lock.json")).then((response) => response.text()),
+    text("pyodide-lock.json"),
+    inFrame ? text("worker.js") : "",
+    inFrame ? text("relay.js") : "",
     ...Object.keys(files).filter((name) => name.endsWith(".whl")).map(wheel),
   ]);
-  return { key: keyOf(files), workerUrl: url("worker.js").href, wasm, stdlib, core, wheels, lock };
+  const frame = inFrame ? { script, relay, relaySha256: files["relay.js"].sha256 } : null;
+  return { key: keyOf(files), workerUrl: url("worker.js").href, frame, wasm, stdlib, core, wheels, lock };
+};
+
+/**
+ * Whether the response of the worker's script carries a Content-Security-Policy, which then is the worker's. What it
+ * says is not read here: the worker tests what it can reach.
+ */
+const comesWithPolicy = async (/** @type {URL} */ url) => {
+  if (url.origin !== location.origin) return false;
+  const { ok, headers } = await fetch(url, { method: "HEAD" });
+  return ok && headers.has("Content-Security-Policy");
 };
 
 const keyOf = (/** @type {Record<string, {sha256: string}>} */ files) => {
@@ -102,9 +143,10 @@ const get = async (/** @type {URL} */ url, /** @type {RequestInit} */ options = 
  * @returns {Promise<BootedWorker>}
  */
 export const bootWorker = async (assets, options = {}) => {
-  const { said, ...worker } = await launch(assets, "run", options);
+  const { said, sharing, ...worker } = await launch(assets, "run", options);
   if (said.type !== "ready") throw protocolError(`${said.type} instead of ready.`);
-  return { ...worker, ready: said };
+  const line = said.transport === "shared-memory" ? sharing : null;
+  return { ...worker, ready: said, line: line ?? messageLine(worker.post, worker.epoch) };
 };
 
 /**
@@ -125,15 +167,14 @@ export const makeSnapshot = async (assets, options = {}) => {
  * @param {Assets} assets
  * @param {Boot["purpose"]} purpose
  * @param {BootOptions} options
- * @returns {Promise<Omit<BootedWorker, "ready"> & {said: ToHost}>}
+ * @returns {Promise<Omit<BootedWorker, "ready" | "line"> & {said: ToHost, sharing: Home["line"]}>}
  */
 const launch = (assets, purpose, options) =>
   new Promise((resolve, reject) => {
     const { deadlineMs = BOOT_DEADLINE_MS, memoryBytes = MEMORY_BYTES, onStage = () => {}, signal } = options;
     const { shared = typeof SharedArrayBuffer === "function", snapshot = null } = options;
-    const memory = shared ? sharedMemory() : null;
     const epoch = (epochs += 1);
-    const link = openLink(assets.workerUrl, epoch);
+    const link = openLink(assets, epoch, shared);
     let stage = "script";
 
     const settle = () => {
@@ -156,34 +197,36 @@ const launch = (assets, purpose, options) =>
         onStage(stage);
       } else if (said.type === (purpose === "run" ? "ready" : "snapshot")) {
         settle();
-        resolve({ epoch, memory, said, ...link });
+        resolve({ epoch, said, ...link });
       } else fail(said.type === "failed" ? said.error : `unexpected message ${said.type}`);
     };
     link.listen({ message, lost: fail });
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
-    else link.boot(assets, { purpose, snapshot, memory, memory_bytes: memoryBytes });
+    else link.boot({ purpose, snapshot, memory_bytes: memoryBytes });
   });
 
 /**
  * The worker and its private port, with everything that it says checked.
- * @param {string} url
+ * @param {Assets} assets
  * @param {number} epoch
+ * @param {boolean} shared whether it may share memory with whoever answers it
  */
-const openLink = (url, epoch) => {
-  const worker = new Worker(url, { type: "module", name: `rlm-${epoch}` });
+const openLink = ({ key, workerUrl, frame, ...assets }, epoch, shared) => {
   const { port1: port, port2 } = new MessageChannel();
   /** @type {Parameters<BootedWorker["listen"]>[0]} */
   let listeners = { message: () => {}, lost: () => {} };
   let open = true;
 
-  const terminate = () => {
-    open = false;
-    worker.terminate();
-    port.close();
-  };
   const lost = (/** @type {string} */ why) => {
     if (open) listeners.lost(why);
+  };
+  const options = { epoch, shared, lost };
+  const home = frame === null ? openWorker(workerUrl, options) : openFrame(frame, options);
+  const terminate = () => {
+    open = false;
+    home.end();
+    port.close();
   };
   port.onmessage = ({ data }) => {
     if (!open) return;
@@ -193,26 +236,36 @@ const openLink = (url, epoch) => {
   };
   port.addEventListener("close", () => lost(ENDED_OUTSIDE));
   port.onmessageerror = () => lost("a message of the worker cannot be read");
+  return {
+    terminate,
+    inFrame: frame !== null,
+    sharing: home.line,
+    listen: (/** @type {typeof listeners} */ next) => void (listeners = next),
+    post: (/** @type {ToBootedWorker} */ message, /** @type {Transferable[]} */ transfer) =>
+      port.postMessage(message, transfer),
+    boot: (/** @type {Pick<Boot, "purpose" | "snapshot" | "memory_bytes">} */ purpose) =>
+      home.boot({ type: "boot", epoch, port: port2, ...assets, ...purpose }, [port2]),
+  };
+};
+
+/**
+ * A worker of the page's own, contained by the policy of its script's response.
+ * @param {string} url
+ * @param {HomeOptions} options
+ * @returns {Home}
+ */
+const openWorker = (url, { epoch, shared, lost }) => {
+  const worker = new Worker(url, { type: "module", name: `rlm-${epoch}` });
+  const memory = shared ? sharedMemory() : null;
   worker.onmessageerror = () => lost("a message of the worker cannot be read");
   worker.onerror = (event) => {
     event.preventDefault();
     lost(event.message || "its script cannot be loaded");
   };
   return {
-    terminate,
-    listen: (/** @type {typeof listeners} */ next) => void (listeners = next),
-    post: (/** @type {ToBootedWorker} */ message, /** @type {Transferable[]} */ transfer) =>
-      port.postMessage(message, transfer),
-    /**
-     * @param {Assets} assets
-     * @param {Pick<Boot, "purpose" | "snapshot" | "memory_bytes"> & {memory: Memory | null}} how
-     */
-    boot({ key, workerUrl, ...assets }, { memory, ...how }) {
-      const { channel, interrupt } = memory ?? { channel: null, interrupt: null };
-      /** @type {Boot} */
-      const message = { type: "boot", epoch, port: port2, ...assets, channel, interrupt, ...how };
-      worker.postMessage(message, [port2]);
-    },
+    line: memory && sharedLine(memory.channel, memory.interrupt),
+    boot: (message, transfer) => worker.postMessage({ ...message, ...(memory ?? NOT_SHARED) }, transfer),
+    end: () => worker.terminate(),
   };
 };
 

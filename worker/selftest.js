@@ -11,8 +11,8 @@ const PROBE_MODULE = "data:text/javascript,export default 1";
 /** Names of hosts that cannot exist; what a policy says of `data:` says nothing of these, and the other way round. */
 const PROBE_SOCKET = "wss://self-test.invalid/";
 const PROBE_HOST = "https://self-test.invalid/";
-/** Beside this script: a policy that trusts its own server would let it in. */
-const PROBE_SELF = new URL("self-test", import.meta.url).href;
+/** Beside this script: a policy that trusts its own server would let it in. In a frame it comes from no server. */
+const PROBE_SELF = new URL("self-test", location.protocol === "blob:" ? PROBE_HOST : location.href).href;
 const PROBE_MS = 1_000;
 
 /**

@@ -26,6 +26,9 @@ const ASSETS = "https://assets.invalid/";
 const LIBRARY = "/lib/";
 const CORE = `${LIBRARY}rlm_core.zip`;
 const CONTEXT_FOLDER = "/context";
+const NO_TRANSPORT =
+  "model code cannot wait for replies here: the page is not cross-origin isolated, so it has no shared memory, and this " +
+  "browser has no JSPI. Serve the page with COOP and COEP, or use a browser with JSPI";
 
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
@@ -213,6 +216,7 @@ const mountContexts = (pyodide, { contexts, session }) => {
  */
 const openLine = ({ channel, interrupt, epoch }, pyodide, post) => {
   if (channel === null || interrupt === null) {
+    if (!("Suspending" in WebAssembly)) throw new Error(NO_TRANSPORT);
     const { deliver, ...end } = suspendingEnd({ epoch, post });
     const host = { ...end, interruptible: () => {}, block_stopped: () => false };
     return { transport: /** @type {const} */ ("jspi"), deliver, host };

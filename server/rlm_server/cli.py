@@ -33,6 +33,14 @@ EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error"
 LOOPBACK = "127.0.0.1"
 PORT = click.IntRange(0, 65535)
 ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
+USAGE_IN_PAGE = """
+  <script type="module">
+    import { RLM } from "./rlm/rlm.js";
+    const rlm = new RLM({ endpoint: "https://your-server.example/api/rlm" });
+    const { answer } = await rlm.run("Who signed the lease?", { context: text });
+  </script>
+
+The endpoint is a `pyodide-rlm serve` that has the site's origin in RLM_ALLOWED_ORIGINS."""
 CONTEXT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 CONTEXT_PATH = click.Path(exists=True, readable=True, path_type=Path)
 
@@ -233,6 +241,19 @@ def doctor() -> None:
         healthy &= finding.ok
         click.echo(f"{'ok     ' if finding.ok else 'missing'} {finding.name}: {finding.text}")
     sys.exit(FINAL if healthy else FAULT)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def embed(folder: Path) -> None:
+    """Copy into FOLDER what a static site needs to run questions on its own pages."""
+    from .embed import embed
+
+    with _reported():
+        written = embed(folder)
+    click.echo(
+        f"{folder}: {written / 1e6:.1f} MB. In a page of the site, with its own path to that folder:\n{USAGE_IN_PAGE}"
+    )
 
 
 @main.command()

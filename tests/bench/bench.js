@@ -78,7 +78,7 @@
       calls.forEach((_, index) => answer.write(frameOf(encodeFrame, index, kind === "root" ? replies.shift() : "ok")));
       answer.end();
     };
-    const host = channel.answeringEnd({ line: channel.sharedLine(worker.memory.channel, worker.memory.interrupt), handler });
+    const host = channel.answeringEnd({ line: worker.line, handler });
     const printed = [];
     const limits = { max_iterations: blocks.length + 1 };
     const began = performance.now();

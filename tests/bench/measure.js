@@ -3,7 +3,7 @@
 // Out: milliseconds until ready, microseconds a call as the worker's own clock sees them.
 
 import { encodeFrame } from "/rlm/broker.js";
-import { answeringEnd, sharedLine } from "/rlm/channel.js";
+import { answeringEnd } from "/rlm/channel.js";
 import { bootWorker, loadAssets } from "/rlm/runtime.js";
 
 const USAGE = { calls: 1, input_tokens: 1, output_tokens: 1 };
@@ -26,7 +26,7 @@ const measure = async (assets, calls) => {
     answer.write(encodeFrame(0, { completion: { text, model: "m", usage: USAGE } }));
     answer.end();
   };
-  const host = answeringEnd({ line: sharedLine(worker.memory.channel, worker.memory.interrupt), handler });
+  const host = answeringEnd({ line: worker.line, handler });
   const result = await new Promise((resolve, reject) => {
     const message = (said) => {
       if (said.type === "request") void host.request(said);

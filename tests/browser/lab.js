@@ -136,7 +136,7 @@
       return answer.end();
     };
     const host = channel.answeringEnd({
-      line: channel.sharedLine(worker.memory.channel, worker.memory.interrupt),
+      line: worker.line,
       handler,
     });
     const events = [];

@@ -281,7 +281,11 @@ LOST = {
 
 
 def fake_worker(context: BrowserContext, script: str) -> None:
-    headers = {"Content-Type": "text/javascript", "Cross-Origin-Embedder-Policy": "require-corp"}
+    headers = {
+        "Content-Type": "text/javascript",
+        "Content-Security-Policy": "sandbox allow-scripts",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+    }
     body = FAKE.replace("SCRIPT", script)
     context.route("**/worker.*.js", lambda route: route.fulfill(headers=headers, body=body))
 
@@ -320,7 +324,7 @@ def test_root_calls_beyond_the_iterations_are_refused_by_the_host(page: Page, co
 
 BOOTS = {
     "assets are not built": ("**/manifest.json", "fulfill", "answered 404. Build the assets"),
-    "the worker's script is gone": ("**/worker.*.js", "fulfill", 'stage "script": its script cannot be loaded'),
+    "the worker's script is gone": ("**/worker.*.js", "fulfill", "answered 404. Build the assets"),
     "the server is gone": ("**/manifest.json", "abort", "Is the server running?"),
 }
 
@@ -358,10 +362,10 @@ def without_headers(route: Route, *names: str) -> None:
 
 def test_without_its_policy_the_worker_runs_only_when_asked_by_name(page: Page, context: BrowserContext) -> None:
     context.route("**/worker.*.js", lambda route: without_headers(route, "content-security-policy"))
-    refused = run(page, [FINISH])
+    refused = run(page, [FINISH], options={"host": "worker"})
     assert refused["error"]["name"] == "ConfigError"
     assert 'containment is "weak"' in refused["error"]["message"]
-    assert run(page, [FINISH], options={"containment": "weak"})["answer"] == "done"
+    assert run(page, [FINISH], options={"host": "worker", "containment": "weak"})["answer"] == "done"
 
 
 def test_without_an_opaque_origin_the_level_is_network(page: Page, context: BrowserContext) -> None:

@@ -4,6 +4,7 @@ import { RLM, type RLMChild, type RLMIteration, type RLMOptions, type RLMResult,
 const options: RLMOptions = {
   model: "openai:gpt-5-mini",
   subModel: null,
+  host: "frame",
   maxIterations: 20,
   maxOutputChars: 20_000,
   maxTimeout: 60_000,

@@ -82,11 +82,24 @@ def test_with_all_headers_the_level_is_full(browser: Browser) -> None:
 def test_without_the_workers_policy_nothing_runs_unless_weak_is_asked_for(browser: Browser) -> None:
     with changed(browser, WORKER, **without(CSP)) as arena:
         for asked in ({}, {"containment": "network"}, {"containment": "full"}):
-            refused = arena.run(FINISH, **asked)["error"]
+            refused = arena.run(FINISH, host="worker", **asked)["error"]
             assert refused["name"] == "ConfigError"
             assert 'containment is "weak"' in refused["message"]
         assert arena.upstream.seen == []
-        assert "containment: weak (" in notice(arena.run(FINISH, containment="weak"))
+        assert "containment: weak (" in notice(arena.run(FINISH, host="worker", containment="weak"))
+
+
+def test_without_the_workers_policy_a_frame_takes_over_and_the_level_is_full(browser: Browser) -> None:
+    with changed(browser, EVERYWHERE, **without(CSP)) as arena:
+        assert ", in a frame; containment: full;" in notice(arena.run(FINISH, containment="full"))
+
+
+def test_a_page_whose_own_policy_forbids_the_frame_runs_nothing_and_says_so(browser: Browser) -> None:
+    with changed(browser, WORKER, **without(CSP)) as arena:
+        refused = arena.run(FINISH)["error"]
+        assert refused["name"] == "ChannelError"
+        assert "its frame does not answer. Does this page's own Content-Security-Policy" in refused["message"]
+        assert arena.upstream.seen == []
 
 
 def test_without_the_opaque_origin_the_level_is_network_and_full_is_refused(browser: Browser) -> None:

@@ -1,0 +1,67 @@
+"""The attacks again where the server sends no header of ours, so that each worker lives in a sandboxed frame.
+
+Over both channels: that of an isolated page, whose frames share memory with their workers, and that of any other page.
+The positive controls are those of `test_attacks.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser
+
+from rlm_server.security import FIXED_HEADERS
+
+from .arena import Arena, Outcome
+from .snippet import Snippet, fenced
+from .test_attacks import ALL, GRACE_SECONDS, calm_run, check_books, check_gap, longest_gap, names
+from .test_headers_removed import CSP, EVERYWHERE, ISOLATION, changed, notice, without
+
+KINDS = ("network", "storage", "page")
+TOGETHER = [snippet for snippet in ALL if snippet.kind in KINDS and not snippet.alone]
+ALONE = [snippet for snippet in ALL if snippet.kind in KINDS and snippet.alone]
+OURS = [name for name in FIXED_HEADERS if name not in ISOLATION]
+GONE = {"shared-memory": [CSP, "Document-Isolation-Policy", *OURS], "jspi": [CSP, *OURS, *ISOLATION]}
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A page whose workers live in frames, what a harmless run costs its main thread, and what the attacks came to."""
+
+    arena: Arena
+    quiet_gap_ms: float
+    together: dict[str, Outcome]
+
+
+@pytest.fixture(scope="module", params=GONE)
+def frames(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Frames]:
+    with changed(browser, EVERYWHERE, **without(*GONE[request.param])) as arena:
+        told = notice(arena.run([fenced("FINAL(1)")]))
+        assert f", in a frame; containment: full; channel: {request.param};" in told
+        quiet_gap_ms = longest_gap(calm_run(arena))
+        together: dict[str, Outcome] = {}
+        for kind in KINDS:
+            outcomes = arena.attack([snippet for snippet in TOGETHER if snippet.kind == kind])
+            together |= {outcome.snippet.name: outcome for outcome in outcomes}
+            check_books(arena, outcomes[0].run)
+        yield Frames(arena, quiet_gap_ms, together)
+        calm_run(arena)
+
+
+@pytest.mark.parametrize("snippet", names(TOGETHER))
+def test_it_wins_nothing_in_a_frame_and_the_page_answers(frames: Frames, snippet: Snippet) -> None:
+    outcome = frames.together[snippet.name]
+    assert outcome.wins() == []
+    check_gap(frames.arena, snippet, outcome.gap_ms, frames.quiet_gap_ms)
+
+
+@pytest.mark.parametrize("snippet", names(ALONE))
+def test_it_ends_at_most_its_own_run_in_a_frame(frames: Frames, snippet: Snippet) -> None:
+    outcome = frames.arena.attack([snippet])[0]
+    check_books(frames.arena, outcome.run)
+    assert outcome.wins() == []
+    assert outcome.run["stoppedBy"] in snippet.ends
+    assert outcome.run["seconds"] <= dict(snippet.options).get("maxTimeout", 5_000) / 1_000 + GRACE_SECONDS
+    check_gap(frames.arena, snippet, longest_gap(outcome.run), frames.quiet_gap_ms)

@@ -1,0 +1,51 @@
+"""`pyodide-rlm embed`: what a static site copies is whole, current, and put nowhere else."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from rlm_server.cli import main
+from rlm_server.embed import embed
+
+IMPORT = re.compile(r'^(?:import|export)[^;]*?from "\./([\w.]+)"', re.MULTILINE)
+
+
+def test_every_module_that_a_page_imports_is_there(tmp_path: Path) -> None:
+    embed(tmp_path / "rlm")
+    wanted, seen = ["rlm.js"], set()
+    while wanted:
+        name = wanted.pop()
+        seen.add(name)
+        found = IMPORT.findall((tmp_path / "rlm" / name).read_text())
+        wanted += [each for each in found if each not in seen and each.endswith(".js")]
+    assert len(seen) > 20
+
+
+def test_the_assets_are_those_of_the_manifest_and_no_others(tmp_path: Path) -> None:
+    assets = tmp_path / "rlm" / "assets"
+    embed(tmp_path / "rlm")
+    (assets / "worker.000000000000.js").write_text("of an older version")
+    embed(tmp_path / "rlm")
+    files = json.loads((assets / "manifest.json").read_text())["files"]
+    assert {"worker.js", "relay.js", "pyodide.asm.wasm", "python_stdlib.zip", "core.zip"} <= files.keys()
+    there = {path.name: path.stat().st_size for path in assets.iterdir() if path.name != "manifest.json"}
+    assert there == {entry["path"]: entry["bytes"] for entry in files.values()}
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("a site")
+    done = CliRunner().invoke(main, ["embed", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "holds other files" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_the_command_says_how_a_page_uses_it(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["embed", str(tmp_path / "rlm")])
+    assert done.exit_code == 0
+    assert 'import { RLM } from "./rlm/rlm.js"' in done.output
+    assert "RLM_ALLOWED_ORIGINS" in done.output
