@@ -10,12 +10,27 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterator
 
+from tests.bench.children import child_rows
 from tests.bench.curves import all_curves
-from tests.bench.lab import open_lab
+from tests.bench.files import file_rows
+from tests.bench.lab import Lab, open_lab
+from tests.bench.memory import memory_rows
+from tests.bench.pauses import pause_rows
 from tests.bench.relay import relay_rows
 from tests.bench.report import line_of, write_reports
 from tests.bench.rows import Row, all_rows
+
+
+def measured(lab: Lab, *, quick: bool) -> Iterator[Row]:
+    """Every row of every module, in turn."""
+    yield from all_rows(lab, quick=quick)
+    yield from file_rows(lab, quick=quick)
+    yield from child_rows(lab, quick=quick)
+    yield from pause_rows(lab, quick=quick)
+    yield from memory_rows(lab, quick=quick)
+    yield from relay_rows(lab.app, lab.site, count=100 if quick else 300)
 
 
 def main() -> int:
@@ -27,10 +42,7 @@ def main() -> int:
     began = time.perf_counter()
     rows: list[Row] = []
     with open_lab() as lab:
-        for row in all_rows(lab, quick=quick):
-            rows.append(row)
-            print(line_of(row), flush=True)
-        for row in relay_rows(lab.app, lab.site, count=100 if quick else 300):
+        for row in measured(lab, quick=quick):
             rows.append(row)
             print(line_of(row), flush=True)
         curves = list(all_curves(lab, quick=quick))

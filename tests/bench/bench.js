@@ -119,23 +119,15 @@
     return converse({ blocks, contexts: [{ name: data.name, type: "file", data }] });
   };
 
-  /** `count` warm children at once, each until its first root call. */
-  const children = async ({ count }) => {
-    const { takeWorker } = await import("/rlm/pool.js");
-    const child = async () => {
-      const { value: worker, ms } = await timed(() => takeWorker(BASE));
-      return ms + (await converse({ blocks: [], worker })).times[0];
-    };
-    const { value, ms } = await timed(() => Promise.all(Array.from({ length: count }, child)));
-    return { each: value, ms };
-  };
+  const bodyOf = (init) => JSON.parse(typeof init.body === "string" ? init.body : new TextDecoder().decode(init.body));
+
+  /** The answer to one call, as the server streams it. */
+  const single = (text) =>
+    new Response(`data: ${JSON.stringify({ delta: text })}\n\ndata: ${JSON.stringify({ done: true, model: "m", usage: USAGE })}\n\n`);
 
   const stubbed = (replies, instant) => async (url, init) => {
     if (!String(url).startsWith("/api/rlm")) return native(url, init);
-    const body = JSON.parse(typeof init.body === "string" ? init.body : new TextDecoder().decode(init.body));
-    const single = (text) =>
-      new Response(`data: ${JSON.stringify({ delta: text })}\n\ndata: ${JSON.stringify({ done: true, model: "m", usage: USAGE })}\n\n`);
-    if (body.messages) return single(replies.shift());
+    if (bodyOf(init).messages) return single(replies.shift());
     return instant ? single("ok") : native(url, init);
   };
 
@@ -189,5 +181,5 @@
     };
   };
 
-  globalThis.bench = { ready, first, prepare, hold, release, converse, context, file, children, run };
+  globalThis.bench = { ready, first, prepare, hold, release, converse, context, file, run, fence, single, bodyOf };
 })();

@@ -1,6 +1,6 @@
 """Lab: what all measurements share. One browser, the real server, and the bench's own site, each in its own process.
 
-In: nothing. Out: a `Lab` whose methods run JavaScript of bench.js and plain.js on their pages.
+In: nothing. Out: a `Lab` whose methods run JavaScript of bench.js, children.js and plain.js on their pages.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rlm_server.browser import QUIET, find_browser
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+SCRIPTS = ("bench.js", "children.js")
 
 
 @dataclass
@@ -48,13 +49,19 @@ class Lab:
     def fresh_page(self) -> Page:
         page = self.context.new_page()
         page.goto(self.app)
-        page.evaluate((HERE / "bench.js").read_text())
+        prepare(page)
         return page
 
     def renderer_bytes(self) -> int:
         """Resident memory of all renderer processes."""
         found = self.devtools.send("SystemInfo.getProcessInfo")["processInfo"]
         return sum(resident_bytes(process["id"]) for process in found if process["type"] == "renderer")
+
+
+def prepare(page: Page) -> None:
+    """Put `bench` into the page."""
+    for name in SCRIPTS:
+        page.evaluate((HERE / name).read_text())
 
 
 def resident_bytes(pid: int) -> int:
@@ -80,7 +87,7 @@ def open_lab() -> Iterator[Lab]:
         context = browser.new_context()
         page, plain_page = context.new_page(), context.new_page()
         page.goto(app)
-        page.evaluate((HERE / "bench.js").read_text())
+        prepare(page)
         plain_page.goto(site)
         plain_page.evaluate((HERE / "plain.js").read_text())
         yield Lab(app, site, context, page, plain_page, browser.new_browser_cdp_session())

@@ -1,6 +1,6 @@
-"""Reports: the rows and curves as results.json, as a chart, and as a table for the README.
+"""Reports: the rows and curves as results.json, as charts, and as a table for the README.
 
-In: measurements. Out: `tests/bench/results.json`, `chart.svg`, and the lines between two marks in the README.
+In: measurements. Out: `results.json`, `chart.svg` and `curves.svg` here, and the lines between two marks in the README.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from tests.bench.curve_chart import curve_chart
 from tests.bench.curves import Curve
 from tests.bench.lab import HERE, ROOT
 from tests.bench.rows import Row, as_json
@@ -21,11 +22,20 @@ GREEN, RED, GREY = "#2da44e", "#cf222e", "#57606a"
 
 def write_reports(rows: Sequence[Row], curves: Sequence[Curve], *, machine: str, quick: bool, seconds: float) -> None:
     shapes = [
-        {"what": c.what, "unit": c.unit, "sizes": c.sizes, "seconds": c.seconds, "slope": c.slope} for c in curves
+        {
+            "what": c.what,
+            "unit": c.unit,
+            "sizes": c.sizes,
+            "seconds": c.seconds,
+            "slope": c.slope,
+            "each": c.each,
+        }
+        for c in curves
     ]
     facts = {"machine": machine, "quick": quick, "seconds": round(seconds), "rows": [as_json(row) for row in rows]}
     (HERE / "results.json").write_text(json.dumps({**facts, "curves": shapes}, indent=1) + "\n")
     (HERE / "chart.svg").write_text("\n".join(chart(rows)) + "\n")
+    (HERE / "curves.svg").write_text("\n".join(curve_chart(curves)) + "\n")
     write_readme(ROOT / "README.md", [*table(rows), "", *growth(curves), "", f"Measured on {machine}."])
 
 
@@ -58,7 +68,14 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 def growth(curves: Sequence[Curve]) -> Iterator[str]:
     for curve in curves:
         points = ", ".join(f"{size:,}: {shown(s)} s" for size, s in zip(curve.sizes, curve.seconds, strict=True))
-        yield f"- {curve.what} ({curve.unit}), growing as size^{curve.slope:.2f}: {points}"
+        yield f"- {curve.what} ({curve.unit}), growing as size^{curve.slope:.2f}, {each(curve)}: {points}"
+
+
+def each(curve: Curve) -> str:
+    """What one unit costs, where it can be told: `0.21 ms a call`."""
+    if curve.unit == "bytes":
+        return f"{shown(curve.each * 1e9)} ms a megabyte"
+    return f"{shown(curve.each * 1e3)} ms each"
 
 
 def chart(rows: Sequence[Row]) -> Iterator[str]:

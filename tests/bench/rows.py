@@ -1,6 +1,7 @@
 """Rows: each line of the performance budget as one measurement.
 
 In: an open `Lab` and how thorough to be. Out: `Row`s. A row that names a peer is a ratio, both sides measured in turn.
+Child runs, files, pauses, memory and the server have modules of their own.
 """
 
 from __future__ import annotations
@@ -33,16 +34,6 @@ def once(n):
 once(100)
 print(sorted(once({n}) for _ in range(5))[2])
 """
-LINES = (
-    HEAP
-    + """
-import time
-before, began, lines = heap(), time.perf_counter(), 0
-with open(context) as file:
-    for line in file: lines += 1
-print(heap() - before, time.perf_counter() - began, lines)
-"""
-)
 BATCH = """
 import time
 began = time.perf_counter()
@@ -74,18 +65,14 @@ class Row:
 
 
 def all_rows(lab: Lab, *, quick: bool) -> Iterator[Row]:
-    """Every row, in the order of the budget."""
+    """The rows that have no module of their own."""
     lab.bench("prepare")
     yield from ready_rows(lab, count=3 if quick else 7)
     yield from call_rows(lab, count=200 if quick else 500)
     yield from context_rows(lab, count=3 if quick else 5)
-    yield file_row(lab, 300 * MB if quick else 1000 * MB)
     yield batch_row(lab, count=2 if quick else 5)
     yield iteration_row(lab)
-    yield from child_rows(lab)
     yield from stop_rows(lab, count=2 if quick else 5)
-    yield from gap_rows(lab, quick=quick)
-    yield from memory_rows(lab, runs=10 if quick else 50)
     yield from install_rows(count=3 if quick else 7)
 
 
@@ -150,31 +137,6 @@ def context_rows(lab: Lab, *, count: int) -> Iterator[Row]:
     yield Row("its peak heap, against the text", statistics.median(heaps) / 100, "x", 2.5)
 
 
-def file_row(lab: Lab, size: int) -> Row:
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_lines(Path(folder, "lines.txt"), size)
-        choose(lab, path)
-        grown, seconds, lines = lab.bench("file", blocks=[LINES])["printed"][0].split()
-    assert int(lines) == size // 100
-    note = f"{size / MB:.0f} MB in {float(seconds):.1f} s"
-    return Row("a file read line by line, heap growth", int(grown) / MB, "MB", 64, note=note)
-
-
-def write_lines(path: Path, size: int) -> Path:
-    """A file of `size` bytes in lines of 100."""
-    part = (b"x" * 99 + b"\n") * 10_000
-    with path.open("wb") as file:
-        for _ in range(size // len(part)):
-            file.write(part)
-    return path
-
-
-def choose(lab: Lab, path: Path) -> None:
-    script = "document.body.append(Object.assign(document.createElement('input'), {type: 'file', id: 'bench-file'}))"
-    lab.page.evaluate(f"document.getElementById('bench-file') || {script}")
-    lab.page.set_input_files("#bench-file", path)
-
-
 def batch_row(lab: Lab, *, count: int) -> Row:
     seconds = []
     for _ in range(count):
@@ -190,17 +152,6 @@ def iteration_row(lab: Lab) -> Row:
     return Row("an iteration's own cost", statistics.median(gaps[:20]), "ms", 2.0, note=f"the 60th: {gaps[-2]:.1f} ms")
 
 
-def child_rows(lab: Lab) -> Iterator[Row]:
-    single = []
-    for _ in range(3):
-        lab.bench("prepare")
-        single += lab.bench("children", count=1)["each"]
-    yield Row("a warm worker until its first root call", statistics.median(single) / 1000, "s", 0.4)
-    lab.bench("prepare")
-    four = lab.bench("children", count=4)
-    yield Row("four workers at once, until all asked", four["ms"] / 1000, "s", 4 * 0.4, note=f"{os.cpu_count()} cores")
-
-
 def stop_rows(lab: Lab, *, count: int) -> Iterator[Row]:
     for where, block in STOPS.items():
         times = []
@@ -209,43 +160,6 @@ def stop_rows(lab: Lab, *, count: int) -> Iterator[Row]:
             assert result["stoppedBy"] == "cancelled"
             times.append(result["stopMs"] / 1000)
         yield Row(f"stop, in a loop {where}", max(times), "s", 0.5)
-
-
-def gap_rows(lab: Lab, *, quick: bool) -> Iterator[Row]:
-    """The longest time that the page did not respond."""
-    many = 2_000 if quick else 10_000
-    megabytes = 10 if quick else 100
-    printing = f"for _ in range({megabytes}): print(('x' * 99 + '\\n') * 10_000)"
-    result = lab.bench("run", blocks=[printing], page=True, instant=True)
-    yield Row(f"page's longest pause, printing {megabytes} MB", result["gap"], "ms", 100)
-    result = lab.bench("run", blocks=[f"for _ in range({many}): llm_query('x')"], page=True, instant=True)
-    yield Row(f"page's longest pause, {many:,} sub-calls", result["gap"], "ms", 100)
-
-
-def memory_rows(lab: Lab, *, runs: int) -> Iterator[Row]:
-    """Resident memory of the browser's page processes, read while nothing runs."""
-    lab.bench("prepare")
-    before = settled_bytes(lab)
-    lab.bench("hold", count=4)
-    each = (settled_bytes(lab) - before) / 4 / MB
-    lab.bench("release")
-    yield Row("memory of a worker", each, "MB", 150)
-    for _ in range(5):
-        lab.bench("run", blocks=["pass"], instant=True)
-    early = settled_bytes(lab)
-    for _ in range(runs):
-        lab.bench("run", blocks=["pass"], instant=True)
-    late = settled_bytes(lab)
-    yield Row(f"memory of the tab after {runs} more runs", late / MB, "MB", 1.1, "after 5 runs", early / MB)
-
-
-def settled_bytes(lab: Lab) -> int:
-    """The least of some readings: ended workers give their memory back within seconds."""
-    readings = []
-    for _ in range(4):
-        lab.page.wait_for_timeout(1_000)
-        readings.append(lab.renderer_bytes())
-    return min(readings)
 
 
 def install_rows(*, count: int) -> Iterator[Row]:
