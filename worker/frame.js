@@ -27,7 +27,7 @@ import { ENDED_OUTSIDE } from "./errors.js";
  */
 
 const PING_MS = 1_000;
-const MOST_UNANSWERED = 10;
+const MOST_UNANSWERED = 15;
 const SILENT = "its frame does not answer. Does this page's own Content-Security-Policy forbid its script or its worker?";
 
 /**

@@ -12,7 +12,7 @@ import { beyondMeasure } from "./corpus.js";
 import { openChildren } from "./children.js";
 import { observed, openDeaths } from "./deaths.js";
 import { openEgress, reenter } from "./egress.js";
-import { channelError, configError, protocolError } from "./errors.js";
+import { ENDED_OUTSIDE, channelError, configError, protocolError } from "./errors.js";
 import { openGate } from "./gate.js";
 import { openMeter } from "./meter.js";
 import { CONTINUED } from "./past.js";
@@ -23,7 +23,6 @@ import { openPulse } from "./pulse.js";
 import { openRecorder } from "./recorder.js";
 import { openTape } from "./replay.js";
 import { dispatch } from "./requests.js";
-import { ENDED_OUTSIDE } from "./runtime.js";
 import { mismatch } from "./schema.js";
 import { CANCELLED, openStop } from "./stop.js";
 import { openTools } from "./tools.js";
@@ -166,7 +165,7 @@ const checkContainment = (/** @type {BootedWorker} */ worker, /** @type {Level} 
   const { level, reason } = worker.ready;
   if (LEVELS.indexOf(level) >= LEVELS.indexOf(least)) return;
   worker.terminate();
-  const remedy = `Serve the worker's script with its Content-Security-Policy, or leave host at "auto"`;
+  const remedy = `Serve the worker's script with its Content-Security-Policy, or pass host: "frame"`;
   throw configError(
     `containment is "${level}" (${reason}), not "${least}". ${remedy}, or pass containment: "${level}".`,
   );

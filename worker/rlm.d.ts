@@ -104,7 +104,7 @@ export interface RLMOptions {
   /**
    * Where workers live. "worker": of this page's own, contained by the policy that their script is served with.
    * "frame": each in a sandboxed frame, contained by the frame's policy, for pages whose headers are not yours.
-   * Default "auto": a frame where the script comes without a policy, or from another origin.
+   * Default "auto": a frame where the script's policy has no sandbox, or it is of another origin.
    */
   host?: "auto" | "worker" | "frame";
   /** Least containment at which model code may run. Default "network"; "weak" must be asked for. */

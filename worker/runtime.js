@@ -77,7 +77,7 @@ let epochs = 0;
 /**
  * What every worker boots from; fetched and compiled once per page.
  * @param {string} base URL of the folder that holds manifest.json, against that of the page
- * @param {HostKind} [host] by default "auto": a frame where the worker's script comes without a policy of its own
+ * @param {HostKind} [host] by default "auto": a frame where the worker's script comes without a sandbox of its own
  * @returns {Promise<Assets>}
  */
 export const loadAssets = (base, host = "auto") => {
@@ -115,13 +115,13 @@ const fetchAssets = async (/** @type {URL} */ folder, /** @type {HostKind} */ ho
 };
 
 /**
- * Whether the response of the worker's script carries a Content-Security-Policy, which then is the worker's. What it
- * says is not read here: the worker tests what it can reach.
+ * Whether the worker's script is served with a policy that puts the worker in a sandbox. What else the policy says is
+ * not read here: the worker tests what it can reach.
  */
 const comesWithPolicy = async (/** @type {URL} */ url) => {
   if (url.origin !== location.origin) return false;
-  const { ok, headers } = await fetch(url, { method: "HEAD" });
-  return ok && headers.has("Content-Security-Policy");
+  const response = await fetch(url, { method: "HEAD" }).catch(() => null); // then that of its text says why
+  return response?.ok === true && /\bsandbox\b/.test(response.headers.get("Content-Security-Policy") ?? "");
 };
 
 const keyOf = (/** @type {Record<string, {sha256: string}>} */ files) => {

@@ -177,7 +177,7 @@ def test_where_the_script_has_no_policy_a_worker_of_the_pages_own_is_refused(blo
     refused = run(blog, [FINISH], options={"host": "worker"})
     assert refused["error"]["name"] == "ConfigError"
     assert 'containment is "weak"' in refused["error"]["message"]
-    assert 'leave host at "auto"' in refused["error"]["message"]
+    assert 'pass host: "frame"' in refused["error"]["message"]
     assert refused["posts"] == []
 
 

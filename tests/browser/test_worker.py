@@ -375,9 +375,9 @@ def test_without_an_opaque_origin_the_level_is_network(page: Page, context: Brow
         route.fulfill(response=response, headers={**response.headers, "content-security-policy": policy})
 
     context.route("**/worker.*.js", route_policy)
-    result = run(page, [FINISH])
+    result = run(page, [FINISH], options={"host": "worker"})
     assert any("containment: network" in event.get("text", "") for event in result["events"])
-    refused = run(page, [FINISH], options={"containment": "full"})
+    refused = run(page, [FINISH], options={"host": "worker", "containment": "full"})
     assert refused["error"]["name"] == "ConfigError"
 
 

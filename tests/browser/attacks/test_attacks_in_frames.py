@@ -1,8 +1,8 @@
 """The attacks again where the server sends no header of ours, so that each worker lives in a sandboxed frame.
 
 Over both channels: that of an isolated page, whose frames share memory with their workers, and that of any other page.
-The positive controls are those of `test_attacks.py`. The page's main thread is judged there too: messages reach it in the
-same way.
+The positive controls are those of `test_attacks.py`, where the page's main thread is judged too: messages reach it in
+the same way.
 """
 
 from __future__ import annotations

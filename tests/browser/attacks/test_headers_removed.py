@@ -104,8 +104,8 @@ def test_a_page_whose_own_policy_forbids_the_frame_runs_nothing_and_says_so(brow
 
 def test_without_the_opaque_origin_the_level_is_network_and_full_is_refused(browser: Browser) -> None:
     with changed(browser, WORKER, Content_Security_Policy=NO_SANDBOX) as arena:
-        assert "containment: network (" in notice(arena.run(FINISH))
-        refused = arena.run(FINISH, containment="full")["error"]
+        assert "containment: network (" in notice(arena.run(FINISH, host="worker"))
+        refused = arena.run(FINISH, host="worker", containment="full")["error"]
         assert 'containment is "network"' in refused["message"]
 
 
