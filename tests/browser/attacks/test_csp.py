@@ -93,6 +93,6 @@ def _violates(arena: Arena, reporting: Reporting) -> None:
     """The control: what is against the policy is heard of in both places."""
     with arena.page.expect_request(f"**{REPORTS}"):
         arena.page.evaluate("() => { new Image().src = 'http://127.0.0.1:9/never'; }")
-    arena.page.wait_for_function("violations.length > 0")
+    arena.page.wait_for_function("() => violations.length > 0")
     arena.page.evaluate("url => fetch(url, {method: 'POST', body: '{}'})", REPORTS)  # after it the report has arrived
     assert len(reporting.reports) >= 2

@@ -164,7 +164,7 @@ def test_a_second_tab_on_the_same_run_is_refused(page: Page, context: BrowserCon
     upstream.serve(context)
     page.evaluate(FAULTS)
     page.evaluate("() => void faults.start({options: {journal: 'the-run'}})")
-    page.wait_for_function("navigator.locks.query().then(({held}) => held.length === 1)")
+    page.wait_for_function("() => navigator.locks.query().then(({held}) => held.length === 1)")
     other = context.new_page()
     other.goto(served)
     other.evaluate(FAULTS)
