@@ -107,7 +107,6 @@ def test_runs_follow_each_other_without_fetching_the_assets_again(page: Page) ->
     for number in (1, 2):
         assert run(page, [code(f"FINAL('run {number}')")])["answer"] == f"run {number}"
     assert len([url for url in fetched if ".wasm" in url or ".zip" in url]) == 3
-    assert len([url for url in fetched if "/worker." in url]) <= 2
 
 
 def test_a_fresh_run_knows_nothing_of_the_one_before(shared_page: Page) -> None:
