@@ -133,7 +133,9 @@ async function forkRun(run, iteration) {
   } catch (error) {
     console.error(error);
     if (!(error instanceof Error && ["ReplayError", "ConfigError"].includes(error.name))) return; // explained as any run's
-    state.problems.fork = { ...explain(error), title: "The run was not forked." };
+    const { cause } = explain(error);
+    const action = "Put the context of the recorded run into the form, or change what is named, and fork again.";
+    state.problems.fork = { title: "The run was not forked.", cause, action };
     state.run = run; // nothing was asked: it is still there to be forked
     changed();
   }

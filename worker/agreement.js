@@ -36,7 +36,7 @@ const COMPARED = {
     "the number of iterations": iterations,
   }),
 };
-const STOPPED_FROM_OUTSIDE = ["cancelled", "max_seconds", "worker_lost"];
+const STOPPED_FROM_OUTSIDE = ["cancelled", "denied", "max_seconds", "worker_lost"];
 const TREE_LIMITS = ["max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost"];
 
 export const openAgreement = (/** @type {Event[]} */ events) => {

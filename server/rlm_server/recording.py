@@ -14,6 +14,7 @@ from rlm_core.trajectory import read
 
 CUT_OFF = {
     "cancelled": "it was stopped",
+    "denied": "a call was denied",
     "max_seconds": "its time was up",
     "worker_lost": "its worker was lost",
 }

@@ -45,12 +45,12 @@ def edited(log: str, change: Any) -> str:
 
 
 def comparable(log: str) -> list[Any]:
-    """The events of a log without times, numbers and notices; replies last, as those of a batch come in any order."""
+    """The events of a log without times, numbers, notices and what left; replies last, as they come in any order."""
     events = [json.loads(line) | TIMES for line in log.splitlines()]
     for event in events:
         event.get("observation", {}).pop("seconds", None)
         event.pop("limits", None)
-    told = [event for event in events if event["type"] not in ("notice", "call_finished")]
+    told = [event for event in events if event["type"] not in ("notice", "egress", "call_finished")]
     return told + sorted(
         (event for event in events if event["type"] == "call_finished"), key=lambda event: event["call"]
     )
@@ -60,6 +60,7 @@ def test_a_recorded_run_is_made_again_without_a_call(shared_page: Page, recorded
     result = replayed(shared_page, recorded)
     assert (result["answer"], result["stoppedBy"], result["posts"]) == (ANSWER, "final_answer", [])
     assert comparable(result["trajectory"]) == comparable(recorded)
+    assert "egress" not in {event["type"] for event in result["events"]}
     assert [told["index"] for told in result["told"]] == [0, 1, 2, 3]
     usage = [event["usage"] for event in comparable(recorded) if event["type"] == "run_finished"]
     assert result["usage"] == usage[-1]
@@ -125,6 +126,23 @@ def test_a_recording_that_was_stopped_agrees_as_far_as_it_goes(shared_page: Page
     assert (result["stoppedBy"], result["posts"]) == ("cancelled", [])
     blocks = [event for event in result["events"] if event["type"] == "block_finished"]
     assert [block["observation"]["stdout"] for block in blocks] == ["first\n"]
+
+
+DENY_SECOND = """async ({replies, log}) => {
+  let asked = 0;
+  const onEgress = ({kind}) => (kind === "root" && ++asked === 2 ? {deny: "enough"} : "allow");
+  return lab.run({ replies, options: log.replay ? {} : { onEgress }, log });
+}"""
+
+
+def test_a_run_whose_root_call_was_denied_agrees_and_nothing_leaves(page: Page) -> None:
+    page.evaluate(LAB)
+    job = {"replies": [code("x = llm_query('one'); print(x)"), code("FINAL(x)")], "log": {}}
+    first = page.evaluate(DENY_SECOND, job)
+    assert first["stoppedBy"] == "denied"
+    again = page.evaluate(DENY_SECOND, {"replies": [], "log": {"replay": first["trajectory"]}})
+    assert (again.get("error"), again["stoppedBy"], again["posts"]) == (None, "denied", [])
+    assert again["egress"]["calls"] == 0
 
 
 CHILDREN = {
