@@ -47,6 +47,7 @@ class ScriptedModel:
         answer_sub: Callable[[str], str] = lambda prompt: "a reply",
         hold: Sequence[int] = (),
     ) -> None:
+        self.page = page
         self.replies = list(replies)
         self.answer_sub = answer_sub
         self.hold = hold
@@ -56,7 +57,15 @@ class ScriptedModel:
 
     def release(self) -> None:
         """Answer the root call that is held."""
-        self._reply(self.held.pop(0))
+        self._reply(self.next_held())
+
+    def next_held(self) -> Route:
+        """The next root call that is held; an iteration is shown before its call has left the tab."""
+        for _ in range(ENDED_MS // 50):
+            if self.held:
+                return self.held.pop(0)
+            self.page.wait_for_timeout(50)
+        pytest.fail("no root call was held")
 
     def _answer(self, route: Route, request: Request) -> None:
         body = _body(request)
