@@ -11,6 +11,7 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -65,8 +66,8 @@ class Bytes(Protocol):
 class Line(Protocol):
     """What worker.js hands over: the waiting end of the channel, the interrupt switch, and the way out for events.
 
-    `request` takes the body, and the byte strings that go beside it. It, `next` and `pause` return a state, or an
-    awaitable of one where the worker cannot block.
+    `request` takes the body, and the byte strings that go beside it. It and `next` return a state, or an awaitable of
+    one where the worker cannot block; there Pyodide sleeps in its own way, and there is no `pause`.
     """
 
     def request(self, body: str, *data: Any) -> Any: ...
@@ -91,7 +92,7 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
         host.block_seconds = wanted.limits.max_block_seconds or 0.0
         session = None if fields.get("session") is None or wanted.path else _SESSION
         start = host.start_children
-        with waiting_by(host.pause):
+        with waiting_by(host.pause) if hasattr(line, "pause") else nullcontext():
             result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
     except KeyboardInterrupt:  # between two blocks, where the core has no block to end
         result = RunResult("", 0, 0.0, stopped_by="cancelled", detail="The run was stopped.")

@@ -50,7 +50,7 @@ import {
  * @property {(body: string, ...data: Uint8Array<ArrayBuffer>[]) => S} request with what goes beside the body
  * @property {() => S} next
  * @property {() => Uint8Array<ArrayBuffer>} take
- * @property {(milliseconds: number) => S} pause waits for nothing: LAST when the time is over, INTERRUPTED before that
+ * @property {(milliseconds: number) => S} [pause] waits for nothing: LAST when the time is over, INTERRUPTED before that
  * @property {() => boolean} [block_stopped] whether an interrupt means the block only, not the whole run
  */
 
@@ -269,14 +269,6 @@ export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
       return state;
     },
     take: () => bytes,
-    pause: (milliseconds) =>
-      new Promise((resolve) => {
-        const timer = later(resolve, milliseconds, LAST);
-        wake = (state) => {
-          forget(timer);
-          resolve(state);
-        };
-      }),
     deliver(part) {
       if (part.sequence !== sequence) return;
       if (part.state === PROGRESS) return heard();

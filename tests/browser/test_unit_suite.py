@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CPYTHON_ONLY = ("*_properties.py", "test_bridge.py", "test_layering.py", "test_protocol.py", "test_readme.py")
+CPYTHON_ONLY = (
+    "*_properties.py",
+    "test_bridge.py",
+    "test_layering.py",
+    "test_protocol.py",
+    "test_readme.py",
+    "test_waits.py",
+)
 """Left out: hypothesis is not in Pyodide, and the others read the checkout or run a subprocess."""
 
 RUN = """

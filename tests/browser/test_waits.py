@@ -44,14 +44,3 @@ def test_the_time_of_a_wait_is_the_blocks(shared_page: Page, wait: str) -> None:
 
 def test_coroutines_run_inside_a_block(shared_page: Page) -> None:
     assert run(shared_page, [code(GATHER)])["answer"] == "abc"
-
-
-def test_a_wait_over_the_channel_without_shared_memory(page: Page) -> None:
-    page.evaluate("() => void delete globalThis.SharedArrayBuffer")
-    blocks = [
-        code("import time; began = time.monotonic(); time.sleep(0.2)"),
-        code("FINAL(time.monotonic() - began > 0.2)"),
-    ]
-    result = run(page, blocks)
-    assert result["answer"] == "True"
-    assert any("channel: jspi" in event.get("text", "") for event in result["events"])

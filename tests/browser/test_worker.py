@@ -386,7 +386,8 @@ def test_without_isolation_the_channel_is_jspi(context: BrowserContext, served: 
     page = context.new_page()
     page.goto(served)
     assert page.evaluate("typeof SharedArrayBuffer") == "undefined"
-    result = run(page, [code("x = llm_query('hi')\nprint(llm_batch(['a', 'b']))"), code("FINAL(x)")])
+    sleeping = "import asyncio, time\ntime.sleep(0.1)\nasyncio.run(asyncio.sleep(0.1))\n"
+    result = run(page, [code(f"{sleeping}x = llm_query('hi')\nprint(llm_batch(['a', 'b']))"), code("FINAL(x)")])
     assert any("channel: jspi" in event.get("text", "") for event in result["events"])
     assert (result["answer"], printed(result)) == ("sub:hi", "['sub:a', 'sub:b']\n")
     stopped = run(page, [code("answer['content'] = 'half way'"), None], stopOn='"call":1')
