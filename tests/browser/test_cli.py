@@ -15,7 +15,7 @@ import pytest
 
 from rlm_core.trajectory import read
 from tests.browser.lab import code
-from tests.server.fake_upstream import Seen, Turn, fake_upstream, json_turn, openai_reply
+from tests.server.fake_upstream import Seen, Turn, events_turn, fake_upstream, json_turn, openai_deltas, openai_reply
 
 FILLER = "The committee met again and decided nothing of note about the garden.\n"
 NEEDLE = "The vault in Lisbon opens with the code 48-17-93.\n"
@@ -156,7 +156,8 @@ def test_a_process_that_was_killed_is_resumed_from_its_log(tmp_path: Path, chrom
         asked.append(f"root {iterations}" if is_root else messages[-1]["content"])
         if asked == ["root 0", "one", "root 1", "two"]:
             return Turn(silent=True)
-        return json_turn(openai_reply(replies[iterations] if is_root else f"sub:{asked[-1]}"))
+        text = replies[iterations] if is_root else f"sub:{asked[-1]}"
+        return events_turn(*openai_deltas(text)) if seen.json().get("stream") else json_turn(openai_reply(text))
 
     context, log, whole = tmp_path / "context.txt", tmp_path / "run.jsonl", tmp_path / "whole.jsonl"
     context.write_text("over files", encoding="utf-8")
