@@ -150,6 +150,8 @@ def test_a_process_that_was_killed_is_resumed_from_its_log(tmp_path: Path, chrom
     asked: list[str] = []
 
     def answer(seen: Seen) -> Turn:
+        if seen.method == "GET":
+            return json_turn({"data": [{"id": "m"}]})
         messages: Any = seen.json()["messages"]
         iterations = sum(message["role"] == "assistant" for message in messages)
         is_root = messages[0]["role"] == "system"
