@@ -94,10 +94,10 @@ export const runJob = async (options) => {
   const recorder = options.recorder ?? openRecorder({ path: job.path, onEvent, past: log, sink: journal?.append });
   const run = openRun(recorder, { ...options, past, tree, gate });
   if (isRoot) log?.events.forEach(onEvent);
-  if (isRoot) weighFromNow(ledger, job, log);
   if (isRoot && log !== null) recorder.record({ type: "notice", text: [CONTINUED, ...log.notes].join("; ") });
   let keeps = log !== null;
   try {
+    if (isRoot) weighFromNow(ledger, job, log);
     const result = run.close(await live(run, options));
     keeps = false;
     if (isRoot) await ledger.settled();
@@ -121,7 +121,7 @@ const weighFromNow = (ledger, job, past) => {
   const [left] = limitOf(job) === null ? [] : beyondMeasure(job.contexts);
   if (left) throw configError(`maxContextChars cannot be kept: "${left.name}" is not searched (${left.why}). Leave it out, or drop the limit.`);
   ledger.add(job.contexts);
-  if (past !== null) void reenter(ledger, past.events);
+  if (past !== null) reenter(ledger, past.events).catch(() => {}); // what cannot be read is told by the next call
 };
 
 /**

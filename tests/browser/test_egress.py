@@ -250,3 +250,10 @@ def test_a_canary_that_is_denied_never_reaches_the_upstream(
         went = b"".join(seen.body for seen in upstream.seen).lower()
     assert (CANARY.encode() in went) == arrives
     assert len(upstream.seen) == (8 if arrives else 2)
+
+
+def test_a_refused_limit_lets_go_of_the_run(shared_page: Page) -> None:
+    big = {"file": {"name": "big.txt", "text": "x" * 64, "times": 300 * (1 << 20) // 64}}
+    name = {"journal": "refused-limit"}
+    assert "error" in run(shared_page, [DONE], context=big, options={"maxContextChars": 10, **name})
+    assert run(shared_page, [DONE], context=TEXT, options=name)["stoppedBy"] == "final_answer"
