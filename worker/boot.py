@@ -5,16 +5,13 @@ In: a Pyodide just started. Out: the same, with the modules imported that every 
 
 from __future__ import annotations
 
-import os
-import random
 import sys
 
 RECURSION_LIMIT = 1_000
 
 
 def prepare() -> None:
-    """Seed `random` anew (a snapshot would repeat it), and leave the import path without the working directory."""
-    random.seed(os.urandom(16))
+    """Bound recursion, and leave the import path without the working directory."""
     sys.setrecursionlimit(RECURSION_LIMIT)
     while "" in sys.path:
         sys.path.remove("")

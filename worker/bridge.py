@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -90,6 +91,7 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
         context = _context(contexts, fields.get("session"))
         wanted = replace(_job(fields, context, host), contexts=_fingerprints(contexts, context))
         host.block_seconds = wanted.limits.max_block_seconds or 0.0
+        random.seed(f"{wanted.path} {fields.get('session')}")  # run again, a block draws the same and asks the same
         session = None if fields.get("session") is None or wanted.path else _SESSION
         start = host.start_children
         with waiting_by(host.pause) if hasattr(line, "pause") else nullcontext():

@@ -117,7 +117,8 @@ const startPyodide = async (/** @type {Boot} */ { lock, snapshot, purpose }) => 
   /** @type {string[]} */
   const said = [];
   const say = (/** @type {string} */ line) => void said.push(line);
-  const own = { createPyodideModule: moduleFor(snapshot), lockFileContents: lock, jsglobals: Object.create(null) };
+  const env = { PYTHONHASHSEED: "0" }; // sets keep their order where a run is made again
+  const own = { createPyodideModule: moduleFor(snapshot), lockFileContents: lock, jsglobals: Object.create(null), env };
   const memory = snapshot === null ? { _makeSnapshot: purpose === "snapshot" } : { _loadSnapshot: snapshot };
   const options = /** @type {object} */ ({ ...own, ...memory, indexURL: ASSETS, stdout: say, stderr: say });
   try {
