@@ -39,12 +39,16 @@
     doomed.forEach((worker) => worker.terminate());
   };
 
+  let told = () => {};
+  const happened = new Promise((resolve) => (told = resolve));
+
   const FAULTS = {
     /** The root run's worker is the first one of a page; all others are of child runs, or spare. */
     kill: () => terminate(workers.slice(0, 1)),
     killChildren: () => terminate(workers.slice(1)),
     killAll: () => terminate(workers),
     reload: () => location.reload(),
+    tell: () => told(),
     /** A tab that its block kills lives long enough to write down that the block began. */
     reloadWhenKept: async (happened) => {
       const { readLog } = await import("/rlm/journal.js");
@@ -95,5 +99,5 @@
 
   const called = (name) => Number(localStorage.getItem(name) ?? 0);
 
-  globalThis.faults = { start, goOn, left, called };
+  globalThis.faults = { start, goOn, left, called, happened };
 })();
