@@ -38,7 +38,7 @@ export function ContextField() {
     </div>
     <${AttachmentList} />
     ${state.problems.context && html`<${ProblemNotice} problem=${state.problems.context} id="context-problem" />`}
-    <label class="small"><input id="keep-context" type="checkbox" checked=${state.settings.keepContext}
+    <label class="check"><input id="keep-context" type="checkbox" checked=${state.settings.keepContext}
         onChange=${keepOrNot} /> Keep the context in this browser until the run ends</label>
     <p class="privacy" id="context-privacy"><strong>${summary()}.</strong> What you add stays in
       this tab; only the text of model calls leaves it.</p>

@@ -39,6 +39,7 @@
     doomed.forEach((worker) => worker.terminate());
   };
 
+  const FOR_WATCHING = ["output", "reply_written"]; // not in the log
   let told = () => {};
   const happened = new Promise((resolve) => (told = resolve));
 
@@ -58,13 +59,14 @@
     },
   };
 
-  /** Do `fault` at the `nth` event of `type`, of the run at `path` if it is given, once. */
-  const trigger = ({ fault, type, nth = 1, path }) => {
+  /** Do `fault` at the `nth` event of `type`, of the run at `path` and with `text` if they are given, once. */
+  const trigger = ({ fault, type, nth = 1, path, text = "" }) => {
     let seen = 0;
     let happened = 0;
     return (event) => {
-      if (event.type !== "output") happened += 1;
+      if (!FOR_WATCHING.includes(event.type)) happened += 1;
       if (event.type !== type || (path && String(event.path) !== String(path))) return;
+      if (text && !event.text.includes(text)) return;
       seen += 1;
       if (seen === nth) FAULTS[fault](happened);
     };

@@ -178,10 +178,10 @@ def test_a_block_that_kills_its_tab_twice_is_not_tried_a_third_time(page: Page, 
     row = Row("print('second block')\nimport time\nwhile True: time.sleep(0.05)")
     upstream = Upstream(replies(row))
     upstream.serve(context)
-    at = {"fault": "reloadWhenKept", "type": "output", "nth": 2}
+    at = {"fault": "reloadWhenKept", "type": "output", "text": "second"}
     reload_at(page, at)
     with page.expect_navigation(wait_until="load"), suppress(Error):
-        page.evaluate("(job) => void faults.goOn(job)", {"at": {**at, "nth": 1}})
+        page.evaluate("(job) => void faults.goOn(job)", {"at": at})
     page.evaluate(FAULTS)
     result = page.evaluate("(job) => faults.goOn(job)", {})
     check(result, upstream, row)
