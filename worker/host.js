@@ -359,6 +359,7 @@ const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
   if (stop.ending() !== null) interruptRun();
   // Contexts are copied, not transferred: the next worker needs them too.
   worker.post({ type: "start", epoch: worker.epoch, job: { ...job, past: place.blocks() } }, []);
+  pulse.begins();
 };
 
 /**

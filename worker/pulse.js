@@ -1,8 +1,8 @@
 // @ts-check
 // Pulse: notices that a worker is gone which nothing else tells of: one that was terminated from outside just stops.
 //
-// In: what the worker says, and when it waits for an answer: then it gives signs of life. Out: one call when they are
-// missing. While a block computes, the worker is silent for as long as it likes; the block's own deadline ends that.
+// In: what the worker says, and when it begins or waits for an answer: then it gives signs of life. Out: one call when
+// they are missing. While a block computes, the worker is silent for as long as it likes; the block's own deadline ends that.
 
 import { LONGEST_SLICE_MS, openActiveClock } from "./active_clock.js";
 import { SILENT_WORKER_MS } from "./protocol.js";
@@ -18,6 +18,8 @@ export const openPulse = ({ onSilence, inBlock }) => {
   let waits = false;
 
   return {
+    /** The worker is told to begin: it says at once that it is there. */
+    begins: () => clock.start(),
     /** Any message came. */
     heard() {
       clock.stop();

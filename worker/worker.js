@@ -55,7 +55,10 @@ const boot = async (/** @type {Boot} */ message) => {
     const verdict = lowered(tests, lockDown());
     port.onmessage = ({ data }) => {
       if (data.type === "reply") line.deliver(data);
-      else if (data.type === "start") void run(data.job, { pyodide, bridge, line, post, epoch });
+      else if (data.type === "start") {
+        post({ type: "beat", epoch });
+        void run(data.job, { pyodide, bridge, line, post, epoch });
+      }
     };
     post({ type: "ready", epoch, ...verdict, transport: line.transport, seconds: performance.now() / 1_000 });
   } catch (error) {

@@ -87,7 +87,7 @@
         if (said.type === "request") void host.request(said);
         else if (said.type === "ack") host.ack(said);
         else if (said.type === "events") keep(said.body, printed);
-        else resolve(said);
+        else if (said.type !== "beat") resolve(said);
       };
       worker.listen({ message, lost: (why) => resolve({ type: "lost", why }) });
       const transfer = contexts.map(({ data }) => data).filter((data) => data instanceof ArrayBuffer);

@@ -145,7 +145,7 @@
         if (said.type === "request") void host.request(said);
         else if (said.type === "ack") host.ack(said);
         else if (said.type === "events") events.push(...JSON.parse(said.body));
-        else resolve(said);
+        else if (said.type !== "beat") resolve(said);
       };
       worker.listen({ message, lost: resolve });
       worker.post({ type: "start", epoch: worker.epoch, job: START }, []);

@@ -19,9 +19,13 @@
     localStorage.setItem(name, count);
     return count;
   };
+  const neverInThisTab = () => {
+    location.reload();
+    return new Promise(() => {});
+  };
   const TOOLS = {
     tick: () => counted("tick"),
-    answers_when_called_again: () => (counted("again") === 1 ? new Promise(() => {}) : "at last"),
+    answers_when_called_again: () => (counted("again") === 1 ? neverInThisTab() : "at last"),
   };
 
   /** A worker that is terminated goes on until its code lets go of the thread, two seconds at most: till then no reply
@@ -43,12 +47,25 @@
   let told = () => {};
   const happened = new Promise((resolve) => (told = resolve));
 
+  /** No line of the log after the first `lines` is ever written, so that nothing leaves that waits for it. */
+  const standStill = (lines) => {
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (value, key) {
+      if (!Array.isArray(key) || key[1] < lines) return put.call(this, value, key);
+      this.transaction.oncomplete = null;
+    };
+  };
+
   const FAULTS = {
-    /** The root run's worker is the first one of a page; all others are of child runs, or spare. */
+    /** The root run's worker is the first one of a page, a child's the second; others are spare, or make a snapshot. */
     kill: () => terminate(workers.slice(0, 1)),
     killChildren: () => terminate(workers.slice(1)),
-    killAll: () => terminate(workers),
-    reload: () => location.reload(),
+    killBoth: () => terminate(workers.slice(0, 2)),
+    /** What was kept up to this event is all that is ever kept: a tab that closes does nothing more. */
+    reload: (happened) => {
+      standStill(happened);
+      location.reload();
+    },
     tell: () => told(),
     /** A tab that its block kills lives long enough to write down that the block began. */
     reloadWhenKept: async (happened) => {

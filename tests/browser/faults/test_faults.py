@@ -73,6 +73,7 @@ RELOADS = {
     "run_started": 1,
     "iteration_started": 2,
     "call_started": 4,
+    "egress": 4,
     "call_finished": 4,
     "block_started": 2,
     "output": 2,

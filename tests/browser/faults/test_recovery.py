@@ -76,7 +76,7 @@ KILLS = {
     "a child's worker is killed while its block runs": {"fault": "killChildren", "type": "block_started", "nth": 2},
     "the parent's worker is killed while the child is at work": {"fault": "kill", "type": "call_started", "nth": 3},
     "the parent's worker is killed when the child has answered": {"fault": "kill", "type": "run_finished"},
-    "both workers are killed while the child is at work": {"fault": "killAll", "type": "call_started", "nth": 3},
+    "both workers are killed while the child is at work": {"fault": "killBoth", "type": "call_started", "nth": 3},
 }
 
 
@@ -231,7 +231,7 @@ def test_a_function_that_answered_is_not_called_again_after_a_reload(page: Page,
 
 def test_a_function_that_did_not_answer_is_called_again_and_said_so(page: Page) -> None:
     upstream = Upstream(TOOL_RUN)
-    reload_at(page, upstream, {"type": "request_started", "nth": 2}, tools=True)
+    reload_at(page, upstream, {"type": "the function's own doing"}, tools=True)
     result = page.evaluate("(job) => faults.goOn(job)", {"tools": True})
     assert (result["answer"], sorted(upstream.asked)) == ("1 at last", ["root 0", "root 1", "root 2"])
     assert page.evaluate("faults.called('tick')") == 1
