@@ -61,6 +61,11 @@ export const openActiveClock = ({ limitMs, onTime, longest = longestTick, now = 
       if (waits) go();
     },
     stop: halt,
+    /** Milliseconds since `start`. */
+    used() {
+      if (timer !== undefined) count();
+      return used;
+    },
   };
 };
 

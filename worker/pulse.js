@@ -7,6 +7,8 @@
 import { LONGEST_SLICE_MS, openActiveClock } from "./active_clock.js";
 import { SILENT_WORKER_MS } from "./protocol.js";
 
+const MISSED_MS = SILENT_WORKER_MS / 2; // several signs of life
+
 /**
  * @param {object} options
  * @param {() => void} options.onSilence
@@ -30,10 +32,10 @@ export const openPulse = ({ onSilence, inBlock }) => {
       waits = true;
       clock.start();
     },
-    /** It has its answer: outside of blocks it says something soon. */
+    /** It has its answer, or was gone before it came. Outside of blocks it says something soon. */
     answered() {
       waits = false;
-      if (inBlock()) clock.stop();
+      if (inBlock() && clock.used() < MISSED_MS) clock.stop();
     },
     stop: clock.stop,
   };
