@@ -20,7 +20,7 @@ check: .venv/dev assets
 	$(BIN)/python -m pytest -q tests/unit tests/server
 
 test: check browser build/pyodide/pyodide-lock.json
-	SE_AVOID_STATS=true $(BIN)/python -m pytest -q tests/browser --dist-dir build/pyodide --runner selenium --rt chrome
+	SE_AVOID_STATS=true $(BIN)/python -m pytest -q tests/browser --timeout 600 --dist-dir build/pyodide --runner selenium --rt chrome
 
 # Measures every row of the performance budget: `make bench`, or `make bench ARGS=--quick` (about three minutes).
 bench: .venv/dev assets browser

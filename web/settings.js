@@ -34,7 +34,7 @@ export function changeSettings(change) {
 export function runOptions() {
   const models = { model: chosenModel(), subModel: chosenSubModel() };
   const chosen = Object.fromEntries(Object.entries(models).filter(([, id]) => id !== ""));
-  return { ...chosen, ...limitOptions(state.settings), onEgress: state.settings.asksFirst ? askPerson : null };
+  return { ...chosen, ...limitOptions(state.settings), ...(state.settings.asksFirst ? { onEgress: askPerson } : {}) };
 }
 
 /** The root model's id: what was chosen while the server still offers it, else its default. */
