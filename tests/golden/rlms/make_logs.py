@@ -3,8 +3,8 @@
     python make_logs.py answer rlms-0.1.3.jsonl     with rlms==0.1.3 installed: finishes by the `answer` dictionary
     python make_logs.py FINAL rlms-0.1.1.jsonl      with rlms==0.1.1 installed: finishes by `FINAL` in the text
 
-The run: a sub-call, a batch of which one call is refused, a child run, an error, the end. Only the path of the REPL's
-temporary folder is changed in what the logger wrote.
+The run: a sub-call, a batch of which one call is refused, a child run, an error, the end. Only paths of the machine are
+changed in what the logger wrote: the REPL's temporary folder here, others (in a traceback) by hand.
 """
 
 from __future__ import annotations
