@@ -7,6 +7,7 @@
 //
 // The host treats the shared memory as write-only: of all it reads only what compareExchange returns.
 
+import { NO_BYTES, byteQueue } from "./byte_queue.js";
 import { toWireError } from "./errors.js";
 import {
   BEAT_MS,
@@ -79,7 +80,6 @@ import {
  * @property {(sequence: number, reason: number) => void} interrupt
  */
 
-const NO_BYTES = new Uint8Array(0);
 const SPINS = 10_000; // 0.15 ms at most
 const UNANSWERED = { title: "Error", detail: "the host ended this request without an answer" };
 
@@ -330,26 +330,6 @@ export const messageLine = (post, epoch) => {
   return { put: send, interrupt: (sequence) => void send(sequence, INTERRUPTED, NO_BYTES) };
 };
 
-/** @typedef {{type: "interrupt", sequence: number, reason: number}} RelayedInterrupt */
-
-/**
- * The line of a host that the worker's memory is not shared with: whoever does share it takes these messages, gives
- * them to `relay`, and so has them written.
- * @param {(message: ReplyPart | RelayedInterrupt, transfer: Transferable[]) => void} post
- * @param {number} epoch
- * @returns {Line}
- */
-export const relayedLine = (post, epoch) => ({
-  put: messageLine(post, epoch).put,
-  interrupt: (sequence, reason) => post({ type: "interrupt", sequence, reason }, []),
-});
-
-/** Do what a message of a `relayedLine` says. */
-export const relay = (/** @type {Line} */ line, /** @type {ReplyPart | RelayedInterrupt} */ message) => {
-  if (message.type === "interrupt") line.interrupt(message.sequence, message.reason);
-  else line.put(message.sequence, message.state, new Uint8Array(message.data));
-};
-
 /**
  * The host's end: gives each request to `handler`, and makes sure that each one ends in a written state.
  * @param {object} options
@@ -454,48 +434,6 @@ const openAnswer = (line, sequence) => {
     pump();
   };
   return { answer, sequence, acknowledge, abandon: () => abort.abort() };
-};
-
-/** Bytes in, bytes out, in order; `take` copies nothing that it can hand out as a view. */
-const byteQueue = () => {
-  /** @type {Uint8Array[]} */
-  const parts = [];
-  let offset = 0;
-  let total = 0;
-
-  const shift = (/** @type {number} */ most) => {
-    const view = parts[0].subarray(offset, offset + most);
-    offset += view.length;
-    if (offset === parts[0].length) {
-      parts.shift();
-      offset = 0;
-    }
-    total -= view.length;
-    return view;
-  };
-  return {
-    size: () => total,
-    add(/** @type {Uint8Array} */ bytes) {
-      if (!(bytes instanceof Uint8Array)) throw new TypeError("an answer is written as Uint8Array");
-      if (bytes.length === 0) return;
-      parts.push(bytes);
-      total += bytes.length;
-    },
-    take(/** @type {number} */ most) {
-      const length = Math.min(most, total);
-      if (length === 0) return NO_BYTES;
-      const first = shift(length);
-      if (first.length === length) return first;
-      const whole = new Uint8Array(length);
-      whole.set(first);
-      for (let at = first.length; at < length;) {
-        const view = shift(length - at);
-        whole.set(view, at);
-        at += view.length;
-      }
-      return whole;
-    },
-  };
 };
 
 const errorBytes = (/** @type {unknown} */ error) => new TextEncoder().encode(JSON.stringify(toWireError(error)));

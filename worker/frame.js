@@ -5,13 +5,13 @@
 // In: the two scripts, and the worker's first message. Out: a home as runtime.js knows it; to end it is to remove the
 // frame. The worker's own port goes through it, so that messages between page and worker do not.
 
-import { relayedLine } from "./channel.js";
+import { messageLine } from "./channel.js";
 import { ENDED_OUTSIDE } from "./errors.js";
 
 /**
  * @typedef {import("./runtime.js").FirstMessage} FirstMessage
- * @typedef {import("./channel.js").RelayedInterrupt} RelayedInterrupt
  * @typedef {import("./protocol.js").ReplyPart} ReplyPart
+ * @typedef {{type: "interrupt", sequence: number, reason: number}} RelayedInterrupt
  */
 
 /**
@@ -29,6 +29,17 @@ import { ENDED_OUTSIDE } from "./errors.js";
 const PING_MS = 1_000;
 const MOST_UNANSWERED = 15;
 const SILENT = "its frame does not answer. Does this page's own Content-Security-Policy forbid its script or its worker?";
+
+/**
+ * The line of a host that the worker's memory is not shared with: the relay does share it, and writes what these say.
+ * @param {(message: ReplyPart | RelayedInterrupt, transfer: Transferable[]) => void} post
+ * @param {number} epoch
+ * @returns {import("./channel.js").Line}
+ */
+const relayedLine = (post, epoch) => ({
+  put: messageLine(post, epoch).put,
+  interrupt: (sequence, reason) => post({ type: "interrupt", sequence, reason }, []),
+});
 
 /**
  * @param {FrameAssets} assets

@@ -12,18 +12,18 @@ import { beyondMeasure } from "./corpus.js";
 import { openChildren } from "./children.js";
 import { observed, openDeaths } from "./deaths.js";
 import { openEgress, reenter } from "./egress.js";
-import { ENDED_OUTSIDE, channelError, configError, protocolError } from "./errors.js";
+import { finished, noResult, resultOf } from "./ending.js";
+import { ENDED_OUTSIDE, channelError, configError } from "./errors.js";
 import { openGate } from "./gate.js";
 import { openMeter } from "./meter.js";
 import { CONTINUED } from "./past.js";
 import { openPlace } from "./place.js";
-import { BLOCK_GRACE_MS, RESULT_SCHEMA, STOP_BLOCK, STOP_GRACE_MS } from "./protocol.js";
+import { BLOCK_GRACE_MS, STOP_BLOCK, STOP_GRACE_MS } from "./protocol.js";
 import { takeWorker } from "./pool.js";
 import { openPulse } from "./pulse.js";
 import { openRecorder } from "./recorder.js";
 import { openTape } from "./replay.js";
 import { dispatch } from "./requests.js";
-import { mismatch } from "./schema.js";
 import { CANCELLED, openStop } from "./stop.js";
 import { openTools } from "./tools.js";
 import { openTree } from "./tree.js";
@@ -38,8 +38,7 @@ import { watchEvents } from "./watch.js";
  * @typedef {import("./protocol.js").Ready["level"]} Level
  * @typedef {import("./pool.js").StartedWorker} BootedWorker
  * @typedef {import("./tree.js").Tree} Tree
- * @typedef {RunResult["stopped_by"]} StoppedBy
- * @typedef {{stopped_by: StoppedBy, detail: string}} Ending
+ * @typedef {import("./ending.js").Ending} Ending
  * @typedef {ReturnType<typeof openRun>} Run
  * @typedef {{result: RunResult} | {death: string} | {refused: Error}} LifeEnd how one worker of a run ended
  */
@@ -80,7 +79,6 @@ import { watchEvents } from "./watch.js";
 const LEVELS = ["weak", "network", "full"];
 const LOST = "The Python worker was lost";
 const DIFFERS = "the run took another way than before: from here on models are asked anew.";
-const MAX_RESULT_CHARS = 16 << 20;
 
 /**
  * @param {RunOptions} options
@@ -400,52 +398,4 @@ const noticeOf = (/** @type {BootedWorker} */ { start, inFrame, ready: { level, 
   const contained = `containment: ${level}${reason && ` (${reason})`}`;
   const worker = `worker ready in ${seconds.toFixed(2)} s${inFrame ? ", in a frame" : ""}`;
   return `${worker}; ${contained}; channel: ${transport}; start: ${start}`;
-};
-
-// ------------------------------------------------------------------------------------------------------- the ending
-
-/**
- * The worker's result, as far as it is believed: a stop that the host asked for has the host's reason.
- * @param {string} text
- * @param {number} seconds
- * @param {Ending | null} stopping
- * @returns {RunResult}
- */
-const resultOf = (text, seconds, stopping) => {
-  if (text.length > MAX_RESULT_CHARS) throw protocolError(`a result of ${text.length} characters; ${MAX_RESULT_CHARS} are allowed.`);
-  const value = /** @type {unknown} */ (JSON.parse(text));
-  const wrong = mismatch(RESULT_SCHEMA, value, "result");
-  if (wrong !== null) throw protocolError(`${wrong}.`);
-  const result = /** @type {RunResult} */ (value);
-  const ending = result.stopped_by === "final_answer" ? null : stopping;
-  const fault = result.stopped_by === "provider_error" && ending === null ? result.fault : null;
-  if (result.stopped_by === "cancelled" && ending === null) throw protocolError("it says that the run was stopped; nobody stopped it.");
-  return { ...result, seconds, ...ending, fault };
-};
-
-/** @returns {RunResult} */
-const noResult = (/** @type {number} */ seconds, /** @type {Ending} */ ending) => ({
-  answer: "",
-  iterations: 0,
-  seconds,
-  usage: {},
-  fault: null,
-  ...ending,
-});
-
-/**
- * Close the log: it begins with the run's configuration and ends with its result, whatever the worker said.
- * @param {ReturnType<typeof openRecorder>} recorder
- * @param {StartJob} job
- * @param {Tree} tree
- * @param {RunResult} result
- * @returns {Omit<FinishedRun, "egress">}
- */
-const finished = (recorder, job, tree, result) => {
-  const { question, model, sub_model, limits } = job;
-  if (recorder.empty()) recorder.record({ type: "run_started", question, model, sub_model, limits, contexts: [] });
-  const { answer, iterations, stopped_by, detail, usage } = result;
-  recorder.record({ type: "run_finished", answer, iterations, stopped_by, detail, usage });
-  if (job.path.length === 0) recorder.close();
-  return { result, trajectory: recorder.trajectory, usageByPath: tree.usageByPath };
 };

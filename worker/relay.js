@@ -5,12 +5,22 @@
 // In: one message of the page, with the worker's script and its first message. Out, on the port that came with it: `pong`
 // for each `ping`, and `lost` when the worker cannot go on. Of the worker it hears nothing: that one has its own port.
 
-import { relay, sharedLine, sharedMemory } from "./channel.js";
+import { sharedLine, sharedMemory } from "./channel.js";
 
 /**
  * @typedef {import("./frame.js").Settlement} Settlement
  * @typedef {import("./frame.js").FromRelay} FromRelay
  */
+
+/**
+ * Do what the page asks of its line.
+ * @param {import("./channel.js").Line} line
+ * @param {import("./protocol.js").ReplyPart | import("./frame.js").RelayedInterrupt} message
+ */
+const write = (line, message) => {
+  if (message.type === "interrupt") line.interrupt(message.sequence, message.reason);
+  else line.put(message.sequence, message.state, new Uint8Array(message.data));
+};
 
 const settle = async (/** @type {Settlement} */ { script, boot, shared, port }) => {
   const tell = (/** @type {FromRelay} */ message) => port.postMessage(message);
@@ -19,7 +29,7 @@ const settle = async (/** @type {Settlement} */ { script, boot, shared, port }) 
   const line = memory && sharedLine(memory.channel, memory.interrupt);
   port.onmessage = (/** @type {MessageEvent<import("./frame.js").ToRelay>} */ { data }) => {
     if (data.type === "ping") tell({ type: "pong" });
-    else if (line !== null) relay(line, data);
+    else if (line !== null) write(line, data);
   };
   const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
   worker.onerror = (event) => {

@@ -7,7 +7,7 @@ import { openActiveClock } from "./active_clock.js";
 
 /**
  * @typedef {import("./protocol.js").StartJob} StartJob
- * @typedef {import("./host.js").Ending} Ending
+ * @typedef {import("./ending.js").Ending} Ending
  */
 
 export const CANCELLED = /** @type {const} */ ({ stopped_by: "cancelled", detail: "The run was stopped." });

@@ -10,7 +10,7 @@ import { providerError, rlmError } from "./errors.js";
  * @typedef {import("./protocol.js").ModelUsage} ModelUsage
  * @typedef {import("./protocol.js").RequestedCall} RequestedCall
  * @typedef {import("./protocol.js").StartJob["limits"]} Limits
- * @typedef {import("./host.js").Ending} Ending
+ * @typedef {import("./ending.js").Ending} Ending
  * @typedef {Record<string, ModelUsage>} Usage
  * @typedef {ReturnType<typeof openTree>} Tree
  */
