@@ -4,43 +4,38 @@
 // In: a job, and whom to tell. Out: how the run ended; for each ending that is not our fault there is a result.
 // Everything that comes from the worker is untrusted: calls, usage, iterations and the end are the host's own record.
 
-import { openActiveClock } from "./active_clock.js";
 import { openBroker } from "./broker.js";
 import { callBook, toolBook } from "./calls.js";
-import { answeringEnd } from "./channel.js";
 import { beyondMeasure } from "./corpus.js";
 import { openChildren } from "./children.js";
 import { observed, openDeaths } from "./deaths.js";
 import { openEgress, reenter } from "./egress.js";
-import { finished, noResult, resultOf } from "./ending.js";
-import { ENDED_OUTSIDE, channelError, configError } from "./errors.js";
+import { finished, noResult } from "./ending.js";
+import { configError } from "./errors.js";
 import { openGate } from "./gate.js";
+import { drive, noticeOf } from "./life.js";
 import { openMeter } from "./meter.js";
 import { CONTINUED } from "./past.js";
 import { openPlace } from "./place.js";
-import { BLOCK_GRACE_MS, STOP_BLOCK, STOP_GRACE_MS } from "./protocol.js";
 import { takeWorker } from "./pool.js";
-import { openPulse } from "./pulse.js";
 import { openRecorder } from "./recorder.js";
 import { openTape } from "./replay.js";
 import { dispatch } from "./requests.js";
 import { CANCELLED, openStop } from "./stop.js";
 import { openTools } from "./tools.js";
 import { openTree } from "./tree.js";
-import { watchEvents } from "./watch.js";
 
 /**
  * @typedef {import("./protocol.js").Event} Event
  * @typedef {import("./protocol.js").StartJob} StartJob
  * @typedef {import("./protocol.js").RunResult} RunResult
  * @typedef {import("./protocol.js").RequestedCall} RequestedCall
- * @typedef {import("./protocol.js").ToHost} ToHost
  * @typedef {import("./protocol.js").Ready["level"]} Level
  * @typedef {import("./pool.js").StartedWorker} BootedWorker
  * @typedef {import("./tree.js").Tree} Tree
  * @typedef {import("./ending.js").Ending} Ending
  * @typedef {ReturnType<typeof openRun>} Run
- * @typedef {{result: RunResult} | {death: string} | {refused: Error}} LifeEnd how one worker of a run ended
+ * @typedef {import("./life.js").LifeEnd} LifeEnd
  */
 
 /**
@@ -97,6 +92,7 @@ export const runJob = async (options) => {
   try {
     if (isRoot) weighFromNow(ledger, job, log);
     const result = run.close(await live(run, options));
+    if (run.hasLived()) options.session?.asked({ run, job });
     keeps = false;
     if (isRoot) await ledger.settled();
     return { ...finished(recorder, job, tree, result), egress: ledger.summary() };
@@ -129,13 +125,16 @@ const weighFromNow = (ledger, job, past) => {
  * @returns {Promise<RunResult>}
  */
 const live = async (run, options) => {
+  const { session } = options;
   for (;;) {
-    const worker = await readyWorker({ ...options, signal: run.stop.signal }).catch(run.unstarted);
+    const kept = session?.take() ?? null;
+    const worker = kept ?? (await readyWorker({ ...options, signal: run.stop.signal }).catch(run.unstarted));
     if (worker === null) return run.noResult(CANCELLED);
     if ("stopped_by" in worker) return run.noResult(worker);
-    const end = await new Promise((/** @type {(end: LifeEnd) => void} */ resolve) => {
-      drive(worker, run, options, resolve);
-    });
+    const earlier = kept === null ? (session?.turns() ?? []) : [];
+    const { lost, notice } = await rebuild(worker, run, earlier);
+    const end = lost ?? (await drive(worker, run, options, noticeOf(worker) + notice));
+    if ("result" in end && end.isWhole) session ? session.keep(worker) : worker.terminate();
     if ("result" in end) return end.result;
     if ("refused" in end) throw end.refused;
     if (!run.survive(end.death)) return run.noResult({ stopped_by: "worker_lost", detail: `${LOST}: ${end.death}` });
@@ -143,12 +142,29 @@ const live = async (run, options) => {
 };
 
 /**
+ * Go through the session's earlier questions again in a fresh worker: they are answered from their record, so that their
+ * variables are there and no model is asked. Gives how the worker was lost meanwhile, if it was, and what to say of it.
+ * @param {BootedWorker} worker
+ * @param {Run} run
+ * @param {import("./session.js").Turn[]} turns
+ * @returns {Promise<{lost: LifeEnd | null, notice: string}>}
+ */
+const rebuild = async (worker, run, turns) => {
+  for (const turn of turns) {
+    turn.run.rewind();
+    const again = { ...turn.run, stop: { ...run.stop, begin: () => {} }, noResult: run.noResult };
+    const end = await drive(worker, again, { job: turn.job });
+    if (!("result" in end && end.isWhole)) return { lost: end, notice: "" };
+  }
+  const otherwise = turns.some(({ run: { differed } }) => differed()) ? ", not all as they were" : "";
+  return { lost: null, notice: turns.length === 0 ? "" : `; earlier questions rebuilt: ${turns.length}${otherwise}` };
+};
+
+/**
  * A worker at the containment asked for, or null when the run was stopped meanwhile.
  * @param {RunOptions} options
  */
-const readyWorker = async ({ assets, host, containment, signal, onStage, memoryBytes, session }) => {
-  const kept = session?.take() ?? null;
-  if (kept !== null) return kept;
+const readyWorker = async ({ assets, host, containment, signal, onStage, memoryBytes }) => {
   try {
     const worker = await takeWorker(assets, { host, signal, onStage, memoryBytes });
     checkContainment(worker, containment);
@@ -192,7 +208,10 @@ const openRun = (recorder, options) => {
   const tools = openTools({ functions, told: toolBook(recorder, { onAnswered, written }) });
   const answering = source?.answering({ path: job.path, witness: calls, recorder, live: broker.handle }) ?? broker;
   const handler = dispatch({ complete: answering.handle, child: children.handle, tool: tools.handle });
+  let isOver = false;
+  let differed = false;
   const onDifference = (/** @type {number} */ unused) => {
+    if (isOver) return void (differed = true);
     calls.refund(unused);
     place.goOn();
     recorder.record({ type: "notice", text: DIFFERS });
@@ -229,10 +248,19 @@ const openRun = (recorder, options) => {
     },
     /** The worker died: whether another takes over. */
     survive(/** @type {string} */ why) {
-      if (ending() !== null || options.session?.turn() || !deaths.survive(why)) return false;
+      if (ending() !== null || !deaths.survive(why)) return false;
       tape.rewind(place.isLost);
       return true;
     },
+    /** To the beginning of a run that is over, for a worker that goes through it again. */
+    rewind() {
+      tape.rewind(place.isLost);
+      differed = false;
+    },
+    /** Whether a worker that went through it again took another way. */
+    differed: () => differed,
+    /** Whether any worker began it. */
+    hasLived: () => lives > 0,
     /** No worker could be started: what there is already is kept, otherwise nothing ran. */
     unstarted(/** @type {unknown} */ error) {
       if (recorder.empty() || (past !== null && lives === 0) || !(error instanceof Error)) throw error;
@@ -241,6 +269,8 @@ const openRun = (recorder, options) => {
     noResult: (/** @type {Ending} */ otherwise) => noResult(recorder.seconds(), ending() ?? otherwise),
     /** @returns {RunResult} */
     close(/** @type {RunResult} */ result) {
+      isOver = true;
+      tape.seal();
       children.close();
       broker.close();
       stop.close();
@@ -276,126 +306,3 @@ const told = (/** @type {import("./past.js").RunPast["contexts"]} */ contexts) =
       return `${type}${size === undefined ? "" : ` of ${size}`}${hash ? ` (${String(hash).slice(0, 8)})` : ""}`;
     })
     .join(", ");
-
-/**
- * One worker, from `start` to its end or its death. `resolve` is called once.
- * @param {BootedWorker} worker
- * @param {Run} run
- * @param {RunOptions} options
- * @param {(end: LifeEnd) => void} resolve
- */
-const drive = (worker, run, { job, end: endSignal, session }, resolve) => {
-  const { stop, place, tape } = run;
-  const known = { rootCalls: tape.rootCalls, reply: tape.reply, maxIterations: Number(job.limits.max_iterations) };
-  const watch = watchEvents(place, { notice: noticeOf(worker), question: job.question, known });
-  const limitMs = typeof job.limits.max_block_seconds === "number" ? job.limits.max_block_seconds * 1_000 : null;
-  const clock = openActiveClock({ limitMs, onTime: () => interruptBlock() });
-  const pulse = openPulse({ onSilence: () => lost(ENDED_OUTSIDE), inBlock: () => place.current() !== null });
-  const handler = waitedFor(clock, pulse, tape.handle);
-  const channel = answeringEnd({ line: worker.line, handler });
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let grace;
-
-  const end = (/** @type {LifeEnd} */ how, isWhole = false) => {
-    if (session && "result" in how) session.keep(worker, isWhole);
-    else worker.terminate();
-    tape.detach();
-    channel.close();
-    clock.stop();
-    pulse.stop();
-    clearTimeout(grace);
-    stop.signal.removeEventListener("abort", interruptRun);
-    endSignal?.removeEventListener("abort", endNow);
-    resolve(how);
-  };
-  const endNow = () => end({ result: run.noResult(CANCELLED) });
-  const interruptRun = () => {
-    clock.stop();
-    clearTimeout(grace);
-    run.children.stop();
-    channel.interrupt();
-    grace = setTimeout(endNow, STOP_GRACE_MS);
-  };
-  const interruptBlock = () => {
-    channel.interrupt(STOP_BLOCK);
-    const why = `its block was at work for more than ${job.limits.max_block_seconds} s and could not be interrupted`;
-    grace = setTimeout(end, BLOCK_GRACE_MS, { death: why });
-  };
-  const began = (/** @type {Event & {type: "run_started"}} */ event) => {
-    const refused = run.otherContext(event);
-    if (refused !== null) end({ refused });
-  };
-  const blockEnded = () => {
-    clock.stop();
-    if (stop.ending() !== null) return;
-    clearTimeout(grace);
-    channel.acknowledged();
-  };
-  const lost = (/** @type {string} */ death) =>
-    end(stop.ending() === null ? { death } : { result: run.noResult(CANCELLED) });
-  const take = (/** @type {ToHost} */ message) => {
-    run.count(message.type === "events" ? message.body.length : 0);
-    pulse.heard();
-    if (message.type === "request") void channel.request(message);
-    else if (message.type === "ack") channel.ack(message);
-    else if (message.type === "beat") return;
-    else if (message.type === "events") watch.take(message.body);
-    else if (message.type === "finished") end(finishedWith(message.result), true);
-    else throw channelError(message.type === "failed" ? message.error : `unexpected message ${message.type}`);
-  };
-
-  const finishedWith = (/** @type {string} */ text) => ({
-    result: resultOf(text, run.recorder.seconds(), stop.ending()),
-  });
-
-  run.begin();
-  stop.begin();
-  place.begin({ began, started: clock.start, finished: blockEnded });
-  worker.listen({ lost, message: guarded(take, lost) });
-  stop.signal.addEventListener("abort", interruptRun, { once: true });
-  endSignal?.addEventListener("abort", endNow, { once: true });
-  if (stop.ending() !== null) interruptRun();
-  // Contexts are copied, not transferred: the next worker needs them too.
-  worker.post({ type: "start", epoch: worker.epoch, job: { ...job, past: place.blocks() } }, []);
-  pulse.begins();
-};
-
-/**
- * `handler`, with the clock of the block halted while the block waits for it.
- * @param {ReturnType<typeof openActiveClock>} clock
- * @param {ReturnType<typeof openPulse>} pulse
- * @param {import("./channel.js").Handler} handler
- * @returns {import("./channel.js").Handler}
- */
-const waitedFor = (clock, pulse, handler) => async (body, answer, data) => {
-  clock.pause();
-  pulse.asked();
-  try {
-    await handler(body, answer, data);
-  } finally {
-    clock.resume();
-    pulse.answered();
-  }
-};
-
-/**
- * `take`, with what the worker did wrong told by `lost`.
- * @template M
- * @param {(message: M) => void} take
- * @param {(why: string) => void} lost
- * @returns {(message: M) => void}
- */
-const guarded = (take, lost) => (message) => {
-  try {
-    take(message);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    lost(error.message);
-  }
-};
-
-const noticeOf = (/** @type {BootedWorker} */ { start, inFrame, ready: { level, reason, transport, seconds } }) => {
-  const contained = `containment: ${level}${reason && ` (${reason})`}`;
-  const worker = `worker ready in ${seconds.toFixed(2)} s${inFrame ? ", in a frame" : ""}`;
-  return `${worker}; ${contained}; channel: ${transport}; start: ${start}`;
-};

@@ -5,6 +5,7 @@
 // their order, from `handler` afterwards. A worker may die while it waits: what it asked for goes on and is kept, and
 // the next worker joins it. So no call is made twice because an interpreter died.
 
+import { providerError } from "./errors.js";
 import { FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
 
 /**
@@ -55,6 +56,7 @@ export const openTape = ({ handler, name, place, onReplayed, onDifference, writt
   /** @type {Entry[]} answers that were paid for in blocks that are not run again */
   let spare = [];
   let at = 0;
+  let isSealed = false;
 
   /** The entry that answers `text`: the next of the record, a spare one, or none. */
   const recorded = (/** @type {string} */ text) => {
@@ -116,6 +118,7 @@ export const openTape = ({ handler, name, place, onReplayed, onDifference, writt
       const text = data.length === 0 ? body : body + (await digestsOf(data));
       if (answer.signal.aborted) return;
       const known = recorded(text);
+      if (known === null && isSealed) throw providerError("the question is over: nothing is asked for it any more.");
       const entry = known ?? begin({ text, body, data });
       at += 1;
       if (known) onReplayed(known.frames.length);
@@ -134,6 +137,8 @@ export const openTape = ({ handler, name, place, onReplayed, onDifference, writt
     detach() {
       for (const entry of tape) entry.listener = null;
     },
+    /** The run is over: what is not in the record fails from here on. */
+    seal: () => void (isSealed = true),
     /**
      * From the beginning, for the next worker.
      * @param {(place: Place | null) => boolean} isLost whether a block is not run again

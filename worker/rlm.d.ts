@@ -236,10 +236,11 @@ export class RLM {
 export interface RLMSession {
   /**
    * As `RLM.run`, one question at a time; without a context the one before stays. In the REPL `context_0`, `context_1`
-   * and so on are the contexts so far, and `history_0`, ... the conversations. Rejects with a ChannelError when its
-   * worker is gone.
+   * and so on are the contexts so far, and `history_0`, ... the conversations. Where its worker is lost, a fresh one
+   * goes through the earlier questions again, answered from their record, less the blocks that were stopped or killed
+   * their worker. Rejects with a ChannelError after `close`.
    */
   run: RLM["run"];
-  /** End its worker. */
+  /** End it, and its worker. */
   close(): void;
 }

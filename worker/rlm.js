@@ -88,8 +88,9 @@ class RLMSession {
   }
 
   /**
-   * As `RLM.run`; without a context the one before stays. One question at a time. Rejects with a ChannelError when the
-   * session's worker is gone: after a stop that it did not heed, and when it died.
+   * As `RLM.run`; without a context the one before stays. One question at a time. Where the worker died, or
+   * did not heed a stop, a fresh one goes through the earlier questions again, answered from their record: no model is
+   * asked, and blocks that were stopped or killed their worker are left out. Rejects with a ChannelError after `close`.
    * @param {string} prompt
    * @param {{context?: unknown, signal?: AbortSignal, onChild?: (child: RLMChild) => void}} [options]
    * @returns {Promise<RLMResult>}
@@ -99,7 +100,7 @@ class RLMSession {
     this.#isRunning = true;
     const began = performance.now();
     try {
-      const job = { ...jobOf(this.#settings, prompt, context), session: this.#session.turn() };
+      const job = { ...jobOf(this.#settings, prompt, context), session: this.#session.turns().length };
       await checkReadable(job);
       const heard = { ...listeners(this.#settings), ...childListener(onChild) };
       const own = { session: this.#session, ledger: this.#ledger };
@@ -110,7 +111,7 @@ class RLMSession {
     }
   }
 
-  /** End its worker. */
+  /** End it, and its worker. */
   close() {
     this.#session.close();
   }

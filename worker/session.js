@@ -1,45 +1,44 @@
 // @ts-check
-// Session: the worker that lives on from one question to the next.
+// Session: several questions over one worker, and what it takes to have that worker again.
 //
-// In: the worker of a run that ended by itself. Out: the same, to the next run. A worker that was ended, or died, takes
-// the session with it, because its REPL cannot be had again.
+// In: the worker of a run that ended by itself, and each run that is over. Out: to the next run, the same worker; or, where
+// it was ended or died, the runs before, so that a fresh one goes through them again, answered from their record.
 
 import { channelError } from "./errors.js";
 
 /**
  * @typedef {import("./pool.js").StartedWorker} StartedWorker
+ * @typedef {{run: import("./host.js").Run, job: import("./protocol.js").StartJob}} Turn
  * @typedef {ReturnType<typeof openSession>} Session
  */
 
 export const openSession = () => {
   /** @type {StartedWorker | null} */
   let worker = null;
-  let turn = 0;
-  let lost = "";
+  /** @type {Turn[]} */
+  const turns = [];
+  let isClosed = false;
 
   return {
-    /** How many questions were asked before. */
-    turn: () => turn,
-    /** The worker of the question before, null at the first. Throws when it is gone. */
+    /** The questions before, in order. */
+    turns: () => [...turns],
+    /** The worker of the question before; null at the first, and where it is gone. */
     take() {
-      if (lost !== "") throw channelError(`the session is over: ${lost}. Begin a new one.`);
+      if (isClosed) throw channelError("the session is over: it was closed. Begin a new one.");
       const taken = worker;
       worker = null;
       return taken;
     },
-    /** A run is over: its worker is kept when it ended by itself. */
-    keep(/** @type {StartedWorker} */ used, /** @type {boolean} */ isWhole) {
-      turn += 1;
-      if (!isWhole || lost !== "") {
-        lost ||= "its Python worker was ended or lost, and its variables with it";
-        used.terminate();
-        return;
-      }
+    /** The worker of a run that ended by itself. */
+    keep(/** @type {StartedWorker} */ used) {
+      if (isClosed) return used.terminate();
       worker = used;
-      worker.listen({ message: () => {}, lost: (why) => void (lost = why) });
+      worker.listen({ message: () => {}, lost: () => void (worker = null) });
     },
+    /** A worker began this run, and it is over. */
+    asked: (/** @type {Turn} */ turn) => void turns.push(turn),
     close() {
-      lost ||= "it was closed";
+      isClosed = true;
       worker?.terminate();
       worker = null;
     },

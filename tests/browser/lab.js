@@ -76,7 +76,7 @@
     };
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
-      if (Array.isArray(question)) return await converseWith(rlm.session(), question, { told, onChild });
+      if (Array.isArray(question)) return await converseWith(rlm.session(), question, { told, onChild, signal: stop.signal });
       const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal, onChild, ...log });
       return { ...told, children: Object.keys(children), ...result, trajectory: result.trajectory(), stopMs: performance.now() - stopped };
     } catch (error) {
@@ -86,11 +86,12 @@
     }
   };
 
-  /** A session: `questions` are {question, context}; what comes back is one result for each. */
-  const converseWith = async (session, questions, { told, onChild }) => {
+  /** A session: `questions` are {question, context}, the first of which a stop ends; what comes back is one result for each. */
+  const converseWith = async (session, questions, { told, onChild, signal }) => {
     const results = [];
-    for (const { question, context } of questions) {
-      const asked = session.run(question, { context: await contextOf(context), onChild });
+    for (const [at, { question, context }] of questions.entries()) {
+      const stoppable = at === 0 ? { signal } : {};
+      const asked = session.run(question, { context: await contextOf(context), onChild, ...stoppable });
       results.push(await asked.catch(({ name, message }) => ({ error: { name, message } })));
     }
     session.close();

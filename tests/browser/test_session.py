@@ -8,11 +8,22 @@ from playwright.sync_api import Page
 
 from tests.browser.lab import code, printed, run
 
+STUCK = """y = 2
+def again():
+    try:
+        while True: pass
+    except BaseException: again()
+again()"""
 
-def session(page: Page, replies: list[str | None], *questions: Any, **options: Any) -> Any:
-    """Ask each of `questions`, a context or `None`, in one session."""
+
+def session(page: Page, replies: list[str | None], *questions: Any, stop_on: str = "", **options: Any) -> Any:
+    """Ask each of `questions`, a context or `None`, in one session; the first is stopped when it shows `stop_on`."""
     asked: Any = [{"question": f"Q{number}?", "context": context} for number, context in enumerate(questions)]
-    return run(page, replies, question=asked, options=options)
+    return run(page, replies, question=asked, options=options, stopOn=stop_on)
+
+
+def sub_prompts(result: Any) -> list[str]:
+    return [post["prompt"] for post in result["posts"] if "prompt" in post]
 
 
 def test_five_questions_over_one_repl(shared_page: Page) -> None:
@@ -53,13 +64,45 @@ def test_a_stop_that_is_heeded_leaves_the_session_whole(shared_page: Page) -> No
     assert result["results"][1]["answer"] == "2"
 
 
-def test_a_session_whose_worker_is_gone_says_so(shared_page: Page) -> None:
-    stuck = "def again():\n    try:\n        while True: pass\n    except BaseException: again()\nagain()"
-    result = session(shared_page, [code(stuck), code("FINAL(1)")], "a", "b", maxTimeout=1_000)
+def test_a_session_outlives_a_worker_that_did_not_heed_a_stop(shared_page: Page) -> None:
+    replies: list[str | None] = [
+        code("x = llm_query('one')"),
+        code(STUCK),
+        code("FINAL((x, 'y' in globals(), context_0, context))"),
+        code("FINAL((x, context_1, len(history_0) > 2, history_1[-1]['role']))"),
+    ]
+    result = session(shared_page, replies, "a", "b", None, stop_on="again")
+    assert [each["stoppedBy"] for each in result["results"]] == ["cancelled", "final_answer", "final_answer"]
+    assert [each["answer"] for each in result["results"][1:]] == [
+        "('sub:one', False, 'a', 'b')",
+        "('sub:one', 'b', True, 'user')",
+    ]
+    assert sub_prompts(result) == ["one"]
+    assert len(result["posts"]) == len(replies) + 1
+    assert "earlier questions rebuilt: 1" in result["results"][1]["log"]
+    assert "rebuilt" not in result["results"][2]["log"]
+
+
+def test_a_session_outlives_the_death_of_its_interpreter(shared_page: Page) -> None:
+    replies: list[str | None] = [
+        code("x = llm_query('one')"),
+        code("import random\nz = random.random()\nFINAL(f'{x} {z}')"),
+        code("y = llm_query('two')"),
+        code("import os\nos._exit(3)"),
+        code("FINAL((f'{x} {z}', y, context_0, context))"),
+    ]
+    result = session(shared_page, replies, "a", "b")
     first, second = result["results"]
-    assert first["stoppedBy"] == "max_seconds"
-    assert second["error"]["name"] == "ChannelError"
-    assert "the session is over" in second["error"]["message"]
+    assert second["answer"] == f"('{first['answer']}', 'sub:two', 'a', 'b')"
+    assert sub_prompts(result) == ["one", "two"]
+    assert len(result["posts"]) == len(replies) + 2
+    assert "its state is rebuilt" in second["log"].lower()
+
+
+def test_a_closed_session_says_so(shared_page: Page) -> None:
+    shared_page.evaluate("import('/rlm/rlm.js').then(({ RLM }) => (window.over = new RLM({}).session()).close())")
+    told = shared_page.evaluate("over.run('What?').catch(({ name, message }) => `${name}: ${message}`)")
+    assert told == "ChannelError: the session is over: it was closed. Begin a new one."
 
 
 def test_a_long_conversation_is_compacted(shared_page: Page) -> None:
