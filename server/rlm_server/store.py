@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS reply (number INTEGER PRIMARY KEY, key BLOB UNIQUE, a
 
 
 class Store:
-    """The replies, behind one thread of its own.
+    """The replies. A file is read and written in a thread of its own, memory at once.
 
     Args:
         path: the file, or `None` for memory.
@@ -56,13 +56,8 @@ class Store:
     def __init__(
         self, path: Path | None, *, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.time
     ) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        table = self._thread.submit(_Table, path, max_bytes=max_bytes, max_seconds=max_seconds, clock=clock)
-        try:
-            self._table = table.result()
-        except ConfigError:
-            self._thread.shutdown()
-            raise
+        self._table = _Table(path, max_bytes=max_bytes, max_seconds=max_seconds, clock=clock)
+        self._thread = None if path is None else ThreadPoolExecutor(1, thread_name_prefix="store")
 
     async def get(self, key: bytes) -> Reply | None:
         """The reply kept under `key`, if there is one."""
@@ -74,12 +69,15 @@ class Store:
 
     def close(self) -> None:
         """Finish what is being written."""
-        self._thread.submit(self._table.close)
-        self._thread.shutdown()
+        if self._thread is not None:
+            self._thread.shutdown()
+        self._table.close()
 
     async def _do(self, work: Callable[[], T]) -> T | None:
         """A store that fails costs a repeated call at worst, so it fails nobody's request."""
         try:
+            if self._thread is None:
+                return work()
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as fault:
             logger.warning(json.dumps({"store": "failed", "fault": type(fault).__name__}))
@@ -97,7 +95,7 @@ def check_store(path: Path | None) -> None:
 
 
 class _Table:
-    """The replies, as one table; used by one thread."""
+    """The replies, as one table; used by one thread at a time."""
 
     def __init__(self, path: Path | None, *, max_bytes: int, max_seconds: float, clock: Callable[[], float]) -> None:
         self.max_bytes = max_bytes
@@ -142,10 +140,10 @@ class _Table:
 def _connected(path: Path | None) -> sqlite3.Connection:
     try:
         if path is None:
-            rows = sqlite3.connect(":memory:", isolation_level=None)
+            rows = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         else:
             _own(path)
-            rows = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+            rows = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
         _check_kind(rows)
         rows.executescript(SCHEMA)
     except (OSError, sqlite3.Error) as fault:
