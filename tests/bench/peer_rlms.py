@@ -1,7 +1,7 @@
-"""The PyPI package `rlms` on the same machine: milliseconds of one `llm_query` of its LocalREPL.
+"""The PyPI package `rlms` on the same machine: one `llm_query` of its LocalREPL, and 100 MB of text as its context.
 
-Run with the folder it is installed in on PYTHONPATH; prints the number. It is installed without its vendors' clients,
-which LocalREPL does not use: what it imports of them is an empty module here.
+Run with the folder it is installed in on PYTHONPATH; prints the milliseconds of the one and the seconds of the other.
+It is installed without its vendors' clients, which LocalREPL does not use: what it imports of them is an empty module.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 OURS = ("rlm", "rlms")
+LINE = "x" * 99 + "\n"
 CALLS = "import time\nfor n in range({n}): llm_query('x')"
 
 
@@ -61,7 +62,10 @@ def main() -> None:
         assert repl.execute_code("print(llm_query('x'))").stdout.strip() == "ok"
         repl.execute_code(CALLS.format(n=50))
         calls = [timed(lambda: repl.execute_code(CALLS.format(n=200))) / 200 for _ in range(5)]
-    print(statistics.median(calls) * 1e3)
+        text = LINE * (100_000_000 // len(LINE))
+        context = timed(lambda: repl.load_context(text))
+        assert repl.execute_code("print(len(context))").stdout.strip() == str(len(text))
+    print(statistics.median(calls) * 1e3, context)
 
 
 def timed(work: Any) -> float:

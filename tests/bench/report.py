@@ -88,7 +88,8 @@ def chart(rows: Sequence[Row]) -> Iterator[str]:
         share = max(row.measured / row.budget, 0)
         top = ROW_HEIGHT * index
         bar = min(share, 1.25) / 1.25 * BAR_WIDTH
-        yield f"<text x='{LABEL_WIDTH - 8}' y='{top + 16}' text-anchor='end' fill='{GREY}'>{escape(row.what)}</text>"
+        label = escape(named(row, rows))
+        yield f"<text x='{LABEL_WIDTH - 8}' y='{top + 16}' text-anchor='end' fill='{GREY}'>{label}</text>"
         colour = GREEN if row.ok else RED
         yield f"<rect x='{LABEL_WIDTH}' y='{top + 4}' width='{bar:.1f}' height='{ROW_HEIGHT - 8}' fill='{colour}'/>"
         yield f"<text x='{LABEL_WIDTH + bar + 6:.1f}' y='{top + 16}' fill='{GREY}'>{share:.0%}</text>"
@@ -96,6 +97,12 @@ def chart(rows: Sequence[Row]) -> Iterator[str]:
     yield f"<line x1='{at}' y1='0' x2='{at}' y2='{ROW_HEIGHT * len(rows)}' stroke='{GREY}' stroke-dasharray='4'/>"
     yield f"<text x='{at}' y='{height - 7}' text-anchor='middle' fill='{GREY}'>budget</text>"
     yield "</svg>"
+
+
+def named(row: Row, rows: Sequence[Row]) -> str:
+    """What the row measures, with its peer where another row measures the same."""
+    alone = sum(other.what == row.what for other in rows) == 1
+    return row.what if alone or not row.peer else f"{row.what}: {row.peer}"
 
 
 def write_readme(path: Path, lines: Sequence[str]) -> None:
