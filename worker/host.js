@@ -72,6 +72,7 @@ import { openTree } from "./tree.js";
  */
 
 const LEVELS = ["weak", "network", "full"];
+const STOPPED_IN = "The run was stopped in this block. It is not run again, and what it had bound is gone.";
 const LOST = "The Python worker was lost";
 const DIFFERS = "the run took another way than before: from here on models are asked anew.";
 
@@ -134,8 +135,11 @@ const live = async (run, options) => {
     const earlier = kept === null ? (session?.turns() ?? []) : [];
     const { lost, notice } = await rebuild(worker, run, earlier);
     const end = lost ?? (await drive(worker, run, options, noticeOf(worker) + notice));
-    if ("result" in end && end.isWhole) session ? session.keep(worker) : worker.terminate();
-    if ("result" in end) return end.result;
+    if ("result" in end) {
+      if (end.isWhole && session) session.keep(worker);
+      else worker.terminate();
+      return end.result;
+    }
     if ("refused" in end) throw end.refused;
     if (!run.survive(end.death)) return run.noResult({ stopped_by: "worker_lost", detail: `${LOST}: ${end.death}` });
   }
@@ -154,6 +158,10 @@ const rebuild = async (worker, run, turns) => {
     turn.run.rewind();
     const again = { ...turn.run, stop: { ...run.stop, begin: () => {} }, noResult: run.noResult };
     const end = await drive(worker, again, { job: turn.job });
+    if (run.stop.ending() !== null) {
+      worker.terminate(); // it may have been stopped halfway
+      return { lost: { result: run.noResult(CANCELLED), isWhole: false }, notice: "" };
+    }
     if (!("result" in end && end.isWhole)) return { lost: end, notice: "" };
   }
   const otherwise = turns.some(({ run: { differed } }) => differed()) ? ", not all as they were" : "";
@@ -252,6 +260,8 @@ const openRun = (recorder, options) => {
       tape.rewind(place.isLost);
       return true;
     },
+    /** The run was stopped while this block ran; one that is gone through again has ended long ago. */
+    stoppedIn: (/** @type {import("./place.js").Place} */ block) => void (isOver || place.lose(block, STOPPED_IN)),
     /** To the beginning of a run that is over, for a worker that goes through it again. */
     rewind() {
       tape.rewind(place.isLost);

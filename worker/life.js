@@ -8,8 +8,8 @@ import { openActiveClock } from "./active_clock.js";
 import { answeringEnd } from "./channel.js";
 import { resultOf } from "./ending.js";
 import { ENDED_OUTSIDE, channelError } from "./errors.js";
-import { openPulse } from "./pulse.js";
 import { BLOCK_GRACE_MS, STOP_BLOCK, STOP_GRACE_MS } from "./protocol.js";
+import { openPulse } from "./pulse.js";
 import { CANCELLED } from "./stop.js";
 import { watchEvents } from "./watch.js";
 
@@ -23,8 +23,6 @@ import { watchEvents } from "./watch.js";
  * @typedef {{result: RunResult, isWhole: boolean} | {death: string} | {refused: Error}} LifeEnd how one worker of a run
  *   ended; one that is whole is still there
  */
-
-const STOPPED_IN = "The run was stopped in this block. It is not run again, and what it had bound is gone.";
 
 /**
  * One worker, from `start` to its end or its death.
@@ -59,7 +57,7 @@ const driven = (worker, run, { job, end: endSignal, notice }, resolve) => {
 
   const end = (/** @type {LifeEnd} */ how) => {
     if (!("result" in how && how.isWhole)) worker.terminate();
-    if (stopped !== null) place.lose(stopped, STOPPED_IN);
+    if (stopped !== null) run.stoppedIn(stopped);
     tape.detach();
     channel.close();
     clock.stop();
