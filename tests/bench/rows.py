@@ -103,7 +103,7 @@ def ready_rows(lab: Lab, *, count: int) -> Iterator[Row]:
 def call_rows(lab: Lab, *, count: int, rlms: list[float]) -> Iterator[Row]:
     ours, opened, raw = [], [], []
     code = SUB_CALLS.format(n=count)
-    for _ in range(5):
+    for _ in range(9):
         ours.append(float(lab.printed([code])[0]))
         raw.append(lab.plain("pingPong", count=1000))
         opened.append(float(lab.printed([code], script=OPEN_WORKER)[0]))
