@@ -41,10 +41,10 @@ export const openDeaths = ({ place, recorder, waits, past = null }) => {
     survive(why) {
       inARow = place.progress() > progress ? 1 : inARow + 1;
       progress = place.progress();
-      if (inARow >= MAX_DEATHS) return false;
       const at = place.current();
       const isGuilty = at !== null && (why !== ENDED_OUTSIDE || (!waits() && killsOf(at) > 1));
       if (isGuilty) place.lose(at, observed(why));
+      if (inARow >= MAX_DEATHS) return false;
       if (!recorder.empty()) recorder.record({ type: "notice", text: noticed(why, inARow, isGuilty) });
       return true;
     },

@@ -63,7 +63,7 @@
       told.events.push(event);
       if (event.type === "output") stopPrinting(event);
       if (!stopOn || !JSON.stringify(event).includes(stopOn) || stop.signal.aborted) return;
-      if (event.type !== "output" && event.type !== "call_started" && event.type !== "block_started") return;
+      if (!["output", "call_started", "block_started", "notice"].includes(event.type)) return;
       setTimeout(() => {
         stopped = performance.now();
         stop.abort();
@@ -86,11 +86,11 @@
     }
   };
 
-  /** A session: `questions` are {question, context}, the first of which a stop ends; what comes back is one result for each. */
+  /** A session: `questions` are {question, context}, all but the last of which a stop ends; one result for each comes back. */
   const converseWith = async (session, questions, { told, onChild, signal }) => {
     const results = [];
     for (const [at, { question, context }] of questions.entries()) {
-      const stoppable = at === 0 ? { signal } : {};
+      const stoppable = at < questions.length - 1 && !signal.aborted ? { signal } : {};
       const asked = session.run(question, { context: await contextOf(context), onChild, ...stoppable });
       results.push(await asked.catch(({ name, message }) => ({ error: { name, message } })));
     }

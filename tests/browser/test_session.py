@@ -17,7 +17,7 @@ again()"""
 
 
 def session(page: Page, replies: list[str | None], *questions: Any, stop_on: str = "", **options: Any) -> Any:
-    """Ask each of `questions`, a context or `None`, in one session; the first is stopped when it shows `stop_on`."""
+    """Ask each of `questions`, a context or `None`, in one session; the one that shows `stop_on` is stopped."""
     asked: Any = [{"question": f"Q{number}?", "context": context} for number, context in enumerate(questions)]
     return run(page, replies, question=asked, options=options, stopOn=stop_on)
 
@@ -97,6 +97,25 @@ def test_a_session_outlives_the_death_of_its_interpreter(shared_page: Page) -> N
     assert sub_prompts(result) == ["one", "two"]
     assert len(result["posts"]) == len(replies) + 2
     assert "its state is rebuilt" in second["log"].lower()
+
+
+def test_a_stop_while_a_session_is_rebuilt_leaves_it_whole(shared_page: Page) -> None:
+    replies: list[str | None] = [
+        code("import time\nx = 0\ntime.sleep(1.5)\nx = 1\nFINAL(x)"),
+        code("import os\nos._exit(3)"),
+        code("FINAL(x + 1)"),
+    ]
+    result = session(shared_page, replies, "a", "b", "c", stop_on="Its state is rebuilt")
+    assert [each["stoppedBy"] for each in result["results"]] == ["final_answer", "cancelled", "final_answer"]
+    assert result["results"][2]["answer"] == "2"
+
+
+def test_a_question_that_died_too_often_leaves_the_session_whole(shared_page: Page) -> None:
+    fatal = code("import os\nos._exit(3)")
+    replies: list[str | None] = [code("x = 1"), fatal, fatal, fatal, code("FINAL(x + 1)")]
+    result = session(shared_page, replies, "a", "b")
+    assert [each["stoppedBy"] for each in result["results"]] == ["worker_lost", "final_answer"]
+    assert result["results"][1]["answer"] == "2"
 
 
 def test_a_closed_session_says_so(shared_page: Page) -> None:
