@@ -1,7 +1,7 @@
 # `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*.py web/samples/*.py) $(wildcard hatch_*.py worker/*.json) package-lock.json pyproject.toml
+SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* web/samples/*.py hatch_*.py) package-lock.json pyproject.toml
 
 .PHONY: demo serve test check bench assets browser format clean
 
@@ -29,7 +29,7 @@ bench: .venv/dev assets browser
 assets: build/assets/manifest.json
 
 browser: .venv/ready
-	$(BIN)/python -m rlm_server.browser
+	$(BIN)/python -m rlm_server.headless.browser
 
 format: .venv/dev
 	$(BIN)/ruff format .

@@ -1,8 +1,8 @@
 """Build the browser assets: what the page's worker boots from, and the libraries that the page imports.
 
-In: `package-lock.json` and `worker/pyodide-lock.json` (exact pins), `worker/`, `rlm_core/`. Out: `build/assets/`, with
-a `manifest.json` that names every file by the hash of its bytes, changed in place file by file, so that a server that
-runs never sees half of it.
+In: `package-lock.json` and `worker/sandbox/pyodide-lock.json` (exact pins), `worker/`, `rlm_core/`. Out:
+`build/assets/`, with a `manifest.json` that names every file by the hash of its bytes, changed in place file by file,
+so that a server that runs never sees half of it.
 `python hatch_build.py` builds in a checkout; hatchling calls `AssetsHook` for a wheel. `build/cache/` may be deleted.
 Nothing here runs when the package is used.
 """
@@ -100,7 +100,7 @@ def build_assets() -> Path:
 def digest_of_inputs() -> str:
     """One hash over all that the assets are made from."""
     names = ["package-lock.json", "pyproject.toml", "web/samples/make_sample.py"]
-    for pattern in ("hatch_*.py", "rlm_core/*.py", "worker/*.py", "worker/*.js", "worker/*.json"):
+    for pattern in ("hatch_*.py", "rlm_core/*.py", "worker/**/*.js", "worker/sandbox/*.py", "worker/sandbox/*.json"):
         names += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
     return hash_of(*(f"{name}:{hash_of((ROOT / name).read_bytes())} ".encode() for name in names))
 
@@ -159,13 +159,13 @@ def hashed_name(name: str, data: bytes) -> str:
 
 
 def bundle(entry: str, folder: Path) -> bytes:
-    """A module of `worker/` with all that it imports, as one script: under its own CSP it can import nothing.
+    """A module of `worker/sandbox/` with all that it imports, as one script: under its own CSP it can import nothing.
 
     It is no module, so that a frame of opaque origin can start it too: there a worker is made of a classic script only.
     """
     target = folder / f"bundled.{entry}"
     options = {
-        "entryPoints": [str(ROOT / "worker" / entry)],
+        "entryPoints": [str(ROOT / "worker" / "sandbox" / entry)],
         "outfile": str(target),
         "bundle": True,
         "format": "iife",
@@ -180,7 +180,7 @@ def bundle(entry: str, folder: Path) -> bytes:
 def zip_core() -> bytes:
     """The Python that runs in the worker: `rlm_core` and the worker's own half, importable as a zip."""
     sources = {f"rlm_core/{path.name}": path for path in sorted((ROOT / "rlm_core").glob("*.py"))}
-    sources |= {path.name: path for path in sorted((ROOT / "worker").glob("*.py"))}
+    sources |= {path.name: path for path in sorted((ROOT / "worker" / "sandbox").glob("*.py"))}
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sources.items():
@@ -210,7 +210,7 @@ def fetched_wheels() -> dict[str, bytes]:
 
 
 def pinned_packages() -> dict[str, dict[str, Any]]:
-    lock = json.loads((ROOT / "worker" / "pyodide-lock.json").read_text())
+    lock = json.loads((ROOT / "worker" / "sandbox" / "pyodide-lock.json").read_text())
     return dict(lock["packages"])
 
 

@@ -1,7 +1,7 @@
 """Wheels: the packages that model code may import besides the standard library.
 
-In: `worker/pyodide-lock.json`, our own pruned Pyodide lock file, which names each by version and hash. Out: those very
-files, unchanged, in `build/cache/wheels/`, fetched by pip from whatever index it is set up for.
+In: `worker/sandbox/pyodide-lock.json`, our own pruned Pyodide lock file, which names each by version and hash. Out:
+those very files, unchanged, in `build/cache/wheels/`, fetched by pip from whatever index it is set up for.
 `python hatch_wheels.py` fetches them. `python hatch_wheels.py pin NAME...` resolves the packages and what they need
 anew, and writes the lock file; that takes pyodide-lock, a development dependency
 where Python is 3.12 or newer.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent
-LOCK = ROOT / "worker" / "pyodide-lock.json"
+LOCK = ROOT / "worker" / "sandbox" / "pyodide-lock.json"
 WHEELS = ROOT / "build" / "cache" / "wheels"
 PYODIDE_LOCK = ROOT / "node_modules" / "pyodide" / "pyodide-lock.json"
 

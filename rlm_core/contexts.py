@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-from . import documents, shapes
+from . import documents, text_format
 from .output import cut
 from .types import Json
 
@@ -46,7 +46,7 @@ def describe(context: object) -> str:
 
 def _shape(context: object) -> str:
     if isinstance(context, str):
-        return shapes.of_text(context)
+        return text_format.of_text(context)
     if isinstance(context, bytes | bytearray):
         return documents.shape_of(io.BytesIO(context), "io.BytesIO(context)")
     if isinstance(context, Mapping):
@@ -57,11 +57,11 @@ def _shape(context: object) -> str:
 def _shape_of_file(path: PurePath) -> str:
     try:
         with open(path, "rb") as file:
-            head = file.read(shapes.HEAD_CHARS + 1)
+            head = file.read(text_format.HEAD_CHARS + 1)
             bytes_ = file.seek(0, 2)
             if documents.is_text(head):
                 text = head.decode("utf-8", "replace")
-                return shapes.of_text(text, size=round(bytes_ * len(text) / len(head)) if head else 0)
+                return text_format.of_text(text, size=round(bytes_ * len(text) / len(head)) if head else 0)
             file.seek(0)
             return documents.shape_of(file, 'open(context, "rb")')
     except OSError:
@@ -161,7 +161,7 @@ def _text(text: str) -> str:
 
 def _lines(text: str) -> str:
     """How many lines `text` has; about how many when it is large."""
-    lines, sure = shapes.count_lines(text)
+    lines, sure = text_format.count_lines(text)
     return _count(lines, "line") if sure else f"about {_count(lines, 'line')}"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from .source import string_value
+from .python_source import string_value
 
 FinalKind = Literal["literal", "quoted", "variable", "computed", "not_a_name", "unmatched"]
 

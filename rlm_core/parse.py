@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .finals import LEAD, Final, Finals, is_final
-from .source import TripleQuotes, compiles, dedent
+from .python_source import TripleQuotes, compiles, dedent
 from .types import CodeBlock
 
 LANGUAGES = ("repl", "python", "py")

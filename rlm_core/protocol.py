@@ -1,8 +1,9 @@
 """Protocol: the words that worker and host say to each other.
 
 Here are the layout of the shared memory, every message of both directions as a tagged union (`type` is the tag), the
-request bodies and the frames of a reply. `python -m rlm_core.protocol` writes the same facts to `worker/protocol.js`.
-Nothing here sends or waits; see `worker/channel.js` for that, and `worker/bridge.py` for the use.
+request bodies and the frames of a reply. `python -m rlm_core.protocol` writes the same facts to
+`worker/wire/protocol.js`.
+Nothing here sends or waits; see `worker/wire/channel.js` for that, and `worker/sandbox/bridge.py` for the use.
 
 A reply to a `complete` request is a row of frames in order of completion, each of them
 `u32 index, u32 status, u32 meta_bytes, u32 text_bytes` (little-endian), then the meta as JSON, then the text as UTF-8.

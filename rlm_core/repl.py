@@ -24,10 +24,10 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from .errors import BlockTimedOut, ConfigError, StopRun, SubCallError, ToolError
-from .faults import render
-from .hooks import way_back
+from .interpreter_state import way_back
 from .output import NoInput, Output, Stream, cut
-from .source import MAX_LINKS, nests_too_deeply
+from .python_source import MAX_LINKS, nests_too_deeply
+from .tracebacks import render
 from .types import Observation
 
 T = TypeVar("T")

@@ -106,7 +106,7 @@ async function runFromForm() {
 }
 
 /**
- * @param {import("/rlm/journal.js").KeptRun} kept
+ * @param {import("/rlm/log/journal.js").KeptRun} kept
  * @param {string} log
  */
 async function continueRun(kept, log) {

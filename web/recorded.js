@@ -4,7 +4,7 @@
  * a few seconds or step by step. Nothing runs here and nothing is sent: it needs no server, no model and no worker.
  */
 
-import { readTrajectory } from "/rlm/trajectory.js";
+import { readTrajectory } from "/rlm/log/trajectory.js";
 import { applyEvent, finishRun, newRun } from "./run.js";
 import { changed, state } from "./state.js";
 

@@ -6,7 +6,7 @@
  * Nothing here draws, and no text is interpreted.
  */
 
-import { FOR_WATCHING } from "/rlm/protocol.js";
+import { FOR_WATCHING } from "/rlm/wire/protocol.js";
 import { Printed } from "./printed.js";
 import { addCall, finishCall, newCall, newWork, toolCall } from "./work.js";
 

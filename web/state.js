@@ -38,7 +38,7 @@ export const state = {
   },
   run: /** @type {import("./types/run.js").RunView | null} */ (null),
   asking: /** @type {{request: import("./confirm.js").EgressRequest, answer: (said: "allow" | "deny") => void} | null} */ (null),
-  unfinished: /** @type {import("/rlm/journal.js").KeptRun[]} */ ([]),
+  unfinished: /** @type {import("/rlm/log/journal.js").KeptRun[]} */ ([]),
 };
 
 /** Whether a run is under way on this page; one that is only played is not. */

@@ -6,11 +6,11 @@
  * to be kept, the person chooses the same one again before going on.
  */
 
-import { forget, readLog, unfinished } from "/rlm/journal.js";
+import { forget, readLog, unfinished } from "/rlm/log/journal.js";
 import { html } from "/vendor/preact.mjs";
 import { changed, state } from "./state.js";
 
-/** @typedef {import("/rlm/journal.js").KeptRun} KeptRun */
+/** @typedef {import("/rlm/log/journal.js").KeptRun} KeptRun */
 
 /** Look for runs that did not end; a browser that keeps nothing has none. */
 export async function loadUnfinished() {

@@ -1,5 +1,5 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
-import type { Event, Fault, Json, ModelUsage, Span } from "./protocol.js";
+import type { Event, Fault, Json, ModelUsage, Span } from "./wire/protocol.js";
 
 export type { Event, Fault, Json, ModelUsage, Span };
 export type StoppedBy =

@@ -4,21 +4,21 @@
 // In: options and callbacks of the caller, checked by name. Out: the result; on the way iterations, sub-calls, events.
 // Types for TypeScript users are in rlm.d.ts.
 
-import { configError } from "./errors.js";
-import { runJob } from "./host.js";
-import { keptContext, openJournal } from "./journal.js";
-import { openLedger } from "./ledger.js";
-import { readPast } from "./past.js";
-import { checkReadable, checkedSettings, jobOf } from "./job.js";
-import { openFork } from "./fork.js";
-import { openRerun } from "./rerun.js";
-import { openSession } from "./session.js";
+import { configError } from "./wire/errors.js";
+import { runJob } from "./run/run.js";
+import { keptContext, openJournal } from "./log/journal.js";
+import { openLedger } from "./egress/ledger.js";
+import { readPast } from "./recovery/resume.js";
+import { checkReadable, checkedSettings, jobOf } from "./options.js";
+import { openFork } from "./replay/fork.js";
+import { openRerun } from "./replay/replay.js";
+import { openSession } from "./run/session.js";
 
 /**
- * @typedef {import("./protocol.js").Event} Event
- * @typedef {import("./protocol.js").RequestedCall} RequestedCall
- * @typedef {import("./job.js").Settings} Settings
- * @typedef {import("./protocol.js").StartJob} StartJob
+ * @typedef {import("./wire/protocol.js").Event} Event
+ * @typedef {import("./wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("./options.js").Settings} Settings
+ * @typedef {import("./wire/protocol.js").StartJob} StartJob
  * @typedef {import("./rlm.d.ts").RLMChild} RLMChild
  * @typedef {import("./rlm.d.ts").RLMCodeBlock} RLMCodeBlock
  * @typedef {import("./rlm.d.ts").RLMIteration} RLMIteration
@@ -30,7 +30,7 @@ import { openSession } from "./session.js";
  * The log that a run is made from, in one of three ways. `resume`: one that did not end goes on, over the same context;
  * one that had written nothing yet begins anew. `replay`: it is made again without a model, or rejects with a ReplayError
  * that says where it differs. `fork`: from that iteration on it goes on live.
- * @typedef {{resume?: string, replay?: string, fork?: import("./fork.js").Fork}} FromLog
+ * @typedef {{resume?: string, replay?: string, fork?: import("./replay/fork.js").Fork}} FromLog
  */
 
 export class RLM {
@@ -129,7 +129,7 @@ const hostOptions = (/** @type {Settings} */ { endpoint, assets, host, containme
 });
 
 /**
- * @param {import("./host.js").FinishedRun} finished
+ * @param {import("./run/run.js").FinishedRun} finished
  * @param {number} milliseconds
  * @returns {RLMResult}
  */
@@ -151,7 +151,7 @@ const madeFrom = (/** @type {FromLog} */ { resume, replay, fork }) => {
 /**
  * A run that goes on has the question, the models and the limits that it began with.
  * @param {StartJob} job
- * @param {import("./past.js").Past | null} past
+ * @param {import("./recovery/resume.js").Past | null} past
  * @returns {StartJob}
  */
 const continued = (job, past) => {
@@ -164,7 +164,7 @@ const continued = (job, past) => {
 /**
  * @param {Settings} settings
  * @param {StartJob} job
- * @param {{past: import("./past.js").Past | null, kept: import("./protocol.js").JobContext[],
+ * @param {{past: import("./recovery/resume.js").Past | null, kept: import("./wire/protocol.js").JobContext[],
  *   onEvent: (event: Event) => void, signal?: AbortSignal}} run
  */
 const journalOf = async ({ journal, keepContext, systemPrompt }, job, { past, kept, onEvent, signal }) => {

@@ -19,9 +19,9 @@
   /** Boot and end workers one after the other; `how` is "kept" (snapshot), "plain", "pool", or the URL of a script. */
   const ready = async ({ how, count }) => {
     const [{ loadAssets, bootWorker }, { takeWorker, prepareWorker }, { readSnapshot }] = await Promise.all([
-      import("/rlm/runtime.js"),
-      import("/rlm/pool.js"),
-      import("/rlm/snapshot.js"),
+      import("/rlm/boot/runtime.js"),
+      import("/rlm/boot/pool.js"),
+      import("/rlm/boot/snapshot.js"),
     ]);
     const assets = { ...(await loadAssets(BASE)) };
     const snapshot = how === "plain" ? null : await readSnapshot(assets.key);
@@ -38,7 +38,7 @@
 
   /** From the call of a fresh page to its first ready worker: manifest, compiling, the kept snapshot, the boot. */
   const first = async () => {
-    const { takeWorker } = await import("/rlm/pool.js");
+    const { takeWorker } = await import("/rlm/boot/pool.js");
     const { value, ms } = await timed(() => takeWorker(BASE));
     value.terminate();
     return { ms, start: value.start };
@@ -47,22 +47,22 @@
   /** Boot `count` workers and keep them, or end those that are kept. */
   const held = [];
   const hold = async ({ count }) => {
-    const { takeWorker } = await import("/rlm/pool.js");
+    const { takeWorker } = await import("/rlm/boot/pool.js");
     for (let done = 0; done < count; done += 1) held.push(await takeWorker(BASE));
   };
   const release = async () => held.splice(0).forEach((worker) => worker.terminate());
 
-  const prepare = async () => (await import("/rlm/pool.js")).prepareWorker(BASE);
+  const prepare = async () => (await import("/rlm/boot/pool.js")).prepareWorker(BASE);
 
   const START = { question: "What?", model: null, sub_model: null, system_prompt: null, tools: [], path: [] };
 
   /** One worker runs `blocks`; the result tells when each root call came, and what was printed. */
   const converse = async ({ blocks, contexts = [], script, worker: given }) => {
     const [runtime, channel, { encodeFrame }, { readSnapshot }] = await Promise.all([
-      import("/rlm/runtime.js"),
-      import("/rlm/channel.js"),
-      import("/rlm/broker.js"),
-      import("/rlm/snapshot.js"),
+      import("/rlm/boot/runtime.js"),
+      import("/rlm/wire/channel.js"),
+      import("/rlm/calls/broker.js"),
+      import("/rlm/boot/snapshot.js"),
     ]);
     const assets = await runtime.loadAssets(BASE);
     const boot = async () => {

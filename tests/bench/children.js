@@ -12,7 +12,7 @@
    * that begins them. A spare worker is ready at that moment, as it is in a run whose model takes its time.
    */
   const childRuns = async ({ count, atOnce = count, modelMs = 0 }) => {
-    const [{ RLM }, { prepareWorker }] = await Promise.all([import("/rlm/rlm.js"), import("/rlm/pool.js")]);
+    const [{ RLM }, { prepareWorker }] = await Promise.all([import("/rlm/rlm.js"), import("/rlm/boot/pool.js")]);
     const asked = [];
     let began = 0;
     let ended = 0;

@@ -19,9 +19,9 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rlm_server.app import create_app
-from rlm_server.browser import QUIET, find_browser
-from rlm_server.serving import serving
+from rlm_server.headless.browser import QUIET, find_browser
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
-from rlm_server.browser import QUIET, find_browser
+from rlm_server.headless.browser import QUIET, find_browser
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -2,9 +2,9 @@
 //
 // Out: milliseconds until ready, microseconds a call as the worker's own clock sees them.
 
-import { encodeFrame } from "/rlm/broker.js";
-import { answeringEnd } from "/rlm/channel.js";
-import { bootWorker, loadAssets } from "/rlm/runtime.js";
+import { encodeFrame } from "/rlm/calls/broker.js";
+import { answeringEnd } from "/rlm/wire/channel.js";
+import { bootWorker, loadAssets } from "/rlm/boot/runtime.js";
 
 const USAGE = { calls: 1, input_tokens: 1, output_tokens: 1 };
 const LIMITS = { max_iterations: 20, max_output_chars: 20_000, max_seconds: null, max_errors: 5 };

@@ -4,7 +4,7 @@
 
 import { loadPyodide } from "/bench/pyodide.mjs";
 import createPyodideModule from "/bench/pyodide.asm.mjs";
-import { interruptFlag, waitingEnd } from "/rlm/channel.js";
+import { interruptFlag, waitingEnd } from "/rlm/wire/channel.js";
 
 const serve = (wasm, stdlib) => {
   globalThis.fetch = async (url) => new Response(String(url).endsWith(".zip") ? stdlib : null);

@@ -14,8 +14,8 @@ from pathlib import Path
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rlm_server.app import create_app
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import load_settings
 
 ASSETS = Path(__file__).parents[2] / "build" / "assets"

@@ -10,9 +10,9 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-from rlm_server.app import create_app
-from rlm_server.browser import QUIET, find_browser
-from rlm_server.serving import serving
+from rlm_server.headless.browser import QUIET, find_browser
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 from tests.browser.lab import code, run
 

@@ -10,9 +10,9 @@ from unittest import mock
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from rlm_server.app import create_app
-from rlm_server.browser import QUIET, BrowserMissing, find_browser
-from rlm_server.serving import serving
+from rlm_server.headless.browser import QUIET, BrowserMissing, find_browser
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 
 

@@ -124,9 +124,9 @@
   /** Run `replies` on a worker whose requests `answerSub` answers: (calls, answer, encodeFrame) => void. */
   const converse = async ({ replies, answerSub }) => {
     const [{ loadAssets, bootWorker }, channel, { encodeFrame }] = await Promise.all([
-      import("/rlm/runtime.js"),
-      import("/rlm/channel.js"),
-      import("/rlm/broker.js"),
+      import("/rlm/boot/runtime.js"),
+      import("/rlm/wire/channel.js"),
+      import("/rlm/calls/broker.js"),
     ]);
     const worker = await bootWorker(await loadAssets(new URL("/rlm/assets/", location.href).href));
     const left = [...replies];

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from rlm_server.embed import embed
+from rlm_server.command.embed import embed
 
 PAGE = '<!doctype html><meta charset="utf-8"><title>A blog</title><h1>A blog</h1>'
 

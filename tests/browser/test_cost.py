@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from rlm_server.app import create_app
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 from tests.browser.test_page import ask, code, ended
 from tests.browser.test_runs_shown import set_limits

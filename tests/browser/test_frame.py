@@ -12,8 +12,8 @@ from unittest import mock
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
-from rlm_server.app import create_app
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 from tests.browser.lab import code, printed, run
 from tests.browser.static_site import hosted, make_site
@@ -150,7 +150,7 @@ def test_files_are_mounted_without_being_loaded(blog: Page) -> None:
 
 
 def test_a_worker_of_a_frame_starts_from_the_snapshot_and_waits_as_a_spare(blog: Page) -> None:
-    prepare = 'async () => (await import("/rlm/pool.js")).prepareWorker("rlm/assets")'
+    prepare = 'async () => (await import("/rlm/boot/pool.js")).prepareWorker("rlm/assets")'
     blog.evaluate(prepare)
     assert frames(blog) == SPARE
     result = run(blog, [FINISH])
@@ -182,7 +182,7 @@ def test_where_the_script_has_no_policy_a_worker_of_the_pages_own_is_refused(blo
 
 
 def test_a_frame_that_is_not_of_opaque_origin_is_told_as_network(blog: Page, context: BrowserContext) -> None:
-    changed(context, "**/rlm/frame.js", lambda text: text.replace('frame.sandbox.add("allow-scripts");', ""))
+    changed(context, "**/rlm/boot/frame.js", lambda text: text.replace('frame.sandbox.add("allow-scripts");', ""))
     assert "in a frame; containment: network (the worker's origin is http" in notices(run(blog, [FINISH]))
     blog.reload()
     refused = run(blog, [FINISH], options={"containment": "full"})
@@ -194,7 +194,9 @@ HOLES = ("connect-src *", "connect-src data:", "font-src *", "img-src *; worker-
 
 @pytest.mark.parametrize("hole", HOLES)
 def test_a_frame_whose_policy_has_a_hole_is_noticed(blog: Page, context: BrowserContext, hole: str) -> None:
-    changed(context, "**/rlm/frame.js", lambda text: text.replace("default-src 'none'", f"default-src 'none'; {hole}"))
+    changed(
+        context, "**/rlm/boot/frame.js", lambda text: text.replace("default-src 'none'", f"default-src 'none'; {hole}")
+    )
     refused = run(blog, [FINISH])
     assert 'containment is "weak"' in refused["error"]["message"]
     assert refused["posts"] == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from rlm_server.browser import QUIET
+from rlm_server.headless.browser import QUIET
 from tests.browser.lab import code, run
 from tests.browser.test_children import COUNT_WORKERS, WIDTH, alive, printed, tree
 
@@ -19,12 +19,12 @@ EAGER = "--enable-blink-features=ForceEagerMeasureMemory"
 """Collect garbage and measure at once, not within twenty seconds."""
 
 MEASURE = """async (assets) => {
-  const { prepareWorker } = await import("/rlm/pool.js");
+  const { prepareWorker } = await import("/rlm/boot/pool.js");
   await prepareWorker(new URL(assets, location.href).href);
   return (await performance.measureUserAgentSpecificMemory()).bytes;
 }"""
 HOLD_ONE = """async (assets) => {
-  const { loadAssets, bootWorker } = await import("/rlm/runtime.js");
+  const { loadAssets, bootWorker } = await import("/rlm/boot/runtime.js");
   globalThis.held = await bootWorker(await loadAssets(new URL(assets, location.href).href));
 }"""
 ASSETS = "/rlm/assets/"

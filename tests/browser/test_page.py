@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from rlm_server.app import create_app
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 
 ENDED_MS = 60_000

@@ -11,7 +11,7 @@ from tests.browser.lab import code, printed, run
 
 TAKE = """async () => {
   const [{takeWorker, prepareWorker}, {readSnapshot, keepSnapshot}, {loadAssets}] = await Promise.all([
-    import("/rlm/pool.js"), import("/rlm/snapshot.js"), import("/rlm/runtime.js"),
+    import("/rlm/boot/pool.js"), import("/rlm/boot/snapshot.js"), import("/rlm/boot/runtime.js"),
   ]);
   const base = new URL("/rlm/assets/", location.href).href;
   const {key} = await loadAssets(base);

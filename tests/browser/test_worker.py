@@ -338,7 +338,7 @@ def test_a_boot_that_fails_is_explained(page: Page, context: BrowserContext, url
 
 def test_a_boot_that_hangs_is_ended_and_names_its_stage(page: Page) -> None:
     script = """async () => {
-      const {loadAssets, bootWorker} = await import("/rlm/runtime.js");
+      const {loadAssets, bootWorker} = await import("/rlm/boot/runtime.js");
       const assets = await loadAssets(new URL("/rlm/assets/", location.href).href);
       const stages = [];
       const hung = {...assets, stdlib: new ArrayBuffer(10)};

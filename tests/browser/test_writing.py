@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from rlm_server.app import create_app
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, fake_upstream, openai_deltas
 

@@ -10,9 +10,9 @@ from unittest import mock
 import httpx2
 import pytest
 
-from rlm_server.app import create_app
 from rlm_server.assets import Assets
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 from tests.server.fake_upstream import FakeUpstream, fake_upstream
 
@@ -73,7 +73,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Assets:
         "web/samples/sample.txt": b"text",
         "worker/rlm.js": b"export const rlm = 1;\n",
         "worker/rlm.d.ts": b"export const rlm: 1;\n",
-        "worker/boot.py": b"print(1)\n",
+        "worker/sandbox/boot.py": b"print(1)\n",
         "assets/manifest.json": b"{}",
         "assets/worker.0123456789abcdef.js": b"onmessage = null;\n",
         "assets/pyodide.0123456789abcdef.wasm": b"\0asm plain",

@@ -11,7 +11,7 @@ from queue import Queue
 import httpx2
 import pytest
 
-from rlm_server.access import JsonLines
+from rlm_server.http.access import JsonLines
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, json_turn, openai_deltas, openai_reply
 
 Lines = Queue[logging.LogRecord]

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 import httpx2
 import pytest
 
-from rlm_server.app import create_app
 from rlm_server.assets import Assets
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import (
     FakeUpstream,

@@ -9,17 +9,17 @@ import sys
 
 import pytest
 
-import rlm_server.flights
+import rlm_server.calls.in_flight
+import rlm_server.http.static
+import rlm_server.http.wire
 import rlm_server.settings
-import rlm_server.static
-import rlm_server.wire
-from rlm_server.problems import PROBLEM_TYPES, UPSTREAM_SLUGS
+from rlm_server.http.problems import PROBLEM_TYPES, UPSTREAM_SLUGS
 
 HEAVY = {"httpx2", "stamina", "playwright", "uvicorn"}
 
 
 def test_importing_the_app_loads_no_http_client_and_no_server() -> None:
-    code = "import sys, rlm_server.app; print(*sys.modules)"
+    code = "import sys, rlm_server.http.app; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], env=_environment(), capture_output=True, check=True, text=True
     )
@@ -39,7 +39,9 @@ def test_every_kind_of_upstream_failure_has_its_problem() -> None:
     assert all(row.title and 400 <= row.status < 600 for row in PROBLEM_TYPES.values())
 
 
-@pytest.mark.parametrize("module", [rlm_server.flights, rlm_server.settings, rlm_server.static, rlm_server.wire])
+@pytest.mark.parametrize(
+    "module", [rlm_server.calls.in_flight, rlm_server.settings, rlm_server.http.static, rlm_server.http.wire]
+)
 def test_examples_in_docstrings_hold(module: object) -> None:
     results = doctest.testmod(module)  # type: ignore[arg-type]
     assert (results.failed, results.attempted > 0) == (0, True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rlm_server.cli import main
-from rlm_server.doctor import CHECKS
+from rlm_server.command.cli import main
+from rlm_server.command.doctor import CHECKS
 
 
 def invoke(*arguments: str) -> Result:

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from rlm_server.cli import main
-from rlm_server.embed import embed
+from rlm_server.command.cli import main
+from rlm_server.command.embed import embed
 
-IMPORT = re.compile(r'^(?:import|export)[^;]*?from "\./([\w.]+)"', re.MULTILINE)
+IMPORT = re.compile(r'^(?:import|export)[^;]*?from "(\.[\w./]+)"', re.MULTILINE)
 
 
 def test_every_module_that_a_page_imports_is_there(tmp_path: Path) -> None:
     embed(tmp_path / "rlm")
-    wanted, seen = ["rlm.js"], set()
+    wanted, seen = [tmp_path / "rlm" / "rlm.js"], set()
     while wanted:
-        name = wanted.pop()
-        seen.add(name)
-        found = IMPORT.findall((tmp_path / "rlm" / name).read_text())
-        wanted += [each for each in found if each not in seen and each.endswith(".js")]
+        module = wanted.pop().resolve()
+        seen.add(module)
+        found = [module.parent / name for name in IMPORT.findall(module.read_text()) if name.endswith(".js")]
+        wanted += [each for each in found if each.resolve() not in seen]
     assert len(seen) > 20
 
 

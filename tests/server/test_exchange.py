@@ -12,9 +12,9 @@ import httpx2
 import pytest
 
 from rlm_core.types import Message, Reply
+from rlm_server.calls.registry import open_registry
 from rlm_server.providers.exchange import Address, Exchange
 from rlm_server.providers.openai_chat import OpenAIChat
-from rlm_server.providers.registry import open_registry
 from rlm_server.providers.upstream import UpstreamError
 from tests.server.conftest import PLANTED_KEY, make_settings, settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, json_turn, openai_deltas, openai_reply

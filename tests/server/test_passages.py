@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from rlm_server.providers.passages import LONGEST, passages
+from rlm_server.providers.stand_in.passages import LONGEST, passages
 
 PROSE = (
     "The ship left Bergen at dawn with nine men and a goat. Nobody had told the owner, Mr. J. Holm, that the mast was "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlm_server.progress import CLEARED, Progress
+from rlm_server.headless.progress import CLEARED, Progress
 
 OBSERVATION = {"stdout": "", "stdout_chars": 0, "value": None, "error": None, "seconds": 0.0}
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from rlm_server.providers.passages import passages
-from rlm_server.providers.ranking import best, parse_question
+from rlm_server.providers.stand_in.passages import passages
+from rlm_server.providers.stand_in.ranking import best, parse_question
 
 FACTS = (
     "Captain Ferreira sold the copper bell to Ada Holm in the market of Lisbon.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rlm_core import ProtocolError
-from rlm_server.recording import read_recording
+from rlm_server.headless.recording import read_recording
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from rlm_server.problems import Problem
-from rlm_server.providers.registry import Catalogue, open_registry, openai_addresses
+from rlm_server.calls.registry import Catalogue, open_registry, openai_addresses
+from rlm_server.http.problems import Problem
 from rlm_server.settings import Settings
 from tests.server.conftest import PLANTED_KEY, make_settings, settings_for
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn

@@ -17,7 +17,7 @@ import pytest
 from rlm_core import Event, Limits, ProtocolError, Recorder, run
 from rlm_core.events import CallFinished, CallStarted, RunFinished, RunStarted
 from rlm_core.testing import ScriptedProvider
-from rlm_server.rlms_log import exported, imported
+from rlm_server.command.rlms_log import exported, imported
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5)
 REPLIES = [

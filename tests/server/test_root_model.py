@@ -15,8 +15,17 @@ from rlm_core.limits import Limits
 from rlm_core.parse import parse
 from rlm_core.prompts import LAST_CALL, describe, first_message, system_prompt
 from rlm_core.types import Message, ModelCall, Reply
-from rlm_server.providers.root_code import NOTHING, SHAPES, ask, ask_simply, check, finish, finish_unseen, measure
-from rlm_server.providers.root_model import NOT_FOUND, NOTHING_SEEN, SAYS, is_run, reply_as_root
+from rlm_server.providers.stand_in.root_code import (
+    NOTHING,
+    SHAPES,
+    ask,
+    ask_simply,
+    check,
+    finish,
+    finish_unseen,
+    measure,
+)
+from rlm_server.providers.stand_in.root_model import NOT_FOUND, NOTHING_SEEN, SAYS, is_run, reply_as_root
 from tests.stand_in import StandIn
 
 FACT = "Ada Holm hid the key of the tower in the bread oven."

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from rlm_core.errors import ConfigError
-from rlm_server.app import create_app
 from rlm_server.assets import Assets
-from rlm_server.security import FIXED_HEADERS, OTHER_CSP, WORKER_CSP
+from rlm_server.http.app import create_app
+from rlm_server.http.security import FIXED_HEADERS, OTHER_CSP, WORKER_CSP
 from tests.server.conftest import make_settings
 
 TOKEN = "a-long-random-token"
@@ -26,7 +26,7 @@ ROUTES = [
     ("GET", "/page/missing.js", 404),
     ("GET", "/page/", 404),
     ("GET", "/rlm/rlm.js", 200),
-    ("GET", "/rlm/boot.py", 404),
+    ("GET", "/rlm/sandbox/boot.py", 404),
     ("GET", "/rlm/assets/manifest.json", 200),
     ("GET", "/rlm/assets/worker.0123456789abcdef.js", 200),
     ("GET", "/vendor/preact.mjs", 200),

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from rlm_server.app import create_app
 from rlm_server.assets import Assets
-from rlm_server.static import FOR_GOOD
+from rlm_server.http.app import create_app
+from rlm_server.http.static import FOR_GOOD
 from tests.server.conftest import make_settings
 
 WASM = "/rlm/assets/pyodide.0123456789abcdef.wasm"
@@ -93,7 +93,7 @@ def test_everything_else_is_checked_each_time(client: httpx2.Client, path: str) 
         "/page/samples/",
         "/page/%00.js",
         "/page/" + "a" * 5000 + ".js",
-        "/rlm/boot.py",
+        "/rlm/sandbox/boot.py",
         "/rlm/../secret.js",
         "/rlm/assets/",
         "/rlm/assets/../../secret.js",

@@ -17,7 +17,7 @@ from rlm_core.documents import PACKAGES
 from rlm_server.assets import find_assets
 
 ROOT = Path(__file__).parents[2]
-LOCK = json.loads((ROOT / "worker" / "pyodide-lock.json").read_text())
+LOCK = json.loads((ROOT / "worker" / "sandbox" / "pyodide-lock.json").read_text())
 PINNED: dict[str, dict[str, Any]] = LOCK["packages"]
 LOAD = """
 import { loadPyodide } from "pyodide";

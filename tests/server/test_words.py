@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rlm_server.providers.words import fold, stem, stems
+from rlm_server.providers.stand_in.words import fold, stem, stems
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from rlm_core.events import BlockFinished, BlockStarted, IterationStarted, Outpu
 from rlm_core.protocol import CHUNK, ERROR, FRAME_ERROR, FRAME_OK, INTERRUPTED, LAST, TIMED_OUT, Frame, encode_frame
 from rlm_core.types import Observation
 
-WORKER = Path(__file__).parents[2] / "worker"
+WORKER = Path(__file__).parents[2] / "worker" / "sandbox"
 sys.path.insert(0, str(WORKER))
 bridge = importlib.import_module("bridge")
 

@@ -17,8 +17,8 @@ CORE = ROOT / "rlm_core"
 
 LAYERS = [
     {"types", "errors", "documents"},
-    {"hooks", "output", "shapes", "source"},
-    {"events", "limits", "provider", "finals", "faults", "contexts"},
+    {"interpreter_state", "output", "text_format", "python_source"},
+    {"events", "limits", "provider", "finals", "tracebacks", "contexts"},
     {"parse", "prompts", "observe", "repl"},
     {"compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
     {"run"},
@@ -76,9 +76,9 @@ def test_the_core_never_prints(path: Path) -> None:
 
 def test_the_server_and_the_workers_python_half_know_the_core_but_not_each_other() -> None:
     server = {found.split(".")[0] for path in modules(ROOT / "server") for found in imports(path)}
-    worker = {found.split(".")[0] for path in (ROOT / "worker").glob("*.py") for found in imports(path)}
+    worker = {found.split(".")[0] for path in (ROOT / "worker" / "sandbox").glob("*.py") for found in imports(path)}
     core = {found.split(".")[0] for path in modules(CORE) for found in imports(path)}
-    bound = {path.stem for path in (ROOT / "worker").glob("*.py")}
+    bound = {path.stem for path in (ROOT / "worker" / "sandbox").glob("*.py")}
     assert not server & (bound - {"run"})
     assert "rlm_server" not in worker | core
     assert not core & bound

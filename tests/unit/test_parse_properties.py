@@ -9,9 +9,9 @@ from rlm_core.events import RunFinished
 from rlm_core.finish import last_answer, verdict
 from rlm_core.limits import Limits
 from rlm_core.parse import parse
+from rlm_core.python_source import TripleQuotes, compiles, dedent
 from rlm_core.repl import Repl
 from rlm_core.run import run
-from rlm_core.source import TripleQuotes, compiles, dedent
 from rlm_core.testing import ScriptedProvider
 
 FENCES = ["```", "````", "~~~", "```repl", "```python", "```py\n", "``` REPL", "```json", "`"]

@@ -63,7 +63,7 @@ def test_the_states_fit_into_their_bits() -> None:
 
 def test_the_generated_javascript_is_not_stale() -> None:
     written = _protocol_js.TARGET.read_text(encoding="utf-8")
-    assert written == _protocol_js.source(), "worker/protocol.js is stale: run `python -m rlm_core.protocol`"
+    assert written == _protocol_js.source(), "worker/wire/protocol.js is stale: run `python -m rlm_core.protocol`"
 
 
 def test_the_generated_javascript_knows_every_event_and_message() -> None:

@@ -14,7 +14,7 @@ from rlm_core.types import Observation
 
 PAUSE = time.sleep
 
-sys.path.append(str(Path(__file__).parents[2] / "worker"))
+sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
 
 from waits import waiting_by  # noqa: E402 - the worker's Python half is no package
 

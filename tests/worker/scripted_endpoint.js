@@ -1,9 +1,9 @@
 // A broker whose endpoint is scripted: what it was asked, what came of each call, and how long it would have waited.
 
 import assert from "node:assert/strict";
-import { answeringEnd } from "../../worker/channel.js";
-import { openBroker } from "../../worker/broker.js";
-import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, LAST } from "../../worker/protocol.js";
+import { answeringEnd } from "../../worker/wire/channel.js";
+import { openBroker } from "../../worker/calls/broker.js";
+import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, LAST } from "../../worker/wire/protocol.js";
 
 export const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: 0.5 };
 const utf8 = (text) => new TextEncoder().encode(text);

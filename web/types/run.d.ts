@@ -1,4 +1,4 @@
-/** What the page makes of a run: its events (worker/protocol.js) as they are shown. */
+/** What the page makes of a run: its events (worker/wire/protocol.js) as they are shown. */
 import type { Event, RLMChild, RLMResult, Span, StoppedBy } from "/rlm/rlm.js";
 import type { Printed } from "../printed.js";
 

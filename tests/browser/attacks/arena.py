@@ -20,8 +20,8 @@ from unittest import mock
 from playwright.sync_api import BrowserContext, Error, Page
 from starlette.types import ASGIApp
 
-from rlm_server.app import create_app
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_reply
 

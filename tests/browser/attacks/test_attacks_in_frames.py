@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser
 
-from rlm_server.security import FIXED_HEADERS
+from rlm_server.http.security import FIXED_HEADERS
 
 from .arena import Arena, Outcome
 from .snippet import Snippet, fenced

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rlm_server.security import FIXED_HEADERS, WORKER_CSP
+from rlm_server.http.security import FIXED_HEADERS, WORKER_CSP
 
 from .arena import Arena, attacked_server, open_arena
 from .canary import canaries

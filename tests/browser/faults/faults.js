@@ -69,7 +69,7 @@
     tell: () => told(),
     /** A tab that its block kills lives long enough to write down that the block began. */
     reloadWhenKept: async (happened) => {
-      const { readLog } = await import("/rlm/journal.js");
+      const { readLog } = await import("/rlm/log/journal.js");
       const lines = async () => (await readLog("the-run")).split("\n").length - 1;
       while ((await lines()) < happened); // each look takes a turn of the loop
       location.reload();
@@ -108,13 +108,13 @@
   };
 
   const goOn = async (job) => {
-    const { unfinished, readLog } = await import("/rlm/journal.js");
+    const { unfinished, readLog } = await import("/rlm/log/journal.js");
     const [kept] = await unfinished();
     if (!kept) return { error: { name: "Nothing", message: "no run to go on with" } };
     return start({ ...job, options: { ...job.options, journal: kept.name }, resume: await readLog(kept.name) });
   };
 
-  const left = async () => (await (await import("/rlm/journal.js")).unfinished()).length;
+  const left = async () => (await (await import("/rlm/log/journal.js")).unfinished()).length;
 
   const called = (name) => Number(localStorage.getItem(name) ?? 0);
 

@@ -243,8 +243,8 @@ def test_a_run_resumed_under_another_name_has_a_whole_journal(page: Page) -> Non
     upstream = Upstream([code("x = llm_query('one')"), code("y = llm_query('two')"), code("FINAL(x + ' ' + y)")])
     reload_at(page, upstream, {"type": "call_started", "nth": 4})
     again = {"at": {"fault": "reload", "type": "block_finished", "nth": 2}, "options": {"journal": "another"}}
-    log = page.evaluate("import('/rlm/journal.js').then(({readLog}) => readLog('the-run'))")
-    page.evaluate("import('/rlm/journal.js').then(({forget}) => forget('the-run'))")
+    log = page.evaluate("import('/rlm/log/journal.js').then(({readLog}) => readLog('the-run'))")
+    page.evaluate("import('/rlm/log/journal.js').then(({forget}) => forget('the-run'))")
     with page.expect_navigation(wait_until="load"), suppress(Error):
         page.evaluate("(job) => void faults.start(job)", {**again, "resume": log})
     page.evaluate(FAULTS)

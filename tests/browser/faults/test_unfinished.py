@@ -50,7 +50,7 @@ def cut_off(page: Page, *, keep: bool) -> Upstream:
 
 def unfinished(page: Page) -> int:
     count: int = page.evaluate(
-        "import('/rlm/journal.js').then(({unfinished}) => unfinished()).then((all) => all.length)"
+        "import('/rlm/log/journal.js').then(({unfinished}) => unfinished()).then((all) => all.length)"
     )
     return count
 

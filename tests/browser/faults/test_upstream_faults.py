@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
 from rlm_core.trajectory import read
-from rlm_server.app import create_app
-from rlm_server.serving import serving
+from rlm_server.http.app import create_app
+from rlm_server.http.serving import serving
 from tests.browser.faults.vendor import Vendor
 from tests.browser.lab import code
 from tests.server.conftest import settings_for

@@ -73,10 +73,10 @@ def forked_servers(stderr: Path) -> Iterator[Servers]:
 
 
 def _main() -> None:
-    import rlm_server.providers.registry
-    import rlm_server.serving
+    import rlm_server.calls.registry
+    import rlm_server.http.serving
 
-    rlm_server.providers.registry.trusted()
+    rlm_server.calls.registry.trusted()
     say = _sayer(os.dup(1))
     for line in sys.stdin:
         child = os.fork()
@@ -95,9 +95,9 @@ def _sayer(descriptor: int) -> Callable[[dict[str, object]], None]:
 def _serve(variables: dict[str, str], ready: Callable[[str], object]) -> None:
     import logging
 
-    from rlm_server import app, serving
-    from rlm_server.access import JsonLines
     from rlm_server.assets import Assets
+    from rlm_server.http import app, serving
+    from rlm_server.http.access import JsonLines
     from rlm_server.settings import load_settings
 
     os.environ.update(variables)

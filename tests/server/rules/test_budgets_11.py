@@ -9,10 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from rlm_core.types import Message, ModelUsage
-from rlm_server.app import create_app
 from rlm_server.assets import Assets
-from rlm_server.budgets import Budgets
-from rlm_server.problems import Problem
+from rlm_server.calls.budgets import Budgets
+from rlm_server.http.app import create_app
+from rlm_server.http.problems import Problem
 from rlm_server.providers.upstream import UpstreamError
 from tests.server.conftest import make_settings, settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, json_turn, openai_reply
@@ -172,7 +172,7 @@ def test_a_budget_of_nothing_lets_nothing_in() -> None:
 
 
 def test_runs_that_are_long_unused_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rlm_server.budgets.MAX_RUNS", 3)
+    monkeypatch.setattr("rlm_server.calls.budgets.MAX_RUNS", 3)
     budgets = Budgets.of(make_settings())
     for run in "abcad":
         with budgets.reserved(run, ONE):

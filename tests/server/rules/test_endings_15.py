@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from rlm_server.app import DRAIN_SECONDS, UVICORN_OPTIONS
+from rlm_server.http.app import DRAIN_SECONDS, UVICORN_OPTIONS
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_reply
 from tests.server.rules.forked import SHORT_DRAIN_SECONDS, Servers, forked_servers
 

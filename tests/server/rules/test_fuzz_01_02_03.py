@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rlm_server.problems import PROBLEM_TYPES
-from rlm_server.security import FIXED_HEADERS
+from rlm_server.http.problems import PROBLEM_TYPES
+from rlm_server.http.security import FIXED_HEADERS
 from tests.server.conftest import PLANTED_KEY
 from tests.server.fake_upstream import FakeUpstream, json_turn, openai_reply
 

@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from rlm_core.errors import RLMError
-from rlm_server.app import create_app
 from rlm_server.assets import Assets
+from rlm_server.http.app import create_app
 from rlm_server.settings import load_settings
 from tests.server.conftest import make_settings
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, events_turn, json_turn, openai_deltas, openai_reply

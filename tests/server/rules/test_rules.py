@@ -71,8 +71,8 @@ PROOFS = {
         "rules/test_kept_08.py::test_a_failure_is_not_kept",
         "rules/test_kept_08.py::test_equal_prompts_of_a_batch_are_calls_of_their_own",
         "rules/test_kept_08.py::test_the_file_outlives_the_server_and_holds_no_prompt",
-        "test_store.py::test_the_oldest_go_when_there_are_too_many_bytes",
-        "test_store.py::test_the_file_is_its_owners_alone",
+        "test_reply_store.py::test_the_oldest_go_when_there_are_too_many_bytes",
+        "test_reply_store.py::test_the_file_is_its_owners_alone",
     ],
     9: [
         "test_api.py::test_a_client_that_goes_away_cancels_its_calls",

@@ -11,10 +11,10 @@ from contextlib import ExitStack
 import httpx2
 import pytest
 
-from rlm_server.app import UVICORN_OPTIONS, create_app
 from rlm_server.assets import Assets
-from rlm_server.security import FIXED_HEADERS, OTHER_CSP
-from rlm_server.serving import serving
+from rlm_server.http.app import UVICORN_OPTIONS, create_app
+from rlm_server.http.security import FIXED_HEADERS, OTHER_CSP
+from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, json_turn, openai_reply
@@ -35,7 +35,7 @@ def strict(running_upstream: FakeUpstream, assets: Assets) -> Iterator[str]:
     """A server with short deadlines."""
     values = {"head_seconds": HEAD_SECONDS, "body_seconds": BODY_SECONDS, "first_byte_seconds": 30}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rlm_server.connection.LAST_WORD_SECONDS", 0.1)
+        patch.setattr("rlm_server.http.connection.LAST_WORD_SECONDS", 0.1)
         with serving(create_app(settings_for(running_upstream, **values), assets=assets)) as url:
             yield url
 

@@ -1,0 +1,1 @@
+"""Model calls: under way, kept, weighed against budgets, and who answers them."""

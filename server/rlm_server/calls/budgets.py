@@ -1,0 +1,159 @@
+"""Budgets: how much may be asked of the upstreams, for each run and for all since the server's start.
+
+In: the run of a call and a guess at its size, before it is made; what it used, after. Out: permission, or the
+`Problem` that says which budget is spent. A call counts from the moment it is let in, so that however many come at
+once, no more are let in than the budget has; tokens and cost are guessed from the prompt until the reply tells.
+
+Requests that name no run share one. A call counts once, however often it is tried again; one whose upstream could not
+be reached does not count. A failed call gives back its tokens; one that was broken off may have been paid for, and
+keeps its guess. While the cost of a call that was made is unknown, a budget of cost lets no further one in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rlm_core.types import Message, ModelUsage
+
+from ..http.problems import Problem
+from ..providers.upstream import UpstreamError
+from ..settings import Settings
+
+MAX_RUNS = 100_000
+"""Most runs that are remembered; the one unused for longest is forgotten first. All of them count for the start."""
+BYTES_PER_TOKEN = 4
+ONE_CALL = ModelUsage(1, cost=0.0)
+Settle = Callable[[ModelUsage], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One budget: `None` is no limit. `scope` is the word for it in the names of its settings."""
+
+    scope: str
+    calls: int | None
+    tokens: int | None
+    cost: float | None
+
+    @property
+    def limits_size(self) -> bool:
+        """Whether it is worth guessing the size of a call."""
+        return self.tokens is not None or self.cost is not None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been used of one budget, the guesses for calls under way included."""
+
+    calls: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
+
+    def add(self, usage: ModelUsage, sign: int = 1) -> None:
+        """Count `usage`, or take it back."""
+        self.calls += sign * usage.calls
+        self.tokens += sign * (usage.input_tokens + usage.output_tokens)
+        self.cost += sign * (usage.cost or 0.0)
+        self.unpriced += sign * (usage.calls if usage.cost is None else 0)
+
+
+@dataclass(slots=True)
+class Budgets:
+    """The two kinds of budget and what has been used of each."""
+
+    run: Allowed
+    start: Allowed
+    started: Tally = field(default_factory=Tally)
+    runs: OrderedDict[str, Tally] = field(default_factory=OrderedDict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Budgets:
+        """The budgets that `settings` give."""
+        run = Allowed("run", settings.max_run_calls, settings.max_run_tokens, settings.max_run_cost)
+        start = Allowed("start", settings.max_start_calls, settings.max_start_tokens, settings.max_start_cost)
+        return cls(run, start)
+
+    @contextmanager
+    def reserved(self, run: str, guess: ModelUsage) -> Iterator[Settle]:
+        """Let one call of `run` in; call what is yielded with what it used.
+
+        Args:
+            guess: what it will use at least, as far as that can be told; its cost is 0 where no price is known.
+
+        Raises:
+            Problem: a budget is spent.
+        """
+        tallies = self._tallies(run, guess)
+        counted = guess
+
+        def count(usage: ModelUsage) -> None:
+            nonlocal counted
+            for tally in tallies:
+                tally.add(counted, -1)
+                tally.add(usage)
+            counted = usage
+
+        for tally in tallies:
+            tally.add(guess)
+        try:
+            yield count
+        except UpstreamError as fault:
+            count(ModelUsage() if fault.kind == "unreachable" else ONE_CALL)
+            raise
+
+    def guess(self, messages: Sequence[Message]) -> ModelUsage:
+        """What a call with `messages` will use at least; its size is told only where a budget asks for it."""
+        if not (self.run.limits_size or self.start.limits_size):
+            return ONE_CALL
+        size = sum(len(message.content.encode(errors="surrogatepass")) for message in messages)
+        return ModelUsage(1, size // BYTES_PER_TOKEN + 1, cost=0.0)
+
+    def _tallies(self, run: str, guess: ModelUsage) -> list[Tally]:
+        tally = self.runs.setdefault(run, Tally())
+        self.runs.move_to_end(run)
+        while len(self.runs) > MAX_RUNS:
+            self.runs.popitem(last=False)
+        _check(self.start, self.started, guess)
+        _check(self.run, tally, guess)
+        return [self.started, tally]
+
+
+def _check(allowed: Allowed, tally: Tally, guess: ModelUsage) -> None:
+    """Raise the problem if `guess` does not fit into what is left."""
+    tokens, cost = guess.input_tokens + guess.output_tokens, guess.cost or 0.0
+    if allowed.calls is not None and tally.calls >= allowed.calls:
+        raise _spent(allowed, "calls", f"{tally.calls:,} of {allowed.calls:,} calls")
+    if allowed.tokens is not None and not _fits(tally.tokens, tokens, allowed.tokens):
+        numbers = f"{tally.tokens:,} of {allowed.tokens:,} tokens, and this call needs {tokens:,} or more"
+        raise _spent(allowed, "tokens", numbers)
+    if allowed.cost is not None and tally.unpriced:
+        raise _unpriced(allowed, tally)
+    if allowed.cost is not None and not _fits(tally.cost, cost, allowed.cost):
+        numbers = f"${tally.cost:.4f} of ${allowed.cost:.4f}, and this call needs ${cost:.4f} or more"
+        raise _spent(allowed, "cost", numbers)
+
+
+def _fits(used: float, needed: float, allowed: float) -> bool:
+    return used < allowed and used + needed <= allowed
+
+
+def _spent(allowed: Allowed, unit: str, numbers: str) -> Problem:
+    used, advice = {
+        "run": ("This run has used", "or begin a new run"),
+        "start": ("Since its start this server has used", "and start it again"),
+    }[allowed.scope]
+    setting = f"RLM_MAX_{allowed.scope}_{unit}".upper()
+    return Problem("budget-spent", f"{used} {numbers}. Raise {setting}, {advice}.")
+
+
+def _unpriced(allowed: Allowed, tally: Tally) -> Problem:
+    setting = f"RLM_MAX_{allowed.scope}_COST".upper()
+    return Problem(
+        "budget-spent",
+        f"{setting} is ${allowed.cost:.4f}, but the cost of {tally.unpriced:,} of {tally.calls:,} calls is unknown. "
+        "Install the extra `prices`, ask a model with a known price, or limit calls or tokens instead.",
+    )

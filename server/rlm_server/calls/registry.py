@@ -1,0 +1,254 @@
+"""Registry: which providers are configured, which models they offer, and who answers for a model's name.
+
+In: `Settings`. Out: for `"provider:name"` the upstream that answers, and the catalogue that `/api/models` shows.
+`builtin:extractive` is always there, and the default when nothing is configured. Lists of models are asked for when
+they are first needed and kept for a while; a list that cannot be had is said in the notes and stops nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+
+import httpx2
+import stamina.instrumentation
+
+from rlm_core.types import Json
+
+from ..http.problems import Problem
+from ..providers.anthropic_messages import VERSION_HEADERS, AnthropicMessages
+from ..providers.exchange import Address, Exchange
+from ..providers.openai_chat import OpenAIChat
+from ..providers.prices import load_prices
+from ..providers.stand_in.extractive import Extractive
+from ..providers.upstream import Upstream, UpstreamError
+from ..settings import Settings
+
+BUILTIN = "builtin:extractive"
+BUILTIN_LABEL = "Built-in extractive stand-in"
+BUILTIN_NOTE = "Not a language model: it finds sentences by their words. It needs no key and no network."
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai"
+KEY_VARIABLES = {
+    "openai": "OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own)",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+}
+TITLES = {
+    "openai": "OpenAI",
+    "anthropic": "Anthropic",
+    "openrouter": "OpenRouter",
+    "gemini": "Gemini",
+    "ollama": "Ollama",
+}
+PREFERRED = ("gpt-5-mini", "gpt-4.1-mini", "claude-sonnet", "openrouter/auto", "gemini-2.5-flash")
+"""Beginnings of names that make a fitting default, where the user chose none."""
+NOT_FOR_TEXT = re.compile(r"embed|whisper|tts|dall-e|moderation|image|audio|realtime|transcribe|sora|imagen|veo")
+FAILURE_CACHE_SECONDS = 15.0
+MAX_MODELS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One line of `/api/models`."""
+
+    id: str
+    label: str
+    provider: str
+    note: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """The line as it goes over the wire."""
+        return {"id": self.id, "label": self.label, "provider": self.provider, "note": self.note}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What can be asked. `notes` says of providers whose list cannot be had why not."""
+
+    models: tuple[ModelInfo, ...]
+    default: str
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What one provider said it offers, good until `expires` (monotonic seconds)."""
+
+    names: tuple[str, ...]
+    note: str
+    expires: float
+
+
+class Registry:
+    """The configured upstreams by name."""
+
+    def __init__(self, upstreams: Sequence[Upstream], settings: Settings) -> None:
+        self.prices = load_prices(settings)
+        self.upstreams = {upstream.name: upstream for upstream in upstreams}
+        self.settings = settings
+        self._listings: dict[str, _Listing] = {}
+        self._locks = {name: asyncio.Lock() for name in self.upstreams}
+
+    async def find(self, model: str | None) -> tuple[Upstream, str]:
+        """Who answers for `model`, and the model's name there.
+
+        Raises:
+            Problem: the model is not on the list, or its provider is not configured.
+        """
+        asked = model or self.settings.default_model or (await self.catalogue()).default
+        provider, _, name = asked.partition(":")
+        upstream = self.upstreams.get(provider)
+        if upstream is None:
+            raise _no_provider(provider)
+        if not await self._offers(upstream, name):
+            raise Problem("unknown-model", f"{_shown(asked)} is not on the list. {self._advice(provider)}")
+        return upstream, name
+
+    async def catalogue(self) -> Catalogue:
+        """Everything on offer, the built-in stand-in first."""
+        names = self.settings.models or await self._discovered_names()
+        default = self.settings.default_model or _fitting([name for name in names if not name.startswith("ollama:")])
+        listed = dict.fromkeys([BUILTIN, default, *names])
+        return Catalogue(tuple(self._info(name) for name in listed), default, self._notes())
+
+    async def _discovered_names(self) -> list[str]:
+        asked = [upstream for upstream in self.upstreams.values() if upstream.name != "builtin"]
+        listings = await asyncio.gather(*(self._listing(upstream) for upstream in asked))
+        return [f"{up.name}:{name}" for up, listing in zip(asked, listings, strict=True) for name in listing.names]
+
+    async def _offers(self, upstream: Upstream, name: str) -> bool:
+        model = f"{upstream.name}:{name}"
+        if model in (BUILTIN, self.settings.default_model) or model in self.settings.models:
+            return True
+        if self.settings.models or upstream.name == "builtin":
+            return False
+        return name in (await self._listing(upstream)).names
+
+    async def _listing(self, upstream: Upstream) -> _Listing:
+        """What `upstream` offers: from the cache, or asked for once however many wait for it."""
+        async with self._locks[upstream.name]:
+            listing = self._listings.get(upstream.name)
+            if listing is None or listing.expires <= time.monotonic():
+                listing = await self._ask_for_listing(upstream)
+                self._listings[upstream.name] = listing
+            return listing
+
+    async def _ask_for_listing(self, upstream: Upstream) -> _Listing:
+        try:
+            names = await upstream.models()
+        except UpstreamError as fault:
+            note = "" if upstream.name == "ollama" else f"The list of models cannot be had: {fault}"
+            return _Listing((), note, time.monotonic() + FAILURE_CACHE_SECONDS)
+        texts = (name.removeprefix("models/") for name in names)
+        kept = tuple(sorted(name for name in texts if not NOT_FOR_TEXT.search(name)))[:MAX_MODELS]
+        return _Listing(kept, "", time.monotonic() + self.settings.models_cache_seconds)
+
+    def _info(self, model: str) -> ModelInfo:
+        provider, _, name = model.partition(":")
+        if model == BUILTIN:
+            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE)
+        label = f"{name} ({TITLES.get(provider, provider)})"
+        if provider not in self.upstreams:
+            return ModelInfo(model, label, provider, _no_provider(provider).detail)
+        listing = self._listings.get(provider)
+        return ModelInfo(model, label, provider, listing.note if listing else "")
+
+    def _notes(self) -> dict[str, str]:
+        return {name: listing.note for name, listing in self._listings.items() if listing.note}
+
+    def _advice(self, provider: str) -> str:
+        if self.settings.models:
+            return "The list is RLM_MODELS; add it there, or choose from /api/models."
+        listing = self._listings.get(provider)
+        return listing.note if listing and listing.note else "Choose one from /api/models."
+
+
+@asynccontextmanager
+async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
+    """A registry over one pooled HTTP client, which is closed at the end of the block."""
+    _quiet_libraries()
+    timeout = httpx2.Timeout(
+        connect=settings.connect_seconds, read=settings.first_byte_seconds, write=60.0, pool=settings.total_seconds
+    )
+    limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=15.0)
+    client = httpx2.AsyncClient(
+        verify=trusted(), timeout=timeout, limits=limits, follow_redirects=False, trust_env=False
+    )
+    async with client:
+        yield Registry(list(_upstreams(client, settings)), settings)
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates that upstreams are checked by; reading them takes longer than all else of a start."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+def openai_addresses(settings: Settings) -> list[Address]:
+    """The configured providers of OpenAI's dialect, in the order in which their models are offered."""
+    configured = settings.configured_providers()
+    addresses = [
+        Address("openai", settings.openai_base_url, settings.openai_api_key, key_variable="OPENAI_API_KEY"),
+        Address("openrouter", OPENROUTER_URL, settings.openrouter_api_key, key_variable="OPENROUTER_API_KEY"),
+        Address("gemini", GEMINI_URL, settings.gemini_api_key, key_variable="GEMINI_API_KEY"),
+    ]
+    ollama = [Address("ollama", settings.ollama_base_url)] if settings.ollama_base_url else []
+    return [address for address in addresses if address.name in configured] + ollama
+
+
+def anthropic_address(settings: Settings) -> Address:
+    """Where Anthropic's dialect is spoken; a base URL may or may not end with its version."""
+    return Address(
+        "anthropic",
+        settings.anthropic_base_url.removesuffix("/v1"),
+        settings.anthropic_api_key,
+        key_header="x-api-key",
+        key_prefix="",
+        headers=VERSION_HEADERS,
+        key_variable="ANTHROPIC_API_KEY",
+    )
+
+
+def _upstreams(client: httpx2.AsyncClient, settings: Settings) -> Iterator[Upstream]:
+    yield Extractive()
+    if "anthropic" in settings.configured_providers():
+        yield AnthropicMessages(Exchange(client, anthropic_address(settings), settings))
+    for address in openai_addresses(settings):
+        yield OpenAIChat(Exchange(client, address, settings))
+
+
+def _quiet_libraries() -> None:
+    """Below WARNING httpcore2 quotes the headers of upstreams; stamina's lines repeat ours."""
+    logging.getLogger("httpcore2").setLevel(logging.WARNING)
+    stamina.instrumentation.set_on_retry_hooks([])
+
+
+def _fitting(names: Sequence[str]) -> str:
+    """The model for who names none: a preferred one, else the first, else the stand-in."""
+    for beginning in PREFERRED:
+        matching = [name for name in names if name.partition(":")[2].startswith(beginning)]
+        if matching:
+            return min(matching, key=len)
+    return names[0] if names else BUILTIN
+
+
+def _no_provider(provider: str) -> Problem:
+    if provider in KEY_VARIABLES:
+        detail = f"The provider {provider!r} is not configured. Set {KEY_VARIABLES[provider]} and start again."
+        return Problem("provider-not-configured", detail)
+    return Problem(
+        "unknown-model", f"There is no provider {_shown(provider)}. Models are written provider:name; see /api/models."
+    )
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 80 else name[:80] + "...")

@@ -1,0 +1,376 @@
+"""The command `pyodide-rlm`: serve the page, ask a question without a window, look after the set-up.
+
+Progress goes to stderr and the answer to stdout. Exit status: 0 a final answer, 1 a fault, 2 wrong usage, 3 a limit,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from rlm_core import ConfigError, RLMError
+from rlm_core.events import FOR_WATCHING
+
+from ..headless.egress_report import Account, confirmed
+from ..headless.recording import read_recording
+
+if TYPE_CHECKING:
+    from ..headless.browser_rlm import EventSink, HeadlessResult
+
+FINAL, FAULT, USAGE, LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error": FAULT, "worker_lost": FAULT}
+LOOPBACK = "127.0.0.1"
+PORT = click.IntRange(0, 65535)
+ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
+USAGE_IN_PAGE = """
+  <script type="module">
+    import { RLM } from "./rlm/rlm.js";
+    const rlm = new RLM({ endpoint: "https://your-server.example/api/rlm" });
+    const { answer } = await rlm.run("Who signed the lease?", { context: text });
+  </script>
+
+The endpoint is a `pyodide-rlm serve` that has the site's origin in RLM_ALLOWED_ORIGINS."""
+CONTEXT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+CONTEXT_PATH = click.Path(exists=True, readable=True, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pyodide-rlm")
+def main() -> None:
+    """Recursive language models in the browser: ask questions over contexts of any size."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on; RLM_HOST, else 127.0.0.1.")
+@click.option("--port", type=PORT, help="0 takes a free one; RLM_PORT, else 8000.")
+def serve(host: str | None, port: int | None) -> None:
+    """Serve the page and forward its model calls; the access log goes to stderr, a JSON line each."""
+    from ..http.access import JsonLines
+    from ..http.app import create_app
+    from ..http.serving import serve_until_signal
+    from ..settings import load_settings
+
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[lines])
+    logging.getLogger("rlm_server").setLevel(logging.INFO)
+    with _reported():
+        settings = load_settings(host=host, port=port)
+        serve_until_signal(create_app(settings), host=settings.host, port=settings.port, ready=_say_where)
+
+
+@main.command()
+@click.argument("question", required=False)
+@click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="A file or folder; may be repeated.")
+@click.option("--model", help="Model of the iterations, as provider:name.")
+@click.option("--sub-model", help="Model of the sub-calls; default: the same.")
+@click.option("--max-iterations", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--max-timeout", type=ABOVE_ZERO, help="Seconds that the run may take.")
+@click.option("--block-timeout", type=ABOVE_ZERO, help="Seconds of one code block, its sub-calls not counted; 120.")
+@click.option("--max-errors", type=click.IntRange(min=1), help="Consecutive iterations that may end in an error; 5.")
+@click.option(
+    "--max-output-chars", type=click.IntRange(min=200), help="Characters of a block's output that are shown; 20000."
+)
+@click.option("--max-sub-calls", type=click.IntRange(min=0), help="Sub-calls and child runs in the whole tree.")
+@click.option("--max-depth", type=click.IntRange(min=1), help="How deep runs may nest; 1 if not given.")
+@click.option("--max-concurrency", type=click.IntRange(min=1), help="Child runs at the same time; 4 if not given.")
+@click.option("--max-input-tokens", type=click.IntRange(min=1), help="Input tokens of the whole tree.")
+@click.option("--max-output-tokens", type=click.IntRange(min=1), help="Output tokens of the whole tree.")
+@click.option("--max-cost", type=ABOVE_ZERO, help="US dollars of the whole tree, as far as prices are known.")
+@click.option("--max-prompt-chars", type=click.IntRange(min=1), help="Characters of one sub-call's prompt.")
+@click.option("--window-tokens", type=click.IntRange(min=1000), help="Tokens of the root model's window; 128000.")
+@click.option(
+    "--compact-at",
+    type=click.FloatRange(min=0, max=1),
+    help="Share of that window at which the conversation is replaced by a summary; 0: never; 0.85 if not given.",
+)
+@click.option(
+    "--max-context-chars", type=click.IntRange(min=0), help="Characters of the context that may leave in calls."
+)
+@click.option("--confirm", is_flag=True, help="Ask on the terminal before each request leaves.")
+@click.option(
+    "--ledger",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write here, as JSON, what text left with each call, and where it went.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
+@click.option(
+    "--trajectory",
+    "--record",
+    "trajectory",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the log here, each event as it happens: what --resume, --replay, --fork and `replay` read.",
+)
+@click.option("--resume", type=CONTEXT_FILE, help="Go on with the run whose log this is, over the same context.")
+@click.option(
+    "--replay", type=CONTEXT_FILE, help="Answer from this log alone; models, limits and context must be those of it."
+)
+@click.option(
+    "--fork",
+    type=CONTEXT_FILE,
+    help="With --at: begin as the run whose log this is; without QUESTION, ask what it asked.",
+)
+@click.option("--at", type=click.IntRange(min=1), help="Iteration from which a fork goes on live.")
+def run(
+    question: str | None,
+    paths: tuple[Path, ...],
+    model: str | None,
+    sub_model: str | None,
+    max_iterations: int,
+    max_timeout: float | None,
+    block_timeout: float | None,
+    compact_at: float | None,
+    as_json: bool,
+    trajectory: Path | None,
+    resume: Path | None,
+    replay: Path | None,
+    fork: Path | None,
+    at: int | None,
+    ledger: Path | None,
+    confirm: bool,
+    **limits: float | None,
+) -> None:
+    """Ask QUESTION over the context in a headless browser, and print the answer."""
+    if (fork is None) != (at is None):
+        raise click.UsageError("--fork FILE and --at K belong together: the log, and the iteration to go on from.")
+    if question is None and fork is None:
+        raise click.UsageError("Missing argument 'QUESTION'; only a run with --fork has one of its own.")
+    with _reported():
+        forked = None if fork is None else read_recording(fork)
+        replayed = None if replay is None else read_recording(replay).log
+    options = {
+        "model": model,
+        "subModel": sub_model,
+        "maxIterations": max_iterations,
+        "maxTimeout": None if max_timeout is None else max_timeout * 1000,
+        "blockTimeout": None if block_timeout is None else block_timeout * 1000,
+        "compactAt": False if compact_at == 0 else compact_at,
+        "resume": None if resume is None else resume.read_text(encoding="utf-8"),
+        "replay": replayed,
+        "fork": None if forked is None else {"log": forked.log, "iteration": at},
+        **{_camel(name): value for name, value in limits.items()},
+    }
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if confirm and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("--confirm asks on the terminal, and there is none. Use --max-context-chars instead.")
+    account = Account()
+    with _reported(), _serving(0) as url, _log(trajectory) as log:
+        asked = question if question is not None or forked is None else forked.question
+        try:
+            sinks = (log, account.take) if ledger else (log,)
+            result = asyncio.run(_ask(url, asked or "", paths, chosen, sinks, ask_first=confirm))
+        finally:
+            if ledger is not None:
+                ledger.write_text(account.text(), encoding="utf-8")
+    if trajectory is not None:
+        trajectory.write_text(result.trajectory, encoding="utf-8")
+    _print(result, as_json)
+    if result.stopped_by != "final_answer":
+        click.echo(f"No final answer: {result.detail or result.stopped_by}", err=True)
+    sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
+
+
+@main.command()
+@click.argument("file", type=CONTEXT_FILE)
+@click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="The recorded context; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
+def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Make the run whose log FILE is again, over the same context and without any model.
+
+    Every model call is answered from FILE. The first difference in code, output, calls or answer is an error that
+    names its place, with exit status 1.
+    """
+    with _reported():
+        recording = read_recording(file)
+        with _serving(0) as url:
+            result = asyncio.run(_ask(url, recording.question, paths, {"replay": recording.log}))
+    _print(result, as_json)
+    click.echo(recording.agreed(), err=True)
+
+
+@main.command()
+@click.argument("file", type=CONTEXT_FILE)
+@click.option("--format", "form", type=click.Choice(["rlms"]), default="rlms", show_default=True)
+def export(file: Path, form: str) -> None:
+    """Write the trajectory FILE to stdout in the log format of another package."""
+    from rlm_core.trajectory import read
+
+    from .rlms_log import exported
+
+    with _reported():
+        trajectory = read(file)
+        for note in trajectory.notes:
+            click.echo(f"note: {note}", err=True)
+        ended = datetime.fromtimestamp(file.stat().st_mtime)
+        began = ended - timedelta(seconds=trajectory.events[-1].seconds if trajectory.events else 0)
+        for line in exported(trajectory.events, began=began):
+            click.echo(line)
+
+
+@main.command("import")
+@click.argument("file", type=CONTEXT_FILE)
+def import_(file: Path) -> None:
+    """Write FILE, a log of the package rlms, to stdout as a trajectory, for viewing."""
+    from rlm_core.trajectory import to_json
+
+    from .rlms_log import imported
+
+    with _reported(), file.open(encoding="utf-8") as lines:
+        for event in imported(lines):
+            click.echo(to_json(event))
+
+
+@main.command()
+def doctor() -> None:
+    """Check browser, node, assets, providers and isolation; one line each, with the remedy."""
+    from .doctor import examine
+
+    healthy = True
+    for finding in examine():
+        healthy &= finding.ok
+        click.echo(f"{'ok     ' if finding.ok else 'missing'} {finding.name}: {finding.text}")
+    sys.exit(FINAL if healthy else FAULT)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def embed(folder: Path) -> None:
+    """Copy into FOLDER what a static site needs to run questions on its own pages."""
+    from .embed import embed
+
+    with _reported():
+        written = embed(folder)
+    click.echo(
+        f"{folder}: {written / 1e6:.1f} MB. In a page of the site, with its own path to that folder:\n{USAGE_IN_PAGE}"
+    )
+
+
+@main.command()
+@click.option("--port", default=0, type=PORT, help="Default: a free one.")
+def demo(port: int) -> None:
+    """Ask the sample question over the bundled sample, with the built-in stand-in model; then keep serving."""
+    from ..assets import find_assets
+
+    samples = find_assets().web / "samples"
+    sample = json.loads((samples / "samples.json").read_text(encoding="utf-8"))[0]
+    path = samples / sample["file"]
+    with _reported(), _serving(port) as url:
+        click.echo(f"Question: {sample['question']}\nContext:  {sample['title']} ({path.stat().st_size:,} bytes)")
+        options = {"model": "builtin:extractive", "subModel": "builtin:extractive"}
+        result = asyncio.run(_ask(url, sample["question"], (path,), options))
+        click.echo(f"\nAnswer ({result.total_time / 1000:.1f} s):\n{result.answer}\n\nThe page: {url}")
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            click.echo("Ctrl-C stops the server.")
+            _wait_for_ctrl_c()
+    sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
+
+
+def _camel(name: str) -> str:
+    """`max_sub_calls` -> `maxSubCalls`."""
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+@contextmanager
+def _log(path: Path | None) -> Iterator[EventSink]:
+    """Takes events and appends each to the file at `path` at once; what was there goes with the first event."""
+    if path is None:
+        yield lambda event: None
+        return
+    with ExitStack() as stack:
+        files: list[TextIO] = []
+
+        def append(event: dict[str, Any]) -> None:
+            if not files:
+                files.append(stack.enter_context(path.open("w", encoding="utf-8")))
+            if event["type"] not in FOR_WATCHING:
+                files[0].write(json.dumps(event) + "\n")
+                files[0].flush()
+
+        yield append
+
+
+async def _ask(
+    url: str,
+    question: str,
+    paths: tuple[Path, ...],
+    options: Mapping[str, Any],
+    sinks: Sequence[EventSink] = (),
+    *,
+    ask_first: bool = False,
+) -> HeadlessResult:
+    from ..headless.browser_rlm import BrowserRLM
+    from ..headless.progress import Progress
+
+    async with BrowserRLM(url, on_egress=confirmed if ask_first else None, **options) as rlm:
+        loop = asyncio.get_running_loop()
+        stops: set[asyncio.Task[None]] = set()
+        loop.add_signal_handler(signal.SIGINT, lambda: stops.add(loop.create_task(rlm.stop())))
+        show = Progress(sys.stderr.write, is_terminal=sys.stderr.isatty())
+        watchers: list[EventSink] = [*sinks, show]
+
+        def on_event(event: dict[str, Any]) -> None:
+            for watch in watchers:
+                watch(event)
+
+        return await rlm.run(question, context=paths or None, on_event=on_event)
+
+
+def _say_where(url: str) -> None:
+    click.echo(f"pyodide-rlm is at {url}  (Ctrl-C stops it)", err=True)
+
+
+def _serving(port: int) -> AbstractContextManager[str]:
+    from ..http.app import create_app
+    from ..http.serving import serving
+    from ..settings import load_settings
+
+    return serving(create_app(load_settings(host=LOOPBACK, port=port)), host=LOOPBACK, port=port)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """An error of ours becomes one line on stderr and an exit status."""
+    try:
+        yield
+    except RLMError as fault:
+        click.echo(f"error: {fault}", err=True)
+        sys.exit(USAGE if isinstance(fault, ConfigError) else FAULT)
+
+
+def _print(result: HeadlessResult, as_json: bool) -> None:
+    click.echo(json.dumps(_summary(result), ensure_ascii=False) if as_json else result.answer)
+
+
+def _summary(result: HeadlessResult) -> dict[str, Any]:
+    return {
+        "answer": result.answer,
+        "iterations": result.iterations,
+        "totalTime": result.total_time,
+        "usage": result.usage,
+        "usageByPath": result.usage_by_path,
+        "stopped_by": result.stopped_by,
+        "fault": result.fault,
+    }
+
+
+def _wait_for_ctrl_c() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""A Chromium for headless runs and tests: find one, or install one.
+
+`python -m rlm_server.headless.browser` prints where it is and installs it when there is none. Nothing here starts it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from rlm_core import RLMError
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+"""Launch arguments that keep the browser from calling its vendor: the only traffic is the page's own."""
+
+REMEDY = "Install Chromium (`apt-get install chromium`), or run `python -m playwright install chromium`."
+
+
+class BrowserMissing(RLMError):
+    """No Chromium on this machine; the message says how to get one."""
+
+
+def find_browser() -> Path:
+    """The Chromium to run: `PYODIDE_RLM_BROWSER`, one on the PATH, or the one that Playwright installed.
+
+    Raises:
+        BrowserMissing: there is none.
+    """
+    named = os.environ.get("PYODIDE_RLM_BROWSER")
+    if named:
+        if not Path(named).is_file():
+            raise BrowserMissing(f"PYODIDE_RLM_BROWSER names {named}, which is not a file. {REMEDY}")
+        return Path(named)
+    found = next(filter(None, map(shutil.which, NAMES)), None) or _installed_by_playwright()
+    if found is None:
+        raise BrowserMissing(f"No Chromium found: tried {', '.join(NAMES)} and Playwright's own. {REMEDY}")
+    return Path(found)
+
+
+def install_browser() -> Path:
+    """Install a Chromium with the system's packages when this is root on Debian, else with Playwright.
+
+    Raises:
+        BrowserMissing: neither worked; their output is on stderr.
+    """
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "chromium", "chromium-driver"],
+            check=False,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            stdout=subprocess.DEVNULL,
+        )
+    else:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+    return find_browser()
+
+
+def _installed_by_playwright() -> str | None:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).is_file() else None
+
+
+def main() -> int:
+    """Print the browser's path; install it first when there is none. Exit status 1 says that neither worked."""
+    try:
+        path = find_browser()
+    except BrowserMissing:
+        print("no Chromium found; installing one", file=sys.stderr)
+        try:
+            path = install_browser()
+        except BrowserMissing as missing:
+            print(missing, file=sys.stderr)
+            return 1
+    print(f"browser: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""HTTP: routes, headers, the wire, and everything that is a file."""

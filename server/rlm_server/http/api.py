@@ -1,0 +1,213 @@
+"""API: `/api/rlm`, `/api/models` and `/api/health`.
+
+In: a request. Out: a model's reply, whole, as server-sent events, or as one line for each item of a batch. A client
+that goes away cancels its calls upstream, but for those that are kept (`flights.py`). What a request may hold is
+decided in `wire.py`, what it may use in `budgets.py`, who answers in `providers/registry.py`, and who may ask in
+`security.py`; nothing here knows a vendor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeAlias, TypeVar, cast
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from rlm_core.types import Json, ModelUsage, Reply
+
+from .. import __version__
+from ..calls.in_flight import HEADER, read_ticket
+from ..calls.model_call import Desk, Office, Outcome
+from ..settings import Settings
+from .access import record
+from .body import read_json
+from .problems import Problem
+from .wire import (
+    MAX_BATCH,
+    Asked,
+    Batch,
+    Conversation,
+    batch_json,
+    item_json,
+    parse_request,
+    reply_json,
+    usage_json,
+)
+
+T = TypeVar("T")
+Write: TypeAlias = Callable[[bytes], Awaitable[None]]
+
+
+def api_routes() -> list[BaseRoute]:
+    """The three routes; the application's state holds `settings` and `office`."""
+    return [
+        Route("/api/rlm", answer, methods=["POST"]),
+        Route("/api/models", list_models, methods=["GET"]),
+        Route("/api/health", health, methods=["GET"]),
+    ]
+
+
+async def answer(request: Request) -> Response:
+    """Answer a conversation or a batch, in one of the shapes of `wire.py`."""
+    settings: Settings = request.app.state.settings
+    office: Office = request.app.state.office
+    ticket = read_ticket(request.headers.getlist(HEADER))
+    asked = parse_request(await read_json(request, settings))
+    record(request.scope, model=(asked.model or "default")[:100], calls=_calls(asked))
+    if ticket is not None:
+        record(request.scope, run=ticket.run)
+    desk = await office.desk(asked.model, ticket)
+    record(request.scope, model=desk.model)
+    if asked.stream:
+        return _Stream(desk, asked)
+    try:
+        return await attended(request.receive, _answer_whole(desk, asked))
+    finally:
+        _record_usage(request.scope, desk.paid)
+
+
+async def list_models(request: Request) -> Response:
+    """What can be asked: models, the default one, and the limits of a request. Never a key."""
+    settings: Settings = request.app.state.settings
+    office: Office = request.app.state.office
+    catalogue = await office.registry.catalogue()
+    return _json(
+        {
+            "models": [model.to_json() for model in catalogue.models],
+            "default": catalogue.default,
+            "notes": [{"provider": provider, "note": note} for provider, note in catalogue.notes.items()],
+            "limits": {"max_body_bytes": settings.max_body_bytes, "max_batch": MAX_BATCH},
+        }
+    )
+
+
+async def health(request: Request) -> Response:
+    """Whether the server answers, and which version it is."""
+    return _json({"status": "ok", "version": __version__})
+
+
+async def attended(receive: Receive, work: Coroutine[object, object, T]) -> T:
+    """Do `work` while the client waits for it; cancel it as soon as the client is gone.
+
+    Raises:
+        ClientDisconnect: the client went away first.
+    """
+    tasks: set[asyncio.Task[object]] = set()
+    working = asyncio.create_task(work)
+    watching = asyncio.create_task(_until_gone(receive))
+    tasks.update((cast("asyncio.Task[object]", working), cast("asyncio.Task[object]", watching)))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+class _Stream(Response):
+    """A response that is written while its calls run: server-sent events, or NDJSON for a batch."""
+
+    def __init__(self, desk: Desk, asked: Asked) -> None:
+        media_type = "application/x-ndjson" if isinstance(asked, Batch) else "text/event-stream"
+        super().__init__(media_type=media_type, headers={"Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self.desk = desk
+        self.asked = asked
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await attended(receive, self._write_all(send))
+        except ClientDisconnect:
+            record(scope, disconnected=1)
+        finally:
+            _record_usage(scope, self.desk.paid)
+
+    async def _write_all(self, send: Send) -> None:
+        async def write(body: bytes) -> None:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        if isinstance(self.asked, Batch):
+            await _write_items(self.desk, self.asked, write)
+        else:
+            await _write_pieces(self.desk, self.asked, write)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _record_usage(scope: Scope, used: ModelUsage) -> None:
+    record(scope, input_tokens=used.input_tokens, output_tokens=used.output_tokens)
+    if used.cost is not None:
+        record(scope, cost=round(used.cost, 6))
+
+
+async def _answer_whole(desk: Desk, asked: Asked) -> Response:
+    if isinstance(asked, Batch):
+        outcomes: dict[int, Outcome] = {}
+
+        async def deliver(index: int, outcome: Outcome) -> None:
+            outcomes[index] = outcome
+
+        await desk.answer_items(asked, deliver)
+        return _json(batch_json([outcomes[index] for index in range(len(asked.prompts))]))
+    outcome = await desk.answer(asked.messages)
+    if isinstance(outcome, Problem):
+        raise outcome
+    return _json(reply_json(outcome))
+
+
+async def _write_items(desk: Desk, batch: Batch, write: Write) -> None:
+    """NDJSON: a line for each item as it finishes, then `{"done": true, "usage"}`."""
+    usage = ModelUsage()
+    turn = asyncio.Lock()
+
+    async def deliver(index: int, outcome: Outcome) -> None:
+        nonlocal usage
+        async with turn:
+            if isinstance(outcome, Reply):
+                usage += outcome.usage
+            await write(_line(item_json(index, outcome)))
+
+    await desk.answer_items(batch, deliver)
+    await write(_line({"done": True, "usage": usage_json(usage)}))
+
+
+async def _write_pieces(desk: Desk, asked: Conversation, write: Write) -> None:
+    """Server-sent events: `{"delta"}` for each piece, then `{"done": true, "model", "usage"}` or `{"error"}`."""
+
+    async def pass_on(text: str) -> None:
+        await write(_event({"delta": text}))
+
+    outcome = await desk.answer_in_pieces(asked.messages, pass_on)
+    if isinstance(outcome, Problem):
+        await write(_event({"error": outcome.to_json()}))
+    else:
+        await write(_event({"done": True, "model": outcome.model, "usage": usage_json(outcome.usage)}))
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _calls(asked: Asked) -> int:
+    return len(asked.prompts) if isinstance(asked, Batch) else 1
+
+
+def _json(value: dict[str, Json]) -> Response:
+    return Response(json.dumps(value), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _line(value: dict[str, Json]) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
+def _event(value: dict[str, Json]) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"

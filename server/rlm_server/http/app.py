@@ -1,0 +1,147 @@
+"""App: the Starlette application, its routes, its middleware and its one HTTP client.
+
+In: `Settings` and where the files lie. Out: an ASGI application. It does not listen; see `__main__.py` and `cli.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from typing import Literal, TypedDict
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from ..assets import Assets, find_assets
+from ..calls.budgets import Budgets
+from ..calls.in_flight import Flights
+from ..calls.model_call import Office
+from ..calls.reply_store import Store, check_store
+from ..settings import Settings
+from .access import AccessLog
+from .api import api_routes
+from .problems import Problem, internal_problem, problem_response
+from .security import Gate, SecurityHeaders, check_address
+from .static import static_routes
+
+
+class UvicornOptions(TypedDict):
+    """Keyword arguments for `uvicorn.Config`."""
+
+    lifespan: Literal["on"]
+    log_config: None
+    ws: Literal["none"]
+    access_log: bool
+    server_header: bool
+    proxy_headers: bool
+    timeout_keep_alive: int
+    timeout_graceful_shutdown: int
+    h11_max_incomplete_event_size: int
+
+
+DRAIN_SECONDS = 9
+"""How long the calls under way may still take when the server is told to stop."""
+UVICORN_OPTIONS: UvicornOptions = {
+    "lifespan": "on",
+    "log_config": None,
+    "ws": "none",
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,
+    "timeout_keep_alive": 5,
+    "timeout_graceful_shutdown": DRAIN_SECONDS,
+    "h11_max_incomplete_event_size": 64 * 1024,
+}
+"""How every server of this application is run: our own log, no WebSocket, no trust in proxies, bounded waits."""
+
+
+class App(Starlette):
+    """Starlette with the security headers and the log around everything, its own error pages included.
+
+    Attributes:
+        drain_until: monotonic time at which calls under way are given up; whoever stops the server sets it.
+    """
+
+    drain_until = 0.0
+
+    def build_middleware_stack(self) -> ASGIApp:
+        settings: Settings = self.state.settings
+        return SecurityHeaders(AccessLog(super().build_middleware_stack()), frame_ancestors=settings.frame_ancestors)
+
+
+def create_app(settings: Settings | None = None, *, assets: Assets | None = None) -> App:
+    """Make the application.
+
+    Args:
+        settings: read from the environment when not given.
+        assets: found in the checkout or the installed wheel when not given.
+
+    Raises:
+        ConfigError: the address needs a token, the assets are not built, or the store's file cannot be used.
+    """
+    settings = settings or Settings()
+    check_address(settings)
+    check_store(settings.store_path)
+    app = App(
+        routes=[*api_routes(), *static_routes(assets or find_assets())],
+        middleware=[Middleware(Gate, settings=settings)],
+        exception_handlers={
+            Problem: _say_problem,
+            HTTPException: _say_http_error,
+            ClientDisconnect: _say_nothing,
+            Exception: _say_internal_error,
+        },
+        lifespan=_lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.settings = settings
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    from ..calls.registry import open_registry  # httpx2 is needed from here on only
+
+    assert isinstance(app, App)
+    settings: Settings = app.state.settings
+    store = Store(settings.store_path, max_bytes=settings.store_bytes, max_seconds=settings.store_seconds)
+    flights = Flights(store)
+    with closing(store):
+        async with open_registry(settings) as registry:
+            app.state.office = Office(registry, Budgets.of(settings), flights, settings.concurrency)
+            yield
+            await flights.land(app.drain_until - time.monotonic())
+
+
+async def _say_problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    return problem_response(problem, request.scope)
+
+
+async def _say_http_error(request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, HTTPException)
+    return problem_response(_problem_of_http(request, fault), request.scope)
+
+
+async def _say_nothing(request: Request, fault: Exception) -> Response:
+    """The client is gone; the status is for the log."""
+    return Response(status_code=499)
+
+
+async def _say_internal_error(request: Request, fault: Exception) -> Response:
+    return problem_response(internal_problem(), request.scope)
+
+
+def _problem_of_http(request: Request, fault: HTTPException) -> Problem:
+    if fault.status_code == 404:
+        return Problem("not-found", "There is nothing at this path. The page is at `/`, the API at `/api/rlm`.")
+    if fault.status_code == 405:
+        allowed = (fault.headers or {}).get("Allow", "another method")
+        detail = f"{request.method[:20]} is not allowed here. Use {allowed}."
+        return Problem("method-not-allowed", detail, headers=fault.headers)
+    return Problem("http-error", f"The request was refused with status {fault.status_code}.", status=fault.status_code)

@@ -1,0 +1,99 @@
+"""Connection: uvicorn's HTTP/1.1 over h11, with a deadline for whatever a client has begun to send.
+
+In: bytes from anyone. Out: requests for the application, whole or none. A head must be complete within `head_seconds`
+of the connection's first moment (of its first byte, where the connection is used again), a body within `body_seconds`
+of its head; else the connection is cut without a word. An idle connection is uvicorn's own business
+(`timeout_keep_alive`), and telling a slow body why it is refused is the application's, which has a little less time.
+What is not HTTP is answered with the same headers as everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from ..settings import Settings
+from .problems import Problem
+from .security import FIXED_HEADERS, OTHER_CSP
+
+LAST_WORD_SECONDS = 1.0
+"""How much longer than the application the connection waits for a body."""
+NOT_HTTP = Problem("http-error", "What was sent is not an HTTP/1.1 request. Open the server with a browser.")
+
+
+def connection_class(settings: Settings) -> type[H11Protocol]:
+    """The class to give to uvicorn as `http`."""
+
+    class Configured(Connection):
+        head_seconds = settings.head_seconds
+        body_seconds = settings.body_seconds + LAST_WORD_SECONDS
+
+    return Configured
+
+
+class Connection(H11Protocol):
+    """One connection of a client."""
+
+    head_seconds: float
+    body_seconds: float
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._awaited: tuple[object, RequestResponseCycle | None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_for(None, 0)
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is not HTTP, unless an answer is on its way already."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
+            return
+        headers = {**FIXED_HEADERS, "Content-Security-Policy": OTHER_CSP, "Content-Type": "application/problem+json"}
+        body = json.dumps(NOT_HTTP.to_json()).encode()
+        lines = [*headers.items(), ("Content-Length", str(len(body))), ("Connection", "close")]
+        for event in (
+            h11.Response(status_code=NOT_HTTP.status, headers=lines, reason=b"Bad Request"),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _watch(self) -> None:
+        """Give what the client has to send next its deadline, once."""
+        state = self.conn.their_state
+        if self.transport.is_closing():
+            self._wait_for(None, 0)
+        elif state is h11.SEND_BODY:
+            self._wait_for((state, self.cycle), self.body_seconds)
+        elif state is h11.IDLE and (self.cycle is None or self.conn.trailing_data[0]):
+            self._wait_for((state, self.cycle), self.head_seconds)
+        else:
+            self._wait_for(None, 0)
+
+    def _wait_for(self, awaited: tuple[object, RequestResponseCycle | None] | None, seconds: float) -> None:
+        if awaited == self._awaited:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._awaited = awaited
+        self._deadline = None if awaited is None else self.loop.call_later(seconds, self.transport.abort)

@@ -1,0 +1,211 @@
+"""Security: who may ask, and the headers of every response.
+
+`SecurityHeaders` wraps the whole application, error pages included. `Gate` refuses a request by its Host, Origin,
+Sec-Fetch-Site and token before a byte of its body is read. Both are plain ASGI; neither reads a body.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rlm_core.errors import ConfigError
+
+from ..settings import LOOPBACK_NAMES, Settings, is_loopback
+from .problems import Problem, problem_response
+
+WORKER_CSP = "sandbox allow-scripts; default-src 'none'; script-src 'wasm-unsafe-eval'"
+OTHER_CSP = "default-src 'none'; frame-ancestors 'none'"
+PAGE_CSP = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data: blob:; font-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors {frame_ancestors}"
+)
+WORKER_PATH = re.compile(r"/rlm/assets/worker\.[^/]*\Z")
+FEATURES = (
+    "accelerometer autoplay camera display-capture encrypted-media fullscreen gamepad geolocation "
+    "gyroscope hid idle-detection local-fonts magnetometer microphone midi payment picture-in-picture "
+    "publickey-credentials-get screen-wake-lock serial usb window-management xr-spatial-tracking"
+)
+PERMISSIONS = ", ".join([*(f"{feature}=()" for feature in FEATURES.split()), "cross-origin-isolated=(self)"])
+FIXED_HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Document-Isolation-Policy": "isolate-and-require-corp",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": PERMISSIONS,
+}
+
+
+def check_address(settings: Settings) -> None:
+    """Refuse to listen where others can reach without a shared secret.
+
+    Raises:
+        ConfigError: `host` is not loopback and there is no token.
+    """
+    if not is_loopback(settings.host) and settings.token is None:
+        raise ConfigError(
+            f"Listening on {settings.host} would let everyone on the network use your keys. "
+            "Set RLM_TOKEN to a long random text, or listen on 127.0.0.1."
+        )
+
+
+class SecurityHeaders:
+    """Adds the isolation headers and the right Content-Security-Policy to every HTTP response."""
+
+    def __init__(self, app: ASGIApp, *, frame_ancestors: str) -> None:
+        self.app = app
+        self.page_csp = PAGE_CSP.format(frame_ancestors=frame_ancestors)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(FIXED_HEADERS)
+                headers["Content-Security-Policy"] = self._policy(scope["path"])
+            await send(message)
+
+        await self.app(scope, receive, send_secured if scope["type"] == "http" else send)
+
+    def _policy(self, path: str) -> str:
+        """By path alone: a 304 has no content type, and its headers replace those that the browser keeps."""
+        if WORKER_PATH.match(path):
+            return WORKER_CSP
+        return self.page_csp if path == "/" or path.endswith(".html") else OTHER_CSP
+
+
+class Gate:
+    """Lets in requests that are addressed to us, by a page of ours or by a program that holds the token."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self.app = app
+        self.open = is_loopback(settings.host)
+        self.token = settings.token
+        self.hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self.origins = frozenset(settings.allowed_origins)
+        self.listening_on = settings.host.lower()
+        self.destinations = {"document"} if settings.frame_ancestors == "'none'" else {"document", "iframe", "frame"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        shared_with = origin if origin in self.origins and scope["path"].startswith("/api/") else None
+        if shared_with is not None:
+            send = _allowing(shared_with, send)
+        try:
+            if shared_with is not None and _is_preflight(scope, headers):
+                self._check_host(headers)
+                await _answer_preflight(send)
+                return
+            self._check(scope, headers)
+        except Problem as problem:
+            await problem_response(problem, scope)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        host = self._check_host(headers)
+        known = self._holds_token(headers)
+        if not self.open and not known:
+            raise _token_required("This server listens beyond this machine, so every request needs the token.")
+        self._check_origin(scope, headers, host, known=known)
+
+    def _check_host(self, headers: Headers) -> str:
+        """One `Host`, and one that a foreign name rebound to our address cannot produce."""
+        hosts = headers.getlist("host")
+        host = hosts[0].lower() if len(hosts) == 1 else ""
+        name = _host_name(host)
+        ours = name in LOOPBACK_NAMES or (name == self.listening_on and name not in ("0.0.0.0", "::"))
+        if not (ours or host in self.hosts):
+            raise Problem(
+                "host-refused",
+                "The Host header is not one of ours. Open the server at 127.0.0.1 or localhost, or add the exact "
+                "value to RLM_ALLOWED_HOSTS.",
+            )
+        return host
+
+    def _check_origin(self, scope: Scope, headers: Headers, host: str, *, known: bool) -> None:
+        origin = headers.get("origin")
+        own = {f"{scope['scheme']}://{host}"}
+        if origin is not None and origin not in own | self.origins:
+            raise _origin_refused("The Origin header names another site.")
+        if origin is None and scope["method"] not in ("GET", "HEAD") and not known:
+            raise _origin_refused("There is no Origin header, so no page sent this; a program must send the token.")
+        site = headers.get("sec-fetch-site", "none")
+        if site not in ("same-origin", "none") and origin not in self.origins and not self._is_navigation(headers):
+            raise _origin_refused(f"Sec-Fetch-Site is {site[:20]!r}: another site's page asked for this.")
+
+    def _is_navigation(self, headers: Headers) -> bool:
+        """A link that was followed: the answer is a page of its own, which the linking site cannot read."""
+        return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in self.destinations
+
+    def _holds_token(self, headers: Headers) -> bool:
+        if self.token is None:
+            return False
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        given = _password(credentials) if scheme.lower() == "basic" else credentials.strip()
+        if scheme.lower() not in ("basic", "bearer"):
+            return False
+        return hmac.compare_digest(given.encode(), self.token.get_secret_value().encode())
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _password(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _is_preflight(scope: Scope, headers: Headers) -> bool:
+    return scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+
+
+def _allowing(origin: str, send: Send) -> Send:
+    async def send_allowing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Access-Control-Allow-Origin"] = origin
+            headers.add_vary_header("Origin")
+        await send(message)
+
+    return send_allowing
+
+
+async def _answer_preflight(send: Send) -> None:
+    headers = [
+        (b"access-control-allow-methods", b"GET, POST"),
+        (b"access-control-allow-headers", b"content-type, authorization, idempotency-key"),
+        (b"access-control-max-age", b"600"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _token_required(reason: str) -> Problem:
+    detail = f"{reason} Send it as `Authorization: Bearer ...`, or as the password when the browser asks."
+    return Problem("token-required", detail, headers={"WWW-Authenticate": 'Basic realm="pyodide-rlm"'})
+
+
+def _origin_refused(reason: str) -> Problem:
+    return Problem(
+        "origin-refused",
+        f"{reason} Use the page that this server serves, add the exact origin to RLM_ALLOWED_ORIGINS, or set RLM_TOKEN "
+        "and send `Authorization: Bearer ...`.",
+    )

@@ -1,0 +1,94 @@
+"""Serving: the app behind a socket, until a block ends or a signal comes.
+
+In: the application. Out: the address it answers at.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from rlm_core import RLMError
+
+from ..settings import Settings
+from .app import DRAIN_SECONDS, UVICORN_OPTIONS, App
+from .connection import connection_class
+
+STARTUP_SECONDS = 20
+
+
+@contextmanager
+def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve `app` from a thread of its own until the block ends; yield its URL, without a final slash.
+
+    Args:
+        port: 0 takes a free one.
+
+    Raises:
+        RLMError: the port is taken, or the server did not start within `STARTUP_SECONDS`.
+    """
+    listener, server = _listener(host, port), _Server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    if not server.ready.wait(STARTUP_SECONDS):
+        raise RLMError(f"The server did not start within {STARTUP_SECONDS} s.")
+    try:
+        yield _url(listener)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def serve_until_signal(app: ASGIApp, *, host: str, port: int, ready: Callable[[str], object]) -> None:
+    """Serve `app` from this thread until SIGINT or SIGTERM, then drain; `ready` is told the URL before that.
+
+    Raises:
+        RLMError: the port is taken.
+    """
+    with _listener(host, port) as listener:
+        ready(_url(listener))
+        _Server(app).run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as fault:
+        raise RLMError(f"Cannot listen on {host}:{port}: {fault.strerror}. Choose another --port.") from fault
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it only on sockets it made itself
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with an event instead of a flag to poll; it tells `app` how long the calls under way may still take.
+
+    An application that is wrapped in another is served with the default deadlines, and its calls are not waited for.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        settings = app.state.settings if isinstance(app, App) else Settings.model_construct()
+        options = uvicorn.Config(app, http=connection_class(settings), **UVICORN_OPTIONS)
+        super().__init__(options)
+        self.app = app
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if isinstance(self.app, App):
+            self.app.drain_until = time.monotonic() + DRAIN_SECONDS
+        await super().shutdown(sockets)

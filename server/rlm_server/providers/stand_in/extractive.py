@@ -1,0 +1,126 @@
+"""Extractive: `builtin:extractive`, the stand-in for a language model that needs no key and no network.
+
+In: a conversation. Out: as sub model, the sentences of the prompt that share the most with its question, quoted; as
+root model, the code that a good one would write (see `root_model.py`). It is NOT a language model and understands
+nothing. It is deterministic, keeps nothing between calls, and reports 0 tokens, since it counts none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+
+from rlm_core.types import Message, ModelUsage, Reply
+
+from ..upstream import UpstreamError
+from .passages import passages
+from .ranking import best
+from .root_code import NOTHING
+from .root_model import is_run, reply_as_root
+
+PROVIDER = "builtin"
+MODEL = "extractive"
+DELTAS = 6
+MAX_QUOTES = 3
+MERGE_TOLERANCE = 0.92
+"""Share of the best candidate's score that another must reach to be repeated beside it."""
+NO_TEXT = (
+    "There is no text in this prompt to quote from, and builtin:extractive is not a language model: it only quotes."
+)
+
+_LABEL = r"^[ \t#*]*{}\b[^\n:]{{0,60}}:[ \t*]*\n?"
+_QUESTION = re.compile(_LABEL.format(r"(?:question|query|task)"), re.I | re.M)
+_TEXTS = r"(?P<label>text|context|candidates|piece|passage|document|chunk|excerpt|section)"
+_TEXT = re.compile(_LABEL.format(_TEXTS), re.I | re.M)
+_PARAGRAPH_END = re.compile(r"\n\s*\n")
+
+
+class Extractive:
+    """The provider `builtin`, with its one model `extractive`."""
+
+    @property
+    def name(self) -> str:
+        """`"builtin"`."""
+        return PROVIDER
+
+    async def models(self) -> Sequence[str]:
+        """List its one model."""
+        return [MODEL]
+
+    async def complete(self, messages: Sequence[Message], model: str) -> Reply:
+        """Answer `messages`: as root model when they are a run's conversation, else as sub model.
+
+        Raises:
+            UpstreamError: there is no such model.
+        """
+        if model != MODEL:
+            message = f"There is no model {PROVIDER}:{model}. Use {PROVIDER}:{MODEL}."
+            raise UpstreamError(message, kind="call-refused", upstream=PROVIDER, status=404)
+        text = await asyncio.to_thread(reply_to, tuple(messages))
+        return Reply(text, model=f"{PROVIDER}:{MODEL}", usage=ModelUsage(calls=1, cost=0.0))
+
+    async def stream(self, messages: Sequence[Message], model: str) -> AsyncGenerator[str | Reply, None]:
+        """Answer as `complete` does, in at most `DELTAS` pieces cut at line ends."""
+        reply = await self.complete(messages, model)
+        lines = reply.text.splitlines(keepends=True)
+        step = max(1, -(-len(lines) // DELTAS))
+        for first in range(0, len(lines), step):
+            yield "".join(lines[first : first + step])
+        yield reply
+
+
+def reply_to(messages: Sequence[Message]) -> str:
+    """Reply as root model to a run's conversation, as sub model to anything else."""
+    if is_run(messages):
+        return reply_as_root(messages)
+    return reply_as_sub(messages[-1].content if messages else "")
+
+
+def reply_as_sub(prompt: str) -> str:
+    """Quote the sentences of `prompt` that answer its question, one a line, or say that there are none.
+
+    >>> reply_as_sub("Question: Who has the key?\\n\\nText:\\nIt rained. Ada Holm has the key. It snowed.")
+    'Ada Holm has the key.'
+    >>> reply_as_sub("Question: Who has the key?\\n\\nText:\\nIt rained.")
+    'No relevant sentence.'
+    """
+    question, text, is_merge = read_prompt(prompt)
+    if text is None:
+        return NO_TEXT
+    if is_merge:
+        quotes = best(question, text.splitlines(), most=MAX_QUOTES, tolerance=MERGE_TOLERANCE)
+    else:
+        quotes = best(question, passages(text), most=MAX_QUOTES)
+    return "\n".join(quotes) or NOTHING
+
+
+def read_prompt(prompt: str) -> tuple[str, str | None, bool]:
+    """Take `prompt` apart: the question, the text to quote from if there is any, and whether its lines are candidates.
+
+    Labelled prompts ("Question: ... Text: ...", in either order) are read by their labels. Of others the first
+    paragraph is the question, or the last one where that alone has a question mark. What follows the last question
+    mark is taken for instructions.
+    """
+    question, text, is_merge = _read_labels(prompt) or _read_paragraphs(prompt)
+    return question[: question.rfind("?") + 1] or question, text, is_merge
+
+
+def _read_labels(prompt: str) -> tuple[str, str, bool] | None:
+    asked = _QUESTION.search(prompt)
+    label = _TEXT.search(prompt, asked.end()) if asked else None
+    if asked and label:
+        question, text = prompt[asked.end() : label.start()], prompt[label.end() :]
+        return question.strip(), text, label["label"].lower() == "candidates"
+    label = _TEXT.search(prompt)
+    *_, asked = [None, *_QUESTION.finditer(prompt)]
+    if asked and label and label.end() <= asked.start():
+        return prompt[asked.end() :].strip(), prompt[label.end() : asked.start()], False
+    return None
+
+
+def _read_paragraphs(prompt: str) -> tuple[str, str | None, bool]:
+    paragraphs = [part for part in _PARAGRAPH_END.split(prompt) if part.strip()] or [""]
+    place = -1 if "?" in paragraphs[-1] and "?" not in paragraphs[0] else 0
+    question = paragraphs.pop(place)
+    return question, "\n\n".join(paragraphs) or None, False

@@ -1,0 +1,239 @@
+// The broker against a scripted fetch: whatever the endpoint does, each call ends once, in a frame of its own.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeFrame } from "../../../worker/calls/broker.js";
+import { FRAME_ERROR, FRAME_OK } from "../../../worker/wire/protocol.js";
+import { USAGE, ask, done, everyByte, failure, framesIn, json, ndjson, prompt, sse, streamed } from "../scripted_endpoint.js";
+
+test("a sub-call is one POST of its prompt, answered by server-sent events", async () => {
+  const got = await ask([prompt("hi", "openai:x")], () => streamed([sse({ delta: "he" }, { delta: "llo" }, done)]));
+  assert.deepEqual(got.posts, [{ url: "/api/rlm", prompt: "hi", model: "openai:x", stream: true }]);
+  assert.deepEqual(got.frames, [{ index: 0, status: FRAME_OK, meta: { model: "m", usage: USAGE }, text: "hello" }]);
+  assert.deepEqual(got.usage, { m: USAGE });
+  assert.deepEqual(got.finished, [[100, { completion: { text: "hello", model: "m", usage: USAGE } }]]);
+});
+
+test("a root call is one POST of its conversation", async () => {
+  const messages = [
+    { role: "system", content: "s" },
+    { role: "user", content: "u" },
+  ];
+  const got = await ask([{ model: null, messages }], () => streamed([sse(done)]), { kind: "root" });
+  assert.deepEqual(got.posts, [{ url: "/api/rlm", messages, stream: true }]);
+  assert.equal(got.frames[0].text, "");
+});
+
+test("events may be cut at every byte, end their lines in either way, and hold comments", async () => {
+  const text = sse({ delta: "naïve 🦊 " }, { delta: "text" }, done).replaceAll("\n", "\r\n");
+  const got = await ask([prompt("hi")], () => streamed(everyByte(`: hello\r\n\r\nevent: x\r\n${text}`)));
+  assert.equal(got.frames[0].text, "naïve 🦊 text");
+});
+
+test("a batch is one POST, and its frames come in the order in which the calls ended", async () => {
+  const lines = [
+    { index: 2, text: "c", model: "m", usage: USAGE },
+    { index: 0, error: { title: "Refused", detail: "no", status: 400 } },
+    { index: 1, text: "b🦊", model: "m" },
+  ];
+  const got = await ask(
+    ["a", "b", "c"].map((text) => prompt(text)),
+    () => streamed(everyByte(ndjson(...lines, { done: true })), { type: "application/x-ndjson" }),
+  );
+  assert.deepEqual(got.posts, [{ url: "/api/rlm", type: "batch", prompts: ["a", "b", "c"], stream: true }]);
+  assert.deepEqual(
+    got.frames.map(({ index, status, text }) => [index, status, text]),
+    [
+      [2, FRAME_OK, "c"],
+      [0, FRAME_ERROR, ""],
+      [1, FRAME_OK, "b🦊"],
+    ],
+  );
+  assert.equal(got.frames[1].meta.detail, "Refused: no");
+  assert.deepEqual(got.usage, { m: { calls: 2, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: null } });
+});
+
+test("a thousand calls in shuffled completion get each its own reply", async () => {
+  const order = Array.from({ length: 1_000 }, (_, at) => (at * 389 + 17) % 1_000);
+  const lines = order.map((index) => ({ index, text: `reply to ${index}`, model: "m", usage: USAGE }));
+  const got = await ask(
+    order.map((_, at) => prompt(`p${at}`)),
+    () => streamed([ndjson(...lines, { done: true })], { type: "application/x-ndjson" }),
+  );
+  assert.equal(got.posts.length, 1);
+  assert.deepEqual(
+    got.frames.map(({ index }) => index),
+    order,
+  );
+  assert.ok(got.frames.every(({ index, text }) => text === `reply to ${index}`));
+});
+
+test("a batch above what one request may hold is sent in several", async () => {
+  const calls = Array.from({ length: 2_001 }, (_, at) => prompt(String(at)));
+  const got = await ask(calls, (at) => json({ results: [`of post ${at}`] }));
+  assert.deepEqual(
+    got.posts.map(({ prompts }) => prompts.length),
+    [1_000, 1_000, 1],
+  );
+  const answered = got.frames.filter(({ status }) => status === FRAME_OK).map(({ index, text }) => [index, text]);
+  assert.deepEqual(
+    answered.sort(([a], [b]) => a - b),
+    [
+      [0, "of post 0"],
+      [1_000, "of post 1"],
+      [2_000, "of post 2"],
+    ],
+  );
+  assert.equal(got.frames.length, 2_001);
+});
+
+test("calls to different models, or with a conversation, go alone", async () => {
+  const got = await ask([prompt("a", "x"), prompt("b", "y")], () => streamed([sse({ delta: "ok" }, done)]));
+  assert.deepEqual(
+    got.posts.map(({ prompt: text, model }) => [text, model]),
+    [
+      ["a", "x"],
+      ["b", "y"],
+    ],
+  );
+});
+
+test("an endpoint that does not stream is understood", async () => {
+  assert.equal((await ask([prompt("a")], () => json({ text: "plain" }))).frames[0].text, "plain");
+  const got = await ask([prompt("a"), prompt("b"), prompt("c")], () =>
+    json({ results: ["A", null, "C"], errors: [{ index: 1, title: "Refused" }] }),
+  );
+  assert.deepEqual(
+    got.frames.map(({ index, status, text }) => [index, status, text]),
+    [
+      [1, FRAME_ERROR, ""],
+      [0, FRAME_OK, "A"],
+      [2, FRAME_OK, "C"],
+    ],
+  );
+});
+
+test("a stream that is cut fails its call, and only what has not arrived of a batch", async () => {
+  const single = failure(await ask([prompt("a")], () => streamed([sse({ delta: "hal" })])));
+  assert.match(single.detail, /cut off/);
+  assert.equal(single.retryable, true);
+  const broken = failure(
+    await ask([prompt("a")], () => streamed([sse({ delta: "hal" }), new TypeError("network error")])),
+  );
+  assert.equal(broken.retryable, true);
+  const got = await ask([prompt("a"), prompt("b")], () =>
+    streamed([`${ndjson({ index: 1, text: "B" })}{"ind`], { type: "application/x-ndjson" }),
+  );
+  assert.deepEqual(
+    got.frames.map(({ index, status }) => [index, status]),
+    [
+      [1, FRAME_OK],
+      [0, FRAME_ERROR],
+    ],
+  );
+});
+
+const GARBAGE = {
+  "no JSON": () => streamed(["data: <html>\n\n"]),
+  "an HTML page": () => new Response("<html>hello</html>", { headers: { "content-type": "text/html" } }),
+  "nothing at all": () => new Response(null),
+  "JSON without text": () => json({ reply: 1 }),
+  "a list": () => json([1, 2]),
+  "broken JSON": () => new Response("{", { headers: { "content-type": "application/json" } }),
+  "bytes that are no UTF-8": () => streamed([Uint8Array.of(0xff, 0xfe, 10, 10)]),
+  "events of unknown form": () => streamed([sse(1, null, "x", [], {})]),
+};
+for (const [name, respond] of Object.entries(GARBAGE)) {
+  test(`${name} from the endpoint is a failed call`, async () => {
+    assert.ok(failure(await ask([prompt("a")], respond)).detail.length > 10);
+    const batch = await ask([prompt("a"), prompt("b")], respond);
+    assert.deepEqual(batch.frames.map(({ index, status }) => [index, status]).sort(), [
+      [0, FRAME_ERROR],
+      [1, FRAME_ERROR],
+    ]);
+  });
+}
+
+test("a line for a prompt that was not asked fails the rest of the batch", async () => {
+  const got = await ask([prompt("a"), prompt("b")], () =>
+    streamed([ndjson({ index: 7, text: "?" })], { type: "application/x-ndjson" }),
+  );
+  assert.ok(got.frames.every(({ status }) => status === FRAME_ERROR));
+});
+
+const REFUSED = {
+  type: "/problems/upstream-key-refused",
+  title: "The provider refused the key",
+  status: 502,
+  detail: "check it",
+  retryable: false,
+  upstream: "openai",
+};
+
+test("a problem that will not pass is told with its facts, and not tried again", async () => {
+  const got = await ask([prompt("a")], () =>
+    json(REFUSED, { status: 502, headers: { "content-type": "application/problem+json" } }),
+  );
+  assert.deepEqual(failure(got), {
+    title: "ProviderError",
+    detail: "The provider refused the key: check it",
+    type: "upstream-key-refused",
+    retryable: false,
+    status: 502,
+    upstream: "openai",
+  });
+  assert.deepEqual([got.posts.length, got.notices], [1, []]);
+  const inStream = failure(await ask([prompt("a")], () => streamed([sse({ delta: "x" }, { error: REFUSED })])));
+  assert.deepEqual([inStream.status, inStream.upstream], [502, "openai"]);
+});
+
+test("closing the broker aborts what is under way and answers it", async () => {
+  const stop = new AbortController();
+  const got = await ask(
+    [prompt("a")],
+    (_attempt, { signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+        stop.abort();
+      }),
+    { signal: stop.signal },
+  );
+  assert.match(failure(got).detail, /stopped/);
+});
+
+test("a request that is none ends in an error", async () => {
+  for (const body of [
+    "",
+    "{",
+    "null",
+    "[]",
+    "{}",
+    '{"op":"complete","kind":"root","calls":[{"model":null,"messages":[{"role":"tool","content":"x"}]}]}',
+    '{"op":"fetch","url":"https://evil.example"}',
+  ]) {
+    const got = await ask([], () => assert.fail("nothing may leave"), { body });
+    assert.ok(got.error.detail.length > 5, body);
+    assert.equal(got.posts.length, 0);
+  }
+});
+
+test("no calls are answered by no frames", async () => {
+  assert.deepEqual((await ask([], () => assert.fail("nothing to ask"))).frames, []);
+});
+
+test("a request above the size limit does not leave", async () => {
+  const got = await ask([prompt("x".repeat(65 << 20))], () => assert.fail("too large"));
+  assert.equal(failure(got).status, 413);
+});
+
+test("usage that is no number counts the call alone", async () => {
+  const got = await ask([prompt("a")], () =>
+    json({ text: "t", model: 7, usage: { calls: "many", input_tokens: -1, output_tokens: null } }),
+  );
+  assert.deepEqual(got.usage, { "": { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null } });
+});
+
+test("a text with a lone surrogate is framed as UTF-8", () => {
+  const frame = encodeFrame(0, { completion: { text: "a\ud800b", model: "m", usage: USAGE } });
+  assert.equal(framesIn(Buffer.from(frame))[0].text, "a\ufffdb");
+});

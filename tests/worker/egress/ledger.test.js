@@ -1,0 +1,242 @@
+// The ledger and the gate: what is counted, exactly, and what may leave.
+
+import assert from "node:assert/strict";
+import { openAsBlob } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openEgress, reenter } from "../../../worker/egress/egress.js";
+import { openGate } from "../../../worker/egress/gate.js";
+import { openLedger } from "../../../worker/egress/ledger.js";
+
+const SECRET = "The vault in Lisbon opens with the code 48-17-93, says Ágnes Müller 🦊 of the archive.";
+const FILLER = Array.from({ length: 300 }, (_, line) => `Line ${line * 7919} of the minutes, on the garden.\n`).join("");
+const TEXT = `${FILLER}${SECRET}\n${FILLER.toUpperCase()}`;
+const START = [...FILLER].length;
+const LENGTH = [...SECRET].length;
+
+const encode = (text) => new TextEncoder().encode(text).buffer;
+const textContext = (text, name = "context") => ({ name, type: "text", data: encode(text) });
+const fileContext = (name, data) => ({ name, type: "file", data: new Blob([data]) });
+const jsonContext = (value) => ({ name: "context", type: "json", data: encode(JSON.stringify(value)) });
+const sub = (...prompts) => prompts.map((content) => ({ model: "m", messages: [{ role: "user", content }] }));
+
+const ledgerOf = (...contexts) => {
+  const ledger = openLedger({ to: "https://here.example" });
+  ledger.add(contexts);
+  return ledger;
+};
+const spansIn = async (ledger, prompt) => (await ledger.weigh(sub(prompt), new Map()))[0].spans;
+const slices = (text, spans) => spans.map(({ start, end }) => [...text].slice(start, end).join(""));
+
+const open = (rules = {}, contexts = [textContext(TEXT)], usage = {}) => {
+  const ledger = ledgerOf(...contexts);
+  const events = [];
+  const endings = [];
+  const gate = openGate({ maxContextChars: null, onEgress: null, ...rules });
+  const about = { ledger, gate, recorder: { record: (event) => events.push(event) }, path: [], usage: () => usage };
+  const egress = openEgress({ ...about, onRootDenied: (detail) => endings.push(detail) });
+  const { signal } = new AbortController();
+  const leave = async (calls, { kind = "sub", first = 0, ...more } = {}) => {
+    const denied = await egress.leave({ first, kind, calls, signal, ...more });
+    await ledger.settled();
+    return denied?.detail ?? null;
+  };
+  return { ledger, events, endings, leave };
+};
+
+test("a planted sentence is found with its place in characters and in bytes", async () => {
+  const [span, ...more] = await spansIn(ledgerOf(textContext(TEXT)), `Who? "${SECRET}" Say.`);
+  const before = new TextEncoder().encode(FILLER).length;
+  const size = new TextEncoder().encode(SECRET).length;
+  assert.deepEqual(span, { name: "context", start: START, end: START + LENGTH, byte_start: before, byte_end: before + size });
+  assert.deepEqual(more, []);
+});
+
+test("a character that is not whole is left out", async () => {
+  const tail = "x".repeat(60);
+  const ledger = ledgerOf(textContext(`${"y".repeat(50)}é${tail}`));
+  const [span] = await spansIn(ledger, `${"y".repeat(50)}è`);
+  assert.deepEqual([span.start, span.end, span.byte_end], [0, 50, 50]);
+  const [after] = await spansIn(ledger, `ĩ${tail}`); // its last byte is that of é
+  assert.deepEqual([after.start, after.end], [51, 111]);
+});
+
+test("JSON is searched as it is serialised, and a string of it is found although its escapes are gone", async () => {
+  const value = { notes: [{ text: `He said "yes"\nand left the house at nine, ${SECRET}` }] };
+  const serialised = JSON.stringify(value);
+  const spans = await spansIn(ledgerOf(jsonContext(value)), `About this: ${value.notes[0].text}`);
+  assert.equal(slices(serialised, spans)[0], JSON.stringify(value.notes[0].text).slice(1, -1));
+});
+
+test("what a REPL shows with escapes is found in the text", async () => {
+  const shown = JSON.stringify(FILLER.slice(0, 300));
+  const spans = await spansIn(ledgerOf(textContext(TEXT)), `Output:\n${shown}`);
+  assert.deepEqual(slices(TEXT, spans), [FILLER.slice(0, 300)]);
+});
+
+test("files are searched each by its name; one that is no text is counted in bytes", async () => {
+  const binary = Uint8Array.from([255, 254, ...new TextEncoder().encode(SECRET), 255]);
+  const ledger = ledgerOf(fileContext("a.txt", FILLER), fileContext("b.bin", binary), fileContext("c.txt", `é${SECRET.slice(10)}`));
+  const [inB] = await spansIn(ledger, SECRET);
+  assert.deepEqual([inB.name, inB.start, inB.byte_start], ["b.bin", 2, 2]);
+  const both = await spansIn(ledger, `${FILLER.slice(0, 40)} é${SECRET.slice(10)}`);
+  assert.ok(both.some(({ name, start, end }) => name === "a.txt" && start === 0 && end >= 39));
+  assert.ok(both.some(({ name, start, byte_start }) => name === "c.txt" && start === 0 && byte_start === 0));
+});
+
+test("a text over the end of one file and the beginning of the next is two spans", async () => {
+  const [one, two] = [FILLER.slice(0, 500), SECRET];
+  const spans = await spansIn(ledgerOf(fileContext("a", one), fileContext("b", two)), one.slice(-100) + two);
+  assert.deepEqual(spans.map(({ name, start, end }) => [name, start, end]), [["a", 400, 500], ["b", 0, LENGTH]]);
+});
+
+test("a prompt longer than what is searched at a time is searched whole", async () => {
+  const lines = Array.from({ length: 90_000 }, (_, line) => `row ${line}: ${(line * 2654435761) % 4294967296}`).join("\n");
+  const [span, ...more] = await spansIn(ledgerOf(textContext(lines)), lines);
+  assert.deepEqual([span.start, span.end, more.length], [0, lines.length, 0]);
+});
+
+test("a file that is gone or too large is told, and the others are searched", async () => {
+  const path = join(await mkdtemp(join(tmpdir(), "rlm-")), "gone");
+  await writeFile(path, "x".repeat(99));
+  const gone = await openAsBlob(path);
+  await rm(path);
+  const large = new Blob([]);
+  Object.defineProperty(large, "size", { value: 300 << 20 });
+  const ledger = ledgerOf({ name: "gone", type: "file", data: gone }, { name: "large", type: "file", data: large }, fileContext("c", SECRET));
+  assert.equal((await spansIn(ledger, SECRET))[0].name, "c");
+  const { unsearched } = ledger.summary();
+  assert.equal(unsearched.length, 2);
+  assert.match(unsearched.join(), /large: 314572800 bytes.*gone: it cannot be read any more \(NotReadableError\)/);
+});
+
+test("each call is told with its own spans, and a character is counted once in all", async () => {
+  const { events, leave, ledger } = open();
+  await leave(sub(SECRET, SECRET.slice(0, 50), "nothing of it"));
+  assert.deepEqual(events.map((event) => [event.call, event.context_chars, event.new_chars]), [[0, LENGTH, LENGTH], [1, 50, 0], [2, 0, 0]]);
+  const { share, contextChars, calls, bytes } = ledger.summary();
+  assert.deepEqual([contextChars, calls, share], [LENGTH, 3, LENGTH / [...TEXT].length]);
+  assert.equal(bytes, new TextEncoder().encode(SECRET + SECRET.slice(0, 50) + "nothing of it").length);
+  assert.equal(events[0].to, "https://here.example");
+});
+
+test("spans are bounded in number, and the rest is counted", async () => {
+  const { events, leave } = open();
+  const lines = FILLER.split("\n").slice(0, 150);
+  await leave(sub(lines.filter((_, index) => index % 2 === 0).concat(lines.filter((_, index) => index % 2 === 1)).join("|?|")));
+  assert.deepEqual([events[0].spans.length, events[0].more_spans], [100, 50]);
+});
+
+test("a limit is exact to the character, and a denied request counts for nothing", async () => {
+  const exact = open({ maxContextChars: LENGTH });
+  assert.equal(await exact.leave(sub(SECRET)), null);
+  assert.equal(await exact.leave(sub(SECRET)), null);
+  assert.match(await exact.leave(sub(FILLER.slice(0, 40))), /40 more characters .* 85 of 85 have left/);
+  const { calls, denied, contextChars } = exact.ledger.summary();
+  assert.deepEqual([calls, denied, contextChars], [2, 1, LENGTH]);
+  const below = open({ maxContextChars: LENGTH - 1 });
+  assert.match(await below.leave(sub("harmless", SECRET)), /context limit reached: 85 more/);
+  assert.deepEqual(below.events.map(({ denied: why, new_chars }) => [typeof why, new_chars]), [["string", 0], ["string", 0]]);
+});
+
+test("a limit holds for requests that come at once", async () => {
+  const { leave, ledger } = open({ maxContextChars: 100 });
+  const pieces = FILLER.split("\n").slice(0, 20);
+  const denied = await Promise.all(pieces.map((piece, first) => leave(sub(piece), { first })));
+  assert.ok(ledger.summary().contextChars <= 100);
+  assert.equal(denied.filter((why) => why === null).length, ledger.summary().calls);
+});
+
+const ANSWERS = [
+  ["allow", null],
+  ["deny", /onEgress said no/],
+  [{ deny: "too much" }, /too much/],
+  [undefined, /gave no answer/],
+  [true, /gave no answer/],
+  [{ deny: 7 }, /gave no answer/],
+  [Promise.resolve("allow"), null],
+  [Promise.resolve("nonsense"), /gave no answer/],
+];
+for (const [answer, told] of ANSWERS)
+  test(`onEgress answers ${JSON.stringify(answer)}`, async () => {
+    const why = await open({ onEgress: () => answer }).leave(sub("x"));
+    if (told === null) assert.equal(why, null);
+    else assert.match(why, told);
+  });
+
+for (const fail of [() => { throw new Error("broken"); }, () => Promise.reject(new Error("broken"))])
+  test(`onEgress that fails (${fail.toString().length}) has denied`, async () => {
+    assert.match(await open({ onEgress: fail }).leave(sub("x")), /denied before it left: onEgress failed: broken/);
+  });
+
+test("onEgress is told the numbers, one request after another", async () => {
+  const asked = [];
+  let open_ = 0;
+  const onEgress = async (request) => {
+    assert.equal((open_ += 1), 1);
+    asked.push(request);
+    await new Promise((resume) => { setTimeout(resume); });
+    open_ -= 1;
+    return "allow";
+  };
+  const usage = { m: { calls: 1, input_tokens: 100, output_tokens: 1, cached_tokens: 0, cost: 0.5 } };
+  const { leave } = open({ onEgress }, [textContext(TEXT)], usage);
+  await Promise.all([leave(sub(SECRET, "abc")), leave(sub(SECRET))]);
+  const { prompts, chars, tokens, price, models, texts, contextChars, to } = asked[0];
+  assert.deepEqual({ prompts, chars, tokens, price, models, to }, { prompts: 2, chars: LENGTH + 3, tokens: 22, price: 0.11, models: ["m"], to: "https://here.example" });
+  assert.deepEqual(texts, [SECRET, "abc"]);
+  assert.deepEqual([contextChars.added, contextChars.left, asked[1].contextChars.added, asked[1].contextChars.left], [LENGTH, 0, 0, LENGTH]);
+});
+
+test("a stop ends the waiting for an answer, and the next is not kept from asking", async () => {
+  const stop = new AbortController();
+  const onEgress = ({ texts }) => {
+    if (texts[0] !== SECRET) return "allow";
+    stop.abort();
+    return new Promise(() => {});
+  };
+  const { leave, events, endings } = open({ onEgress });
+  const waiting = leave(sub(SECRET), { kind: "root", signal: stop.signal });
+  const next = leave(sub("next"), { first: 1 });
+  assert.equal(await waiting, "the call was stopped");
+  assert.equal(await next, null);
+  assert.deepEqual([events.map(({ call }) => call), endings], [[1], []]);
+});
+
+test("a denied root call ends the run, a denied sub-call does not", async () => {
+  const { leave, endings } = open({ onEgress: () => ({ deny: "no" }) });
+  await leave(sub("x"));
+  assert.deepEqual(endings, []);
+  await leave(sub("x"), { kind: "root" });
+  assert.deepEqual(endings, ["denied before it left: no"]);
+});
+
+test("a message that is sent again is counted again in what is sent, and once in the context", async () => {
+  const { leave, ledger } = open();
+  const root = (...contents) => [{ model: null, messages: contents.map((content) => ({ role: "user", content })) }];
+  await leave(root(SECRET), { kind: "root" });
+  await leave(root(SECRET, "and?"), { kind: "root", first: 1 });
+  const { chars, contextChars } = ledger.summary();
+  assert.deepEqual([chars, contextChars], [2 * LENGTH + 4, LENGTH]);
+});
+
+test("calls of an earlier session are entered from its log, without those that were denied", async () => {
+  const ledger = ledgerOf(textContext(TEXT));
+  const stamp = { seq: 0, path: [], seconds: 0 };
+  const started = (call, kept, ...contents) => ({ type: "call_started", ...stamp, call, kind: "root", model: null, kept, batch: 1, messages: contents.map((content) => ({ role: "user", content })) });
+  await reenter(ledger, [started(0, 0, SECRET), started(1, 1, "more"), started(2, 0, FILLER), { type: "egress", ...stamp, call: 2, denied: "no" }]);
+  const { calls, denied, chars, contextChars } = ledger.summary();
+  assert.deepEqual({ calls, denied, chars, contextChars }, { calls: 2, denied: 1, chars: 2 * LENGTH + 4, contextChars: LENGTH });
+});
+
+test("later contexts of a session have the names of the REPL", async () => {
+  const ledger = openLedger({ to: "" });
+  ledger.add([]);
+  ledger.add([textContext(SECRET)]);
+  ledger.add([]);
+  ledger.add([fileContext("a.txt", FILLER)]);
+  const names = (await spansIn(ledger, SECRET + FILLER)).map(({ name }) => name);
+  assert.deepEqual(names, ["context_1", "context_2/a.txt"]);
+});

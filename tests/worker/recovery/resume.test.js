@@ -1,0 +1,140 @@
+// Past: what a log that was cut off answers, and what is asked again under its old name.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readPast } from "../../../worker/recovery/resume.js";
+import { openTape } from "../../../worker/recovery/request_tape.js";
+
+const NO_USAGE = { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
+const DIED = "The Python interpreter died in this block (x)";
+const SEEN = { stdout: "", stdout_chars: 0, value: null, error: null, seconds: 0 };
+
+/** Events as the log has them. */
+const logOf = (...events) =>
+  events.map((event, seq) => `${JSON.stringify({ seq, path: [], seconds: seq, ...event })}\n`).join("");
+
+const began = { type: "run_started", question: "What?", model: null, sub_model: null, limits: {}, contexts: [] };
+const started = (call, kind, ...contents) => ({
+  type: "call_started",
+  call,
+  kind,
+  model: null,
+  messages: contents.map((content) => ({ role: "user", content })),
+  kept: 0,
+  batch: 1,
+});
+const answered = (call, text) => ({ type: "call_finished", call, model: "m", text, error: null, usage: NO_USAGE });
+const block = (iteration) => ({ type: "block_started", iteration, block: 0, code: "" });
+const ended = (iteration, error = null) => ({
+  type: "block_finished",
+  iteration,
+  block: 0,
+  observation: { ...SEEN, error },
+  partial: null,
+});
+
+/** A tape over `log`; `asked` takes what it could not answer, by ticket. */
+const tapeOf = (log, asked) => {
+  const past = readPast(log);
+  const tape = openTape({
+    entries: past.entries,
+    name: "run",
+    place: () => null,
+    onReplayed: () => {},
+    onDifference: () => asked.push("another way"),
+    handler: (body, answer) => {
+      asked.push(`${answer.ticket(99)} ${JSON.parse(body).calls.length}`);
+      answer.end();
+    },
+  });
+  tape.rewind((place) => past.blocks.some((known) => known.lost && known.iteration === place?.iteration));
+  return tape;
+};
+
+const request = (kind, ...prompts) =>
+  JSON.stringify({
+    op: "complete",
+    kind,
+    calls: prompts.map((content) => ({ model: null, messages: [{ role: "user", content }] })),
+  });
+
+const ask = (tape, body) =>
+  new Promise((resolve) => {
+    const got = [];
+    const answer = { signal: new AbortController().signal, write: (bytes) => got.push(bytes), end: () => resolve(got) };
+    void tape.handle(body, { ...answer, fail: resolve, progress: () => {} }, []);
+  });
+
+const LOST_TWICE = logOf(
+  began,
+  started(0, "root", "hello"),
+  answered(0, "code"),
+  block(1),
+  started(1, "sub", "one"),
+  ended(1, DIED),
+  started(2, "root", "died"),
+  answered(2, "code"),
+  block(2),
+  started(3, "sub", "one"),
+);
+
+test("a call that was asked for again is one request, at the place where it was asked last", async () => {
+  const asked = [];
+  const tape = tapeOf(LOST_TWICE, asked);
+  assert.equal((await ask(tape, request("root", "hello"))).length, 1);
+  assert.equal((await ask(tape, request("root", "died"))).length, 1);
+  await ask(tape, request("sub", "one"));
+  assert.deepEqual(asked, ["run/1 1"]);
+});
+
+test("what a block got that died later is given to the block that asks again", async () => {
+  const asked = [];
+  const log = logOf(
+    began,
+    started(0, "root", "hello"),
+    answered(0, "code"),
+    block(1),
+    started(1, "sub", "one"),
+    answered(1, "first"),
+    ended(1, DIED),
+    started(2, "root", "again"),
+    answered(2, "code"),
+    block(2),
+    ended(2),
+    started(3, "root", "and again"),
+    answered(3, "code"),
+  );
+  const tape = tapeOf(log, asked);
+  await ask(tape, request("root", "hello"));
+  await ask(tape, request("root", "again"));
+  assert.equal((await ask(tape, request("sub", "one"))).length, 1);
+  await ask(tape, request("root", "and again"));
+  assert.deepEqual(asked, []);
+});
+
+test("a function's result is its answer, and one without a result is asked for again", () => {
+  const call = { type: "request_started", op: "tool", mark: "3-x", name: "tick", children: [] };
+  const given = { type: "tool_called", name: "tick", args: [], kwargs: {}, result: 7, error: null };
+  const { entries } = readPast(logOf(began, call, given, call));
+  assert.deepEqual(entries.map(({ missing }) => missing), [[], [0]]);
+  assert.equal(new TextDecoder().decode(entries[0].frames[0]), "7");
+});
+
+test("of child runs those that ended are answers, and the others have a past", () => {
+  const request = { type: "request_started", op: "child", mark: "3-x", name: "", children: [0, 1] };
+  const over = { type: "run_finished", answer: "A", iterations: 1, stopped_by: "final_answer", detail: "", usage: {} };
+  const log = logOf(began, request, { ...began, path: [0] }, { ...began, path: [1] }, { ...over, path: [0] });
+  const { entries, children, nextChild } = readPast(log);
+  assert.deepEqual([entries[0].missing, nextChild], [[1], 2]);
+  assert.equal(children.get(0)?.ended?.answer, "A");
+  assert.equal(children.get(1)?.ended, null);
+  assert.equal(children.get(1)?.told, 1);
+});
+
+test("a block that only waits when its tab is closed has no part in it", () => {
+  const open = [began, started(0, "root", "hello"), answered(0, "code"), block(1)];
+  const notice = { type: "notice", text: "the run is continued from its journal" };
+  assert.equal(readPast(logOf(...open)).deaths, 1);
+  assert.equal(readPast(logOf(...open, notice)).deaths, 2);
+  assert.equal(readPast(logOf(...open, started(1, "sub", "one"), notice)).deaths, 0);
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { watchEvents } from "../../../worker/run/event_check.js";
+
+const STAMP = { seq: 0, path: [], seconds: 0 };
+const SEEN = { stdout: "", stdout_chars: 0, value: null, error: null, seconds: 0 };
+const event = (type, fields = {}) => ({ type, ...STAMP, ...fields });
+const started = (iteration) => event("iteration_started", { iteration });
+const block = (iteration, number) => event("block_started", { iteration, block: number, code: "1" });
+const output = (iteration, number) => event("output", { iteration, block: number, text: "x" });
+const done = (iteration, number) => event("block_finished", { iteration, block: number, observation: SEEN, partial: "so far" });
+const over = (iteration) => event("iteration_finished", { iteration, reply: "FORGED", blocks: 1 });
+
+const watching = ({ rootCalls = 1, maxIterations = 2 } = {}) => {
+  const recorded = [];
+  const recorder = { empty: () => recorded.length === 0, record: (each) => void recorded.push(each) };
+  const known = { rootCalls: () => rootCalls, reply: () => "the reply", maxIterations };
+  const watch = watchEvents(recorder, { notice: "ready", question: "What?", known });
+  return { recorded, watch, take: (...events) => watch.take(JSON.stringify(events)) };
+};
+
+test("a run told in order is recorded, with the host's own word for the reply", () => {
+  const { recorded, watch, take } = watching();
+  take(started(1), block(1, 0), output(1, 0), done(1, 0), block(1, 1), done(1, 1), over(1), started(2));
+  assert.equal(recorded.length, 8);
+  assert.equal(recorded[6].reply, "the reply");
+  assert.equal(watch.partial(), "so far");
+});
+
+const FORGED = {
+  "an iteration that was skipped": [started(2)],
+  "an iteration twice": [started(1), started(1)],
+  "an iteration without a root call": [started(1), started(2), started(3)],
+  "a block of another iteration": [started(1), block(2, 0)],
+  "a block inside a block": [started(1), block(1, 0), block(1, 1)],
+  "output without a block": [started(1), output(1, 0)],
+  "an end without a block": [started(1), done(1, 0)],
+  "an iteration's end inside a block": [started(1), block(1, 0), over(1)],
+};
+for (const [name, events] of Object.entries(FORGED)) {
+  test(`${name} is refused`, () => {
+    assert.throws(() => watching({ maxIterations: 5 }).take(...events), { name: "ProtocolError", message: /out of order/ });
+  });
+}
+
+test("calls and the end are the host's to tell", () => {
+  const usage = { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
+  const { recorded, take } = watching();
+  take(event("call_finished", { call: 0, model: "m", text: "FORGED", error: null, usage }));
+  take(event("reply_written", { call: 0, at: 0, text: "FORGED" }));
+  assert.deepEqual(recorded, []);
+});
+
+test("a notice is cut and told as the worker's, and a hundred are enough", () => {
+  const { recorded, take } = watching();
+  take(event("notice", { text: "x".repeat(1_000_000) }));
+  assert.equal(recorded[0].text, `worker: ${"x".repeat(2_000)}`);
+  assert.throws(() => take(...Array(100).fill(event("notice", { text: "x" }))), /out of order/);
+});
+
+test("a message of many megabytes is refused before it is read", () => {
+  const { watch } = watching();
+  assert.throws(() => watch.take(" ".repeat(17 << 20)), /are allowed/);
+});
+
+test("fields that no event has are left out of the log", () => {
+  const { recorded, take } = watching();
+  take(started(1), block(1, 0), { ...done(1, 0), answer: "FORGED", observation: { ...SEEN, more: [[[[]]]] } });
+  assert.deepEqual(recorded[2], { ...done(1, 0) });
+});
+
+test("more events at once than any run has are refused", () => {
+  assert.throws(() => watching().take(...Array(1_001).fill(started(1))), /1001 events at once/);
+});

@@ -1,0 +1,137 @@
+// @ts-check
+// Frame: a worker's home for pages whose headers are not ours. It is an iframe of opaque origin with a policy of its own,
+// which the worker in it inherits; in it runs relay.js, and nothing else of ours.
+//
+// In: the two scripts, and the worker's first message. Out: a home as runtime.js knows it; to end it is to remove the
+// frame. The worker's own port goes through it, so that messages between page and worker do not.
+
+import { messageLine } from "../wire/channel.js";
+import { ENDED_OUTSIDE } from "../wire/errors.js";
+
+/**
+ * @typedef {import("./runtime.js").FirstMessage} FirstMessage
+ * @typedef {import("../wire/protocol.js").ReplyPart} ReplyPart
+ * @typedef {{type: "interrupt", sequence: number, reason: number}} RelayedInterrupt
+ */
+
+/**
+ * What frames are made of: the worker's script, the relay's, and the hash of that one, in hexadecimal digits.
+ * @typedef {{script: string, relay: string, relaySha256: string}} FrameAssets
+ */
+
+/**
+ * The one message to the frame's window. `port` is the relay's, `boot.port` the worker's; the buffers of `boot` are blobs.
+ * @typedef {{script: string, boot: Record<string, unknown> & {port: MessagePort}, shared: boolean, port: MessagePort}} Settlement
+ * @typedef {ReplyPart | RelayedInterrupt | {type: "ping"}} ToRelay
+ * @typedef {{type: "pong"} | {type: "lost", why: string}} FromRelay
+ */
+
+const PING_MS = 1_000;
+const MOST_UNANSWERED = 15;
+const SILENT = "its frame does not answer. Does this page's own Content-Security-Policy forbid its script or its worker?";
+
+/**
+ * The line of a host that the worker's memory is not shared with: the relay does share it, and writes what these say.
+ * @param {(message: ReplyPart | RelayedInterrupt, transfer: Transferable[]) => void} post
+ * @param {number} epoch
+ * @returns {import("../wire/channel.js").Line}
+ */
+const relayedLine = (post, epoch) => ({
+  put: messageLine(post, epoch).put,
+  interrupt: (sequence, reason) => post({ type: "interrupt", sequence, reason }, []),
+});
+
+/**
+ * @param {FrameAssets} assets
+ * @param {import("./runtime.js").HomeOptions} options
+ * @returns {import("./runtime.js").Home}
+ */
+export const openFrame = ({ script, relay, relaySha256 }, { epoch, shared, lost }) => {
+  const frame = frameOf(relay, relaySha256, epoch);
+  const { port1, port2: port } = new MessageChannel();
+  const loaded = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
+  const pings = openPings(() => port1.postMessage({ type: "ping" }), lost);
+  port1.onmessage = (/** @type {MessageEvent<FromRelay>} */ { data }) => {
+    if (data.type === "lost") lost(`in its frame: ${data.why}`);
+    else pings.answered();
+  };
+  document.documentElement.append(frame);
+  return {
+    line: relayedLine((message, transfer) => port1.postMessage(message, transfer), epoch),
+    async boot(boot, transfer) {
+      await loaded;
+      frame.contentWindow?.postMessage({ script, boot: withBlobs(boot), shared, port }, "*", [port, ...transfer]);
+      pings.begin();
+    },
+    end() {
+      pings.end();
+      port1.close();
+      frame.remove();
+    },
+  };
+};
+
+/** @type {WeakMap<ArrayBuffer, Blob>} */
+const blobs = new WeakMap();
+
+/** `boot` with its buffers as blobs: those are handed over, where 50 MB of buffers would be copied by this thread. */
+const withBlobs = (/** @type {FirstMessage} */ boot) => {
+  const entries = Object.entries(boot).map(([name, value]) => [name, value instanceof ArrayBuffer ? blobOf(value) : value]);
+  return Object.fromEntries(entries);
+};
+
+const blobOf = (/** @type {ArrayBuffer} */ buffer) => {
+  const blob = blobs.get(buffer) ?? new Blob([buffer]);
+  blobs.set(buffer, blob);
+  return blob;
+};
+
+/**
+ * @param {string} relay
+ * @param {string} sha256
+ * @param {number} epoch
+ */
+const frameOf = (relay, sha256, epoch) => {
+  const frame = document.createElement("iframe");
+  frame.sandbox.add("allow-scripts");
+  frame.allow = "cross-origin-isolated";
+  frame.hidden = true;
+  frame.title = `rlm-${epoch}`;
+  frame.srcdoc = `<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policyFor(sha256)}">
+<script>${relay}</script>`;
+  return frame;
+};
+
+/** Nothing but the relay, WebAssembly, and a worker made from what the page has sent. */
+const policyFor = (/** @type {string} */ sha256) => {
+  const digits = sha256.match(/../g) ?? [];
+  const hash = btoa(String.fromCharCode(...digits.map((digit) => parseInt(digit, 16))));
+  return `default-src 'none'; script-src 'sha256-${hash}' 'wasm-unsafe-eval'; worker-src blob:`;
+};
+
+/**
+ * Whether the frame is alive: its process may die alone, and the page's own scripts may remove it; no event tells.
+ * @param {() => void} ping
+ * @param {(why: string) => void} lost
+ */
+const openPings = (ping, lost) => {
+  let everAnswered = false;
+  let unanswered = 0;
+  let timer = 0;
+  const next = () => {
+    if (unanswered === MOST_UNANSWERED) lost(everAnswered ? ENDED_OUTSIDE : SILENT);
+    unanswered += 1;
+    ping();
+  };
+  return {
+    begin() {
+      timer = setInterval(next, PING_MS);
+      next();
+    },
+    answered() {
+      everAnswered = true;
+      unanswered = 0;
+    },
+    end: () => clearInterval(timer),
+  };
+};

@@ -1,0 +1,287 @@
+// @ts-check
+// Runtime: gets Pyodide's assets once per page, and boots workers from them.
+//
+// In: the folder of the assets. Out: a worker that is ready for one job, or an error that names the stage it hung in.
+// Where a snapshot is kept, and which worker is ready before it is needed, are snapshot.js and pool.js; a worker of the
+// page's own is made here, one in a sandboxed frame in frame.js.
+
+import { messageLine, sharedLine, sharedMemory } from "../wire/channel.js";
+import { channelError, ENDED_OUTSIDE, protocolError } from "../wire/errors.js";
+import { openFrame } from "./frame.js";
+import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS } from "../wire/protocol.js";
+import { mismatch } from "../wire/schema.js";
+
+/**
+ * @typedef {import("../wire/protocol.js").Boot} Boot
+ * @typedef {import("../wire/protocol.js").Ready} Ready
+ * @typedef {import("../wire/protocol.js").ToHost} ToHost
+ * @typedef {import("../wire/protocol.js").Wheel} Wheel
+ * @typedef {import("../wire/protocol.js").Start | import("../wire/protocol.js").ReplyPart} ToBootedWorker
+ * @typedef {import("../wire/channel.js").Line} Line
+ */
+
+/** @typedef {"auto" | "worker" | "frame"} HostKind where workers live: of the page's own, or in sandboxed frames */
+
+/**
+ * What every worker boots from. `key` names this build, and what of the engine is frozen into its snapshots. Where
+ * workers live in frames, `frame` is what those are made of, and `wasm` is its bytes: no module crosses into a frame.
+ * @typedef {object} Assets
+ * @property {string} key
+ * @property {string} workerUrl
+ * @property {import("./frame.js").FrameAssets | null} frame
+ * @property {WebAssembly.Module | ArrayBuffer} wasm
+ * @property {ArrayBuffer} stdlib
+ * @property {ArrayBuffer} core
+ * @property {Wheel[]} wheels
+ * @property {string} lock
+ */
+
+/**
+ * @typedef {object} BootOptions
+ * @property {number} [deadlineMs]
+ * @property {number} [memoryBytes] most memory of the interpreter
+ * @property {boolean} [shared] whether to use shared memory; by default, where it exists
+ * @property {ArrayBuffer | null} [snapshot] memory to start from
+ * @property {(stage: string) => void} [onStage]
+ * @property {AbortSignal} [signal] ends a boot under way
+ */
+
+/**
+ * A worker that is ready. `listen` takes over its messages; a broken or dead worker is told once, by `lost`.
+ * @typedef {object} BootedWorker
+ * @property {number} epoch
+ * @property {boolean} inFrame
+ * @property {Ready} ready
+ * @property {Line} line how states reach it
+ * @property {(message: ToBootedWorker, transfer: Transferable[]) => void} post
+ * @property {(listeners: {message: (message: ToHost) => void, lost: (why: string) => void}) => void} listen
+ * @property {() => void} terminate
+ */
+
+/**
+ * Where a worker lives: of the page's own, or in a frame.
+ * @typedef {object} Home
+ * @property {Line | null} line how states reach it where it shares memory with whoever answers it; null: it does not
+ * @property {(message: FirstMessage, transfer: Transferable[]) => void} boot
+ * @property {() => void} end
+ * @typedef {Omit<Boot, "wasm" | "channel" | "interrupt"> & {wasm: Assets["wasm"]}} FirstMessage
+ * @typedef {{epoch: number, shared: boolean, lost: (why: string) => void}} HomeOptions
+ */
+
+const NOT_SHARED = { channel: null, interrupt: null };
+
+/** @type {Map<string, Promise<Assets>>} */
+const cache = new Map();
+let epochs = 0;
+
+/**
+ * What every worker boots from; fetched and compiled once per page.
+ * @param {string} base URL of the folder that holds manifest.json, against that of the page
+ * @param {HostKind} [host] by default "auto": a frame where the worker's script comes without a sandbox of its own
+ * @returns {Promise<Assets>}
+ */
+export const loadAssets = (base, host = "auto") => {
+  const folder = new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
+  const name = `${host} ${folder}`;
+  const known = cache.get(name);
+  if (known) return known;
+  const loading = fetchAssets(folder, host).catch((/** @type {unknown} */ error) => {
+    cache.delete(name);
+    throw error;
+  });
+  cache.set(name, loading);
+  return loading;
+};
+
+/** @returns {Promise<Assets>} */
+const fetchAssets = async (/** @type {URL} */ folder, /** @type {HostKind} */ host) => {
+  const { files } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
+  const url = (/** @type {string} */ name) => new URL(files[name].path, folder);
+  const bytes = async (/** @type {string} */ name) => (await get(url(name))).arrayBuffer();
+  const text = async (/** @type {string} */ name) => (await get(url(name))).text();
+  const wheel = async (/** @type {string} */ name) => ({ name, data: await bytes(name) });
+  const inFrame = host === "frame" || (host === "auto" && !(await comesWithPolicy(url("worker.js"))));
+  const [wasm, stdlib, core, lock, script, relay, ...wheels] = await Promise.all([
+    inFrame ? bytes("pyodide.asm.wasm") : WebAssembly.compileStreaming(get(url("pyodide.asm.wasm"))),
+    bytes("python_stdlib.zip"),
+    bytes("core.zip"),
+    text("pyodide-lock.json"),
+    inFrame ? text("worker.js") : "",
+    inFrame ? text("relay.js") : "",
+    ...Object.keys(files).filter((name) => name.endsWith(".whl")).map(wheel),
+  ]);
+  const frame = inFrame ? { script, relay, relaySha256: files["relay.js"].sha256 } : null;
+  return { key: keyOf(files), workerUrl: url("worker.js").href, frame, wasm, stdlib, core, wheels, lock };
+};
+
+/**
+ * Whether the worker's script is served with a policy that puts the worker in a sandbox. What else the policy says is
+ * not read here: the worker tests what it can reach.
+ */
+const comesWithPolicy = async (/** @type {URL} */ url) => {
+  if (url.origin !== location.origin) return false;
+  const response = await fetch(url, { method: "HEAD" }).catch(() => null); // then that of its text says why
+  return response?.ok === true && /\bsandbox\b/.test(response.headers.get("Content-Security-Policy") ?? "");
+};
+
+const keyOf = (/** @type {Record<string, {sha256: string}>} */ files) => {
+  const hashes = Object.values(files).map(({ sha256 }) => sha256.slice(0, 16));
+  return ["Suspending" in WebAssembly ? "jspi" : "plain", ...hashes].join("-");
+};
+
+const get = async (/** @type {URL} */ url, /** @type {RequestInit} */ options = {}) => {
+  const response = await fetch(url, options).catch((/** @type {TypeError} */ error) => {
+    throw channelError(`${url} cannot be fetched (${error.message}). Is the server running?`);
+  });
+  if (!response.ok) throw channelError(`${url} answered ${response.status}. Build the assets, or check the server.`);
+  return response;
+};
+
+/**
+ * @param {Assets} assets
+ * @param {BootOptions} [options]
+ * @returns {Promise<BootedWorker>}
+ */
+export const bootWorker = async (assets, options = {}) => {
+  const { said, sharing, ...worker } = await launch(assets, "run", options);
+  if (said.type !== "ready") throw protocolError(`${said.type} instead of ready.`);
+  const line = said.transport === "shared-memory" ? sharing : null;
+  return { ...worker, ready: said, line: line ?? messageLine(worker.post, worker.epoch) };
+};
+
+/**
+ * Boot a worker for its memory only: that of an interpreter with all of ours imported.
+ * @param {Assets} assets
+ * @param {BootOptions} [options]
+ * @returns {Promise<ArrayBuffer>}
+ */
+export const makeSnapshot = async (assets, options = {}) => {
+  const { said, terminate } = await launch(assets, "snapshot", { ...options, shared: false });
+  terminate();
+  if (said.type === "snapshot" && said.data instanceof ArrayBuffer) return said.data;
+  throw protocolError("a snapshot that is no ArrayBuffer.");
+};
+
+/**
+ * Start a worker and wait for the message that its purpose ends in.
+ * @param {Assets} assets
+ * @param {Boot["purpose"]} purpose
+ * @param {BootOptions} options
+ * @returns {Promise<Omit<BootedWorker, "ready" | "line"> & {said: ToHost, sharing: Home["line"]}>}
+ */
+const launch = (assets, purpose, options) =>
+  new Promise((resolve, reject) => {
+    const { deadlineMs = BOOT_DEADLINE_MS, memoryBytes = MEMORY_BYTES, onStage = () => {}, signal } = options;
+    const { shared = typeof SharedArrayBuffer === "function", snapshot = null } = options;
+    const epoch = (epochs += 1);
+    const link = openLink(assets, epoch, shared);
+    let stage = "script";
+
+    const settle = () => {
+      clearTimeout(deadline);
+      signal?.removeEventListener("abort", stop);
+    };
+    const fail = (/** @type {string} */ why) => {
+      settle();
+      link.terminate();
+      reject(channelError(`the Python worker did not start, stage "${stage}": ${why}`));
+    };
+    const stop = () => fail("stopped");
+    const deadline = setTimeout(
+      () => fail(`nothing for ${deadlineMs / 1_000} s. Reload the page and try again.`),
+      deadlineMs,
+    );
+    const message = (/** @type {ToHost} */ said) => {
+      if (said.type === "stage") {
+        stage = said.name;
+        onStage(stage);
+      } else if (said.type === (purpose === "run" ? "ready" : "snapshot")) {
+        settle();
+        resolve({ epoch, said, ...link });
+      } else fail(said.type === "failed" ? said.error : `unexpected message ${said.type}`);
+    };
+    link.listen({ message, lost: fail });
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted) stop();
+    else link.boot({ purpose, snapshot, memory_bytes: memoryBytes });
+  });
+
+/**
+ * The worker and its private port, with everything that it says checked.
+ * @param {Assets} assets
+ * @param {number} epoch
+ * @param {boolean} shared whether it may share memory with whoever answers it
+ */
+const openLink = ({ key, workerUrl, frame, ...assets }, epoch, shared) => {
+  const { port1: port, port2 } = new MessageChannel();
+  /** @type {Parameters<BootedWorker["listen"]>[0]} */
+  let listeners = { message: () => {}, lost: () => {} };
+  let open = true;
+
+  const lost = (/** @type {string} */ why) => {
+    if (open) listeners.lost(why);
+  };
+  const options = { epoch, shared, lost };
+  const home = frame === null ? openWorker(workerUrl, options) : openFrame(frame, options);
+  const terminate = () => {
+    open = false;
+    home.end();
+    port.close();
+  };
+  port.onmessage = ({ data }) => {
+    if (!open) return;
+    const wrong = malformed(data, epoch);
+    if (wrong === null) listeners.message(data);
+    else lost(`the worker broke the protocol: ${wrong}`);
+  };
+  port.addEventListener("close", () => lost(ENDED_OUTSIDE));
+  port.onmessageerror = () => lost("a message of the worker cannot be read");
+  return {
+    terminate,
+    inFrame: frame !== null,
+    sharing: home.line,
+    listen: (/** @type {typeof listeners} */ next) => void (listeners = next),
+    post: (/** @type {ToBootedWorker} */ message, /** @type {Transferable[]} */ transfer) =>
+      port.postMessage(message, transfer),
+    boot: (/** @type {Pick<Boot, "purpose" | "snapshot" | "memory_bytes">} */ purpose) =>
+      home.boot({ type: "boot", epoch, port: port2, ...assets, ...purpose }, [port2]),
+  };
+};
+
+/**
+ * A worker of the page's own, contained by the policy of its script's response.
+ * @param {string} url
+ * @param {HomeOptions} options
+ * @returns {Home}
+ */
+const openWorker = (url, { epoch, shared, lost }) => {
+  const worker = new Worker(url, { type: "module", name: `rlm-${epoch}` });
+  const memory = shared ? sharedMemory() : null;
+  worker.onmessageerror = () => lost("a message of the worker cannot be read");
+  worker.onerror = (event) => {
+    event.preventDefault();
+    lost(event.message || "its script cannot be loaded");
+  };
+  return {
+    line: memory && sharedLine(memory.channel, memory.interrupt),
+    boot: (message, transfer) => worker.postMessage({ ...message, ...(memory ?? NOT_SHARED) }, transfer),
+    end: () => worker.terminate(),
+  };
+};
+
+/**
+ * Why `message` is none that a worker of this epoch may send, or null.
+ * @param {unknown} message
+ * @param {number} epoch
+ */
+const malformed = (message, epoch) => {
+  const { type, ...fields } = /** @type {Record<string, unknown>} */ (Object(message));
+  if (typeof type !== "string" || !Object.hasOwn(MESSAGE_SCHEMAS, type)) return "a message of unknown type";
+  const wrong = mismatch(MESSAGE_SCHEMAS[type], fields, type);
+  if (wrong !== null) return wrong;
+  if (fields.epoch !== epoch) return `${type} of epoch ${fields.epoch}, not ${epoch}`;
+  const long = Object.entries(fields).find(
+    ([, value]) => typeof value === "string" && value.length > MAX_MESSAGE_CHARS,
+  );
+  return long ? `${type}.${long[0]} is longer than ${MAX_MESSAGE_CHARS} characters` : null;
+};

@@ -1,0 +1,271 @@
+// @ts-check
+// Broker: answers the worker's requests for model calls through the endpoint.
+//
+// In: the JSON body of a `complete` request. Out: one frame per call, in order of completion, then the answer's end.
+// One call is one POST answered by server-sent events, a batch is one POST answered line by line: fan-out is left to
+// the server. What failed and may pass is asked again (retries.js), by itself: what has arrived stays. It counts usage,
+// because the worker's own count is not to be trusted. It records nothing: see recorder.js.
+
+import { cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
+import { protocolError, providerError, toWireError } from "../wire/errors.js";
+import { breath } from "../time/pause.js";
+import { COMPLETE_SCHEMA, FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "../wire/protocol.js";
+import { mismatch } from "../wire/schema.js";
+import { openSilence } from "./idle_timeout.js";
+import { openPatience } from "./retries.js";
+import { added } from "../run/budget.js";
+import { openWritten } from "./reply_pieces.js";
+
+/**
+ * @typedef {import("../wire/protocol.js").CompleteRequest} CompleteRequest
+ * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
+ * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/protocol.js").WireError} WireError
+ * @typedef {import("../wire/channel.js").Answer} Answer
+ * @typedef {import("./endpoint.js").Completion} Completion
+ * @typedef {import("./endpoint.js").ProviderError} ProviderError
+ * @typedef {{completion: Completion} | {error: WireError}} Outcome
+ */
+
+/**
+ * What the host wants to know, and may forbid. `started` returns the number of the first call, or throws to refuse.
+ * @typedef {object} Witness
+ * @property {(kind: "root" | "sub", calls: RequestedCall[]) => number} started
+ * @property {(call: number, piece: {at: number, text: string}) => void} written a root call's reply, as it comes
+ * @property {(call: number, outcome: Outcome) => void} finished
+ * @property {(text: string) => void} noticed what the user should know: the run waits, a call is tried again
+ * @property {(leaving: import("../egress/egress.js").Leaving) => Promise<WireError | null>} [leave] what they end with instead
+ */
+
+/**
+ * One POST: the calls that it carries, by their place in the request.
+ * @typedef {{body: {[key: string]: unknown}, indexes: number[], batch: boolean}} Post
+ */
+
+/** @typedef {(index: number, outcome: Outcome) => void} Settle */
+
+/**
+ * What the POSTs of one request share.
+ * @typedef {{calls: RequestedCall[], signal: AbortSignal, ticket?: string, settle: Settle,
+ *   writing: ReturnType<typeof openWritten> | null}} Asking
+ */
+
+const BATCH_CALLS = 1_000;
+const BATCH_CHARS = 16 << 20;
+const PARALLEL_POSTS = 4;
+const STOPPED = { error: toWireError(providerError("the call was stopped", { type: "stopped" })) };
+
+/**
+ * @param {object} options
+ * @param {string} options.endpoint
+ * @param {Witness} options.witness
+ * @param {typeof fetch} [options.fetcher]
+ * @param {Partial<Parameters<typeof openPatience>[0]>} [options.waits] for tests: how it waits between tries
+ * @param {number} [options.silenceMs] how long the endpoint may say nothing
+ */
+export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...args), waits, silenceMs }) => {
+  /** @type {Record<string, ModelUsage>} */
+  const usage = {};
+  const closing = new AbortController();
+  const patience = openPatience({ isKnown: isOwn(endpoint), tell: witness.noticed, ...waits });
+  /** @type {typeof fetch} */
+  const ask = async (...asked) => {
+    const response = await fetcher(...asked);
+    patience.answered();
+    return response;
+  };
+
+  /** Send `post` until each of its calls has come to an end. */
+  const send = async (/** @type {Post} */ post, /** @type {Asking} */ asking) => {
+    const { calls, signal, settle } = asking;
+    const tries = patience.tries();
+    for (let left = post; ; ) {
+      const failed = await tryOnce(left, asking);
+      if (failed.size === 0) return;
+      const fault = longestWait([...failed.values()]);
+      if (!(await tries.another(fault, { calls: failed.size, signal })))
+        return failed.forEach((error, index) => settle(index, { error: toWireError(error) }));
+      left = post.batch ? batchPost(calls, [...failed.keys()]) : post;
+    }
+  };
+
+  /**
+   * Send `post` once. What it comes to is settled, but for failures that may pass.
+   * @param {Post} post
+   * @param {Asking} asking
+   * @returns {Promise<Map<number, ProviderError>>} those, by their place in the request
+   */
+  const tryOnce = async ({ body, indexes, batch }, { signal, ticket, settle, writing }) => {
+    const silence = openSilence(silenceMs);
+    const unanswered = cutOff();
+    /** @type {Map<number, ProviderError>} */
+    const failed = new Map(indexes.map((index) => [index, unanswered]));
+    const take = (/** @type {number} */ at, /** @type {Completion | ProviderError} */ reply) => {
+      silence.heard();
+      if (reply instanceof Error && reply.retryable) return void failed.set(indexes[at], reply);
+      failed.delete(indexes[at]);
+      settle(indexes[at], reply instanceof Error ? { error: toWireError(reply) } : { completion: reply });
+    };
+    const write = (/** @type {string} */ text) => {
+      silence.heard();
+      if (!signal.aborted) writing?.add(text);
+    };
+    const until = AbortSignal.any([signal, silence.signal]);
+    writing?.restart();
+    try {
+      const response = await request(endpoint, await encoded(body), { fetcher: ask, signal: until, ticket });
+      await (batch ? readBatch(response, { count: indexes.length, take }) : readSingle(response, { take, write }));
+    } catch (error) {
+      const told = isProviderError(error) ? error : providerError(toWireError(error).detail);
+      for (const index of failed.keys()) take(indexes.indexOf(index), told);
+    } finally {
+      silence.end();
+    }
+    return failed;
+  };
+
+  return {
+    /** @type {import("../wire/channel.js").Handler} */
+    async handle(body, answer) {
+      const { kind, calls } = parseRequest(body);
+      await breath(body.length);
+      if (closing.signal.aborted) return;
+      const first = witness.started(kind, calls);
+      const isWatched = kind === "root" && calls.length === 1;
+      const writing = isWatched ? openWritten((at, text) => witness.written(first, { at, text })) : null;
+      const settle = settler(calls.length, (index, outcome) => {
+        writing?.end();
+        if ("completion" in outcome) count(usage, outcome.completion);
+        witness.finished(first + index, outcome);
+        answer.write(encodeFrame(index, outcome));
+      });
+      const signal = AbortSignal.any([answer.signal, closing.signal]);
+      const ticket = answer.ticket?.(first);
+      signal.addEventListener("abort", () => calls.forEach((_, index) => settle(index, STOPPED)));
+      const denied = (await witness.leave?.({ first, kind, calls, signal })) ?? null;
+      const posts = denied === null ? postsOf(kind, calls) : [];
+      if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
+      const asking = { calls, signal, ticket, settle, writing };
+      await inParallel(PARALLEL_POSTS, posts, (post) => send(post, asking));
+      answer.end();
+    },
+    /** Model name -> what it used so far. */
+    usage: () => structuredClone(usage),
+    /** Abort what is under way: it has ended, as stopped, when this returns. */
+    close: () => closing.abort(),
+  };
+};
+
+/**
+ * @param {number} index
+ * @param {Outcome} outcome
+ */
+export const encodeFrame = (index, outcome) => {
+  const failed = "error" in outcome;
+  const { text, ...answered } = failed ? { text: "" } : outcome.completion;
+  const encoder = new TextEncoder();
+  const meta = encoder.encode(JSON.stringify(failed ? outcome.error : answered));
+  const body = encoder.encode(text);
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + meta.length + body.length);
+  const header = new DataView(frame.buffer);
+  [index, failed ? FRAME_ERROR : FRAME_OK, meta.length, body.length].forEach((word, at) =>
+    header.setUint32(4 * at, word, true),
+  );
+  frame.set(meta, FRAME_HEADER_BYTES);
+  frame.set(body, FRAME_HEADER_BYTES + meta.length);
+  return frame;
+};
+
+/** @returns {CompleteRequest} */
+export const parseRequest = (/** @type {string} */ body) => {
+  const value = /** @type {unknown} */ (JSON.parse(body));
+  const wrong = mismatch(COMPLETE_SCHEMA, value, "request");
+  if (wrong !== null) throw protocolError(`${wrong}.`);
+  return /** @type {CompleteRequest} */ (value);
+};
+
+/**
+ * Each index settles once; what comes later for it is dropped.
+ * @param {number} count
+ * @param {Settle} settle
+ * @returns {Settle}
+ */
+const settler = (count, settle) => {
+  const open = new Set(Array(count).keys());
+  return (index, outcome) => {
+    if (open.delete(index)) settle(index, outcome);
+  };
+};
+
+// ------------------------------------------------------------------------------------------------------------ request
+
+/**
+ * Bare prompts to the same model travel together; what cannot goes alone.
+ * @param {"root" | "sub"} kind
+ * @param {RequestedCall[]} calls
+ * @returns {Post[]}
+ */
+const postsOf = (kind, calls) => {
+  const bare = (/** @type {RequestedCall} */ call) => kind === "sub" && call.messages.length === 1;
+  const together = calls.length > 1 && calls.every((call) => bare(call) && call.model === calls[0].model);
+  if (together) return batches(calls).map((indexes) => batchPost(calls, indexes));
+  return calls.map((call, index) => {
+    const content = bare(call) ? { prompt: call.messages[0].content } : { messages: call.messages };
+    return { body: { ...content, ...modelOf(call), stream: true }, indexes: [index], batch: false };
+  });
+};
+
+/** @returns {Post} */
+const batchPost = (/** @type {RequestedCall[]} */ calls, /** @type {number[]} */ indexes) => {
+  const prompts = indexes.map((index) => calls[index].messages[0].content);
+  return { body: { type: "batch", prompts, ...modelOf(calls[0]), stream: true }, indexes, batch: true };
+};
+
+const modelOf = (/** @type {RequestedCall} */ { model }) => (model === null ? {} : { model });
+
+/** Indexes in groups that one POST may carry, by number and by size. */
+const batches = (/** @type {RequestedCall[]} */ calls) => {
+  /** @type {number[][]} */
+  const groups = [];
+  let chars = Infinity;
+  calls.forEach(({ messages }, index) => {
+    const size = messages[0].content.length;
+    if (chars + size > BATCH_CHARS || groups[groups.length - 1].length === BATCH_CALLS) {
+      groups.push([]);
+      chars = 0;
+    }
+    groups[groups.length - 1].push(index);
+    chars += size;
+  });
+  return groups;
+};
+
+/** @returns {error is ProviderError} */
+const isProviderError = (/** @type {unknown} */ error) => error instanceof Error && error.name === "ProviderError";
+
+/** Of faults that came together, the one that asks for the longest wait. */
+const longestWait = (/** @type {ProviderError[]} */ faults) =>
+  faults.reduce((one, other) => ((other.retryAfter ?? 0) > (one.retryAfter ?? 0) ? other : one));
+
+/**
+ * @param {Record<string, ModelUsage>} usage
+ * @param {Completion} completion
+ */
+const count = (usage, { model, usage: used }) => {
+  usage[model] = usage[model] ? added(usage[model], used) : used;
+};
+
+/**
+ * @template T
+ * @param {number} most
+ * @param {T[]} items
+ * @param {(item: T) => Promise<void>} work never rejects
+ */
+const inParallel = async (most, items, work) => {
+  const left = items.values();
+  await Promise.all(
+    Array.from({ length: most }, async () => {
+      for (const item of left) await work(item);
+    }),
+  );
+};

@@ -1,0 +1,200 @@
+// @ts-check
+// Endpoint: one request to what answers model calls, and the reading of its reply.
+//
+// In: a body. Out: a completion or a ProviderError for each call of it, as they come. Each error has a type: that of the
+// server's problem, without its path, or one of those made here. Nothing is tried again here: see retries.js.
+
+import { providerError } from "../wire/errors.js";
+import { breath } from "../time/pause.js";
+import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
+
+/**
+ * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
+ * @typedef {ReturnType<typeof providerError>} ProviderError
+ * @typedef {{text: string, model: string, usage: ModelUsage}} Completion
+ * @typedef {(index: number, reply: Completion | ProviderError) => void} Take by its place in the request
+ */
+
+const BODY_BYTES = 64 << 20;
+const MAY_PASS = [408, 425, 429, 500, 502, 503, 504];
+
+/** Whether it is the server of this very page. */
+export const isOwn = (/** @type {string} */ endpoint) => {
+  const base = globalThis.location?.href;
+  return base !== undefined && URL.canParse(endpoint, base) && new URL(endpoint, base).origin === location.origin;
+};
+
+/** @returns {Promise<Uint8Array<ArrayBuffer>>} `body` as JSON; rejects when it is more than a server takes */
+export const encoded = async (/** @type {unknown} */ body) => {
+  const text = JSON.stringify(body);
+  await breath(text.length);
+  const bytes = new TextEncoder().encode(text);
+  await breath(text.length);
+  if (bytes.length <= BODY_BYTES) return bytes;
+  const size = `${bytes.length} of ${BODY_BYTES} bytes`;
+  const message = `request too large: ${size}. Ask with shorter prompts, or split them over more calls.`;
+  throw providerError(message, { type: "request-too-large", status: 413 });
+};
+
+/**
+ * POST `body` once.
+ * @param {string} endpoint
+ * @param {Uint8Array<ArrayBuffer>} body
+ * @param {{fetcher: typeof fetch, signal: AbortSignal, ticket?: string}} options `ticket` names the call for good
+ * @returns {Promise<Response>} a successful one
+ */
+export const request = async (endpoint, body, { fetcher, signal, ticket }) => {
+  // Another origin would have to allow the header; ours knows it, and answers the same call once.
+  const known = ticket !== undefined && isOwn(endpoint) ? { "idempotency-key": ticket } : null;
+  const headers = { "content-type": "application/json", ...known };
+  const response = await fetcher(endpoint, { method: "POST", headers, body, signal }).catch(unreached);
+  if (response.ok) return response;
+  throw await problemOf(response);
+};
+
+/** @returns {never} a failure of the network is named as one */
+const unreached = (/** @type {unknown} */ error) => {
+  if (!(error instanceof TypeError)) throw error;
+  const isOffline = globalThis.navigator?.onLine === false;
+  const message = isOffline
+    ? "the browser is offline, and the server cannot be reached. Connect it again."
+    : `the server cannot be reached (${error.message}). Is it running?`;
+  const told = providerError(message, { type: isOffline ? "offline" : "server-unreachable", retryable: true });
+  throw Object.assign(told, { cause: error });
+};
+
+// ----------------------------------------------------------------------------------------------------------- problems
+
+const problemOf = async (/** @type {Response} */ response) => {
+  const text = await received(response.text());
+  const retryAfter = secondsOf(response.headers.get("retry-after"));
+  const { status } = response;
+  const problem = parsed(text);
+  if (problem !== null) return problemError(problem, { status, retryAfter });
+  const message = `the server answered ${status} ${response.statusText}`.trim();
+  return providerError(message, { type: "http-error", retryable: MAY_PASS.includes(status), status, retryAfter });
+};
+
+/** @returns {object | null} */
+const parsed = (/** @type {string} */ text) => {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" ? value : null;
+  } catch (fault) {
+    if (fault instanceof SyntaxError) return null;
+    throw fault;
+  }
+};
+
+/**
+ * @param {unknown} problem a problem object of the server's wire
+ * @param {{status?: number, retryAfter?: number | null}} [response] what else is known
+ */
+const problemError = (problem, { status: answered, retryAfter = null } = {}) => {
+  const { type, title, detail, retryable, upstream, ...rest } = /** @type {Record<string, unknown>} */ (Object(problem));
+  const sentence = [title, detail].filter((part) => typeof part === "string" && part !== "").join(": ");
+  const status = typeof rest.status === "number" ? rest.status : (answered ?? null);
+  const mayPass = answered !== undefined && MAY_PASS.includes(answered);
+  return providerError(sentence || `the server answered ${status ?? "with an error"}`, {
+    type: typeof type === "string" && type !== "" ? type.slice(type.lastIndexOf("/") + 1) : "http-error",
+    retryable: typeof retryable === "boolean" ? retryable : mayPass,
+    status,
+    upstream: typeof upstream === "string" ? upstream : null,
+    retryAfter: typeof rest.retry_after === "number" && rest.retry_after >= 0 ? rest.retry_after : retryAfter,
+  });
+};
+
+/** The seconds of a Retry-After header; its date form is rare and read as absent. */
+const secondsOf = (/** @type {string | null} */ header) =>
+  header !== null && /^\s*\d{1,6}(\.\d+)?\s*$/.test(header) ? Number(header) : null;
+
+// ------------------------------------------------------------------------------------------------------------ replies
+
+export const cutOff = () =>
+  providerError("the server's reply was cut off. Ask again.", { type: "reply-cut-off", retryable: true });
+
+/**
+ * @param {Response} response server-sent events, or one JSON object from an endpoint that does not stream
+ * @param {object} reader
+ * @param {Take} reader.take
+ * @param {(text: string) => void} reader.write takes each piece of the text as it comes
+ */
+export const readSingle = async (response, { take, write }) => {
+  if (isJson(response)) return take(0, toReply(await jsonOf(response)));
+  /** @type {string[]} */
+  const deltas = [];
+  for await (const value of eventsOf(bodyOf(response))) {
+    const event = /** @type {Record<string, unknown>} */ (Object(value));
+    if (typeof event.delta === "string") {
+      deltas.push(event.delta);
+      write(event.delta);
+    } else if (event.done === true) return take(0, toReply({ ...event, text: deltas.join("") }));
+    else if ("error" in event) return take(0, toReply(event));
+  }
+};
+
+/**
+ * @param {Response} response lines in order of completion, or one JSON object from an endpoint that does not stream
+ * @param {object} reader
+ * @param {number} reader.count of the prompts
+ * @param {Take} reader.take
+ */
+export const readBatch = async (response, { count, take }) => {
+  const lines = isJson(response) ? itemsOf(await jsonOf(response), count) : valuesOf(bodyOf(response));
+  for await (const value of lines) {
+    const item = /** @type {Record<string, unknown>} */ (Object(value));
+    if (item.done === true) return;
+    const index = Number(item.index);
+    if (!(Number.isInteger(index) && index >= 0 && index < count)) throw malformed(`the server answered prompt ${item.index} of ${count}`);
+    take(index, toReply(item));
+  }
+};
+
+const malformed = (/** @type {string} */ message) => providerError(message, { type: "reply-malformed" });
+
+const isJson = (/** @type {Response} */ response) =>
+  (response.headers.get("content-type") ?? "").split(";")[0].trim() === "application/json";
+
+const jsonOf = async (/** @type {Response} */ response) => parseJson(await received(response.text()));
+
+const bodyOf = (/** @type {Response} */ response) => {
+  if (response.body === null) throw cutOff();
+  return response.body;
+};
+
+/**
+ * The items of a batch that came as one object: what is not there will not come.
+ * @param {unknown} reply
+ * @param {number} count
+ */
+const itemsOf = function* (reply, count) {
+  const { results, errors } = /** @type {{results?: unknown, errors?: unknown}} */ (Object(reply));
+  const failed = (Array.isArray(errors) ? errors : []).map((error) => ({ index: Object(error).index, error }));
+  yield* failed;
+  const texts = Array.isArray(results) ? results : [];
+  for (let index = 0; index < count; index += 1) {
+    if (!failed.some((item) => item.index === index)) yield { index, text: texts[index] };
+  }
+};
+
+/** @returns {Completion | ProviderError} */
+const toReply = (/** @type {unknown} */ value) => {
+  const { text, model, usage, error } = /** @type {Record<string, unknown>} */ (Object(value));
+  if (error !== undefined) return problemError(error);
+  if (typeof text !== "string") return malformed("the server's reply holds no text");
+  return { text, model: typeof model === "string" ? model : "", usage: toUsage(usage) };
+};
+
+/** @returns {ModelUsage} */
+const toUsage = (/** @type {unknown} */ value) => {
+  const { calls, cost, ...tokens } = /** @type {Record<string, unknown>} */ (Object(value));
+  const number = (/** @type {unknown} */ given, /** @type {number} */ otherwise) =>
+    typeof given === "number" && Number.isFinite(given) && given >= 0 ? given : otherwise;
+  return {
+    calls: number(calls, 1),
+    input_tokens: number(tokens.input_tokens, 0),
+    output_tokens: number(tokens.output_tokens, 0),
+    cached_tokens: number(tokens.cached_tokens, 0),
+    cost: typeof cost === "number" && Number.isFinite(cost) && cost >= 0 ? cost : null,
+  };
+};

@@ -1,0 +1,88 @@
+// @ts-check
+// Streams: the two ways in which a reply of the endpoint comes bit by bit.
+//
+// In: the body of a response. Out: JSON values, one per server-sent event or per line. Bytes may be cut anywhere.
+
+import { providerError } from "../wire/errors.js";
+
+/** @typedef {import("../wire/protocol.js").Json} Json */
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<Json>}
+ */
+export async function* eventsOf(body) {
+  /** @type {string[]} */
+  let data = [];
+  for await (const line of linesOf(body)) {
+    if (line.startsWith("data:")) data.push(line.slice(line[5] === " " ? 6 : 5));
+    if (line !== "" || data.length === 0) continue;
+    yield parseJson(data.join("\n"));
+    data = [];
+  }
+  if (data.length > 0) yield parseJson(data.join("\n"));
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<Json>}
+ */
+export async function* valuesOf(body) {
+  for await (const line of linesOf(body)) {
+    if (line.trim() !== "") yield parseJson(line);
+  }
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<string>} lines without their ends; the last one also when its end is missing
+ */
+async function* linesOf(body) {
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  /** @type {string[]} */
+  let open = [];
+  try {
+    for (let done = false; !done;) {
+      const part = await received(reader.read());
+      done = part.done;
+      const lines = decoder.decode(part.value, { stream: !done }).split("\n");
+      for (const line of lines.slice(0, -1)) {
+        yield unended(open.join("") + line);
+        open = [];
+      }
+      open.push(lines[lines.length - 1]);
+    }
+    yield unended(open.join(""));
+  } finally {
+    reader.cancel().catch(() => {}); // the stream has failed or is at its end: there is nothing left to cancel
+  }
+}
+
+/**
+ * What comes over the network; that it broke off is told as such.
+ * @template T
+ * @param {Promise<T>} coming
+ * @returns {Promise<T>}
+ */
+export const received = (coming) =>
+  coming.catch((error) => {
+    if (!(error instanceof TypeError)) throw error;
+    const message = `the connection to the server broke off (${error.message}). Ask again.`;
+    throw Object.assign(providerError(message, { type: "reply-cut-off", retryable: true }), { cause: error });
+  });
+
+const unended = (/** @type {string} */ line) => (line.endsWith("\r") ? line.slice(0, -1) : line);
+
+export const parseJson = (/** @type {string} */ text) => {
+  try {
+    return /** @type {Json} */ (JSON.parse(text));
+  } catch (fault) {
+    const shown = JSON.stringify(text.slice(0, 80));
+    const error = providerError(
+      `the server sent something that is not JSON: ${shown}. Check what answers at the endpoint.`,
+      { type: "reply-malformed", retryable: true },
+    );
+    throw Object.assign(error, { cause: fault });
+  }
+};

@@ -1,0 +1,257 @@
+// @ts-check
+// Corpus: the contexts of a run as one row of bytes, in which pieces of other texts are looked up.
+//
+// In: contexts as a job has them. Out: for a text, the spans of the contexts that it contains: name, and place in
+// characters as Python counts them and in bytes. Bytes contexts, and files that are no UTF-8, are counted in bytes. What
+// is beyond MAX_BYTES, or cannot be read, is left out, and told.
+
+import { LEAST, indexOf, piecesIn } from "./common_substrings.js";
+import { MAX_TEXT_FILE_BYTES } from "../wire/protocol.js";
+import { breath, inSlices } from "../time/time_slices.js";
+
+/**
+ * @typedef {import("../wire/protocol.js").JobContext} JobContext
+ * @typedef {import("../wire/protocol.js").Span} Span
+ * @typedef {{name: string, from: number, to: number, isText: boolean, before: number, size: number}} Part
+ * @typedef {{index: import("./common_substrings.js").Index, parts: Part[], marks: Uint32Array, hasEscapes: boolean}} Corpus
+ * @typedef {{name: string, why: string}} Unsearched
+ */
+
+/** Bytes of all contexts together that are searched. */
+export const MAX_BYTES = MAX_TEXT_FILE_BYTES;
+const READ_BYTES = 4 << 20;
+const BLOCK = 4_096;
+const WINDOW = 1 << 20;
+const BACKSLASH = 0x5c;
+
+/** Which contexts are too large to be searched, in their order. @returns {Unsearched[]} */
+export const beyondMeasure = (/** @type {JobContext[]} */ contexts) => {
+  let room = MAX_BYTES;
+  return contexts.flatMap((context) => {
+    const size = sizeOf(context);
+    if (size > room) return [{ name: context.name, why: `${size} bytes, and ${room} of ${MAX_BYTES} are left to search` }];
+    room -= size;
+    return [];
+  });
+};
+
+/**
+ * @param {JobContext[]} contexts
+ * @returns {Promise<Corpus & {unsearched: Unsearched[]}>}
+ */
+export const readCorpus = async (contexts) => {
+  const unsearched = beyondMeasure(contexts);
+  const left = new Set(unsearched.map(({ name }) => name));
+  const searched = contexts.filter(({ name }) => !left.has(name));
+  const bytes = await readAll(searched).catch(() => readEach(searched, unsearched));
+  const gone = new Set(unsearched.map(({ name }) => name));
+  const { marks, hasEscapes } = await inSlices(marksOf(bytes));
+  const parts = await inSlices(partsOf(bytes, marks, searched));
+  const index = await inSlices(indexOf(bytes));
+  const readable = parts.filter(({ name }) => !gone.has(name));
+  return { index, parts: readable, marks, hasEscapes, unsearched };
+};
+
+const sizeOf = (/** @type {JobContext} */ { data }) => (data instanceof Blob ? data.size : data.byteLength);
+
+const sizeOfAll = (/** @type {JobContext[]} */ contexts) => contexts.reduce((sum, context) => sum + sizeOf(context), 0);
+
+/** All at once: of ten thousand files each read alone would take its time. Rejects when one of them cannot be read. */
+const readAll = async (/** @type {JobContext[]} */ contexts) => {
+  const [only] = contexts;
+  if (contexts.length === 1 && !(only.data instanceof Blob)) return new Uint8Array(only.data); // the job's own will do
+  const bytes = new Uint8Array(sizeOfAll(contexts));
+  await copyTo(bytes, 0, new Blob(contexts.map(({ data }) => data)));
+  return bytes;
+};
+
+/** One after another; those that cannot be read are left empty, and told. */
+const readEach = async (/** @type {JobContext[]} */ contexts, /** @type {Unsearched[]} */ unsearched) => {
+  const bytes = new Uint8Array(sizeOfAll(contexts));
+  let from = 0;
+  for (const context of contexts) {
+    const to = from + sizeOf(context);
+    try {
+      await copyTo(bytes, from, new Blob([context.data]));
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      bytes.fill(0, from, to);
+      unsearched.push({ name: context.name, why: `it cannot be read any more (${error.name})` });
+    }
+    from = to;
+  }
+  return bytes;
+};
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} from
+ * @param {Blob} data
+ */
+const copyTo = async (bytes, from, data) => {
+  for (let at = 0; at < data.size; at += READ_BYTES) {
+    bytes.set(new Uint8Array(await data.slice(at, at + READ_BYTES).arrayBuffer()), from + at);
+    await breath();
+  }
+};
+
+/** @returns {Generator<void, Part[], void>} */
+function* partsOf(
+  /** @type {Uint8Array} */ bytes,
+  /** @type {Uint32Array} */ marks,
+  /** @type {JobContext[]} */ contexts,
+) {
+  /** @type {Part[]} */
+  const parts = [];
+  let from = 0;
+  for (const context of contexts) {
+    const to = from + sizeOf(context);
+    const isText = context.type === "file" ? yield* isUtf8(bytes.subarray(from, to)) : context.type !== "bytes";
+    const before = isText ? charsAt(bytes, marks, from) : from;
+    parts.push({ name: context.name, from, to, isText, before, size: (isText ? charsAt(bytes, marks, to) : to) - before });
+    from = to;
+    yield;
+  }
+  return parts;
+}
+
+/** @returns {Generator<void, boolean, void>} */
+function* isUtf8(/** @type {Uint8Array} */ bytes) {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  try {
+    for (let at = 0; at < bytes.length; at += WINDOW) {
+      decoder.decode(bytes.subarray(at, at + WINDOW), { stream: true });
+      yield;
+    }
+    decoder.decode();
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------- characters
+
+const isLead = (/** @type {number} */ byte) => (byte & 0xc0) !== 0x80;
+
+/** How many characters begin in `bytes`. */
+export const charsIn = (/** @type {Uint8Array} */ bytes, from = 0, to = bytes.length) => {
+  let count = 0;
+  for (let at = from; at < to; at += 1) if (isLead(bytes[at])) count += 1;
+  return count;
+};
+
+/**
+ * How many characters begin before each block, and whether there is a backslash in any.
+ * @returns {Generator<void, {marks: Uint32Array, hasEscapes: boolean}, void>}
+ */
+function* marksOf(/** @type {Uint8Array} */ bytes) {
+  const marks = new Uint32Array(Math.floor(bytes.length / BLOCK) + 1);
+  let hasEscapes = false;
+  for (let block = 0; block < marks.length; block += 1) {
+    const [from, to] = [block * BLOCK, (block + 1) * BLOCK];
+    hasEscapes ||= bytes.subarray(from, to).includes(BACKSLASH);
+    if (block + 1 < marks.length) marks[block + 1] = marks[block] + charsIn(bytes, from, to);
+    yield;
+  }
+  return { marks, hasEscapes };
+}
+
+const charsAt = (/** @type {Uint8Array} */ bytes, /** @type {Uint32Array} */ marks, /** @type {number} */ at) => {
+  const block = Math.floor(at / BLOCK);
+  return marks[block] + charsIn(bytes, block * BLOCK, at);
+};
+
+// -------------------------------------------------------------------------------------------------------------- spans
+
+/**
+ * The spans of the contexts that `text` contains: as it stands there, and where escapes are written out or undone in one
+ * of them ("\n" in JSON and in `repr`).
+ * @param {Corpus} corpus
+ * @param {string} text
+ * @param {Uint8Array} encoded the same in UTF-8
+ * @returns {Generator<void, Span[], void>} in order, apart from one another
+ */
+export function* spansIn(corpus, text, encoded) {
+  /** @type {Span[]} */
+  const spans = [];
+  for (const bytes of [encoded, ...otherForms(corpus, text)]) {
+    for (let at = 0; at === 0 || at + LEAST <= bytes.length; at += WINDOW - LEAST + 1) {
+      const pieces = yield* piecesIn(corpus.index, bytes.subarray(at, at + WINDOW));
+      for (const piece of pieces) spans.push(...spansOf(corpus, piece.at, piece.at + piece.to - piece.from));
+      yield;
+    }
+  }
+  return united(spans);
+}
+
+/** @returns {Uint8Array[]} */
+const otherForms = (/** @type {Corpus} */ { hasEscapes }, /** @type {string} */ text) => {
+  const encoder = new TextEncoder();
+  const forms = text.includes("\\") ? [unescaped(text)] : [];
+  if (hasEscapes) forms.push(JSON.stringify(text).slice(1, -1));
+  return forms.filter((form) => form !== text).map((form) => encoder.encode(form));
+};
+
+const CONTROLS = new Map([["n", "\n"], ["t", "\t"], ["r", "\r"]]);
+
+const unescaped = (/** @type {string} */ text) =>
+  text.replace(/\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.))/gis, (_, wide, narrow, letter) =>
+    letter === undefined ? String.fromCharCode(Number.parseInt(wide ?? narrow, 16)) : (CONTROLS.get(letter) ?? letter),
+  );
+
+/** A range of the row of bytes, as spans of the contexts in it; a character that is not whole is left out. */
+const spansOf = (/** @type {Corpus} */ corpus, /** @type {number} */ from, /** @type {number} */ to) => {
+  /** @type {Span[]} */
+  const spans = [];
+  const { parts } = corpus;
+  for (let number = partAt(parts, from); number < parts.length && parts[number].from < to; number += 1) {
+    const span = spanIn(corpus, parts[number], Math.max(from, parts[number].from), Math.min(to, parts[number].to));
+    if (span !== null) spans.push(span);
+  }
+  return spans;
+};
+
+/** The first part that ends behind `at`. */
+const partAt = (/** @type {Part[]} */ parts, /** @type {number} */ at) => {
+  let low = 0;
+  let high = parts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (parts[middle].to <= at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+};
+
+/** @returns {Span | null} */
+const spanIn = (
+  /** @type {Corpus} */ { index: { bytes }, marks },
+  /** @type {Part} */ part,
+  /** @type {number} */ from,
+  /** @type {number} */ to,
+) => {
+  let [first, last] = [from, to];
+  if (part.isText) {
+    while (first < last && !isLead(bytes[first])) first += 1;
+    while (last > first && last < part.to && !isLead(bytes[last])) last -= 1;
+  }
+  if (first >= last) return null;
+  const place = (/** @type {number} */ at) => (part.isText ? charsAt(bytes, marks, at) : at) - part.before;
+  const bytesOf = { byte_start: first - part.from, byte_end: last - part.from };
+  return { name: part.name, start: place(first), end: place(last), ...bytesOf };
+};
+
+/** The spans in order, those that overlap or touch made one. */
+export const united = (/** @type {Span[]} */ spans) => {
+  const sorted = [...spans].sort((one, other) => (one.name === other.name ? one.start - other.start : one.name < other.name ? -1 : 1));
+  /** @type {Span[]} */
+  const apart = [];
+  for (const span of sorted) {
+    const last = apart[apart.length - 1];
+    if (last?.name !== span.name || last.end < span.start) apart.push({ ...span });
+    else if (span.end > last.end) Object.assign(last, { end: span.end, byte_end: span.byte_end });
+  }
+  return apart;
+};

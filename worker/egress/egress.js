@@ -1,0 +1,160 @@
+// @ts-check
+// Egress: the calls of one run on their way out: weighed, allowed or denied, and written down.
+//
+// In: the calls of a request, as they are about to leave. Out: null, or the error that they end with instead; and an
+// `egress` event for each. Without a gate nothing waits for the weighing: it is done while the call is under way.
+
+import { providerError, toWireError } from "../wire/errors.js";
+import { breath } from "../time/time_slices.js";
+
+/**
+ * @typedef {import("../wire/protocol.js").Event} Event
+ * @typedef {import("../wire/protocol.js").Message} Message
+ * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/protocol.js").WireError} WireError
+ * @typedef {import("./ledger.js").Known} Known
+ * @typedef {import("./ledger.js").Ledger} Ledger
+ * @typedef {import("./ledger.js").Weight} Weight
+ * @typedef {{first: number, kind: "root" | "sub", calls: RequestedCall[], signal: AbortSignal}} Leaving
+ */
+
+export const MOST_SPANS = 100;
+const CHARS_PER_TOKEN = 4;
+
+/**
+ * @param {object} options
+ * @param {Ledger} options.ledger
+ * @param {import("./gate.js").Gate} options.gate
+ * @param {Pick<import("../log/recorder.js").Recorder, "record">} options.recorder
+ * @param {number[]} options.path
+ * @param {() => import("../wire/protocol.js").RunResult["usage"]} options.usage of the whole tree
+ * @param {(detail: string) => void} options.onRootDenied
+ */
+export const openEgress = ({ ledger, gate, recorder, path, usage, onRootDenied }) => {
+  /** @type {Known} */
+  const conversation = new Map();
+
+  const weigh = (/** @type {Leaving} */ { kind, calls }) => ledger.weigh(calls, kind === "root" ? conversation : new Map());
+  const book = (/** @type {Leaving} */ { first, calls }, /** @type {Weight[]} */ weights, /** @type {string | null} */ denied) => {
+    if (denied !== null) ledger.refuse(calls.length);
+    weights.forEach((weight, index) => {
+      const added = denied === null ? ledger.enter(weight) : 0;
+      recorder.record(eventOf(weight, { call: first + index, model: calls[index].model, added, denied, ledger }));
+    });
+  };
+  const afterwards = async (/** @type {Leaving} */ leaving) => {
+    await breath();
+    book(leaving, await weigh(leaving), null);
+  };
+  const before = async (/** @type {Leaving} */ leaving) => {
+    const weights = await weigh(leaving);
+    const { signal } = leaving;
+    const reason = signal.aborted ? "" : await gate.decide(requestOf(leaving, weights, { ledger, path, usage }));
+    if (signal.aborted) return toWireError(providerError("the call was stopped", { type: "stopped" }));
+    book(leaving, weights, reason);
+    return reason === null ? null : toWireError(providerError(`denied before it left: ${reason}`, { type: "denied" }));
+  };
+
+  return {
+    /** @returns {Promise<WireError | null>} */
+    async leave(/** @type {Leaving} */ leaving) {
+      if (gate.isOpen) {
+        const lost = (/** @type {Error} */ error) => recorder.record({ type: "notice", text: `${UNWEIGHED}: ${error.message}` });
+        ledger.inTurn(() => afterwards(leaving)).catch(lost);
+        return null;
+      }
+      const denied = await ledger.inTurn(() => before(leaving)).catch(toWireError);
+      if (denied !== null && leaving.kind === "root" && !leaving.signal.aborted) onRootDenied(denied.detail);
+      return denied;
+    },
+  };
+};
+
+const UNWEIGHED = "a call left whose text could not be searched for the context";
+
+/**
+ * @param {Weight} weight
+ * @param {{call: number, model: string | null, added: number, denied: string | null, ledger: Ledger}} about
+ * @returns {import("../log/recorder.js").Unstamped<import("../wire/protocol.js").Event & {type: "egress"}>}
+ */
+const eventOf = ({ chars, bytes, spans, contextChars }, { call, model, added, denied, ledger }) => {
+  const { contextChars: left, contextSize } = ledger.summary();
+  const { shown, more } = longest(spans);
+  return {
+    type: "egress",
+    ...{ call, to: ledger.to, model, chars, bytes, denied },
+    ...{ context_chars: contextChars, new_chars: added, left_chars: left, context_size: contextSize },
+    ...{ spans: shown, more_spans: more },
+  };
+};
+
+/** The longest spans, in their order. */
+const longest = (/** @type {import("../wire/protocol.js").Span[]} */ spans) => {
+  if (spans.length <= MOST_SPANS) return { shown: spans, more: 0 };
+  const bySize = [...spans].sort((one, other) => other.end - other.start - (one.end - one.start));
+  const kept = new Set(bySize.slice(0, MOST_SPANS));
+  return { shown: spans.filter((span) => kept.has(span)), more: spans.length - MOST_SPANS };
+};
+
+/**
+ * @param {Leaving} leaving
+ * @param {Weight[]} weights
+ * @param {{ledger: Ledger, path: number[], usage: () => import("../wire/protocol.js").RunResult["usage"]}} known
+ * @returns {import("../rlm.d.ts").RLMEgressRequest}
+ */
+const requestOf = ({ kind, calls, signal }, weights, { ledger, path, usage }) => {
+  const spans = weights.flatMap((weight) => weight.spans);
+  const sum = (/** @type {"chars" | "bytes"} */ what) => weights.reduce((total, weight) => total + weight[what], 0);
+  const { contextChars: left, contextSize: of } = ledger.summary();
+  const tokens = Math.ceil(sum("chars") / CHARS_PER_TOKEN);
+  const models = [...new Set(calls.map(({ model }) => model))];
+  return {
+    ...{ kind, path: [...path], to: ledger.to, models, prompts: calls.length, chars: sum("chars"), bytes: sum("bytes") },
+    ...{ tokens, price: models.length === 1 ? priceOf(usage(), models[0], tokens) : null },
+    contextChars: { added: ledger.gain(spans), left, of },
+    ...longestOf(spans),
+    texts: calls.map(textOf),
+    signal,
+  };
+};
+
+const longestOf = (/** @type {import("../wire/protocol.js").Span[]} */ spans) => {
+  const { shown, more } = longest(spans);
+  return { spans: shown, moreSpans: more };
+};
+
+const textOf = (/** @type {RequestedCall} */ { messages }) =>
+  messages.length === 1 ? messages[0].content : messages.map(({ role, content }) => `${role}:\n${content}`).join("\n\n");
+
+/** What so many tokens cost at the price that the model's calls had so far, their replies included. */
+const priceOf = (
+  /** @type {import("../wire/protocol.js").RunResult["usage"]} */ usage,
+  /** @type {string | null} */ model,
+  /** @type {number} */ tokens,
+) => {
+  const used = model === null || !Object.hasOwn(usage, model) ? null : usage[model];
+  return used === null || used.cost === null || used.input_tokens === 0 ? null : (used.cost / used.input_tokens) * tokens;
+};
+
+/**
+ * Enter the calls that a log tells of: they left in an earlier session.
+ * @param {Ledger} ledger
+ * @param {Event[]} events
+ */
+export const reenter = (ledger, events) =>
+  ledger.inTurn(async () => {
+    const denied = new Set(events.flatMap((event) => (event.type === "egress" && event.denied !== null ? [event.call] : [])));
+    /** @type {Map<string, {messages: Message[], known: Known}>} */
+    const conversations = new Map();
+    for (const event of events) {
+      if (event.type !== "call_started") continue;
+      const at = event.kind === "root" ? event.path.join(".") : null;
+      const before = at === null ? null : conversations.get(at);
+      const messages = [...(before?.messages ?? []).slice(0, event.kept), ...event.messages];
+      const known = before?.known ?? new Map();
+      if (at !== null) conversations.set(at, { messages, known });
+      const [weight] = await ledger.weigh([{ model: event.model, messages }], known);
+      if (denied.has(event.call)) ledger.refuse(1);
+      else ledger.enter(weight);
+    }
+  });

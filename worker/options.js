@@ -1,0 +1,318 @@
+// @ts-check
+// Job: what the caller gave -> what the worker is started with.
+//
+// In: options, question and context as a user of the package passes them. Out: a job of plain data, or a ConfigError
+// that names the argument, what it was and what it may be. Nothing runs here.
+
+import { configError } from "./wire/errors.js";
+import { checkedJson } from "./wire/json.js";
+import { RESERVED_NAMES } from "./wire/protocol.js";
+
+/**
+ * @typedef {import("./wire/protocol.js").JobContext} JobContext
+ * @typedef {import("./wire/protocol.js").JobTool} JobTool
+ * @typedef {import("./wire/protocol.js").StartJob} StartJob
+ */
+
+/**
+ * Options of the class RLM, checked, with defaults filled in.
+ * @typedef {object} Settings
+ * @property {string} endpoint
+ * @property {string} assets
+ * @property {import("./boot/runtime.js").HostKind} host
+ * @property {import("./wire/protocol.js").Ready["level"]} containment
+ * @property {string | null} model
+ * @property {string | null} subModel
+ * @property {number} maxIterations
+ * @property {number} maxOutputChars
+ * @property {number | null} maxTimeout
+ * @property {number} blockTimeout
+ * @property {number} maxErrors
+ * @property {string | null} systemPrompt
+ * @property {number | null} maxSubCalls
+ * @property {number} maxDepth
+ * @property {number} maxConcurrency
+ * @property {number | null} maxInputTokens
+ * @property {number | null} maxOutputTokens
+ * @property {number | null} maxCost
+ * @property {number | null} maxPromptChars
+ * @property {number | null} maxContextChars
+ * @property {number} windowTokens
+ * @property {number | false} compactAt
+ * @property {JobTool[]} tools
+ * @property {JobTool[] | null} subTools
+ * @property {import("./run/tools.js").Functions} functions
+ * @property {((iteration: import("./rlm.d.ts").RLMIteration) => void) | null} onIteration
+ * @property {((call: {prompt: string, model: string | null}) => void) | null} onSubLLMCall
+ * @property {((event: import("./wire/protocol.js").Event) => void) | null} onEvent
+ * @property {import("./rlm.d.ts").RLMOptions["onEgress"] | null} onEgress
+ * @property {boolean | string | null} journal
+ * @property {boolean} keepContext
+ */
+
+const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
+const OF_SESSIONS = /^(?:context|history)(?:_\d+)?$/;
+const SHOWN_CHARS = 60;
+const READ_AT_ONCE = 64;
+
+/**
+ * Each option's check: gives the value to use, or null when it is impossible, with what it may be.
+ * @type {Record<string, {otherwise: unknown, must: string, ok: (value: unknown) => boolean}>}
+ */
+const OPTIONS = {
+  endpoint: { otherwise: "/api/rlm", must: "be a URL", ok: isName },
+  assets: { otherwise: new URL("./assets/", import.meta.url).href, must: "be the URL of a folder", ok: isName },
+  host: {
+    otherwise: "auto",
+    must: 'be "auto", "worker" or "frame"',
+    ok: (value) => ["auto", "worker", "frame"].includes(String(value)),
+  },
+  containment: {
+    otherwise: "network",
+    must: 'be "full", "network" or "weak"',
+    ok: (value) => ["full", "network", "weak"].includes(String(value)),
+  },
+  model: { otherwise: null, must: "be a model's name", ok: isName },
+  subModel: { otherwise: null, must: "be a model's name", ok: isName },
+  maxIterations: { otherwise: 20, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxOutputChars: { otherwise: 20_000, must: "be a whole number of at least 200", ok: wholeFrom(200) },
+  maxTimeout: {
+    otherwise: null,
+    must: "be a number of milliseconds above 0",
+    ok: isAboveZero,
+  },
+  blockTimeout: { otherwise: 120_000, must: "be a number of milliseconds above 0", ok: isAboveZero },
+  maxErrors: { otherwise: 5, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxSubCalls: { otherwise: null, must: "be a whole number of at least 0", ok: wholeFrom(0) },
+  maxDepth: { otherwise: 1, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxConcurrency: { otherwise: 4, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxInputTokens: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxOutputTokens: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxCost: { otherwise: null, must: "be a number of US dollars above 0", ok: isAboveZero },
+  maxPromptChars: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  maxContextChars: { otherwise: null, must: "be a whole number of at least 0", ok: wholeFrom(0) },
+  windowTokens: { otherwise: 128_000, must: "be a whole number of at least 1000", ok: wholeFrom(1_000) },
+  compactAt: {
+    otherwise: 0.85,
+    must: "be a number above 0 and up to 1, or false",
+    ok: (value) => value === false || (isAboveZero(value) && Number(value) <= 1),
+  },
+  systemPrompt: { otherwise: null, must: "be text", ok: isName },
+  tools: { otherwise: {}, must: "be an object of name and tool", ok: isRecord },
+  subTools: { otherwise: null, must: "be an object of name and tool", ok: isRecord },
+  onIteration: { otherwise: null, must: "be a function", ok: isFunction },
+  onSubLLMCall: { otherwise: null, must: "be a function", ok: isFunction },
+  onEvent: { otherwise: null, must: "be a function", ok: isFunction },
+  onEgress: { otherwise: null, must: "be a function", ok: isFunction },
+  journal: { otherwise: null, must: "be true, false or a short name", ok: isJournal },
+  keepContext: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
+};
+
+/** @returns {Settings} */
+export const checkedSettings = (/** @type {unknown} */ options) => {
+  const given = /** @type {Record<string, unknown>} */ (options);
+  if (typeof options !== "object" || options === null)
+    throw configError(`the options must be an object, not ${shown(options)}.`);
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
+  if (unknown !== undefined)
+    throw configError(`unknown option ${unknown}. Known are ${Object.keys(OPTIONS).join(", ")}.`);
+  const checked = Object.fromEntries(
+    Object.entries(OPTIONS).map(([name, { otherwise, must, ok }]) => {
+      const value = given[name] ?? otherwise;
+      if (value !== null && !ok(value)) throw configError(`${name} must ${must}, not ${shown(value)}.`);
+      return [name, value];
+    }),
+  );
+  if (checked.keepContext && !checked.journal)
+    throw configError("keepContext keeps the context beside the journal: set journal as well.");
+  const own = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
+  const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));
+  const functions = { tools: own.functions, subTools: below && below.functions };
+  const assets = new URL(String(checked.assets), document.baseURI).href;
+  const tools = { tools: own.tools, subTools: below && below.tools, functions };
+  return /** @type {Settings} */ ({ ...checked, ...tools, assets });
+};
+
+/**
+ * @param {Settings} settings
+ * @param {unknown} prompt
+ * @param {unknown} context
+ * @returns {StartJob}
+ */
+export const jobOf = (settings, prompt, context) => {
+  if (typeof prompt !== "string" || prompt.trim() === "")
+    throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
+  const { model, subModel, systemPrompt, tools, subTools } = settings;
+  return {
+    question: prompt,
+    model,
+    sub_model: subModel,
+    system_prompt: systemPrompt,
+    limits: limitsOf(settings),
+    tools,
+    sub_tools: subTools,
+    contexts: contextsOf(context),
+    path: [],
+    session: null,
+    past: [],
+  };
+};
+
+/** The fields of the core's `Limits`. */
+const limitsOf = (/** @type {Settings} */ settings) => ({
+  max_iterations: settings.maxIterations,
+  max_output_chars: settings.maxOutputChars,
+  max_seconds: settings.maxTimeout === null ? null : settings.maxTimeout / 1_000,
+  max_block_seconds: settings.blockTimeout / 1_000,
+  max_errors: settings.maxErrors,
+  max_sub_calls: settings.maxSubCalls,
+  max_depth: settings.maxDepth,
+  max_concurrency: settings.maxConcurrency,
+  max_input_tokens: settings.maxInputTokens,
+  max_output_tokens: settings.maxOutputTokens,
+  max_cost: settings.maxCost,
+  max_prompt_chars: settings.maxPromptChars,
+  max_context_chars: settings.maxContextChars,
+  window_tokens: settings.windowTokens,
+  compact_at: settings.compactAt === false ? null : settings.compactAt,
+});
+
+// -------------------------------------------------------------------------------------------------------------- tools
+
+/** The tools as the worker is told of them, and the functions among them, which stay here. */
+const toolsOf = (/** @type {Record<string, unknown>} */ given) => {
+  /** @type {Record<string, import("./run/tools.js").HostFunction>} */
+  const functions = {};
+  const tools = Object.entries(given).map(([name, tool]) => toolOf(name, tool, functions));
+  return { tools, functions };
+};
+
+/**
+ * @param {string} name
+ * @param {unknown} given
+ * @param {Record<string, import("./run/tools.js").HostFunction>} functions takes it, if it is one
+ * @returns {JobTool}
+ */
+const toolOf = (name, given, functions) => {
+  if (!IDENTIFIER.test(name))
+    throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
+  if (RESERVED_NAMES.includes(name) || OF_SESSIONS.test(name))
+    throw configError(`tool "${name}": the name is reserved; choose another.`);
+  const { tool, description = "" } = isDescribed(given) ? given : { tool: given };
+  if (typeof description !== "string")
+    throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
+  if (typeof tool !== "function")
+    return { name, description, value: checkedJson(tool, `tool "${name}"`), function: false };
+  functions[name] = /** @type {import("./run/tools.js").HostFunction} */ (tool);
+  return { name, description, value: null, function: true };
+};
+
+/** @returns {given is {tool: unknown, description?: unknown}} */
+const isDescribed = (/** @type {unknown} */ given) =>
+  typeof given === "object" &&
+  given !== null &&
+  Object.hasOwn(given, "tool") &&
+  Object.keys(given).every((key) => key === "tool" || key === "description");
+
+// ------------------------------------------------------------------------------------------------------------ context
+
+/** @returns {JobContext[]} */
+const contextsOf = (/** @type {unknown} */ context) => {
+  if (context === undefined || context === null) return [];
+  if (typeof context === "string") return [encoded("text", context)];
+  if (context instanceof Blob) return filesOf([context]);
+  if (Array.isArray(context) && context.length > 0 && context.every((item) => item instanceof Blob))
+    return filesOf(context);
+  const bytes = bytesOf(context);
+  if (bytes) return [{ name: "context", type: "bytes", data: bytes }];
+  return [encoded("json", JSON.stringify(checkedJson(context, "context")))];
+};
+
+/** @returns {JobContext} */
+const encoded = (/** @type {"text" | "json"} */ type, /** @type {string} */ text) => ({
+  name: "context",
+  type,
+  data: new TextEncoder().encode(text).buffer,
+});
+
+/**
+ * Make sure that the job's files are still there: one that was changed or deleted since it was chosen cannot be read.
+ * @param {StartJob} job
+ */
+export const checkReadable = async ({ contexts }) => {
+  for (let index = 0; index < contexts.length; index += READ_AT_ONCE)
+    await Promise.all(contexts.slice(index, index + READ_AT_ONCE).map(checkFile));
+};
+
+const checkFile = async (/** @type {JobContext} */ { name, data }) => {
+  if (!(data instanceof Blob)) return;
+  await data
+    .slice(0, 1)
+    .arrayBuffer()
+    .catch((/** @type {DOMException} */ error) => {
+      throw configError(`the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`);
+    });
+};
+
+/** A copy: it is transferred, and what is the caller's must stay the caller's. */
+const bytesOf = (/** @type {unknown} */ value) => {
+  if (value instanceof ArrayBuffer) return value.slice(0);
+  if (!ArrayBuffer.isView(value)) return null;
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice().buffer;
+};
+
+/** @returns {JobContext[]} */
+const filesOf = (/** @type {Blob[]} */ files) => {
+  const taken = new Set();
+  return files.map((data, index) => {
+    const name = freeName(pathOf(data) || `file-${index + 1}`, taken);
+    taken.add(name);
+    return { name, type: "file", data };
+  });
+};
+
+/** The file's path below the mount point: no empty, `.` or `..` part. */
+const pathOf = (/** @type {Blob} */ file) => {
+  const path = file instanceof File ? file.webkitRelativePath || file.name : "";
+  return path
+    .split(/[/\\]/)
+    .filter((part) => !["", ".", ".."].includes(part))
+    .join("/");
+};
+
+/** `name`, or `name (2)` and so on when it is taken. */
+const freeName = (/** @type {string} */ name, /** @type {Set<string>} */ taken) => {
+  const [, stem, suffix] = /** @type {RegExpExecArray} */ (/^(.*?)(\.[^./]*)?$/s.exec(name));
+  let free = name;
+  for (let number = 2; taken.has(free); number += 1) free = `${stem} (${number})${suffix ?? ""}`;
+  return free;
+};
+
+// ------------------------------------------------------------------------------------------------------------- checks
+
+function isName(/** @type {unknown} */ value) {
+  return typeof value === "string" && value.trim() !== "";
+}
+
+function isJournal(/** @type {unknown} */ value) {
+  return typeof value === "boolean" || /^[A-Za-z0-9._:-]{1,64}$/.test(String(value));
+}
+
+function isFunction(/** @type {unknown} */ value) {
+  return typeof value === "function";
+}
+
+function isAboveZero(/** @type {unknown} */ value) {
+  return Number.isFinite(value) && Number(value) > 0;
+}
+
+function isRecord(/** @type {unknown} */ value) {
+  return typeof value === "object" && !Array.isArray(value);
+}
+
+function wholeFrom(/** @type {number} */ least) {
+  return (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= least;
+}
+
+const shown = (/** @type {unknown} */ value) =>
+  typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_CHARS)) : String(value).slice(0, SHOWN_CHARS);

@@ -1,0 +1,137 @@
+// @ts-check
+// Watch: the worker's account of its run, held against what the host knows.
+//
+// In: the JSON text of events, as they come. Out: the same, checked, to the recorder; and what a result needs of them.
+// The worker may tell of its own blocks only, in the order in which a run has them. Calls and the end are the host's.
+
+import { protocolError } from "../wire/errors.js";
+import { EVENT_SCHEMAS } from "../wire/protocol.js";
+import { mismatch } from "../wire/schema.js";
+
+/**
+ * @typedef {import("../wire/protocol.js").Event} Event
+ * @typedef {Pick<ReturnType<typeof import("../log/recorder.js").openRecorder>, "empty" | "record">} Recorder
+ */
+
+/**
+ * What the host knows of the run.
+ * @typedef {object} Known
+ * @property {() => number} rootCalls made so far
+ * @property {() => string | null} reply of the last root call, null when it failed
+ * @property {number} maxIterations
+ */
+
+/** What only the host may say happened. */
+const HOSTS_OWN = [
+  "call_started",
+  "reply_written",
+  "egress",
+  "call_finished",
+  "request_started",
+  "tool_called",
+  "run_finished",
+];
+const MAX_EVENTS_CHARS = 16 << 20;
+const ESCAPED = 6; // most characters that JSON makes of one
+const MAX_NOTICE_CHARS = 2_000;
+/** Before each notice of the worker: one without it is the host's. */
+const WORKER_SAYS = "worker: ";
+const MAX_NOTICES = 100;
+const MAX_BLOCKS = 1_000;
+const MAX_EVENTS = 1_000;
+
+/**
+ * @param {Recorder} recorder
+ * @param {object} options
+ * @param {string} options.notice said right after the run's first event
+ * @param {string} options.question
+ * @param {Known} options.known
+ */
+export const watchEvents = (recorder, { notice, question, known }) => {
+  const order = runOrder(known);
+  let partial = "";
+
+  const take = (/** @type {Event} */ event) => {
+    if (event.type === "run_started" && !recorder.empty()) throw protocolError("a second run_started.");
+    order(event);
+    if (event.type === "block_finished" && event.partial !== null) partial = event.partial;
+    recorder.record(bounded(event, known));
+    if (event.type === "run_started") recorder.record({ type: "notice", text: notice });
+  };
+  return {
+    partial: () => partial,
+    take(/** @type {string} */ body) {
+      const most = MAX_EVENTS_CHARS + ESCAPED * (question.length + (known.reply()?.length ?? 0));
+      if (body.length > most) throw protocolError(`events of ${body.length} characters; ${most} are allowed.`);
+      eventsIn(body).forEach(take);
+    },
+  };
+};
+
+/** What the host knows better is the host's, and what it shows as it is has a length. */
+const bounded = (/** @type {Event} */ event, /** @type {Known} */ known) => {
+  if (event.type === "notice") return { ...event, text: WORKER_SAYS + event.text.slice(0, MAX_NOTICE_CHARS) };
+  return event.type === "iteration_finished" ? { ...event, reply: known.reply() ?? "" } : event;
+};
+
+/**
+ * Checks that an event may follow those before it: iterations and their blocks are counted, one after another.
+ * @param {Known} known
+ * @returns {(event: Event) => void}
+ */
+const runOrder = ({ rootCalls, maxIterations }) => {
+  let iteration = 0;
+  let blocks = 0;
+  let running = false;
+  let notices = 0;
+
+  return (event) => {
+    const expect = (/** @type {boolean} */ met) => {
+      if (!met) throw protocolError(`${event.type} out of order, in iteration ${iteration} of ${maxIterations}.`);
+    };
+    if (event.type === "notice") expect((notices += 1) <= MAX_NOTICES);
+    if (event.type === "iteration_started") {
+      expect(event.iteration === iteration + 1 && iteration < maxIterations && iteration <= rootCalls());
+      [iteration, blocks, running] = [event.iteration, 0, false];
+    } else if (event.type === "block_started") {
+      expect(!running && event.iteration === iteration && event.block === blocks && blocks < MAX_BLOCKS);
+      [blocks, running] = [blocks + 1, true];
+    } else if (event.type === "output" || event.type === "block_finished") {
+      expect(running && event.iteration === iteration && event.block === blocks - 1);
+      running = event.type === "output";
+    } else if (event.type === "iteration_finished") expect(!running && event.iteration === iteration);
+  };
+};
+
+/** @returns {Event[]} the events in the JSON text `body`, less those that are the host's to tell */
+const eventsIn = (/** @type {string} */ body) => {
+  const events = /** @type {unknown} */ (JSON.parse(body));
+  if (!Array.isArray(events)) throw protocolError("events that are not a list.");
+  if (events.length > MAX_EVENTS) throw protocolError(`${events.length} events at once; ${MAX_EVENTS} are allowed.`);
+  return events.map(checked).filter(({ type }) => !HOSTS_OWN.includes(type));
+};
+
+/** @returns {Event} the fields of `event` that an event of its type has, and no others */
+const checked = (/** @type {unknown} */ event) => {
+  const { type, ...fields } = /** @type {Record<string, unknown>} */ (Object(event));
+  if (typeof type !== "string" || !Object.hasOwn(EVENT_SCHEMAS, type)) throw protocolError(`an event of type ${type}.`);
+  const wrong = mismatch(EVENT_SCHEMAS[type], fields, type);
+  if (wrong !== null) throw protocolError(`${wrong}.`);
+  return /** @type {Event} */ ({ type, .../** @type {object} */ (picked(EVENT_SCHEMAS[type], fields)) });
+};
+
+/**
+ * `value` with the fields that its schema names: what else came with it would end up in the log.
+ * @param {import("../wire/protocol.js").Schema} schema
+ * @param {unknown} value fits the schema
+ * @returns {unknown}
+ */
+const picked = (schema, value) => {
+  if (typeof schema === "string" || value === null) return value;
+  const [tag, inner] = schema;
+  if (tag === "nullable") return picked(inner, value);
+  if (tag === "list") return /** @type {unknown[]} */ (value).map((item) => picked(inner, item));
+  if (tag !== "struct") return value;
+  const fields = /** @type {Record<string, unknown>} */ (value);
+  return Object.fromEntries(Object.keys(inner).map((key) => [key, picked(inner[key], fields[key])]));
+};

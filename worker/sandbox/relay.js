@@ -1,0 +1,60 @@
+// @ts-check
+// Relay: all that runs in the sandboxed frame. It starts the worker there, and writes for the page into the memory that
+// the worker shares with this frame and nobody else.
+//
+// In: one message of the page, with the worker's script and its first message. Out, on the port that came with it: `pong`
+// for each `ping`, and `lost` when the worker cannot go on. Of the worker it hears nothing: that one has its own port.
+
+import { sharedLine, sharedMemory } from "../wire/channel.js";
+
+/**
+ * @typedef {import("../boot/frame.js").Settlement} Settlement
+ * @typedef {import("../boot/frame.js").FromRelay} FromRelay
+ */
+
+/**
+ * Do what the page asks of its line.
+ * @param {import("../wire/channel.js").Line} line
+ * @param {import("../wire/protocol.js").ReplyPart | import("../boot/frame.js").RelayedInterrupt} message
+ */
+const write = (line, message) => {
+  if (message.type === "interrupt") line.interrupt(message.sequence, message.reason);
+  else line.put(message.sequence, message.state, new Uint8Array(message.data));
+};
+
+const settle = async (/** @type {Settlement} */ { script, boot, shared, port }) => {
+  const tell = (/** @type {FromRelay} */ message) => port.postMessage(message);
+  const lost = (/** @type {string} */ why) => tell({ type: "lost", why });
+  const memory = shared && typeof SharedArrayBuffer === "function" ? sharedMemory() : null;
+  const line = memory && sharedLine(memory.channel, memory.interrupt);
+  port.onmessage = (/** @type {MessageEvent<import("../boot/frame.js").ToRelay>} */ { data }) => {
+    if (data.type === "ping") tell({ type: "pong" });
+    else if (line !== null) write(line, data);
+  };
+  const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  worker.onerror = (event) => {
+    event.preventDefault();
+    lost(event.message || "its script cannot be started");
+  };
+  worker.onmessageerror = () => lost("its first message cannot be read");
+  try {
+    const { wasm: bytes, ...read } = Object.fromEntries(await Promise.all(Object.entries(boot).map(readBlob)));
+    const wasm = await WebAssembly.compile(bytes);
+    const { channel, interrupt } = memory ?? { channel: null, interrupt: null };
+    const buffers = Object.values(read).filter((value) => value instanceof ArrayBuffer);
+    worker.postMessage({ ...read, wasm, channel, interrupt }, [boot.port, ...buffers]);
+  } catch (error) {
+    lost(String(error));
+  }
+};
+
+const readBlob = async (/** @type {[string, unknown]} */ [name, value]) =>
+  [name, value instanceof Blob ? await value.arrayBuffer() : value];
+
+const hear = (/** @type {MessageEvent<Settlement>} */ { source, data }) => {
+  if (source !== parent) return;
+  removeEventListener("message", hear);
+  void settle(data);
+};
+
+addEventListener("message", hear);

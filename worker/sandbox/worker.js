@@ -1,0 +1,245 @@
+// @ts-check
+// Worker entry: boots Pyodide in named stages, locks the realm down, and runs one job.
+//
+// In: one `boot` message on the worker itself, then `start` on the private port that came with it.
+// Out, on that port: a `stage` per stage, `ready` or `failed`; then requests, events, and `finished` or `failed`.
+// It fetches nothing: all it needs comes with `boot`. Its Python half is boot.py and bridge.py.
+
+import { loadPyodide } from "pyodide";
+import createPyodideModule from "pyodide/pyodide.asm.mjs";
+import { canWait, interruptFlag, suspendingEnd, waitingEnd } from "../wire/channel.js";
+import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
+import { mendReads } from "./mounted.js";
+import { selfTest } from "./selftest.js";
+
+/**
+ * @typedef {import("../wire/protocol.js").Boot} Boot
+ * @typedef {import("../wire/protocol.js").StartJob} StartJob
+ * @typedef {import("../wire/protocol.js").ToHost} ToHost
+ * @typedef {import("../wire/protocol.js").ToWorker} ToWorker
+ * @typedef {import("./pyodide.js").Bridge} Bridge
+ * @typedef {import("./pyodide.js").Pyodide} Pyodide
+ * @typedef {(message: ToHost, transfer?: ArrayBuffer[]) => void} Post
+ */
+
+const ASSETS = "https://assets.invalid/";
+const LIBRARY = "/lib/";
+const CORE = `${LIBRARY}rlm_core.zip`;
+const CONTEXT_FOLDER = "/context";
+const NO_TRANSPORT =
+  "model code cannot wait for replies here: the page is not cross-origin isolated, so it has no shared memory, and this " +
+  "browser has no JSPI. Serve the page with COOP and COEP, or use a browser with JSPI";
+
+removeObjectUrls();
+globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
+
+const boot = async (/** @type {Boot} */ message) => {
+  const { port, epoch } = message;
+  const post = poster(port);
+  const stages = stageReporter(post, epoch);
+  try {
+    const tested = selfTest(canWait);
+    stages.enter("protect");
+    capMemory(message.memory_bytes);
+    serveAssets(message.wasm, message.stdlib);
+    stages.enter("pyodide");
+    const pyodide = await startPyodide(message);
+    stages.enter("core");
+    installCore(pyodide, message);
+    if (message.purpose === "snapshot") return sendSnapshot(pyodide, message);
+    const bridge = loadBridge(pyodide);
+    stages.enter("self-test");
+    const tests = await tested;
+    stages.enter("lock-down");
+    const line = openLine(message, pyodide, post);
+    const verdict = lowered(tests, lockDown());
+    port.onmessage = ({ data }) => {
+      if (data.type === "reply") line.deliver(data);
+      else if (data.type === "start") {
+        post({ type: "beat", epoch });
+        void run(data.job, { pyodide, bridge, line, post, epoch });
+      }
+    };
+    post({ type: "ready", epoch, ...verdict, transport: line.transport, seconds: performance.now() / 1_000 });
+  } catch (error) {
+    post({ type: "failed", epoch, stage: stages.current(), error: describe(error) });
+  }
+};
+
+/**
+ * @param {StartJob} job
+ * @param {{pyodide: Pyodide, bridge: Bridge, line: ReturnType<typeof openLine>, post: Post, epoch: number}} booted
+ */
+const run = async (job, { pyodide, bridge, line, post, epoch }) => {
+  try {
+    const contexts = mountContexts(pyodide, job);
+    const text = JSON.stringify({ ...job, contexts: [] });
+    const emit = (/** @type {string} */ body) => post({ type: "events", epoch, body });
+    const host = { ...line.host, emit };
+    const suspends = line.transport === "jspi";
+    const result = suspends ? await bridge.run.callPromising(text, contexts, host) : bridge.run(text, contexts, host);
+    post({ type: "finished", epoch, result });
+  } catch (error) {
+    post({ type: "failed", epoch, stage: "run", error: describe(error) });
+  }
+};
+
+/**
+ * The self-test's verdict, not `full` when globals could not be removed.
+ * @param {Awaited<ReturnType<typeof selfTest>>} verdict
+ * @param {string[]} left
+ */
+const lowered = ({ level, reason }, left) =>
+  left.length === 0 || level !== "full"
+    ? { level, reason }
+    : { level: /** @type {const} */ ("network"), reason: `globals left: ${left.join(", ")}` };
+
+/**
+ * Posts by captured functions, so that a prototype changed by model code cannot read what passes.
+ * @param {MessagePort} port
+ * @returns {Post}
+ */
+const poster = (port) => {
+  const { apply } = Reflect;
+  const { postMessage } = port;
+  return (message, transfer = []) => void apply(postMessage, port, [message, transfer]);
+};
+
+const stageReporter = (/** @type {Post} */ post, /** @type {number} */ epoch) => {
+  let name = "start";
+  return {
+    current: () => name,
+    enter(/** @type {string} */ next) {
+      name = next;
+      post({ type: "stage", epoch, name, seconds: performance.now() / 1_000 });
+    },
+  };
+};
+
+const startPyodide = async (/** @type {Boot} */ { lock, snapshot, purpose }) => {
+  /** @type {string[]} */
+  const said = [];
+  const say = (/** @type {string} */ line) => void said.push(line);
+  const env = { PYTHONHASHSEED: "0" }; // sets keep their order where a run is made again
+  const own = { createPyodideModule: moduleFor(snapshot), lockFileContents: lock, jsglobals: Object.create(null), env };
+  const memory = snapshot === null ? { _makeSnapshot: purpose === "snapshot" } : { _loadSnapshot: snapshot };
+  const options = /** @type {object} */ ({ ...own, ...memory, indexURL: ASSETS, stdout: say, stderr: say });
+  try {
+    const pyodide = /** @type {Pyodide} */ (/** @type {unknown} */ (await loadPyodide(options)));
+    discardStreams(pyodide);
+    return pyodide;
+  } catch (error) {
+    throw new Error(`${describe(error)} ${said.slice(-5).join(" ")}`.trim(), { cause: error });
+  }
+};
+
+/** What is written past the REPL's own capture (file descriptors 1 and 2) goes nowhere, and costs no memory. */
+const discardStreams = (/** @type {Pyodide} */ pyodide) => {
+  const write = (/** @type {Uint8Array} */ bytes) => bytes.length;
+  pyodide.setStdin({ error: true });
+  pyodide.setStdout({ write });
+  pyodide.setStderr({ write });
+};
+
+/** Pyodide copies a snapshot into memory of the size that it starts with; ours may be larger. */
+const moduleFor = (/** @type {ArrayBuffer | null} */ snapshot) => async (/** @type {object} */ settings) => {
+  const module = await createPyodideModule(settings);
+  if (snapshot !== null && snapshot.byteLength > module.HEAP8.length) module.growMemory(snapshot.byteLength);
+  return module;
+};
+
+/**
+ * Put the core first and the wheels last among the files that Python imports from. What a snapshot holds of them is
+ * imported already; their files are not there.
+ * @param {Pyodide} pyodide
+ * @param {Boot} message
+ */
+const installCore = ({ FS, runPython }, { core, wheels }) => {
+  const paths = wheels.map(({ name }) => LIBRARY + name);
+  FS.writeFile(CORE, new Uint8Array(core));
+  wheels.forEach(({ data }, index) => FS.writeFile(paths[index], new Uint8Array(data)));
+  runPython(`
+    import sys
+    known = set(sys.path)
+    sys.path[:0] = {${JSON.stringify(CORE)}} - known
+    sys.path += [path for path in ${JSON.stringify(paths)} if path not in known]
+    del known
+  `);
+};
+
+/**
+ * @param {Pyodide} pyodide
+ * @param {Boot} message
+ */
+const sendSnapshot = (pyodide, { port, epoch }) => {
+  pyodide.runPython("import boot, bridge; bridge.documents.packages()"); // looked for once: each worker remembers it
+  const data = pyodide.makeMemorySnapshot().buffer;
+  /** @type {import("../wire/protocol.js").Snapshot} */
+  const message = { type: "snapshot", epoch, data };
+  port.postMessage(message, [data]);
+};
+
+/**
+ * @param {Pyodide} pyodide
+ * @returns {Bridge}
+ */
+const loadBridge = (pyodide) => {
+  pyodide.FS.mkdir(CONTEXT_FOLDER);
+  mendReads(pyodide.FS);
+  // The first mount makes the file system's reader, which it could not make after the lock-down.
+  pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { files: [] }, CONTEXT_FOLDER);
+  pyodide.FS.unmount(CONTEXT_FOLDER);
+  pyodide.pyimport("boot").prepare();
+  return pyodide.pyimport("bridge");
+};
+
+/**
+ * Mount the job's files read-only, without reading them.
+ * @param {Pyodide} pyodide
+ * @param {StartJob} job
+ * @returns {Array<[string, string, Uint8Array | undefined]>} name, type, and the bytes of what is not a file
+ */
+const mountContexts = (pyodide, { contexts, session }) => {
+  const folder = session ? `${CONTEXT_FOLDER}_${session}` : CONTEXT_FOLDER;
+  const files = contexts.filter(({ type }) => type === "file" || type === "mounted");
+  const blobs = files.map(({ name, data }) => ({ name, data }));
+  if (blobs.length > 0 && folder !== CONTEXT_FOLDER) pyodide.FS.mkdir(folder);
+  if (blobs.length > 0) pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { blobs }, folder);
+  return contexts.map(({ name, type, data }) => [
+    name,
+    type,
+    data instanceof ArrayBuffer ? new Uint8Array(data) : undefined,
+  ]);
+};
+
+/**
+ * The channel and the interrupt switch as the bridge sees them.
+ * @param {Boot} message
+ * @param {Pyodide} pyodide
+ * @param {Post} post
+ */
+const openLine = ({ channel, interrupt, epoch }, pyodide, post) => {
+  if (channel === null || interrupt === null) {
+    if (!("Suspending" in WebAssembly)) throw new Error(NO_TRANSPORT);
+    const { deliver, ...end } = suspendingEnd({ epoch, post });
+    const host = { ...end, interruptible: () => {}, block_stopped: () => false };
+    return { transport: /** @type {const} */ ("jspi"), deliver, host };
+  }
+  const { flag, clear } = interruptFlag(interrupt);
+  let inBlock = false;
+  const interruptible = (/** @type {boolean} */ on) => {
+    inBlock = on;
+    clear();
+    pyodide.setInterruptBuffer(on ? flag : undefined);
+  };
+  const host = { ...waitingEnd({ channel, interrupt, epoch, post, inBlock: () => inBlock }), interruptible };
+  return { transport: /** @type {const} */ ("shared-memory"), deliver: () => {}, host };
+};
+
+/** An error in one line: the message of one from Python is a whole traceback, whose last line says it. */
+const describe = (/** @type {unknown} */ error) => {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === "PythonError"
+    ? String(error.message.trim().split("\n").pop())
+    : `${error.name}: ${error.message}`;
+};
