@@ -16,6 +16,7 @@ check: .venv/dev assets
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python hatch_build.py node node_modules/typescript/bin/tsc -p tsconfig.json
+	$(BIN)/python hatch_build.py node node_modules/@biomejs/biome/bin/biome check .
 	$(BIN)/python hatch_build.py node --test tests/worker/
 	$(BIN)/python -m pytest -q tests/unit tests/server
 
@@ -34,6 +35,7 @@ browser: .venv/ready
 format: .venv/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python hatch_build.py node node_modules/@biomejs/biome/bin/biome check --write .
 
 clean:
 	rm -rf .venv build node_modules dist

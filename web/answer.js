@@ -26,14 +26,18 @@ export function Outcome({ run, onRemedy }) {
   const tone = run.result?.stoppedBy === "cancelled" ? "note" : "error";
   return html`<div class="outcome">
     ${problem && html`<${ProblemNotice} problem=${problem} id="run-problem" tone=${tone} onRemedy=${onRemedy} />`}
-    ${answer
-      ? html`<${Answer} text=${answer} isFinal=${isFinal} />`
-      : run.result && html`<p class="muted" id="no-answer">${isFinal ? EMPTY : NONE_YET}</p>`}
+    ${
+      answer
+        ? html`<${Answer} text=${answer} isFinal=${isFinal} />`
+        : run.result && html`<p class="muted" id="no-answer">${isFinal ? EMPTY : NONE_YET}</p>`
+    }
     <p class="outcome-actions">
       ${answer && html`<${CopyButton} text=${answer} />`}
-      ${run.events.length > 0 &&
-      html`<button type="button" id="download" class="small" onClick=${() => downloadTrajectory(run)}>
-        Download the trajectory</button>`}
+      ${
+        run.events.length > 0 &&
+        html`<button type="button" id="download" class="small" onClick=${() => downloadTrajectory(run)}>
+        Download the trajectory</button>`
+      }
     </p>
     ${run.result && html`<${UsageTables} result=${run.result} />`}
   </div>`;
@@ -44,9 +48,11 @@ function Answer({ text, isFinal }) {
   const title = isFinal ? "Answer" : "Partial answer";
   return html`<section class="answer ${isFinal ? "" : "is-partial"}" id="answer" aria-labelledby="answer-title">
     <h2 id="answer-title">${title}</h2>
-    ${text.length > MOST_MARKDOWN_CHARS
-      ? html`<${LongText} text=${whole(text)} class="output" label=${title} />`
-      : html`<${Nodes} tag="div" class="markdown" text=${text} make=${markdownNodes} />`}
+    ${
+      text.length > MOST_MARKDOWN_CHARS
+        ? html`<${LongText} text=${whole(text)} class="output" label=${title} />`
+        : html`<${Nodes} tag="div" class="markdown" text=${text} make=${markdownNodes} />`
+    }
   </section>`;
 }
 

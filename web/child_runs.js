@@ -53,12 +53,17 @@ function Card({ child, state }) {
     <p class="label">Question${model && `, to ${model}`}</p>
     <${LongText} text=${whole(question)} class="output" label="Question" />
     <${StopButton} child=${child} state=${state} />
-    ${state === "failed" && ending &&
-    html`<p class="label">Why it failed</p>
-      <${LongText} text=${whole(`${ending.stopped_by}: ${ending.detail}`)} class="output error" label="Why it failed" />`}
-    ${answer &&
-    html`<p class="label">${state === "done" ? "Answer" : "The best it had"}</p>
-      <${LongText} text=${whole(answer)} class="output" label="Answer" />`}
+    ${
+      state === "failed" &&
+      ending &&
+      html`<p class="label">Why it failed</p>
+      <${LongText} text=${whole(`${ending.stopped_by}: ${ending.detail}`)} class="output error" label="Why it failed" />`
+    }
+    ${
+      answer &&
+      html`<p class="label">${state === "done" ? "Answer" : "The best it had"}</p>
+      <${LongText} text=${whole(answer)} class="output" label="Answer" />`
+    }
     ${ending && html`<${UsageLine} usage=${ending.usage} />`}
     ${notices.map((text) => html`<p class="label">${text}</p>`)}
     <${Iterations} iterations=${child.iterations} isLive=${state === "running"} newestOpen=${0} label=${title} />

@@ -79,9 +79,14 @@ function Numbers({ request }) {
 function Texts({ texts }) {
   const [shown, setShown] = useState(PAGE);
   return html`<div class="confirm-texts" tabIndex="0" role="region" aria-label="What would be sent">
-    ${texts.slice(0, shown).map((text, at) => html`<p class="label">Prompt ${count(at + 1)}</p>
-      <${LongText} text=${whole(text)} class="output" label="Prompt" />`)}
-    ${texts.length > shown && html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
-      Show more of ${plural(texts.length, "prompt")}</button>`}
+    ${texts.slice(0, shown).map(
+      (text, at) => html`<p class="label">Prompt ${count(at + 1)}</p>
+      <${LongText} text=${whole(text)} class="output" label="Prompt" />`,
+    )}
+    ${
+      texts.length > shown &&
+      html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
+      Show more of ${plural(texts.length, "prompt")}</button>`
+    }
   </div>`;
 }

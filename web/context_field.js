@@ -6,7 +6,13 @@
 
 import { html, useState } from "/vendor/preact.mjs";
 import {
-  MOST_TYPED_CHARS, attach, attachFolder, attachPasted, contextValue, describeContext, sizeOf,
+  MOST_TYPED_CHARS,
+  attach,
+  attachFolder,
+  attachPasted,
+  contextValue,
+  describeContext,
+  sizeOf,
 } from "./context.js";
 import { ProblemNotice, explain } from "./errors.js";
 import { chosenFolder, readFolder } from "./folders.js";

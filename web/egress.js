@@ -25,14 +25,17 @@ export function Egress({ run }) {
       onClick=${() => setOpen(!isOpen)}>
       <span>What left this tab</span> <span class="muted" id="egress-sums">${sums(run)}</span>
     </button></h2>
-    ${isOpen && html`<div class="egress-body">
+    ${
+      isOpen &&
+      html`<div class="egress-body">
       <${EgressMap} run=${run} />
       <p class="muted">Marked is text that stands in a call as it stands in the context, in pieces of at least 32
         bytes. Shorter pieces, and text that was changed on the way (summed up, translated, encoded), are not
         found; the calls below show all that was sent.</p>
       <${Unsearched} run=${run} />
       <${CallList} run=${run} />
-    </div>`}
+    </div>`
+    }
   </section>`;
 }
 
@@ -40,7 +43,10 @@ export function Egress({ run }) {
 function sums({ egress }) {
   const { calls, denied, left, of } = egress;
   const to = [...new Set(calls.map((call) => call.to))].join(", ");
-  const share = of === 0 ? "no context was searched" : `${count(left)} of ${plural(of, "character")} of the context (${percent(left, of)})`;
+  const share =
+    of === 0
+      ? "no context was searched"
+      : `${count(left)} of ${plural(of, "character")} of the context (${percent(left, of)})`;
   const parts = [`${plural(calls.length - denied, "call")}, ${bytes(egress.bytes)} to ${to}`, share];
   if (denied > 0) parts.push(`${count(denied)} denied`);
   return parts.join("; ");
@@ -66,9 +72,11 @@ function CallList({ run }) {
   return html`<ul class="egress-calls" aria-label="Calls">
       ${calls.slice(0, shown).map((call) => html`<${Call} key=${call.call} call=${call} run=${run} />`)}
     </ul>
-    ${calls.length > shown &&
-    html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
-      Show ${Math.min(PAGE, calls.length - shown)} more of ${plural(calls.length, "call")}</button>`}`;
+    ${
+      calls.length > shown &&
+      html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
+      Show ${Math.min(PAGE, calls.length - shown)} more of ${plural(calls.length, "call")}</button>`
+    }`;
 }
 
 /** @param {{call: EgressCall, run: RunView}} props */
@@ -81,11 +89,14 @@ function Call({ call, run }) {
       <span class="call-gist">${gist(call)}</span>
       <span class="call-state">${call.denied === null ? `${count(call.new_chars)} new` : "denied"}</span>
     </button>
-    ${isOpen && html`<div class="call-body">
+    ${
+      isOpen &&
+      html`<div class="call-body">
       ${call.denied !== null && html`<p>${call.denied}</p>`}
       <p class="label">${label}</p>
       <${LongText} text=${whole(run.calls.get(call.call)?.prompt ?? "")} class="output" label=${label} />
-    </div>`}
+    </div>`
+    }
   </li>`;
 }
 

@@ -45,7 +45,7 @@ function Bar({ name, source, carried, size }) {
   const row = useRef(/** @type {HTMLElement | null} */ (null));
   const move = (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const from = Number(/** @type {HTMLElement} */ (event.target).dataset["cell"]);
+    const from = Number(/** @type {HTMLElement} */ (event.target).dataset.cell);
     const next = step === undefined ? undefined : filled[filled.indexOf(from) + step];
     if (next === undefined) return;
     event.preventDefault();
@@ -71,10 +71,12 @@ function Bar({ name, source, carried, size }) {
 /** @param {{spans: Sent[], source: Blob | null}} props */
 function Pieces({ spans, source }) {
   return html`<ul class="egress-pieces">
-    ${spans.slice(0, MOST_SPANS).map((span) => html`<li key=${span.byte_start}>
+    ${spans.slice(0, MOST_SPANS).map(
+      (span) => html`<li key=${span.byte_start}>
       <p class="label">Characters ${count(span.start)} to ${count(span.end)}, ${callsOf(span)}</p>
       <${SpanText} span=${span} source=${source} />
-    </li>`)}
+    </li>`,
+    )}
     ${spans.length > MOST_SPANS && html`<li class="muted">and ${plural(spans.length - MOST_SPANS, "more piece")}</li>`}
   </ul>`;
 }
@@ -87,7 +89,11 @@ function SpanText({ span, source }) {
     let isCurrent = true;
     const show = (/** @type {string} */ read) => isCurrent && setText(read);
     if (!source) show("(the text cannot be shown here)");
-    else source.slice(from, Math.min(to, from + READ_BYTES)).text().then(show, () => show("(it cannot be read any more)"));
+    else
+      source
+        .slice(from, Math.min(to, from + READ_BYTES))
+        .text()
+        .then(show, () => show("(it cannot be read any more)"));
     return () => void (isCurrent = false);
   }, [source, from, to]);
   return html`<${LongText} text=${whole(text)} class="output" label="What left" />`;
@@ -144,7 +150,11 @@ function sourcesOf(/** @type {unknown} */ context) {
   if (Array.isArray(context) && context.length > 0 && context.every((item) => item instanceof Blob))
     return new Map(context.map((file) => [nameOf(file), file]));
   const isBytes = context instanceof ArrayBuffer || ArrayBuffer.isView(context);
-  const data = isBytes ? /** @type {ArrayBuffer} */ (context) : typeof context === "string" ? context : JSON.stringify(context);
+  const data = isBytes
+    ? /** @type {ArrayBuffer} */ (context)
+    : typeof context === "string"
+      ? context
+      : JSON.stringify(context);
   return new Map([["context", new Blob([data])]]);
 }
 

@@ -144,7 +144,8 @@ export function ProblemNotice({ problem, id, tone = "error", onRemedy }) {
     <p class="problem-title">${problem.title}</p>
     ${problem.cause && html`<p class="problem-cause">${problem.cause}</p>`}
     <p class="problem-action">${problem.action}</p>
-    ${button &&
-    html`<button type="button" class="small" onClick=${() => onRemedy(remedy)}>${REMEDIES[remedy]}</button>`}
+    ${
+      button && html`<button type="button" class="small" onClick=${() => onRemedy(remedy)}>${REMEDIES[remedy]}</button>`
+    }
   </div>`;
 }

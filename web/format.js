@@ -4,7 +4,11 @@
  */
 
 const COUNT = new Intl.NumberFormat("en");
-const SIZES = /** @type {const} */ ([["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]);
+const SIZES = /** @type {const} */ ([
+  ["GB", 1e9],
+  ["MB", 1e6],
+  ["kB", 1e3],
+]);
 
 /** @param {number} value */
 export function count(value) {

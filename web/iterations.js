@@ -25,9 +25,11 @@ const PAGE = 50;
 export function Iterations({ iterations, isLive, newestOpen, label, id, onFork }) {
   const [shown, setShown] = useState(PAGE);
   const hidden = Math.max(0, iterations.length - shown);
-  return html`${hidden > 0 &&
+  return html`${
+    hidden > 0 &&
     html`<button type="button" class="quiet small earlier" onClick=${() => setShown(shown + PAGE)}>
-      Show ${Math.min(PAGE, hidden)} earlier of ${count(iterations.length)} iterations</button>`}
+      Show ${Math.min(PAGE, hidden)} earlier of ${count(iterations.length)} iterations</button>`
+  }
     <ol class="timeline" id=${id} aria-label=${label}>
       ${iterations.slice(hidden).map(
         (iteration, index) => html`<${Iteration} key=${iteration.iteration} iteration=${iteration}
@@ -52,8 +54,11 @@ function Iteration({ iteration, version, isNew, isLive, onFork }) {
         <span class="gist">${gist(iteration)}</span>
         <span class="facts">${facts(iteration, isLive)}</span>
       </button></h3>
-      ${isOpen && html`<div class="iteration-body">${body(iteration, isLive)}
-        ${onFork && html`<${ForkButton} iteration=${iteration.iteration} onFork=${onFork} />`}</div>`}
+      ${
+        isOpen &&
+        html`<div class="iteration-body">${body(iteration, isLive)}
+        ${onFork && html`<${ForkButton} iteration=${iteration.iteration} onFork=${onFork} />`}</div>`
+      }
     </li>`,
     [version, isOpen, isLive],
   );
@@ -70,8 +75,7 @@ function ForkButton({ iteration, onFork }) {
 /** @param {IterationView} iteration @param {boolean} isLive */
 function body(iteration, isLive) {
   const { reply, written } = iteration;
-  if (reply === null && written === "")
-    return isLive ? html`<p class="muted">Waiting for the root model …</p>` : null;
+  if (reply === null && written === "") return isLive ? html`<p class="muted">Waiting for the root model …</p>` : null;
   return segments(reply ?? written, iteration.blocks).map(({ kind, text, block }, index, all) => {
     if (kind === "code" && reply === null && index === all.length - 1)
       return html`<${OpenCode} code=${text} isLive=${isLive} />`;

@@ -54,7 +54,9 @@ const GROUPS = [
     limits: [
       whole("maxOutputChars", "Output", "characters of a block's output", 20_000, { least: 200, step: 100 }),
       whole("maxPromptChars", "Prompt", "characters of one sub-call's prompt", null),
-      whole("maxContextChars", "Context", "characters of it that may leave in calls, each counted once", null, { least: 0 }),
+      whole("maxContextChars", "Context", "characters of it that may leave in calls, each counted once", null, {
+        least: 0,
+      }),
       whole("windowTokens", "Window", "tokens of the root model's window", 128_000, { least: 1_000, step: 1_000 }),
       amount("compactPercent", "Summary at", "percent of the window; 0 for never", 85, (percent) => ({
         compactAt: percent === 0 ? false : percent / 100,

@@ -25,8 +25,10 @@ export function LongText({ text, class: className, label }) {
       shown.cut > 0 &&
       html`<span class="cut">${count(shown.cut)} characters ${isWhole ? "not kept" : "not shown"}</span>`
     }${shown.tail}</pre>
-    ${isCut &&
-    html`<button type="button" class="quiet small" aria-expanded=${String(isWhole)} onClick=${() => setWhole(!isWhole)}>
-      ${isWhole ? "Show less" : `Show all ${count(size)} characters`}</button>`}
+    ${
+      isCut &&
+      html`<button type="button" class="quiet small" aria-expanded=${String(isWhole)} onClick=${() => setWhole(!isWhole)}>
+      ${isWhole ? "Show less" : `Show all ${count(size)} characters`}</button>`
+    }
   </div>`;
 }

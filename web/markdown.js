@@ -11,9 +11,10 @@ import DOMPurify from "/vendor/purify.js";
 /** Above this a text is shown as it is: laying out megabytes of Markdown would freeze the tab. */
 export const MOST_MARKDOWN_CHARS = 100_000;
 
-const TAGS = (
-  "a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre strong sub sup table tbody td th thead tr ul"
-).split(" ");
+const TAGS =
+  "a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre strong sub sup table tbody td th thead tr ul".split(
+    " ",
+  );
 const RULES = {
   ALLOWED_TAGS: TAGS,
   ALLOWED_ATTR: ["href", "start"],

@@ -36,8 +36,8 @@ export function RunButtons({ onRun, onStop }) {
     <button type="button" id="run" class="primary" aria-disabled=${String(running)} onClick=${onRun}>Run</button>
     <button type="button" id="stop" class="stop" aria-disabled=${String(!running)} onClick=${onStop}>
       ${isStopping ? "Stopping …" : "Stop"}</button>
-    <span class="muted keys">${running
-      ? html`<kbd>Esc</kbd> stops and keeps what there is`
-      : html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> runs`}</span>
+    <span class="muted keys">${
+      running ? html`<kbd>Esc</kbd> stops and keeps what there is` : html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> runs`
+    }</span>
   </div>`;
 }

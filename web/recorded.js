@@ -103,7 +103,12 @@ function end(run, recorded) {
   const seconds = run.totalSeconds;
   const ending = recorded.events.find((event) => event.type === "run_finished" && event.path.length === 0);
   recorded.isPlaying = false;
-  finishRun(run, ending?.type === "run_finished" ? { result: { ...resultOf(ending, recorded), egress: egressOf(run) }, problem: null } : { problem: CUT_OFF });
+  finishRun(
+    run,
+    ending?.type === "run_finished"
+      ? { result: { ...resultOf(ending, recorded), egress: egressOf(run) }, problem: null }
+      : { problem: CUT_OFF },
+  );
   run.totalSeconds = seconds;
 }
 
@@ -135,5 +140,7 @@ function egressOf({ egress: { calls, denied, bytes, left, of } }) {
 
 /** @param {RunStarted} started */
 function askedOf({ contexts }) {
-  return contexts.length === 0 ? "of a context that the log does not describe" : `of ${contexts.map(({ name }) => name).join(", ")}`;
+  return contexts.length === 0
+    ? "of a context that the log does not describe"
+    : `of ${contexts.map(({ name }) => name).join(", ")}`;
 }

@@ -50,12 +50,16 @@ export async function loadRecordingOfAddress() {
   const address = new URLSearchParams(location.search).get("recording");
   if (address === null) return;
   const url = new URL(address, location.href);
-  if (url.origin !== location.origin) return refuse(address, `it is on ${url.origin}, and only this site's own are played`);
+  if (url.origin !== location.origin)
+    return refuse(address, `it is on ${url.origin}, and only this site's own are played`);
   try {
     const response = await fetch(url);
     if (!response.ok) return refuse(address, `the site answers with status ${response.status}`);
     const date = response.headers.get("last-modified");
-    show(await response.text(), { name: url.pathname.split("/").at(-1) ?? address, changed: date === null ? null : new Date(date) });
+    show(await response.text(), {
+      name: url.pathname.split("/").at(-1) ?? address,
+      changed: date === null ? null : new Date(date),
+    });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     refuse(address, "the site does not answer");

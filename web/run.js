@@ -57,7 +57,7 @@ const HANDLERS = {
     const node = nodeAt(run, event.path);
     node.question = event.path.length > 0 ? event.question : node.question;
     node.model = event.model ?? "";
-    node.maxIterations = Number(event.limits["max_iterations"]) || null;
+    node.maxIterations = Number(event.limits.max_iterations) || null;
     if (isChild(node)) node.startedAt = event.seconds;
     touch(node);
   },

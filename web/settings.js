@@ -67,9 +67,11 @@ export function SettingsPanel() {
           ${models.map((model) => html`<option value=${model.id}>${model.label}</option>`)}
         </select></label>
     </div>
-    ${state.problems.models &&
-    html`<${ProblemNotice} problem=${state.problems.models} id="models-problem" />
-      <button type="button" class="small" id="reload-models" onClick=${loadModels}>Ask the server again</button>`}
+    ${
+      state.problems.models &&
+      html`<${ProblemNotice} problem=${state.problems.models} id="models-problem" />
+      <button type="button" class="small" id="reload-models" onClick=${loadModels}>Ask the server again</button>`
+    }
     <${StandInNote} />
     <${LimitFields} values=${state.settings} onChange=${changeSettings} />
     <label class="check"><input type="checkbox" id="asks-first" checked=${state.settings.asksFirst}

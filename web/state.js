@@ -37,7 +37,10 @@ export const state = {
     fork: /** @type {Problem | null} */ (null),
   },
   run: /** @type {import("./types/run.js").RunView | null} */ (null),
-  asking: /** @type {{request: import("./confirm.js").EgressRequest, answer: (said: "allow" | "deny") => void} | null} */ (null),
+  asking:
+    /** @type {{request: import("./confirm.js").EgressRequest, answer: (said: "allow" | "deny") => void} | null} */ (
+      null
+    ),
   unfinished: /** @type {import("/rlm/log/journal.js").KeptRun[]} */ ([]),
 };
 

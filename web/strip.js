@@ -45,9 +45,11 @@ export function Paged({ items, row }) {
     if (shown > PAGE) list.current?.children[shown - PAGE]?.querySelector("button")?.focus();
   }, [shown]);
   return html`<ul ref=${list}>${items.slice(0, shown).map(row)}</ul>
-    ${items.length > shown &&
-    html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
-      Show ${Math.min(PAGE, items.length - shown)} more of ${count(items.length)}</button>`}`;
+    ${
+      items.length > shown &&
+      html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
+      Show ${Math.min(PAGE, items.length - shown)} more of ${count(items.length)}</button>`
+    }`;
 }
 
 /** @param {string} noun @param {readonly CallState[]} states @param {boolean} isLive */

@@ -28,9 +28,12 @@ function CallList({ group }) {
   const row = (/** @type {CallView} */ call, /** @type {number} */ at) =>
     html`<${Call} key=${call.call} call=${call} number=${at + 1} />`;
   return html`<div class="call-list">
-    ${failed.length > 0 && failed.length < group.calls.length &&
-    html`<label class="check"><input type="checkbox" checked=${onlyFailed}
-      onChange=${() => setOnlyFailed(!onlyFailed)} /> only the ${count(failed.length)} that failed</label>`}
+    ${
+      failed.length > 0 &&
+      failed.length < group.calls.length &&
+      html`<label class="check"><input type="checkbox" checked=${onlyFailed}
+      onChange=${() => setOnlyFailed(!onlyFailed)} /> only the ${count(failed.length)} that failed</label>`
+    }
     <${Paged} items=${onlyFailed ? failed : group.calls} row=${row} />
   </div>`;
 }
@@ -47,14 +50,19 @@ function Call({ call, number }) {
       <span class="call-gist">${gist.slice(0, 200)}</span>
       <span class="call-state">${call.state === "done" && !isTool ? duration(call.seconds) : call.state}</span>
     </button>
-    ${isOpen &&
-    html`<div class="call-body">
+    ${
+      isOpen &&
+      html`<div class="call-body">
       <p class="label">${isTool ? "Call" : "Prompt"}${call.model && `, to ${call.model}`}</p>
       <${LongText} text=${whole(call.prompt)} class="output" label="Prompt" />
-      ${outcome && html`<p class="label">${outcomeName(call)}</p>
+      ${
+        outcome &&
+        html`<p class="label">${outcomeName(call)}</p>
         <${LongText} text=${whole(outcome)} class="output ${call.state === "failed" ? "error" : ""}"
-          label=${outcomeName(call)} />`}
-    </div>`}
+          label=${outcomeName(call)} />`
+      }
+    </div>`
+    }
   </li>`;
 }
 

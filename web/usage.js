@@ -26,8 +26,11 @@ export function UsageTables({ result: { usage, usageByPath } }) {
   return html`<details class="usage" id="usage" onToggle=${(/** @type {Event} */ event) =>
     setOpen(/** @type {HTMLDetailsElement} */ (event.target).open)}>
     <summary>Usage <span class="muted">${inWords(usage)}</span></summary>
-    ${isOpen && html`<${Table} title="By model" rows=${models} />
-      ${Object.keys(usageByPath).length > 1 && html`<${Table} title="By run" rows=${runs} of="Run" />`}`}
+    ${
+      isOpen &&
+      html`<${Table} title="By model" rows=${models} />
+      ${Object.keys(usageByPath).length > 1 && html`<${Table} title="By run" rows=${runs} of="Run" />`}`
+    }
   </details>`;
 }
 
@@ -59,12 +62,17 @@ function Table({ title, rows, of }) {
       <thead><tr>${of && html`<th scope="col" class="name">${of}</th>`}<th scope="col" class="name">Model</th><th scope="col">Calls</th>
         <th scope="col">Tokens in</th><th scope="col">of them cached</th><th scope="col">Tokens out</th>
         <th scope="col">Cost (USD)</th></tr></thead>
-      <tbody>${shown.map(({ name, model, used }) => html`<tr>
+      <tbody>${shown.map(
+        ({ name, model, used }) => html`<tr>
         ${of && html`<th scope="row" class="name">${name}</th>`}<td class="name">${model}</td>${amounts(used).map((text) => html`<td>${text}</td>`)}
-      </tr>`)}</tbody>
+      </tr>`,
+      )}</tbody>
     </table>
-    ${rows.length > shown.length && html`<button type="button" class="quiet small" onClick=${() => setWhole(true)}>
-      Show all ${count(rows.length)} rows</button>`}</div>`;
+    ${
+      rows.length > shown.length &&
+      html`<button type="button" class="quiet small" onClick=${() => setWhole(true)}>
+      Show all ${count(rows.length)} rows</button>`
+    }</div>`;
 }
 
 /** @param {ModelUsage} used @returns {string[]} */

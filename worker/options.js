@@ -109,7 +109,7 @@ const OPTIONS = {
 };
 
 /** @returns {Settings} */
-export const checkedSettings = (/** @type {unknown} */ options) => {
+export function checkedSettings(/** @type {unknown} */ options) {
   const given = /** @type {Record<string, unknown>} */ (options);
   if (typeof options !== "object" || options === null)
     throw configError(`the options must be an object, not ${shown(options)}.`);
@@ -127,11 +127,11 @@ export const checkedSettings = (/** @type {unknown} */ options) => {
     throw configError("keepContext keeps the context beside the journal: set journal as well.");
   const own = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
   const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));
-  const functions = { tools: own.functions, subTools: below && below.functions };
+  const functions = { tools: own.functions, subTools: below?.functions ?? null };
   const assets = new URL(String(checked.assets), document.baseURI).href;
-  const tools = { tools: own.tools, subTools: below && below.tools, functions };
+  const tools = { tools: own.tools, subTools: below?.tools ?? null, functions };
   return /** @type {Settings} */ ({ ...checked, ...tools, assets });
-};
+}
 
 /**
  * @param {Settings} settings
@@ -139,7 +139,7 @@ export const checkedSettings = (/** @type {unknown} */ options) => {
  * @param {unknown} context
  * @returns {StartJob}
  */
-export const jobOf = (settings, prompt, context) => {
+export function jobOf(settings, prompt, context) {
   if (typeof prompt !== "string" || prompt.trim() === "")
     throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
   const { model, subModel, systemPrompt, tools, subTools } = settings;
@@ -156,36 +156,38 @@ export const jobOf = (settings, prompt, context) => {
     session: null,
     past: [],
   };
-};
+}
 
 /** The fields of the core's `Limits`. */
-const limitsOf = (/** @type {Settings} */ settings) => ({
-  max_iterations: settings.maxIterations,
-  max_output_chars: settings.maxOutputChars,
-  max_seconds: settings.maxTimeout === null ? null : settings.maxTimeout / 1_000,
-  max_block_seconds: settings.blockTimeout / 1_000,
-  max_errors: settings.maxErrors,
-  max_sub_calls: settings.maxSubCalls,
-  max_depth: settings.maxDepth,
-  max_concurrency: settings.maxConcurrency,
-  max_input_tokens: settings.maxInputTokens,
-  max_output_tokens: settings.maxOutputTokens,
-  max_cost: settings.maxCost,
-  max_prompt_chars: settings.maxPromptChars,
-  max_context_chars: settings.maxContextChars,
-  window_tokens: settings.windowTokens,
-  compact_at: settings.compactAt === false ? null : settings.compactAt,
-});
+function limitsOf(/** @type {Settings} */ settings) {
+  return {
+    max_iterations: settings.maxIterations,
+    max_output_chars: settings.maxOutputChars,
+    max_seconds: settings.maxTimeout === null ? null : settings.maxTimeout / 1_000,
+    max_block_seconds: settings.blockTimeout / 1_000,
+    max_errors: settings.maxErrors,
+    max_sub_calls: settings.maxSubCalls,
+    max_depth: settings.maxDepth,
+    max_concurrency: settings.maxConcurrency,
+    max_input_tokens: settings.maxInputTokens,
+    max_output_tokens: settings.maxOutputTokens,
+    max_cost: settings.maxCost,
+    max_prompt_chars: settings.maxPromptChars,
+    max_context_chars: settings.maxContextChars,
+    window_tokens: settings.windowTokens,
+    compact_at: settings.compactAt === false ? null : settings.compactAt,
+  };
+}
 
 // -------------------------------------------------------------------------------------------------------------- tools
 
 /** The tools as the worker is told of them, and the functions among them, which stay here. */
-const toolsOf = (/** @type {Record<string, unknown>} */ given) => {
+function toolsOf(/** @type {Record<string, unknown>} */ given) {
   /** @type {Record<string, import("./run/tools.js").HostFunction>} */
   const functions = {};
   const tools = Object.entries(given).map(([name, tool]) => toolOf(name, tool, functions));
   return { tools, functions };
-};
+}
 
 /**
  * @param {string} name
@@ -193,7 +195,7 @@ const toolsOf = (/** @type {Record<string, unknown>} */ given) => {
  * @param {Record<string, import("./run/tools.js").HostFunction>} functions takes it, if it is one
  * @returns {JobTool}
  */
-const toolOf = (name, given, functions) => {
+function toolOf(name, given, functions) {
   if (!IDENTIFIER.test(name))
     throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
   if (RESERVED_NAMES.includes(name) || OF_SESSIONS.test(name))
@@ -205,19 +207,22 @@ const toolOf = (name, given, functions) => {
     return { name, description, value: checkedJson(tool, `tool "${name}"`), function: false };
   functions[name] = /** @type {import("./run/tools.js").HostFunction} */ (tool);
   return { name, description, value: null, function: true };
-};
+}
 
 /** @returns {given is {tool: unknown, description?: unknown}} */
-const isDescribed = (/** @type {unknown} */ given) =>
-  typeof given === "object" &&
-  given !== null &&
-  Object.hasOwn(given, "tool") &&
-  Object.keys(given).every((key) => key === "tool" || key === "description");
+function isDescribed(/** @type {unknown} */ given) {
+  return (
+    typeof given === "object" &&
+    given !== null &&
+    Object.hasOwn(given, "tool") &&
+    Object.keys(given).every((key) => key === "tool" || key === "description")
+  );
+}
 
 // ------------------------------------------------------------------------------------------------------------ context
 
 /** @returns {JobContext[]} */
-const contextsOf = (/** @type {unknown} */ context) => {
+function contextsOf(/** @type {unknown} */ context) {
   if (context === undefined || context === null) return [];
   if (typeof context === "string") return [encoded("text", context)];
   if (context instanceof Blob) return filesOf([context]);
@@ -226,67 +231,71 @@ const contextsOf = (/** @type {unknown} */ context) => {
   const bytes = bytesOf(context);
   if (bytes) return [{ name: "context", type: "bytes", data: bytes }];
   return [encoded("json", JSON.stringify(checkedJson(context, "context")))];
-};
+}
 
 /** @returns {JobContext} */
-const encoded = (/** @type {"text" | "json"} */ type, /** @type {string} */ text) => ({
-  name: "context",
-  type,
-  data: new TextEncoder().encode(text).buffer,
-});
+function encoded(/** @type {"text" | "json"} */ type, /** @type {string} */ text) {
+  return {
+    name: "context",
+    type,
+    data: new TextEncoder().encode(text).buffer,
+  };
+}
 
 /**
  * Make sure that the job's files are still there: one that was changed or deleted since it was chosen cannot be read.
  * @param {StartJob} job
  */
-export const checkReadable = async ({ contexts }) => {
+export async function checkReadable({ contexts }) {
   for (let index = 0; index < contexts.length; index += READ_AT_ONCE)
     await Promise.all(contexts.slice(index, index + READ_AT_ONCE).map(checkFile));
-};
+}
 
-const checkFile = async (/** @type {JobContext} */ { name, data }) => {
+async function checkFile(/** @type {JobContext} */ { name, data }) {
   if (!(data instanceof Blob)) return;
   await data
     .slice(0, 1)
     .arrayBuffer()
     .catch((/** @type {DOMException} */ error) => {
-      throw configError(`the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`);
+      throw configError(
+        `the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`,
+      );
     });
-};
+}
 
 /** A copy: it is transferred, and what is the caller's must stay the caller's. */
-const bytesOf = (/** @type {unknown} */ value) => {
+function bytesOf(/** @type {unknown} */ value) {
   if (value instanceof ArrayBuffer) return value.slice(0);
   if (!ArrayBuffer.isView(value)) return null;
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice().buffer;
-};
+}
 
 /** @returns {JobContext[]} */
-const filesOf = (/** @type {Blob[]} */ files) => {
+function filesOf(/** @type {Blob[]} */ files) {
   const taken = new Set();
   return files.map((data, index) => {
     const name = freeName(pathOf(data) || `file-${index + 1}`, taken);
     taken.add(name);
     return { name, type: "file", data };
   });
-};
+}
 
 /** The file's path below the mount point: no empty, `.` or `..` part. */
-const pathOf = (/** @type {Blob} */ file) => {
+function pathOf(/** @type {Blob} */ file) {
   const path = file instanceof File ? file.webkitRelativePath || file.name : "";
   return path
     .split(/[/\\]/)
     .filter((part) => !["", ".", ".."].includes(part))
     .join("/");
-};
+}
 
 /** `name`, or `name (2)` and so on when it is taken. */
-const freeName = (/** @type {string} */ name, /** @type {Set<string>} */ taken) => {
+function freeName(/** @type {string} */ name, /** @type {Set<string>} */ taken) {
   const [, stem, suffix] = /** @type {RegExpExecArray} */ (/^(.*?)(\.[^./]*)?$/s.exec(name));
   let free = name;
   for (let number = 2; taken.has(free); number += 1) free = `${stem} (${number})${suffix ?? ""}`;
   return free;
-};
+}
 
 // ------------------------------------------------------------------------------------------------------------- checks
 
@@ -314,5 +323,6 @@ function wholeFrom(/** @type {number} */ least) {
   return (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= least;
 }
 
-const shown = (/** @type {unknown} */ value) =>
-  typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_CHARS)) : String(value).slice(0, SHOWN_CHARS);
+function shown(/** @type {unknown} */ value) {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_CHARS)) : String(value).slice(0, SHOWN_CHARS);
+}

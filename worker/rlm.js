@@ -117,36 +117,41 @@ class RLMSession {
   }
 }
 
-const ledgerOf = (/** @type {Settings} */ { endpoint }) => openLedger({ to: new URL(endpoint, document.baseURI).origin });
+function ledgerOf(/** @type {Settings} */ { endpoint }) {
+  return openLedger({ to: new URL(endpoint, document.baseURI).origin });
+}
 
-const hostOptions = (/** @type {Settings} */ { endpoint, assets, host, containment, functions, onEgress }) => ({
-  endpoint,
-  assets,
-  host,
-  containment,
-  functions,
-  onEgress,
-});
+function hostOptions(/** @type {Settings} */ { endpoint, assets, host, containment, functions, onEgress }) {
+  return {
+    endpoint,
+    assets,
+    host,
+    containment,
+    functions,
+    onEgress,
+  };
+}
 
 /**
  * @param {import("./run/run.js").FinishedRun} finished
  * @param {number} milliseconds
  * @returns {RLMResult}
  */
-const toResult = ({ result, trajectory, usageByPath, egress }, milliseconds) => {
+function toResult({ result, trajectory, usageByPath, egress }, milliseconds) {
   const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault } = result;
   const totalTime = Math.round(milliseconds);
   const used = { usage, usageByPath: usageByPath(), egress };
   return { answer, iterations, totalTime, ...used, stoppedBy, detail, fault, trajectory };
-};
+}
 
 /** A run that is made again from a log, or forked from one. */
-const madeFrom = (/** @type {FromLog} */ { resume, replay, fork }) => {
+function madeFrom(/** @type {FromLog} */ { resume, replay, fork }) {
   const given = Object.entries({ resume, replay, fork }).filter(([, log]) => log !== undefined);
-  if (given.length > 1) throw configError(`${given.map(([name]) => name).join(" and ")} cannot be had at once: a run has one log.`);
+  if (given.length > 1)
+    throw configError(`${given.map(([name]) => name).join(" and ")} cannot be had at once: a run has one log.`);
   if (fork !== undefined) return openFork(fork);
   return replay === undefined ? null : openRerun(replay);
-};
+}
 
 /**
  * A run that goes on has the question, the models and the limits that it began with.
@@ -154,12 +159,12 @@ const madeFrom = (/** @type {FromLog} */ { resume, replay, fork }) => {
  * @param {import("./recovery/resume.js").Past | null} past
  * @returns {StartJob}
  */
-const continued = (job, past) => {
+function continued(job, past) {
   const first = past?.events[0];
   if (first?.type !== "run_started") return job;
   const { question, model, sub_model, limits } = first;
   return { ...job, question, model, sub_model, limits: { ...job.limits, ...limits } };
-};
+}
 
 /**
  * @param {Settings} settings
@@ -167,7 +172,7 @@ const continued = (job, past) => {
  * @param {{past: import("./recovery/resume.js").Past | null, kept: import("./wire/protocol.js").JobContext[],
  *   onEvent: (event: Event) => void, signal?: AbortSignal}} run
  */
-const journalOf = async ({ journal, keepContext, systemPrompt }, job, { past, kept, onEvent, signal }) => {
+async function journalOf({ journal, keepContext, systemPrompt }, job, { past, kept, onEvent, signal }) {
   const { question, model, sub_model } = job;
   if (journal === null || journal === false) return null;
   const name = typeof journal === "string" ? journal : crypto.randomUUID();
@@ -178,10 +183,10 @@ const journalOf = async ({ journal, keepContext, systemPrompt }, job, { past, ke
   const opened = await openJournal(run, { lines: past?.lines, onNotice, signal });
   if (keepContext && kept.length === 0) void opened.keep(job.contexts);
   return opened;
-};
+}
 
 /** The caller's callbacks, fed from events and calls. */
-const listeners = (/** @type {Settings} */ { onIteration, onSubLLMCall, onEvent }) => {
+function listeners(/** @type {Settings} */ { onIteration, onSubLLMCall, onEvent }) {
   const iterations = iterationsOf((iteration) => tell(onIteration, iteration));
   return {
     onEvent(/** @type {Event} */ event) {
@@ -192,14 +197,14 @@ const listeners = (/** @type {Settings} */ { onIteration, onSubLLMCall, onEvent 
       if (kind === "sub") tell(onSubLLMCall, { prompt: messages[messages.length - 1]?.content ?? "", model });
     },
   };
-};
+}
 
 /**
  * @param {unknown} onChild the caller's
  * @param {(child: RLMChild) => void} [replay] of a run that is made from a log
  * @returns {{onChild?: (child: RLMChild) => void}}
  */
-const childListener = (onChild, replay) => {
+function childListener(onChild, replay) {
   if (onChild === undefined || onChild === null) return { onChild: replay };
   if (typeof onChild !== "function") throw configError("onChild must be a function.");
   const told = (/** @type {RLMChild} */ child) => tell(/** @type {(child: RLMChild) => void} */ (onChild), child);
@@ -209,10 +214,10 @@ const childListener = (onChild, replay) => {
       replay?.(child);
     },
   };
-};
+}
 
 /** Collects the blocks of each iteration, and tells of it when it is over. */
-const iterationsOf = (/** @type {(iteration: RLMIteration) => void} */ told) => {
+function iterationsOf(/** @type {(iteration: RLMIteration) => void} */ told) {
   /** @type {RLMCodeBlock[]} */
   let codeBlocks = [];
   let code = "";
@@ -225,7 +230,7 @@ const iterationsOf = (/** @type {(iteration: RLMIteration) => void} */ told) => 
     } else if (event.type === "iteration_finished")
       told({ index: event.iteration - 1, response: event.reply, codeBlocks });
   };
-};
+}
 
 /**
  * Call the caller's function; its fault is its own, reported as uncaught, and does not touch the run.
@@ -233,10 +238,10 @@ const iterationsOf = (/** @type {(iteration: RLMIteration) => void} */ told) => 
  * @param {((value: T) => void) | null} callback
  * @param {T} value
  */
-const tell = (callback, value) => {
+function tell(callback, value) {
   try {
     callback?.(value);
   } catch (error) {
     reportError(error);
   }
-};
+}

@@ -123,7 +123,9 @@
 
   /** The answer to one call, as the server streams it. */
   const single = (text) =>
-    new Response(`data: ${JSON.stringify({ delta: text })}\n\ndata: ${JSON.stringify({ done: true, model: "m", usage: USAGE })}\n\n`);
+    new Response(
+      `data: ${JSON.stringify({ delta: text })}\n\ndata: ${JSON.stringify({ done: true, model: "m", usage: USAGE })}\n\n`,
+    );
 
   const stubbed = (replies, instant) => async (url, init) => {
     if (!String(url).startsWith("/api/rlm")) return native(url, init);

@@ -4,7 +4,7 @@
   const BASE = new URL("/rlm/assets/", location.href).href;
   const native = globalThis.fetch.bind(globalThis);
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-  const questionOf = ({ messages }) => /^Question:\n([^]*?)\n\nContext:/.exec(messages[1].content)[1];
+  const questionOf = ({ messages }) => /^Question:\n([\s\S]*?)\n\nContext:/.exec(messages[1].content)[1];
 
   /**
    * One root run asks `count` child runs in one `rlm_batch`, `atOnce` of them at the same time; their model answers after

@@ -8,7 +8,16 @@ import { bootWorker, loadAssets } from "/rlm/boot/runtime.js";
 
 const USAGE = { calls: 1, input_tokens: 1, output_tokens: 1 };
 const LIMITS = { max_iterations: 20, max_output_chars: 20_000, max_seconds: null, max_errors: 5 };
-const JOB = { question: "How long?", model: null, sub_model: null, system_prompt: null, limits: LIMITS, tools: [], contexts: [], path: [] };
+const JOB = {
+  question: "How long?",
+  model: null,
+  sub_model: null,
+  system_prompt: null,
+  limits: LIMITS,
+  tools: [],
+  contexts: [],
+  path: [],
+};
 const codeOf = (calls) => `\`\`\`repl
 import time
 for _ in range(200): llm_query("x")

@@ -14,7 +14,8 @@
     }
     postMessage((performance.now() - began) / count);
   };`;
-  const workerOf = (source, type) => new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), { type });
+  const workerOf = (source, type) =>
+    new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), { type });
 
   /** A worker with `loadPyodide()` and nothing else, until it has run its first line. */
   const ready = async ({ count }) => {
@@ -36,7 +37,7 @@
       const words = new Int32Array(memory);
       const worker = workerOf(PING, "classic");
       worker.onmessage = ({ data }) => {
-        if (data !== 1) return worker.terminate(), resolve(data);
+        if (data !== 1) return (worker.terminate(), resolve(data));
         Atomics.store(words, 0, 1);
         Atomics.notify(words, 0);
       };

@@ -8,12 +8,19 @@ import { interruptFlag, waitingEnd } from "/rlm/wire/channel.js";
 
 const serve = (wasm, stdlib) => {
   globalThis.fetch = async (url) => new Response(String(url).endsWith(".zip") ? stdlib : null);
-  WebAssembly.instantiateStreaming = async (_source, imports) => ({ module: wasm, instance: await WebAssembly.instantiate(wasm, imports) });
+  WebAssembly.instantiateStreaming = async (_source, imports) => ({
+    module: wasm,
+    instance: await WebAssembly.instantiate(wasm, imports),
+  });
 };
 
 const boot = async ({ port, epoch, wasm, stdlib, core, lock, channel, interrupt }) => {
   serve(wasm, stdlib);
-  const pyodide = await loadPyodide({ createPyodideModule, lockFileContents: lock, indexURL: "https://assets.invalid/" });
+  const pyodide = await loadPyodide({
+    createPyodideModule,
+    lockFileContents: lock,
+    indexURL: "https://assets.invalid/",
+  });
   pyodide.FS.writeFile("/lib/core.zip", new Uint8Array(core));
   pyodide.pyimport("sys").path.insert(0, "/lib/core.zip");
   pyodide.pyimport("boot").prepare();

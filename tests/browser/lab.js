@@ -11,7 +11,7 @@
   /** The next reply of the list, or of the list of the run's own question. */
   const nextReply = (replies, { messages }) => {
     if (Array.isArray(replies)) return replies.shift();
-    const [, question] = /^Question:\n([^]*?)\n\nContext:/.exec(messages[1].content);
+    const [, question] = /^Question:\n([\s\S]*?)\n\nContext:/.exec(messages[1].content);
     return replies[question].shift();
   };
 
@@ -42,7 +42,16 @@
    * or {fork}.
    * The result holds all that a test may ask for: events, callbacks, posts, and the milliseconds from stop to end.
    */
-  const run = async ({ replies, question = "What?", context, options = {}, stopOn, stopChildren = {}, before, log = {} }) => {
+  const run = async ({
+    replies,
+    question = "What?",
+    context,
+    options = {},
+    stopOn,
+    stopChildren = {},
+    before,
+    log = {},
+  }) => {
     const { RLM } = await import("/rlm/rlm.js");
     const posts = [];
     const told = { events: [], told: [], subCalls: [], posts };
@@ -76,9 +85,21 @@
     };
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
-      if (Array.isArray(question)) return await converseWith(rlm.session(), question, { told, onChild, signal: stop.signal });
-      const result = await rlm.run(question, { context: await contextOf(context), signal: stop.signal, onChild, ...log });
-      return { ...told, children: Object.keys(children), ...result, trajectory: result.trajectory(), stopMs: performance.now() - stopped };
+      if (Array.isArray(question))
+        return await converseWith(rlm.session(), question, { told, onChild, signal: stop.signal });
+      const result = await rlm.run(question, {
+        context: await contextOf(context),
+        signal: stop.signal,
+        onChild,
+        ...log,
+      });
+      return {
+        ...told,
+        children: Object.keys(children),
+        ...result,
+        trajectory: result.trajectory(),
+        stopMs: performance.now() - stopped,
+      };
     } catch (error) {
       return { ...told, error: { name: error.name, message: error.message } };
     } finally {

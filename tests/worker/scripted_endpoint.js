@@ -6,13 +6,19 @@ import { openBroker } from "../../worker/calls/broker.js";
 import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, LAST } from "../../worker/wire/protocol.js";
 
 export const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: 0.5 };
-const utf8 = (text) => new TextEncoder().encode(text);
-export const sse = (...events) => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
-export const ndjson = (...lines) => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+function utf8(text) {
+  return new TextEncoder().encode(text);
+}
+export function sse(...events) {
+  return events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
+}
+export function ndjson(...lines) {
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+}
 export const done = { done: true, model: "m", usage: USAGE };
 
 /** A response whose body comes in `parts`; an Error among them breaks the connection there. */
-export const streamed = (parts, { type = "text/event-stream", status = 200 } = {}) => {
+export function streamed(parts, { type = "text/event-stream", status = 200 } = {}) {
   const body = new ReadableStream({
     start(controller) {
       for (const part of parts) {
@@ -23,16 +29,23 @@ export const streamed = (parts, { type = "text/event-stream", status = 200 } = {
     },
   });
   return new Response(body, { status, headers: { "content-type": type } });
-};
-export const everyByte = (text) => Array.from(utf8(text), (byte) => Uint8Array.of(byte));
-export const json = (value, options) =>
-  new Response(JSON.stringify(value), { headers: { "content-type": "application/json" }, ...options });
+}
+export function everyByte(text) {
+  return Array.from(utf8(text), (byte) => Uint8Array.of(byte));
+}
+export function json(value, options) {
+  return new Response(JSON.stringify(value), { headers: { "content-type": "application/json" }, ...options });
+}
 
 /**
  * Ask `calls` of a broker whose endpoint is `respond`; what came back, and what it took. Waits are noted, not waited;
  * `isKnown` says that something answers at the endpoint, `waited` is told of each wait.
  */
-export const ask = async (calls, respond, { kind = "sub", body, signal, isKnown = false, waited = () => {}, ...more } = {}) => {
+export async function ask(
+  calls,
+  respond,
+  { kind = "sub", body, signal, isKnown = false, waited = () => {}, ...more } = {},
+) {
   const posts = [];
   const finished = [];
   const pauses = [];
@@ -68,10 +81,10 @@ export const ask = async (calls, respond, { kind = "sub", body, signal, isKnown 
   const got = await reply.ended;
   host.close();
   return { ...got, posts, finished, pauses, notices, written, usage: broker.usage() };
-};
+}
 
 /** A line that takes everything at once, and reads the frames when the reply ends. */
-const collector = () => {
+function collector() {
   const chunks = [];
   let host;
   let ended;
@@ -86,21 +99,23 @@ const collector = () => {
     },
   };
   return { line, attach: (end) => void (host = end), ended: new Promise((resolve) => void (ended = resolve)) };
-};
+}
 
-export const framesIn = (bytes) => {
+export function framesIn(bytes) {
   const frames = [];
-  for (let at = 0; at < bytes.length;) {
+  for (let at = 0; at < bytes.length; ) {
     const [index, status, metaBytes, textBytes] = [0, 4, 8, 12].map((offset) => bytes.readUInt32LE(at + offset));
     const meta = JSON.parse(bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + metaBytes).toString());
     at += FRAME_HEADER_BYTES + metaBytes + textBytes;
     frames.push({ index, status, meta, text: bytes.subarray(at - textBytes, at).toString() });
   }
   return frames;
-};
+}
 
-export const prompt = (content, model = null) => ({ model, messages: [{ role: "user", content }] });
-export const failure = ({ frames: [{ status, meta }] }) => {
+export function prompt(content, model = null) {
+  return { model, messages: [{ role: "user", content }] };
+}
+export function failure({ frames: [{ status, meta }] }) {
   assert.equal(status, FRAME_ERROR);
   return meta;
-};
+}

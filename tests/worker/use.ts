@@ -1,5 +1,12 @@
 // The public types in use, as a TypeScript user writes them: tsc checks this file, nothing runs it.
-import { RLM, type RLMChild, type RLMIteration, type RLMOptions, type RLMResult, type StoppedBy } from "../../worker/rlm.js";
+import {
+  RLM,
+  type RLMChild,
+  type RLMIteration,
+  type RLMOptions,
+  type RLMResult,
+  type StoppedBy,
+} from "../../worker/rlm.js";
 
 const options: RLMOptions = {
   model: "openai:gpt-5-mini",
@@ -46,7 +53,7 @@ const options: RLMOptions = {
 const shown = (result: RLMResult): StoppedBy => {
   const costs: Array<number | null> = Object.values(result.usage).map(({ cost }) => cost);
   console.log(result.answer, result.totalTime, costs, result.trajectory());
-  console.log(result.usageByPath["0.2"]?.["m"]?.cached_tokens);
+  console.log(result.usageByPath["0.2"]?.m?.cached_tokens);
   console.log(result.fault?.type, result.fault?.status, result.fault?.retryable, result.fault?.upstream);
   console.log(result.egress.bytes, result.egress.share ?? "no context");
   return result.stoppedBy;

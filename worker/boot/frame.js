@@ -28,7 +28,8 @@ import { ENDED_OUTSIDE } from "../wire/errors.js";
 
 const PING_MS = 1_000;
 const MOST_UNANSWERED = 15;
-const SILENT = "its frame does not answer. Does this page's own Content-Security-Policy forbid its script or its worker?";
+const SILENT =
+  "its frame does not answer. Does this page's own Content-Security-Policy forbid its script or its worker?";
 
 /**
  * The line of a host that the worker's memory is not shared with: the relay does share it, and writes what these say.
@@ -36,17 +37,19 @@ const SILENT = "its frame does not answer. Does this page's own Content-Security
  * @param {number} epoch
  * @returns {import("../wire/channel.js").Line}
  */
-const relayedLine = (post, epoch) => ({
-  put: messageLine(post, epoch).put,
-  interrupt: (sequence, reason) => post({ type: "interrupt", sequence, reason }, []),
-});
+function relayedLine(post, epoch) {
+  return {
+    put: messageLine(post, epoch).put,
+    interrupt: (sequence, reason) => post({ type: "interrupt", sequence, reason }, []),
+  };
+}
 
 /**
  * @param {FrameAssets} assets
  * @param {import("./runtime.js").HomeOptions} options
  * @returns {import("./runtime.js").Home}
  */
-export const openFrame = ({ script, relay, relaySha256 }, { epoch, shared, lost }) => {
+export function openFrame({ script, relay, relaySha256 }, { epoch, shared, lost }) {
   const frame = frameOf(relay, relaySha256, epoch);
   const { port1, port2: port } = new MessageChannel();
   const loaded = new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
@@ -69,29 +72,32 @@ export const openFrame = ({ script, relay, relaySha256 }, { epoch, shared, lost 
       frame.remove();
     },
   };
-};
+}
 
 /** @type {WeakMap<ArrayBuffer, Blob>} */
 const blobs = new WeakMap();
 
 /** `boot` with its buffers as blobs: those are handed over, where 50 MB of buffers would be copied by this thread. */
-const withBlobs = (/** @type {FirstMessage} */ boot) => {
-  const entries = Object.entries(boot).map(([name, value]) => [name, value instanceof ArrayBuffer ? blobOf(value) : value]);
+function withBlobs(/** @type {FirstMessage} */ boot) {
+  const entries = Object.entries(boot).map(([name, value]) => [
+    name,
+    value instanceof ArrayBuffer ? blobOf(value) : value,
+  ]);
   return Object.fromEntries(entries);
-};
+}
 
-const blobOf = (/** @type {ArrayBuffer} */ buffer) => {
+function blobOf(/** @type {ArrayBuffer} */ buffer) {
   const blob = blobs.get(buffer) ?? new Blob([buffer]);
   blobs.set(buffer, blob);
   return blob;
-};
+}
 
 /**
  * @param {string} relay
  * @param {string} sha256
  * @param {number} epoch
  */
-const frameOf = (relay, sha256, epoch) => {
+function frameOf(relay, sha256, epoch) {
   const frame = document.createElement("iframe");
   frame.sandbox.add("allow-scripts");
   frame.allow = "cross-origin-isolated";
@@ -100,21 +106,21 @@ const frameOf = (relay, sha256, epoch) => {
   frame.srcdoc = `<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policyFor(sha256)}">
 <script>${relay}</script>`;
   return frame;
-};
+}
 
 /** Nothing but the relay, WebAssembly, and a worker made from what the page has sent. */
-const policyFor = (/** @type {string} */ sha256) => {
+function policyFor(/** @type {string} */ sha256) {
   const digits = sha256.match(/../g) ?? [];
   const hash = btoa(String.fromCharCode(...digits.map((digit) => parseInt(digit, 16))));
   return `default-src 'none'; script-src 'sha256-${hash}' 'wasm-unsafe-eval'; worker-src blob:`;
-};
+}
 
 /**
  * Whether the frame is alive: its process may die alone, and the page's own scripts may remove it; no event tells.
  * @param {() => void} ping
  * @param {(why: string) => void} lost
  */
-const openPings = (ping, lost) => {
+function openPings(ping, lost) {
   let everAnswered = false;
   let unanswered = 0;
   let timer = 0;
@@ -134,4 +140,4 @@ const openPings = (ping, lost) => {
     },
     end: () => clearInterval(timer),
   };
-};
+}

@@ -31,24 +31,24 @@ const pools = new Map();
  * @param {BootOptions & {host?: HostKind}} [options]
  * @returns {Promise<StartedWorker>}
  */
-export const takeWorker = async (base, { host, ...options } = {}) => {
+export async function takeWorker(base, { host, ...options } = {}) {
   const pool = await poolOf(base, host);
   const spare = isPlain(options) ? await takeSpare(pool) : null;
   const worker = spare ?? (await boot(pool, options));
   refillLater(pool);
   return worker;
-};
+}
 
 /**
  * Have a spare ready before the first run.
  * @param {string} base
  * @param {HostKind} [host]
  */
-export const prepareWorker = async (base, host) => {
+export async function prepareWorker(base, host) {
   await refill(await poolOf(base, host));
-};
+}
 
-const poolOf = async (/** @type {string} */ base, /** @type {HostKind | undefined} */ host) => {
+async function poolOf(/** @type {string} */ base, /** @type {HostKind | undefined} */ host) {
   const assets = await loadAssets(base, host);
   const name = assets.frame === null ? assets.key : `${assets.key} in frames`;
   const known = pools.get(name);
@@ -57,24 +57,25 @@ const poolOf = async (/** @type {string} */ base, /** @type {HostKind | undefine
   const pool = { assets, start: null, spare: null, timer: 0 };
   pools.set(name, pool);
   return pool;
-};
+}
 
 /** A spare is booted with the defaults; a run that wants something else gets its own. */
-const isPlain = (/** @type {BootOptions} */ { memoryBytes, shared, signal }) =>
-  memoryBytes === undefined && shared === undefined && !signal?.aborted;
+function isPlain(/** @type {BootOptions} */ { memoryBytes, shared, signal }) {
+  return memoryBytes === undefined && shared === undefined && !signal?.aborted;
+}
 
-const takeSpare = (/** @type {Pool} */ pool) => {
+function takeSpare(/** @type {Pool} */ pool) {
   const { spare } = pool;
   pool.spare = null;
   return spare;
-};
+}
 
 /**
  * @param {Pool} pool
  * @param {BootOptions} options
  * @returns {Promise<StartedWorker>}
  */
-const boot = async (pool, options) => {
+async function boot(pool, options) {
   const { data, why } = await startOf(pool);
   if (data !== null) {
     try {
@@ -87,46 +88,53 @@ const boot = async (pool, options) => {
     }
   }
   return { ...(await bootWorker(pool.assets, options)), start: `no snapshot (${why})` };
-};
+}
 
 /** The snapshot that is there already; none is made here, as a run waits. */
-const startOf = (/** @type {Pool} */ pool) => (pool.start ??= keptStart(pool.assets.key));
+function startOf(/** @type {Pool} */ pool) {
+  return (pool.start ??= keptStart(pool.assets.key));
+}
 
 /** @returns {Promise<Start>} */
-const keptStart = async (/** @type {string} */ key) => {
+async function keptStart(/** @type {string} */ key) {
   try {
     return { data: await readSnapshot(key), why: "none is made yet", wanted: true };
   } catch (error) {
     return { data: null, why: messageOf(error), wanted: true };
   }
-};
+}
 
 /** Workers do not start from it: no more snapshots on this page, and the next page makes a new one. */
-const refuse = async (/** @type {Pool} */ pool, /** @type {string} */ why) => {
+async function refuse(/** @type {Pool} */ pool, /** @type {string} */ why) {
   settle(pool, null, why);
   await dropSnapshots();
-};
+}
 
 // ------------------------------------------------------------------------------------------------- while nobody waits
 
-const refillLater = (/** @type {Pool} */ pool) => {
+function refillLater(/** @type {Pool} */ pool) {
   clearTimeout(pool.timer);
   void startOf(pool).then(({ data }) => {
     pool.timer = setTimeout(() => void refill(pool), data === null ? MAKE_MS : REFILL_MS);
   });
-};
+}
 
-const refill = async (/** @type {Pool} */ pool) => {
+async function refill(/** @type {Pool} */ pool) {
   if (pool.spare !== null || isSmallDevice()) return;
   await ensureSnapshot(pool);
-  pool.spare ??= boot(pool, {}).then((worker) => watched(pool, worker), () => null);
+  pool.spare ??= boot(pool, {}).then(
+    (worker) => watched(pool, worker),
+    () => null,
+  );
   await pool.spare;
-};
+}
 
-const isSmallDevice = () => Number(Reflect.get(navigator, "deviceMemory") ?? Infinity) < LEAST_DEVICE_GIB;
+function isSmallDevice() {
+  return Number(Reflect.get(navigator, "deviceMemory") ?? Infinity) < LEAST_DEVICE_GIB;
+}
 
 /** Make the snapshot, once for a page: what fails then is said by the next worker. */
-const ensureSnapshot = async (/** @type {Pool} */ pool) => {
+async function ensureSnapshot(/** @type {Pool} */ pool) {
   const { data, wanted } = await startOf(pool);
   if (data !== null || !wanted) return;
   settle(pool, null, "it is being made");
@@ -137,20 +145,22 @@ const ensureSnapshot = async (/** @type {Pool} */ pool) => {
   }
   const made = await startOf(pool);
   if (made.data !== null) await keepSnapshot(pool.assets.key, made.data).catch(() => null); // then it lasts a page
-};
+}
 
-const settle = (/** @type {Pool} */ pool, /** @type {ArrayBuffer | null} */ data, /** @type {string} */ why) => {
+function settle(/** @type {Pool} */ pool, /** @type {ArrayBuffer | null} */ data, /** @type {string} */ why) {
   pool.start = Promise.resolve({ data, why, wanted: false });
-};
+}
 
 /** A spare that dies is nobody's loss. */
-const watched = (/** @type {Pool} */ pool, /** @type {StartedWorker} */ worker) => {
+function watched(/** @type {Pool} */ pool, /** @type {StartedWorker} */ worker) {
   const lost = () => {
     worker.terminate();
     pool.spare = null;
   };
   worker.listen({ message: lost, lost });
   return worker;
-};
+}
 
-const messageOf = (/** @type {unknown} */ error) => (error instanceof Error ? error.message : String(error));
+function messageOf(/** @type {unknown} */ error) {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -80,7 +80,7 @@ let epochs = 0;
  * @param {HostKind} [host] by default "auto": a frame where the worker's script comes without a sandbox of its own
  * @returns {Promise<Assets>}
  */
-export const loadAssets = (base, host = "auto") => {
+export function loadAssets(base, host = "auto") {
   const folder = new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
   const name = `${host} ${folder}`;
   const known = cache.get(name);
@@ -91,10 +91,10 @@ export const loadAssets = (base, host = "auto") => {
   });
   cache.set(name, loading);
   return loading;
-};
+}
 
 /** @returns {Promise<Assets>} */
-const fetchAssets = async (/** @type {URL} */ folder, /** @type {HostKind} */ host) => {
+async function fetchAssets(/** @type {URL} */ folder, /** @type {HostKind} */ host) {
   const { files } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
   const url = (/** @type {string} */ name) => new URL(files[name].path, folder);
   const bytes = async (/** @type {string} */ name) => (await get(url(name))).arrayBuffer();
@@ -108,46 +108,48 @@ const fetchAssets = async (/** @type {URL} */ folder, /** @type {HostKind} */ ho
     text("pyodide-lock.json"),
     inFrame ? text("worker.js") : "",
     inFrame ? text("relay.js") : "",
-    ...Object.keys(files).filter((name) => name.endsWith(".whl")).map(wheel),
+    ...Object.keys(files)
+      .filter((name) => name.endsWith(".whl"))
+      .map(wheel),
   ]);
   const frame = inFrame ? { script, relay, relaySha256: files["relay.js"].sha256 } : null;
   return { key: keyOf(files), workerUrl: url("worker.js").href, frame, wasm, stdlib, core, wheels, lock };
-};
+}
 
 /**
  * Whether the worker's script is served with a policy that puts the worker in a sandbox. What else the policy says is
  * not read here: the worker tests what it can reach.
  */
-const comesWithPolicy = async (/** @type {URL} */ url) => {
+async function comesWithPolicy(/** @type {URL} */ url) {
   if (url.origin !== location.origin) return false;
   const response = await fetch(url, { method: "HEAD" }).catch(() => null); // then that of its text says why
   return response?.ok === true && /\bsandbox\b/.test(response.headers.get("Content-Security-Policy") ?? "");
-};
+}
 
-const keyOf = (/** @type {Record<string, {sha256: string}>} */ files) => {
+function keyOf(/** @type {Record<string, {sha256: string}>} */ files) {
   const hashes = Object.values(files).map(({ sha256 }) => sha256.slice(0, 16));
   return ["Suspending" in WebAssembly ? "jspi" : "plain", ...hashes].join("-");
-};
+}
 
-const get = async (/** @type {URL} */ url, /** @type {RequestInit} */ options = {}) => {
+async function get(/** @type {URL} */ url, /** @type {RequestInit} */ options = {}) {
   const response = await fetch(url, options).catch((/** @type {TypeError} */ error) => {
     throw channelError(`${url} cannot be fetched (${error.message}). Is the server running?`);
   });
   if (!response.ok) throw channelError(`${url} answered ${response.status}. Build the assets, or check the server.`);
   return response;
-};
+}
 
 /**
  * @param {Assets} assets
  * @param {BootOptions} [options]
  * @returns {Promise<BootedWorker>}
  */
-export const bootWorker = async (assets, options = {}) => {
+export async function bootWorker(assets, options = {}) {
   const { said, sharing, ...worker } = await launch(assets, "run", options);
   if (said.type !== "ready") throw protocolError(`${said.type} instead of ready.`);
   const line = said.transport === "shared-memory" ? sharing : null;
   return { ...worker, ready: said, line: line ?? messageLine(worker.post, worker.epoch) };
-};
+}
 
 /**
  * Boot a worker for its memory only: that of an interpreter with all of ours imported.
@@ -155,12 +157,12 @@ export const bootWorker = async (assets, options = {}) => {
  * @param {BootOptions} [options]
  * @returns {Promise<ArrayBuffer>}
  */
-export const makeSnapshot = async (assets, options = {}) => {
+export async function makeSnapshot(assets, options = {}) {
   const { said, terminate } = await launch(assets, "snapshot", { ...options, shared: false });
   terminate();
   if (said.type === "snapshot" && said.data instanceof ArrayBuffer) return said.data;
   throw protocolError("a snapshot that is no ArrayBuffer.");
-};
+}
 
 /**
  * Start a worker and wait for the message that its purpose ends in.
@@ -169,8 +171,8 @@ export const makeSnapshot = async (assets, options = {}) => {
  * @param {BootOptions} options
  * @returns {Promise<Omit<BootedWorker, "ready" | "line"> & {said: ToHost, sharing: Home["line"]}>}
  */
-const launch = (assets, purpose, options) =>
-  new Promise((resolve, reject) => {
+function launch(assets, purpose, options) {
+  return new Promise((resolve, reject) => {
     const { deadlineMs = BOOT_DEADLINE_MS, memoryBytes = MEMORY_BYTES, onStage = () => {}, signal } = options;
     const { shared = typeof SharedArrayBuffer === "function", snapshot = null } = options;
     const epoch = (epochs += 1);
@@ -205,6 +207,7 @@ const launch = (assets, purpose, options) =>
     if (signal?.aborted) stop();
     else link.boot({ purpose, snapshot, memory_bytes: memoryBytes });
   });
+}
 
 /**
  * The worker and its private port, with everything that it says checked.
@@ -212,7 +215,7 @@ const launch = (assets, purpose, options) =>
  * @param {number} epoch
  * @param {boolean} shared whether it may share memory with whoever answers it
  */
-const openLink = ({ key, workerUrl, frame, ...assets }, epoch, shared) => {
+function openLink({ key, workerUrl, frame, ...assets }, epoch, shared) {
   const { port1: port, port2 } = new MessageChannel();
   /** @type {Parameters<BootedWorker["listen"]>[0]} */
   let listeners = { message: () => {}, lost: () => {} };
@@ -246,7 +249,7 @@ const openLink = ({ key, workerUrl, frame, ...assets }, epoch, shared) => {
     boot: (/** @type {Pick<Boot, "purpose" | "snapshot" | "memory_bytes">} */ purpose) =>
       home.boot({ type: "boot", epoch, port: port2, ...assets, ...purpose }, [port2]),
   };
-};
+}
 
 /**
  * A worker of the page's own, contained by the policy of its script's response.
@@ -254,7 +257,7 @@ const openLink = ({ key, workerUrl, frame, ...assets }, epoch, shared) => {
  * @param {HomeOptions} options
  * @returns {Home}
  */
-const openWorker = (url, { epoch, shared, lost }) => {
+function openWorker(url, { epoch, shared, lost }) {
   const worker = new Worker(url, { type: "module", name: `rlm-${epoch}` });
   const memory = shared ? sharedMemory() : null;
   worker.onmessageerror = () => lost("a message of the worker cannot be read");
@@ -267,14 +270,14 @@ const openWorker = (url, { epoch, shared, lost }) => {
     boot: (message, transfer) => worker.postMessage({ ...message, ...(memory ?? NOT_SHARED) }, transfer),
     end: () => worker.terminate(),
   };
-};
+}
 
 /**
  * Why `message` is none that a worker of this epoch may send, or null.
  * @param {unknown} message
  * @param {number} epoch
  */
-const malformed = (message, epoch) => {
+function malformed(message, epoch) {
   const { type, ...fields } = /** @type {Record<string, unknown>} */ (Object(message));
   if (typeof type !== "string" || !Object.hasOwn(MESSAGE_SCHEMAS, type)) return "a message of unknown type";
   const wrong = mismatch(MESSAGE_SCHEMAS[type], fields, type);
@@ -284,4 +287,4 @@ const malformed = (message, epoch) => {
     ([, value]) => typeof value === "string" && value.length > MAX_MESSAGE_CHARS,
   );
   return long ? `${type}.${long[0]} is longer than ${MAX_MESSAGE_CHARS} characters` : null;
-};
+}

@@ -7,40 +7,44 @@
 const CACHE = "pyodide-rlm-snapshot";
 const DIGEST = "X-Digest";
 
-const placeOf = (/** @type {string} */ key) => `https://snapshot.invalid/${key}`;
+function placeOf(/** @type {string} */ key) {
+  return `https://snapshot.invalid/${key}`;
+}
 
 /**
  * @param {string} key
  * @returns {Promise<ArrayBuffer | null>}
  */
-export const readSnapshot = async (key) => {
+export async function readSnapshot(key) {
   const found = await (await openCache())?.match(placeOf(key));
   if (!found) return null;
   const data = await found.arrayBuffer();
   if (found.headers.get(DIGEST) === (await digestOf(data))) return data;
   await dropSnapshots();
   throw new Error("the kept one was damaged");
-};
+}
 
 /**
  * Keep `data` for the next page, in place of what older builds left.
  * @param {string} key
  * @param {ArrayBuffer} data
  */
-export const keepSnapshot = async (key, data) => {
+export async function keepSnapshot(key, data) {
   const headers = { [DIGEST]: await digestOf(data) };
   await dropSnapshots();
   await (await openCache())?.put(placeOf(key), new Response(data, { headers }));
-};
+}
 
-export const dropSnapshots = async () => {
+export async function dropSnapshots() {
   if (typeof caches === "object") await caches.delete(CACHE);
-};
+}
 
-const openCache = async () => (typeof caches === "object" ? caches.open(CACHE) : null);
+async function openCache() {
+  return typeof caches === "object" ? caches.open(CACHE) : null;
+}
 
-const digestOf = async (/** @type {ArrayBuffer} */ data) => {
+async function digestOf(/** @type {ArrayBuffer} */ data) {
   if (typeof crypto.subtle !== "object") return "";
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-};
+}

@@ -63,7 +63,7 @@ const STOPPED = { error: toWireError(providerError("the call was stopped", { typ
  * @param {Partial<Parameters<typeof openPatience>[0]>} [options.waits] for tests: how it waits between tries
  * @param {number} [options.silenceMs] how long the endpoint may say nothing
  */
-export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...args), waits, silenceMs }) => {
+export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...args), waits, silenceMs }) {
   /** @type {Record<string, ModelUsage>} */
   const usage = {};
   const closing = new AbortController();
@@ -154,13 +154,13 @@ export const openBroker = ({ endpoint, witness, fetcher = (...args) => fetch(...
     /** Abort what is under way: it has ended, as stopped, when this returns. */
     close: () => closing.abort(),
   };
-};
+}
 
 /**
  * @param {number} index
  * @param {Outcome} outcome
  */
-export const encodeFrame = (index, outcome) => {
+export function encodeFrame(index, outcome) {
   const failed = "error" in outcome;
   const { text, ...answered } = failed ? { text: "" } : outcome.completion;
   const encoder = new TextEncoder();
@@ -174,15 +174,15 @@ export const encodeFrame = (index, outcome) => {
   frame.set(meta, FRAME_HEADER_BYTES);
   frame.set(body, FRAME_HEADER_BYTES + meta.length);
   return frame;
-};
+}
 
 /** @returns {CompleteRequest} */
-export const parseRequest = (/** @type {string} */ body) => {
+export function parseRequest(/** @type {string} */ body) {
   const value = /** @type {unknown} */ (JSON.parse(body));
   const wrong = mismatch(COMPLETE_SCHEMA, value, "request");
   if (wrong !== null) throw protocolError(`${wrong}.`);
   return /** @type {CompleteRequest} */ (value);
-};
+}
 
 /**
  * Each index settles once; what comes later for it is dropped.
@@ -190,12 +190,12 @@ export const parseRequest = (/** @type {string} */ body) => {
  * @param {Settle} settle
  * @returns {Settle}
  */
-const settler = (count, settle) => {
+function settler(count, settle) {
   const open = new Set(Array(count).keys());
   return (index, outcome) => {
     if (open.delete(index)) settle(index, outcome);
   };
-};
+}
 
 // ------------------------------------------------------------------------------------------------------------ request
 
@@ -205,7 +205,7 @@ const settler = (count, settle) => {
  * @param {RequestedCall[]} calls
  * @returns {Post[]}
  */
-const postsOf = (kind, calls) => {
+function postsOf(kind, calls) {
   const bare = (/** @type {RequestedCall} */ call) => kind === "sub" && call.messages.length === 1;
   const together = calls.length > 1 && calls.every((call) => bare(call) && call.model === calls[0].model);
   if (together) return batches(calls).map((indexes) => batchPost(calls, indexes));
@@ -213,18 +213,20 @@ const postsOf = (kind, calls) => {
     const content = bare(call) ? { prompt: call.messages[0].content } : { messages: call.messages };
     return { body: { ...content, ...modelOf(call), stream: true }, indexes: [index], batch: false };
   });
-};
+}
 
 /** @returns {Post} */
-const batchPost = (/** @type {RequestedCall[]} */ calls, /** @type {number[]} */ indexes) => {
+function batchPost(/** @type {RequestedCall[]} */ calls, /** @type {number[]} */ indexes) {
   const prompts = indexes.map((index) => calls[index].messages[0].content);
   return { body: { type: "batch", prompts, ...modelOf(calls[0]), stream: true }, indexes, batch: true };
-};
+}
 
-const modelOf = (/** @type {RequestedCall} */ { model }) => (model === null ? {} : { model });
+function modelOf(/** @type {RequestedCall} */ { model }) {
+  return model === null ? {} : { model };
+}
 
 /** Indexes in groups that one POST may carry, by number and by size. */
-const batches = (/** @type {RequestedCall[]} */ calls) => {
+function batches(/** @type {RequestedCall[]} */ calls) {
   /** @type {number[][]} */
   const groups = [];
   let chars = Infinity;
@@ -238,22 +240,25 @@ const batches = (/** @type {RequestedCall[]} */ calls) => {
     chars += size;
   });
   return groups;
-};
+}
 
 /** @returns {error is ProviderError} */
-const isProviderError = (/** @type {unknown} */ error) => error instanceof Error && error.name === "ProviderError";
+function isProviderError(/** @type {unknown} */ error) {
+  return error instanceof Error && error.name === "ProviderError";
+}
 
 /** Of faults that came together, the one that asks for the longest wait. */
-const longestWait = (/** @type {ProviderError[]} */ faults) =>
-  faults.reduce((one, other) => ((other.retryAfter ?? 0) > (one.retryAfter ?? 0) ? other : one));
+function longestWait(/** @type {ProviderError[]} */ faults) {
+  return faults.reduce((one, other) => ((other.retryAfter ?? 0) > (one.retryAfter ?? 0) ? other : one));
+}
 
 /**
  * @param {Record<string, ModelUsage>} usage
  * @param {Completion} completion
  */
-const count = (usage, { model, usage: used }) => {
+function count(usage, { model, usage: used }) {
   usage[model] = usage[model] ? added(usage[model], used) : used;
-};
+}
 
 /**
  * @template T
@@ -261,11 +266,11 @@ const count = (usage, { model, usage: used }) => {
  * @param {T[]} items
  * @param {(item: T) => Promise<void>} work never rejects
  */
-const inParallel = async (most, items, work) => {
+async function inParallel(most, items, work) {
   const left = items.values();
   await Promise.all(
     Array.from({ length: most }, async () => {
       for (const item of left) await work(item);
     }),
   );
-};
+}

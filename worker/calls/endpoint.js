@@ -19,13 +19,13 @@ const BODY_BYTES = 64 << 20;
 const MAY_PASS = [408, 425, 429, 500, 502, 503, 504];
 
 /** Whether it is the server of this very page. */
-export const isOwn = (/** @type {string} */ endpoint) => {
+export function isOwn(/** @type {string} */ endpoint) {
   const base = globalThis.location?.href;
   return base !== undefined && URL.canParse(endpoint, base) && new URL(endpoint, base).origin === location.origin;
-};
+}
 
 /** @returns {Promise<Uint8Array<ArrayBuffer>>} `body` as JSON; rejects when it is more than a server takes */
-export const encoded = async (/** @type {unknown} */ body) => {
+export async function encoded(/** @type {unknown} */ body) {
   const text = JSON.stringify(body);
   await breath(text.length);
   const bytes = new TextEncoder().encode(text);
@@ -34,7 +34,7 @@ export const encoded = async (/** @type {unknown} */ body) => {
   const size = `${bytes.length} of ${BODY_BYTES} bytes`;
   const message = `request too large: ${size}. Ask with shorter prompts, or split them over more calls.`;
   throw providerError(message, { type: "request-too-large", status: 413 });
-};
+}
 
 /**
  * POST `body` once.
@@ -43,17 +43,17 @@ export const encoded = async (/** @type {unknown} */ body) => {
  * @param {{fetcher: typeof fetch, signal: AbortSignal, ticket?: string}} options `ticket` names the call for good
  * @returns {Promise<Response>} a successful one
  */
-export const request = async (endpoint, body, { fetcher, signal, ticket }) => {
+export async function request(endpoint, body, { fetcher, signal, ticket }) {
   // Another origin would have to allow the header; ours knows it, and answers the same call once.
   const known = ticket !== undefined && isOwn(endpoint) ? { "idempotency-key": ticket } : null;
   const headers = { "content-type": "application/json", ...known };
   const response = await fetcher(endpoint, { method: "POST", headers, body, signal }).catch(unreached);
   if (response.ok) return response;
   throw await problemOf(response);
-};
+}
 
 /** @returns {never} a failure of the network is named as one */
-const unreached = (/** @type {unknown} */ error) => {
+function unreached(/** @type {unknown} */ error) {
   if (!(error instanceof TypeError)) throw error;
   const isOffline = globalThis.navigator?.onLine === false;
   const message = isOffline
@@ -61,11 +61,11 @@ const unreached = (/** @type {unknown} */ error) => {
     : `the server cannot be reached (${error.message}). Is it running?`;
   const told = providerError(message, { type: isOffline ? "offline" : "server-unreachable", retryable: true });
   throw Object.assign(told, { cause: error });
-};
+}
 
 // ----------------------------------------------------------------------------------------------------------- problems
 
-const problemOf = async (/** @type {Response} */ response) => {
+async function problemOf(/** @type {Response} */ response) {
   const text = await received(response.text());
   const retryAfter = secondsOf(response.headers.get("retry-after"));
   const { status } = response;
@@ -73,10 +73,10 @@ const problemOf = async (/** @type {Response} */ response) => {
   if (problem !== null) return problemError(problem, { status, retryAfter });
   const message = `the server answered ${status} ${response.statusText}`.trim();
   return providerError(message, { type: "http-error", retryable: MAY_PASS.includes(status), status, retryAfter });
-};
+}
 
 /** @returns {object | null} */
-const parsed = (/** @type {string} */ text) => {
+function parsed(/** @type {string} */ text) {
   try {
     const value = JSON.parse(text);
     return typeof value === "object" ? value : null;
@@ -84,14 +84,16 @@ const parsed = (/** @type {string} */ text) => {
     if (fault instanceof SyntaxError) return null;
     throw fault;
   }
-};
+}
 
 /**
  * @param {unknown} problem a problem object of the server's wire
  * @param {{status?: number, retryAfter?: number | null}} [response] what else is known
  */
-const problemError = (problem, { status: answered, retryAfter = null } = {}) => {
-  const { type, title, detail, retryable, upstream, ...rest } = /** @type {Record<string, unknown>} */ (Object(problem));
+function problemError(problem, { status: answered, retryAfter = null } = {}) {
+  const { type, title, detail, retryable, upstream, ...rest } = /** @type {Record<string, unknown>} */ (
+    Object(problem)
+  );
   const sentence = [title, detail].filter((part) => typeof part === "string" && part !== "").join(": ");
   const status = typeof rest.status === "number" ? rest.status : (answered ?? null);
   const mayPass = answered !== undefined && MAY_PASS.includes(answered);
@@ -102,16 +104,18 @@ const problemError = (problem, { status: answered, retryAfter = null } = {}) => 
     upstream: typeof upstream === "string" ? upstream : null,
     retryAfter: typeof rest.retry_after === "number" && rest.retry_after >= 0 ? rest.retry_after : retryAfter,
   });
-};
+}
 
 /** The seconds of a Retry-After header; its date form is rare and read as absent. */
-const secondsOf = (/** @type {string | null} */ header) =>
-  header !== null && /^\s*\d{1,6}(\.\d+)?\s*$/.test(header) ? Number(header) : null;
+function secondsOf(/** @type {string | null} */ header) {
+  return header !== null && /^\s*\d{1,6}(\.\d+)?\s*$/.test(header) ? Number(header) : null;
+}
 
 // ------------------------------------------------------------------------------------------------------------ replies
 
-export const cutOff = () =>
-  providerError("the server's reply was cut off. Ask again.", { type: "reply-cut-off", retryable: true });
+export function cutOff() {
+  return providerError("the server's reply was cut off. Ask again.", { type: "reply-cut-off", retryable: true });
+}
 
 /**
  * @param {Response} response server-sent events, or one JSON object from an endpoint that does not stream
@@ -119,7 +123,7 @@ export const cutOff = () =>
  * @param {Take} reader.take
  * @param {(text: string) => void} reader.write takes each piece of the text as it comes
  */
-export const readSingle = async (response, { take, write }) => {
+export async function readSingle(response, { take, write }) {
   if (isJson(response)) return take(0, toReply(await jsonOf(response)));
   /** @type {string[]} */
   const deltas = [];
@@ -131,7 +135,7 @@ export const readSingle = async (response, { take, write }) => {
     } else if (event.done === true) return take(0, toReply({ ...event, text: deltas.join("") }));
     else if ("error" in event) return take(0, toReply(event));
   }
-};
+}
 
 /**
  * @param {Response} response lines in order of completion, or one JSON object from an endpoint that does not stream
@@ -139,28 +143,34 @@ export const readSingle = async (response, { take, write }) => {
  * @param {number} reader.count of the prompts
  * @param {Take} reader.take
  */
-export const readBatch = async (response, { count, take }) => {
+export async function readBatch(response, { count, take }) {
   const lines = isJson(response) ? itemsOf(await jsonOf(response), count) : valuesOf(bodyOf(response));
   for await (const value of lines) {
     const item = /** @type {Record<string, unknown>} */ (Object(value));
     if (item.done === true) return;
     const index = Number(item.index);
-    if (!(Number.isInteger(index) && index >= 0 && index < count)) throw malformed(`the server answered prompt ${item.index} of ${count}`);
+    if (!(Number.isInteger(index) && index >= 0 && index < count))
+      throw malformed(`the server answered prompt ${item.index} of ${count}`);
     take(index, toReply(item));
   }
-};
+}
 
-const malformed = (/** @type {string} */ message) => providerError(message, { type: "reply-malformed" });
+function malformed(/** @type {string} */ message) {
+  return providerError(message, { type: "reply-malformed" });
+}
 
-const isJson = (/** @type {Response} */ response) =>
-  (response.headers.get("content-type") ?? "").split(";")[0].trim() === "application/json";
+function isJson(/** @type {Response} */ response) {
+  return (response.headers.get("content-type") ?? "").split(";")[0].trim() === "application/json";
+}
 
-const jsonOf = async (/** @type {Response} */ response) => parseJson(await received(response.text()));
+async function jsonOf(/** @type {Response} */ response) {
+  return parseJson(await received(response.text()));
+}
 
-const bodyOf = (/** @type {Response} */ response) => {
+function bodyOf(/** @type {Response} */ response) {
   if (response.body === null) throw cutOff();
   return response.body;
-};
+}
 
 /**
  * The items of a batch that came as one object: what is not there will not come.
@@ -178,15 +188,15 @@ const itemsOf = function* (reply, count) {
 };
 
 /** @returns {Completion | ProviderError} */
-const toReply = (/** @type {unknown} */ value) => {
+function toReply(/** @type {unknown} */ value) {
   const { text, model, usage, error } = /** @type {Record<string, unknown>} */ (Object(value));
   if (error !== undefined) return problemError(error);
   if (typeof text !== "string") return malformed("the server's reply holds no text");
   return { text, model: typeof model === "string" ? model : "", usage: toUsage(usage) };
-};
+}
 
 /** @returns {ModelUsage} */
-const toUsage = (/** @type {unknown} */ value) => {
+function toUsage(/** @type {unknown} */ value) {
   const { calls, cost, ...tokens } = /** @type {Record<string, unknown>} */ (Object(value));
   const number = (/** @type {unknown} */ given, /** @type {number} */ otherwise) =>
     typeof given === "number" && Number.isFinite(given) && given >= 0 ? given : otherwise;
@@ -197,4 +207,4 @@ const toUsage = (/** @type {unknown} */ value) => {
     cached_tokens: number(tokens.cached_tokens, 0),
     cost: typeof cost === "number" && Number.isFinite(cost) && cost >= 0 ? cost : null,
   };
-};
+}

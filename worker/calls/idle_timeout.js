@@ -8,7 +8,7 @@ import { providerError } from "../wire/errors.js";
 
 const SILENCE_MS = 660_000;
 
-export const openSilence = (limitMs = SILENCE_MS) => {
+export function openSilence(limitMs = SILENCE_MS) {
   const controller = new AbortController();
   const message = `the server said nothing for ${limitMs / 1_000} s, and is given up. Ask again.`;
   const end = () => controller.abort(providerError(message, { type: "server-silent", retryable: true }));
@@ -21,4 +21,4 @@ export const openSilence = (limitMs = SILENCE_MS) => {
     },
     end: () => clearTimeout(timer),
   };
-};
+}

@@ -9,7 +9,7 @@ const EVERY_MS = 50;
 /**
  * @param {(at: number, text: string) => void} tell takes a piece, and how many characters (UTF-16 units) precede it
  */
-export const openWritten = (tell) => {
+export function openWritten(tell) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let at = 0;
@@ -46,4 +46,4 @@ export const openWritten = (tell) => {
     /** There is no more: tell what is held back. */
     end: flush,
   };
-};
+}

@@ -43,7 +43,7 @@ async function* linesOf(body) {
   /** @type {string[]} */
   let open = [];
   try {
-    for (let done = false; !done;) {
+    for (let done = false; !done; ) {
       const part = await received(reader.read());
       done = part.done;
       const lines = decoder.decode(part.value, { stream: !done }).split("\n");
@@ -65,16 +65,19 @@ async function* linesOf(body) {
  * @param {Promise<T>} coming
  * @returns {Promise<T>}
  */
-export const received = (coming) =>
-  coming.catch((error) => {
+export function received(coming) {
+  return coming.catch((error) => {
     if (!(error instanceof TypeError)) throw error;
     const message = `the connection to the server broke off (${error.message}). Ask again.`;
     throw Object.assign(providerError(message, { type: "reply-cut-off", retryable: true }), { cause: error });
   });
+}
 
-const unended = (/** @type {string} */ line) => (line.endsWith("\r") ? line.slice(0, -1) : line);
+function unended(/** @type {string} */ line) {
+  return line.endsWith("\r") ? line.slice(0, -1) : line;
+}
 
-export const parseJson = (/** @type {string} */ text) => {
+export function parseJson(/** @type {string} */ text) {
   try {
     return /** @type {Json} */ (JSON.parse(text));
   } catch (fault) {
@@ -85,4 +88,4 @@ export const parseJson = (/** @type {string} */ text) => {
     );
     throw Object.assign(error, { cause: fault });
   }
-};
+}

@@ -32,7 +32,7 @@ export const UNREACHED = ["server-unreachable", "offline"];
  * @param {() => number} [options.now] milliseconds, monotonic
  * @param {() => number} [options.random]
  */
-export const openPatience = ({ isKnown, tell, pause = pauseFor, now = () => performance.now(), random = Math.random }) => {
+export function openPatience({ isKnown, tell, pause = pauseFor, now = () => performance.now(), random = Math.random }) {
   let reached = isKnown;
   let isAway = false;
   let told = 0;
@@ -42,7 +42,11 @@ export const openPatience = ({ isKnown, tell, pause = pauseFor, now = () => perf
     if (told <= MAX_NOTICES) tell(text);
   };
   const jittered = (/** @type {number} */ milliseconds) => milliseconds * (0.75 + random() / 2);
-  const awaitReturn = async (/** @type {ProviderError} */ fault, /** @type {number} */ round, /** @type {AbortSignal} */ signal) => {
+  const awaitReturn = async (
+    /** @type {ProviderError} */ fault,
+    /** @type {number} */ round,
+    /** @type {AbortSignal} */ signal,
+  ) => {
     if (!isAway) say(`${fault.message.slice(0, SHOWN_CHARS)} The run waits, and goes on when it answers again.`);
     isAway = true;
     await pause(jittered(Math.min(LONGEST_POLL_MS, FIRST_WAIT_MS * 2 ** (round - 1))), signal);
@@ -83,14 +87,14 @@ export const openPatience = ({ isKnown, tell, pause = pauseFor, now = () => perf
       };
     },
   };
-};
+}
 
 /**
  * @param {ProviderError} fault
  * @param {{calls: number, wait: number, next: number}} facts
  */
-const noticed = ({ message }, { calls, wait, next }) => {
+function noticed({ message }, { calls, wait, next }) {
   const what = calls === 1 ? "A model call" : `${calls} model calls`;
   const when = `again in ${(wait / 1_000).toFixed(1)} s (try ${next} of ${MOST_TRIES})`;
   return `${what} failed, ${when}: ${message.slice(0, SHOWN_CHARS)}`;
-};
+}

@@ -91,9 +91,13 @@ export function* piecesIn(index, text) {
   return found;
 }
 
-const bitOf = (/** @type {number} */ mixed, /** @type {number} */ shift) => 1 << ((mixed >>> (shift - 3)) & 7);
+function bitOf(/** @type {number} */ mixed, /** @type {number} */ shift) {
+  return 1 << ((mixed >>> (shift - 3)) & 7);
+}
 
-const isInside = (/** @type {Piece} */ one, /** @type {Piece} */ other) => one.from >= other.from && one.to <= other.to;
+function isInside(/** @type {Piece} */ one, /** @type {Piece} */ other) {
+  return one.from >= other.from && one.to <= other.to;
+}
 
 /**
  * The piece through the gram at `place` of the long text and at `at` of the other, if it covers more than [from, to).
@@ -103,7 +107,7 @@ const isInside = (/** @type {Piece} */ one, /** @type {Piece} */ other) => one.f
  * @param {{at: number, from: number, to: number}} known
  * @returns {Piece | null}
  */
-const pieceAround = (bytes, place, text, { at, from, to }) => {
+function pieceAround(bytes, place, text, { at, from, to }) {
   const isCovered = at < to;
   if (isCovered && !reaches(bytes, place - at, text, { at, from, to })) return null;
   const end = at + GRAM;
@@ -116,25 +120,26 @@ const pieceAround = (bytes, place, text, { at, from, to }) => {
   while (stop < most && bytes[place - at + stop] === text[stop]) stop += 1;
   if (stop - start < LEAST || (isCovered && start >= from && stop <= to)) return null;
   return { from: start, to: stop, at: place - at + start };
-};
+}
 
 /** Whether a piece on this diagonal may cover the byte before `from` or the one at `to`. */
-const reaches = (
+function reaches(
   /** @type {Uint8Array} */ bytes,
   /** @type {number} */ offset,
   /** @type {Uint8Array} */ text,
   /** @type {{at: number, from: number, to: number}} */ { at, from, to },
-) => {
+) {
   const before = from - 1;
   if (at < from + STRIDE && before >= 0 && offset + before >= 0 && bytes[offset + before] === text[before]) return true;
   return at > to - LEAST && to < text.length && bytes[offset + to] === text[to];
-};
+}
 
-const hashAt = (/** @type {Uint8Array} */ bytes, /** @type {number} */ at) => {
+function hashAt(/** @type {Uint8Array} */ bytes, /** @type {number} */ at) {
   let hash = 0;
   for (let index = at; index < at + GRAM; index += 1) hash = (Math.imul(hash, BASE) + bytes[index]) | 0;
   return hash;
-};
+}
 
-const rolled = (/** @type {number} */ hash, /** @type {number} */ gone, /** @type {number} */ come) =>
-  (Math.imul(hash - Math.imul(gone, OUT), BASE) + come) | 0;
+function rolled(/** @type {number} */ hash, /** @type {number} */ gone, /** @type {number} */ come) {
+  return (Math.imul(hash - Math.imul(gone, OUT), BASE) + come) | 0;
+}

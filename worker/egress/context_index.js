@@ -25,21 +25,22 @@ const WINDOW = 1 << 20;
 const BACKSLASH = 0x5c;
 
 /** Which contexts are too large to be searched, in their order. @returns {Unsearched[]} */
-export const beyondMeasure = (/** @type {JobContext[]} */ contexts) => {
+export function beyondMeasure(/** @type {JobContext[]} */ contexts) {
   let room = MAX_BYTES;
   return contexts.flatMap((context) => {
     const size = sizeOf(context);
-    if (size > room) return [{ name: context.name, why: `${size} bytes, and ${room} of ${MAX_BYTES} are left to search` }];
+    if (size > room)
+      return [{ name: context.name, why: `${size} bytes, and ${room} of ${MAX_BYTES} are left to search` }];
     room -= size;
     return [];
   });
-};
+}
 
 /**
  * @param {JobContext[]} contexts
  * @returns {Promise<Corpus & {unsearched: Unsearched[]}>}
  */
-export const readCorpus = async (contexts) => {
+export async function readCorpus(contexts) {
   const unsearched = beyondMeasure(contexts);
   const left = new Set(unsearched.map(({ name }) => name));
   const searched = contexts.filter(({ name }) => !left.has(name));
@@ -50,23 +51,27 @@ export const readCorpus = async (contexts) => {
   const index = await inSlices(indexOf(bytes));
   const readable = parts.filter(({ name }) => !gone.has(name));
   return { index, parts: readable, marks, hasEscapes, unsearched };
-};
+}
 
-const sizeOf = (/** @type {JobContext} */ { data }) => (data instanceof Blob ? data.size : data.byteLength);
+function sizeOf(/** @type {JobContext} */ { data }) {
+  return data instanceof Blob ? data.size : data.byteLength;
+}
 
-const sizeOfAll = (/** @type {JobContext[]} */ contexts) => contexts.reduce((sum, context) => sum + sizeOf(context), 0);
+function sizeOfAll(/** @type {JobContext[]} */ contexts) {
+  return contexts.reduce((sum, context) => sum + sizeOf(context), 0);
+}
 
 /** All at once: of ten thousand files each read alone would take its time. Rejects when one of them cannot be read. */
-const readAll = async (/** @type {JobContext[]} */ contexts) => {
+async function readAll(/** @type {JobContext[]} */ contexts) {
   const [only] = contexts;
   if (contexts.length === 1 && !(only.data instanceof Blob)) return new Uint8Array(only.data); // the job's own will do
   const bytes = new Uint8Array(sizeOfAll(contexts));
   await copyTo(bytes, 0, new Blob(contexts.map(({ data }) => data)));
   return bytes;
-};
+}
 
 /** One after another; those that cannot be read are left empty, and told. */
-const readEach = async (/** @type {JobContext[]} */ contexts, /** @type {Unsearched[]} */ unsearched) => {
+async function readEach(/** @type {JobContext[]} */ contexts, /** @type {Unsearched[]} */ unsearched) {
   const bytes = new Uint8Array(sizeOfAll(contexts));
   let from = 0;
   for (const context of contexts) {
@@ -81,19 +86,19 @@ const readEach = async (/** @type {JobContext[]} */ contexts, /** @type {Unsearc
     from = to;
   }
   return bytes;
-};
+}
 
 /**
  * @param {Uint8Array} bytes
  * @param {number} from
  * @param {Blob} data
  */
-const copyTo = async (bytes, from, data) => {
+async function copyTo(bytes, from, data) {
   for (let at = 0; at < data.size; at += READ_BYTES) {
     bytes.set(new Uint8Array(await data.slice(at, at + READ_BYTES).arrayBuffer()), from + at);
     await breath();
   }
-};
+}
 
 /** @returns {Generator<void, Part[], void>} */
 function* partsOf(
@@ -108,7 +113,14 @@ function* partsOf(
     const to = from + sizeOf(context);
     const isText = context.type === "file" ? yield* isUtf8(bytes.subarray(from, to)) : context.type !== "bytes";
     const before = isText ? charsAt(bytes, marks, from) : from;
-    parts.push({ name: context.name, from, to, isText, before, size: (isText ? charsAt(bytes, marks, to) : to) - before });
+    parts.push({
+      name: context.name,
+      from,
+      to,
+      isText,
+      before,
+      size: (isText ? charsAt(bytes, marks, to) : to) - before,
+    });
     from = to;
     yield;
   }
@@ -133,14 +145,16 @@ function* isUtf8(/** @type {Uint8Array} */ bytes) {
 
 // --------------------------------------------------------------------------------------------------------- characters
 
-const isLead = (/** @type {number} */ byte) => (byte & 0xc0) !== 0x80;
+function isLead(/** @type {number} */ byte) {
+  return (byte & 0xc0) !== 0x80;
+}
 
 /** How many characters begin in `bytes`. */
-export const charsIn = (/** @type {Uint8Array} */ bytes, from = 0, to = bytes.length) => {
+export function charsIn(/** @type {Uint8Array} */ bytes, from = 0, to = bytes.length) {
   let count = 0;
   for (let at = from; at < to; at += 1) if (isLead(bytes[at])) count += 1;
   return count;
-};
+}
 
 /**
  * How many characters begin before each block, and whether there is a backslash in any.
@@ -158,10 +172,10 @@ function* marksOf(/** @type {Uint8Array} */ bytes) {
   return { marks, hasEscapes };
 }
 
-const charsAt = (/** @type {Uint8Array} */ bytes, /** @type {Uint32Array} */ marks, /** @type {number} */ at) => {
+function charsAt(/** @type {Uint8Array} */ bytes, /** @type {Uint32Array} */ marks, /** @type {number} */ at) {
   const block = Math.floor(at / BLOCK);
   return marks[block] + charsIn(bytes, block * BLOCK, at);
-};
+}
 
 // -------------------------------------------------------------------------------------------------------------- spans
 
@@ -187,22 +201,27 @@ export function* spansIn(corpus, text, encoded) {
 }
 
 /** @returns {Uint8Array[]} */
-const otherForms = (/** @type {Corpus} */ { hasEscapes }, /** @type {string} */ text) => {
+function otherForms(/** @type {Corpus} */ { hasEscapes }, /** @type {string} */ text) {
   const encoder = new TextEncoder();
   const forms = text.includes("\\") ? [unescaped(text)] : [];
   if (hasEscapes) forms.push(JSON.stringify(text).slice(1, -1));
   return forms.filter((form) => form !== text).map((form) => encoder.encode(form));
-};
+}
 
-const CONTROLS = new Map([["n", "\n"], ["t", "\t"], ["r", "\r"]]);
+const CONTROLS = new Map([
+  ["n", "\n"],
+  ["t", "\t"],
+  ["r", "\r"],
+]);
 
-const unescaped = (/** @type {string} */ text) =>
-  text.replace(/\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.))/gis, (_, wide, narrow, letter) =>
+function unescaped(/** @type {string} */ text) {
+  return text.replace(/\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.))/gis, (_, wide, narrow, letter) =>
     letter === undefined ? String.fromCharCode(Number.parseInt(wide ?? narrow, 16)) : (CONTROLS.get(letter) ?? letter),
   );
+}
 
 /** A range of the row of bytes, as spans of the contexts in it; a character that is not whole is left out. */
-const spansOf = (/** @type {Corpus} */ corpus, /** @type {number} */ from, /** @type {number} */ to) => {
+function spansOf(/** @type {Corpus} */ corpus, /** @type {number} */ from, /** @type {number} */ to) {
   /** @type {Span[]} */
   const spans = [];
   const { parts } = corpus;
@@ -211,10 +230,10 @@ const spansOf = (/** @type {Corpus} */ corpus, /** @type {number} */ from, /** @
     if (span !== null) spans.push(span);
   }
   return spans;
-};
+}
 
 /** The first part that ends behind `at`. */
-const partAt = (/** @type {Part[]} */ parts, /** @type {number} */ at) => {
+function partAt(/** @type {Part[]} */ parts, /** @type {number} */ at) {
   let low = 0;
   let high = parts.length;
   while (low < high) {
@@ -223,15 +242,15 @@ const partAt = (/** @type {Part[]} */ parts, /** @type {number} */ at) => {
     else high = middle;
   }
   return low;
-};
+}
 
 /** @returns {Span | null} */
-const spanIn = (
+function spanIn(
   /** @type {Corpus} */ { index: { bytes }, marks },
   /** @type {Part} */ part,
   /** @type {number} */ from,
   /** @type {number} */ to,
-) => {
+) {
   let [first, last] = [from, to];
   if (part.isText) {
     while (first < last && !isLead(bytes[first])) first += 1;
@@ -241,11 +260,13 @@ const spanIn = (
   const place = (/** @type {number} */ at) => (part.isText ? charsAt(bytes, marks, at) : at) - part.before;
   const bytesOf = { byte_start: first - part.from, byte_end: last - part.from };
   return { name: part.name, start: place(first), end: place(last), ...bytesOf };
-};
+}
 
 /** The spans in order, those that overlap or touch made one. */
-export const united = (/** @type {Span[]} */ spans) => {
-  const sorted = [...spans].sort((one, other) => (one.name === other.name ? one.start - other.start : one.name < other.name ? -1 : 1));
+export function united(/** @type {Span[]} */ spans) {
+  const sorted = [...spans].sort((one, other) =>
+    one.name === other.name ? one.start - other.start : one.name < other.name ? -1 : 1,
+  );
   /** @type {Span[]} */
   const apart = [];
   for (const span of sorted) {
@@ -254,4 +275,4 @@ export const united = (/** @type {Span[]} */ spans) => {
     else if (span.end > last.end) Object.assign(last, { end: span.end, byte_end: span.byte_end });
   }
   return apart;
-};
+}

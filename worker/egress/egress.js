@@ -30,12 +30,17 @@ const CHARS_PER_TOKEN = 4;
  * @param {() => import("../wire/protocol.js").RunResult["usage"]} options.usage of the whole tree
  * @param {(detail: string) => void} options.onRootDenied
  */
-export const openEgress = ({ ledger, gate, recorder, path, usage, onRootDenied }) => {
+export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }) {
   /** @type {Known} */
   const conversation = new Map();
 
-  const weigh = (/** @type {Leaving} */ { kind, calls }) => ledger.weigh(calls, kind === "root" ? conversation : new Map());
-  const book = (/** @type {Leaving} */ { first, calls }, /** @type {Weight[]} */ weights, /** @type {string | null} */ denied) => {
+  const weigh = (/** @type {Leaving} */ { kind, calls }) =>
+    ledger.weigh(calls, kind === "root" ? conversation : new Map());
+  const book = (
+    /** @type {Leaving} */ { first, calls },
+    /** @type {Weight[]} */ weights,
+    /** @type {string | null} */ denied,
+  ) => {
     if (denied !== null) ledger.refuse(calls.length);
     weights.forEach((weight, index) => {
       const added = denied === null ? ledger.enter(weight) : 0;
@@ -59,7 +64,8 @@ export const openEgress = ({ ledger, gate, recorder, path, usage, onRootDenied }
     /** @returns {Promise<WireError | null>} */
     async leave(/** @type {Leaving} */ leaving) {
       if (gate.isOpen) {
-        const lost = (/** @type {Error} */ error) => recorder.record({ type: "notice", text: `${UNWEIGHED}: ${error.message}` });
+        const lost = (/** @type {Error} */ error) =>
+          recorder.record({ type: "notice", text: `${UNWEIGHED}: ${error.message}` });
         ledger.inTurn(() => afterwards(leaving)).catch(lost);
         return null;
       }
@@ -68,7 +74,7 @@ export const openEgress = ({ ledger, gate, recorder, path, usage, onRootDenied }
       return denied;
     },
   };
-};
+}
 
 const UNWEIGHED = "a call left whose text could not be searched for the context";
 
@@ -77,7 +83,7 @@ const UNWEIGHED = "a call left whose text could not be searched for the context"
  * @param {{call: number, model: string | null, added: number, denied: string | null, ledger: Ledger}} about
  * @returns {import("../log/recorder.js").Unstamped<import("../wire/protocol.js").Event & {type: "egress"}>}
  */
-const eventOf = ({ chars, bytes, spans, contextChars }, { call, model, added, denied, ledger }) => {
+function eventOf({ chars, bytes, spans, contextChars }, { call, model, added, denied, ledger }) {
   const { contextChars: left, contextSize } = ledger.summary();
   const { shown, more } = longest(spans);
   return {
@@ -86,15 +92,15 @@ const eventOf = ({ chars, bytes, spans, contextChars }, { call, model, added, de
     ...{ context_chars: contextChars, new_chars: added, left_chars: left, context_size: contextSize },
     ...{ spans: shown, more_spans: more },
   };
-};
+}
 
 /** The longest spans, in their order. */
-const longest = (/** @type {import("../wire/protocol.js").Span[]} */ spans) => {
+function longest(/** @type {import("../wire/protocol.js").Span[]} */ spans) {
   if (spans.length <= MOST_SPANS) return { shown: spans, more: 0 };
   const bySize = [...spans].sort((one, other) => other.end - other.start - (one.end - one.start));
   const kept = new Set(bySize.slice(0, MOST_SPANS));
   return { shown: spans.filter((span) => kept.has(span)), more: spans.length - MOST_SPANS };
-};
+}
 
 /**
  * @param {Leaving} leaving
@@ -102,48 +108,63 @@ const longest = (/** @type {import("../wire/protocol.js").Span[]} */ spans) => {
  * @param {{ledger: Ledger, path: number[], usage: () => import("../wire/protocol.js").RunResult["usage"]}} known
  * @returns {import("../rlm.d.ts").RLMEgressRequest}
  */
-const requestOf = ({ kind, calls, signal }, weights, { ledger, path, usage }) => {
+function requestOf({ kind, calls, signal }, weights, { ledger, path, usage }) {
   const spans = weights.flatMap((weight) => weight.spans);
   const sum = (/** @type {"chars" | "bytes"} */ what) => weights.reduce((total, weight) => total + weight[what], 0);
   const { contextChars: left, contextSize: of } = ledger.summary();
   const tokens = Math.ceil(sum("chars") / CHARS_PER_TOKEN);
   const models = [...new Set(calls.map(({ model }) => model))];
   return {
-    ...{ kind, path: [...path], to: ledger.to, models, prompts: calls.length, chars: sum("chars"), bytes: sum("bytes") },
+    ...{
+      kind,
+      path: [...path],
+      to: ledger.to,
+      models,
+      prompts: calls.length,
+      chars: sum("chars"),
+      bytes: sum("bytes"),
+    },
     ...{ tokens, price: models.length === 1 ? priceOf(usage(), models[0], tokens) : null },
     contextChars: { added: ledger.gain(spans), left, of },
     ...longestOf(spans),
     texts: calls.map(textOf),
     signal,
   };
-};
+}
 
-const longestOf = (/** @type {import("../wire/protocol.js").Span[]} */ spans) => {
+function longestOf(/** @type {import("../wire/protocol.js").Span[]} */ spans) {
   const { shown, more } = longest(spans);
   return { spans: shown, moreSpans: more };
-};
+}
 
-const textOf = (/** @type {RequestedCall} */ { messages }) =>
-  messages.length === 1 ? messages[0].content : messages.map(({ role, content }) => `${role}:\n${content}`).join("\n\n");
+function textOf(/** @type {RequestedCall} */ { messages }) {
+  return messages.length === 1
+    ? messages[0].content
+    : messages.map(({ role, content }) => `${role}:\n${content}`).join("\n\n");
+}
 
 /** What so many tokens cost at the price that the model's calls had so far, their replies included. */
-const priceOf = (
+function priceOf(
   /** @type {import("../wire/protocol.js").RunResult["usage"]} */ usage,
   /** @type {string | null} */ model,
   /** @type {number} */ tokens,
-) => {
+) {
   const used = model === null || !Object.hasOwn(usage, model) ? null : usage[model];
-  return used === null || used.cost === null || used.input_tokens === 0 ? null : (used.cost / used.input_tokens) * tokens;
-};
+  return used === null || used.cost === null || used.input_tokens === 0
+    ? null
+    : (used.cost / used.input_tokens) * tokens;
+}
 
 /**
  * Enter the calls that a log tells of: they left in an earlier session.
  * @param {Ledger} ledger
  * @param {Event[]} events
  */
-export const reenter = (ledger, events) =>
-  ledger.inTurn(async () => {
-    const denied = new Set(events.flatMap((event) => (event.type === "egress" && event.denied !== null ? [event.call] : [])));
+export function reenter(ledger, events) {
+  return ledger.inTurn(async () => {
+    const denied = new Set(
+      events.flatMap((event) => (event.type === "egress" && event.denied !== null ? [event.call] : [])),
+    );
     /** @type {Map<string, {messages: Message[], known: Known}>} */
     const conversations = new Map();
     for (const event of events) {
@@ -158,3 +179,4 @@ export const reenter = (ledger, events) =>
       else ledger.enter(weight);
     }
   });
+}

@@ -14,43 +14,47 @@
  * @param {number | null} rules.maxContextChars characters of the context that may leave in all
  * @param {import("../rlm.d.ts").RLMOptions["onEgress"] | null} rules.onEgress
  */
-export const openGate = ({ maxContextChars, onEgress }) => ({
-  /** Whether anybody is to be asked at all. */
-  isOpen: maxContextChars === null && !onEgress,
-  /** @returns {Promise<string | null>} */
-  async decide(/** @type {EgressRequest} */ request) {
-    const { added, left } = request.contextChars;
-    if (maxContextChars !== null && left + added > maxContextChars) return beyondLimit(added, left, maxContextChars);
-    if (!onEgress) return null;
-    try {
-      return reasonIn(await untilAborted(onEgress(request), request.signal));
-    } catch (error) {
-      return request.signal.aborted ? "the run was stopped" : `onEgress failed: ${error instanceof Error ? error.message : error}`;
-    }
-  },
-});
+export function openGate({ maxContextChars, onEgress }) {
+  return {
+    /** Whether anybody is to be asked at all. */
+    isOpen: maxContextChars === null && !onEgress,
+    /** @returns {Promise<string | null>} */
+    async decide(/** @type {EgressRequest} */ request) {
+      const { added, left } = request.contextChars;
+      if (maxContextChars !== null && left + added > maxContextChars) return beyondLimit(added, left, maxContextChars);
+      if (!onEgress) return null;
+      try {
+        return reasonIn(await untilAborted(onEgress(request), request.signal));
+      } catch (error) {
+        return request.signal.aborted
+          ? "the run was stopped"
+          : `onEgress failed: ${error instanceof Error ? error.message : error}`;
+      }
+    },
+  };
+}
 
-const beyondLimit = (/** @type {number} */ added, /** @type {number} */ left, /** @type {number} */ allowed) => {
+function beyondLimit(/** @type {number} */ added, /** @type {number} */ left, /** @type {number} */ allowed) {
   const what = `${added} more characters of the context would leave, and ${left} of ${allowed} have left`;
   return `context limit reached: ${what}. Send less of it, or raise maxContextChars.`;
-};
+}
 
 /** @returns {string | null} */
-const reasonIn = (/** @type {unknown} */ answer) => {
+function reasonIn(/** @type {unknown} */ answer) {
   if (answer === "allow") return null;
   if (answer === "deny") return "onEgress said no";
   const reason = /** @type {{deny?: unknown} | null | undefined} */ (answer)?.deny;
   if (typeof reason === "string" && reason !== "") return reason;
   return 'onEgress gave no answer: it must give "allow", "deny" or {deny: reason}';
-};
+}
 
 /**
  * @param {unknown} answer or a promise of one
  * @param {AbortSignal} signal
  * @returns {Promise<unknown>} rejects when the run is stopped first
  */
-const untilAborted = (answer, signal) =>
-  new Promise((resolve, reject) => {
+function untilAborted(answer, signal) {
+  return new Promise((resolve, reject) => {
     const stopped = () => reject(signal.reason);
     if (signal.aborted) stopped();
     signal.addEventListener("abort", stopped, { once: true });
@@ -58,3 +62,4 @@ const untilAborted = (answer, signal) =>
       .then(resolve, reject)
       .finally(() => signal.removeEventListener("abort", stopped));
   });
+}

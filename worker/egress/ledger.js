@@ -24,7 +24,7 @@ import { inSlices } from "../time/time_slices.js";
  */
 
 /** @param {{to: string}} options `to` is the origin that calls are sent to */
-export const openLedger = ({ to }) => {
+export function openLedger({ to }) {
   /** @type {Array<() => Promise<Corpus & {unsearched: Unsearched[]}>>} */
   const corpora = [];
   /** @type {Map<string, ReturnType<typeof openCover>>} */
@@ -49,7 +49,8 @@ export const openLedger = ({ to }) => {
       const number = added;
       if (number === 0 || given.length > 0) added += 1;
       if (given.length === 0) return;
-      const contexts = number === 0 ? given : given.map((context) => ({ ...context, name: laterName(context, number) }));
+      const contexts =
+        number === 0 ? given : given.map((context) => ({ ...context, name: laterName(context, number) }));
       /** @type {ReturnType<typeof readCorpus> | null} */
       let corpus = null;
       const read = async () => {
@@ -116,11 +117,12 @@ export const openLedger = ({ to }) => {
       unsearched: unsearched.map(({ name, why }) => `${name}: ${why}`),
     }),
   };
-};
+}
 
 /** What a later context of a session is called in the REPL. */
-const laterName = (/** @type {JobContext} */ { name, type }, /** @type {number} */ number) =>
-  type === "file" ? `context_${number}/${name}` : `context_${number}`;
+function laterName(/** @type {JobContext} */ { name, type }, /** @type {number} */ number) {
+  return type === "file" ? `context_${number}/${name}` : `context_${number}`;
+}
 
 /**
  * @param {Corpus[]} corpora
@@ -154,12 +156,16 @@ function* weightOf(/** @type {Corpus[]} */ corpora, /** @type {string} */ text) 
 }
 
 /** @returns {Weight} */
-const sumOf = (/** @type {Weight[]} */ parts) => {
+function sumOf(/** @type {Weight[]} */ parts) {
   if (parts.length === 1) return parts[0];
   const spans = united(parts.flatMap((part) => part.spans));
-  const [chars, bytes] = [parts.reduce((sum, part) => sum + part.chars, 0), parts.reduce((sum, part) => sum + part.bytes, 0)];
+  const [chars, bytes] = [
+    parts.reduce((sum, part) => sum + part.chars, 0),
+    parts.reduce((sum, part) => sum + part.bytes, 0),
+  ];
   return { chars, bytes, spans, contextChars: lengthOf(spans) };
-};
+}
 
-const lengthOf = (/** @type {Span[]} */ spans) => spans.reduce((sum, { start, end }) => sum + end - start, 0);
-
+function lengthOf(/** @type {Span[]} */ spans) {
+  return spans.reduce((sum, { start, end }) => sum + end - start, 0);
+}

@@ -4,7 +4,7 @@
 // In: ranges [start, end), in any order, also twice. Out: how much of each was new. What is kept are the ranges of their
 // union, so that what one text costs is bounded by its own length.
 
-export const openCover = () => {
+export function openCover() {
   /** @type {number[]} sorted, apart from one another */
   const starts = [];
   /** @type {number[]} */
@@ -51,4 +51,4 @@ export const openCover = () => {
     /** The ranges of the union, in order. @returns {Array<[number, number]>} */
     ranges: () => starts.map((start, index) => [start, ends[index]]),
   };
-};
+}

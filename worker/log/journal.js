@@ -36,7 +36,7 @@ const FOLDER = "pyodide-rlm-contexts";
  * @param {AbortSignal} [options.signal] the run is stopped: no more waiting for room
  * @returns {Promise<Journal>}
  */
-export const openJournal = async (run, { lines = [], onNotice, signal }) => {
+export async function openJournal(run, { lines = [], onNotice, signal }) {
   const release = await holdRun(run.name);
   const database = await open();
   await stored(database, "runs", (runs) => runs.put(run));
@@ -95,62 +95,70 @@ export const openJournal = async (run, { lines = [], onNotice, signal }) => {
       await leave();
     },
   };
-};
+}
 
 const FULL = "the browser's storage is full: the run waits before it asks a model again. Free some space, or stop it.";
 
 const NOT_KEPT = "the context is not kept in this browser: a run that is cut off will ask for it again";
 
-const isFull = (/** @type {unknown} */ error) => error instanceof DOMException && error.name === "QuotaExceededError";
+function isFull(/** @type {unknown} */ error) {
+  return error instanceof DOMException && error.name === "QuotaExceededError";
+}
 
 /** The runs that were begun and did not end, the newest first, without those that another tab drives. */
-export const unfinished = async () => {
+export async function unfinished() {
   const database = await open();
   const runs = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll()));
   database.close();
   const { held = [] } = await navigator.locks.query();
   const driven = new Set(held.map(({ name }) => name));
   return runs.filter(({ name }) => !driven.has(lockOf(name))).sort((one, other) => other.began - one.began);
-};
+}
 
 /** The log of a run as it was left. */
-export const readLog = async (/** @type {string} */ name) => {
+export async function readLog(/** @type {string} */ name) {
   const database = await open();
   const lines = await read(database, "lines", (kept) => kept.getAll(linesOf(name)));
   database.close();
   return lines.map((line) => `${line}\n`).join("");
-};
+}
 
 /** Drop all that is kept of a run. */
-export const forget = async (/** @type {string} */ name) => {
+export async function forget(/** @type {string} */ name) {
   const database = await open();
   await stored(database, "runs", (runs) => runs.delete(name));
   await stored(database, "lines", (lines) => lines.delete(linesOf(name)));
   database.close();
   await dropContext(name);
-};
+}
 
-const linesOf = (/** @type {string} */ name) => IDBKeyRange.bound([name, 0], [name, Infinity]);
+function linesOf(/** @type {string} */ name) {
+  return IDBKeyRange.bound([name, 0], [name, Infinity]);
+}
 
 // ----------------------------------------------------------------------------------------------- one tab drives a run
 
-const lockOf = (/** @type {string} */ name) => `pyodide-rlm:${name}`;
+function lockOf(/** @type {string} */ name) {
+  return `pyodide-rlm:${name}`;
+}
 
 /** @returns {Promise<() => void>} lets go of the run */
-const holdRun = (/** @type {string} */ name) =>
-  new Promise((resolve, reject) => {
+function holdRun(/** @type {string} */ name) {
+  return new Promise((resolve, reject) => {
     const hold = (/** @type {Lock | null} */ lock) => {
-      if (lock === null) return reject(configError(`the run "${name}" is under way in another tab. Go on with it there.`));
+      if (lock === null)
+        return reject(configError(`the run "${name}" is under way in another tab. Go on with it there.`));
       return new Promise((/** @type {(_: void) => void} */ release) => resolve(release));
     };
     navigator.locks.request(lockOf(name), { ifAvailable: true }, hold).catch(reject);
   });
+}
 
 // ---------------------------------------------------------------------------------------------------------- IndexedDB
 
 /** @returns {Promise<IDBDatabase>} */
-const open = () =>
-  new Promise((resolve, reject) => {
+function open() {
+  return new Promise((resolve, reject) => {
     const request = indexedDB.open(DATABASE, 1);
     request.onupgradeneeded = () => {
       request.result.createObjectStore("runs", { keyPath: "name" });
@@ -159,6 +167,7 @@ const open = () =>
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+}
 
 /**
  * Change a store; resolves when the change is on disk.
@@ -167,13 +176,14 @@ const open = () =>
  * @param {(store: IDBObjectStore) => void} change
  * @returns {Promise<void>}
  */
-const stored = (database, name, change) =>
-  new Promise((resolve, reject) => {
+function stored(database, name, change) {
+  return new Promise((resolve, reject) => {
     const transaction = database.transaction(name, "readwrite", { durability: "strict" });
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
     change(transaction.objectStore(name));
   });
+}
 
 /**
  * @param {IDBDatabase} database
@@ -181,37 +191,41 @@ const stored = (database, name, change) =>
  * @param {(store: IDBObjectStore) => IDBRequest<unknown[]>} ask
  * @returns {Promise<unknown[]>}
  */
-const read = (database, name, ask) =>
-  new Promise((resolve, reject) => {
+function read(database, name, ask) {
+  return new Promise((resolve, reject) => {
     const request = ask(database.transaction(name, "readonly").objectStore(name));
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+}
 
-const pause = (/** @type {number} */ milliseconds) =>
-  new Promise((/** @type {(_: void) => void} */ done) => {
+function pause(/** @type {number} */ milliseconds) {
+  return new Promise((/** @type {(_: void) => void} */ done) => {
     setTimeout(done, milliseconds);
   });
+}
 
 // ----------------------------------------------------------------------------------------------------------- contexts
 
-const folder = async () => (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+async function folder() {
+  return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+}
 
 /**
  * @param {string} name
  * @param {JobContext[]} contexts
  * @param {AbortSignal} signal
  */
-const keepContext = async (name, contexts, signal) => {
+async function keepContext(name, contexts, signal) {
   const own = await (await folder()).getDirectoryHandle(encodeURIComponent(name), { create: true });
   for (const [index, { data }] of contexts.entries()) {
     const file = await (await own.getFileHandle(String(index), { create: true })).createWritable();
     await new Blob([data]).stream().pipeTo(file, { signal });
   }
-};
+}
 
 /** @returns {Promise<JobContext[]>} the context kept with the run of that name; none when it was not kept */
-export const keptContext = async (/** @type {boolean | string | null} */ name) => {
+export async function keptContext(/** @type {boolean | string | null} */ name) {
   if (typeof name !== "string") return [];
   const database = await open();
   const runs = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll(name)));
@@ -224,14 +238,16 @@ export const keptContext = async (/** @type {boolean | string | null} */ name) =
     return { name: path, type, data: type === "file" ? new File([file], path) : await file.arrayBuffer() };
   });
   return Promise.all(restored);
-};
+}
 
-const dropContext = async (/** @type {string} */ name) => {
+async function dropContext(/** @type {string} */ name) {
   try {
     await (await folder()).removeEntry(encodeURIComponent(name), { recursive: true });
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
-};
+}
 
-const isMissing = (/** @type {unknown} */ error) => error instanceof DOMException && error.name === "NotFoundError";
+function isMissing(/** @type {unknown} */ error) {
+  return error instanceof DOMException && error.name === "NotFoundError";
+}

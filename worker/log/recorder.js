@@ -29,11 +29,11 @@ const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0
  * @param {(line: string) => void} [options.sink] takes each line as it is recorded
  * @param {() => number} [options.now] milliseconds, monotonic
  */
-export const openRecorder = ({ path, onEvent, past = null, sink = () => {}, now = () => performance.now() }) => {
+export function openRecorder({ path, onEvent, past = null, sink = () => {}, now = () => performance.now() }) {
   const { lines, calls, seconds } = past ?? { lines: [], calls: 0, seconds: 0 };
   const began = now() - seconds * 1_000;
   return recorderAt(path, { open: true, began, lines: [...lines], calls, onEvent, sink, now }, past !== null);
-};
+}
 
 /**
  * What the recorders of a tree of runs share.
@@ -50,7 +50,7 @@ export const openRecorder = ({ path, onEvent, past = null, sink = () => {}, now 
  * @param {boolean} isContinued whether the log holds the beginning of this run already
  * @returns {Recorder}
  */
-const recorderAt = (path, log, isContinued) => {
+function recorderAt(path, log, isContinued) {
   const began = log.now();
   const { lines } = log;
   /** @type {Message[]} */
@@ -108,12 +108,12 @@ const recorderAt = (path, log, isContinued) => {
     /** Since this run began. */
     seconds: () => (log.now() - began) / 1_000,
   };
-};
+}
 
 /** How many messages both conversations begin with. */
-const shared = (/** @type {Message[]} */ before, /** @type {Message[]} */ after) => {
+function shared(/** @type {Message[]} */ before, /** @type {Message[]} */ after) {
   const differs = after.findIndex(
     (message, at) => message.content !== before[at]?.content || message.role !== before[at].role,
   );
   return differs === -1 ? after.length : differs;
-};
+}

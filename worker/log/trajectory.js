@@ -16,7 +16,7 @@ import { mismatch } from "../wire/schema.js";
 const SHOWN_CHARS = 40;
 
 /** @returns {Trajectory} the first event is the root's run_started */
-export const readTrajectory = (/** @type {string} */ log) => {
+export function readTrajectory(/** @type {string} */ log) {
   const lines = [...log.split("\n").entries()].filter(([, line]) => line.trim() !== "");
   /** @type {Event[]} */
   const events = [];
@@ -31,31 +31,35 @@ export const readTrajectory = (/** @type {string} */ log) => {
   }
   if (events.length === 0) throw configError("the trajectory is empty: it holds no event.");
   return { events, notes: [] };
-};
+}
 
 /** @returns {unknown} undefined for what is not JSON */
-const jsonIn = (/** @type {string} */ line) => {
+function jsonIn(/** @type {string} */ line) {
   try {
     return JSON.parse(line);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-};
+}
 
 /** @returns {string | null} */
-const wrongWith = (/** @type {unknown} */ value) => {
+function wrongWith(/** @type {unknown} */ value) {
   const { type, ...fields } = /** @type {Record<string, unknown>} */ (Object(value));
   if (type === "metadata" || (type === "iteration" && "code_blocks" in fields))
     return "it is of a log of the package rlms, which `pyodide-rlm import` makes a trajectory of";
   if (typeof type !== "string" || !Object.hasOwn(EVENT_SCHEMAS, type))
     return `its type is ${shown(JSON.stringify(type) ?? "missing")}, which is not known`;
   return mismatch(EVENT_SCHEMAS[type], fields, type);
-};
+}
 
-const checkFirst = (/** @type {Event} */ { type, path }, /** @type {number} */ line) => {
+function checkFirst(/** @type {Event} */ { type, path }, /** @type {number} */ line) {
   if (type === "run_started" && path.length === 0) return;
-  throw configError(`line ${line} is ${type}, and a trajectory begins with the root's run_started: its beginning is missing.`);
-};
+  throw configError(
+    `line ${line} is ${type}, and a trajectory begins with the root's run_started: its beginning is missing.`,
+  );
+}
 
-const shown = (/** @type {string} */ text) => (text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text);
+function shown(/** @type {string} */ text) {
+  return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
+}

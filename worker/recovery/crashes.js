@@ -19,7 +19,7 @@ import { MAX_DEATHS } from "../wire/protocol.js";
  * @param {() => boolean} options.waits whether the block only waited for an answer
  * @param {{open: import("./position.js").Place | null, deaths: number} | null} [options.past] of earlier sessions
  */
-export const openDeaths = ({ place, recorder, waits, past = null }) => {
+export function openDeaths({ place, recorder, waits, past = null }) {
   /** @type {Map<string, number>} */
   const kills = new Map();
   if (past?.open) kills.set(keyOf(past.open), past.deaths);
@@ -49,21 +49,28 @@ export const openDeaths = ({ place, recorder, waits, past = null }) => {
       return true;
     },
   };
-};
+}
 
-const keyOf = (/** @type {import("./position.js").Place} */ { iteration, block }) => `${iteration}.${block}`;
+function keyOf(/** @type {import("./position.js").Place} */ { iteration, block }) {
+  return `${iteration}.${block}`;
+}
 
 const DIED = "The Python interpreter died in this block";
 
 /** Whether an observation is that of a block which killed its worker. */
-export const isDeath = (/** @type {import("../wire/protocol.js").Observation} */ { error }) => error?.startsWith(DIED) === true;
+export function isDeath(/** @type {import("../wire/protocol.js").Observation} */ { error }) {
+  return error?.startsWith(DIED) === true;
+}
 
-export const observed = (/** @type {string} */ why) =>
-  `${DIED} (${why}) and was started again. The variables of the blocks before were ` +
-  "rebuilt by running those again; this block is not run again, and what it had bound is gone. Its replies from models " +
-  "are kept: to ask the same again costs nothing. Do it in another way.";
+export function observed(/** @type {string} */ why) {
+  return (
+    `${DIED} (${why}) and was started again. The variables of the blocks before were ` +
+    "rebuilt by running those again; this block is not run again, and what it had bound is gone. Its replies from models " +
+    "are kept: to ask the same again costs nothing. Do it in another way."
+  );
+}
 
-const noticed = (/** @type {string} */ why, /** @type {number} */ times, /** @type {boolean} */ isGuilty) => {
+function noticed(/** @type {string} */ why, /** @type {number} */ times, /** @type {boolean} */ isGuilty) {
   const block = isGuilty ? " The block that ran is not run again." : "";
   return `the Python worker was lost, ${times} of at most ${MAX_DEATHS} times: ${why}. Its state is rebuilt.${block}`;
-};
+}

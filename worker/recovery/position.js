@@ -26,7 +26,7 @@ const NOBODY = { began: () => {}, started: () => {}, finished: () => {} };
  * @param {Recorder} recorder
  * @param {{blocks: PastBlock[], told: number} | null} [past] of an earlier session
  */
-export const openPlace = (recorder, past = null) => {
+export function openPlace(recorder, past = null) {
   const blocks = [...(past?.blocks ?? [])];
   /** @type {Place | null} */
   let open = null;
@@ -113,15 +113,16 @@ export const openPlace = (recorder, past = null) => {
     /** What the next worker is told. */
     blocks: () => [...blocks],
   };
-};
+}
 
 /** @returns {boolean} */
-export const samePlace = (/** @type {Place} */ one, /** @type {Place | null} */ other) =>
-  one.iteration === other?.iteration && one.block === other.block;
+export function samePlace(/** @type {Place} */ one, /** @type {Place | null} */ other) {
+  return one.iteration === other?.iteration && one.block === other.block;
+}
 
 /** Drop what was known of blocks from there on: the run takes another way. */
-const forget = (/** @type {PastBlock[]} */ blocks, /** @type {Place} */ from) => {
+function forget(/** @type {PastBlock[]} */ blocks, /** @type {Place} */ from) {
   const after = (/** @type {PastBlock} */ { iteration, block }) =>
     iteration > from.iteration || (iteration === from.iteration && block >= from.block);
   blocks.splice(0, blocks.length, ...blocks.filter((past) => !after(past)));
-};
+}

@@ -51,10 +51,10 @@ const TOOL = /^\{"op": ?"tool"/;
  * @param {(() => Promise<void>) | null} [options.written] resolves when all that was recorded so far is kept
  * @param {Entry[]} [options.entries] of an earlier session
  */
-export const openTape = ({ handler, name, place, onReplayed, onDifference, written = null, entries = [] }) => {
+export function openTape({ handler, name, place, onReplayed, onDifference, written = null, entries = [] }) {
   let tape = [...entries];
   /** @type {Entry[]} answers that were paid for in blocks that are not run again */
-  let spare = [];
+  const spare = [];
   let at = 0;
   let isSealed = false;
 
@@ -149,40 +149,44 @@ export const openTape = ({ handler, name, place, onReplayed, onDifference, writt
       at = 0;
     },
   };
-};
+}
 
 /** @returns {string | null} the text of an answered call */
-const replyIn = (/** @type {Uint8Array | undefined} */ frame) => {
+function replyIn(/** @type {Uint8Array | undefined} */ frame) {
   if (frame === undefined) return null;
   const { buffer, byteOffset } = frame;
-  const [, status, metaBytes, textBytes] = [0, 4, 8, 12].map((at) => new DataView(buffer, byteOffset).getUint32(at, true));
+  const [, status, metaBytes, textBytes] = [0, 4, 8, 12].map((at) =>
+    new DataView(buffer, byteOffset).getUint32(at, true),
+  );
   if (status !== FRAME_OK) return null;
   const text = FRAME_HEADER_BYTES + metaBytes;
   return new TextDecoder().decode(frame.subarray(text, text + textBytes));
-};
+}
 
 /**
  * @param {(text: string) => boolean} matches
  * @param {{isRoot?: boolean, place: Place | null, number?: number | null, children?: number[]}} asked
  * @returns {Entry}
  */
-export const openEntry = (matches, { isRoot = false, place, number = null, children = [] }) => ({
-  matches,
-  number,
-  children,
-  tool: null,
-  isRoot,
-  place,
-  frames: [],
-  missing: [],
-  end: null,
-  listener: null,
-  abort: new AbortController(),
-});
+export function openEntry(matches, { isRoot = false, place, number = null, children = [] }) {
+  return {
+    matches,
+    number,
+    children,
+    tool: null,
+    isRoot,
+    place,
+    frames: [],
+    missing: [],
+    end: null,
+    listener: null,
+    abort: new AbortController(),
+  };
+}
 
 /** Resolves when `answer` has all of `entry`, or nobody waits for it any more. */
-const played = (/** @type {Entry} */ entry, /** @type {Answer} */ answer) =>
-  new Promise((/** @type {(_: void) => void} */ resolve) => {
+function played(/** @type {Entry} */ entry, /** @type {Answer} */ answer) {
+  return new Promise((/** @type {(_: void) => void} */ resolve) => {
     const gone = () => {
       if (entry.listener === listener && entry.end === null) entry.abort.abort();
       resolve();
@@ -198,11 +202,12 @@ const played = (/** @type {Entry} */ entry, /** @type {Answer} */ answer) =>
     answer.signal.addEventListener("abort", gone, { once: true });
     if (entry.end !== null) tellEnd(entry);
   });
+}
 
-const tellEnd = (/** @type {Entry} */ { end, listener }) => {
+function tellEnd(/** @type {Entry} */ { end, listener }) {
   if (end?.ok) listener?.end();
   else listener?.fail(end?.error);
-};
+}
 
 /**
  * Where the answer to a new request goes: into its entry, and on to who waits for it once it is kept.
@@ -210,7 +215,7 @@ const tellEnd = (/** @type {Entry} */ { end, listener }) => {
  * @param {(() => Promise<void>) | null} written
  * @returns {Answer}
  */
-const sinkOf = (entry, written) => {
+function sinkOf(entry, written) {
   let sending = Promise.resolve();
   const whenWritten = (/** @type {() => void} */ send) => {
     if (written === null) send();
@@ -234,7 +239,7 @@ const sinkOf = (entry, written) => {
     fail: (error) => finish({ ok: false, error }),
     progress: () => {},
   };
-};
+}
 
 /**
  * Those parts of a request that `missing` names, and what goes beside them.
@@ -243,37 +248,40 @@ const sinkOf = (entry, written) => {
  * @param {number[]} missing
  * @returns {Asked}
  */
-const partOf = ({ text, body, data }, { children }, missing) => {
+function partOf({ text, body, data }, { children }, missing) {
   const request = JSON.parse(body);
   const parts = "children" in request ? "children" : "calls";
   const left = JSON.stringify({ ...request, [parts]: missing.map((index) => request[parts][index]) });
   const beside = data.length === 0 ? data : missing.map((index) => data[index]);
   return { text, body: left, data: beside, again: missing.map((index) => children[index]) };
-};
+}
 
 /** The frame with the index that its call has in the whole request. */
-const renumbered = (/** @type {Uint8Array} */ frame, /** @type {number[]} */ indexes) => {
+function renumbered(/** @type {Uint8Array} */ frame, /** @type {number[]} */ indexes) {
   const copy = frame.slice();
   const header = new DataView(copy.buffer);
   header.setUint32(0, indexes[header.getUint32(0, true)], true);
   return copy;
-};
+}
 
 /** What goes beside a body, as text that tells it apart. */
-const digestsOf = async (/** @type {ArrayBuffer[]} */ data) => {
+async function digestsOf(/** @type {ArrayBuffer[]} */ data) {
   const digests = await Promise.all(data.map((bytes) => crypto.subtle.digest("SHA-256", bytes)));
   return digests.map((digest) => ` ${new BigUint64Array(digest).join(".")}`).join("");
-};
+}
 
 /** Whether a later request is the same text; its mark is kept, not the text. */
-export const sameText = (/** @type {string} */ mark) => (/** @type {string} */ other) =>
-  mark.startsWith(`${other.length}-`) && markOf(other) === mark;
+export function sameText(/** @type {string} */ mark) {
+  return (/** @type {string} */ other) => mark.startsWith(`${other.length}-`) && markOf(other) === mark;
+}
 
 /** A request as the log tells it apart from the others of its run. */
-const markOf = (/** @type {string} */ text) => `${text.length}-${hashOf(text).toString(36)}`;
+function markOf(/** @type {string} */ text) {
+  return `${text.length}-${hashOf(text).toString(36)}`;
+}
 
 /** 53 bits of a text: enough to tell the requests of one run apart, and no secret. */
-export const hashOf = (/** @type {string} */ text) => {
+export function hashOf(/** @type {string} */ text) {
   let high = 0xdeadbeef;
   let low = 0x41c6ce57;
   for (let index = 0; index < text.length; index += 1) {
@@ -284,4 +292,4 @@ export const hashOf = (/** @type {string} */ text) => {
   high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
   low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
   return 4294967296 * (2097151 & low) + (high >>> 0);
-};
+}

@@ -49,13 +49,22 @@ const WORKERS_OWN = ["run_started", "iteration_started", "iteration_finished", "
  * @param {string} log
  * @returns {Past}
  */
-export const readPast = (log) => {
+export function readPast(log) {
   const { events, lines, notes, ending } = eventsOf(log);
-  if (events[0]?.type !== "run_started") throw configError("the log does not begin with run_started: it is no whole run.");
+  if (events[0]?.type !== "run_started")
+    throw configError("the log does not begin with run_started: it is no whole run.");
   const calls = events.filter(({ type }) => type === "call_started").length;
   const { seconds } = events[events.length - 1];
-  return { ...runPast(events, byPath(events.filter(isOwnEnd(ending))), []), events, lines, notes, calls, seconds, ...spentIn(events) };
-};
+  return {
+    ...runPast(events, byPath(events.filter(isOwnEnd(ending))), []),
+    events,
+    lines,
+    notes,
+    calls,
+    seconds,
+    ...spentIn(events),
+  };
+}
 
 /**
  * @param {Event[]} events of the whole tree
@@ -63,9 +72,11 @@ export const readPast = (log) => {
  * @param {number[]} path
  * @returns {RunPast}
  */
-const runPast = (events, runs, path) => {
+function runPast(events, runs, path) {
   const own = runs.get(path.join(".")) ?? [];
-  const children = new Map(numbersBelow(runs, path).map((number) => [number, runPast(events, runs, [...path, number])]));
+  const children = new Map(
+    numbersBelow(runs, path).map((number) => [number, runPast(events, runs, [...path, number])]),
+  );
   const blocks = blocksOf(own);
   const entries = entriesOf(own, { blocks, children });
   const open = openIn(own);
@@ -80,19 +91,24 @@ const runPast = (events, runs, path) => {
     rootCalls: entries.filter(({ isRoot }) => isRoot).length,
     deaths: open === null || isWaiting ? 0 : 1 + continuedSince(events, open),
     contexts: started?.type === "run_started" ? started.contexts : null,
-    nextChild: Math.max(0, ...own.flatMap((event) => (event.type === "request_started" ? event.children : [])).map((number) => number + 1)),
+    nextChild: Math.max(
+      0,
+      ...own.flatMap((event) => (event.type === "request_started" ? event.children : [])).map((number) => number + 1),
+    ),
     ended: /** @type {RunFinished | undefined} */ (own.findLast(({ type }) => type === "run_finished")) ?? null,
   };
-};
+}
 
 /**
  * All but the ends of child runs that were stopped with the whole tree: those go on with it. One that was stopped alone
  * has its end.
  */
-const isOwnEnd = (/** @type {RunFinished | null} */ ending) => (/** @type {Event} */ event) =>
-  ending === null || event.type !== "run_finished" || event.stopped_by !== "cancelled";
+function isOwnEnd(/** @type {RunFinished | null} */ ending) {
+  return (/** @type {Event} */ event) =>
+    ending === null || event.type !== "run_finished" || event.stopped_by !== "cancelled";
+}
 
-const byPath = (/** @type {Event[]} */ events) => {
+function byPath(/** @type {Event[]} */ events) {
   /** @type {Map<string, Event[]>} */
   const runs = new Map();
   for (const event of events) {
@@ -102,17 +118,19 @@ const byPath = (/** @type {Event[]} */ events) => {
     else runs.set(path, [event]);
   }
   return runs;
-};
+}
 
 /** The numbers of the child runs of the run at `path`. */
-const numbersBelow = (/** @type {Map<string, Event[]>} */ runs, /** @type {number[]} */ path) => {
+function numbersBelow(/** @type {Map<string, Event[]>} */ runs, /** @type {number[]} */ path) {
   const paths = [...runs.values()].map(([event]) => event.path);
-  const below = paths.filter((other) => other.length === path.length + 1 && path.every((part, at) => other[at] === part));
+  const below = paths.filter(
+    (other) => other.length === path.length + 1 && path.every((part, at) => other[at] === part),
+  );
   return below.map((other) => other[path.length]);
-};
+}
 
 /** The events up to the run's end or the last whole line, whichever comes first. */
-const eventsOf = (/** @type {string} */ log) => {
+function eventsOf(/** @type {string} */ log) {
   /** @type {Event[]} */
   const events = [];
   const lines = log.split("\n").filter((line) => line.trim() !== "");
@@ -127,10 +145,10 @@ const eventsOf = (/** @type {string} */ log) => {
     events.push(event);
   }
   return { events, lines, notes: [], ending: null };
-};
+}
 
 /** @returns {Event | null} */
-const eventIn = (/** @type {string} */ line) => {
+function eventIn(/** @type {string} */ line) {
   try {
     const { type, ...fields } = JSON.parse(line);
     const isKnown = typeof type === "string" && Object.hasOwn(EVENT_SCHEMAS, type);
@@ -139,10 +157,10 @@ const eventIn = (/** @type {string} */ line) => {
     if (error instanceof SyntaxError || error instanceof TypeError) return null;
     throw error;
   }
-};
+}
 
 /** @returns {PastBlock[]} */
-const blocksOf = (/** @type {Event[]} */ events) => {
+function blocksOf(/** @type {Event[]} */ events) {
   /** @type {Map<string, PastBlock>} */
   const blocks = new Map();
   for (const event of events) {
@@ -151,10 +169,10 @@ const blocksOf = (/** @type {Event[]} */ events) => {
     blocks.set(`${iteration}.${block}`, { iteration, block, observation, lost: isDeath(observation) });
   }
   return [...blocks.values()];
-};
+}
 
 /** What the calls of the log used, by the path of the run that made them, and how many were sub-calls. */
-const spentIn = (/** @type {Event[]} */ events) => {
+function spentIn(/** @type {Event[]} */ events) {
   /** @type {Map<string, RunResult["usage"]>} */
   const usage = new Map();
   /** @type {Set<number>} */
@@ -170,16 +188,18 @@ const spentIn = (/** @type {Event[]} */ events) => {
     usage.set(path, { ...own, [event.model]: before ? added(before, event.usage) : event.usage });
   }
   return { usage, subCalls };
-};
+}
 
 /** @returns {Event & {type: "block_started"} | null} */
-const openIn = (/** @type {Event[]} */ own) => {
+function openIn(/** @type {Event[]} */ own) {
   const last = own.findLast(({ type }) => type === "block_started" || type === "block_finished");
   return last?.type === "block_started" ? last : null;
-};
+}
 
 /** How often the run was continued since the block began, and since anything in the tree was answered. */
-const continuedSince = (/** @type {Event[]} */ events, /** @type {Event} */ block) => {
-  const from = events.findLastIndex((event) => event === block || event.type === "call_finished" || event.type === "tool_called");
+function continuedSince(/** @type {Event[]} */ events, /** @type {Event} */ block) {
+  const from = events.findLastIndex(
+    (event) => event === block || event.type === "call_finished" || event.type === "tool_called",
+  );
   return events.slice(from).filter((event) => event.type === "notice" && event.text.startsWith(CONTINUED)).length;
-};
+}

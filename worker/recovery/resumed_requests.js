@@ -29,7 +29,7 @@ const STOPPED = "the call was stopped";
  * @param {Event[]} events
  * @param {{blocks: PastBlock[], children: Map<number, RunPast>}} known
  */
-export const entriesOf = (events, { blocks, children }) => {
+export function entriesOf(events, { blocks, children }) {
   const isLost = (/** @type {Place | null} */ place) => blocks.some((block) => block.lost && samePlace(block, place));
   /** @type {Group[]} */
   const groups = [];
@@ -53,15 +53,20 @@ export const entriesOf = (events, { blocks, children }) => {
     else if (event.type === "tool_called") give(groups, event);
   }
   return groups.map(({ entry }) => entry);
-};
+}
 
 // -------------------------------------------------------------------------------------------------------- model calls
 
 /** @returns {Calls} */
-const callsOf = (/** @type {CallStarted[]} */ started, /** @type {Message[]} */ conversation) => ({
-  kind: started[0].kind,
-  calls: started.map(({ model, messages, kept }) => ({ model, messages: [...conversation.slice(0, kept), ...messages] })),
-});
+function callsOf(/** @type {CallStarted[]} */ started, /** @type {Message[]} */ conversation) {
+  return {
+    kind: started[0].kind,
+    calls: started.map(({ model, messages, kept }) => ({
+      model,
+      messages: [...conversation.slice(0, kept), ...messages],
+    })),
+  };
+}
 
 /**
  * The group that `asked` belongs to: one whose unanswered calls it asks again, or a new one. Asked again in another
@@ -70,7 +75,7 @@ const callsOf = (/** @type {CallStarted[]} */ started, /** @type {Message[]} */ 
  * @param {Calls} asked
  * @param {{place: Place | null, isLost: (place: Place | null) => boolean, number: number}} where
  */
-const groupOf = (groups, asked, { place, isLost, number }) => {
+function groupOf(groups, asked, { place, isLost, number }) {
   const key = keyOf(asked);
   const found = groups.findLastIndex(
     (group, at) => (at === groups.length - 1 || isLost(group.entry.place)) && key === keyOf(unansweredOf(group)),
@@ -86,43 +91,52 @@ const groupOf = (groups, asked, { place, isLost, number }) => {
   const group = { asked, entry: Object.assign(entry, { missing: [...indexes] }) };
   groups.push(group);
   return { group, indexes };
-};
+}
 
 /** @returns {Calls | null} */
-const unansweredOf = (/** @type {Group} */ { asked, entry: { missing } }) =>
-  asked === null || missing.length === 0 ? null : { ...asked, calls: missing.map((index) => asked.calls[index]) };
+function unansweredOf(/** @type {Group} */ { asked, entry: { missing } }) {
+  return asked === null || missing.length === 0
+    ? null
+    : { ...asked, calls: missing.map((index) => asked.calls[index]) };
+}
 
-const keyOf = (/** @type {Calls | null} */ asked) =>
-  asked &&
-  JSON.stringify([
-    asked.kind,
-    asked.calls.map(({ model, messages }) => [model, messages.map(({ role, content }) => [role, content])]),
-  ]);
+function keyOf(/** @type {Calls | null} */ asked) {
+  return (
+    asked &&
+    JSON.stringify([
+      asked.kind,
+      asked.calls.map(({ model, messages }) => [model, messages.map(({ role, content }) => [role, content])]),
+    ])
+  );
+}
 
 /** The same of a request's body; `null` for a request of another kind. */
-const keyIn = (/** @type {string} */ body) => (/^\{"op": ?"complete"/.test(body) ? keyOf(JSON.parse(body)) : null);
+function keyIn(/** @type {string} */ body) {
+  return /^\{"op": ?"complete"/.test(body) ? keyOf(JSON.parse(body)) : null;
+}
 
 /**
  * @param {{group: Group, index: number} | undefined} asked
  * @param {Event & {type: "call_finished"}} event
  */
-const answer = (asked, { text, model, usage, error }) => {
+function answer(asked, { text, model, usage, error }) {
   if (asked === undefined || error === STOPPED) return;
-  const outcome = text === null ? { error: toWireError(providerError(error ?? "")) } : { completion: { text, model, usage } };
+  const outcome =
+    text === null ? { error: toWireError(providerError(error ?? "")) } : { completion: { text, model, usage } };
   settle(asked.group.entry, asked.index, outcome);
-};
+}
 
 /**
  * @param {Entry} entry
  * @param {number} index
  * @param {import("../calls/broker.js").Outcome} outcome
  */
-const settle = (entry, index, outcome) => {
+function settle(entry, index, outcome) {
   if (!entry.missing.includes(index)) return;
   entry.frames.push(encodeFrame(index, outcome));
   entry.missing = entry.missing.filter((left) => left !== index);
   if (entry.missing.length === 0) entry.end = { ok: true, error: null };
-};
+}
 
 // ------------------------------------------------------------------------------------------- child runs and functions
 
@@ -132,7 +146,7 @@ const settle = (entry, index, outcome) => {
  * @param {Map<number, RunPast>} runs
  * @returns {Entry}
  */
-const requested = ({ op, mark, name, children }, place, runs) => {
+function requested({ op, mark, name, children }, place, runs) {
   const entry = openEntry(sameText(mark), { place, children });
   entry.missing = op === "tool" ? [0] : children.map((_, index) => index);
   entry.tool = op === "tool" ? name : null;
@@ -141,18 +155,18 @@ const requested = ({ op, mark, name, children }, place, runs) => {
     if (ended) settle(entry, index, toOutcome(ended, ended.stopped_by === "cancelled"));
   });
   return entry;
-};
+}
 
 /**
  * What a function gave, to the last call of it that has no answer.
  * @param {Group[]} groups
  * @param {Event & {type: "tool_called"}} event
  */
-const give = (groups, { name, result, error }) => {
+function give(groups, { name, result, error }) {
   const called = groups.findLast(({ entry }) => entry.tool === name && entry.missing.length > 0);
   if (called === undefined) return;
   const { entry } = called;
   entry.missing = [];
   if (error === null) entry.frames.push(new TextEncoder().encode(JSON.stringify(result)));
   entry.end = error === null ? { ok: true, error: null } : { ok: false, error: rlmError("ToolError", error, {}) };
-};
+}

@@ -61,15 +61,19 @@ import { added } from "../run/budget.js";
 const STOPPED = "the call was stopped";
 
 /** The same question to the same model. @type {KeyOf} */
-export const exactly = (kind, { model, messages }) => JSON.stringify([kind, model, turns(messages)]);
+export function exactly(kind, { model, messages }) {
+  return JSON.stringify([kind, model, turns(messages)]);
+}
 
-const turns = (/** @type {Message[]} */ messages) => messages.map(({ role, content }) => [role, content]);
+function turns(/** @type {Message[]} */ messages) {
+  return messages.map(({ role, content }) => [role, content]);
+}
 
 /**
  * @param {Event[]} events
  * @param {KeyOf} keyOf which calls are taken for the same
  */
-export const openCassette = (events, keyOf) => {
+export function openCassette(events, keyOf) {
   const calls = callsOf(events);
   const tools = toolsOf(events);
   const answeredFirst = [...calls].sort((one, other) => Number(one.outcome === null) - Number(other.outcome === null));
@@ -87,7 +91,7 @@ export const openCassette = (events, keyOf) => {
       calls.find((one) => !one.taken && one.kind === kind && `${one.path}` === `${path}`) ?? null,
     lost: (/** @type {number[]} */ path) => lostOf(events, path),
   };
-};
+}
 
 /**
  * Answer a whole request from the record, counted and recorded as if its calls were made.
@@ -96,7 +100,7 @@ export const openCassette = (events, keyOf) => {
  * @param {import("../wire/channel.js").Answer} answer
  * @param {Record<string, ModelUsage>} usage is added to
  */
-export const answerFrom = ({ kind, calls, outcomes }, witness, answer, usage) => {
+export function answerFrom({ kind, calls, outcomes }, witness, answer, usage) {
   const first = witness.started(kind, calls);
   outcomes.forEach((outcome, index) => {
     if ("completion" in outcome) count(usage, outcome.completion);
@@ -104,7 +108,7 @@ export const answerFrom = ({ kind, calls, outcomes }, witness, answer, usage) =>
     answer.write(encodeFrame(index, outcome));
   });
   answer.end();
-};
+}
 
 /**
  * The caller's functions, with `play` between them and who calls them.
@@ -112,8 +116,8 @@ export const answerFrom = ({ kind, calls, outcomes }, witness, answer, usage) =>
  * @param {(called: ToolCall, live: () => unknown) => unknown} play
  * @returns {Record<string, HostFunction>}
  */
-export const playedTools = (functions, play) =>
-  Object.fromEntries(
+export function playedTools(functions, play) {
+  return Object.fromEntries(
     Object.entries(functions).map(([name, call]) => [
       name,
       /** @type {HostFunction} */
@@ -123,34 +127,35 @@ export const playedTools = (functions, play) =>
       },
     ]),
   );
+}
 
 /** What a recorded function gave, or its error. */
-export const playedTool = (/** @type {RecordedTool} */ { result, error }) => {
+export function playedTool(/** @type {RecordedTool} */ { result, error }) {
   if (error !== null) throw new Error(error);
   return result;
-};
+}
 
 /**
  * @param {Record<string, ModelUsage>} usage
  * @param {{model: string, usage: ModelUsage}} completion
  */
-const count = (usage, { model, usage: used }) => {
+function count(usage, { model, usage: used }) {
   usage[model] = usage[model] ? added(usage[model], used) : used;
-};
+}
 
 /**
  * @template {{taken: boolean}} T
  * @param {T[] | undefined} alike
  * @returns {T | null}
  */
-const firstLeft = (alike) => {
+function firstLeft(alike) {
   const found = alike?.shift() ?? null;
   if (found) found.taken = true;
   return found;
-};
+}
 
 /** @returns {RecordedCall[]} in the order in which they left */
-const callsOf = (/** @type {Event[]} */ events) => {
+function callsOf(/** @type {Event[]} */ events) {
   /** @type {Map<number, RecordedCall>} */
   const calls = new Map();
   /** @type {Record<string, Message[]>} of the last root call of each run */
@@ -167,23 +172,34 @@ const callsOf = (/** @type {Event[]} */ events) => {
     }
   }
   return [...calls.values()];
-};
+}
 
 /** @returns {Outcome} */
-const outcomeOf = (/** @type {Event & {type: "call_finished"}} */ { text, model, usage, error }) =>
-  text === null ? { error: toWireError(providerError(error ?? "")) } : { completion: { text, model, usage } };
+function outcomeOf(/** @type {Event & {type: "call_finished"}} */ { text, model, usage, error }) {
+  return text === null ? { error: toWireError(providerError(error ?? "")) } : { completion: { text, model, usage } };
+}
 
 /** @returns {RecordedTool[]} */
-const toolsOf = (/** @type {Event[]} */ events) =>
-  events
+function toolsOf(/** @type {Event[]} */ events) {
+  return events
     .filter((event) => event.type === "tool_called")
-    .map(({ path, name, args, kwargs, result, error }) => ({ path, called: { name, args, kwargs }, result, error, taken: false }));
+    .map(({ path, name, args, kwargs, result, error }) => ({
+      path,
+      called: { name, args, kwargs },
+      result,
+      error,
+      taken: false,
+    }));
+}
 
-const toolKey = (/** @type {ToolCall} */ { name, args, kwargs }) => JSON.stringify([name, args, kwargs]);
+function toolKey(/** @type {ToolCall} */ { name, args, kwargs }) {
+  return JSON.stringify([name, args, kwargs]);
+}
 
 /** @returns {PastBlock[]} */
-const lostOf = (/** @type {Event[]} */ events, /** @type {number[]} */ path) =>
-  events
+function lostOf(/** @type {Event[]} */ events, /** @type {number[]} */ path) {
+  return events
     .filter((event) => event.type === "block_finished")
     .filter((event) => `${event.path}` === `${path}` && isDeath(event.observation))
     .map(({ iteration, block, observation }) => ({ iteration, block, observation, lost: true }));
+}

@@ -16,21 +16,22 @@ const COMPARED = ["type", "size", "sha256", "sha256_of_samples"];
 const SHOWN_DIGITS = 16;
 
 /** @returns {RunStarted} what the recorded run began with */
-export const startOf = (/** @type {Event[]} */ events) => {
+export function startOf(/** @type {Event[]} */ events) {
   const [started] = events;
-  if (started?.type !== "run_started") throw configError("the log does not begin with run_started: it is no whole run.");
+  if (started?.type !== "run_started")
+    throw configError("the log does not begin with run_started: it is no whole run.");
   return started;
-};
+}
 
 /**
  * @param {RunStarted} recorded
  * @param {RunStarted} now
  * @param {number} given how many contexts the caller gave: without one, the question is fingerprinted
  */
-export const checkContexts = (recorded, now, given) => {
+export function checkContexts(recorded, now, given) {
   const how = contextsDiffer(recorded.contexts, now.contexts, given);
   return how === null ? null : replayError(`the context differs: ${how}. Give the same as for the recorded run.`);
-};
+}
 
 /**
  * @param {Fingerprint[]} recorded none where the log is of another package: then nothing can be compared
@@ -38,18 +39,20 @@ export const checkContexts = (recorded, now, given) => {
  * @param {number} given
  * @returns {string | null}
  */
-const contextsDiffer = (recorded, now, given) => {
+function contextsDiffer(recorded, now, given) {
   if (recorded.length === 0) return null;
   if (recorded.length !== now.length) return `recorded were ${listed(recorded)}, given are ${listed(now)}`;
   const at = recorded.findIndex((one, index) => COMPARED.some((name) => one[name] !== now[index][name]));
   if (at === -1) return null;
   if (given === 0) return `recorded was ${described(recorded[at])}; none is given`;
   return `recorded was ${described(recorded[at])}; given is ${described(now[at])}`;
-};
+}
 
-const listed = (/** @type {Fingerprint[]} */ contexts) => `${contexts.length} (${contexts.map(({ name }) => name).join(", ")})`;
+function listed(/** @type {Fingerprint[]} */ contexts) {
+  return `${contexts.length} (${contexts.map(({ name }) => name).join(", ")})`;
+}
 
-const described = (/** @type {Fingerprint} */ { name, type, size, sha256, sha256_of_samples: samples }) => {
+function described(/** @type {Fingerprint} */ { name, type, size, sha256, sha256_of_samples: samples }) {
   const hash = String(sha256 ?? samples ?? "not known").slice(0, SHOWN_DIGITS);
   return `"${name}" (${type}, size ${size ?? "not known"}, SHA-256${samples ? " of samples" : ""} ${hash})`;
-};
+}

@@ -39,8 +39,11 @@ const COMPARED = {
 const STOPPED_FROM_OUTSIDE = ["cancelled", "denied", "max_seconds", "worker_lost"];
 const TREE_LIMITS = ["max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost"];
 
-export const openAgreement = (/** @type {Event[]} */ events) => {
-  const runs = grouped(events.filter(({ type }) => Object.hasOwn(COMPARED, type)), ({ path }) => `${path}`);
+export function openAgreement(/** @type {Event[]} */ events) {
+  const runs = grouped(
+    events.filter(({ type }) => Object.hasOwn(COMPARED, type)),
+    ({ path }) => `${path}`,
+  );
   /** @type {Map<string, Event[]>} what is still to happen in each run */
   const expected = new Map();
   const cut = stoppedIn(runs);
@@ -72,14 +75,17 @@ export const openAgreement = (/** @type {Event[]} */ events) => {
     },
     /** @returns {string | null} what was recorded and did not happen */
     left() {
-      const inCut = (/** @type {string} */ path) => [...cut].some((above) => above === "" || `${path},`.startsWith(`${above},`));
+      const inCut = (/** @type {string} */ path) =>
+        [...cut].some((above) => above === "" || `${path},`.startsWith(`${above},`));
       const [path] = [...expected].find(([path, events]) => events.length > 0 && !inCut(path)) ?? [];
-      return path === undefined ? null : `${path === "" ? "the run" : `child run ${dotted(path)}`} did not go on as recorded`;
+      return path === undefined
+        ? null
+        : `${path === "" ? "the run" : `child run ${dotted(path)}`} did not go on as recorded`;
     },
     /** "iteration 2, block 1", both counted from 1. */
     place: (/** @type {number[]} */ path) => placeName(path, places.get(`${path}`) ?? {}),
   };
-};
+}
 
 /**
  * Map.groupBy, which node 20 does not have.
@@ -88,7 +94,7 @@ export const openAgreement = (/** @type {Event[]} */ events) => {
  * @param {(item: T) => string} keyOf
  * @returns {Map<string, T[]>}
  */
-export const grouped = (items, keyOf) => {
+export function grouped(items, keyOf) {
   /** @type {Map<string, T[]>} */
   const groups = new Map();
   for (const item of items) {
@@ -98,16 +104,16 @@ export const grouped = (items, keyOf) => {
     else groups.set(key, [item]);
   }
   return groups;
-};
+}
 
 /** @returns {(Event & {type: "run_finished"}) | null} */
-const endingOf = (/** @type {Event[]} */ own) => {
+function endingOf(/** @type {Event[]} */ own) {
   const last = own[own.length - 1];
   return last?.type === "run_finished" ? last : null;
-};
+}
 
 /** The runs that were stopped from outside, at no place of their own: a child's share of a limit stops the whole tree. */
-const stoppedIn = (/** @type {Map<string, Event[]>} */ runs) => {
+function stoppedIn(/** @type {Map<string, Event[]>} */ runs) {
   const stopped = new Set();
   for (const [path, own] of runs) {
     const ending = endingOf(own);
@@ -116,48 +122,51 @@ const stoppedIn = (/** @type {Map<string, Event[]>} */ runs) => {
   const root = endingOf(runs.get("") ?? []);
   if (stopped.size > 0 && TREE_LIMITS.includes(root?.stopped_by ?? "")) stopped.add("");
   return stopped;
-};
+}
 
 /** The events of a run that was stopped: its last block may have been at work when it was. */
-const beforeTheCut = (/** @type {Event[]} */ own) => {
+function beforeTheCut(/** @type {Event[]} */ own) {
   const events = own.filter(({ type }) => type !== "run_finished");
   const last = events.findLast(({ type }) => type === "block_started" || type === "iteration_started");
   return last?.type === "block_started" ? events.slice(0, events.indexOf(last)) : events;
-};
+}
 
 /** @returns {string | null} */
-const firstDifference = (/** @type {Facts} */ recorded, /** @type {Facts} */ now) => {
+function firstDifference(/** @type {Facts} */ recorded, /** @type {Facts} */ now) {
   const name = Object.keys(recorded).find((key) => recorded[key] !== now[key]);
   return name === undefined ? null : `${name} differs${howTexts(recorded[name], now[name])}`;
-};
+}
 
 /** How two values differ, as the end of a sentence. */
-export const howTexts = (/** @type {Json} */ recorded, /** @type {Json} */ now) => {
+export function howTexts(/** @type {Json} */ recorded, /** @type {Json} */ now) {
   const [one, other] = [recorded, now].map((value) => (typeof value === "string" ? value : null));
   if (one === null || other === null) return `: recorded ${shown(recorded)}, now ${shown(now)}`;
   const at = firstUnlike(one, other);
   const from = Math.max(0, at - BEFORE_CHARS);
   return ` from character ${at + 1} on: recorded ${shown(one.slice(from))}, now ${shown(other.slice(from))}`;
-};
+}
 
-const firstUnlike = (/** @type {string} */ one, /** @type {string} */ other) => {
+function firstUnlike(/** @type {string} */ one, /** @type {string} */ other) {
   let at = 0;
   while (at < one.length && one[at] === other[at]) at += 1;
   return at;
-};
+}
 
-const shown = (/** @type {Json} */ value) => {
+function shown(/** @type {Json} */ value) {
   const text = JSON.stringify(value);
   return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
-};
+}
 
-const dotted = (/** @type {string} */ path) => path.replaceAll(",", ".");
+function dotted(/** @type {string} */ path) {
+  return path.replaceAll(",", ".");
+}
 
-const placeName = (/** @type {number[]} */ path, /** @type {Where} */ { iteration, block }) =>
-  [
+function placeName(/** @type {number[]} */ path, /** @type {Where} */ { iteration, block }) {
+  return [
     path.length > 0 && `child run ${path.join(".")}`,
     iteration !== undefined && `iteration ${iteration}`,
     block !== undefined && `block ${block + 1}`,
   ]
     .filter(Boolean)
     .join(", ");
+}

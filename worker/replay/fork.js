@@ -22,13 +22,15 @@ import { readTrajectory } from "../log/trajectory.js";
 const SHOWN_CHARS = 120;
 
 /** Conversations in their order, since the question may be another; a prompt of model code by its text. @type {import("./cassette.js").KeyOf} */
-const inTurn = (kind, { messages }) => JSON.stringify(messages.length > 1 ? [kind] : [kind, messages[0]?.content]);
+function inTurn(kind, { messages }) {
+  return JSON.stringify(messages.length > 1 ? [kind] : [kind, messages[0]?.content]);
+}
 
 /**
  * @param {Fork} fork
  * @returns {import("./cassette.js").Made}
  */
-export const openFork = (fork) => {
+export function openFork(fork) {
   const { log, iteration } = checked(fork);
   const { events } = readTrajectory(log);
   const started = startOf(events);
@@ -41,11 +43,17 @@ export const openFork = (fork) => {
   let fault = null;
 
   /** The recorded outcomes of a request, null when it goes to the endpoint. */
-  const outcomesFor = (/** @type {number[]} */ path, /** @type {Kind} */ kind, /** @type {RequestedCall[]} */ calls) => {
+  const outcomesFor = (
+    /** @type {number[]} */ path,
+    /** @type {Kind} */ kind,
+    /** @type {RequestedCall[]} */ calls,
+  ) => {
     if (path.length === 0 && kind === "root") iterations += 1;
     if (iterations >= iteration) isLive = true;
     if (isLive) return null;
-    const outcomes = calls.map((call) => cassette.take(path, kind, call)?.outcome ?? null).filter((outcome) => outcome !== null);
+    const outcomes = calls
+      .map((call) => cassette.take(path, kind, call)?.outcome ?? null)
+      .filter((outcome) => outcome !== null);
     return outcomes.length === calls.length ? outcomes : null;
   };
 
@@ -94,24 +102,28 @@ export const openFork = (fork) => {
       return result;
     },
   };
-};
+}
 
 /** @returns {Fork} */
-const checked = (/** @type {Fork} */ { log, iteration }) => {
+function checked(/** @type {Fork} */ { log, iteration }) {
   if (typeof log !== "string") throw configError(`fork.log must be the text of a trajectory, not ${typeof log}.`);
   if (!Number.isSafeInteger(iteration) || iteration < 1)
     throw configError(`fork.iteration must be a whole number of at least 1, not ${iteration}.`);
   return { log, iteration };
-};
+}
 
 /** The events of the iterations before, with all of their child runs. */
-const before = (/** @type {Event[]} */ events, /** @type {number} */ iteration) => {
+function before(/** @type {Event[]} */ events, /** @type {number} */ iteration) {
   const starts = events.filter((event) => event.type === "iteration_started" && event.path.length === 0);
   if (iteration > starts.length + 1)
-    throw configError(`the recorded run has ${starts.length} iterations; it cannot be forked from iteration ${iteration}.`);
-  const at = events.findIndex((event) => event.type === "iteration_started" && event.path.length === 0 && event.iteration === iteration);
+    throw configError(
+      `the recorded run has ${starts.length} iterations; it cannot be forked from iteration ${iteration}.`,
+    );
+  const at = events.findIndex(
+    (event) => event.type === "iteration_started" && event.path.length === 0 && event.iteration === iteration,
+  );
   return at === -1 ? events : events.slice(0, at);
-};
+}
 
 /**
  * The recorded models where no other is wanted, and room for the child runs that there were.
@@ -120,18 +132,26 @@ const before = (/** @type {Event[]} */ events, /** @type {number} */ iteration) 
  * @param {number} iteration
  * @returns {StartJob}
  */
-const beginningAs = (job, { model, sub_model, limits: recorded }, iteration) => {
+function beginningAs(job, { model, sub_model, limits: recorded }, iteration) {
   const most = Number(job.limits.max_iterations);
-  if (iteration > most) throw configError(`a fork from iteration ${iteration} needs maxIterations of at least that, not ${most}.`);
+  if (iteration > most)
+    throw configError(`a fork from iteration ${iteration} needs maxIterations of at least that, not ${most}.`);
   const max_depth = Math.max(Number(job.limits.max_depth), Number(recorded.max_depth ?? 1));
-  return { ...job, model: job.model ?? model, sub_model: job.sub_model ?? sub_model, limits: { ...job.limits, max_depth } };
-};
+  return {
+    ...job,
+    model: job.model ?? model,
+    sub_model: job.sub_model ?? sub_model,
+    limits: { ...job.limits, max_depth },
+  };
+}
 
-const forkedFrom = (/** @type {Event & {type: "run_started"}} */ { question, model }, /** @type {number} */ iteration) => {
+function forkedFrom(/** @type {Event & {type: "run_started"}} */ { question, model }, /** @type {number} */ iteration) {
   const asked = JSON.stringify(question.length > SHOWN_CHARS ? `${question.slice(0, SHOWN_CHARS)}…` : question);
-  const answered = iteration === 1 ? "nothing is" : iteration === 2 ? "iteration 1 is" : `iterations 1 to ${iteration - 1} are`;
+  const answered =
+    iteration === 1 ? "nothing is" : iteration === 2 ? "iteration 1 is" : `iterations 1 to ${iteration - 1} are`;
   return `forked from iteration ${iteration} of the run ${asked} by ${model ?? "the default model"}: ${answered} answered from its log.`;
-};
+}
 
-const differs = (/** @type {number} */ iteration) =>
-  `in iteration ${iteration} the run took another way than the one that it was forked from: from here on models are asked.`;
+function differs(/** @type {number} */ iteration) {
+  return `in iteration ${iteration} the run took another way than the one that it was forked from: from here on models are asked.`;
+}

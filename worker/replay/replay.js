@@ -24,7 +24,7 @@ import { readTrajectory } from "../log/trajectory.js";
  * @param {string} log
  * @returns {import("./cassette.js").Made} rejects, and throws, ReplayErrors; a ConfigError where the log is none
  */
-export const openRerun = (log) => {
+export function openRerun(log) {
   const { events } = readTrajectory(log);
   const started = startOf(events);
   const agreement = openAgreement(events);
@@ -48,7 +48,8 @@ export const openRerun = (log) => {
   const outcomesFor = (/** @type {number[]} */ path, /** @type {Kind} */ kind, /** @type {RequestedCall[]} */ calls) =>
     calls.map((call) => {
       const recorded = cassette.take(path, kind, call);
-      if (recorded === null && !agreement.isOver(path)) throw differ(path, howCalls(kind, cassette.next(path, kind), call));
+      if (recorded === null && !agreement.isOver(path))
+        throw differ(path, howCalls(kind, cassette.next(path, kind), call));
       return recorded?.outcome ?? null;
     });
 
@@ -103,17 +104,19 @@ export const openRerun = (log) => {
     },
     close(result) {
       const left = difference ?? agreement.left();
-      if (left !== null) throw left instanceof Error ? left : replayError(`the replay differs from the recording: ${left}.`);
+      if (left !== null)
+        throw left instanceof Error ? left : replayError(`the replay differs from the recording: ${left}.`);
       return agreement.isWhole ? result : asRecorded(result, agreement.ending);
     },
   };
-};
+}
 
-const aborted = (/** @type {AbortSignal} */ signal) =>
-  new Promise((/** @type {(_: void) => void} */ resolve) => {
+function aborted(/** @type {AbortSignal} */ signal) {
+  return new Promise((/** @type {(_: void) => void} */ resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
     if (signal.aborted) resolve();
   });
+}
 
 /**
  * The job of the recorded run; its time is not limited again.
@@ -121,13 +124,16 @@ const aborted = (/** @type {AbortSignal} */ signal) =>
  * @param {Event & {type: "run_started"}} started
  * @returns {StartJob}
  */
-const sameJob = (job, { question, model, sub_model, limits }) => {
+function sameJob(job, { question, model, sub_model, limits }) {
   if (job.question !== question) throw replayError(`the question differs${howTexts(question, job.question)}.`);
-  const given = [["model", model, job.model], ["sub model", sub_model, job.sub_model]];
+  const given = [
+    ["model", model, job.model],
+    ["sub model", sub_model, job.sub_model],
+  ];
   const other = given.find(([, recorded, now]) => now !== null && now !== recorded);
   if (other) throw replayError(`the ${other[0]} differs: recorded ${other[1] ?? "the default"}, now ${other[2]}.`);
   return { ...job, model, sub_model, limits: { ...job.limits, ...limits, max_seconds: null } };
-};
+}
 
 /**
  * How a request differs from the one that was recorded in its place.
@@ -135,19 +141,24 @@ const sameJob = (job, { question, model, sub_model, limits }) => {
  * @param {RecordedCall | null} recorded
  * @param {RequestedCall} now
  */
-const howCalls = (kind, recorded, now) => {
+function howCalls(kind, recorded, now) {
   const what = kind === "root" ? "the root model is asked" : "a sub-model is asked";
-  if (recorded === null) return `${what} once more than was recorded: ${JSON.stringify(now.messages.at(-1)?.content.slice(0, 60))}`;
+  if (recorded === null)
+    return `${what} once more than was recorded: ${JSON.stringify(now.messages.at(-1)?.content.slice(0, 60))}`;
   const { model, messages } = recorded.call;
-  if (model !== now.model) return `${what} by the name ${now.model ?? "of the default"}, recorded was ${model ?? "the default"}`;
-  const at = now.messages.findIndex(({ role, content }, index) => content !== messages[index]?.content || role !== messages[index].role);
+  if (model !== now.model)
+    return `${what} by the name ${now.model ?? "of the default"}, recorded was ${model ?? "the default"}`;
+  const at = now.messages.findIndex(
+    ({ role, content }, index) => content !== messages[index]?.content || role !== messages[index].role,
+  );
   if (at === -1) return `${what} with ${now.messages.length} messages, recorded were ${messages.length}`;
   const texts = howTexts(messages[at]?.content ?? null, now.messages[at].content);
   return `${what} something else: message ${at + 1} of ${now.messages.length} (${now.messages[at].role}) differs${texts}`;
-};
+}
 
-const howTool = (/** @type {import("./cassette.js").ToolCall} */ { name, args, kwargs }) =>
-  `the tool ${name} is called with ${JSON.stringify({ args, kwargs }).slice(0, 120)}, which was not recorded`;
+function howTool(/** @type {import("./cassette.js").ToolCall} */ { name, args, kwargs }) {
+  return `the tool ${name} is called with ${JSON.stringify({ args, kwargs }).slice(0, 120)}, which was not recorded`;
+}
 
 /**
  * The ending of a recording that was cut off, which no rerun can have of itself.
@@ -155,8 +166,9 @@ const howTool = (/** @type {import("./cassette.js").ToolCall} */ { name, args, k
  * @param {(Event & {type: "run_finished"}) | null} ending
  * @returns {RunResult}
  */
-const asRecorded = (result, ending) => {
-  if (ending === null) return { ...result, stopped_by: "cancelled", detail: "The recording ends here: it was cut off." };
+function asRecorded(result, ending) {
+  if (ending === null)
+    return { ...result, stopped_by: "cancelled", detail: "The recording ends here: it was cut off." };
   const { answer, stopped_by, detail } = ending;
   return { ...result, answer, stopped_by, detail };
-};
+}

@@ -24,7 +24,7 @@ const SPENT = [
   { limit: "max_cost", option: "maxCost", what: "cost (USD)", key: "cost" },
 ];
 
-export const openTree = (/** @type {Limits} */ limits) => {
+export function openTree(/** @type {Limits} */ limits) {
   const spent = { input: 0, output: 0, cost: 0 };
   /** @type {Array<{path: number[], usage: () => Usage}>} */
   const accounts = [];
@@ -87,19 +87,22 @@ export const openTree = (/** @type {Limits} */ limits) => {
     },
     places: openPlaces(Number(limits.max_concurrency ?? 4)),
   };
-};
+}
 
-const advice = (/** @type {string} */ option) => `Raise ${option}, or ask over a smaller context.`;
+function advice(/** @type {string} */ option) {
+  return `Raise ${option}, or ask over a smaller context.`;
+}
 
-const isBelow = (/** @type {number[]} */ path, /** @type {number[]} */ top) =>
-  top.every((number, depth) => path[depth] === number);
+function isBelow(/** @type {number[]} */ path, /** @type {number[]} */ top) {
+  return top.every((number, depth) => path[depth] === number);
+}
 
 /**
  * @param {ModelUsage} used
  * @param {ModelUsage} more
  * @returns {ModelUsage} the sum; its cost is unknown when one of them is
  */
-export const added = (used, more) => {
+export function added(used, more) {
   const costs = [used, more].filter(({ calls, cost }) => calls > 0 || cost !== null).map(({ cost }) => cost);
   const known = costs.filter((cost) => cost !== null);
   return {
@@ -109,23 +112,23 @@ export const added = (used, more) => {
     cached_tokens: used.cached_tokens + more.cached_tokens,
     cost: costs.length > 0 && known.length === costs.length ? known.reduce((sum, cost) => sum + cost, 0) : null,
   };
-};
+}
 
 /** @returns {Usage} */
-const total = (/** @type {Usage[]} */ usages) => {
+function total(/** @type {Usage[]} */ usages) {
   /** @type {Usage} */
   const sum = {};
   for (const [model, used] of usages.flatMap((usage) => Object.entries(usage)))
     sum[model] = added(sum[model] ?? NOTHING, used);
   return sum;
-};
+}
 
 /**
  * Refuse a sub-call whose prompt is too long; nothing is spent.
  * @param {Limits} limits
  * @param {RequestedCall[]} calls
  */
-export const checkLengths = ({ max_prompt_chars: most }, calls) => {
+export function checkLengths({ max_prompt_chars: most }, calls) {
   if (typeof most !== "number") return;
   calls.forEach(({ messages }, index) => {
     const chars = messages.reduce((sum, { content }) => sum + content.length, 0);
@@ -133,21 +136,21 @@ export const checkLengths = ({ max_prompt_chars: most }, calls) => {
     const size = `${chars} of at most ${most} characters`;
     throw providerError(`prompt ${index} is too long, ${size}; nothing was asked. Split it over more prompts.`);
   });
-};
+}
 
 /** As Python counts them: a surrogate pair is one. */
-const characters = (/** @type {string} */ text) => {
+function characters(/** @type {string} */ text) {
   let count = 0;
   for (const _ of text) count += 1;
   return count;
-};
+}
 
 /**
  * Places for child runs that work; one that only waits for its own children leaves its place to them.
  * The deepest comes first, so that what was begun is finished before more is begun.
  * @param {number} most
  */
-const openPlaces = (most) => {
+function openPlaces(most) {
   let free = most;
   /** @type {Array<{depth: number, enter: (value?: undefined) => void}>} */
   const waiting = [];
@@ -159,9 +162,15 @@ const openPlaces = (most) => {
     },
     leave() {
       const deepest = Math.max(...waiting.map(({ depth }) => depth));
-      const [next] = waiting.splice(Math.max(0, waiting.findIndex(({ depth }) => depth === deepest)), 1);
+      const [next] = waiting.splice(
+        Math.max(
+          0,
+          waiting.findIndex(({ depth }) => depth === deepest),
+        ),
+        1,
+      );
       if (next) next.enter();
       else free += 1;
     },
   };
-};
+}

@@ -22,7 +22,7 @@ const MAX_CALLS = 10_000;
  *   egress: ReturnType<typeof import("../egress/egress.js").openEgress>}} told
  * @returns {import("../calls/broker.js").Witness & {refund: (rootCalls: number) => void}}
  */
-export const callBook = ({ limits }, recorder, { onCall, onAnswered, tree, egress }) => {
+export function callBook({ limits }, recorder, { onCall, onAnswered, tree, egress }) {
   const allowed = Number(limits.max_iterations) + 1; // one more asks for the best answer when they have run out
   let rootCalls = 0;
 
@@ -49,12 +49,17 @@ export const callBook = ({ limits }, recorder, { onCall, onAnswered, tree, egres
       onAnswered(1);
     },
   };
-};
+}
 
-const limitReached = (/** @type {string} */ what, /** @type {string} */ limit, /** @type {number} */ used, /** @type {number} */ allowed) => {
+function limitReached(
+  /** @type {string} */ what,
+  /** @type {string} */ limit,
+  /** @type {number} */ used,
+  /** @type {number} */ allowed,
+) {
   const message = `${what} limit reached: ${used} of ${allowed} used. Raise ${limit}, or ask for less at once.`;
   return rlmError("LimitReached", message, { limit, used, allowed });
-};
+}
 
 /**
  * Tells the log of the calls of tools, before and after.
@@ -62,17 +67,20 @@ const limitReached = (/** @type {string} */ what, /** @type {string} */ limit, /
  * @param {{onAnswered: (calls: number) => void, written: (() => Promise<void>) | null}} told
  * @returns {import("./tools.js").Told}
  */
-export const toolBook = (recorder, { onAnswered, written }) => ({
-  async started(name, { mark, again }) {
-    if (again) recorder.record({ type: "notice", text: calledAgain(name) });
-    else recorder.record({ type: "request_started", op: "tool", mark, name, children: [] });
-    await written?.();
-  },
-  finished(called) {
-    recorder.record({ type: "tool_called", ...called });
-    onAnswered(1);
-  },
-});
+export function toolBook(recorder, { onAnswered, written }) {
+  return {
+    async started(name, { mark, again }) {
+      if (again) recorder.record({ type: "notice", text: calledAgain(name) });
+      else recorder.record({ type: "request_started", op: "tool", mark, name, children: [] });
+      await written?.();
+    },
+    finished(called) {
+      recorder.record({ type: "tool_called", ...called });
+      onAnswered(1);
+    },
+  };
+}
 
-const calledAgain = (/** @type {string} */ name) =>
-  `the function "${name}" had been called and had not answered when the run was cut off: it is called again.`;
+function calledAgain(/** @type {string} */ name) {
+  return `the function "${name}" had been called and had not answered when the run was cut off: it is called again.`;
+}

@@ -32,7 +32,7 @@ const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0
  * @param {ReturnType<typeof import("../log/recorder.js").openRecorder>} options.recorder the parent's
  * @param {(options: RunOptions) => Promise<{result: RunResult}>} options.runJob
  */
-export const openChildren = ({ parent, recorder, runJob }) => {
+export function openChildren({ parent, recorder, runJob }) {
   const { job, tree, past = null } = parent;
   const { places } = tree;
   const stopping = new AbortController();
@@ -101,7 +101,7 @@ export const openChildren = ({ parent, recorder, runJob }) => {
     /** End all of them now. */
     close: () => ending.abort(),
   };
-};
+}
 
 /**
  * @param {string} body
@@ -109,7 +109,7 @@ export const openChildren = ({ parent, recorder, runJob }) => {
  * @param {StartJob} job
  * @returns {RequestedChild[]}
  */
-const parseRequest = (body, data, { path, limits }) => {
+function parseRequest(body, data, { path, limits }) {
   const value = /** @type {unknown} */ (JSON.parse(body));
   const wrong = mismatch(CHILD_SCHEMA, value, "request");
   if (wrong !== null) throw protocolError(`${wrong}.`);
@@ -120,7 +120,7 @@ const parseRequest = (body, data, { path, limits }) => {
   if (children.length !== data.length || !data.every((bytes) => bytes instanceof ArrayBuffer))
     throw protocolError(`${data.length} contexts for ${children.length} child runs.`);
   return children;
-};
+}
 
 /**
  * @param {StartJob} parent
@@ -128,7 +128,7 @@ const parseRequest = (body, data, { path, limits }) => {
  * @param {{data: ArrayBuffer, number: number}} given
  * @returns {StartJob}
  */
-const childJob = (parent, { question, model, context }, { data, number }) => {
+function childJob(parent, { question, model, context }, { data, number }) {
   const files = parent.contexts.filter(({ type }) => type === "file" || type === "mounted");
   /** @type {JobContext[]} */
   const mounted = files.map((file) => ({ ...file, type: "mounted" }));
@@ -142,25 +142,29 @@ const childJob = (parent, { question, model, context }, { data, number }) => {
     contexts: [...own, ...mounted],
     path: [...parent.path, number],
   };
-};
+}
 
 /** @returns {import("./tools.js").Functions} */
-const functionsBelow = (/** @type {import("./tools.js").Functions} */ { tools, subTools }) => ({
-  tools: subTools ?? tools,
-  subTools,
-});
+function functionsBelow(/** @type {import("./tools.js").Functions} */ { tools, subTools }) {
+  return {
+    tools: subTools ?? tools,
+    subTools,
+  };
+}
 
 /**
  * @param {Pick<RunResult, "answer" | "stopped_by" | "detail">} result
  * @param {boolean} isStopped by the caller, it alone
  * @returns {Outcome}
  */
-export const toOutcome = ({ answer, stopped_by, detail }, isStopped) => {
+export function toOutcome({ answer, stopped_by, detail }, isStopped) {
   if (stopped_by === "final_answer") return { completion: { text: answer, model: "", usage: NO_USAGE } };
   const best = answer.trim() && ` The best it had: ${answer.slice(0, MAX_PARTIAL_CHARS)}`;
   if (isStopped && stopped_by === "cancelled") return failed(`${STOPPED}.${best}`);
   return failed(`the child run ended without a final answer (${stopped_by}): ${detail}${best}`);
-};
+}
 
 /** @returns {Outcome} */
-const failed = (/** @type {string} */ why) => ({ error: toWireError(providerError(why)) });
+function failed(/** @type {string} */ why) {
+  return { error: toWireError(providerError(why)) };
+}

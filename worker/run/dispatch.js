@@ -13,8 +13,10 @@ const OP = /^\{"op": ?"([a-z]+)"/; // the bridge writes it first
  * @param {Record<string, Handler>} handlers by `op`
  * @returns {Handler}
  */
-export const dispatch = (handlers) => (body, answer, data) => {
-  const op = OP.exec(body)?.[1] ?? "";
-  if (!Object.hasOwn(handlers, op)) throw protocolError(`a request for "${op}".`);
-  return handlers[op](body, answer, data);
-};
+export function dispatch(handlers) {
+  return (body, answer, data) => {
+    const op = OP.exec(body)?.[1] ?? "";
+    if (!Object.hasOwn(handlers, op)) throw protocolError(`a request for "${op}".`);
+    return handlers[op](body, answer, data);
+  };
+}

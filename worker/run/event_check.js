@@ -47,7 +47,7 @@ const MAX_EVENTS = 1_000;
  * @param {string} options.question
  * @param {Known} options.known
  */
-export const watchEvents = (recorder, { notice, question, known }) => {
+export function watchEvents(recorder, { notice, question, known }) {
   const order = runOrder(known);
   let partial = "";
 
@@ -66,20 +66,20 @@ export const watchEvents = (recorder, { notice, question, known }) => {
       eventsIn(body).forEach(take);
     },
   };
-};
+}
 
 /** What the host knows better is the host's, and what it shows as it is has a length. */
-const bounded = (/** @type {Event} */ event, /** @type {Known} */ known) => {
+function bounded(/** @type {Event} */ event, /** @type {Known} */ known) {
   if (event.type === "notice") return { ...event, text: WORKER_SAYS + event.text.slice(0, MAX_NOTICE_CHARS) };
   return event.type === "iteration_finished" ? { ...event, reply: known.reply() ?? "" } : event;
-};
+}
 
 /**
  * Checks that an event may follow those before it: iterations and their blocks are counted, one after another.
  * @param {Known} known
  * @returns {(event: Event) => void}
  */
-const runOrder = ({ rootCalls, maxIterations }) => {
+function runOrder({ rootCalls, maxIterations }) {
   let iteration = 0;
   let blocks = 0;
   let running = false;
@@ -101,24 +101,24 @@ const runOrder = ({ rootCalls, maxIterations }) => {
       running = event.type === "output";
     } else if (event.type === "iteration_finished") expect(!running && event.iteration === iteration);
   };
-};
+}
 
 /** @returns {Event[]} the events in the JSON text `body`, less those that are the host's to tell */
-const eventsIn = (/** @type {string} */ body) => {
+function eventsIn(/** @type {string} */ body) {
   const events = /** @type {unknown} */ (JSON.parse(body));
   if (!Array.isArray(events)) throw protocolError("events that are not a list.");
   if (events.length > MAX_EVENTS) throw protocolError(`${events.length} events at once; ${MAX_EVENTS} are allowed.`);
   return events.map(checked).filter(({ type }) => !HOSTS_OWN.includes(type));
-};
+}
 
 /** @returns {Event} the fields of `event` that an event of its type has, and no others */
-const checked = (/** @type {unknown} */ event) => {
+function checked(/** @type {unknown} */ event) {
   const { type, ...fields } = /** @type {Record<string, unknown>} */ (Object(event));
   if (typeof type !== "string" || !Object.hasOwn(EVENT_SCHEMAS, type)) throw protocolError(`an event of type ${type}.`);
   const wrong = mismatch(EVENT_SCHEMAS[type], fields, type);
   if (wrong !== null) throw protocolError(`${wrong}.`);
   return /** @type {Event} */ ({ type, .../** @type {object} */ (picked(EVENT_SCHEMAS[type], fields)) });
-};
+}
 
 /**
  * `value` with the fields that its schema names: what else came with it would end up in the log.
@@ -126,7 +126,7 @@ const checked = (/** @type {unknown} */ event) => {
  * @param {unknown} value fits the schema
  * @returns {unknown}
  */
-const picked = (schema, value) => {
+function picked(schema, value) {
   if (typeof schema === "string" || value === null) return value;
   const [tag, inner] = schema;
   if (tag === "nullable") return picked(inner, value);
@@ -134,4 +134,4 @@ const picked = (schema, value) => {
   if (tag !== "struct") return value;
   const fields = /** @type {Record<string, unknown>} */ (value);
   return Object.fromEntries(Object.keys(inner).map((key) => [key, picked(inner[key], fields[key])]));
-};
+}

@@ -14,7 +14,7 @@ const MISSED_MS = SILENT_WORKER_MS / 2; // several signs of life
  * @param {() => void} options.onSilence
  * @param {() => boolean} options.inBlock
  */
-export const openPulse = ({ onSilence, inBlock }) => {
+export function openPulse({ onSilence, inBlock }) {
   const longest = () => LONGEST_SLICE_MS; // a tab that was frozen comes back before its worker is heard
   const clock = openActiveClock({ limitMs: SILENT_WORKER_MS, onTime: onSilence, longest });
   let waits = false;
@@ -39,4 +39,4 @@ export const openPulse = ({ onSilence, inBlock }) => {
     },
     stop: clock.stop,
   };
-};
+}

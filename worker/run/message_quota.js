@@ -11,7 +11,7 @@ const PER_SECOND = { messages: 200, chars: 2 << 20 };
 const PER_CALL = { messages: 8, chars: 1 << 20 };
 
 /** @param {() => number} [now] milliseconds, monotonic */
-export const openMeter = (now = () => performance.now()) => {
+export function openMeter(now = () => performance.now()) {
   const left = { ...BURST };
   let counted = now();
 
@@ -33,4 +33,4 @@ export const openMeter = (now = () => performance.now()) => {
       if (left.chars < 0) throw channelError(`it floods the page: more than ${BURST.chars} characters at once.`);
     },
   };
-};
+}

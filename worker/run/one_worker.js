@@ -32,8 +32,9 @@ import { watchEvents } from "./event_check.js";
  * @param {string} [notice]
  * @returns {Promise<LifeEnd>}
  */
-export const drive = (worker, run, options, notice = "") =>
-  new Promise((resolve) => driven(worker, run, { ...options, notice }, resolve));
+export function drive(worker, run, options, notice = "") {
+  return new Promise((resolve) => driven(worker, run, { ...options, notice }, resolve));
+}
 
 /**
  * @param {BootedWorker} worker
@@ -41,7 +42,7 @@ export const drive = (worker, run, options, notice = "") =>
  * @param {Pick<RunOptions, "job" | "end"> & {notice: string}} options
  * @param {(end: LifeEnd) => void} resolve called once
  */
-const driven = (worker, run, { job, end: endSignal, notice }, resolve) => {
+function driven(worker, run, { job, end: endSignal, notice }, resolve) {
   const { stop, place, tape } = run;
   const known = { rootCalls: tape.rootCalls, reply: tape.reply, maxIterations: Number(job.limits.max_iterations) };
   const watch = watchEvents(place, { notice, question: job.question, known });
@@ -119,7 +120,7 @@ const driven = (worker, run, { job, end: endSignal, notice }, resolve) => {
   // Contexts are copied, not transferred: the next worker needs them too.
   worker.post({ type: "start", epoch: worker.epoch, job: { ...job, past: place.blocks() } }, []);
   pulse.begins();
-};
+}
 
 /**
  * `handler`, with the clock of the block halted while the block waits for it.
@@ -128,16 +129,18 @@ const driven = (worker, run, { job, end: endSignal, notice }, resolve) => {
  * @param {import("../wire/channel.js").Handler} handler
  * @returns {import("../wire/channel.js").Handler}
  */
-const waitedFor = (clock, pulse, handler) => async (body, answer, data) => {
-  clock.pause();
-  pulse.asked();
-  try {
-    await handler(body, answer, data);
-  } finally {
-    clock.resume();
-    pulse.answered();
-  }
-};
+function waitedFor(clock, pulse, handler) {
+  return async (body, answer, data) => {
+    clock.pause();
+    pulse.asked();
+    try {
+      await handler(body, answer, data);
+    } finally {
+      clock.resume();
+      pulse.answered();
+    }
+  };
+}
 
 /**
  * `take`, with what the worker did wrong told by `lost`.
@@ -146,17 +149,19 @@ const waitedFor = (clock, pulse, handler) => async (body, answer, data) => {
  * @param {(why: string) => void} lost
  * @returns {(message: M) => void}
  */
-const guarded = (take, lost) => (message) => {
-  try {
-    take(message);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    lost(error.message);
-  }
-};
+function guarded(take, lost) {
+  return (message) => {
+    try {
+      take(message);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      lost(error.message);
+    }
+  };
+}
 
-export const noticeOf = (/** @type {BootedWorker} */ { start, inFrame, ready: { level, reason, transport, seconds } }) => {
+export function noticeOf(/** @type {BootedWorker} */ { start, inFrame, ready: { level, reason, transport, seconds } }) {
   const contained = `containment: ${level}${reason && ` (${reason})`}`;
   const worker = `worker ready in ${seconds.toFixed(2)} s${inFrame ? ", in a frame" : ""}`;
   return `${worker}; ${contained}; channel: ${transport}; start: ${start}`;
-};
+}

@@ -23,27 +23,31 @@ const MAX_RESULT_CHARS = 16 << 20;
  * @param {Ending | null} stopping
  * @returns {RunResult}
  */
-export const resultOf = (text, seconds, stopping) => {
-  if (text.length > MAX_RESULT_CHARS) throw protocolError(`a result of ${text.length} characters; ${MAX_RESULT_CHARS} are allowed.`);
+export function resultOf(text, seconds, stopping) {
+  if (text.length > MAX_RESULT_CHARS)
+    throw protocolError(`a result of ${text.length} characters; ${MAX_RESULT_CHARS} are allowed.`);
   const value = /** @type {unknown} */ (JSON.parse(text));
   const wrong = mismatch(RESULT_SCHEMA, value, "result");
   if (wrong !== null) throw protocolError(`${wrong}.`);
   const result = /** @type {RunResult} */ (value);
   const ending = result.stopped_by === "final_answer" ? null : stopping;
   const fault = result.stopped_by === "provider_error" && ending === null ? result.fault : null;
-  if (result.stopped_by === "cancelled" && ending === null) throw protocolError("it says that the run was stopped; nobody stopped it.");
+  if (result.stopped_by === "cancelled" && ending === null)
+    throw protocolError("it says that the run was stopped; nobody stopped it.");
   return { ...result, seconds, ...ending, fault };
-};
+}
 
 /** @returns {RunResult} */
-export const noResult = (/** @type {number} */ seconds, /** @type {Ending} */ ending) => ({
-  answer: "",
-  iterations: 0,
-  seconds,
-  usage: {},
-  fault: null,
-  ...ending,
-});
+export function noResult(/** @type {number} */ seconds, /** @type {Ending} */ ending) {
+  return {
+    answer: "",
+    iterations: 0,
+    seconds,
+    usage: {},
+    fault: null,
+    ...ending,
+  };
+}
 
 /**
  * Close the log: it begins with the run's configuration and ends with its result, whatever the worker said.
@@ -53,11 +57,11 @@ export const noResult = (/** @type {number} */ seconds, /** @type {Ending} */ en
  * @param {RunResult} result
  * @returns {Omit<import("./run.js").FinishedRun, "egress">}
  */
-export const finished = (recorder, job, tree, result) => {
+export function finished(recorder, job, tree, result) {
   const { question, model, sub_model, limits } = job;
   if (recorder.empty()) recorder.record({ type: "run_started", question, model, sub_model, limits, contexts: [] });
   const { answer, iterations, stopped_by, detail, usage } = result;
   recorder.record({ type: "run_finished", answer, iterations, stopped_by, detail, usage });
   if (job.path.length === 0) recorder.close();
   return { result, trajectory: recorder.trajectory, usageByPath: tree.usageByPath };
-};
+}

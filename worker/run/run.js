@@ -80,7 +80,7 @@ const DIFFERS = "the run took another way than before: from here on models are a
  * @param {RunOptions} options
  * @returns {Promise<FinishedRun>}
  */
-export const runJob = async (options) => {
+export async function runJob(options) {
   const { job, tree = openTree(job.limits), onEvent, journal, ledger, log = null } = options;
   const isRoot = job.path.length === 0;
   const past = isRoot ? log : (options.past ?? null);
@@ -101,9 +101,11 @@ export const runJob = async (options) => {
     run.stop.close();
     if (isRoot) await (keeps ? journal?.leave() : journal?.close());
   }
-};
+}
 
-const limitOf = (/** @type {StartJob} */ { limits }) => (typeof limits.max_context_chars === "number" ? limits.max_context_chars : null);
+function limitOf(/** @type {StartJob} */ { limits }) {
+  return typeof limits.max_context_chars === "number" ? limits.max_context_chars : null;
+}
 
 /**
  * Look for this run's contexts too, in what leaves from now on and in what left before. A limit that cannot be kept is
@@ -112,12 +114,15 @@ const limitOf = (/** @type {StartJob} */ { limits }) => (typeof limits.max_conte
  * @param {StartJob} job
  * @param {import("../recovery/resume.js").Past | null} past
  */
-const weighFromNow = (ledger, job, past) => {
+function weighFromNow(ledger, job, past) {
   const [left] = limitOf(job) === null ? [] : beyondMeasure(job.contexts);
-  if (left) throw configError(`maxContextChars cannot be kept: "${left.name}" is not searched (${left.why}). Leave it out, or drop the limit.`);
+  if (left)
+    throw configError(
+      `maxContextChars cannot be kept: "${left.name}" is not searched (${left.why}). Leave it out, or drop the limit.`,
+    );
   ledger.add(job.contexts);
   if (past !== null) reenter(ledger, past.events).catch(() => {}); // what cannot be read is told by the next call
-};
+}
 
 /**
  * One worker after another, until the run ends.
@@ -125,7 +130,7 @@ const weighFromNow = (ledger, job, past) => {
  * @param {RunOptions} options
  * @returns {Promise<RunResult>}
  */
-const live = async (run, options) => {
+async function live(run, options) {
   const { session } = options;
   for (;;) {
     const kept = session?.take() ?? null;
@@ -143,7 +148,7 @@ const live = async (run, options) => {
     if ("refused" in end) throw end.refused;
     if (!run.survive(end.death)) return run.noResult({ stopped_by: "worker_lost", detail: `${LOST}: ${end.death}` });
   }
-};
+}
 
 /**
  * Go through the session's earlier questions again in a fresh worker: they are answered from their record, so that their
@@ -153,7 +158,7 @@ const live = async (run, options) => {
  * @param {import("./session.js").Turn[]} turns
  * @returns {Promise<{lost: LifeEnd | null, notice: string}>}
  */
-const rebuild = async (worker, run, turns) => {
+async function rebuild(worker, run, turns) {
   for (const turn of turns) {
     turn.run.rewind();
     const again = { ...turn.run, stop: { ...run.stop, begin: () => {} }, noResult: run.noResult };
@@ -166,13 +171,13 @@ const rebuild = async (worker, run, turns) => {
   }
   const otherwise = turns.some(({ run: { differed } }) => differed()) ? ", not all as they were" : "";
   return { lost: null, notice: turns.length === 0 ? "" : `; earlier questions rebuilt: ${turns.length}${otherwise}` };
-};
+}
 
 /**
  * A worker at the containment asked for, or null when the run was stopped meanwhile.
  * @param {RunOptions} options
  */
-const readyWorker = async ({ assets, host, containment, signal, onStage, memoryBytes }) => {
+async function readyWorker({ assets, host, containment, signal, onStage, memoryBytes }) {
   try {
     const worker = await takeWorker(assets, { host, signal, onStage, memoryBytes });
     checkContainment(worker, containment);
@@ -181,9 +186,9 @@ const readyWorker = async ({ assets, host, containment, signal, onStage, memoryB
     if (signal?.aborted) return null;
     throw error;
   }
-};
+}
 
-const checkContainment = (/** @type {BootedWorker} */ worker, /** @type {Level} */ least) => {
+function checkContainment(/** @type {BootedWorker} */ worker, /** @type {Level} */ least) {
   const { level, reason } = worker.ready;
   if (LEVELS.indexOf(level) >= LEVELS.indexOf(least)) return;
   worker.terminate();
@@ -191,14 +196,14 @@ const checkContainment = (/** @type {BootedWorker} */ worker, /** @type {Level} 
   throw configError(
     `containment is "${level}" (${reason}), not "${least}". ${remedy}, or pass containment: "${level}".`,
   );
-};
+}
 
 /**
  * What a run keeps from one worker to the next.
  * @param {ReturnType<typeof openRecorder>} recorder
  * @param {RunOptions & {tree: Tree, gate: import("../egress/gate.js").Gate}} options
  */
-const openRun = (recorder, options) => {
+function openRun(recorder, options) {
   const { job, endpoint, onCall, tree, journal, ledger, gate, past = null, source = null } = options;
   let meter = openMeter();
   const onAnswered = (/** @type {number} */ calls) => meter.expect(calls);
@@ -261,7 +266,8 @@ const openRun = (recorder, options) => {
       return true;
     },
     /** The run was stopped while this block ran; one that is gone through again has ended long ago. */
-    stoppedIn: (/** @type {import("../recovery/position.js").Place} */ block) => void (isOver || place.lose(block, STOPPED_IN)),
+    stoppedIn: (/** @type {import("../recovery/position.js").Place} */ block) =>
+      void (isOver || place.lose(block, STOPPED_IN)),
     /** To the beginning of a run that is over, for a worker that goes through it again. */
     rewind() {
       tape.rewind(place.isLost);
@@ -274,7 +280,10 @@ const openRun = (recorder, options) => {
     /** No worker could be started: what there is already is kept, otherwise nothing ran. */
     unstarted(/** @type {unknown} */ error) {
       if (recorder.empty() || (past !== null && lives === 0) || !(error instanceof Error)) throw error;
-      return /** @type {Ending} */ ({ stopped_by: "worker_lost", detail: `${LOST}, and none can be started: ${error.message}` });
+      return /** @type {Ending} */ ({
+        stopped_by: "worker_lost",
+        detail: `${LOST}, and none can be started: ${error.message}`,
+      });
     },
     noResult: (/** @type {Ending} */ otherwise) => noResult(recorder.seconds(), ending() ?? otherwise),
     /** @returns {RunResult} */
@@ -289,30 +298,36 @@ const openRun = (recorder, options) => {
       return { ...result, answer: result.answer || place.partial(), iterations, usage };
     },
   };
-};
+}
 
 /**
  * Calls leave when it is written down that they do.
  * @param {() => Promise<void>} written
  * @returns {typeof fetch}
  */
-const fetchAfter = (written) => async (...request) => {
-  await written();
-  return fetch(...request);
-};
+function fetchAfter(written) {
+  return async (...request) => {
+    await written();
+    return fetch(...request);
+  };
+}
 
 /**
  * @param {import("../recovery/resume.js").RunPast["contexts"]} before
  * @param {import("../recovery/resume.js").RunPast["contexts"]} now
  */
-const otherContext = (before, now) =>
-  `this is not the context that the run began with: ${told(before)} then, ${told(now)} now. Give it the same one. ` +
-  "Nothing was asked, and the run is kept.";
+function otherContext(before, now) {
+  return (
+    `this is not the context that the run began with: ${told(before)} then, ${told(now)} now. Give it the same one. ` +
+    "Nothing was asked, and the run is kept."
+  );
+}
 
-const told = (/** @type {import("../recovery/resume.js").RunPast["contexts"]} */ contexts) =>
-  (contexts ?? [])
+function told(/** @type {import("../recovery/resume.js").RunPast["contexts"]} */ contexts) {
+  return (contexts ?? [])
     .map(({ type, size, sha256, sha256_of_samples: samples }) => {
       const hash = sha256 ?? samples;
       return `${type}${size === undefined ? "" : ` of ${size}`}${hash ? ` (${String(hash).slice(0, 8)})` : ""}`;
     })
     .join(", ");
+}

@@ -12,7 +12,7 @@ import { channelError } from "../wire/errors.js";
  * @typedef {ReturnType<typeof openSession>} Session
  */
 
-export const openSession = () => {
+export function openSession() {
   /** @type {StartedWorker | null} */
   let worker = null;
   /** @type {Turn[]} */
@@ -43,4 +43,4 @@ export const openSession = () => {
       worker = null;
     },
   };
-};
+}

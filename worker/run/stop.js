@@ -15,7 +15,7 @@ export const CANCELLED = /** @type {const} */ ({ stopped_by: "cancelled", detail
 /**
  * @param {{job: StartJob, signal?: AbortSignal, end?: AbortSignal}} options
  */
-export const openStop = ({ job, signal, end }) => {
+export function openStop({ job, signal, end }) {
   const controller = new AbortController();
   /** @type {Ending | null} */
   let ending = null;
@@ -48,7 +48,8 @@ export const openStop = ({ job, signal, end }) => {
       for (const from of [signal, end]) from?.removeEventListener("abort", cancel);
     },
   };
-};
+}
 
-const timeIsUp = (/** @type {number} */ seconds) =>
-  `time limit reached: ${seconds} s of ${seconds} s used. Raise maxTimeout, or ask over a smaller context.`;
+function timeIsUp(/** @type {number} */ seconds) {
+  return `time limit reached: ${seconds} s of ${seconds} s used. Raise maxTimeout, or ask over a smaller context.`;
+}

@@ -35,40 +35,39 @@ import { mismatch } from "../wire/schema.js";
  * @param {Record<string, HostFunction>} options.functions
  * @param {Told} options.told
  */
-export const openTools = ({ functions, told }) => ({
-  /** @type {import("../wire/channel.js").Handler} */
-  async handle(body, answer) {
-    const { name, args, kwargs } = parseRequest(body);
-    if (!Object.hasOwn(functions, name)) throw protocolError(`no function ${name} among the tools.`);
-    const called = { name, args, kwargs };
-    await told.started(name, { mark: answer.mark?.() ?? "", again: answer.again !== undefined });
-    try {
-      const result = await resultOf(functions[name], called);
-      told.finished({ ...called, result, error: null });
-      answer.write(new TextEncoder().encode(JSON.stringify(result)));
-      answer.end();
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      told.finished({ ...called, result: null, error: message });
-      throw rlmError("ToolError", message, {});
-    }
-  },
-});
+export function openTools({ functions, told }) {
+  return {
+    /** @type {import("../wire/channel.js").Handler} */
+    async handle(body, answer) {
+      const { name, args, kwargs } = parseRequest(body);
+      if (!Object.hasOwn(functions, name)) throw protocolError(`no function ${name} among the tools.`);
+      const called = { name, args, kwargs };
+      await told.started(name, { mark: answer.mark?.() ?? "", again: answer.again !== undefined });
+      try {
+        const result = await resultOf(functions[name], called);
+        told.finished({ ...called, result, error: null });
+        answer.write(new TextEncoder().encode(JSON.stringify(result)));
+        answer.end();
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        told.finished({ ...called, result: null, error: message });
+        throw rlmError("ToolError", message, {});
+      }
+    },
+  };
+}
 
 /** @returns {Promise<Json>} */
-const resultOf = async (
-  /** @type {HostFunction} */ call,
-  /** @type {Called} */ { name, args, kwargs },
-) => {
+async function resultOf(/** @type {HostFunction} */ call, /** @type {Called} */ { name, args, kwargs }) {
   const given = Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
   const result = await call.apply({ args, kwargs }, given);
   return result === undefined ? null : checkedJson(result, `the result of ${name}`);
-};
+}
 
 /** @returns {ToolRequest} */
-const parseRequest = (/** @type {string} */ body) => {
+function parseRequest(/** @type {string} */ body) {
   const value = /** @type {unknown} */ (JSON.parse(body));
   const wrong = mismatch(TOOL_SCHEMA, value, "request");
   if (wrong !== null) throw protocolError(`${wrong}.`);
   return /** @type {ToolRequest} */ (value);
-};
+}

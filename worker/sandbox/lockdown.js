@@ -100,16 +100,16 @@ const CONSTANTS = new Set(["TEMPORARY", "PERSISTENT"]);
 const PAGE_BYTES = 65_536;
 
 /** Delete what crashes the tab in a worker of opaque origin; before anything else. */
-export const removeObjectUrls = () => {
+export function removeObjectUrls() {
   Reflect.deleteProperty(URL, "createObjectURL");
   Reflect.deleteProperty(URL, "revokeObjectURL");
-};
+}
 
 /**
  * Refuse to grow any wasm memory beyond `bytes`: Python sees MemoryError and lives on.
  * @param {number} bytes
  */
-export const capMemory = (bytes) => {
+export function capMemory(bytes) {
   const { apply } = Reflect;
   const grow = WebAssembly.Memory.prototype.grow;
   const size = /** @type {(this: WebAssembly.Memory) => ArrayBuffer} */ (
@@ -120,14 +120,14 @@ export const capMemory = (bytes) => {
     if (wanted > bytes) throw new RangeError(`memory limit reached: ${wanted} of ${bytes} bytes`);
     return apply(grow, this, [pages]);
   };
-};
+}
 
 /**
  * Let Pyodide fetch exactly its two files, from what the host transferred.
  * @param {WebAssembly.Module} wasm
  * @param {ArrayBuffer} stdlib
  */
-export const serveAssets = (wasm, stdlib) => {
+export function serveAssets(wasm, stdlib) {
   const served = new Response(stdlib);
   globalThis.fetch = async (resource) => {
     const url = String(resource);
@@ -139,13 +139,13 @@ export const serveAssets = (wasm, stdlib) => {
     const instance = await WebAssembly.instantiate(wasm, imports);
     return { module: wasm, instance };
   };
-};
+}
 
 /**
  * Remove every global that is not on the allow-list, also from the prototypes of the global scope.
  * @returns {string[]} names that could not be removed, the two known constants left out
  */
-export const lockDown = () => {
+export function lockDown() {
   /** @type {string[]} */
   const left = [];
   if (typeof navigator === "object") strip(Object.getPrototypeOf(navigator), NAVIGATOR_KEPT, left);
@@ -154,15 +154,15 @@ export const lockDown = () => {
   let scope = globalThis;
   for (; scope !== null && scope !== Object.prototype; scope = Object.getPrototypeOf(scope)) strip(scope, KEPT, left);
   return left.filter((name) => !CONSTANTS.has(name));
-};
+}
 
 /**
  * @param {object} target
  * @param {Set<string>} kept
  * @param {string[]} left
  */
-const strip = (target, kept, left) => {
+function strip(target, kept, left) {
   for (const name of Object.getOwnPropertyNames(target)) {
     if (!kept.has(name) && !Reflect.deleteProperty(target, name)) left.push(name);
   }
-};
+}

@@ -12,7 +12,7 @@ const AHEAD_BYTES = 1 << 20;
  * @typedef {(stream: Stream, buffer: Uint8Array, offset: number, length: number, position: number) => number} Read
  */
 
-export const mendReads = (/** @type {import("./pyodide.js").Pyodide["FS"]} */ FS) => {
+export function mendReads(/** @type {import("./pyodide.js").Pyodide["FS"]} */ FS) {
   const operations = FS.filesystems.WORKERFS.stream_ops;
   const read = readAhead(operations.read);
   operations.read = (...place) => {
@@ -22,14 +22,14 @@ export const mendReads = (/** @type {import("./pyodide.js").Pyodide["FS"]} */ FS
       throw error instanceof DOMException ? new FS.ErrnoError(EIO) : error;
     }
   };
-};
+}
 
 /**
  * Each read asks the browser's process; one that goes on where the last one ended is made for all that follow too.
  * @param {Read} read
  * @returns {Read}
  */
-export const readAhead = (read) => {
+export function readAhead(read) {
   /** @type {Stream["node"] | null} */
   let file = null;
   let held = new Uint8Array(0);
@@ -55,4 +55,4 @@ export const readAhead = (read) => {
     next = position + part.length;
     return part.length;
   };
-};
+}

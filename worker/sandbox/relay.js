@@ -17,12 +17,12 @@ import { sharedLine, sharedMemory } from "../wire/channel.js";
  * @param {import("../wire/channel.js").Line} line
  * @param {import("../wire/protocol.js").ReplyPart | import("../boot/frame.js").RelayedInterrupt} message
  */
-const write = (line, message) => {
+function write(line, message) {
   if (message.type === "interrupt") line.interrupt(message.sequence, message.reason);
   else line.put(message.sequence, message.state, new Uint8Array(message.data));
-};
+}
 
-const settle = async (/** @type {Settlement} */ { script, boot, shared, port }) => {
+async function settle(/** @type {Settlement} */ { script, boot, shared, port }) {
   const tell = (/** @type {FromRelay} */ message) => port.postMessage(message);
   const lost = (/** @type {string} */ why) => tell({ type: "lost", why });
   const memory = shared && typeof SharedArrayBuffer === "function" ? sharedMemory() : null;
@@ -46,15 +46,16 @@ const settle = async (/** @type {Settlement} */ { script, boot, shared, port }) 
   } catch (error) {
     lost(String(error));
   }
-};
+}
 
-const readBlob = async (/** @type {[string, unknown]} */ [name, value]) =>
-  [name, value instanceof Blob ? await value.arrayBuffer() : value];
+async function readBlob(/** @type {[string, unknown]} */ [name, value]) {
+  return [name, value instanceof Blob ? await value.arrayBuffer() : value];
+}
 
-const hear = (/** @type {MessageEvent<Settlement>} */ { source, data }) => {
+function hear(/** @type {MessageEvent<Settlement>} */ { source, data }) {
   if (source !== parent) return;
   removeEventListener("message", hear);
   void settle(data);
-};
+}
 
 addEventListener("message", hear);

@@ -19,7 +19,7 @@ const PROBE_MS = 1_000;
  * @param {() => boolean} canWait
  * @returns {Promise<{level: Level, reason: string}>}
  */
-export const selfTest = async (canWait) => {
+export async function selfTest(canWait) {
   const open = (
     await Promise.all([
       probe("eval", evaluates),
@@ -40,45 +40,48 @@ export const selfTest = async (canWait) => {
   if (stores) return { level: "network", reason: "indexedDB is open" };
   if (typeof SharedArrayBuffer === "function" && !canWait()) return { level: "network", reason: "Atomics.wait fails" };
   return { level: "full", reason: "" };
-};
+}
 
 /**
  * `name` when `reaches` says yes, "" when it says no, throws, or the API does not exist here.
  * @param {string} name
  * @param {() => boolean | Promise<boolean>} reaches
  */
-const probe = async (name, reaches) => {
+async function probe(name, reaches) {
   try {
     return (await reaches()) ? name : "";
   } catch (refusal) {
     return refusal instanceof Error || refusal instanceof DOMException ? "" : name;
   }
-};
+}
 
-const evaluates = () => (0, eval)("1") === 1;
+function evaluates() {
+  return (0, eval)("1") === 1;
+}
 
-const requests = () => {
+function requests() {
   const request = new XMLHttpRequest();
   request.open("GET", "data:,", false);
   request.send();
   return true;
-};
+}
 
 /** @returns {Promise<boolean>} */
-const nests = () =>
-  new Promise((resolve) => {
+function nests() {
+  return new Promise((resolve) => {
     const worker = new Worker(PROBE_SCRIPT);
     worker.onerror = () => resolve(false);
     worker.onmessage = () => resolve(true);
     setTimeout(resolve, PROBE_MS, true);
   });
+}
 
 /**
  * Opening fails with and without a policy, so only the policy's own report counts as a refusal.
  * @param {string} url
  * @param {(url: string) => unknown} open
  */
-const opens = async (url, open) => {
+async function opens(url, open) {
   const refused = new Promise((resolve) => {
     const heard = (/** @type {SecurityPolicyViolationEvent} */ event) => {
       if (event.blockedURI !== url) return;
@@ -90,7 +93,9 @@ const opens = async (url, open) => {
   });
   new Promise((resolve) => resolve(open(url))).catch(() => null); // begins now; how it fails does not matter
   return !(await refused);
-};
+}
 
 /** Keeps the bundler from resolving the probe. */
-const nameOf = (/** @type {string} */ specifier) => specifier;
+function nameOf(/** @type {string} */ specifier) {
+  return specifier;
+}

@@ -33,7 +33,7 @@ const NO_TRANSPORT =
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
 
-const boot = async (/** @type {Boot} */ message) => {
+async function boot(/** @type {Boot} */ message) {
   const { port, epoch } = message;
   const post = poster(port);
   const stages = stageReporter(post, epoch);
@@ -64,13 +64,13 @@ const boot = async (/** @type {Boot} */ message) => {
   } catch (error) {
     post({ type: "failed", epoch, stage: stages.current(), error: describe(error) });
   }
-};
+}
 
 /**
  * @param {StartJob} job
  * @param {{pyodide: Pyodide, bridge: Bridge, line: ReturnType<typeof openLine>, post: Post, epoch: number}} booted
  */
-const run = async (job, { pyodide, bridge, line, post, epoch }) => {
+async function run(job, { pyodide, bridge, line, post, epoch }) {
   try {
     const contexts = mountContexts(pyodide, job);
     const text = JSON.stringify({ ...job, contexts: [] });
@@ -82,30 +82,31 @@ const run = async (job, { pyodide, bridge, line, post, epoch }) => {
   } catch (error) {
     post({ type: "failed", epoch, stage: "run", error: describe(error) });
   }
-};
+}
 
 /**
  * The self-test's verdict, not `full` when globals could not be removed.
  * @param {Awaited<ReturnType<typeof selfTest>>} verdict
  * @param {string[]} left
  */
-const lowered = ({ level, reason }, left) =>
-  left.length === 0 || level !== "full"
+function lowered({ level, reason }, left) {
+  return left.length === 0 || level !== "full"
     ? { level, reason }
     : { level: /** @type {const} */ ("network"), reason: `globals left: ${left.join(", ")}` };
+}
 
 /**
  * Posts by captured functions, so that a prototype changed by model code cannot read what passes.
  * @param {MessagePort} port
  * @returns {Post}
  */
-const poster = (port) => {
+function poster(port) {
   const { apply } = Reflect;
   const { postMessage } = port;
   return (message, transfer = []) => void apply(postMessage, port, [message, transfer]);
-};
+}
 
-const stageReporter = (/** @type {Post} */ post, /** @type {number} */ epoch) => {
+function stageReporter(/** @type {Post} */ post, /** @type {number} */ epoch) {
   let name = "start";
   return {
     current: () => name,
@@ -114,9 +115,9 @@ const stageReporter = (/** @type {Post} */ post, /** @type {number} */ epoch) =>
       post({ type: "stage", epoch, name, seconds: performance.now() / 1_000 });
     },
   };
-};
+}
 
-const startPyodide = async (/** @type {Boot} */ { lock, snapshot, purpose }) => {
+async function startPyodide(/** @type {Boot} */ { lock, snapshot, purpose }) {
   /** @type {string[]} */
   const said = [];
   const say = (/** @type {string} */ line) => void said.push(line);
@@ -131,22 +132,24 @@ const startPyodide = async (/** @type {Boot} */ { lock, snapshot, purpose }) => 
   } catch (error) {
     throw new Error(`${describe(error)} ${said.slice(-5).join(" ")}`.trim(), { cause: error });
   }
-};
+}
 
 /** What is written past the REPL's own capture (file descriptors 1 and 2) goes nowhere, and costs no memory. */
-const discardStreams = (/** @type {Pyodide} */ pyodide) => {
+function discardStreams(/** @type {Pyodide} */ pyodide) {
   const write = (/** @type {Uint8Array} */ bytes) => bytes.length;
   pyodide.setStdin({ error: true });
   pyodide.setStdout({ write });
   pyodide.setStderr({ write });
-};
+}
 
 /** Pyodide copies a snapshot into memory of the size that it starts with; ours may be larger. */
-const moduleFor = (/** @type {ArrayBuffer | null} */ snapshot) => async (/** @type {object} */ settings) => {
-  const module = await createPyodideModule(settings);
-  if (snapshot !== null && snapshot.byteLength > module.HEAP8.length) module.growMemory(snapshot.byteLength);
-  return module;
-};
+function moduleFor(/** @type {ArrayBuffer | null} */ snapshot) {
+  return async (/** @type {object} */ settings) => {
+    const module = await createPyodideModule(settings);
+    if (snapshot !== null && snapshot.byteLength > module.HEAP8.length) module.growMemory(snapshot.byteLength);
+    return module;
+  };
+}
 
 /**
  * Put the core first and the wheels last among the files that Python imports from. What a snapshot holds of them is
@@ -154,7 +157,7 @@ const moduleFor = (/** @type {ArrayBuffer | null} */ snapshot) => async (/** @ty
  * @param {Pyodide} pyodide
  * @param {Boot} message
  */
-const installCore = ({ FS, runPython }, { core, wheels }) => {
+function installCore({ FS, runPython }, { core, wheels }) {
   const paths = wheels.map(({ name }) => LIBRARY + name);
   FS.writeFile(CORE, new Uint8Array(core));
   wheels.forEach(({ data }, index) => FS.writeFile(paths[index], new Uint8Array(data)));
@@ -165,25 +168,25 @@ const installCore = ({ FS, runPython }, { core, wheels }) => {
     sys.path += [path for path in ${JSON.stringify(paths)} if path not in known]
     del known
   `);
-};
+}
 
 /**
  * @param {Pyodide} pyodide
  * @param {Boot} message
  */
-const sendSnapshot = (pyodide, { port, epoch }) => {
+function sendSnapshot(pyodide, { port, epoch }) {
   pyodide.runPython("import boot, bridge; bridge.documents.packages()"); // looked for once: each worker remembers it
   const data = pyodide.makeMemorySnapshot().buffer;
   /** @type {import("../wire/protocol.js").Snapshot} */
   const message = { type: "snapshot", epoch, data };
   port.postMessage(message, [data]);
-};
+}
 
 /**
  * @param {Pyodide} pyodide
  * @returns {Bridge}
  */
-const loadBridge = (pyodide) => {
+function loadBridge(pyodide) {
   pyodide.FS.mkdir(CONTEXT_FOLDER);
   mendReads(pyodide.FS);
   // The first mount makes the file system's reader, which it could not make after the lock-down.
@@ -191,7 +194,7 @@ const loadBridge = (pyodide) => {
   pyodide.FS.unmount(CONTEXT_FOLDER);
   pyodide.pyimport("boot").prepare();
   return pyodide.pyimport("bridge");
-};
+}
 
 /**
  * Mount the job's files read-only, without reading them.
@@ -199,7 +202,7 @@ const loadBridge = (pyodide) => {
  * @param {StartJob} job
  * @returns {Array<[string, string, Uint8Array | undefined]>} name, type, and the bytes of what is not a file
  */
-const mountContexts = (pyodide, { contexts, session }) => {
+function mountContexts(pyodide, { contexts, session }) {
   const folder = session ? `${CONTEXT_FOLDER}_${session}` : CONTEXT_FOLDER;
   const files = contexts.filter(({ type }) => type === "file" || type === "mounted");
   const blobs = files.map(({ name, data }) => ({ name, data }));
@@ -210,7 +213,7 @@ const mountContexts = (pyodide, { contexts, session }) => {
     type,
     data instanceof ArrayBuffer ? new Uint8Array(data) : undefined,
   ]);
-};
+}
 
 /**
  * The channel and the interrupt switch as the bridge sees them.
@@ -218,7 +221,7 @@ const mountContexts = (pyodide, { contexts, session }) => {
  * @param {Pyodide} pyodide
  * @param {Post} post
  */
-const openLine = ({ channel, interrupt, epoch }, pyodide, post) => {
+function openLine({ channel, interrupt, epoch }, pyodide, post) {
   if (channel === null || interrupt === null) {
     if (!("Suspending" in WebAssembly)) throw new Error(NO_TRANSPORT);
     const { deliver, ...end } = suspendingEnd({ epoch, post });
@@ -234,12 +237,12 @@ const openLine = ({ channel, interrupt, epoch }, pyodide, post) => {
   };
   const host = { ...waitingEnd({ channel, interrupt, epoch, post, inBlock: () => inBlock }), interruptible };
   return { transport: /** @type {const} */ ("shared-memory"), deliver: () => {}, host };
-};
+}
 
 /** An error in one line: the message of one from Python is a whole traceback, whose last line says it. */
-const describe = (/** @type {unknown} */ error) => {
+function describe(/** @type {unknown} */ error) {
   if (!(error instanceof Error)) return String(error);
   return error.name === "PythonError"
     ? String(error.message.trim().split("\n").pop())
     : `${error.name}: ${error.message}`;
-};
+}

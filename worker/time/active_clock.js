@@ -15,7 +15,7 @@ const LONGEST_HIDDEN_SLICE_MS = 61_000; // a hidden tab's timers come once a min
  * @param {() => number} [options.longest] milliseconds that one tick may count for
  * @param {() => number} [options.now] milliseconds, monotonic
  */
-export const openActiveClock = ({ limitMs, onTime, longest = longestTick, now = () => performance.now() }) => {
+export function openActiveClock({ limitMs, onTime, longest = longestTick, now = () => performance.now() }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let waits = false;
@@ -67,6 +67,8 @@ export const openActiveClock = ({ limitMs, onTime, longest = longestTick, now = 
       return used;
     },
   };
-};
+}
 
-const longestTick = () => (globalThis.document?.hidden ? LONGEST_HIDDEN_SLICE_MS : LONGEST_SLICE_MS);
+function longestTick() {
+  return globalThis.document?.hidden ? LONGEST_HIDDEN_SLICE_MS : LONGEST_SLICE_MS;
+}

@@ -5,13 +5,16 @@
 
 const LONG_CHARS = 1 << 20;
 
-export const sleep = (/** @type {number} */ milliseconds) =>
-  new Promise((/** @type {(_: void) => void} */ done) => {
+export function sleep(/** @type {number} */ milliseconds) {
+  return new Promise((/** @type {(_: void) => void} */ done) => {
     setTimeout(done, milliseconds);
   });
+}
 
 /** After work on a long text, let the page do what waits for it: each step of a request is a task of its own. */
-export const breath = (/** @type {number} */ chars) => (chars > LONG_CHARS ? sleep(0) : undefined);
+export function breath(/** @type {number} */ chars) {
+  return chars > LONG_CHARS ? sleep(0) : undefined;
+}
 
 /**
  * Wait, but no longer than until the browser is online again, or nobody waits any more.
@@ -19,8 +22,8 @@ export const breath = (/** @type {number} */ chars) => (chars > LONG_CHARS ? sle
  * @param {AbortSignal} signal
  * @returns {Promise<void>}
  */
-export const pauseFor = (milliseconds, signal) =>
-  new Promise((resolve) => {
+export function pauseFor(milliseconds, signal) {
+  return new Promise((resolve) => {
     const ended = new AbortController();
     const timer = setTimeout(() => end(), milliseconds);
     const end = () => {
@@ -32,3 +35,4 @@ export const pauseFor = (milliseconds, signal) =>
     signal.addEventListener("abort", end, { signal: ended.signal });
     globalThis.addEventListener?.("online", end, { signal: ended.signal });
   });
+}

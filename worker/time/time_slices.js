@@ -12,7 +12,7 @@ const SLICE_MS = 8;
  * @param {() => number} [now] milliseconds, monotonic
  * @returns {Promise<T>}
  */
-export const inSlices = async (work, now = () => performance.now()) => {
+export async function inSlices(work, now = () => performance.now()) {
   for (;;) {
     const until = now() + SLICE_MS;
     let step = work.next();
@@ -20,11 +20,11 @@ export const inSlices = async (work, now = () => performance.now()) => {
     if (step.done) return step.value;
     await breath();
   }
-};
+}
 
 /** Let what waits for the page's thread go first. @returns {Promise<void>} */
-export const breath = () =>
-  new Promise((resolve) => {
+export function breath() {
+  return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close();
@@ -32,3 +32,4 @@ export const breath = () =>
     };
     port2.postMessage(null);
   });
+}

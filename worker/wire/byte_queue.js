@@ -6,7 +6,7 @@
 export const NO_BYTES = new Uint8Array(0);
 
 /** `take` copies nothing that it can hand out as a view. */
-export const byteQueue = () => {
+export function byteQueue() {
   /** @type {Uint8Array[]} */
   const parts = [];
   let offset = 0;
@@ -37,7 +37,7 @@ export const byteQueue = () => {
       if (first.length === length) return first;
       const whole = new Uint8Array(length);
       whole.set(first);
-      for (let at = first.length; at < length;) {
+      for (let at = first.length; at < length; ) {
         const view = shift(length - at);
         whole.set(view, at);
         at += view.length;
@@ -45,4 +45,4 @@ export const byteQueue = () => {
       return whole;
     },
   };
-};
+}

@@ -84,30 +84,32 @@ const SPINS = 10_000; // 0.15 ms at most
 const UNANSWERED = { title: "Error", detail: "the host ended this request without an answer" };
 
 /** New memory for one worker: the channel's own and the interrupt flag. */
-export const sharedMemory = () => ({
-  channel: new SharedArrayBuffer(CHANNEL_BYTES),
-  interrupt: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
-});
+export function sharedMemory() {
+  return {
+    channel: new SharedArrayBuffer(CHANNEL_BYTES),
+    interrupt: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+  };
+}
 
 /** Whether this thread may block; false on a page's main thread and where shared memory is broken. */
-export const canWait = () => {
+export function canWait() {
   try {
     return Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10) === "timed-out";
   } catch (error) {
     if (error instanceof TypeError || error instanceof ReferenceError) return false;
     throw error;
   }
-};
+}
 
 /**
  * The interrupt flag as Pyodide wants it, and how to clear it.
  * @param {SharedArrayBuffer} interrupt
  */
-export const interruptFlag = (interrupt) => {
+export function interruptFlag(interrupt) {
   const { store } = Atomics;
   const flag = new Int32Array(interrupt);
   return { flag, clear: () => void store(flag, 0, 0) };
-};
+}
 
 // ---------------------------------------------------------------------------------------------- worker: shared memory
 
@@ -121,7 +123,7 @@ export const interruptFlag = (interrupt) => {
  * @param {() => boolean} [options.inBlock] whether a block runs: what interrupts blocks only comes too late otherwise
  * @returns {WaitingEnd<number>}
  */
-export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENCE_MS, inBlock = () => true }) => {
+export function waitingEnd({ channel, interrupt, epoch, post, silenceMs = SILENCE_MS, inBlock = () => true }) {
   const { compareExchange, load, store, wait } = Atomics;
   const words = new Int32Array(channel);
   const flag = new Int32Array(interrupt);
@@ -149,7 +151,7 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
     const pending = word(PENDING);
     spin(pending);
     let unsaid = 0;
-    for (let silent = 0; silent < silenceMs;) {
+    for (let silent = 0; silent < silenceMs; ) {
       if (interrupted()) return INTERRUPTED;
       const found = load(words, FUTEX_WORD);
       const state = found - pending;
@@ -193,7 +195,7 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
     },
     block_stopped: blockStopped,
   };
-};
+}
 
 /**
  * Post a request with the bytes beside it, which are the caller's no more.
@@ -201,16 +203,16 @@ export const waitingEnd = ({ channel, interrupt, epoch, post, silenceMs = SILENC
  * @param {Omit<Request, "data">} request
  * @param {Uint8Array<ArrayBuffer>[]} views each of a buffer of its own
  */
-const postRequest = (post, request, views) => {
+function postRequest(post, request, views) {
   const data = views.map(({ buffer }) => buffer);
   post({ ...request, data }, data);
-};
+}
 
 /**
  * Copies bytes out of shared memory by functions captured now, which model code cannot replace later.
  * @param {SharedArrayBuffer} channel
  */
-const copier = (channel) => {
+function copier(channel) {
   const Bytes = Uint8Array;
   const { apply } = Reflect;
   const set = Bytes.prototype.set;
@@ -219,7 +221,7 @@ const copier = (channel) => {
     apply(set, bytes, [new Bytes(channel, PAYLOAD_OFFSET, length)]);
     return bytes;
   };
-};
+}
 
 // ------------------------------------------------------------------------------------------------------ worker: JSPI
 
@@ -231,7 +233,7 @@ const copier = (channel) => {
  * @param {number} [options.silenceMs]
  * @returns {WaitingEnd<Promise<number>> & {deliver: (part: ReplyPart) => void}}
  */
-export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
+export function suspendingEnd({ epoch, post, silenceMs = SILENCE_MS }) {
   let sequence = 0;
   let bytes = new Uint8Array(0);
   let wake = (/** @type {number} */ _state) => {};
@@ -276,7 +278,7 @@ export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
       wake(part.state);
     },
   };
-};
+}
 
 // -------------------------------------------------------------------------------------------------------------- host
 
@@ -285,7 +287,7 @@ export const suspendingEnd = ({ epoch, post, silenceMs = SILENCE_MS }) => {
  * @param {SharedArrayBuffer} interrupt
  * @returns {Line}
  */
-export const sharedLine = (channel, interrupt) => {
+export function sharedLine(channel, interrupt) {
   const words = new Int32Array(channel);
   const payload = new Uint8Array(channel, PAYLOAD_OFFSET);
   const flag = new Int32Array(interrupt);
@@ -314,21 +316,21 @@ export const sharedLine = (channel, interrupt) => {
       Atomics.notify(words, FUTEX_WORD);
     },
   };
-};
+}
 
 /**
  * @param {(message: ReplyPart, transfer: Transferable[]) => void} post
  * @param {number} epoch
  * @returns {Line}
  */
-export const messageLine = (post, epoch) => {
+export function messageLine(post, epoch) {
   const send = (/** @type {number} */ sequence, /** @type {number} */ state, /** @type {Uint8Array} */ bytes) => {
     const data = bytes.slice().buffer;
     post({ type: "reply", epoch, sequence, state, data }, [data]);
     return true;
   };
   return { put: send, interrupt: (sequence) => void send(sequence, INTERRUPTED, NO_BYTES) };
-};
+}
 
 /**
  * The host's end: gives each request to `handler`, and makes sure that each one ends in a written state.
@@ -337,7 +339,7 @@ export const messageLine = (post, epoch) => {
  * @param {Handler} options.handler
  * @param {number} [options.heartbeatMs]
  */
-export const answeringEnd = ({ line, handler, heartbeatMs = HEARTBEAT_MS }) => {
+export function answeringEnd({ line, handler, heartbeatMs = HEARTBEAT_MS }) {
   /** @type {ReturnType<typeof openAnswer> | null} */
   let current = null;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -370,28 +372,28 @@ export const answeringEnd = ({ line, handler, heartbeatMs = HEARTBEAT_MS }) => {
       current?.abandon();
     },
   };
-};
+}
 
 /**
  * Run `handle`; whatever becomes of it, the answer is ended.
  * @param {() => void | Promise<void>} handle
  * @param {Answer} answer
  */
-const settle = async (handle, answer) => {
+async function settle(handle, answer) {
   try {
     await handle();
   } catch (error) {
     answer.fail(error);
   }
   answer.fail(UNANSWERED);
-};
+}
 
 /**
  * The sending half of one answer: what was written and not yet taken, cut into chunks.
  * @param {Line} line
  * @param {number} sequence
  */
-const openAnswer = (line, sequence) => {
+function openAnswer(line, sequence) {
   const queue = byteQueue();
   const abort = new AbortController();
   let waiting = true;
@@ -434,6 +436,8 @@ const openAnswer = (line, sequence) => {
     pump();
   };
   return { answer, sequence, acknowledge, abandon: () => abort.abort() };
-};
+}
 
-const errorBytes = (/** @type {unknown} */ error) => new TextEncoder().encode(JSON.stringify(toWireError(error)));
+function errorBytes(/** @type {unknown} */ error) {
+  return new TextEncoder().encode(JSON.stringify(toWireError(error)));
+}

@@ -22,29 +22,39 @@ const MAX_ERROR_CHARS = 100_000;
  * @param {F} facts
  * @returns {Error & F}
  */
-export const rlmError = (name, message, facts) => Object.assign(new Error(message), { name, ...facts });
+export function rlmError(name, message, facts) {
+  return Object.assign(new Error(message), { name, ...facts });
+}
 
 /** An argument is impossible; nothing ran. */
-export const configError = (/** @type {string} */ message) => rlmError("ConfigError", message, {});
+export function configError(/** @type {string} */ message) {
+  return rlmError("ConfigError", message, {});
+}
 
 /** Worker and host lost touch. */
-export const channelError = (/** @type {string} */ message) => rlmError("ChannelError", message, {});
+export function channelError(/** @type {string} */ message) {
+  return rlmError("ChannelError", message, {});
+}
 
 /** A malformed message: somebody's fault, never the user's. */
-export const protocolError = (/** @type {string} */ message) => rlmError("ProtocolError", message, {});
+export function protocolError(/** @type {string} */ message) {
+  return rlmError("ProtocolError", message, {});
+}
 
 /** A run that is made from a log does not go as the recorded one did. */
-export const replayError = (/** @type {string} */ message) => rlmError("ReplayError", message, {});
+export function replayError(/** @type {string} */ message) {
+  return rlmError("ReplayError", message, {});
+}
 
 /**
  * A model call failed upstream or on the way there. `retryAfter` are the seconds that were asked for before another try.
  * @param {string} message
  * @param {Partial<import("./protocol.js").Fault> & {retryAfter?: number | null}} [facts]
  */
-export const providerError = (message, facts) => {
+export function providerError(message, facts) {
   const unknown = { type: "unknown", retryable: false, status: null, upstream: null, retryAfter: null };
   return rlmError("ProviderError", message, { ...unknown, ...facts });
-};
+}
 
 /**
  * The fields of an error as they cross the channel. An error of ours carries them as properties, and one that cannot
@@ -52,16 +62,16 @@ export const providerError = (message, facts) => {
  * @param {unknown} error
  * @returns {WireError}
  */
-export const toWireError = (error) => {
+export function toWireError(error) {
   try {
     return fieldsOf(error);
   } catch (fault) {
     return fieldsOf(new Error("the host failed, and its error cannot be shown", { cause: fault }));
   }
-};
+}
 
 /** @returns {WireError} */
-const fieldsOf = (/** @type {unknown} */ error) => {
+function fieldsOf(/** @type {unknown} */ error) {
   const known = /** @type {Partial<WireError> & {message?: unknown, name?: unknown}} */ (Object(error));
   return {
     title: String(known.title ?? known.name ?? "Error").slice(0, 200),
@@ -71,4 +81,4 @@ const fieldsOf = (/** @type {unknown} */ error) => {
     status: typeof known.status === "number" ? known.status : null,
     upstream: typeof known.upstream === "string" ? known.upstream : null,
   };
-};
+}

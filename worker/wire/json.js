@@ -13,17 +13,17 @@ import { configError } from "./errors.js";
  * @param {string} name
  * @returns {Json}
  */
-export const checkedJson = (value, name) => {
+export function checkedJson(value, name) {
   check(value, name, new Set());
   return /** @type {Json} */ (value);
-};
+}
 
 /**
  * @param {unknown} value
  * @param {string} name
  * @param {Set<object>} around the objects that hold this one
  */
-const check = (value, name, around) => {
+function check(value, name, around) {
   if (value === null || typeof value === "string" || typeof value === "boolean") return;
   if (typeof value === "number" && Number.isFinite(value)) return;
   if (typeof value !== "object") throw configError(`${name} is ${describe(value)}, which is not JSON.`);
@@ -33,14 +33,14 @@ const check = (value, name, around) => {
   for (const [key, item] of Object.entries(value))
     check(item, Array.isArray(value) ? `${name}[${key}]` : `${name}.${key}`, around);
   around.delete(value);
-};
+}
 
-const isPlain = (/** @type {object} */ value) => {
+function isPlain(/** @type {object} */ value) {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
-};
+}
 
-const describe = (/** @type {unknown} */ value) => {
+function describe(/** @type {unknown} */ value) {
   if (typeof value === "number" || value === undefined) return String(value);
   return typeof value === "object" ? `a ${value?.constructor?.name ?? "special object"}` : `a ${typeof value}`;
-};
+}

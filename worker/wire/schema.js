@@ -11,7 +11,7 @@
  * @param {string} where name of the value, for the sentence
  * @returns {string | null}
  */
-export const mismatch = (schema, value, where) => {
+export function mismatch(schema, value, where) {
   if (schema === "json") return null;
   if (typeof schema === "string") return typeof value === schema ? null : `${where} is not a ${schema}`;
   const [tag, inner] = schema;
@@ -22,16 +22,16 @@ export const mismatch = (schema, value, where) => {
   const fields = /** @type {Record<string, unknown>} */ (value);
   if (tag === "struct") return first(Object.keys(inner), (key) => mismatch(inner[key], fields[key], `${where}.${key}`));
   return first(Object.keys(fields), (key) => mismatch(inner, fields[key], `${where}.${key}`));
-};
+}
 
 /**
  * @param {string[]} keys
  * @param {(key: string) => string | null} check
  */
-const first = (keys, check) => {
+function first(keys, check) {
   for (const key of keys) {
     const found = check(key);
     if (found !== null) return found;
   }
   return null;
-};
+}

@@ -51,7 +51,7 @@
   };
 
   const contextOf = (context) =>
-    (context?.file ? new File([Uint8Array.from(context.file.bytes)], context.file.name) : context);
+    context?.file ? new File([Uint8Array.from(context.file.bytes)], context.file.name) : context;
 
   const plant = (secret) => {
     globalThis.planted = secret;
@@ -60,5 +60,10 @@
     document.cookie = `planted=${secret}`;
   };
 
-  globalThis.arena = { run, plant, gapsSince: (at) => gaps.filter(([when]) => when >= at), now: () => performance.now() };
+  globalThis.arena = {
+    run,
+    plant,
+    gapsSince: (at) => gaps.filter(([when]) => when >= at),
+    now: () => performance.now(),
+  };
 })();

@@ -4,7 +4,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeFrame } from "../../../worker/calls/broker.js";
 import { FRAME_ERROR, FRAME_OK } from "../../../worker/wire/protocol.js";
-import { USAGE, ask, done, everyByte, failure, framesIn, json, ndjson, prompt, sse, streamed } from "../scripted_endpoint.js";
+import {
+  USAGE,
+  ask,
+  done,
+  everyByte,
+  failure,
+  framesIn,
+  json,
+  ndjson,
+  prompt,
+  sse,
+  streamed,
+} from "../scripted_endpoint.js";
 
 test("a sub-call is one POST of its prompt, answered by server-sent events", async () => {
   const got = await ask([prompt("hi", "openai:x")], () => streamed([sse({ delta: "he" }, { delta: "llo" }, done)]));

@@ -5,8 +5,18 @@ import { test } from "node:test";
 import { openWritten } from "../../../worker/calls/reply_pieces.js";
 import { ask, done, prompt, sse, streamed } from "../scripted_endpoint.js";
 
-const CONVERSATION = [{ model: null, messages: [{ role: "system", content: "s" }, { role: "user", content: "u" }] }];
-const textOf = (written) => written.reduce((text, [, piece]) => text.slice(0, piece.at) + piece.text, "");
+const CONVERSATION = [
+  {
+    model: null,
+    messages: [
+      { role: "system", content: "s" },
+      { role: "user", content: "u" },
+    ],
+  },
+];
+function textOf(written) {
+  return written.reduce((text, [, piece]) => text.slice(0, piece.at) + piece.text, "");
+}
 
 test("a root reply is told as it is written, and whole when it is settled", async () => {
   const parts = Array.from({ length: 500 }, (_, at) => sse({ delta: `${at} 🦊 ` }));
@@ -23,7 +33,10 @@ test("sub-calls are not told as they are written", async () => {
 test("a reply that broke off is written from its beginning", async () => {
   const replies = [[sse({ delta: "half of" })], [sse({ delta: "the " }, { delta: "whole" }, done)]];
   const got = await ask(CONVERSATION, (at) => streamed(replies[at]), { kind: "root" });
-  assert.deepEqual(got.written.slice(0, 2), [[100, { at: 0, text: "half of" }], [100, { at: 0, text: "the " }]]);
+  assert.deepEqual(got.written.slice(0, 2), [
+    [100, { at: 0, text: "half of" }],
+    [100, { at: 0, text: "the " }],
+  ]);
   assert.equal(textOf(got.written), "the whole");
 });
 
@@ -34,7 +47,10 @@ test("pieces are joined for fifty milliseconds", (t) => {
   for (const piece of ["a", "b", "c"]) written.add(piece);
   assert.deepEqual(told, [[0, "a"]]);
   t.mock.timers.tick(50);
-  assert.deepEqual(told, [[0, "a"], [1, "bc"]]);
+  assert.deepEqual(told, [
+    [0, "a"],
+    [1, "bc"],
+  ]);
   written.add("d");
   t.mock.timers.tick(49);
   assert.equal(told.length, 2);

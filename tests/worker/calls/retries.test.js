@@ -6,12 +6,16 @@ import { FRAME_ERROR, FRAME_OK } from "../../../worker/wire/protocol.js";
 import { openPatience } from "../../../worker/calls/retries.js";
 import { ask, done, failure, json, ndjson, prompt, sse, streamed } from "../scripted_endpoint.js";
 
-const problem = (slug, fields) => ({ type: `/problems/${slug}`, title: slug, status: 429, retryable: true, ...fields });
+function problem(slug, fields) {
+  return { type: `/problems/${slug}`, title: slug, status: 429, retryable: true, ...fields };
+}
 const BUSY = problem("upstream-rate-limited");
-const refused = (fields, headers) => json({ ...BUSY, ...fields }, { status: 429, headers });
-const gone = () => {
+function refused(fields, headers) {
+  return json({ ...BUSY, ...fields }, { status: 429, headers });
+}
+function gone() {
   throw new TypeError("Failed to fetch");
-};
+}
 
 const PASSING = {
   "a problem in a response": () => refused({}),
@@ -67,22 +71,47 @@ test("of a batch only what failed is asked again, after the longest wait that wa
     const end = at === 1 ? [] : [{ done: true }];
     return streamed([ndjson(...lines, ...end)], { type: "application/x-ndjson" });
   };
-  const got = await ask(["a", "b", "c", "d"].map((text) => prompt(text)), answer);
+  const got = await ask(
+    ["a", "b", "c", "d"].map((text) => prompt(text)),
+    answer,
+  );
   assert.deepEqual(
     got.posts.map(({ prompts }) => prompts),
     [["a", "b", "c", "d"], ["b", "c", "d"], ["d"]],
   );
   assert.equal(got.pauses[0], 5_000);
-  assert.deepEqual(got.frames.map(({ index, text }) => [index, text]), [[0, "A"], [1, "B"], [2, "C"], [3, "D"]]);
+  assert.deepEqual(
+    got.frames.map(({ index, text }) => [index, text]),
+    [
+      [0, "A"],
+      [1, "B"],
+      [2, "C"],
+      [3, "D"],
+    ],
+  );
   assert.equal(got.usage.m.calls, 4);
 });
 
 test("an item that will not pass fails alone, and the rest is asked again", async () => {
   const no = problem("empty-prompt", { status: 400, retryable: false });
   const got = await ask([prompt("a"), prompt("b")], (at) =>
-    at === 0 ? json({ results: [null, null], errors: [{ index: 0, ...no }, { index: 1, ...BUSY }] }) : json({ results: ["B"] }),
+    at === 0
+      ? json({
+          results: [null, null],
+          errors: [
+            { index: 0, ...no },
+            { index: 1, ...BUSY },
+          ],
+        })
+      : json({ results: ["B"] }),
   );
-  assert.deepEqual(got.frames.map(({ index, status }) => [index, status]), [[0, FRAME_ERROR], [1, FRAME_OK]]);
+  assert.deepEqual(
+    got.frames.map(({ index, status }) => [index, status]),
+    [
+      [0, FRAME_ERROR],
+      [1, FRAME_OK],
+    ],
+  );
   assert.equal(got.posts.length, 2);
 });
 
@@ -136,7 +165,9 @@ test("waits differ from one client to the next", async () => {
   for (const random of [0, 1]) {
     const pause = async (milliseconds) => void waits.push(milliseconds);
     const patience = openPatience({ isKnown: true, tell: () => {}, pause, random: () => random });
-    await patience.tries().another({ message: "", type: "", retryable: true }, { calls: 1, signal: new AbortController().signal });
+    await patience
+      .tries()
+      .another({ message: "", type: "", retryable: true }, { calls: 1, signal: new AbortController().signal });
   }
   assert.deepEqual(waits, [750, 1_250]);
 });

@@ -4,25 +4,29 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEAST, indexOf, piecesIn } from "../../../worker/egress/common_substrings.js";
 
-const bytesOf = (text) => new TextEncoder().encode(text);
-const done = (work) => {
+function bytesOf(text) {
+  return new TextEncoder().encode(text);
+}
+function done(work) {
   let step = work.next();
   while (!step.done) step = work.next();
   return step.value;
-};
-const search = (long, text) => done(piecesIn(done(indexOf(long)), text));
+}
+function search(long, text) {
+  return done(piecesIn(done(indexOf(long)), text));
+}
 
 /** A generator of numbers below a bound, the same for the same seed. */
-const randomFrom = (seed) => {
+function randomFrom(seed) {
   let state = seed;
   return (below) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
-};
+}
 
 /** Which bytes of `text` belong to a piece of at least LEAST bytes that stands in `long`. */
-const naive = (long, text) => {
+function naive(long, text) {
   const covered = new Uint8Array(text.length);
   let before = new Int32Array(long.length + 1);
   for (let at = 0; at < text.length; at += 1) {
@@ -36,21 +40,24 @@ const naive = (long, text) => {
     before = lengths;
   }
   return covered;
-};
+}
 
-const check = (long, text, what) => {
+function check(long, text, what) {
   const covered = new Uint8Array(text.length);
   for (const { from, to, at } of search(long, text)) {
     assert.ok(to - from >= LEAST, what);
     assert.deepEqual(text.subarray(from, to), long.subarray(at, at + to - from), what);
-    assert.ok(to === text.length || at + to - from === long.length || text[to] !== long[at + to - from], `${what}: ends early`);
+    assert.ok(
+      to === text.length || at + to - from === long.length || text[to] !== long[at + to - from],
+      `${what}: ends early`,
+    );
     covered.fill(1, from, to);
   }
   assert.deepEqual(covered, naive(long, text), what);
-};
+}
 
 /** Texts of few letters, cut from one another, so that pieces overlap, repeat and lie side by side. */
-const randomPair = (seed) => {
+function randomPair(seed) {
   const random = randomFrom(seed);
   const letters = 2 + random(6);
   const fresh = (length) => Array.from({ length }, () => 97 + random(letters));
@@ -65,7 +72,7 @@ const randomPair = (seed) => {
     text.push(...(random(4) === 0 ? fresh(random(40)) : long.slice(from, from + random(90))));
   }
   return [Uint8Array.from(long), Uint8Array.from(text)];
-};
+}
 
 test("what a naive search finds is found, and nothing else", () => {
   for (let seed = 0; seed < 1_500; seed += 1) check(...randomPair(seed), `seed ${seed}`);
@@ -93,6 +100,11 @@ test("one letter for ever costs no more than its length", () => {
 });
 
 test("texts that are too short for a piece have none", () => {
-  for (const [long, text] of [["", ""], ["short", "short"], ["x".repeat(99), "short"], ["", "x".repeat(99)]])
+  for (const [long, text] of [
+    ["", ""],
+    ["short", "short"],
+    ["x".repeat(99), "short"],
+    ["", "x".repeat(99)],
+  ])
     assert.deepEqual(search(bytesOf(long), bytesOf(text)), []);
 });

@@ -11,26 +11,42 @@ import { openGate } from "../../../worker/egress/gate.js";
 import { openLedger } from "../../../worker/egress/ledger.js";
 
 const SECRET = "The vault in Lisbon opens with the code 48-17-93, says Ágnes Müller 🦊 of the archive.";
-const FILLER = Array.from({ length: 300 }, (_, line) => `Line ${line * 7919} of the minutes, on the garden.\n`).join("");
+const FILLER = Array.from({ length: 300 }, (_, line) => `Line ${line * 7919} of the minutes, on the garden.\n`).join(
+  "",
+);
 const TEXT = `${FILLER}${SECRET}\n${FILLER.toUpperCase()}`;
 const START = [...FILLER].length;
 const LENGTH = [...SECRET].length;
 
-const encode = (text) => new TextEncoder().encode(text).buffer;
-const textContext = (text, name = "context") => ({ name, type: "text", data: encode(text) });
-const fileContext = (name, data) => ({ name, type: "file", data: new Blob([data]) });
-const jsonContext = (value) => ({ name: "context", type: "json", data: encode(JSON.stringify(value)) });
-const sub = (...prompts) => prompts.map((content) => ({ model: "m", messages: [{ role: "user", content }] }));
+function encode(text) {
+  return new TextEncoder().encode(text).buffer;
+}
+function textContext(text, name = "context") {
+  return { name, type: "text", data: encode(text) };
+}
+function fileContext(name, data) {
+  return { name, type: "file", data: new Blob([data]) };
+}
+function jsonContext(value) {
+  return { name: "context", type: "json", data: encode(JSON.stringify(value)) };
+}
+function sub(...prompts) {
+  return prompts.map((content) => ({ model: "m", messages: [{ role: "user", content }] }));
+}
 
-const ledgerOf = (...contexts) => {
+function ledgerOf(...contexts) {
   const ledger = openLedger({ to: "https://here.example" });
   ledger.add(contexts);
   return ledger;
-};
-const spansIn = async (ledger, prompt) => (await ledger.weigh(sub(prompt), new Map()))[0].spans;
-const slices = (text, spans) => spans.map(({ start, end }) => [...text].slice(start, end).join(""));
+}
+async function spansIn(ledger, prompt) {
+  return (await ledger.weigh(sub(prompt), new Map()))[0].spans;
+}
+function slices(text, spans) {
+  return spans.map(({ start, end }) => [...text].slice(start, end).join(""));
+}
 
-const open = (rules = {}, contexts = [textContext(TEXT)], usage = {}) => {
+function open(rules = {}, contexts = [textContext(TEXT)], usage = {}) {
   const ledger = ledgerOf(...contexts);
   const events = [];
   const endings = [];
@@ -44,13 +60,19 @@ const open = (rules = {}, contexts = [textContext(TEXT)], usage = {}) => {
     return denied?.detail ?? null;
   };
   return { ledger, events, endings, leave };
-};
+}
 
 test("a planted sentence is found with its place in characters and in bytes", async () => {
   const [span, ...more] = await spansIn(ledgerOf(textContext(TEXT)), `Who? "${SECRET}" Say.`);
   const before = new TextEncoder().encode(FILLER).length;
   const size = new TextEncoder().encode(SECRET).length;
-  assert.deepEqual(span, { name: "context", start: START, end: START + LENGTH, byte_start: before, byte_end: before + size });
+  assert.deepEqual(span, {
+    name: "context",
+    start: START,
+    end: START + LENGTH,
+    byte_start: before,
+    byte_end: before + size,
+  });
   assert.deepEqual(more, []);
 });
 
@@ -78,7 +100,11 @@ test("what a REPL shows with escapes is found in the text", async () => {
 
 test("files are searched each by its name; one that is no text is counted in bytes", async () => {
   const binary = Uint8Array.from([255, 254, ...new TextEncoder().encode(SECRET), 255]);
-  const ledger = ledgerOf(fileContext("a.txt", FILLER), fileContext("b.bin", binary), fileContext("c.txt", `é${SECRET.slice(10)}`));
+  const ledger = ledgerOf(
+    fileContext("a.txt", FILLER),
+    fileContext("b.bin", binary),
+    fileContext("c.txt", `é${SECRET.slice(10)}`),
+  );
   const [inB] = await spansIn(ledger, SECRET);
   assert.deepEqual([inB.name, inB.start, inB.byte_start], ["b.bin", 2, 2]);
   const both = await spansIn(ledger, `${FILLER.slice(0, 40)} é${SECRET.slice(10)}`);
@@ -89,11 +115,19 @@ test("files are searched each by its name; one that is no text is counted in byt
 test("a text over the end of one file and the beginning of the next is two spans", async () => {
   const [one, two] = [FILLER.slice(0, 500), SECRET];
   const spans = await spansIn(ledgerOf(fileContext("a", one), fileContext("b", two)), one.slice(-100) + two);
-  assert.deepEqual(spans.map(({ name, start, end }) => [name, start, end]), [["a", 400, 500], ["b", 0, LENGTH]]);
+  assert.deepEqual(
+    spans.map(({ name, start, end }) => [name, start, end]),
+    [
+      ["a", 400, 500],
+      ["b", 0, LENGTH],
+    ],
+  );
 });
 
 test("a prompt longer than what is searched at a time is searched whole", async () => {
-  const lines = Array.from({ length: 90_000 }, (_, line) => `row ${line}: ${(line * 2654435761) % 4294967296}`).join("\n");
+  const lines = Array.from({ length: 90_000 }, (_, line) => `row ${line}: ${(line * 2654435761) % 4294967296}`).join(
+    "\n",
+  );
   const [span, ...more] = await spansIn(ledgerOf(textContext(lines)), lines);
   assert.deepEqual([span.start, span.end, more.length], [0, lines.length, 0]);
 });
@@ -105,7 +139,11 @@ test("a file that is gone or too large is told, and the others are searched", as
   await rm(path);
   const large = new Blob([]);
   Object.defineProperty(large, "size", { value: 300 << 20 });
-  const ledger = ledgerOf({ name: "gone", type: "file", data: gone }, { name: "large", type: "file", data: large }, fileContext("c", SECRET));
+  const ledger = ledgerOf(
+    { name: "gone", type: "file", data: gone },
+    { name: "large", type: "file", data: large },
+    fileContext("c", SECRET),
+  );
   assert.equal((await spansIn(ledger, SECRET))[0].name, "c");
   const { unsearched } = ledger.summary();
   assert.equal(unsearched.length, 2);
@@ -115,17 +153,31 @@ test("a file that is gone or too large is told, and the others are searched", as
 test("each call is told with its own spans, and a character is counted once in all", async () => {
   const { events, leave, ledger } = open();
   await leave(sub(SECRET, SECRET.slice(0, 50), "nothing of it"));
-  assert.deepEqual(events.map((event) => [event.call, event.context_chars, event.new_chars]), [[0, LENGTH, LENGTH], [1, 50, 0], [2, 0, 0]]);
+  assert.deepEqual(
+    events.map((event) => [event.call, event.context_chars, event.new_chars]),
+    [
+      [0, LENGTH, LENGTH],
+      [1, 50, 0],
+      [2, 0, 0],
+    ],
+  );
   const { share, contextChars, calls, bytes } = ledger.summary();
   assert.deepEqual([contextChars, calls, share], [LENGTH, 3, LENGTH / [...TEXT].length]);
-  assert.equal(bytes, new TextEncoder().encode(SECRET + SECRET.slice(0, 50) + "nothing of it").length);
+  assert.equal(bytes, new TextEncoder().encode(`${SECRET + SECRET.slice(0, 50)}nothing of it`).length);
   assert.equal(events[0].to, "https://here.example");
 });
 
 test("spans are bounded in number, and the rest is counted", async () => {
   const { events, leave } = open();
   const lines = FILLER.split("\n").slice(0, 150);
-  await leave(sub(lines.filter((_, index) => index % 2 === 0).concat(lines.filter((_, index) => index % 2 === 1)).join("|?|")));
+  await leave(
+    sub(
+      lines
+        .filter((_, index) => index % 2 === 0)
+        .concat(lines.filter((_, index) => index % 2 === 1))
+        .join("|?|"),
+    ),
+  );
   assert.deepEqual([events[0].spans.length, events[0].more_spans], [100, 50]);
 });
 
@@ -138,7 +190,13 @@ test("a limit is exact to the character, and a denied request counts for nothing
   assert.deepEqual([calls, denied, contextChars], [2, 1, LENGTH]);
   const below = open({ maxContextChars: LENGTH - 1 });
   assert.match(await below.leave(sub("harmless", SECRET)), /context limit reached: 85 more/);
-  assert.deepEqual(below.events.map(({ denied: why, new_chars }) => [typeof why, new_chars]), [["string", 0], ["string", 0]]);
+  assert.deepEqual(
+    below.events.map(({ denied: why, new_chars }) => [typeof why, new_chars]),
+    [
+      ["string", 0],
+      ["string", 0],
+    ],
+  );
 });
 
 test("a limit holds for requests that come at once", async () => {
@@ -166,7 +224,12 @@ for (const [answer, told] of ANSWERS)
     else assert.match(why, told);
   });
 
-for (const fail of [() => { throw new Error("broken"); }, () => Promise.reject(new Error("broken"))])
+for (const fail of [
+  () => {
+    throw new Error("broken");
+  },
+  () => Promise.reject(new Error("broken")),
+])
   test(`onEgress that fails (${fail.toString().length}) has denied`, async () => {
     assert.match(await open({ onEgress: fail }).leave(sub("x")), /denied before it left: onEgress failed: broken/);
   });
@@ -177,7 +240,9 @@ test("onEgress is told the numbers, one request after another", async () => {
   const onEgress = async (request) => {
     assert.equal((open_ += 1), 1);
     asked.push(request);
-    await new Promise((resume) => { setTimeout(resume); });
+    await new Promise((resume) => {
+      setTimeout(resume);
+    });
     open_ -= 1;
     return "allow";
   };
@@ -185,9 +250,15 @@ test("onEgress is told the numbers, one request after another", async () => {
   const { leave } = open({ onEgress }, [textContext(TEXT)], usage);
   await Promise.all([leave(sub(SECRET, "abc")), leave(sub(SECRET))]);
   const { prompts, chars, tokens, price, models, texts, contextChars, to } = asked[0];
-  assert.deepEqual({ prompts, chars, tokens, price, models, to }, { prompts: 2, chars: LENGTH + 3, tokens: 22, price: 0.11, models: ["m"], to: "https://here.example" });
+  assert.deepEqual(
+    { prompts, chars, tokens, price, models, to },
+    { prompts: 2, chars: LENGTH + 3, tokens: 22, price: 0.11, models: ["m"], to: "https://here.example" },
+  );
   assert.deepEqual(texts, [SECRET, "abc"]);
-  assert.deepEqual([contextChars.added, contextChars.left, asked[1].contextChars.added, asked[1].contextChars.left], [LENGTH, 0, 0, LENGTH]);
+  assert.deepEqual(
+    [contextChars.added, contextChars.left, asked[1].contextChars.added, asked[1].contextChars.left],
+    [LENGTH, 0, 0, LENGTH],
+  );
 });
 
 test("a stop ends the waiting for an answer, and the next is not kept from asking", async () => {
@@ -225,10 +296,27 @@ test("a message that is sent again is counted again in what is sent, and once in
 test("calls of an earlier session are entered from its log, without those that were denied", async () => {
   const ledger = ledgerOf(textContext(TEXT));
   const stamp = { seq: 0, path: [], seconds: 0 };
-  const started = (call, kept, ...contents) => ({ type: "call_started", ...stamp, call, kind: "root", model: null, kept, batch: 1, messages: contents.map((content) => ({ role: "user", content })) });
-  await reenter(ledger, [started(0, 0, SECRET), started(1, 1, "more"), started(2, 0, FILLER), { type: "egress", ...stamp, call: 2, denied: "no" }]);
+  const started = (call, kept, ...contents) => ({
+    type: "call_started",
+    ...stamp,
+    call,
+    kind: "root",
+    model: null,
+    kept,
+    batch: 1,
+    messages: contents.map((content) => ({ role: "user", content })),
+  });
+  await reenter(ledger, [
+    started(0, 0, SECRET),
+    started(1, 1, "more"),
+    started(2, 0, FILLER),
+    { type: "egress", ...stamp, call: 2, denied: "no" },
+  ]);
   const { calls, denied, chars, contextChars } = ledger.summary();
-  assert.deepEqual({ calls, denied, chars, contextChars }, { calls: 2, denied: 1, chars: 2 * LENGTH + 4, contextChars: LENGTH });
+  assert.deepEqual(
+    { calls, denied, chars, contextChars },
+    { calls: 2, denied: 1, chars: 2 * LENGTH + 4, contextChars: LENGTH },
+  );
 });
 
 test("later contexts of a session have the names of the REPL", async () => {

@@ -8,7 +8,9 @@ import { readTrajectory } from "../../../worker/log/trajectory.js";
 const golden = readFileSync(new URL("../../golden/needle_in_batches.jsonl", import.meta.url), "utf8");
 const lines = golden.trim().split("\n");
 
-const refused = (log, pattern) => assert.throws(() => readTrajectory(log), { name: "ConfigError", message: pattern });
+function refused(log, pattern) {
+  return assert.throws(() => readTrajectory(log), { name: "ConfigError", message: pattern });
+}
 
 test("a whole log is read, blank lines or not", () => {
   const { events, notes } = readTrajectory(`\n${golden}\n \n`);
@@ -24,9 +26,18 @@ test("a last line that was cut off is left out, and said so", () => {
 });
 
 test("a line that is no event is named by its number", () => {
-  refused([...lines.slice(0, 4), "{oops", lines[5]].join("\n"), /^line 5 is no event of a trajectory: it is not JSON: \{oops\.$/);
-  refused(`${lines[0]}\n\n{"type": "surprise"}\n`, /^line 3 is no event .*its type is "surprise", which is not known\.$/);
-  refused(`${lines[0]}\n${JSON.stringify({ ...JSON.parse(lines[1]), iteration: "1" })}`, /^line 2 .*iteration_started\.iteration is not a number/);
+  refused(
+    [...lines.slice(0, 4), "{oops", lines[5]].join("\n"),
+    /^line 5 is no event of a trajectory: it is not JSON: \{oops\.$/,
+  );
+  refused(
+    `${lines[0]}\n\n{"type": "surprise"}\n`,
+    /^line 3 is no event .*its type is "surprise", which is not known\.$/,
+  );
+  refused(
+    `${lines[0]}\n${JSON.stringify({ ...JSON.parse(lines[1]), iteration: "1" })}`,
+    /^line 2 .*iteration_started\.iteration is not a number/,
+  );
   refused(`${lines[0]}\n7\n`, /^line 2 .*its type is missing/);
 });
 
@@ -37,6 +48,9 @@ test("a log of another package is named as one", () => {
 
 test("what has no beginning is refused", () => {
   refused(" \n", /^the trajectory is empty/);
-  refused(lines.slice(1).join("\n"), /^line 1 is iteration_started, and a trajectory begins with the root's run_started/);
+  refused(
+    lines.slice(1).join("\n"),
+    /^line 1 is iteration_started, and a trajectory begins with the root's run_started/,
+  );
   refused("{oops", /^line 1 is no event/);
 });

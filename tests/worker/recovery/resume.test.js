@@ -10,31 +10,40 @@ const DIED = "The Python interpreter died in this block (x)";
 const SEEN = { stdout: "", stdout_chars: 0, value: null, error: null, seconds: 0 };
 
 /** Events as the log has them. */
-const logOf = (...events) =>
-  events.map((event, seq) => `${JSON.stringify({ seq, path: [], seconds: seq, ...event })}\n`).join("");
+function logOf(...events) {
+  return events.map((event, seq) => `${JSON.stringify({ seq, path: [], seconds: seq, ...event })}\n`).join("");
+}
 
 const began = { type: "run_started", question: "What?", model: null, sub_model: null, limits: {}, contexts: [] };
-const started = (call, kind, ...contents) => ({
-  type: "call_started",
-  call,
-  kind,
-  model: null,
-  messages: contents.map((content) => ({ role: "user", content })),
-  kept: 0,
-  batch: 1,
-});
-const answered = (call, text) => ({ type: "call_finished", call, model: "m", text, error: null, usage: NO_USAGE });
-const block = (iteration) => ({ type: "block_started", iteration, block: 0, code: "" });
-const ended = (iteration, error = null) => ({
-  type: "block_finished",
-  iteration,
-  block: 0,
-  observation: { ...SEEN, error },
-  partial: null,
-});
+function started(call, kind, ...contents) {
+  return {
+    type: "call_started",
+    call,
+    kind,
+    model: null,
+    messages: contents.map((content) => ({ role: "user", content })),
+    kept: 0,
+    batch: 1,
+  };
+}
+function answered(call, text) {
+  return { type: "call_finished", call, model: "m", text, error: null, usage: NO_USAGE };
+}
+function block(iteration) {
+  return { type: "block_started", iteration, block: 0, code: "" };
+}
+function ended(iteration, error = null) {
+  return {
+    type: "block_finished",
+    iteration,
+    block: 0,
+    observation: { ...SEEN, error },
+    partial: null,
+  };
+}
 
 /** A tape over `log`; `asked` takes what it could not answer, by ticket. */
-const tapeOf = (log, asked) => {
+function tapeOf(log, asked) {
   const past = readPast(log);
   const tape = openTape({
     entries: past.entries,
@@ -49,21 +58,23 @@ const tapeOf = (log, asked) => {
   });
   tape.rewind((place) => past.blocks.some((known) => known.lost && known.iteration === place?.iteration));
   return tape;
-};
+}
 
-const request = (kind, ...prompts) =>
-  JSON.stringify({
+function request(kind, ...prompts) {
+  return JSON.stringify({
     op: "complete",
     kind,
     calls: prompts.map((content) => ({ model: null, messages: [{ role: "user", content }] })),
   });
+}
 
-const ask = (tape, body) =>
-  new Promise((resolve) => {
+function ask(tape, body) {
+  return new Promise((resolve) => {
     const got = [];
     const answer = { signal: new AbortController().signal, write: (bytes) => got.push(bytes), end: () => resolve(got) };
     void tape.handle(body, { ...answer, fail: resolve, progress: () => {} }, []);
   });
+}
 
 const LOST_TWICE = logOf(
   began,
@@ -116,7 +127,10 @@ test("a function's result is its answer, and one without a result is asked for a
   const call = { type: "request_started", op: "tool", mark: "3-x", name: "tick", children: [] };
   const given = { type: "tool_called", name: "tick", args: [], kwargs: {}, result: 7, error: null };
   const { entries } = readPast(logOf(began, call, given, call));
-  assert.deepEqual(entries.map(({ missing }) => missing), [[], [0]]);
+  assert.deepEqual(
+    entries.map(({ missing }) => missing),
+    [[], [0]],
+  );
   assert.equal(new TextDecoder().decode(entries[0].frames[0]), "7");
 });
 

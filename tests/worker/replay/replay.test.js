@@ -7,59 +7,80 @@ import { openFork } from "../../../worker/replay/fork.js";
 import { FRAME_HEADER_BYTES, FRAME_OK } from "../../../worker/wire/protocol.js";
 import { openRerun } from "../../../worker/replay/replay.js";
 
-const logOf = (name) => readFileSync(new URL(`../../golden/${name}.jsonl`, import.meta.url), "utf8");
-const eventsOf = (log) => log.trim().split("\n").map((line) => JSON.parse(line));
-const textOf = (events) => events.map((event) => `${JSON.stringify(event)}\n`).join("");
+function logOf(name) {
+  return readFileSync(new URL(`../../golden/${name}.jsonl`, import.meta.url), "utf8");
+}
+function eventsOf(log) {
+  return log
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+function textOf(events) {
+  return events.map((event) => `${JSON.stringify(event)}\n`).join("");
+}
 const result = { answer: "x", iterations: 1, seconds: 1, usage: {}, stopped_by: "cancelled", detail: "" };
-const jobOf = ({ question, limits }) => ({ question, model: null, sub_model: null, limits, contexts: [{ name: "context" }] });
+function jobOf({ question, limits }) {
+  return { question, model: null, sub_model: null, limits, contexts: [{ name: "context" }] };
+}
 
 /** The requests of a log as its worker made them: body, and what was answered. */
-const requestsOf = (events) => {
+function requestsOf(events) {
   const requests = [];
   let conversation = [];
   for (let at = 0; at < events.length; at += 1) {
     if (events[at].type !== "call_started") continue;
     const started = events.slice(at, at + events[at].batch);
     at += started.length - 1;
-    const calls = started.map(({ model, kept, messages }) => ({ model, messages: [...conversation.slice(0, kept), ...messages] }));
+    const calls = started.map(({ model, kept, messages }) => ({
+      model,
+      messages: [...conversation.slice(0, kept), ...messages],
+    }));
     if (started[0].kind === "root") conversation = calls[0].messages;
-    const answers = started.map(({ call }) => events.find((event) => event.type === "call_finished" && event.call === call));
+    const answers = started.map(({ call }) =>
+      events.find((event) => event.type === "call_finished" && event.call === call),
+    );
     requests.push({ seq: started[0].seq, kind: started[0].kind, calls, answers });
   }
   return requests;
-};
+}
 
 /** A source's answer to a request: [ok, text] of each frame; "live" when it went to the endpoint. */
-const asked = async (answering, { kind, calls }) => {
+async function asked(answering, { kind, calls }) {
   const frames = [];
   let ended = false;
   const answer = { write: (frame) => frames.push(frame), end: () => (ended = true), signal: AbortSignal.abort() };
   await answering.handle(JSON.stringify({ op: "complete", kind, calls }), answer, []);
   return ended ? frames.map(read) : "no answer";
-};
+}
 
-const read = (frame) => {
+function read(frame) {
   const view = new DataView(frame.buffer);
   const [index, status, meta, text] = [0, 4, 8, 12].map((at) => view.getUint32(at, true));
   const from = FRAME_HEADER_BYTES + (status === FRAME_OK ? meta : 0);
   const body = new TextDecoder().decode(frame.subarray(from, from + (status === FRAME_OK ? text : meta)));
   return [index, status === FRAME_OK ? body : JSON.parse(body).detail];
-};
+}
 
 /** `made` as the host drives it, over a run's events; what was recorded, and told to the caller. */
-const drive = (made) => {
+function drive(made) {
   const told = [];
   const counted = [];
   const recorded = [];
-  const witness = { started: (kind, calls) => counted.push(...calls) - calls.length, finished: () => {} };
-  const live = async (body, answer) => {
+  const witness = { started: (_kind, calls) => counted.push(...calls) - calls.length, finished: () => {} };
+  const live = async (_body, answer) => {
     recorded.push("live");
     answer.end();
   };
-  const answering = made.source.answering({ path: [], witness, recorder: { record: ({ text }) => recorded.push(text) }, live });
+  const answering = made.source.answering({
+    path: [],
+    witness,
+    recorder: { record: ({ text }) => recorded.push(text) },
+    live,
+  });
   const follow = made.watched((event) => told.push(event));
   return { told, counted, recorded, answering, follow };
-};
+}
 
 const NAMES = ["needle_in_batches", "failing_sub_calls", "errors_and_recovery", "out_of_iterations", "provider_down"];
 for (const name of NAMES)
@@ -84,12 +105,18 @@ for (const name of NAMES)
   });
 
 const CHANGES = {
-  block_started: [{ code: "print(1)" }, /in iteration 1, block 1: its code differs from character 7 on: recorded "print\(type/],
+  block_started: [
+    { code: "print(1)" },
+    /in iteration 1, block 1: its code differs from character 7 on: recorded "print\(type/,
+  ],
   block_finished: [
     { observation: { stdout: "str 222", stdout_chars: 8, value: null, error: null, seconds: 0 } },
     /in iteration 1, block 1: what it printed differs from character 6 on: recorded "str 240.*", now "str 222"/,
   ],
-  iteration_finished: [{ reply: "Other." }, /in iteration 1: the reply differs from character 1 on: recorded "I measure/],
+  iteration_finished: [
+    { reply: "Other." },
+    /in iteration 1: the reply differs from character 1 on: recorded "I measure/,
+  ],
   iteration_started: [{ iteration: 2 }, /in iteration 2: the iteration differs: recorded 1, now 2/],
 };
 for (const [type, [change, message]] of Object.entries(CHANGES))
@@ -120,7 +147,8 @@ test("what was not recorded has no answer, and says what was asked instead", asy
   const [{ kind, calls }] = requestsOf(events);
   const [system, user] = calls[0].messages;
   const other = [{ ...calls[0], messages: [system, { ...user, content: user.content.replace("Who", "How") }] }];
-  const message = /in iteration 1: the root model is asked something else: message 2 of 2 \(user\) differs from character 11/;
+  const message =
+    /in iteration 1: the root model is asked something else: message 2 of 2 \(user\) differs from character 11/;
   await assert.rejects(asked(answering, { kind, calls: other }), { name: "ReplayError", message });
   assert.deepEqual([counted, recorded, made.end.aborted], [[], [], true]);
 });
@@ -129,11 +157,15 @@ test("another question, model or context is refused by its name", () => {
   const log = logOf("needle_in_batches");
   const [started] = eventsOf(log);
   const job = jobOf(started);
-  const refused = (change, message) => assert.throws(() => openRerun(log).job({ ...job, ...change }), { name: "ReplayError", message });
+  const refused = (change, message) =>
+    assert.throws(() => openRerun(log).job({ ...job, ...change }), { name: "ReplayError", message });
   refused({ question: "Who?" }, /^the question differs from character 4 on/);
   refused({ model: "m" }, /^the model differs: recorded the default, now m/);
   const contexts = [{ ...started.contexts[0], sha256: "0".repeat(64) }];
-  for (const [given, told] of [[[1], /recorded was "context" \(str, size \d+, SHA-256 [0-9a-f]{16}\); given is "context" .* 0{16}\)/], [[], /none is given/]]) {
+  for (const [given, told] of [
+    [[1], /recorded was "context" \(str, size \d+, SHA-256 [0-9a-f]{16}\); given is "context" .* 0{16}\)/],
+    [[], /none is given/],
+  ]) {
     const made = openRerun(log);
     made.job({ ...job, contexts: given });
     drive(made).follow({ ...started, contexts });
@@ -152,7 +184,12 @@ test("a recording that was stopped is followed as far as it goes, and has its ow
   follow(events[second]);
   assert.equal(made.end.aborted, true);
   assert.equal(told.length, second);
-  assert.deepEqual(made.close(result), { ...result, answer: "so far", stopped_by: "max_seconds", detail: "time is up" });
+  assert.deepEqual(made.close(result), {
+    ...result,
+    answer: "so far",
+    stopped_by: "max_seconds",
+    detail: "time is up",
+  });
 });
 
 test("where a recording was stopped in a call, nothing answers it", async () => {
@@ -181,17 +218,29 @@ test("a fork is answered in turn before its iteration, whatever is asked of whom
     answers,
     calls: calls.map(({ messages }) => ({
       model: "other:model",
-      messages: kind === "root" ? messages.map((message) => ({ ...message, content: `${message.content}?` })) : messages,
+      messages:
+        kind === "root" ? messages.map((message) => ({ ...message, content: `${message.content}?` })) : messages,
     })),
   }));
-  const third = renamed.findLastIndex(({ kind }, at) => kind === "root" && renamed.slice(0, at).filter((one) => one.kind === "root").length === 2);
+  const third = renamed.findLastIndex(
+    ({ kind }, at) => kind === "root" && renamed.slice(0, at).filter((one) => one.kind === "root").length === 2,
+  );
   for (const request of renamed.slice(0, third))
-    assert.deepEqual(await asked(answering, request), request.answers.map(({ text }, index) => [index, text]));
+    assert.deepEqual(
+      await asked(answering, request),
+      request.answers.map(({ text }, index) => [index, text]),
+    );
   assert.equal(recorded.length, 1);
-  assert.match(recorded[0], /^forked from iteration 3 of the run "Who was.*" by the default model: iterations 1 to 2 are answered from its log\.$/);
+  assert.match(
+    recorded[0],
+    /^forked from iteration 3 of the run "Who was.*" by the default model: iterations 1 to 2 are answered from its log\.$/,
+  );
   assert.equal(counted.length, renamed.slice(0, third).flatMap(({ calls }) => calls).length);
   for (const request of renamed.slice(third)) assert.deepEqual(await asked(answering, request), []);
-  assert.deepEqual(recorded.slice(1), renamed.slice(third).map(() => "live"));
+  assert.deepEqual(
+    recorded.slice(1),
+    renamed.slice(third).map(() => "live"),
+  );
 });
 
 test("a fork goes on live, and says so, where its code asks something else", async () => {
@@ -208,11 +257,15 @@ test("a fork goes on live, and says so, where its code asks something else", asy
 
 test("an impossible fork is refused with the number", () => {
   const log = logOf("needle_in_batches");
-  const refused = (iteration, message) => assert.throws(() => openFork({ log, iteration }), { name: "ConfigError", message });
+  const refused = (iteration, message) =>
+    assert.throws(() => openFork({ log, iteration }), { name: "ConfigError", message });
   refused(0, /at least 1, not 0/);
   refused(1.5, /not 1.5/);
   refused(9, /has 4 iterations; it cannot be forked from iteration 9/);
   const limits = { max_iterations: 2, max_depth: 1 };
   const job = { ...jobOf(eventsOf(log)[0]), limits };
-  assert.throws(() => openFork({ log, iteration: 3 }).job(job), { name: "ConfigError", message: /needs maxIterations of at least that, not 2/ });
+  assert.throws(() => openFork({ log, iteration: 3 }).job(job), {
+    name: "ConfigError",
+    message: /needs maxIterations of at least that, not 2/,
+  });
 });

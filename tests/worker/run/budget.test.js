@@ -4,20 +4,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { added, checkLengths, openTree } from "../../../worker/run/budget.js";
 
-const used = (input, output, cost = null) => ({
-  calls: 1,
-  input_tokens: input,
-  output_tokens: output,
-  cached_tokens: 0,
-  cost,
-});
+function used(input, output, cost = null) {
+  return {
+    calls: 1,
+    input_tokens: input,
+    output_tokens: output,
+    cached_tokens: 0,
+    cost,
+  };
+}
 
-const treeOf = (limits) => {
+function treeOf(limits) {
   const tree = openTree(limits);
   const endings = [];
   tree.whenReached((ending) => endings.push(ending));
   return { tree, endings };
-};
+}
 
 test("sub-calls are admitted up to the limit, all of a request or none", () => {
   const { tree, endings } = treeOf({ max_sub_calls: 5 });

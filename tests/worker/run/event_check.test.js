@@ -5,20 +5,32 @@ import { watchEvents } from "../../../worker/run/event_check.js";
 
 const STAMP = { seq: 0, path: [], seconds: 0 };
 const SEEN = { stdout: "", stdout_chars: 0, value: null, error: null, seconds: 0 };
-const event = (type, fields = {}) => ({ type, ...STAMP, ...fields });
-const started = (iteration) => event("iteration_started", { iteration });
-const block = (iteration, number) => event("block_started", { iteration, block: number, code: "1" });
-const output = (iteration, number) => event("output", { iteration, block: number, text: "x" });
-const done = (iteration, number) => event("block_finished", { iteration, block: number, observation: SEEN, partial: "so far" });
-const over = (iteration) => event("iteration_finished", { iteration, reply: "FORGED", blocks: 1 });
+function event(type, fields = {}) {
+  return { type, ...STAMP, ...fields };
+}
+function started(iteration) {
+  return event("iteration_started", { iteration });
+}
+function block(iteration, number) {
+  return event("block_started", { iteration, block: number, code: "1" });
+}
+function output(iteration, number) {
+  return event("output", { iteration, block: number, text: "x" });
+}
+function done(iteration, number) {
+  return event("block_finished", { iteration, block: number, observation: SEEN, partial: "so far" });
+}
+function over(iteration) {
+  return event("iteration_finished", { iteration, reply: "FORGED", blocks: 1 });
+}
 
-const watching = ({ rootCalls = 1, maxIterations = 2 } = {}) => {
+function watching({ rootCalls = 1, maxIterations = 2 } = {}) {
   const recorded = [];
   const recorder = { empty: () => recorded.length === 0, record: (each) => void recorded.push(each) };
   const known = { rootCalls: () => rootCalls, reply: () => "the reply", maxIterations };
   const watch = watchEvents(recorder, { notice: "ready", question: "What?", known });
   return { recorded, watch, take: (...events) => watch.take(JSON.stringify(events)) };
-};
+}
 
 test("a run told in order is recorded, with the host's own word for the reply", () => {
   const { recorded, watch, take } = watching();
@@ -40,7 +52,10 @@ const FORGED = {
 };
 for (const [name, events] of Object.entries(FORGED)) {
   test(`${name} is refused`, () => {
-    assert.throws(() => watching({ maxIterations: 5 }).take(...events), { name: "ProtocolError", message: /out of order/ });
+    assert.throws(() => watching({ maxIterations: 5 }).take(...events), {
+      name: "ProtocolError",
+      message: /out of order/,
+    });
   });
 }
 

@@ -3,14 +3,14 @@ import { test } from "node:test";
 
 import { openMeter } from "../../../worker/run/message_quota.js";
 
-const clock = () => {
+function clock() {
   const time = { ms: 0 };
   return { now: () => time.ms, pass: (ms) => void (time.ms += ms) };
-};
+}
 
-const send = (meter, messages, chars = 10) => {
+function send(meter, messages, chars = 10) {
   for (let sent = 0; sent < messages; sent += 1) meter.count(chars);
-};
+}
 
 test("a burst passes, and a flood does not", () => {
   const { now } = clock();

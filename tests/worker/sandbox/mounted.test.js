@@ -7,7 +7,7 @@ import { readAhead } from "../../../worker/sandbox/mounted.js";
 const SIZE = (2 << 20) + 12_345;
 const BYTES = Uint8Array.from({ length: SIZE }, (_, at) => (at * 31) % 251);
 
-const opened = () => {
+function opened() {
   let reads = 0;
   const node = { size: SIZE };
   const read = readAhead((_stream, buffer, offset, length, position) => {
@@ -16,12 +16,15 @@ const opened = () => {
     buffer.set(part, offset);
     return part.length;
   });
-  return { reads: () => reads, read: (/** @type {number} */ length, /** @type {number} */ position) => {
-    const buffer = new Uint8Array(length + 3);
-    const count = read({ node }, buffer, 3, length, position);
-    return buffer.subarray(3, 3 + count);
-  } };
-};
+  return {
+    reads: () => reads,
+    read: (/** @type {number} */ length, /** @type {number} */ position) => {
+      const buffer = new Uint8Array(length + 3);
+      const count = read({ node }, buffer, 3, length, position);
+      return buffer.subarray(3, 3 + count);
+    },
+  };
+}
 
 test("a file read in small steps comes out whole, in few reads", () => {
   const file = opened();
@@ -36,7 +39,17 @@ test("a file read in small steps comes out whole, in few reads", () => {
 
 test("jumps, steps back and large reads give the bytes of their place", () => {
   const file = opened();
-  for (const [length, position] of [[10, 0], [10, 10], [10, 15], [10, 5], [99, 2_000_000], [1 << 20, 7], [5, SIZE - 2], [5, SIZE], [8, SIZE + 9]]) {
+  for (const [length, position] of [
+    [10, 0],
+    [10, 10],
+    [10, 15],
+    [10, 5],
+    [99, 2_000_000],
+    [1 << 20, 7],
+    [5, SIZE - 2],
+    [5, SIZE],
+    [8, SIZE + 9],
+  ]) {
     assert.deepEqual(file.read(length, position), BYTES.subarray(position, position + length).subarray(0, length));
   }
 });

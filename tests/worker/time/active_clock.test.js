@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { openActiveClock } from "../../../worker/time/active_clock.js";
 
 /** A clock of `limitMs` under a fake time; `sleep` lets time pass without a tick. */
-const clockOf = (t, limitMs) => {
+function clockOf(t, limitMs) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   let at = 0;
   let rang = 0;
@@ -17,7 +17,7 @@ const clockOf = (t, limitMs) => {
     }
   };
   return { ...clock, pass, sleep: (milliseconds) => void (at += milliseconds), rang: () => rang };
-};
+}
 
 test("it rings once its time is up", (t) => {
   const clock = clockOf(t, 1_000);

@@ -10,11 +10,13 @@ import { interruptFlag, waitingEnd } from "../../../worker/wire/channel.js";
 
 const SHOWN_BYTES = 200_000;
 const { channel, interrupt, silenceMs } = workerData;
-const post = (message) => parentPort.postMessage(message);
+function post(message) {
+  return parentPort.postMessage(message);
+}
 const end = waitingEnd({ channel, interrupt, epoch: 1, post, silenceMs });
 const { clear } = interruptFlag(interrupt);
 
-const ask = (body) => {
+function ask(body) {
   const hash = createHash("sha256");
   let bytes = 0;
   let last = new Uint8Array(0);
@@ -32,6 +34,6 @@ const ask = (body) => {
   clear();
   const text = bytes <= SHOWN_BYTES ? Buffer.from(last).toString() : undefined;
   post({ type: "got", body, state, bytes, sha256: hash.digest("hex"), text });
-};
+}
 
 parentPort.on("message", ({ ask: bodies }) => bodies.forEach(ask));

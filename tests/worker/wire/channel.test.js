@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { answeringEnd, canWait, sharedLine, sharedMemory, suspendingEnd, messageLine } from "../../../worker/wire/channel.js";
+import {
+  answeringEnd,
+  canWait,
+  sharedLine,
+  sharedMemory,
+  suspendingEnd,
+  messageLine,
+} from "../../../worker/wire/channel.js";
 import { CHUNK, CHUNK_BYTES, ERROR, INTERRUPTED, LAST, TIMED_OUT } from "../../../worker/wire/protocol.js";
 
 const MIB = 1 << 20;
@@ -12,7 +19,7 @@ const open = [];
 after(() => Promise.all(open.map((thread) => thread.terminate())));
 
 /** A thread that asks, and the host's end that answers it with `handler`. */
-const pair = (handler, { heartbeatMs, silenceMs } = {}) => {
+function pair(handler, { heartbeatMs, silenceMs } = {}) {
   const { channel, interrupt } = sharedMemory();
   const thread = new Worker(new URL("./asking_thread.js", import.meta.url), {
     workerData: { channel, interrupt, silenceMs },
@@ -39,15 +46,19 @@ const pair = (handler, { heartbeatMs, silenceMs } = {}) => {
     return thread.terminate();
   };
   return { ask, host, line, channel, close };
-};
+}
 
-const pattern = (length, seed) => {
+function pattern(length, seed) {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length; at += 1) bytes[at] = (at * 31 + seed) & 255;
   return bytes;
-};
-const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
-const utf8 = (text) => new TextEncoder().encode(text);
+}
+function sha256(bytes) {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+function utf8(text) {
+  return new TextEncoder().encode(text);
+}
 
 for (const size of [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, 5 * MIB, 200 * MIB]) {
   test(`a reply of ${size} bytes arrives whole`, async () => {
@@ -95,7 +106,7 @@ test("a thousand requests get each its own reply", async () => {
 test("a late reply to an earlier call is not taken for this one", async () => {
   const answers = [];
   const { ask, host, close } = pair(
-    (body, answer) => {
+    (_body, answer) => {
       answers.push(answer);
       return new Promise(() => {});
     },
@@ -328,7 +339,9 @@ test("without shared memory the same states come as messages", async () => {
   host.close();
 });
 
-const setTimeoutPromise = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+function setTimeoutPromise(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 /** Yields to the event loop until `true_`; the test runner's own timeout ends a wait for ever. */
 async function until(condition) {
