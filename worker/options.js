@@ -41,7 +41,7 @@ import { RESERVED_NAMES } from "./wire/protocol.js";
  * @property {number | false} compactAt
  * @property {JobTool[]} tools
  * @property {JobTool[] | null} subTools
- * @property {import("./run/tools.js").Functions} functions
+ * @property {import("./wire/types.d.ts").Functions} functions
  * @property {((iteration: import("./rlm.d.ts").RLMIteration) => void) | null} onIteration
  * @property {((call: {prompt: string, model: string | null}) => void) | null} onSubLLMCall
  * @property {((event: import("./wire/protocol.js").Event) => void) | null} onEvent
@@ -183,7 +183,7 @@ function limitsOf(/** @type {Settings} */ settings) {
 
 /** The tools as the worker is told of them, and the functions among them, which stay here. */
 function toolsOf(/** @type {Record<string, unknown>} */ given) {
-  /** @type {Record<string, import("./run/tools.js").HostFunction>} */
+  /** @type {Record<string, import("./wire/types.d.ts").RLMFunction>} */
   const functions = {};
   const tools = Object.entries(given).map(([name, tool]) => toolOf(name, tool, functions));
   return { tools, functions };
@@ -192,7 +192,7 @@ function toolsOf(/** @type {Record<string, unknown>} */ given) {
 /**
  * @param {string} name
  * @param {unknown} given
- * @param {Record<string, import("./run/tools.js").HostFunction>} functions takes it, if it is one
+ * @param {Record<string, import("./wire/types.d.ts").RLMFunction>} functions takes it, if it is one
  * @returns {JobTool}
  */
 function toolOf(name, given, functions) {
@@ -205,7 +205,7 @@ function toolOf(name, given, functions) {
     throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
   if (typeof tool !== "function")
     return { name, description, value: checkedJson(tool, `tool "${name}"`), function: false };
-  functions[name] = /** @type {import("./run/tools.js").HostFunction} */ (tool);
+  functions[name] = /** @type {import("./wire/types.d.ts").RLMFunction} */ (tool);
   return { name, description, value: null, function: true };
 }
 

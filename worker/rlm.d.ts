@@ -1,7 +1,9 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
 import type { Event, Fault, Json, ModelUsage, Span } from "./wire/protocol.js";
+import type { OnEgress, RLMChild, RLMEgressAnswer, RLMEgressRequest, RLMFunction } from "./wire/types.d.ts";
 
-export type { Event, Fault, Json, ModelUsage, Span };
+export type { Event, Fault, Json, ModelUsage, RLMChild, RLMEgressAnswer, RLMEgressRequest, RLMFunction, Span };
+
 export type StoppedBy =
   | "final_answer"
   | "max_iterations"
@@ -15,12 +17,6 @@ export type StoppedBy =
   | "cancelled"
   | "provider_error"
   | "worker_lost";
-
-/**
- * A function that model code calls like a Python function. Arguments and result are JSON. Keyword arguments come as one
- * object after the positional ones; `this` holds both apart. An error raises `ToolError` in model code.
- */
-export type RLMFunction = (this: { args: unknown[]; kwargs: Record<string, unknown> }, ...args: any[]) => unknown;
 
 /** What model code finds under a name: a JSON value or a function, with its line in the prompt. */
 export interface RLMTool {
@@ -48,36 +44,6 @@ export interface RLMIteration {
   response: string;
   codeBlocks: RLMCodeBlock[];
 }
-
-/** What a request would send: one call, or a batch of them. */
-export interface RLMEgressRequest {
-  kind: "root" | "sub";
-  /** Place of the run in the tree; empty for the root run. */
-  path: number[];
-  /** Origin that it is sent to. */
-  to: string;
-  /** The models that are named; null is the server's default. */
-  models: Array<string | null>;
-  prompts: number;
-  /** Of all texts together. */
-  chars: number;
-  bytes: number;
-  /** Estimated, at four characters each. */
-  tokens: number;
-  /** US dollars, at what this model's input tokens cost so far, replies included; null when that is not known. */
-  price: number | null;
-  /** Characters of the context: `added` would leave with it for the first time, `left` of `of` have left before. */
-  contextChars: { added: number; left: number; of: number };
-  /** Where they stand in the context: the longest hundred spans, and how many more there are. */
-  spans: Span[];
-  moreSpans: number;
-  /** What would be sent, one text a prompt. */
-  texts: string[];
-  /** Aborted when the run is stopped while the answer is awaited. */
-  signal: AbortSignal;
-}
-
-export type RLMEgressAnswer = "allow" | "deny" | { deny: string };
 
 /** What left the tab. */
 export interface RLMEgress {
@@ -157,7 +123,7 @@ export interface RLMOptions {
    * Asked before each request leaves, one after another. A denied one raises SubCallError in model code with the reason;
    * a denied call of the root model ends the run. A function that fails, or answers something else, has denied.
    */
-  onEgress?: ((request: RLMEgressRequest) => RLMEgressAnswer | Promise<RLMEgressAnswer>) | null;
+  onEgress?: OnEgress;
   /** Keep the log in this browser while the run lasts, under a name, so that a reloaded tab can go on. Default: not. */
   journal?: boolean | string | null;
   /**
@@ -196,19 +162,6 @@ export interface FromLog {
   replay?: string;
   /** Answer the iterations before `iteration` (from 1) from the log, and go on live, with this question and model. */
   fork?: { log: string; iteration: number };
-}
-
-/** A child run, told of when it is asked for: before it waits for its place among those at work. */
-export interface RLMChild {
-  /** Place in the tree: [0] is a child of the root, [0, 2] a child of that. */
-  path: number[];
-  question: string;
-  model: string | null;
-  /**
-   * Stop this run and those below it, and nothing else: the block that asked for it gets a SubCallError, "the child run
-   * was stopped". Of one that is over it does nothing.
-   */
-  stop(): void;
 }
 
 export interface RLMRunOptions extends FromLog {

@@ -2,7 +2,7 @@
 //
 // Out: milliseconds until ready, microseconds a call as the worker's own clock sees them.
 
-import { encodeFrame } from "/rlm/calls/broker.js";
+import { encodeFrame } from "/rlm/wire/frames.js";
 import { answeringEnd } from "/rlm/wire/channel.js";
 import { bootWorker, loadAssets } from "/rlm/boot/runtime.js";
 

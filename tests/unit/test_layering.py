@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import posixpath
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -101,3 +103,76 @@ def test_files_stay_short_enough_to_read() -> None:
     assert {path.name: len(path.read_text().splitlines()) for path in modules(CORE)}.items() <= {
         (path.name, count) for path in modules(CORE) if (count := len(path.read_text().splitlines())) < 450
     }
+
+
+# --------------------------------------------------------------------------------------------------- worker/ and web/
+
+JS_LAYERS = [
+    {"wire"},
+    {"log", "time"},
+    {"recovery", "egress", "boot", "calls"},
+    {"replay", "run"},
+    {"face"},
+]
+"""From the ground up: a folder of `worker/` imports from folders below its own only; the face is `rlm.js` and what lies
+beside it. Types in comments are imports too."""
+
+JS_APART = {"sandbox": {"wire"}, "web": {"face", "log", "wire"}}
+"""The untrusted half knows the wire alone; the page knows the face, and reads logs."""
+
+JS_IMPORT = re.compile(r"""(?:\bfrom|\bimport\s*\(|^import)\s*["']([^"']+)["']""", re.MULTILINE)
+
+
+def scripts(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.name.endswith((".js", ".d.ts")))
+
+
+def room(path: PurePath) -> str:
+    """The folder of a module of `worker/` or `web/`, as the layers name it."""
+    first, *rest = path.parts
+    return "web" if first == "web" else rest[0] if len(rest) > 1 else "face"
+
+
+def rooms_imported(name: str, text: str) -> set[str]:
+    """Other rooms that the module at `name` imports from, be it for a type."""
+    module = PurePath(name)
+    found = set()
+    for target in JS_IMPORT.findall(text):
+        if target.startswith("/rlm/"):
+            found.add(room(PurePath("worker", target.removeprefix("/rlm/"))))
+        elif target.startswith("."):
+            found.add(room(PurePath(posixpath.normpath(module.parent / target))))
+    return found - {room(module)}
+
+
+def rooms_allowed(name: str) -> set[str]:
+    if name in JS_APART:
+        return JS_APART[name]
+    [level] = [level for level, layer in enumerate(JS_LAYERS) if name in layer]
+    return set().union(*JS_LAYERS[:level])
+
+
+JS_MODULES = [path.relative_to(ROOT) for folder in ("worker", "web") for path in scripts(ROOT / folder)]
+ROOMS = sorted({room(path) for path in JS_MODULES})
+
+
+def test_every_folder_of_the_worker_has_its_layer() -> None:
+    assert set(ROOMS) == set().union(*JS_LAYERS) | set(JS_APART)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_folder_of_scripts_imports_from_below_only(name: str) -> None:
+    for path in JS_MODULES:
+        if room(path) == name:
+            found = rooms_imported(path.as_posix(), (ROOT / path).read_text(encoding="utf-8"))
+            assert found <= rooms_allowed(name), f"{path} imports from {sorted(found - rooms_allowed(name))}"
+
+
+@pytest.mark.parametrize("planted", ['import {{ x }} from "{}";', '/** @typedef {{import("{}").X}} X */'])
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_planted_import_from_above_or_beside_is_noticed(name: str, planted: str) -> None:
+    module = {"web": "web/x.js", "face": "worker/x.js"}.get(name, f"worker/{name}/x.js")
+    for other in sorted(set(ROOMS) - rooms_allowed(name) - {name, "web"}):
+        target = f"/rlm/{other}/y.js" if name == "web" else f"{'.' if name == 'face' else '..'}/{other}/y.js"
+        text = planted.format(target if other != "face" else "../rlm.js")
+        assert not rooms_imported(module, text) <= rooms_allowed(name)

@@ -11,19 +11,13 @@ import { ENDED_OUTSIDE } from "../wire/errors.js";
 /**
  * @typedef {import("./runtime.js").FirstMessage} FirstMessage
  * @typedef {import("../wire/protocol.js").ReplyPart} ReplyPart
- * @typedef {{type: "interrupt", sequence: number, reason: number}} RelayedInterrupt
+ * @typedef {import("../wire/types.d.ts").FromRelay} FromRelay
+ * @typedef {import("../wire/types.d.ts").RelayedInterrupt} RelayedInterrupt
  */
 
 /**
  * What frames are made of: the worker's script, the relay's, and the hash of that one, in hexadecimal digits.
  * @typedef {{script: string, relay: string, relaySha256: string}} FrameAssets
- */
-
-/**
- * The one message to the frame's window. `port` is the relay's, `boot.port` the worker's; the buffers of `boot` are blobs.
- * @typedef {{script: string, boot: Record<string, unknown> & {port: MessagePort}, shared: boolean, port: MessagePort}} Settlement
- * @typedef {ReplyPart | RelayedInterrupt | {type: "ping"}} ToRelay
- * @typedef {{type: "pong"} | {type: "lost", why: string}} FromRelay
  */
 
 const PING_MS = 1_000;

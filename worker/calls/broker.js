@@ -7,34 +7,22 @@
 // because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
 import { cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
-import { protocolError, providerError, toWireError } from "../wire/errors.js";
+import { providerError, toWireError } from "../wire/errors.js";
 import { breath } from "../time/pause.js";
-import { COMPLETE_SCHEMA, FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "../wire/protocol.js";
-import { mismatch } from "../wire/schema.js";
+import { parseRequest } from "../wire/complete_request.js";
+import { encodeFrame } from "../wire/frames.js";
+import { spend } from "../wire/usage.js";
 import { openSilence } from "./idle_timeout.js";
 import { openPatience } from "./retries.js";
-import { added } from "../run/budget.js";
 import { openWritten } from "./reply_pieces.js";
 
 /**
- * @typedef {import("../wire/protocol.js").CompleteRequest} CompleteRequest
- * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
- * @typedef {import("../wire/protocol.js").WireError} WireError
- * @typedef {import("../wire/channel.js").Answer} Answer
- * @typedef {import("./endpoint.js").Completion} Completion
+ * @typedef {import("../wire/types.d.ts").Completion} Completion
+ * @typedef {import("../wire/types.d.ts").Outcome} Outcome
+ * @typedef {import("../wire/types.d.ts").Usage} Usage
+ * @typedef {import("../wire/types.d.ts").Witness} Witness
  * @typedef {import("./endpoint.js").ProviderError} ProviderError
- * @typedef {{completion: Completion} | {error: WireError}} Outcome
- */
-
-/**
- * What the host wants to know, and may forbid. `started` returns the number of the first call, or throws to refuse.
- * @typedef {object} Witness
- * @property {(kind: "root" | "sub", calls: RequestedCall[]) => number} started
- * @property {(call: number, piece: {at: number, text: string}) => void} written a root call's reply, as it comes
- * @property {(call: number, outcome: Outcome) => void} finished
- * @property {(text: string) => void} noticed what the user should know: the run waits, a call is tried again
- * @property {(leaving: import("../egress/egress.js").Leaving) => Promise<WireError | null>} [leave] what they end with instead
  */
 
 /**
@@ -64,7 +52,7 @@ const STOPPED = { error: toWireError(providerError("the call was stopped", { typ
  * @param {number} [options.silenceMs] how long the endpoint may say nothing
  */
 export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...args), waits, silenceMs }) {
-  /** @type {Record<string, ModelUsage>} */
+  /** @type {Usage} */
   const usage = {};
   const closing = new AbortController();
   const patience = openPatience({ isKnown: isOwn(endpoint), tell: witness.noticed, ...waits });
@@ -135,7 +123,7 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
       const writing = isWatched ? openWritten((at, text) => witness.written(first, { at, text })) : null;
       const settle = settler(calls.length, (index, outcome) => {
         writing?.end();
-        if ("completion" in outcome) count(usage, outcome.completion);
+        if ("completion" in outcome) spend(usage, outcome.completion.model, outcome.completion.usage);
         witness.finished(first + index, outcome);
         answer.write(encodeFrame(index, outcome));
       });
@@ -154,34 +142,6 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
     /** Abort what is under way: it has ended, as stopped, when this returns. */
     close: () => closing.abort(),
   };
-}
-
-/**
- * @param {number} index
- * @param {Outcome} outcome
- */
-export function encodeFrame(index, outcome) {
-  const failed = "error" in outcome;
-  const { text, ...answered } = failed ? { text: "" } : outcome.completion;
-  const encoder = new TextEncoder();
-  const meta = encoder.encode(JSON.stringify(failed ? outcome.error : answered));
-  const body = encoder.encode(text);
-  const frame = new Uint8Array(FRAME_HEADER_BYTES + meta.length + body.length);
-  const header = new DataView(frame.buffer);
-  [index, failed ? FRAME_ERROR : FRAME_OK, meta.length, body.length].forEach((word, at) =>
-    header.setUint32(4 * at, word, true),
-  );
-  frame.set(meta, FRAME_HEADER_BYTES);
-  frame.set(body, FRAME_HEADER_BYTES + meta.length);
-  return frame;
-}
-
-/** @returns {CompleteRequest} */
-export function parseRequest(/** @type {string} */ body) {
-  const value = /** @type {unknown} */ (JSON.parse(body));
-  const wrong = mismatch(COMPLETE_SCHEMA, value, "request");
-  if (wrong !== null) throw protocolError(`${wrong}.`);
-  return /** @type {CompleteRequest} */ (value);
 }
 
 /**
@@ -250,14 +210,6 @@ function isProviderError(/** @type {unknown} */ error) {
 /** Of faults that came together, the one that asks for the longest wait. */
 function longestWait(/** @type {ProviderError[]} */ faults) {
   return faults.reduce((one, other) => ((other.retryAfter ?? 0) > (one.retryAfter ?? 0) ? other : one));
-}
-
-/**
- * @param {Record<string, ModelUsage>} usage
- * @param {Completion} completion
- */
-function count(usage, { model, usage: used }) {
-  usage[model] = usage[model] ? added(usage[model], used) : used;
 }
 
 /**

@@ -11,7 +11,7 @@ import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
 /**
  * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
  * @typedef {ReturnType<typeof providerError>} ProviderError
- * @typedef {{text: string, model: string, usage: ModelUsage}} Completion
+ * @typedef {import("../wire/types.d.ts").Completion} Completion
  * @typedef {(index: number, reply: Completion | ProviderError) => void} Take by its place in the request
  */
 

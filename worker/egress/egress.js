@@ -12,10 +12,11 @@ import { breath } from "../time/time_slices.js";
  * @typedef {import("../wire/protocol.js").Message} Message
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
  * @typedef {import("../wire/protocol.js").WireError} WireError
+ * @typedef {import("../wire/types.d.ts").Leaving} Leaving
+ * @typedef {import("../wire/types.d.ts").Usage} Usage
  * @typedef {import("./ledger.js").Known} Known
  * @typedef {import("./ledger.js").Ledger} Ledger
  * @typedef {import("./ledger.js").Weight} Weight
- * @typedef {{first: number, kind: "root" | "sub", calls: RequestedCall[], signal: AbortSignal}} Leaving
  */
 
 export const MOST_SPANS = 100;
@@ -25,9 +26,9 @@ const CHARS_PER_TOKEN = 4;
  * @param {object} options
  * @param {Ledger} options.ledger
  * @param {import("./gate.js").Gate} options.gate
- * @param {Pick<import("../log/recorder.js").Recorder, "record">} options.recorder
+ * @param {Pick<import("../wire/types.d.ts").Recorder, "record">} options.recorder
  * @param {number[]} options.path
- * @param {() => import("../wire/protocol.js").RunResult["usage"]} options.usage of the whole tree
+ * @param {() => Usage} options.usage of the whole tree
  * @param {(detail: string) => void} options.onRootDenied
  */
 export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }) {
@@ -81,7 +82,7 @@ const UNWEIGHED = "a call left whose text could not be searched for the context"
 /**
  * @param {Weight} weight
  * @param {{call: number, model: string | null, added: number, denied: string | null, ledger: Ledger}} about
- * @returns {import("../log/recorder.js").Unstamped<import("../wire/protocol.js").Event & {type: "egress"}>}
+ * @returns {import("../wire/types.d.ts").Unstamped<Event & {type: "egress"}>}
  */
 function eventOf({ chars, bytes, spans, contextChars }, { call, model, added, denied, ledger }) {
   const { contextChars: left, contextSize } = ledger.summary();
@@ -105,8 +106,8 @@ function longest(/** @type {import("../wire/protocol.js").Span[]} */ spans) {
 /**
  * @param {Leaving} leaving
  * @param {Weight[]} weights
- * @param {{ledger: Ledger, path: number[], usage: () => import("../wire/protocol.js").RunResult["usage"]}} known
- * @returns {import("../rlm.d.ts").RLMEgressRequest}
+ * @param {{ledger: Ledger, path: number[], usage: () => Usage}} known
+ * @returns {import("../wire/types.d.ts").RLMEgressRequest}
  */
 function requestOf({ kind, calls, signal }, weights, { ledger, path, usage }) {
   const spans = weights.flatMap((weight) => weight.spans);
@@ -144,11 +145,7 @@ function textOf(/** @type {RequestedCall} */ { messages }) {
 }
 
 /** What so many tokens cost at the price that the model's calls had so far, their replies included. */
-function priceOf(
-  /** @type {import("../wire/protocol.js").RunResult["usage"]} */ usage,
-  /** @type {string | null} */ model,
-  /** @type {number} */ tokens,
-) {
+function priceOf(/** @type {Usage} */ usage, /** @type {string | null} */ model, /** @type {number} */ tokens) {
   const used = model === null || !Object.hasOwn(usage, model) ? null : usage[model];
   return used === null || used.cost === null || used.input_tokens === 0
     ? null

@@ -5,14 +5,14 @@
 // a caller that fails, or answers something else, has refused.
 
 /**
- * @typedef {import("../rlm.d.ts").RLMEgressRequest} EgressRequest
+ * @typedef {import("../wire/types.d.ts").RLMEgressRequest} EgressRequest
  * @typedef {ReturnType<typeof openGate>} Gate
  */
 
 /**
  * @param {object} rules
  * @param {number | null} rules.maxContextChars characters of the context that may leave in all
- * @param {import("../rlm.d.ts").RLMOptions["onEgress"] | null} rules.onEgress
+ * @param {import("../wire/types.d.ts").OnEgress} rules.onEgress
  */
 export function openGate({ maxContextChars, onEgress }) {
   return {

@@ -5,27 +5,22 @@
 // listens, and as JSON lines. What is for watching only (`output`, `reply_written`) is passed on, not kept.
 
 import { FOR_WATCHING } from "../wire/protocol.js";
+import { NO_USAGE } from "../wire/usage.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Message} Message
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
- * @typedef {import("../calls/broker.js").Outcome} Outcome
+ * @typedef {import("../wire/types.d.ts").Outcome} Outcome
+ * @typedef {import("../wire/types.d.ts").Recorder} Recorder
+ * @typedef {import("../wire/types.d.ts").Unstamped} Unstamped
  */
-
-/**
- * An event as it comes in: the stamp is the recorder's.
- * @template {Event} [E=Event]
- * @typedef {E extends Event ? Omit<E, "seq" | "path" | "seconds"> : never} Unstamped
- */
-
-const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
 
 /**
  * @param {object} options
  * @param {number[]} options.path place of the run in the tree
  * @param {(event: Event) => void} options.onEvent
- * @param {import("../recovery/resume.js").Past | null} [options.past] what was recorded in an earlier session
+ * @param {{lines: string[], calls: number, seconds: number} | null} [options.past] recorded in an earlier session
  * @param {(line: string) => void} [options.sink] takes each line as it is recorded
  * @param {() => number} [options.now] milliseconds, monotonic
  */
@@ -39,9 +34,6 @@ export function openRecorder({ path, onEvent, past = null, sink = () => {}, now 
  * What the recorders of a tree of runs share.
  * @typedef {{open: boolean, began: number, lines: string[], calls: number, onEvent: (event: Event) => void,
  *   sink: (line: string) => void, now: () => number}} Log
- * @typedef {{record: (event: Unstamped) => void, callsStarted: (kind: "root" | "sub", calls: RequestedCall[]) => number,
- *   callFinished: (call: number, outcome: Outcome) => void, below: (path: number[], isContinued: boolean) => Recorder, empty: () => boolean, close: () => void,
- *   trajectory: () => string, seconds: () => number}} Recorder
  */
 
 /**

@@ -9,7 +9,7 @@ import { MAX_DEATHS } from "../wire/protocol.js";
 
 /**
  * @typedef {ReturnType<typeof import("./position.js").openPlace>} Whereabouts
- * @typedef {ReturnType<typeof import("../log/recorder.js").openRecorder>} Recorder
+ * @typedef {import("../wire/types.d.ts").Recorder} Recorder
  */
 
 /**

@@ -10,7 +10,7 @@ import { MAX_MESSAGE_CHARS } from "../wire/protocol.js";
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Observation} Observation
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
- * @typedef {ReturnType<typeof import("../log/recorder.js").openRecorder>} Recorder
+ * @typedef {import("../wire/types.d.ts").Recorder} Recorder
  * @typedef {{iteration: number, block: number}} Place
  */
 
@@ -82,7 +82,7 @@ export function openPlace(recorder, past = null) {
     },
     /** The recorder as event_check.js sees it. */
     empty: () => !began,
-    record(/** @type {import("../log/recorder.js").Unstamped} */ unstamped) {
+    record(/** @type {import("../wire/types.d.ts").Unstamped} */ unstamped) {
       const event = /** @type {Event} */ (unstamped);
       const isNew = repeated === 0;
       if (event.type === "output") return void (isNew && recordOutput(event));

@@ -6,7 +6,7 @@
 // the next worker joins it. So no call is made twice because an interpreter died.
 
 import { providerError } from "../wire/errors.js";
-import { FRAME_HEADER_BYTES, FRAME_OK } from "../wire/protocol.js";
+import { renumbered, textIn } from "../wire/frames.js";
 
 /**
  * @typedef {import("../wire/channel.js").Answer} Answer
@@ -132,7 +132,10 @@ export function openTape({ handler, name, place, onReplayed, onDifference, writt
     /** How many iterations there were, also those that the next worker has not come to again. */
     iterations: () => tape.filter(({ isRoot }) => isRoot).length,
     /** What the last iteration got; null while it waits, and when its call failed. */
-    reply: () => replyIn(tape.slice(0, at).findLast(({ isRoot }) => isRoot)?.frames[0]),
+    reply() {
+      const frame = tape.slice(0, at).findLast(({ isRoot }) => isRoot)?.frames[0];
+      return frame === undefined ? null : textIn(frame);
+    },
     /** The worker is gone; what it waits for is not given up. */
     detach() {
       for (const entry of tape) entry.listener = null;
@@ -149,18 +152,6 @@ export function openTape({ handler, name, place, onReplayed, onDifference, writt
       at = 0;
     },
   };
-}
-
-/** @returns {string | null} the text of an answered call */
-function replyIn(/** @type {Uint8Array | undefined} */ frame) {
-  if (frame === undefined) return null;
-  const { buffer, byteOffset } = frame;
-  const [, status, metaBytes, textBytes] = [0, 4, 8, 12].map((at) =>
-    new DataView(buffer, byteOffset).getUint32(at, true),
-  );
-  if (status !== FRAME_OK) return null;
-  const text = FRAME_HEADER_BYTES + metaBytes;
-  return new TextDecoder().decode(frame.subarray(text, text + textBytes));
 }
 
 /**
@@ -254,14 +245,6 @@ function partOf({ text, body, data }, { children }, missing) {
   const left = JSON.stringify({ ...request, [parts]: missing.map((index) => request[parts][index]) });
   const beside = data.length === 0 ? data : missing.map((index) => data[index]);
   return { text, body: left, data: beside, again: missing.map((index) => children[index]) };
-}
-
-/** The frame with the index that its call has in the whole request. */
-function renumbered(/** @type {Uint8Array} */ frame, /** @type {number[]} */ indexes) {
-  const copy = frame.slice();
-  const header = new DataView(copy.buffer);
-  header.setUint32(0, indexes[header.getUint32(0, true)], true);
-  return copy;
 }
 
 /** What goes beside a body, as text that tells it apart. */

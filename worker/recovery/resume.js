@@ -9,7 +9,7 @@ import { configError } from "../wire/errors.js";
 import { isDeath } from "./crashes.js";
 import { EVENT_SCHEMAS } from "../wire/protocol.js";
 import { mismatch } from "../wire/schema.js";
-import { added } from "../run/budget.js";
+import { added } from "../wire/usage.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event

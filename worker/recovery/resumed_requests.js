@@ -4,8 +4,8 @@
 // In: the events in their order, and the child runs below. Out: entries for the tape of request_tape.js. The worker asks for
 // one thing at a time, so the order of the events is that of the requests.
 
-import { encodeFrame } from "../calls/broker.js";
-import { toOutcome } from "../run/children.js";
+import { encodeFrame } from "../wire/frames.js";
+import { toOutcome } from "../wire/child_outcome.js";
 import { providerError, rlmError, toWireError } from "../wire/errors.js";
 import { samePlace } from "./position.js";
 import { openEntry, sameText } from "./request_tape.js";
@@ -129,7 +129,7 @@ function answer(asked, { text, model, usage, error }) {
 /**
  * @param {Entry} entry
  * @param {number} index
- * @param {import("../calls/broker.js").Outcome} outcome
+ * @param {import("../wire/types.d.ts").Outcome} outcome
  */
 function settle(entry, index, outcome) {
   if (!entry.missing.includes(index)) return;

@@ -5,10 +5,10 @@
 // Who may ask what, and what becomes of a question that has no answer here, is replay.js's and fork.js's.
 
 import { grouped } from "./difference.js";
-import { encodeFrame } from "../calls/broker.js";
+import { encodeFrame } from "../wire/frames.js";
 import { isDeath } from "../recovery/crashes.js";
 import { providerError, toWireError } from "../wire/errors.js";
-import { added } from "../run/budget.js";
+import { spend } from "../wire/usage.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
@@ -17,8 +17,8 @@ import { added } from "../run/budget.js";
  * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
- * @typedef {import("../calls/broker.js").Outcome} Outcome
- * @typedef {import("../run/tools.js").HostFunction} HostFunction
+ * @typedef {import("../wire/types.d.ts").Outcome} Outcome
+ * @typedef {import("../wire/types.d.ts").RLMFunction} RLMFunction
  * @typedef {"root" | "sub"} Kind
  * @typedef {(kind: Kind, call: RequestedCall) => string} KeyOf
  * @typedef {{name: string, args: Json[], kwargs: Record<string, Json>}} ToolCall
@@ -31,30 +31,13 @@ import { added } from "../run/budget.js";
  */
 
 /**
- * Where the answers of a run come from instead of its endpoint and the caller's functions.
- * @typedef {object} Source
- * @property {(run: AnsweredRun) => {handle: import("../wire/channel.js").Handler, usage: () => Record<string, ModelUsage>}} answering
- * @property {(path: number[], functions: Record<string, HostFunction>) => Record<string, HostFunction>} tools
- * @property {(path: number[]) => PastBlock[]} lost blocks that killed their worker, and are not run again
- */
-
-/**
- * One run of the tree, as its source sees it; `live` asks the endpoint.
- * @typedef {object} AnsweredRun
- * @property {number[]} path
- * @property {import("../calls/broker.js").Witness} witness
- * @property {ReturnType<typeof import("../log/recorder.js").openRecorder>} recorder
- * @property {import("../wire/channel.js").Handler} live
- */
-
-/**
  * A run made from a log, as `RLM.run` sees it.
  * @typedef {object} Made
- * @property {Source} source
+ * @property {import("../wire/types.d.ts").Source} source
  * @property {AbortSignal} end ends the run at once: it differs, or its recording does not go on
  * @property {(job: import("../wire/protocol.js").StartJob) => import("../wire/protocol.js").StartJob} job with what the log says of it
  * @property {(onEvent: (event: Event) => void) => (event: Event) => void} watched
- * @property {(child: import("../rlm.d.ts").RLMChild) => void} [onChild]
+ * @property {(child: import("../wire/types.d.ts").RLMChild) => void} [onChild]
  * @property {(result: import("../wire/protocol.js").RunResult) => import("../wire/protocol.js").RunResult} close throws what was wrong
  */
 
@@ -96,14 +79,14 @@ export function openCassette(events, keyOf) {
 /**
  * Answer a whole request from the record, counted and recorded as if its calls were made.
  * @param {{kind: Kind, calls: RequestedCall[], outcomes: Outcome[]}} request
- * @param {import("../calls/broker.js").Witness} witness
+ * @param {import("../wire/types.d.ts").Witness} witness
  * @param {import("../wire/channel.js").Answer} answer
  * @param {Record<string, ModelUsage>} usage is added to
  */
 export function answerFrom({ kind, calls, outcomes }, witness, answer, usage) {
   const first = witness.started(kind, calls);
   outcomes.forEach((outcome, index) => {
-    if ("completion" in outcome) count(usage, outcome.completion);
+    if ("completion" in outcome) spend(usage, outcome.completion.model, outcome.completion.usage);
     witness.finished(first + index, outcome);
     answer.write(encodeFrame(index, outcome));
   });
@@ -112,15 +95,15 @@ export function answerFrom({ kind, calls, outcomes }, witness, answer, usage) {
 
 /**
  * The caller's functions, with `play` between them and who calls them.
- * @param {Record<string, HostFunction>} functions
+ * @param {Record<string, RLMFunction>} functions
  * @param {(called: ToolCall, live: () => unknown) => unknown} play
- * @returns {Record<string, HostFunction>}
+ * @returns {Record<string, RLMFunction>}
  */
 export function playedTools(functions, play) {
   return Object.fromEntries(
     Object.entries(functions).map(([name, call]) => [
       name,
-      /** @type {HostFunction} */
+      /** @type {RLMFunction} */
       function (...given) {
         const { args, kwargs } = /** @type {ToolCall} */ (this);
         return play({ name, args, kwargs }, () => call.apply(this, given));
@@ -133,14 +116,6 @@ export function playedTools(functions, play) {
 export function playedTool(/** @type {RecordedTool} */ { result, error }) {
   if (error !== null) throw new Error(error);
   return result;
-}
-
-/**
- * @param {Record<string, ModelUsage>} usage
- * @param {{model: string, usage: ModelUsage}} completion
- */
-function count(usage, { model, usage: used }) {
-  usage[model] = usage[model] ? added(usage[model], used) : used;
 }
 
 /**

@@ -5,7 +5,7 @@
 // the question and the models are now; the code runs again, over the same context. Then, or as soon as the code asks for
 // something that was not recorded, the endpoint answers.
 
-import { parseRequest } from "../calls/broker.js";
+import { parseRequest } from "../wire/complete_request.js";
 import { answerFrom, openCassette, playedTool, playedTools } from "./cassette.js";
 import { checkContexts, startOf } from "./context_check.js";
 import { configError } from "../wire/errors.js";
@@ -57,7 +57,7 @@ export function openFork(fork) {
     return outcomes.length === calls.length ? outcomes : null;
   };
 
-  /** @type {import("./cassette.js").Source} */
+  /** @type {import("../wire/types.d.ts").Source} */
   const source = {
     lost: cassette.lost,
     answering({ path, witness, recorder, live }) {

@@ -5,7 +5,7 @@
 // an error at the first difference, with its place. It holds no way to the endpoint: what was not recorded is an error.
 
 import { howTexts, openAgreement } from "./difference.js";
-import { parseRequest } from "../calls/broker.js";
+import { parseRequest } from "../wire/complete_request.js";
 import { answerFrom, exactly, openCassette, playedTool, playedTools } from "./cassette.js";
 import { checkContexts, startOf } from "./context_check.js";
 import { replayError } from "../wire/errors.js";
@@ -53,7 +53,7 @@ export function openRerun(log) {
       return recorded?.outcome ?? null;
     });
 
-  /** @type {import("./cassette.js").Source} */
+  /** @type {import("../wire/types.d.ts").Source} */
   const source = {
     lost: cassette.lost,
     answering({ path, witness }) {

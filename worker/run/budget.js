@@ -5,17 +5,16 @@
 // also the end of the whole tree, told to whoever stops it. Each run's own limits are run.js's and the core's.
 
 import { providerError, rlmError } from "../wire/errors.js";
+import { total } from "../wire/usage.js";
 
 /**
  * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
  * @typedef {import("../wire/protocol.js").StartJob["limits"]} Limits
  * @typedef {import("./result.js").Ending} Ending
- * @typedef {Record<string, ModelUsage>} Usage
+ * @typedef {import("../wire/types.d.ts").Usage} Usage
  * @typedef {ReturnType<typeof openTree>} Tree
  */
-
-const NOTHING = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
 
 /** @type {Array<{limit: Ending["stopped_by"], option: string, what: string, key: "input" | "output" | "cost"}>} */
 const SPENT = [
@@ -95,32 +94,6 @@ function advice(/** @type {string} */ option) {
 
 function isBelow(/** @type {number[]} */ path, /** @type {number[]} */ top) {
   return top.every((number, depth) => path[depth] === number);
-}
-
-/**
- * @param {ModelUsage} used
- * @param {ModelUsage} more
- * @returns {ModelUsage} the sum; its cost is unknown when one of them is
- */
-export function added(used, more) {
-  const costs = [used, more].filter(({ calls, cost }) => calls > 0 || cost !== null).map(({ cost }) => cost);
-  const known = costs.filter((cost) => cost !== null);
-  return {
-    calls: used.calls + more.calls,
-    input_tokens: used.input_tokens + more.input_tokens,
-    output_tokens: used.output_tokens + more.output_tokens,
-    cached_tokens: used.cached_tokens + more.cached_tokens,
-    cost: costs.length > 0 && known.length === costs.length ? known.reduce((sum, cost) => sum + cost, 0) : null,
-  };
-}
-
-/** @returns {Usage} */
-function total(/** @type {Usage[]} */ usages) {
-  /** @type {Usage} */
-  const sum = {};
-  for (const [model, used] of usages.flatMap((usage) => Object.entries(usage)))
-    sum[model] = added(sum[model] ?? NOTHING, used);
-  return sum;
 }
 
 /**

@@ -17,10 +17,10 @@ const MAX_CALLS = 10_000;
 /**
  * Counts the calls that leave, and refuses root calls beyond those that the iterations explain.
  * @param {StartJob} job
- * @param {ReturnType<typeof import("../log/recorder.js").openRecorder>} recorder
+ * @param {import("../wire/types.d.ts").Recorder} recorder
  * @param {{onCall: import("./run.js").RunOptions["onCall"], onAnswered: (calls: number) => void, tree: Tree,
  *   egress: ReturnType<typeof import("../egress/egress.js").openEgress>}} told
- * @returns {import("../calls/broker.js").Witness & {refund: (rootCalls: number) => void}}
+ * @returns {import("../wire/types.d.ts").Witness & {refund: (rootCalls: number) => void}}
  */
 export function callBook({ limits }, recorder, { onCall, onAnswered, tree, egress }) {
   const allowed = Number(limits.max_iterations) + 1; // one more asks for the best answer when they have run out
@@ -63,7 +63,7 @@ function limitReached(
 
 /**
  * Tells the log of the calls of tools, before and after.
- * @param {ReturnType<typeof import("../log/recorder.js").openRecorder>} recorder
+ * @param {import("../wire/types.d.ts").Recorder} recorder
  * @param {{onAnswered: (calls: number) => void, written: (() => Promise<void>) | null}} told
  * @returns {import("./tools.js").Told}
  */

@@ -5,7 +5,8 @@
 // its final answer, or why there is none. The caller is told of each child and can stop it alone. How a run is made is
 // not known here: that is the `runJob` that is given.
 
-import { encodeFrame } from "../calls/broker.js";
+import { CHILD_STOPPED, failed, toOutcome } from "../wire/child_outcome.js";
+import { encodeFrame } from "../wire/frames.js";
 import { protocolError, providerError, toWireError } from "../wire/errors.js";
 import { CHILD_SCHEMA } from "../wire/protocol.js";
 import { mismatch } from "../wire/schema.js";
@@ -16,20 +17,17 @@ import { mismatch } from "../wire/schema.js";
  * @typedef {import("../wire/protocol.js").RequestedChild} RequestedChild
  * @typedef {import("../wire/protocol.js").RunResult} RunResult
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
- * @typedef {import("../calls/broker.js").Outcome} Outcome
+ * @typedef {import("../wire/types.d.ts").Outcome} Outcome
  * @typedef {import("./run.js").RunOptions} RunOptions
  * @typedef {{job: StartJob, stop: AbortController}} ToldChild one that was asked for and told of
  */
 
 const MAX_CHILDREN = 1_000;
-const MAX_PARTIAL_CHARS = 1_000;
-const STOPPED = "the child run was stopped";
-const NO_USAGE = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
 
 /**
  * @param {object} options
  * @param {RunOptions & {tree: import("./budget.js").Tree}} options.parent
- * @param {ReturnType<typeof import("../log/recorder.js").openRecorder>} options.recorder the parent's
+ * @param {import("../wire/types.d.ts").Recorder} options.recorder the parent's
  * @param {(options: RunOptions) => Promise<{result: RunResult}>} options.runJob
  */
 export function openChildren({ parent, recorder, runJob }) {
@@ -51,7 +49,7 @@ export function openChildren({ parent, recorder, runJob }) {
   /** @returns {Promise<Outcome>} */
   const outcomeOf = async (/** @type {ToldChild} */ { job: below, stop }, /** @type {AbortSignal} */ above) => {
     if (above.aborted) return failed("the run was stopped");
-    if (stop.signal.aborted) return failed(`${STOPPED}.`);
+    if (stop.signal.aborted) return failed(`${CHILD_STOPPED}.`);
     const signal = AbortSignal.any([above, stop.signal]);
     const functions = parent.functions && functionsBelow(parent.functions);
     const before = past?.children.get(below.path[below.path.length - 1]) ?? null;
@@ -144,27 +142,10 @@ function childJob(parent, { question, model, context }, { data, number }) {
   };
 }
 
-/** @returns {import("./tools.js").Functions} */
-function functionsBelow(/** @type {import("./tools.js").Functions} */ { tools, subTools }) {
+/** @returns {import("../wire/types.d.ts").Functions} */
+function functionsBelow(/** @type {import("../wire/types.d.ts").Functions} */ { tools, subTools }) {
   return {
     tools: subTools ?? tools,
     subTools,
   };
-}
-
-/**
- * @param {Pick<RunResult, "answer" | "stopped_by" | "detail">} result
- * @param {boolean} isStopped by the caller, it alone
- * @returns {Outcome}
- */
-export function toOutcome({ answer, stopped_by, detail }, isStopped) {
-  if (stopped_by === "final_answer") return { completion: { text: answer, model: "", usage: NO_USAGE } };
-  const best = answer.trim() && ` The best it had: ${answer.slice(0, MAX_PARTIAL_CHARS)}`;
-  if (isStopped && stopped_by === "cancelled") return failed(`${STOPPED}.${best}`);
-  return failed(`the child run ended without a final answer (${stopped_by}): ${detail}${best}`);
-}
-
-/** @returns {Outcome} */
-function failed(/** @type {string} */ why) {
-  return { error: toWireError(providerError(why)) };
 }

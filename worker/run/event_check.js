@@ -10,7 +10,7 @@ import { mismatch } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
- * @typedef {Pick<ReturnType<typeof import("../log/recorder.js").openRecorder>, "empty" | "record">} Recorder
+ * @typedef {Pick<import("../wire/types.d.ts").Recorder, "empty" | "record">} Recorder
  */
 
 /**

@@ -51,7 +51,7 @@ export function noResult(/** @type {number} */ seconds, /** @type {Ending} */ en
 
 /**
  * Close the log: it begins with the run's configuration and ends with its result, whatever the worker said.
- * @param {ReturnType<typeof import("../log/recorder.js").openRecorder>} recorder
+ * @param {import("../wire/types.d.ts").Recorder} recorder
  * @param {StartJob} job
  * @param {import("./budget.js").Tree} tree
  * @param {RunResult} result

@@ -48,21 +48,21 @@ import { openTree } from "./budget.js";
  * @property {AbortSignal} [signal] stops the run
  * @property {(event: Event) => void} onEvent
  * @property {(kind: "root" | "sub", call: RequestedCall) => void} onCall
- * @property {(child: import("../rlm.d.ts").RLMChild) => void} [onChild] told of each child run, wherever in the tree
+ * @property {(child: import("../wire/types.d.ts").RLMChild) => void} [onChild] told of each child run, wherever in the tree
  * @property {(stage: string) => void} [onStage]
  * @property {number} [memoryBytes]
- * @property {import("./tools.js").Functions} [functions] what the job's tools call
+ * @property {import("../wire/types.d.ts").Functions} [functions] what the job's tools call
  * @property {import("../egress/ledger.js").Ledger} ledger of the tree, or of the session
- * @property {import("../rlm.d.ts").RLMOptions["onEgress"] | null} [onEgress]
+ * @property {import("../wire/types.d.ts").OnEgress} [onEgress]
  * @property {import("../egress/gate.js").Gate} [gate] of a child run: the tree's
  * @property {import("./budget.js").Tree} [tree] of a child run: the tree that it is in
- * @property {ReturnType<typeof openRecorder>} [recorder] of a child run: the tree's, at its place
+ * @property {import("../wire/types.d.ts").Recorder} [recorder] of a child run: the tree's, at its place
  * @property {AbortSignal} [end] ends the run at once
  * @property {import("./session.js").Session} [session] where the worker outlives the run
  * @property {import("../log/journal.js").Journal | null} [journal] where the log is kept while the run lasts
  * @property {import("../recovery/resume.js").Past | null} [log] of a root run that is continued
  * @property {import("../recovery/resume.js").RunPast | null} [past] of a run that is continued
- * @property {import("../replay/cassette.js").Source | null} [source] of a run that is made from a log: who answers it
+ * @property {import("../wire/types.d.ts").Source | null} [source] of a run that is made from a log: who answers it
  */
 
 /**
@@ -200,7 +200,7 @@ function checkContainment(/** @type {BootedWorker} */ worker, /** @type {Level} 
 
 /**
  * What a run keeps from one worker to the next.
- * @param {ReturnType<typeof openRecorder>} recorder
+ * @param {import("../wire/types.d.ts").Recorder} recorder
  * @param {RunOptions & {tree: Tree, gate: import("../egress/gate.js").Gate}} options
  */
 function openRun(recorder, options) {

@@ -10,9 +10,7 @@ import { TOOL_SCHEMA } from "../wire/protocol.js";
 import { mismatch } from "../wire/schema.js";
 
 /**
- * A function of the caller. Positional arguments come as they are, and keyword arguments as one object after them;
- * `this` holds both apart.
- * @typedef {(this: {args: unknown[], kwargs: Record<string, unknown>}, ...args: any[]) => unknown} HostFunction
+ * @typedef {import("../wire/types.d.ts").RLMFunction} RLMFunction
  * @typedef {import("../wire/protocol.js").Json} Json
  * @typedef {import("../wire/protocol.js").ToolRequest} ToolRequest
  * @typedef {{name: string, args: Json[], kwargs: Record<string, Json>}} Called
@@ -26,13 +24,8 @@ import { mismatch } from "../wire/schema.js";
  */
 
 /**
- * The functions of a run, and those of its children, `null` for the same.
- * @typedef {{tools: Record<string, HostFunction>, subTools: Record<string, HostFunction> | null}} Functions
- */
-
-/**
  * @param {object} options
- * @param {Record<string, HostFunction>} options.functions
+ * @param {Record<string, RLMFunction>} options.functions
  * @param {Told} options.told
  */
 export function openTools({ functions, told }) {
@@ -58,7 +51,7 @@ export function openTools({ functions, told }) {
 }
 
 /** @returns {Promise<Json>} */
-async function resultOf(/** @type {HostFunction} */ call, /** @type {Called} */ { name, args, kwargs }) {
+async function resultOf(/** @type {RLMFunction} */ call, /** @type {Called} */ { name, args, kwargs }) {
   const given = Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
   const result = await call.apply({ args, kwargs }, given);
   return result === undefined ? null : checkedJson(result, `the result of ${name}`);

@@ -8,14 +8,14 @@
 import { sharedLine, sharedMemory } from "../wire/channel.js";
 
 /**
- * @typedef {import("../boot/frame.js").Settlement} Settlement
- * @typedef {import("../boot/frame.js").FromRelay} FromRelay
+ * @typedef {import("../wire/types.d.ts").Settlement} Settlement
+ * @typedef {import("../wire/types.d.ts").FromRelay} FromRelay
  */
 
 /**
  * Do what the page asks of its line.
  * @param {import("../wire/channel.js").Line} line
- * @param {import("../wire/protocol.js").ReplyPart | import("../boot/frame.js").RelayedInterrupt} message
+ * @param {import("../wire/protocol.js").ReplyPart | import("../wire/types.d.ts").RelayedInterrupt} message
  */
 function write(line, message) {
   if (message.type === "interrupt") line.interrupt(message.sequence, message.reason);
@@ -27,7 +27,7 @@ async function settle(/** @type {Settlement} */ { script, boot, shared, port }) 
   const lost = (/** @type {string} */ why) => tell({ type: "lost", why });
   const memory = shared && typeof SharedArrayBuffer === "function" ? sharedMemory() : null;
   const line = memory && sharedLine(memory.channel, memory.interrupt);
-  port.onmessage = (/** @type {MessageEvent<import("../boot/frame.js").ToRelay>} */ { data }) => {
+  port.onmessage = (/** @type {MessageEvent<import("../wire/types.d.ts").ToRelay>} */ { data }) => {
     if (data.type === "ping") tell({ type: "pong" });
     else if (line !== null) write(line, data);
   };

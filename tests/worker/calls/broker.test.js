@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeFrame } from "../../../worker/calls/broker.js";
+import { encodeFrame } from "../../../worker/wire/frames.js";
 import { FRAME_ERROR, FRAME_OK } from "../../../worker/wire/protocol.js";
 import {
   USAGE,

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { added, checkLengths, openTree } from "../../../worker/run/budget.js";
+import { checkLengths, openTree } from "../../../worker/run/budget.js";
+import { added } from "../../../worker/wire/usage.js";
 
 function used(input, output, cost = null) {
   return {

@@ -1,0 +1,50 @@
+// @ts-check
+// Frames: the outcome of one call, as bytes of the reply to its request. See FRAME_HEADER_BYTES of rlm_core/protocol.py.
+//
+// In: an index within the request, and an outcome. Out: a header of four little-endian words (index, status, bytes of
+// the meta, bytes of the text), the meta as JSON, the text as UTF-8.
+
+import { FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
+
+/** @typedef {import("./types.d.ts").Outcome} Outcome */
+
+/**
+ * @param {number} index
+ * @param {Outcome} outcome
+ */
+export function encodeFrame(index, outcome) {
+  const failed = "error" in outcome;
+  const { text, ...answered } = failed ? { text: "" } : outcome.completion;
+  const encoder = new TextEncoder();
+  const meta = encoder.encode(JSON.stringify(failed ? outcome.error : answered));
+  const body = encoder.encode(text);
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + meta.length + body.length);
+  const header = headerOf(frame);
+  [index, failed ? FRAME_ERROR : FRAME_OK, meta.length, body.length].forEach((word, at) =>
+    header.setUint32(4 * at, word, true),
+  );
+  frame.set(meta, FRAME_HEADER_BYTES);
+  frame.set(body, FRAME_HEADER_BYTES + meta.length);
+  return frame;
+}
+
+/** @returns {string | null} the text of an answered call; null for a failed one */
+export function textIn(/** @type {Uint8Array} */ frame) {
+  const header = headerOf(frame);
+  const [status, metaBytes, textBytes] = [4, 8, 12].map((at) => header.getUint32(at, true));
+  if (status !== FRAME_OK) return null;
+  const start = FRAME_HEADER_BYTES + metaBytes;
+  return new TextDecoder().decode(frame.subarray(start, start + textBytes));
+}
+
+/** A copy of the frame, whose call has another index: that at its own place in `indexes`. */
+export function renumbered(/** @type {Uint8Array} */ frame, /** @type {number[]} */ indexes) {
+  const copy = frame.slice();
+  const header = headerOf(copy);
+  header.setUint32(0, indexes[header.getUint32(0, true)], true);
+  return copy;
+}
+
+function headerOf(/** @type {Uint8Array} */ { buffer, byteOffset }) {
+  return new DataView(buffer, byteOffset, FRAME_HEADER_BYTES);
+}

@@ -1,0 +1,173 @@
+// Types: what passes between the rooms of the host, so that no room needs another one's types.
+//
+// A room's own types stay in it; what stands here is read by two rooms at least, or is part of the public face (`RLM...`).
+
+import type { Handler } from "./channel.js";
+import type { Event, ModelUsage, PastBlock, ReplyPart, RequestedCall, Span, WireError } from "./protocol.js";
+
+// -------------------------------------------------------------------------------------------------------- model calls
+
+export type Kind = "root" | "sub";
+
+/** Model name -> what its calls used. */
+export type Usage = Record<string, ModelUsage>;
+
+/** A reply of a model, whole. */
+export interface Completion {
+  text: string;
+  model: string;
+  usage: ModelUsage;
+}
+
+/** What became of a call, or of a child run. */
+export type Outcome = { completion: Completion } | { error: WireError };
+
+/** The calls of a request that are about to leave; `first` is the number of the first one in the log. */
+export interface Leaving {
+  first: number;
+  kind: Kind;
+  calls: RequestedCall[];
+  signal: AbortSignal;
+}
+
+/** The host's view of model calls: it counts and records them, and may forbid them. */
+export interface Witness {
+  /** Number of the first call; throws to refuse all of them. */
+  started(kind: Kind, calls: RequestedCall[]): number;
+  /** A piece of a root call's reply, as it comes. */
+  written(call: number, piece: { at: number; text: string }): void;
+  finished(call: number, outcome: Outcome): void;
+  /** A notice for the user: the run waits, a call is retried. */
+  noticed(text: string): void;
+  /** The error that the calls end with instead of leaving; null: they leave. */
+  leave?(leaving: Leaving): Promise<WireError | null>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- log
+
+/** An event without its stamp, which is the recorder's. */
+export type Unstamped<E extends Event = Event> = E extends Event ? Omit<E, "seq" | "path" | "seconds"> : never;
+
+/** Writes the trajectory of one run of the tree. */
+export interface Recorder {
+  record(event: Unstamped): void;
+  /** One event per call; returns the number of the first. */
+  callsStarted(kind: Kind, calls: RequestedCall[]): number;
+  callFinished(call: number, outcome: Outcome): void;
+  /** The recorder of the run at `path`, into the same log. */
+  below(path: number[], isContinued: boolean): Recorder;
+  /** Whether nothing of this run is recorded yet. */
+  empty(): boolean;
+  /** Record no more: later events are of child runs that were ended with the tree. */
+  close(): void;
+  /** The log of the whole tree so far: one JSON object a line. */
+  trajectory(): string;
+  /** Seconds since this run began. */
+  seconds(): number;
+}
+
+/** A block of a run. */
+export interface Position {
+  iteration: number;
+  block: number;
+}
+
+// ----------------------------------------------------------------------------------------------- the caller's functions
+
+/**
+ * A function that model code calls like a Python function. Arguments and result are JSON. Keyword arguments come as one
+ * object after the positional ones; `this` holds both apart. An error raises `ToolError` in model code.
+ */
+export type RLMFunction = (this: { args: unknown[]; kwargs: Record<string, unknown> }, ...args: any[]) => unknown;
+
+/** The functions of a run by name, and those of its child runs, null for the same. */
+export interface Functions {
+  tools: Record<string, RLMFunction>;
+  subTools: Record<string, RLMFunction> | null;
+}
+
+// ------------------------------------------------------------------------------------------------- runs made from a log
+
+/** One run of the tree as its source sees it; `live` sends a request to the endpoint. */
+export interface AnsweredRun {
+  path: number[];
+  witness: Witness;
+  recorder: Recorder;
+  live: Handler;
+}
+
+/** Where the answers of a run come from instead of its endpoint and the caller's functions. */
+export interface Source {
+  answering(run: AnsweredRun): { handle: Handler; usage: () => Usage };
+  tools(path: number[], functions: Record<string, RLMFunction>): Record<string, RLMFunction>;
+  /** Blocks that killed their worker, and are not run again. */
+  lost(path: number[]): PastBlock[];
+}
+
+/** A child run, told of when it is asked for: before it waits for its place among those at work. */
+export interface RLMChild {
+  /** Place in the tree: [0] is a child of the root, [0, 2] a child of that. */
+  path: number[];
+  question: string;
+  model: string | null;
+  /**
+   * Stop this run and those below it, and nothing else: the block that asked for it gets a SubCallError, "the child run
+   * was stopped". Of one that is over it does nothing.
+   */
+  stop(): void;
+}
+
+// ------------------------------------------------------------------------------------------------------------- egress
+
+/** What a request would send: one call, or a batch of them. */
+export interface RLMEgressRequest {
+  kind: Kind;
+  /** Place of the run in the tree; empty for the root run. */
+  path: number[];
+  /** Origin that it is sent to. */
+  to: string;
+  /** The models that are named; null is the server's default. */
+  models: Array<string | null>;
+  prompts: number;
+  /** Of all texts together. */
+  chars: number;
+  bytes: number;
+  /** Estimated, at four characters each. */
+  tokens: number;
+  /** US dollars, at what this model's input tokens cost so far, replies included; null when that is not known. */
+  price: number | null;
+  /** Characters of the context: `added` would leave with it for the first time, `left` of `of` have left before. */
+  contextChars: { added: number; left: number; of: number };
+  /** Where they stand in the context: the longest hundred spans, and how many more there are. */
+  spans: Span[];
+  moreSpans: number;
+  /** What would be sent, one text a prompt. */
+  texts: string[];
+  /** Aborted when the run is stopped while the answer is awaited. */
+  signal: AbortSignal;
+}
+
+export type RLMEgressAnswer = "allow" | "deny" | { deny: string };
+
+/** Asked before each request leaves; null where nobody is. */
+export type OnEgress = ((request: RLMEgressRequest) => RLMEgressAnswer | Promise<RLMEgressAnswer>) | null;
+
+// -------------------------------------------------------------------------------------------------- frames of a worker
+
+/** An interrupt for the worker of a frame, which the relay writes into the memory that it shares with it. */
+export interface RelayedInterrupt {
+  type: "interrupt";
+  sequence: number;
+  reason: number;
+}
+
+/** The one message to a frame's window: `port` is the relay's, `boot.port` the worker's; the buffers of `boot` are blobs. */
+export interface Settlement {
+  script: string;
+  boot: Record<string, unknown> & { port: MessagePort };
+  shared: boolean;
+  port: MessagePort;
+}
+
+export type ToRelay = ReplyPart | RelayedInterrupt | { type: "ping" };
+export type FromRelay = { type: "pong" } | { type: "lost"; why: string };
