@@ -46,7 +46,7 @@ def _blank_is_unset(value: object) -> object:
 
 
 def _usable_key(key: SecretStr | None) -> SecretStr | None:
-    """A key goes into a header: what cannot stand there would come back in an error that quotes it."""
+    """A key goes into a header: an impossible character would come back in an error that quotes the key."""
     if key is None:
         return None
     text = key.get_secret_value().strip()
@@ -105,7 +105,7 @@ Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
-    """What the server may do and whom it may ask.
+    """The server's limits, addresses and keys.
 
     Each field is read from the variable `RLM_<FIELD>`; those with a vendor's name are read from the vendor's own
     variable (`OPENAI_API_KEY`), without the prefix. The environment wins over `.env`.
@@ -128,11 +128,11 @@ class Settings(BaseSettings):
         max_upstream_bytes: largest reply that is read from an upstream, after decompression.
         max_output_tokens: longest reply asked for where the dialect demands a number (Anthropic).
         connect_seconds: longest wait for a connection to an upstream.
-        first_byte_seconds: longest silence of an upstream, before its first byte and between two.
+        first_byte_seconds: idle timeout of an upstream, before its first byte and between two.
         total_seconds: longest time of one call, retries included.
         models_seconds: longest wait for a provider's list of models.
         models_cache_seconds: how long such a list is kept.
-        retries: how often a call is tried again after a refused connection, 408, 409, 429 or 5xx; at most 3.
+        retries: number of retries after a refused connection, 408, 409, 429 or 5xx; at most 3.
         retry_wait_seconds: wait before the first retry; doubles each time, with jitter.
         max_retry_after_seconds: longest `Retry-After` that is waited for; a longer one ends the call.
         max_run_calls, max_run_tokens, max_run_cost: budget of one run in calls, tokens and USD; unset: no limit.
@@ -203,7 +203,7 @@ class Settings(BaseSettings):
     ollama_base_url: Url = Field(default="http://127.0.0.1:11434/v1", validation_alias="OLLAMA_BASE_URL")
 
     def configured_providers(self) -> list[str]:
-        """Names of the providers that can be asked, the built-in one last; Ollama is not here, it is found or not."""
+        """Names of the configured providers, the built-in one last; Ollama needs no configuration and is left out."""
         configured = {
             "openai": self.openai_api_key or not self.is_vendors_own("openai"),
             "anthropic": self.anthropic_api_key,
@@ -213,21 +213,21 @@ class Settings(BaseSettings):
         return [*(name for name, there in configured.items() if there), "builtin"]
 
     def is_vendors_own(self, provider: str) -> bool:
-        """Whether `provider` is asked at its vendor's address, and not at one that was set here."""
+        """Whether `provider` has its vendor's address, and not one that was set here."""
         field = f"{provider}_base_url"
         fields = type(self).model_fields
         return field not in fields or getattr(self, field) == fields[field].default
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings; `overrides` (by field name, `None` means not given) win over the environment.
+    """Read the settings; `overrides` (by field name, but for `None`) win over the environment.
 
     Raises:
         ConfigError: a value is impossible; the message names each such setting and never quotes its value.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    chosen = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings(**chosen)  # type: ignore[arg-type]
     except ValidationError as fault:
         faults = fault.errors(include_url=False, include_context=False, include_input=False)
     lines = [f"{_variable(error['loc'])}: {error['msg'].removeprefix('Value error, ')}" for error in faults]

@@ -1,10 +1,10 @@
-"""Budgets: how much may be asked of the upstreams, for each run and for all since the server's start.
+"""Budgets: limits on calls, tokens and cost, for each run and for all since the server's start.
 
-In: the run of a call and a guess at its size, before it is made; what it used, after. Out: permission, or the
-`Problem` that says which budget is spent. A call counts from the moment it is let in, so that however many come at
-once, no more are let in than the budget has; tokens and cost are guessed from the prompt until the reply tells.
+In: the run of a call and a guess at its size, before it is made; its usage, after. Out: permission, or the
+`Problem` that names the spent budget. A call counts from the moment it is let in, so that however many come at
+once, no more are let in than the budget has; tokens and cost are guessed from the prompt until the reply reports them.
 
-Requests that name no run share one. A call counts once, however often it is tried again; one whose upstream could not
+Requests that name no run share one. A call counts once, retries included; one whose upstream could not
 be reached does not count. A failed call gives back its tokens; one that was broken off may have been paid for, and
 keeps its guess. While the cost of a call that was made is unknown, a budget of cost lets no further one in.
 """
@@ -46,7 +46,7 @@ class Allowed:
 
 @dataclass(slots=True)
 class Tally:
-    """What has been used of one budget, the guesses for calls under way included."""
+    """Usage of one budget, the guesses for calls under way included."""
 
     calls: int = 0
     tokens: int = 0
@@ -63,7 +63,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Budgets:
-    """The two kinds of budget and what has been used of each."""
+    """The two kinds of budget and the usage of each."""
 
     run: Allowed
     start: Allowed
@@ -79,10 +79,10 @@ class Budgets:
 
     @contextmanager
     def reserved(self, run: str, guess: ModelUsage) -> Iterator[Settle]:
-        """Let one call of `run` in; call what is yielded with what it used.
+        """Let one call of `run` in; call the yielded function with its usage.
 
         Args:
-            guess: what it will use at least, as far as that can be told; its cost is 0 where no price is known.
+            guess: its least usage, as far as it is known; cost 0 where no price is known.
 
         Raises:
             Problem: a budget is spent.
@@ -106,7 +106,7 @@ class Budgets:
             raise
 
     def guess(self, messages: Sequence[Message]) -> ModelUsage:
-        """What a call with `messages` will use at least; its size is told only where a budget asks for it."""
+        """The least usage of a call with `messages`; sizes only where a budget limits them."""
         if not (self.run.limits_size or self.start.limits_size):
             return ONE_CALL
         size = sum(len(message.content.encode(errors="surrogatepass")) for message in messages)
@@ -123,7 +123,7 @@ class Budgets:
 
 
 def _check(allowed: Allowed, tally: Tally, guess: ModelUsage) -> None:
-    """Raise the problem if `guess` does not fit into what is left."""
+    """Raise the problem if `guess` does not fit into the rest."""
     tokens, cost = guess.input_tokens + guess.output_tokens, guess.cost or 0.0
     if allowed.calls is not None and tally.calls >= allowed.calls:
         raise _spent(allowed, "calls", f"{tally.calls:,} of {allowed.calls:,} calls")

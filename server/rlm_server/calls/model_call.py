@@ -1,8 +1,8 @@
-"""Desk: one request's way to its model.
+"""Model calls of one HTTP request.
 
-In: a model's name and who asks. Out: replies, each within the budgets, kept where the request asks for that, and with
-its cost where that is known. Every call that is paid for passes through `_paid`. How a reply is written on the wire is
-`api.py`'s business, and HTTP to a vendor that of `providers/`.
+In: a model's name and an idempotency key. Out: replies within the budgets, kept under that key, with their cost where
+it is known. Every paid call passes through `_paid`. The wire form of a reply is `api.py`'s business, HTTP to a vendor
+that of `providers/`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rlm_core.types import Message, ModelUsage, Reply
 from ..http.problems import Problem, internal_problem, problem_of
 from ..http.wire import Batch, check_prompt
 from .budgets import Budgets
-from .in_flight import Flights, Pieces, Ticket
+from .in_flight import IdempotencyKey, InFlight, Pieces
 
 if TYPE_CHECKING:
     from ..providers.upstream import Upstream
@@ -34,32 +34,32 @@ Deliver: TypeAlias = Callable[[int, Outcome], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
-    """What all desks share, from the server's start to its end."""
+class Backend:
+    """The parts that all model requests share, for the life of the server."""
 
     registry: Registry
     budgets: Budgets
-    flights: Flights
+    in_flight: InFlight
     concurrency: int
 
-    async def desk(self, model: str | None, ticket: Ticket | None) -> Desk:
-        """Open a desk for one request.
+    async def request(self, model: str | None, key: IdempotencyKey | None) -> ModelRequest:
+        """Begin the model calls of one HTTP request.
 
         Raises:
             Problem: nobody answers for `model`.
         """
         upstream, name = await self.registry.find(model)
-        return Desk(self, upstream, name, ticket)
+        return ModelRequest(self, upstream, name, key)
 
 
 @dataclass(slots=True)
-class Desk:
-    """One request's way to its model. `paid` is what the calls that it made have used; a kept reply adds nothing."""
+class ModelRequest:
+    """The model calls of one HTTP request. `paid` is the usage of the calls it made; a kept reply adds nothing."""
 
-    office: Office
+    backend: Backend
     upstream: Upstream
     name: str
-    ticket: Ticket | None
+    key: IdempotencyKey | None
     paid: ModelUsage = field(default_factory=ModelUsage)
 
     @property
@@ -82,11 +82,11 @@ class Desk:
                 await deliver(index, await self._answer_prompt(prompt, nth))
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.office.concurrency, len(batch.prompts))):
+            for _ in range(min(self.backend.concurrency, len(batch.prompts))):
                 group.create_task(work())
 
     async def answer_in_pieces(self, messages: Messages, write: Callable[[str], Awaitable[None]]) -> Outcome:
-        """One reply, after its text was written as it came."""
+        """One reply; its text is written as it comes."""
         return await outcome_of(_last(self._pieces(messages, 0, self._streamed), write))
 
     async def _answer_prompt(self, prompt: str, nth: int) -> Outcome:
@@ -97,18 +97,18 @@ class Desk:
         return await self.answer((Message("user", prompt),), nth=nth)
 
     def _pieces(self, messages: Messages, nth: int, call: Callable[[Messages], Pieces]) -> Pieces:
-        if self.ticket is None:
+        if self.key is None:
             return self._paid(messages, call)
-        key = self.ticket.key(self.model, messages, nth)
-        return self.office.flights.join(key, lambda: self._paid(messages, call))
+        digest = self.key.digest(self.model, messages, nth)
+        return self.backend.in_flight.join(digest, lambda: self._paid(messages, call))
 
     async def _paid(self, messages: Messages, call: Callable[[Messages], Pieces]) -> Pieces:
         """Make the call, within the budgets."""
-        office, prices = self.office, self.office.registry.prices
-        guess = office.budgets.guess(messages)
+        backend, prices = self.backend, self.backend.registry.prices
+        guess = backend.budgets.guess(messages)
         likely = prices.cost(self.upstream.name, self.name, guess)
-        run = self.ticket.run if self.ticket else ""
-        with office.budgets.reserved(run, replace(guess, cost=likely or 0.0)) as settle:
+        run = self.key.run if self.key else ""
+        with backend.budgets.reserved(run, replace(guess, cost=likely or 0.0)) as settle:
             async with aclosing(call(messages)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Reply):
@@ -125,7 +125,7 @@ class Desk:
 
 
 async def outcome_of(call: Awaitable[Reply]) -> Outcome:
-    """Await `call`; a failure becomes the problem that tells of it, a fault of ours is logged as well."""
+    """Await `call`; a failure becomes a problem; a fault of ours is logged as well."""
     try:
         return await call
     except Problem as problem:

@@ -1,8 +1,8 @@
 """Registry: which providers are configured, which models they offer, and who answers for a model's name.
 
 In: `Settings`. Out: for `"provider:name"` the upstream that answers, and the catalogue that `/api/models` shows.
-`builtin:extractive` is always there, and the default when nothing is configured. Lists of models are asked for when
-they are first needed and kept for a while; a list that cannot be had is said in the notes and stops nothing else.
+`builtin:extractive` is always there, and the default when nothing is configured. Lists of models are fetched when
+they are first needed and kept for a while; a list that cannot be had is reported in the notes and stops nothing else.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What can be asked. `notes` says of providers whose list cannot be had why not."""
+    """The models on offer; `notes` reports the providers whose list cannot be had."""
 
     models: tuple[ModelInfo, ...]
     default: str
@@ -81,7 +81,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What one provider said it offers, good until `expires` (monotonic seconds)."""
+    """The models that one provider listed, valid until `expires` (monotonic seconds)."""
 
     names: tuple[str, ...]
     note: str
@@ -104,13 +104,13 @@ class Registry:
         Raises:
             Problem: the model is not on the list, or its provider is not configured.
         """
-        asked = model or self.settings.default_model or (await self.catalogue()).default
-        provider, _, name = asked.partition(":")
+        wanted = model or self.settings.default_model or (await self.catalogue()).default
+        provider, _, name = wanted.partition(":")
         upstream = self.upstreams.get(provider)
         if upstream is None:
             raise _no_provider(provider)
         if not await self._offers(upstream, name):
-            raise Problem("unknown-model", f"{_shown(asked)} is not on the list. {self._advice(provider)}")
+            raise Problem("unknown-model", f"{_shown(wanted)} is not on the list. {self._advice(provider)}")
         return upstream, name
 
     async def catalogue(self) -> Catalogue:
@@ -121,9 +121,13 @@ class Registry:
         return Catalogue(tuple(self._info(name) for name in listed), default, self._notes())
 
     async def _discovered_names(self) -> list[str]:
-        asked = [upstream for upstream in self.upstreams.values() if upstream.name != "builtin"]
-        listings = await asyncio.gather(*(self._listing(upstream) for upstream in asked))
-        return [f"{up.name}:{name}" for up, listing in zip(asked, listings, strict=True) for name in listing.names]
+        listing_upstreams = [upstream for upstream in self.upstreams.values() if upstream.name != "builtin"]
+        listings = await asyncio.gather(*(self._listing(upstream) for upstream in listing_upstreams))
+        return [
+            f"{up.name}:{name}"
+            for up, listing in zip(listing_upstreams, listings, strict=True)
+            for name in listing.names
+        ]
 
     async def _offers(self, upstream: Upstream, name: str) -> bool:
         model = f"{upstream.name}:{name}"
@@ -134,7 +138,7 @@ class Registry:
         return name in (await self._listing(upstream)).names
 
     async def _listing(self, upstream: Upstream) -> _Listing:
-        """What `upstream` offers: from the cache, or asked for once however many wait for it."""
+        """The models of `upstream`: from the cache, or fetched once for all who wait."""
         async with self._locks[upstream.name]:
             listing = self._listings.get(upstream.name)
             if listing is None or listing.expires <= time.monotonic():

@@ -1,11 +1,11 @@
 """Store: replies that were paid for, kept for whoever asks for them again.
 
-In: a key (the hash of run, call and what was asked; see `flights.py`) and the reply that came. Out: that reply, word
+In: a key (the hash of run, call, model and messages; see `in_flight.py`) and its reply. Out: that reply, word
 for word. Prompts are not in it, not even in part; only successful replies are.
 
-By default it is in memory: that outlives every crash of a client, which is what it is for. A file, which also outlives
+By default it is in memory: that outlives every crash of a client, its purpose. A file, which also outlives
 the server, is used only where `RLM_STORE_PATH` names one, for replies may quote private documents: it is readable by
-its owner alone, and what is dropped from it is overwritten. SQLite writes it ahead (WAL): a process killed at any
+its owner alone, and dropped rows are overwritten. SQLite writes it ahead (WAL): a process killed at any
 point loses at most the reply it was about to keep. Old replies are dropped by age and by size.
 """
 
@@ -30,7 +30,7 @@ logger = logging.getLogger("rlm_server.store")
 T = TypeVar("T")
 APPLICATION_ID = 0x524C4D31  # "RLM1"
 ROW_BYTES = 100
-"""What a row takes besides its text."""
+"""Size of a row besides its text."""
 BUSY_SECONDS = 5.0
 SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS reply (number INTEGER PRIMARY KEY, key BLOB UNIQUE, a
 
 
 class Store:
-    """The replies. A file is read and written in a thread of its own, memory at once.
+    """The replies. A file is read and written in its own thread, memory at once.
 
     Args:
         path: the file, or `None` for memory.
@@ -68,7 +68,7 @@ class Store:
         await self._do(lambda: self._table.put(key, reply))
 
     def close(self) -> None:
-        """Finish what is being written."""
+        """Finish the writes under way."""
         if self._thread is not None:
             self._thread.shutdown()
         self._table.close()
@@ -105,10 +105,10 @@ class _Table:
         (self.bytes,) = self.rows.execute("SELECT coalesce(sum(bytes), 0) FROM reply").fetchone()
 
     def get(self, key: bytes) -> Reply | None:
-        found = self.rows.execute("SELECT at, text FROM reply WHERE key = ?", (key,)).fetchone()
-        if found is None or found[0] < self._oldest():
+        row = self.rows.execute("SELECT at, text FROM reply WHERE key = ?", (key,)).fetchone()
+        if row is None or row[0] < self._oldest():
             return None
-        return _reply(found[1])
+        return _reply(row[1])
 
     def put(self, key: bytes, reply: Reply) -> None:
         text = json.dumps(asdict(reply))

@@ -6,7 +6,7 @@ In: requests on their way through. Out: lines on the logger `rlm_server.access`,
      "seconds": 0.41, "bytes_in": 90, "bytes_out": 31, "model": "builtin:extractive", "calls": 1,
      "input_tokens": 0, "output_tokens": 0, "cost": 0.0}
 
-Whoever answers a request adds facts to its line with `record`. `JsonLines` gives the same form to what else is logged.
+Whoever answers a request adds facts to its line with `record`. `JsonLines` gives the same form to every other record.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class JsonLines(logging.Formatter):
 
 
 class _Line:
-    """What is known of one request so far."""
+    """The facts of one request so far."""
 
     def __init__(self, scope: Scope) -> None:
         self.id = secrets.token_hex(8)

@@ -1,9 +1,9 @@
 """API: `/api/rlm`, `/api/models` and `/api/health`.
 
 In: a request. Out: a model's reply, whole, as server-sent events, or as one line for each item of a batch. A client
-that goes away cancels its calls upstream, but for those that are kept (`flights.py`). What a request may hold is
-decided in `wire.py`, what it may use in `budgets.py`, who answers in `providers/registry.py`, and who may ask in
-`security.py`; nothing here knows a vendor.
+that goes away cancels its calls upstream, but for those that are kept (`in_flight.py`). The fields of a request are
+checked in `wire.py`, its budgets in `budgets.py`, its model in `registry.py`, its sender in `security.py`; nothing here
+knows a vendor.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from starlette.types import Receive, Scope, Send
 from rlm_core.types import Json, ModelUsage, Reply
 
 from .. import __version__
-from ..calls.in_flight import HEADER, read_ticket
-from ..calls.model_call import Desk, Office, Outcome
+from ..calls.in_flight import HEADER, read_idempotency_key
+from ..calls.model_call import Backend, ModelRequest, Outcome
 from ..settings import Settings
 from .access import record
 from .body import read_json
 from .problems import Problem
 from .wire import (
     MAX_BATCH,
-    Asked,
     Batch,
     Conversation,
+    Wanted,
     batch_json,
     item_json,
     parse_request,
@@ -44,7 +44,7 @@ Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 
 def api_routes() -> list[BaseRoute]:
-    """The three routes; the application's state holds `settings` and `office`."""
+    """The three routes; the application's state holds `settings` and `backend`."""
     return [
         Route("/api/rlm", answer, methods=["POST"]),
         Route("/api/models", list_models, methods=["GET"]),
@@ -55,27 +55,27 @@ def api_routes() -> list[BaseRoute]:
 async def answer(request: Request) -> Response:
     """Answer a conversation or a batch, in one of the shapes of `wire.py`."""
     settings: Settings = request.app.state.settings
-    office: Office = request.app.state.office
-    ticket = read_ticket(request.headers.getlist(HEADER))
-    asked = parse_request(await read_json(request, settings))
-    record(request.scope, model=(asked.model or "default")[:100], calls=_calls(asked))
-    if ticket is not None:
-        record(request.scope, run=ticket.run)
-    desk = await office.desk(asked.model, ticket)
-    record(request.scope, model=desk.model)
-    if asked.stream:
-        return _Stream(desk, asked)
+    backend: Backend = request.app.state.backend
+    key = read_idempotency_key(request.headers.getlist(HEADER))
+    wanted = parse_request(await read_json(request, settings))
+    record(request.scope, model=(wanted.model or "default")[:100], calls=_calls(wanted))
+    if key is not None:
+        record(request.scope, run=key.run)
+    calls = await backend.request(wanted.model, key)
+    record(request.scope, model=calls.model)
+    if wanted.stream:
+        return _Stream(calls, wanted)
     try:
-        return await attended(request.receive, _answer_whole(desk, asked))
+        return await attended(request.receive, _answer_whole(calls, wanted))
     finally:
-        _record_usage(request.scope, desk.paid)
+        _record_usage(request.scope, calls.paid)
 
 
 async def list_models(request: Request) -> Response:
-    """What can be asked: models, the default one, and the limits of a request. Never a key."""
+    """The models, the default one, and the limits of a request. Never a key."""
     settings: Settings = request.app.state.settings
-    office: Office = request.app.state.office
-    catalogue = await office.registry.catalogue()
+    backend: Backend = request.app.state.backend
+    catalogue = await backend.registry.catalogue()
     return _json(
         {
             "models": [model.to_json() for model in catalogue.models],
@@ -115,12 +115,12 @@ async def attended(receive: Receive, work: Coroutine[object, object, T]) -> T:
 class _Stream(Response):
     """A response that is written while its calls run: server-sent events, or NDJSON for a batch."""
 
-    def __init__(self, desk: Desk, asked: Asked) -> None:
-        media_type = "application/x-ndjson" if isinstance(asked, Batch) else "text/event-stream"
+    def __init__(self, calls: ModelRequest, wanted: Wanted) -> None:
+        media_type = "application/x-ndjson" if isinstance(wanted, Batch) else "text/event-stream"
         super().__init__(media_type=media_type, headers={"Cache-Control": "no-store"})
         del self.headers["content-length"]
-        self.desk = desk
-        self.asked = asked
+        self.calls = calls
+        self.wanted = wanted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -128,17 +128,17 @@ class _Stream(Response):
         except ClientDisconnect:
             record(scope, disconnected=1)
         finally:
-            _record_usage(scope, self.desk.paid)
+            _record_usage(scope, self.calls.paid)
 
     async def _write_all(self, send: Send) -> None:
         async def write(body: bytes) -> None:
             await send({"type": "http.response.body", "body": body, "more_body": True})
 
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        if isinstance(self.asked, Batch):
-            await _write_items(self.desk, self.asked, write)
+        if isinstance(self.wanted, Batch):
+            await _write_items(self.calls, self.wanted, write)
         else:
-            await _write_pieces(self.desk, self.asked, write)
+            await _write_pieces(self.calls, self.wanted, write)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -148,22 +148,22 @@ def _record_usage(scope: Scope, used: ModelUsage) -> None:
         record(scope, cost=round(used.cost, 6))
 
 
-async def _answer_whole(desk: Desk, asked: Asked) -> Response:
-    if isinstance(asked, Batch):
+async def _answer_whole(calls: ModelRequest, wanted: Wanted) -> Response:
+    if isinstance(wanted, Batch):
         outcomes: dict[int, Outcome] = {}
 
         async def deliver(index: int, outcome: Outcome) -> None:
             outcomes[index] = outcome
 
-        await desk.answer_items(asked, deliver)
-        return _json(batch_json([outcomes[index] for index in range(len(asked.prompts))]))
-    outcome = await desk.answer(asked.messages)
+        await calls.answer_items(wanted, deliver)
+        return _json(batch_json([outcomes[index] for index in range(len(wanted.prompts))]))
+    outcome = await calls.answer(wanted.messages)
     if isinstance(outcome, Problem):
         raise outcome
     return _json(reply_json(outcome))
 
 
-async def _write_items(desk: Desk, batch: Batch, write: Write) -> None:
+async def _write_items(calls: ModelRequest, batch: Batch, write: Write) -> None:
     """NDJSON: a line for each item as it finishes, then `{"done": true, "usage"}`."""
     usage = ModelUsage()
     turn = asyncio.Lock()
@@ -175,17 +175,17 @@ async def _write_items(desk: Desk, batch: Batch, write: Write) -> None:
                 usage += outcome.usage
             await write(_line(item_json(index, outcome)))
 
-    await desk.answer_items(batch, deliver)
+    await calls.answer_items(batch, deliver)
     await write(_line({"done": True, "usage": usage_json(usage)}))
 
 
-async def _write_pieces(desk: Desk, asked: Conversation, write: Write) -> None:
+async def _write_pieces(calls: ModelRequest, wanted: Conversation, write: Write) -> None:
     """Server-sent events: `{"delta"}` for each piece, then `{"done": true, "model", "usage"}` or `{"error"}`."""
 
     async def pass_on(text: str) -> None:
         await write(_event({"delta": text}))
 
-    outcome = await desk.answer_in_pieces(asked.messages, pass_on)
+    outcome = await calls.answer_in_pieces(wanted.messages, pass_on)
     if isinstance(outcome, Problem):
         await write(_event({"error": outcome.to_json()}))
     else:
@@ -197,8 +197,8 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def _calls(asked: Asked) -> int:
-    return len(asked.prompts) if isinstance(asked, Batch) else 1
+def _calls(wanted: Wanted) -> int:
+    return len(wanted.prompts) if isinstance(wanted, Batch) else 1
 
 
 def _json(value: dict[str, Json]) -> Response:

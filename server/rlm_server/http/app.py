@@ -19,8 +19,8 @@ from starlette.types import ASGIApp
 
 from ..assets import Assets, find_assets
 from ..calls.budgets import Budgets
-from ..calls.in_flight import Flights
-from ..calls.model_call import Office
+from ..calls.in_flight import InFlight
+from ..calls.model_call import Backend
 from ..calls.reply_store import Store, check_store
 from ..settings import Settings
 from .access import AccessLog
@@ -45,7 +45,7 @@ class UvicornOptions(TypedDict):
 
 
 DRAIN_SECONDS = 9
-"""How long the calls under way may still take when the server is told to stop."""
+"""Time for the calls in flight once the server is to stop."""
 UVICORN_OPTIONS: UvicornOptions = {
     "lifespan": "on",
     "log_config": None,
@@ -64,7 +64,7 @@ class App(Starlette):
     """Starlette with the security headers and the log around everything, its own error pages included.
 
     Attributes:
-        drain_until: monotonic time at which calls under way are given up; whoever stops the server sets it.
+        drain_until: monotonic time at which calls in flight are cancelled; set by whoever stops the server.
     """
 
     drain_until = 0.0
@@ -78,8 +78,8 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     """Make the application.
 
     Args:
-        settings: read from the environment when not given.
-        assets: found in the checkout or the installed wheel when not given.
+        settings: read from the environment by default.
+        assets: those of the checkout or the installed wheel by default.
 
     Raises:
         ConfigError: the address needs a token, the assets are not built, or the store's file cannot be used.
@@ -110,12 +110,12 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     assert isinstance(app, App)
     settings: Settings = app.state.settings
     store = Store(settings.store_path, max_bytes=settings.store_bytes, max_seconds=settings.store_seconds)
-    flights = Flights(store)
+    in_flight = InFlight(store)
     with closing(store):
         async with open_registry(settings) as registry:
-            app.state.office = Office(registry, Budgets.of(settings), flights, settings.concurrency)
+            app.state.backend = Backend(registry, Budgets.of(settings), in_flight, settings.concurrency)
             yield
-            await flights.land(app.drain_until - time.monotonic())
+            await in_flight.drain(app.drain_until - time.monotonic())
 
 
 async def _say_problem(request: Request, problem: Exception) -> Response:

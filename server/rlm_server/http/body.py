@@ -1,7 +1,7 @@
 """Body: the JSON of a request, read no further than is allowed, whatever its headers claim.
 
 In: a request whose body nobody has read. Out: a JSON value, or the `Problem` that says why there is none.
-What the value must look like is decided in `wire.py`.
+The shape of the value is checked in `wire.py`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ In: bytes from anyone. Out: requests for the application, whole or none. A head 
 of the connection's first moment (of its first byte, where the connection is used again), a body within `body_seconds`
 of its head; else the connection is cut without a word. An idle connection is uvicorn's own business
 (`timeout_keep_alive`), and telling a slow body why it is refused is the application's, which has a little less time.
-What is not HTTP is answered with the same headers as everything else.
+Bytes that are not HTTP are answered with the same headers as everything else.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def _watch(self) -> None:
-        """Give what the client has to send next its deadline, once."""
+        """Set the deadline of the client's next head or body, once."""
         state = self.conn.their_state
         if self.transport.is_closing():
             self._wait_for(None, 0)

@@ -1,8 +1,8 @@
 """Problems: every way in which this server says no, as `application/problem+json`.
 
-In: what went wrong. Out: one object `{type, title, status, detail, retryable, upstream}` with `type` from a fixed set,
-and `retry_after` (seconds) where somebody asked to wait: a reply that streams has no header left to say it.
-A detail says what happened, the numbers, and what to do; it never quotes a prompt, a key or an upstream's body.
+In: a failure. Out: one object `{type, title, status, detail, retryable, upstream}` with `type` from a fixed set,
+and `retry_after` (seconds) where a wait is asked for: a reply that streams has no header left to say it.
+A detail holds the event, the numbers and the remedy; it never quotes a prompt, a key or an upstream's body.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Problem(Exception):
     Args:
         slug: a key of `PROBLEM_TYPES`.
         detail: for the person who reads it.
-        retry_after: seconds that somebody asked to wait.
+        retry_after: seconds to wait before the next attempt.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Problem(Exception):
 
 
 def problem_of(fault: ProviderError) -> Problem:
-    """Turn a provider's failure into the problem that tells of it."""
+    """Turn a provider's failure into a problem."""
     slug = UPSTREAM_SLUGS[fault.kind] if isinstance(fault, UpstreamError) else "upstream-failed"
     wait = fault.retry_after if isinstance(fault, UpstreamError) else None
     return Problem(
@@ -132,7 +132,7 @@ def problem_of(fault: ProviderError) -> Problem:
 
 
 def internal_problem() -> Problem:
-    """The problem for a fault of ours; what happened is in the server's log, not in the response."""
+    """The problem for a fault of ours; the details are in the server's log, not in the response."""
     return Problem("internal-error", "The server met a fault of its own. Its log has the details; please report it.")
 
 

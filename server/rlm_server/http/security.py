@@ -153,10 +153,10 @@ class Gate:
         if self.token is None:
             return False
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
-        given = _password(credentials) if scheme.lower() == "basic" else credentials.strip()
+        secret = _password(credentials) if scheme.lower() == "basic" else credentials.strip()
         if scheme.lower() not in ("basic", "bearer"):
             return False
-        return hmac.compare_digest(given.encode(), self.token.get_secret_value().encode())
+        return hmac.compare_digest(secret.encode(), self.token.get_secret_value().encode())
 
 
 def _host_name(host: str) -> str:

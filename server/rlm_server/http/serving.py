@@ -25,7 +25,7 @@ STARTUP_SECONDS = 20
 
 @contextmanager
 def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve `app` from a thread of its own until the block ends; yield its URL, without a final slash.
+    """Serve `app` from its own thread until the block ends; yield its URL, without a final slash.
 
     Args:
         port: 0 takes a free one.
@@ -47,7 +47,7 @@ def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator
 
 
 def serve_until_signal(app: ASGIApp, *, host: str, port: int, ready: Callable[[str], object]) -> None:
-    """Serve `app` from this thread until SIGINT or SIGTERM, then drain; `ready` is told the URL before that.
+    """Serve `app` from this thread until SIGINT or SIGTERM, then drain; `ready` gets the URL before that.
 
     Raises:
         RLMError: the port is taken.

@@ -4,7 +4,7 @@
     {"prompt": "...", "model"?, "stream"?}                       -> Conversation of one user message
     {"type": "batch", "prompts": [...], "model"?, "stream"?}     -> Batch
 
-In: any JSON value. Out: one of the two, or a `Problem` that names the offending field. What is not listed here is
+In: any JSON value. Out: one of the two, or a `Problem` that names the offending field. Anything else is
 refused, so that nothing of the upstream (its URL, headers, tools) can be chosen by a client. Nothing here does I/O.
 """
 
@@ -41,11 +41,11 @@ class Batch:
     stream: bool = False
 
 
-Asked: TypeAlias = Conversation | Batch
+Wanted: TypeAlias = Conversation | Batch
 
 
-def parse_request(body: object) -> Asked:
-    """Check `body` and return what it asks for.
+def parse_request(body: object) -> Wanted:
+    """Check `body` and return its request.
 
     Raises:
         Problem: it is none of the three shapes, or a value in it is not allowed.
@@ -145,16 +145,16 @@ def _conversation(body: Mapping[str, object]) -> Conversation:
     return Conversation(checked, _model(body), _stream(body))
 
 
-def _message(value: object, place: str) -> Message:
+def _message(value: object, field: str) -> Message:
     if not isinstance(value, dict):
-        raise _invalid(f"`{place}` must be an object with `role` and `content`, not {_kind(value)}.")
+        raise _invalid(f"`{field}` must be an object with `role` and `content`, not {_kind(value)}.")
     for name in value:
         if name not in ("role", "content"):
-            raise _unknown(f"{place}.{name}")
+            raise _unknown(f"{field}.{name}")
     role = value.get("role")
     if role not in ROLES:
-        raise _invalid(f"`{place}.role` must be one of {', '.join(ROLES)}.")
-    return Message(cast(Role, role), _text(value.get("content"), f"{place}.content"))
+        raise _invalid(f"`{field}.role` must be one of {', '.join(ROLES)}.")
+    return Message(cast(Role, role), _text(value.get("content"), f"{field}.content"))
 
 
 def _only(body: Mapping[str, object], names: tuple[str, ...]) -> None:
@@ -163,9 +163,9 @@ def _only(body: Mapping[str, object], names: tuple[str, ...]) -> None:
             raise _unknown(name)
 
 
-def _text(value: object, place: str) -> str:
+def _text(value: object, field: str) -> str:
     if not isinstance(value, str):
-        raise _invalid(f"`{place}` must be a string, not {_kind(value)}. Only text is passed on.")
+        raise _invalid(f"`{field}` must be a string, not {_kind(value)}. Only text is passed on.")
     return value
 
 
@@ -186,7 +186,7 @@ def _stream(body: Mapping[str, object]) -> bool:
 
 
 def _kind(value: object) -> str:
-    """What a JSON value is, in words for an error: never the value itself."""
+    """The kind of a JSON value, in words for an error: never the value itself."""
     if value is None:
         return "null or missing"
     if isinstance(value, list):

@@ -81,7 +81,7 @@ class AnthropicMessages:
         return self._string(delta.get("text"))
 
     def _updated(self, usage: ModelUsage, event: Mapping[str, object]) -> ModelUsage:
-        """`message_start` counts what went in, `message_delta` what has come out so far."""
+        """`message_start` counts the input, `message_delta` the output so far."""
         if event.get("type") == "message_start":
             return _usage(self._object(event.get("message")).get("usage"))
         counts = event.get("usage")

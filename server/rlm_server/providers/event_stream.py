@@ -1,7 +1,7 @@
 """Event streams: the `data` of server-sent events, cut out of the bytes that carry them.
 
 In: chunks of bytes, split anywhere. Out: one string for each event. Names, ids and comments of events are dropped,
-for both dialects repeat what matters inside the data.
+for both dialects repeat the relevant ones inside the data.
 """
 
 from __future__ import annotations

@@ -33,13 +33,13 @@ TOO_LONG = (
     b"exceed_context_size",
     b"input token count",
 )
-"""What the vendors write, in lower case, when a prompt is longer than their model takes."""
+"""Vendors' words, in lower case, for a prompt longer than their model takes."""
 NO_CREDIT = b"insufficient_quota"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an upstream is and how it is told who asks.
+    """Where an upstream is, and the key it is sent.
 
     Attributes:
         name: the provider's name, for errors and models.
@@ -123,7 +123,7 @@ class Exchange:
         raise AssertionError("stamina ends by a return or an exception")
 
     def _retry_decision(self, fault: Exception) -> bool | float:
-        """Whether to try again after `fault`; a number is the wait that the upstream asked for."""
+        """Whether to try again after `fault`; a number is the wait that the upstream wants."""
         if not isinstance(fault, UpstreamError) or not self._may_pass(fault):
             return False
         logger.info(json.dumps({"upstream": self.name, "failed": fault.kind, "status": fault.status}))
@@ -167,9 +167,9 @@ class Exchange:
         try:
             yield
         except (httpx2.HTTPError, TimeoutError) as fault:
-            kind, what = _kind_of(fault)
+            kind, event = _kind_of(fault)
             retryable = kind != "malformed"
-            raise UpstreamError(f"{self.name} {what}", kind=kind, upstream=self.name, retryable=retryable) from None
+            raise UpstreamError(f"{self.name} {event}", kind=kind, upstream=self.name, retryable=retryable) from None
 
 
 class Answer:
@@ -214,7 +214,7 @@ class Answer:
 
 
 def parse_json(name: str, text: str | bytes | bytearray) -> object:
-    """Parse what the upstream `name` sent.
+    """Parse the body of the upstream `name`.
 
     Raises:
         UpstreamError: it is not JSON.
@@ -226,10 +226,10 @@ def parse_json(name: str, text: str | bytes | bytearray) -> object:
     return value
 
 
-def malformed(name: str, what: str) -> UpstreamError:
-    """The error for a reply that cannot be read; `what` continues "The reply of <name> ..."."""
+def malformed(name: str, defect: str) -> UpstreamError:
+    """The error for a reply that cannot be read; `defect` continues "The reply of <name> ..."."""
     advice = "Try again, choose another model, or check that its base URL speaks this dialect."
-    return UpstreamError(f"The reply of {name} {what}. {advice}", kind="malformed", upstream=name)
+    return UpstreamError(f"The reply of {name} {defect}. {advice}", kind="malformed", upstream=name)
 
 
 def cut_off(name: str) -> UpstreamError:
@@ -275,7 +275,7 @@ async def _peeked(response: httpx2.Response) -> bytes:
 
 
 def _meaning(status: int, words: bytes) -> tuple[ErrorKind, str]:
-    """What a status other than 200 says, and what to do about it."""
+    """The meaning of a status other than 200, and the remedy."""
     if status == 402 or (status == 429 and NO_CREDIT in words):
         return "quota-spent", "The account has no credit left. Add some, or choose another model."
     if status == 413 or (status == 400 and any(sign in words for sign in TOO_LONG)):
@@ -312,9 +312,9 @@ FAULTS: tuple[tuple[tuple[type[Exception], ...], ErrorKind, str], ...] = (
 
 
 def _kind_of(fault: Exception) -> tuple[ErrorKind, str]:
-    for types, kind, what in FAULTS:
+    for types, kind, event in FAULTS:
         if isinstance(fault, types):
-            return kind, what
+            return kind, event
     return "failed", "could not be asked. Check its base URL."
 
 

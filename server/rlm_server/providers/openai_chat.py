@@ -169,7 +169,7 @@ def _usage(body: Mapping[str, object]) -> ModelUsage | None:
 
 
 def _cost(value: object) -> float | None:
-    """What OpenRouter charged, in USD."""
+    """OpenRouter's charge, in USD."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
         return None
     return float(value)

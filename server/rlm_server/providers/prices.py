@@ -1,6 +1,6 @@
-"""Prices: what a call cost, where its provider does not say so itself.
+"""Prices: the cost of a call, where its provider does not report it.
 
-In: a provider, a model and what was used. Out: USD, or `None` where no price is known; never 0 for want of one.
+In: a provider, a model and its usage. Out: USD, or `None` where no price is known; never 0 for want of one.
 The prices are those of the package genai-prices (the extra `prices`), as published by the vendors: they are applied
 only to the vendors' own addresses. Without that package, or behind another address, costs are unknown.
 """

@@ -1,7 +1,8 @@
 """Turns: neighbouring messages of one role as one message.
 
 In: a conversation. Out: the same words, in which no two turns of a role follow each other. Some models' chat templates
-refuse or drop what does not alternate, and the loop's last call puts its request after an observation: two of `user`.
+refuse or drop turns that do not alternate, and the loop's last call puts its request after an observation: two `user`
+messages.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Upstream(Protocol):
         Closing the iterator aborts the call.
 
         Raises:
-            UpstreamError: the reply ended early; pieces already given stand.
+            UpstreamError: the reply ended early; earlier pieces stand.
         """
         ...
 
@@ -71,7 +71,7 @@ class UpstreamError(ProviderError):
 
     Attributes:
         kind: which of the fixed kinds; `problems.py` has the title and status of each.
-        retry_after: seconds that the upstream asked to wait, or `None`.
+        retry_after: seconds that the upstream wants a client to wait, or `None`.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ import pytest
 
 from rlm_core.types import Message, Reply
 from rlm_server.assets import Assets
-from rlm_server.calls.in_flight import Flights, Pieces, Ticket
+from rlm_server.calls.in_flight import IdempotencyKey, InFlight, Pieces
 from rlm_server.calls.reply_store import Store
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
@@ -124,7 +124,7 @@ def test_another_call_is_another_call(
 
 
 def test_a_conversation_is_told_apart_by_every_message_and_the_model() -> None:
-    ticket = Ticket("r", "0")
+    key = IdempotencyKey("r", "0")
     asked = [
         (Message("user", "ab"),),
         (Message("user", "a"), Message("user", "b")),
@@ -132,7 +132,7 @@ def test_a_conversation_is_told_apart_by_every_message_and_the_model() -> None:
         (Message("system", "a"), Message("user", "b")),
         (Message("user", "a\ud800"),),
     ]
-    keys = {ticket.key(model, messages, nth) for model in ("x", "y") for messages in asked for nth in (0, 1)}
+    keys = {key.digest(model, messages, nth) for model in ("x", "y") for messages in asked for nth in (0, 1)}
     assert len(keys) == 20
 
 
@@ -202,14 +202,14 @@ def test_calls_under_way_are_joined(ways: tuple[bool, bool]) -> None:
         await go.wait()
         yield Reply("Paris")
 
-    async def pieces(flights: Flights, go: asyncio.Event, in_pieces: bool) -> list[str | Reply]:
-        return [piece async for piece in flights.join(b"k", lambda: call(in_pieces, go))]
+    async def pieces(in_flight: InFlight, go: asyncio.Event, in_pieces: bool) -> list[str | Reply]:
+        return [piece async for piece in in_flight.join(b"k", lambda: call(in_pieces, go))]
 
     async def ask_20() -> list[list[str | Reply]]:
         go = asyncio.Event()
         with closing(Store(None, max_bytes=1000, max_seconds=60)) as store:
-            flights = Flights(store)
-            tasks = [asyncio.create_task(pieces(flights, go, ways[number % 2])) for number in range(20)]
+            in_flight = InFlight(store)
+            tasks = [asyncio.create_task(pieces(in_flight, go, ways[number % 2])) for number in range(20)]
             asyncio.get_running_loop().call_later(0.02, go.set)
             return await asyncio.gather(*tasks)
 

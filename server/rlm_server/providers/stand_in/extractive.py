@@ -99,7 +99,7 @@ def read_prompt(prompt: str) -> tuple[str, str | None, bool]:
     """Take `prompt` apart: the question, the text to quote from if there is any, and whether its lines are candidates.
 
     Labelled prompts ("Question: ... Text: ...", in either order) are read by their labels. Of others the first
-    paragraph is the question, or the last one where that alone has a question mark. What follows the last question
+    paragraph is the question, or the last one where that alone has a question mark. Text after the last question
     mark is taken for instructions.
     """
     question, text, is_merge = _read_labels(prompt) or _read_paragraphs(prompt)
@@ -107,20 +107,20 @@ def read_prompt(prompt: str) -> tuple[str, str | None, bool]:
 
 
 def _read_labels(prompt: str) -> tuple[str, str, bool] | None:
-    asked = _QUESTION.search(prompt)
-    label = _TEXT.search(prompt, asked.end()) if asked else None
-    if asked and label:
-        question, text = prompt[asked.end() : label.start()], prompt[label.end() :]
+    marked = _QUESTION.search(prompt)
+    label = _TEXT.search(prompt, marked.end()) if marked else None
+    if marked and label:
+        question, text = prompt[marked.end() : label.start()], prompt[label.end() :]
         return question.strip(), text, label["label"].lower() == "candidates"
     label = _TEXT.search(prompt)
-    *_, asked = [None, *_QUESTION.finditer(prompt)]
-    if asked and label and label.end() <= asked.start():
-        return prompt[asked.end() :].strip(), prompt[label.end() : asked.start()], False
+    *_, marked = [None, *_QUESTION.finditer(prompt)]
+    if marked and label and label.end() <= marked.start():
+        return prompt[marked.end() :].strip(), prompt[label.end() : marked.start()], False
     return None
 
 
 def _read_paragraphs(prompt: str) -> tuple[str, str | None, bool]:
     paragraphs = [part for part in _PARAGRAPH_END.split(prompt) if part.strip()] or [""]
-    place = -1 if "?" in paragraphs[-1] and "?" not in paragraphs[0] else 0
-    question = paragraphs.pop(place)
+    position = -1 if "?" in paragraphs[-1] and "?" not in paragraphs[0] else 0
+    question = paragraphs.pop(position)
     return question, "\n\n".join(paragraphs) or None, False

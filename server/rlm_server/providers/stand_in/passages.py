@@ -31,20 +31,20 @@ def passages(text: str) -> list[str]:
     """Cut `text` into passages, in reading order.
 
     A short paragraph also comes whole, and a sentence that leans on the one before it ("She hid it ...") also with that
-    one: what answers a question is often said in two sentences.
+    one: an answer is often said in two sentences.
 
     >>> passages("Dr. Holm left.  She took the key.")
     ['Dr. Holm left.', 'She took the key.', 'Dr. Holm left. She took the key.']
     """
-    found: list[str] = []
+    parts: list[str] = []
     for paragraph in _paragraphs(text):
         sentences = list(_sentences(paragraph))
-        found.extend(sentences)
+        parts.extend(sentences)
         if len(sentences) > 1 and len(paragraph) <= LONGEST:
-            found.append(paragraph)
+            parts.append(paragraph)
         else:
-            found.extend(_with_leads(sentences))
-    return found
+            parts.extend(_with_leads(sentences))
+    return parts
 
 
 def _paragraphs(text: str) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _sentences(paragraph: str) -> Iterator[str]:
 
 
 def _windows(sentence: str) -> Iterator[str]:
-    """Cut what is too long to quote into overlapping windows, at spaces and commas where there are any."""
+    """Cut a text too long to quote into overlapping windows, at spaces and commas where there are any."""
     if len(sentence) <= LONGEST:
         yield sentence
         return
@@ -102,7 +102,7 @@ def _breakpoint(text: str, near: int) -> int:
     """Return the end of the word or field at `near`; `near` itself in text that has no such ends."""
     if near >= len(text):
         return len(text)
-    ends = [place + 1 for mark in (" ", ",", ";") if (place := text.rfind(mark, near - OVERLAP // 2, near)) >= 0]
+    ends = [position + 1 for mark in (" ", ",", ";") if (position := text.rfind(mark, near - OVERLAP // 2, near)) >= 0]
     return max(ends, default=near)
 
 

@@ -2,9 +2,9 @@
 
 In: a question and passages. Out: the best of them, best first, or none. The score is BM25-like; it does not
 understand anything: it favours rare words, names and numbers of the question, words that stand next to each other in
-both, and passages that hold what the question asks for (a name for who, a date for when, a number for how many).
+both, and passages that hold the wanted kind of answer (a name for who, a date for when, a number for how many).
 
-What decides whether a passage is relevant at all is its *coverage*, which depends on the question alone. So passages
+The relevance of a passage is its *coverage*, which depends on the question alone. So passages
 chosen in different pieces of a text can be ranked again together.
 """
 
@@ -26,12 +26,12 @@ from .words import WORD, fold, stems
 MIN_COVERAGE = 0.6
 """Least share of the question's weight that a passage must hold to count as an answer."""
 MIN_COVERAGE_DOUBTFUL = 0.8
-"""The same for a passage of several sentences, or without the kind of answer that is asked for (no date for when)."""
+"""The same for a passage of several sentences, or without the wanted kind of answer (no date for when)."""
 SEVERAL = 0.75
 """Factor for a passage of several sentences: it must cover more to beat one that says it all."""
 MAX_TERMS = 64
 LONG_QUESTION = 1_000
-"""Characters; of a longer question only that much of its head and its tail is read, and there only what is asked."""
+"""Characters; of a longer question only that much of its head and its tail is read, and there only the question."""
 NEAR = 40
 """Characters around a word of the question in which an answer to it is expected."""
 _RELATED_SHARE = 0.85
@@ -56,8 +56,8 @@ class Query:
         terms: stem -> weight, by the question alone.
         names: its names and numbers, each as its stems; a passage with none of them is about something else.
         pairs: stems that stand next to each other in the question.
-        kind: what kind of answer it asks for.
-        counted: the stem of what is counted ("how many *lamps*"), or `None`.
+        kind: the kind of answer it asks for.
+        counted: the stem of the counted thing ("how many *lamps*"), or `None`.
         words: every stem of the question, stop words too.
     """
 
@@ -102,7 +102,7 @@ def rank(query: Query, passages: Sequence[str]) -> list[tuple[float, str]]:
 
 
 def parse_question(question: str) -> Query:
-    """Read what `question` is about and what it asks for; of a long text, the sentences that end in a question mark."""
+    """Read the subject and the wanted answer of `question`; of a long text, the sentences with a question mark."""
     text = question
     if len(question) > LONG_QUESTION:
         ends = question[:LONG_QUESTION] + "\n" + question[-LONG_QUESTION:]
@@ -119,8 +119,8 @@ def _weigh(question: str) -> tuple[dict[str, float], list[tuple[str, ...]]]:
     terms: dict[str, float] = {}
     names: list[tuple[str, ...]] = []
     words = [
-        (part, _is_named(word, part, first=not place))
-        for place, word in enumerate(WORD.findall(question))
+        (part, _is_named(word, part, first=not position))
+        for position, word in enumerate(WORD.findall(question))
         for part in stems(word)
         if part not in STOP_WORDS
     ]
@@ -145,8 +145,8 @@ def _kind(question: str) -> Kind | None:
 
 
 def _counted(question: str) -> str | None:
-    found = _COUNTED.search(fold(question))
-    return stems(found[1])[0] if found else None
+    counted = _COUNTED.search(fold(question))
+    return stems(counted[1])[0] if counted else None
 
 
 def _wanted(query: Query) -> set[str]:
@@ -216,9 +216,9 @@ def _saturate(count: int, length: float) -> float:
 
 
 def _answering(query: Query, passage: str, words: Sequence[str], *, near_only: bool) -> float:
-    """Factor for what the passage says beyond the question: 0 for nothing, at least 1 for the kind of answer asked for.
+    """Factor for the text of the passage beyond the question: 0 for nothing, at least 1 for the wanted kind of answer.
 
-    Of several sentences, only what stands near a word of the question counts.
+    Of several sentences, only text near a word of the question counts.
     """
     if all(word in query.words for word in words):
         return 0.0
@@ -226,14 +226,14 @@ def _answering(query: Query, passage: str, words: Sequence[str], *, near_only: b
         return 0.4
     if query.kind is None:
         return 1.0
-    found = [match for match in ANSWERS[query.kind].finditer(passage) if _is_new(match.group(), query)]
-    if query.counted and any(query.counted in stems(_two_words_after(match)) for match in found):
+    answers = [match for match in ANSWERS[query.kind].finditer(passage) if _is_new(match.group(), query)]
+    if query.counted and any(query.counted in stems(_two_words_after(match)) for match in answers):
         return 1.8  # "4,411 red lamps"
-    if any(_holds_term(passage[max(0, match.start() - NEAR) : match.start()], query) for match in found):
+    if any(_holds_term(passage[max(0, match.start() - NEAR) : match.start()], query) for match in answers):
         return 1.4  # "the code of the vault is 4411"
-    if any(_holds_term(passage[match.end() : match.end() + NEAR], query) for match in found):
+    if any(_holds_term(passage[match.end() : match.end() + NEAR], query) for match in answers):
         return 1.2  # "ticket 4411: the vault asks for its code"
-    return 1.1 if found and not near_only else 0.5
+    return 1.1 if answers and not near_only else 0.5
 
 
 def _two_words_after(match: re.Match[str]) -> str:

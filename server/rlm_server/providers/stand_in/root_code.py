@@ -1,7 +1,7 @@
 """Root code: the ```repl blocks that `builtin:extractive` writes when it is the root model.
 
 In: the type of the context and the question. Out: Python source, fit for that type, that runs in the REPL of a run.
-It is what a new user sees first, so it is written to be read. Nothing here decides which block comes when; see
+A new user sees it first, so it is meant to be read. Nothing here decides which block comes when; see
 `extractive.py`.
 """
 
@@ -12,7 +12,7 @@ from typing import Literal, get_args
 Shape = Literal["str", "list", "dict", "bytes", "Path", "object"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 NOTHING = "No relevant sentence."
-"""What a sub-call replies when no sentence of its piece answers."""
+"""Reply of a sub-call when no sentence of its piece answers."""
 
 _MEASURE: dict[Shape, str] = {
     "str": """\
@@ -200,7 +200,7 @@ def ask(shape: Shape, question: str | None) -> str:
 
 
 def ask_simply(question: str | None) -> str:
-    """Code that does what `ask` does with less that can go wrong: one call at a time, and a failed one is told."""
+    """Code with the effect of `ask` and less that can go wrong: one call at a time, failures reported."""
     return _ASK_SIMPLY.replace("NOTHING", NOTHING).replace("QUESTION", _bind(question), 1)
 
 
@@ -210,12 +210,12 @@ def check() -> str:
 
 
 def finish() -> str:
-    """Code that ends the run with what was found."""
+    """Code that ends the run with the verified quotes."""
     return _FINISH
 
 
 def finish_unseen(otherwise: str) -> str:
-    """Code that ends the run with what was found, or with `otherwise`: for when no iteration is left to look first."""
+    """Code that ends the run with the verified quotes, or with `otherwise`: for a last iteration."""
     return f"if not found:\n    FINAL({otherwise!r})\n{_FINISH}"
 
 

@@ -1,7 +1,7 @@
 """Root model: which code `builtin:extractive` writes next in a run.
 
 In: a run's conversation as the loop made it. Out: the next reply: a sentence, and a ```repl block. The step follows
-from what is seen in the conversation (the steps already written, what they printed, errors, iterations left);
+from the conversation (the steps so far, their output, errors, iterations left);
 nothing is remembered.
 
     measure -> ask -> check -> finish        an error in `ask`: ask_simply; no candidates: finish, saying so
@@ -91,12 +91,12 @@ def best_seen(messages: Sequence[Message]) -> str:
 def _last_step(turns: Sequence[str]) -> Step | None:
     """The step that the newest reply ended with, if it is one of ours."""
     steps: Sequence[Step] = get_args(Step)
-    written = [(turns[-1].rfind(SAYS[step]), step) for step in steps if turns and SAYS[step] in turns[-1]]
-    return max(written)[1] if written else None
+    said = [(turns[-1].rfind(SAYS[step]), step) for step in steps if turns and SAYS[step] in turns[-1]]
+    return max(said)[1] if said else None
 
 
 def _ending(last: Step | None, seen: str) -> str | None:
-    """The code that finishes early because of what was seen, or `None` to go on by the plan."""
+    """The code that finishes early because of an observation, or `None` to follow the plan."""
     error = _ERROR.search(seen)
     if last in ("ask_simply", "check") and error:
         return root_code.finish_with(f"No answer found: {_last_line(error['text'])}")
@@ -120,14 +120,14 @@ def _next_steps(last: Step | None, *, failed: bool, left: int) -> Sequence[Step]
 
 
 def _code(step: Step, opening: str, *, seen_check: bool) -> str:
-    found = _CONTEXT_TYPE.search(opening)
-    shape = _SHAPES.get(found[1], "object") if found else "object"
+    kind = _CONTEXT_TYPE.search(opening)
+    shape = _SHAPES.get(kind[1], "object") if kind else "object"
     question = read_question(opening)
-    asked = None if question.endswith(_LONG_QUESTION) else question
+    quoted = None if question.endswith(_LONG_QUESTION) else question
     code = {
         "measure": root_code.measure(shape),
-        "ask": root_code.ask(shape, asked),
-        "ask_simply": root_code.ask_simply(asked),
+        "ask": root_code.ask(shape, quoted),
+        "ask_simply": root_code.ask_simply(quoted),
         "check": root_code.check(),
         "finish": root_code.finish() if seen_check else root_code.finish_unseen(NOT_FOUND),
     }
@@ -144,7 +144,7 @@ def _iterations(opening: str) -> int:
 
 
 def _last_line(error: str) -> str:
-    """The line of a traceback that says what happened."""
+    """The line of a traceback with the exception."""
     lines = [
         line for line in error.strip().splitlines() if re.match(r"[\w.]+(?:Error|Exception|Exit|Interrupt)\b", line)
     ]

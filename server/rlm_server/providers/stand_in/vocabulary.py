@@ -83,7 +83,7 @@ ANSWERS: Mapping[Kind, re.Pattern[str]] = {
         r"\b\w*\d[\w-]*|\b[A-Z]{3,}\b|[\"“'‘«]\w+|(?:[:=]|\b(?:is|was|reads|became|ist|war|lautet|est|es|era))\s*\w+"
     ),
 }
-"""Kind -> what an answer of that kind looks like in a passage."""
+"""Kind -> the form of such an answer in a passage."""
 
 
 def _set(text: str) -> frozenset[str]:

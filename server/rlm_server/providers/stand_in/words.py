@@ -1,7 +1,7 @@
 """Words: a text as the list of stems that ranking compares.
 
-In: text. Out: its words in order, without case, accents and common English endings; scripts written without spaces
-as pairs of neighbouring characters. Nothing here knows what a word means; see `vocabulary.py`.
+In: text. Out: its words in order, without case, accents and common English endings; scripts without spaces
+as pairs of neighbouring characters. Nothing here knows the meaning of a word; see `vocabulary.py`.
 """
 
 # ruff: noqa: RUF001 - the quotation marks and full-width stops of other scripts are meant
@@ -67,4 +67,4 @@ def _undouble(word: str) -> str:
 def _parts(word: str) -> list[str]:
     if not _UNSPACED.search(word):
         return [stem(word)]
-    return [word[place : place + 2] for place in range(max(1, len(word) - 1))]
+    return [word[at : at + 2] for at in range(max(1, len(word) - 1))]
