@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The page. In: what the person typed, or a call of `ask` by a program that drives the page. Out: runs, shown as they
+ * The page. In: the form, or a call of `ask` by a program that drives the page. Out: runs, shown as they
  * happen. This file starts and stops runs and puts the parts together; each part is a module of its own.
  */
 
@@ -27,16 +27,15 @@ import { Unfinished, isKept, loadUnfinished } from "./unfinished.js";
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
 /** @typedef {import("/rlm/rlm.js").RLMOptions & import("/rlm/rlm.js").FromLog & {signal?: AbortSignal}} AskOptions */
-/** @typedef {NonNullable<Parameters<RLM["run"]>[1]>["context"]} Context */
 
 let stopping = new AbortController();
 
 /**
  * Answer `question` on this page, for the Run button and for programs alike.
  *
- * @param {{question: string, context?: unknown, options?: AskOptions}} job `context` is the page's own when left out;
+ * @param {{question: string, context?: import("/rlm/rlm.js").RLMRunOptions["context"], options?: AskOptions}} job `context` is the page's own when left out;
  *   `options` are those of `RLM`, a `signal` that stops the run, and the log of a run to `resume`, `replay` or `fork`; they
- *   win over the page's settings, which are left out where a log says what was chosen
+ *   win over the page's settings, which are left out where a log holds the choice
  * @returns {Promise<RLMResult>} rejects as `RLM.run` does, after the page has explained it
  */
 export async function ask({ question, context, options = {} }) {
@@ -52,9 +51,15 @@ export async function ask({ question, context, options = {} }) {
   const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
   try {
     const rlm = new RLM({ ...chosen, onEvent: follow(run, onEvent) });
-    const given = /** @type {Context} */ (value ?? undefined);
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
-    const result = await rlm.run(question, { context: given, signal: stop, resume, replay, fork, onChild });
+    const result = await rlm.run(question, {
+      context: value ?? undefined,
+      signal: stop,
+      resume,
+      replay,
+      fork,
+      onChild,
+    });
     if (result.fault !== null) void loadModels(); // the server may be another by now
     finishRun(run, { result, problem: null });
     return result;
@@ -72,7 +77,7 @@ async function problemOf(error) {
   return (await isServerGone()) ? SERVER_GONE : explain(error);
 }
 
-/** Whether a failure is the server's, which is asked. */
+/** Whether the server is the cause of a failure: a request decides. */
 async function isServerGone() {
   return !("models" in (await fetchModels()));
 }
@@ -89,7 +94,7 @@ function follow(run, onEvent) {
   };
 }
 
-/** The Run button: what is wrong with the form is said beside it; what goes wrong later is shown by `ask`. */
+/** The Run button: faults of the form are shown beside it, later ones by `ask`. */
 async function runFromForm() {
   if (isRunning() || state.looking !== "") return; // the page says that the context is not whole yet
   if (state.question.trim() === "") {
@@ -136,7 +141,7 @@ async function forkRun(run, iteration) {
     const { cause } = explain(error);
     const action = "Put the context of the recorded run into the form, or change what is named, and fork again.";
     state.problems.fork = { title: "The run was not forked.", cause, action };
-    state.run = run; // nothing was asked: it is still there to be forked
+    state.run = run; // no model was called: the run can still be forked
     changed();
   }
 }
@@ -173,14 +178,14 @@ function focusOn(id) {
 function App() {
   const { run, problems } = state;
   return html`<div class="columns ${run ? "has-run" : ""}">
-    <form class="desk" aria-label="Ask" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
+    <form class="ask" aria-label="Ask" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
       ${problems.browser && html`<${ProblemNotice} problem=${problems.browser} id="browser-problem" />`}
       <${QuestionField} />
       <${ContextField} />
       <${SettingsPanel} />
       <${RunButtons} onRun=${runFromForm} onStop=${stopRun} />
     </form>
-    <div class="sheet" id="outcome">
+    <div class="outcome-column" id="outcome">
       ${!isRunning() && html`<${Unfinished} onContinue=${continueRun} />`}
       ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
       ${!isRunning() && html`<${RecordingField} />`}
@@ -236,8 +241,8 @@ function canBlock() {
 }
 
 async function start() {
-  const place = /** @type {HTMLElement} */ (document.getElementById("app"));
-  const draw = () => render(html`<${App} />`, place);
+  const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+  const draw = () => render(html`<${App} />`, root);
   restoreSettings();
   if (!canBlock()) state.problems.browser = NO_BLOCKING;
   onChange(draw);

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * One code block of an iteration: its code, what it printed, its value or error, and what it asked for: sub-calls,
+ * One code block of an iteration: its code, output, value or error, and requests: sub-calls,
  * tool calls and child runs. In: a `BlockView`.
  */
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The child runs that one block asked for: their states in one line, and on request a card for each, with the way to stop
- * it and its own iterations. In: `ChildView`s. What a child asked for in turn is below it in the same form.
+ * The child runs of one block: their states in one line, and on request a card for each, with the way to stop
+ * it and its own iterations. In: `ChildView`s. A child's own requests are below it in the same form.
  */
 
 import { html, useState } from "/vendor/preact.mjs";
@@ -20,7 +20,7 @@ import { childState } from "./work.js";
 /** @type {Readonly<Record<CallState, string>>} */
 const STATES = { waiting: "waiting", running: "running", done: "answered", failed: "failed", stopped: "stopped" };
 
-/** @param {{runs: readonly ChildView[], isLive: boolean}} props `isLive` while the block that asked for them runs */
+/** @param {{runs: readonly ChildView[], isLive: boolean}} props `isLive` while their block runs */
 export function ChildRuns({ runs, isLive }) {
   const states = runs.map((child) => childState(child, isLive));
   const row = (/** @type {ChildView} */ child) =>
@@ -61,7 +61,7 @@ function Card({ child, state }) {
     }
     ${
       answer &&
-      html`<p class="label">${state === "done" ? "Answer" : "The best it had"}</p>
+      html`<p class="label">${state === "done" ? "Answer" : "Its best so far"}</p>
       <${LongText} text=${whole(answer)} class="output" label="Answer" />`
     }
     ${ending && html`<${UsageLine} usage=${ending.usage} />`}
@@ -82,7 +82,7 @@ function StopButton({ child, state }) {
   };
   return html`<p class="child-actions"><button type="button" class="small stop" aria-disabled=${String(stopping)}
     aria-label="Stop child run ${path.join(".")}" onClick=${press}>${stopping ? "Stopping …" : "Stop this one"}</button>
-    <span class="muted">The run above it goes on without its answer.</span></p>`;
+    <span class="muted">The run above it continues without its answer.</span></p>`;
 }
 
 /** @param {Element} within */

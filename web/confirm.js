@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The question before calls leave. In: what a request would send. Out: the person's answer, "allow" or "deny"; Escape and
+ * The question before calls leave. In: the texts of a request. Out: the person's answer, "allow" or "deny"; Escape and
  * a stop of the run deny. The texts are there to be looked at.
  */
 
@@ -38,8 +38,8 @@ export function ConfirmDialog() {
 
 /** @param {{request: EgressRequest, answer: (said: Answer) => void}} props */
 function Dialog({ request, answer }) {
-  const place = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useLayoutEffect(() => place.current?.showModal(), []);
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const cancel = (/** @type {Event} */ event) => {
     event.preventDefault();
     answer("deny");
@@ -48,7 +48,7 @@ function Dialog({ request, answer }) {
     if (state.run) state.run.asksNoMore = true;
     answer("allow");
   };
-  return html`<dialog class="confirm" id="confirm" ref=${place} aria-labelledby="confirm-title" onCancel=${cancel}>
+  return html`<dialog class="confirm" id="confirm" ref=${dialog} aria-labelledby="confirm-title" onCancel=${cancel}>
     <h2 id="confirm-title">Send ${request.kind === "root" ? "this to the root model" : plural(request.prompts, "prompt")}?</h2>
     <${Numbers} request=${request} />
     <${Texts} texts=${request.texts} />

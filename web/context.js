@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The context of the next run: pasted text, files, folders, samples. In: what the person pasted, dropped or chose.
+ * The context of the next run: pasted text, files, folders, samples. In: text and files that were pasted, dropped or chosen.
  * Out: the value that `RLM.run` takes, and its size and kind in words. Files are probed, not read: their bytes go to the worker.
  */
 
@@ -19,7 +19,7 @@ export const MOST_TYPED_CHARS = 200_000;
 let lastId = 0;
 
 /**
- * Check that `file` can be read, and what it is.
+ * Check that `file` can be read, and name its kind.
  *
  * @param {File} file
  * @returns {Promise<Attachment>} rejects with the browser's NotReadableError or NotFoundError

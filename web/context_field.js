@@ -15,6 +15,7 @@ import {
   sizeOf,
 } from "./context.js";
 import { ProblemNotice, explain } from "./errors.js";
+import { fieldValue, isChecked, takeChosen } from "./fields.js";
 import { chosenFolder, readFolder } from "./folders.js";
 import { bytes } from "./format.js";
 import { takesRecording } from "./recording_field.js";
@@ -53,7 +54,7 @@ export function ContextField() {
 
 /** @param {Event} event */
 function keepOrNot(event) {
-  changeSettings({ keepContext: /** @type {HTMLInputElement} */ (event.target).checked });
+  changeSettings({ keepContext: isChecked(event) });
 }
 
 function AttachmentList() {
@@ -98,7 +99,7 @@ function summary() {
 
 /** @param {Event} event */
 function type(event) {
-  state.typed = /** @type {HTMLTextAreaElement} */ (event.target).value;
+  state.typed = fieldValue(event);
   changed();
 }
 
@@ -115,17 +116,12 @@ function paste(event) {
 
 /** @param {Event} event */
 function choose(event) {
-  const input = /** @type {HTMLInputElement} */ (event.target);
-  const files = [...(input.files ?? [])];
-  input.value = "";
-  void takeFiles(files);
+  void takeFiles(takeChosen(event));
 }
 
 /** @param {Event} event */
 function chooseFolder(event) {
-  const input = /** @type {HTMLInputElement} */ (event.target);
-  const files = [...(input.files ?? [])];
-  input.value = "";
+  const files = takeChosen(event);
   if (files.length > 0) keepFolder(chosenFolder(files));
 }
 
@@ -196,8 +192,8 @@ async function takeSample(sample) {
     changed();
     return;
   }
-  const asked = state.question.trim();
-  if (asked === "" || state.samples.some((other) => other.question === asked)) state.question = sample.question;
+  const question = state.question.trim();
+  if (question === "" || state.samples.some((other) => other.question === question)) state.question = sample.question;
   await takeFiles([file]);
 }
 

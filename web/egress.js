@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What left this tab: each call with its size and where it went, and a view over the context with the sent parts marked.
+ * The egress of a run: each call with its size and its destination, and a view over the context with the sent parts marked.
  * In: a `RunView`. Out: one line while it is closed; the rest on request. Everything here is the host's own account.
  */
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The context as a bar for each of its texts, the parts that left marked on it. In: a `RunView`. Out: at most
- * `MOST_BARS` bars of `CELLS` cells; a cell with something in it opens what left there, with the calls that carried it.
+ * `MOST_BARS` bars of `CELLS` cells; a cell with something in it opens the text that left, with the calls that carried it.
  * Left and right move between such cells.
  */
 

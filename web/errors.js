@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Errors and endings in a person's words. In: what was thrown, or the result of a run that did not end with a final
- * answer. Out: a `Problem`: what happened, why, and the one thing to do. Known by type and status, never by message.
+ * Errors and endings in a person's words. In: a thrown value, or the result of a run that did not end with a final
+ * answer. Out: a `Problem`: event, cause, and the one thing to do. Known by type and status, never by message.
  */
 
 import { html } from "/vendor/preact.mjs";

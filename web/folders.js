@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Folders: what lies in one that was dropped or chosen, at any depth. In: the browser's entry, or the files that it
+ * Folders: the files in one that was dropped or chosen, at any depth. In: the browser's entry, or the files that it
  * gave. Out: its files, each named by its path from the folder on; or the problem, when there are none or too many.
- * Nothing is read. What begins with a dot is left out, and counted.
+ * Nothing is read. Names that begin with a dot are left out, and counted.
  */
 
 import { count, plural } from "./format.js";
@@ -68,7 +68,7 @@ function checked(folder) {
 }
 
 /**
- * What is in a folder, as the browser hands it out: in portions; an empty one is the last.
+ * Entries of a folder in the browser's portions; an empty one is the last.
  *
  * @param {FileSystemDirectoryEntry} folder
  */

@@ -94,14 +94,14 @@ function gist(iteration) {
 /** @param {IterationView} iteration @param {boolean} isLive */
 function facts({ blocks, failed, seconds }, isLive) {
   const sum = (/** @type {(block: BlockView) => number} */ of) => blocks.reduce((total, block) => total + of(block), 0);
-  const asked = /** @type {const} */ ([
+  const counts = /** @type {const} */ ([
     ["sub-call", sum(({ subCalls }) => subCalls.calls.length)],
     ["child run", sum(({ children }) => children.length)],
     ["tool call", sum(({ toolCalls }) => toolCalls.calls.length)],
   ]);
   const parts = [
     failed && "error",
-    ...asked.map(([noun, many]) => many > 0 && plural(many, noun)),
+    ...counts.map(([noun, many]) => many > 0 && plural(many, noun)),
     seconds === null ? isLive && "running" : duration(seconds),
   ];
   return parts.filter(Boolean).join(" · ");

@@ -1,10 +1,11 @@
 // @ts-check
 /**
- * The limits of the next run, as a person sets them. In: what was typed into each field. Out: the options of `RLM` that
+ * The limits of the next run, as a person sets them. In: the number in each field. Out: the options of `RLM` that
  * it stands for; an empty field is left to the default, which it names.
  */
 
 import { html } from "/vendor/preact.mjs";
+import { fieldValue } from "./fields.js";
 import { count, duration, plural } from "./format.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
@@ -18,7 +19,7 @@ import { count, duration, plural } from "./format.js";
  * @typedef {object} Limit
  * @property {LimitName} name
  * @property {string} label
- * @property {string} hint the unit, and of what
+ * @property {string} hint the unit, and the thing that is counted
  * @property {number | null} otherwise the default of `RLM`; `null` for no limit
  * @property {number} least
  * @property {number | "any"} step
@@ -97,7 +98,7 @@ function LimitInput({ limit: { name, label, hint, otherwise, least, step }, valu
   const id = `limit-${name}`;
   const value = values[name];
   const input = (/** @type {Event} */ event) => {
-    const text = /** @type {HTMLInputElement} */ (event.target).value;
+    const text = fieldValue(event);
     onChange({ [name]: text === "" ? null : Number(text) });
   };
   return html`<div class="limit">

@@ -2,7 +2,7 @@
 /**
  * Text of any length in a bounded part of the page: head and tail, the rest on request.
  *
- * In: an `Excerpt` of what there is. Out: one `pre`, and a button when something is not shown.
+ * In: an `Excerpt` of the text. Out: one `pre`, and a button when something is not shown.
  */
 
 import { html, useState } from "/vendor/preact.mjs";

@@ -15,7 +15,7 @@ import { changed, state } from "./state.js";
  */
 /** @typedef {{models: Model[], default: string}} Catalogue */
 
-/** Ask the server, and show what it says. */
+/** Request the list from the server, and show it. */
 export async function loadModels() {
   const answer = await fetchModels();
   if ("models" in answer) state.catalogue = answer;

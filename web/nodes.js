@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Nodes made outside Preact, put where it leaves room. In: a tag, a class and a function that makes the nodes of a
- * text. Out: an element that holds them, made again only when the text changes.
+ * text. Out: an element that holds them, remade only when the text changes.
  */
 
 import { html, useLayoutEffect, useRef } from "/vendor/preact.mjs";
@@ -10,7 +10,7 @@ import { html, useLayoutEffect, useRef } from "/vendor/preact.mjs";
  * @param {{tag: string, class: string, text: string, make: (text: string) => DocumentFragment}} props
  */
 export function Nodes({ tag, class: className, text, make }) {
-  const place = useRef(/** @type {HTMLElement | null} */ (null));
-  useLayoutEffect(() => place.current?.replaceChildren(make(text)), [text]);
-  return html`<${tag} class=${className} ref=${place}></${tag}>`;
+  const element = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => element.current?.replaceChildren(make(text)), [text]);
+  return html`<${tag} class=${className} ref=${element}></${tag}>`;
 }

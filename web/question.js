@@ -5,12 +5,13 @@
 
 import { html } from "/vendor/preact.mjs";
 import { ProblemNotice } from "./errors.js";
+import { fieldValue } from "./fields.js";
 import { changed, isRunning, state } from "./state.js";
 
 export function QuestionField() {
   const problem = state.problems.question;
   const input = (/** @type {Event} */ event) => {
-    state.question = /** @type {HTMLTextAreaElement} */ (event.target).value;
+    state.question = fieldValue(event);
     state.problems.question = null;
     changed();
   };

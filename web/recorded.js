@@ -130,7 +130,7 @@ function resultOf({ answer, iterations, seconds, usage, stopped_by, detail }, { 
   return { ...ended, usage, usageByPath: {}, trajectory: () => log };
 }
 
-/** What left, as far as the log tells. @param {RunView} run @returns {import("./types/run.js").RLMResult["egress"]} */
+/** Sums of the egress events in the log. @param {RunView} run @returns {import("./types/run.js").RLMResult["egress"]} */
 function egressOf({ egress: { calls, denied, bytes, left, of } }) {
   const sent = calls.filter((call) => call.denied === null);
   const chars = sent.reduce((sum, call) => sum + call.chars, 0);

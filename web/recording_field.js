@@ -1,11 +1,12 @@
 // @ts-check
 /**
- * Recorded runs: choosing one, and what stands above it while it is shown. In: a trajectory as a file, or at an address of
- * this site (`?recording=demo.jsonl`). Out: its run on the page, or what is wrong with it, with the line.
+ * Recorded runs: choosing one, and the banner above it while it is shown. In: a trajectory as a file, or at an address of
+ * this site (`?recording=demo.jsonl`). Out: its run on the page, or its fault, with the line.
  */
 
 import { html } from "/vendor/preact.mjs";
 import { ProblemNotice } from "./errors.js";
+import { takeChosen } from "./fields.js";
 import { isOver, pause, play, playRecording, playToEnd, step } from "./recorded.js";
 import { changed, isRunning, state } from "./state.js";
 
@@ -13,7 +14,7 @@ import { changed, isRunning, state } from "./state.js";
 
 const DAY = new Intl.DateTimeFormat("en", { dateStyle: "long" });
 
-/** The place where a trajectory is chosen, or dropped. */
+/** The field where a trajectory is chosen, or dropped. */
 export function RecordingField() {
   const problem = state.problems.recording;
   return html`<section class="recording-field" aria-label="Recorded runs">
@@ -77,9 +78,7 @@ export function takesRecording(event) {
 
 /** @param {Event} event */
 function choose(event) {
-  const input = /** @type {HTMLInputElement} */ (event.target);
-  const file = input.files?.[0];
-  input.value = "";
+  const [file] = takeChosen(event);
   if (file) void read(file);
 }
 

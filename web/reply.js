@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * A root model's reply, cut for showing into prose and code. In: the reply and its blocks. Out: segments in reading
- * order, each block in its place. Only for the eye: what runs is decided in rlm_core/parse.py.
+ * order, each block at its position. Only for display: rlm_core/parse.py decides which code runs.
  */
 
 /** @typedef {import("./types/run.js").BlockView} BlockView */

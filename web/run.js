@@ -175,7 +175,7 @@ export function applyEvent(run, event) {
 }
 
 /**
- * A child run was asked for: from now on it can be stopped.
+ * A child run was requested: from now on it can be stopped.
  *
  * @param {RunView} run
  * @param {import("./types/run.js").RLMChild} child
@@ -187,7 +187,7 @@ export function applyChild(run, { path, question, model, stop }) {
 }
 
 /**
- * The run is over, with a result or with a fault of ours. What was under way is shown as it was left.
+ * The run is over, with a result or with a fault of ours. Unfinished parts are shown as they are.
  *
  * @param {RunView} run
  * @param {{result?: import("./types/run.js").RLMResult, problem: import("./types/run.js").Problem | null}} ending
@@ -258,7 +258,7 @@ function newIteration(event) {
   };
 }
 
-/** Where what is asked for belongs: the block that runs, else the next one to be told of. @param {RunNode} node */
+/** Owner of a request: the block that runs, else the next one to be reported. @param {RunNode} node */
 function currentWork(node) {
   const block = node.iterations.at(-1)?.blocks.at(-1);
   return block && block.observation === null ? block : node.unplaced;
@@ -270,19 +270,19 @@ function observe(block, observation) {
   if (block.printed.chars === 0) block.printed.append(observation.stdout);
 }
 
-/** @param {RunNode} node @param {{iteration: number}} place */
-function iterationOf(node, place) {
+/** @param {RunNode} node @param {{iteration: number}} position */
+function iterationOf(node, { iteration }) {
   const last = node.iterations.at(-1);
-  return last?.iteration === place.iteration ? last : node.iterations.find((one) => one.iteration === place.iteration);
+  return last?.iteration === iteration ? last : node.iterations.find((one) => one.iteration === iteration);
 }
 
-/** @param {RunNode} node @param {{iteration: number, block: number}} place */
-function blockOf(node, place) {
-  return iterationOf(node, place)?.blocks.find((block) => block.block === place.block);
+/** @param {RunNode} node @param {{iteration: number, block: number}} position */
+function blockOf(node, position) {
+  return iterationOf(node, position)?.blocks.find(({ block }) => block === position.block);
 }
 
 /** An iteration of `node` changed, and so did those of the runs above that show it.
- * @param {RunNode} node @param {IterationView} [iteration] the newest one unless given */
+ * @param {RunNode} node @param {IterationView} [iteration] default: the newest one */
 function touch(node, iteration = node.iterations.at(-1)) {
   if (iteration) changeIteration(iteration);
   if (isChild(node)) touch(node.parent, node.within);

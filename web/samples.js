@@ -28,7 +28,7 @@ export async function fetchSample({ file, title }) {
   };
 }
 
-/** @param {string} name @returns {Promise<Response | null>} `null` when it cannot be had */
+/** @param {string} name @returns {Promise<Response | null>} `null` when it is not available */
 async function request(name) {
   try {
     const response = await fetch(FOLDER + name);

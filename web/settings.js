@@ -1,12 +1,13 @@
 // @ts-check
 /**
- * Models and limits of the next run, remembered in this browser. In: `/api/models` and what the person chose. Out:
+ * Models and limits of the next run, remembered in this browser. In: `/api/models` and the person's choices. Out:
  * `Settings`, and the options of `RLM`. Nothing of a question or a context is remembered.
  */
 
 import { html } from "/vendor/preact.mjs";
 import { askPerson } from "./confirm.js";
 import { ProblemNotice } from "./errors.js";
+import { fieldValue } from "./fields.js";
 import { LimitFields, limitOptions } from "./limits.js";
 import { loadModels } from "./models.js";
 import { changed, state } from "./state.js";
@@ -17,7 +18,7 @@ import { changed, state } from "./state.js";
 
 const KEY = "pyodide-rlm.settings";
 
-/** Read what was remembered; a browser that forbids storage remembers nothing. */
+/** Restore the last choices; a browser that forbids storage keeps none. */
 export function restoreSettings() {
   const text = storage()?.getItem(KEY);
   if (text) Object.assign(state.settings, JSON.parse(text));
@@ -30,14 +31,14 @@ export function changeSettings(change) {
   changed();
 }
 
-/** The options of `RLM` that the settings stand for; what is empty is left to its defaults. */
+/** The options of `RLM` that the settings stand for; empty ones are left to its defaults. */
 export function runOptions() {
   const models = { model: chosenModel(), subModel: chosenSubModel() };
   const chosen = Object.fromEntries(Object.entries(models).filter(([, id]) => id !== ""));
   return { ...chosen, ...limitOptions(state.settings), ...(state.settings.asksFirst ? { onEgress: askPerson } : {}) };
 }
 
-/** The root model's id: what was chosen while the server still offers it, else its default. */
+/** The root model's id: the choice while the server still offers it, else its default. */
 export function chosenModel() {
   const { catalogue, settings } = state;
   if (!catalogue) return settings.model;
@@ -53,7 +54,7 @@ function chosenSubModel() {
 export function SettingsPanel() {
   const models = state.catalogue?.models ?? [];
   const pick = (/** @type {"model" | "subModel"} */ name) => (/** @type {Event} */ event) =>
-    changeSettings({ [name]: /** @type {HTMLSelectElement} */ (event.target).value });
+    changeSettings({ [name]: fieldValue(event) });
   return html`<div class="field settings">
     <div class="models">
       <label>Root model
@@ -79,7 +80,7 @@ export function SettingsPanel() {
   </div>`;
 }
 
-/** Says what the built-in model is, whenever it would answer. */
+/** Describes the built-in model, whenever it would answer. */
 function StandInNote() {
   const inUse = [chosenModel(), chosenSubModel()];
   const standIn = state.catalogue?.models.find((model) => model.provider === "builtin" && inUse.includes(model.id));

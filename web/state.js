@@ -1,47 +1,27 @@
 // @ts-check
 /**
- * What the page shows, in one object, and when to draw it again: at most once per animation frame, however much
+ * State of the page in one object, and its redrawing: at most once per animation frame, however much
  * changed.
  *
  * In: changes to `state`, each followed by `changed()`. Out: one call of the listener per frame. Nothing is kept here
- * after the tab closes; see settings.js for what is.
+ * after the tab closes; settings.js and the journal keep the rest.
  */
 
 import { defaultLimits } from "./limits.js";
 
-/** @typedef {import("./types/run.js").Problem} Problem */
-/** @typedef {import("./context.js").Attachment} Attachment */
-
+/** @type {import("./types/state.js").PageState} */
 export const state = {
   question: "",
-  /** Context typed or pasted into the box. */
   typed: "",
-  /** The folder that is being looked through; "" when none is. */
   looking: "",
-  attachments: /** @type {Attachment[]} */ ([]),
-  settings: /** @type {import("./settings.js").Settings} */ ({
-    model: "",
-    subModel: "",
-    ...defaultLimits(),
-    asksFirst: false,
-    keepContext: false,
-  }),
-  catalogue: /** @type {import("./models.js").Catalogue | null} */ (null),
-  samples: /** @type {import("./samples.js").Sample[]} */ ([]),
-  problems: {
-    question: /** @type {Problem | null} */ (null),
-    context: /** @type {Problem | null} */ (null),
-    models: /** @type {Problem | null} */ (null),
-    browser: /** @type {Problem | null} */ (null),
-    recording: /** @type {Problem | null} */ (null),
-    fork: /** @type {Problem | null} */ (null),
-  },
-  run: /** @type {import("./types/run.js").RunView | null} */ (null),
-  asking:
-    /** @type {{request: import("./confirm.js").EgressRequest, answer: (said: "allow" | "deny") => void} | null} */ (
-      null
-    ),
-  unfinished: /** @type {import("/rlm/log/journal.js").KeptRun[]} */ ([]),
+  attachments: [],
+  settings: { model: "", subModel: "", ...defaultLimits(), asksFirst: false, keepContext: false },
+  catalogue: null,
+  samples: [],
+  problems: { question: null, context: null, models: null, browser: null, recording: null, fork: null },
+  run: null,
+  asking: null,
+  unfinished: [],
 };
 
 /** Whether a run is under way on this page; one that is only played is not. */
@@ -57,7 +37,7 @@ export function onChange(draw) {
   listener = draw;
 }
 
-/** Draw soon. A hidden tab has no animation frames: a timer stands in, so that what it shows is never far behind. */
+/** Draw soon. A hidden tab has no animation frames: a timer stands in, so that it is never far behind. */
 export function changed() {
   if (isDue) return;
   isDue = true;

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Where a run stands, in one line that ticks, and spoken for those who listen. In: a `RunView`. Out: time, iterations,
- * calls, tokens, and what the host noticed (transport, containment).
+ * calls, tokens, and the host's notices (transport, containment).
  */
 
 import { html, useEffect, useState } from "/vendor/preact.mjs";
@@ -35,7 +35,7 @@ function Fact({ name, value, class: className = "" }) {
   return html`<div class=${className}><dt>${name}</dt><dd>${value}</dd></div>`;
 }
 
-/** What the host had to say, newest last. @param {{run: RunView}} props */
+/** The host's notices, newest last. @param {{run: RunView}} props */
 export function Notices({ run }) {
   if (run.notices.length === 0) return null;
   return html`<ul class="notices" aria-label="Notices">${run.notices.map((text) => html`<li>${text}</li>`)}</ul>`;
@@ -93,7 +93,7 @@ function tokensUsed({ tokens, counts }) {
   return isUnknown ? "not reported" : `${count(tokens.input)}, ${count(tokens.output)}`;
 }
 
-/** What is known of it, where some calls have no price. @param {RunView} run */
+/** The known part, where some calls have no price. @param {RunView} run */
 function costSoFar({ cost: { known, unpriced } }) {
   if (unpriced === 0) return cost(known);
   return known > 0 ? `${cost(known)} and unknown` : "unknown";

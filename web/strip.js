@@ -19,7 +19,7 @@ const URGENCY = ["failed", "stopped", "running", "waiting", "done"];
 
 /**
  * @param {{noun: string, states: readonly CallState[], isLive: boolean, class: string, list: () => unknown}} props
- *   `noun` in the singular; `list` draws the things when they are asked for
+ *   `noun` in the singular; `list` draws the things on request
  */
 export function Folded({ noun, states, isLive, class: className, list }) {
   const [isOpen, setOpen] = useState(false);

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Runs that were cut off, by a reload or a crash of the tab, and the way to go on with them.
+ * Runs that were cut off, by a reload or a crash of the tab, and the way to continue them.
  *
- * In: what the browser's journal holds. Out: one notice for each such run, with two buttons. Where the context was not
+ * In: the browser's journal. Out: one notice for each such run, with two buttons. Where the context was not
  * to be kept, the person chooses the same one again before going on.
  */
 

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What a run used. In: `ModelUsage` by model, for the tree and for each run of it. Out: tables, a line, and costs as
+ * Usage of a run. In: `ModelUsage` by model, for the tree and for each run of it. Out: tables, a line, and costs as
  * people read them: a price that is not known is "unknown", never 0.
  */
 
@@ -8,7 +8,7 @@ import { html, useState } from "/vendor/preact.mjs";
 import { count, plural } from "./format.js";
 
 /** @typedef {import("/rlm/rlm.js").ModelUsage} ModelUsage */
-/** @typedef {Readonly<Record<string, ModelUsage>>} Usage model -> what it used */
+/** @typedef {Readonly<Record<string, ModelUsage>>} Usage model -> its usage */
 /** @typedef {{name: string, model: string, used: ModelUsage}} Row */
 
 const MOST_ROWS = 50;

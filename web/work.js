@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What a block asks for: sub-calls, tool calls and child runs, as the page shows them. In: events. Out: `Work`, changed
+ * Requests of a block: sub-calls, tool calls and child runs, as the page shows them. In: events. Out: `Work`, changed
  * in place, and the state of each part of it. Nothing here draws.
  */
 
@@ -45,7 +45,7 @@ export function finishCall(call, event) {
   call.seconds = event.seconds - call.startedAt;
 }
 
-/** A tool's call is told of when it is over. @param {EventOf<"tool_called">} event @returns {CallView} */
+/** A tool's call is reported when it is over. @param {EventOf<"tool_called">} event @returns {CallView} */
 export function toolCall(event) {
   return {
     call: event.seq,
@@ -75,7 +75,7 @@ export function callStates(group) {
 
 /**
  * @param {ChildView} child
- * @param {boolean} isLive whether the block that asked for it still runs
+ * @param {boolean} isLive whether its block still runs
  * @returns {CallState}
  */
 export function childState({ ending, startedAt, stopping }, isLive) {
@@ -87,9 +87,9 @@ export function childState({ ending, startedAt, stopping }, isLive) {
 
 /** @param {EventOf<"tool_called">} event */
 function asCode({ name, args, kwargs }) {
-  const given = [
+  const values = [
     ...args.map((value) => JSON.stringify(value)),
     ...Object.entries(kwargs).map(([key, value]) => `${key}=${JSON.stringify(value)}`),
   ];
-  return `${name}(${given.join(", ").slice(0, MOST_ARGUMENT_CHARS)})`;
+  return `${name}(${values.join(", ").slice(0, MOST_ARGUMENT_CHARS)})`;
 }

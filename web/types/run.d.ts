@@ -1,4 +1,4 @@
-/** What the page makes of a run: its events (worker/wire/protocol.js) as they are shown. */
+/** A run on the page: its events (worker/wire/protocol.js) as they are shown. */
 import type { Event, RLMChild, RLMResult, Span, StoppedBy } from "/rlm/rlm.js";
 import type { Printed } from "../printed.js";
 
@@ -26,7 +26,7 @@ export interface CallGroup {
   calls: CallView[];
   expected: number;
 }
-/** What one block asked for. */
+/** Requests of one block. */
 export interface Work {
   subCalls: CallGroup;
   toolCalls: CallGroup;
@@ -52,7 +52,7 @@ export interface IterationView {
   /** Grows with every change, so that an unchanged iteration is not drawn again. */
   version: number;
 }
-/** A call that left, or was denied, and what of the context is in it. */
+/** A call that left, or was denied, and the parts of the context in it. */
 export type EgressCall = EventOf<"egress"> & { kind: "root" | "sub" };
 export interface EgressView {
   calls: EgressCall[];
@@ -70,18 +70,18 @@ export interface RunNode {
   model: string;
   maxIterations: number | null;
   iterations: IterationView[];
-  /** What was asked for by a block that the worker has not told of yet. */
+  /** Requests of a block that the worker has not reported yet. */
   unplaced: Work;
-  /** What the host had to say of it. */
+  /** Sentences of the host about it. */
   notices: string[];
   partial: string;
 }
 export interface ChildView extends RunNode {
   path: readonly number[];
   parent: RunNode;
-  /** The parent's iteration that asked for it. */
+  /** The parent's iteration that requested it. */
   within: IterationView | undefined;
-  /** Seconds since the root run began; `null` while it waits for its place. */
+  /** Seconds since the root run began; `null` while it waits for a slot. */
   startedAt: number | null;
   ending: EventOf<"run_finished"> | null;
   /** Ends this run alone; `null` for one that is only shown. */
@@ -104,7 +104,7 @@ export interface RunView extends RunNode {
   egress: EgressView;
   /** The person allowed all calls from now on. */
   asksNoMore: boolean;
-  /** What was asked about, to read from it what left. */
+  /** The contexts, from which the parts that left are read. */
   context: unknown;
   /** Every event but those for watching only, for a trajectory when the host could not give one. */
   events: RunEvent[];
@@ -120,14 +120,14 @@ export interface Recorded {
   /** When its file was last changed, where that is known. */
   changed: Date | null;
   log: string;
-  /** What of it could not be read. */
+  /** Lines of it that could not be read. */
   notes: string[];
   events: RunEvent[];
   at: number;
   isPlaying: boolean;
 }
 
-/** An error as a person reads it: what happened, why, and the one thing to do. */
+/** An error as a person reads it: event, cause, and the one thing to do. */
 export interface Problem {
   title: string;
   cause: string;
