@@ -10,98 +10,116 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
 
 from .errors import ConfigError, LimitReached
 from .types import ModelUsage, Usage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a run may use. `None` is no limit.
-
-    Each run of a tree has these for itself: `max_iterations`, `max_errors`, `max_output_chars`, `max_prompt_chars`.
-    The whole tree shares the others.
+@dataclass(frozen=True, slots=True)
+class LimitFacts:
+    """Facts of one limit, from which each front end makes its own option.
 
     Attributes:
-        max_iterations: replies of the root model, at least 1.
-        max_output_chars: characters of one block's output that the model is shown, at least 200.
-        max_seconds: wall-clock time of the tree.
-        max_block_seconds: time at work of one block, its sub-calls not counted; the host enforces it.
-        max_errors: consecutive iterations that ended in an error before the run ends, at least 1.
-        max_sub_calls: model calls made by model code, and child runs.
-        max_depth: how deep runs may nest; at 1, the default, a child question is asked as a plain sub-call.
-        max_concurrency: child runs that work at the same time, at least 1.
-        max_input_tokens: of all calls; checked before each call, as a call's tokens are known only after it.
-        max_output_tokens: of all calls, in the same way.
-        max_cost: US dollars of all calls whose price is known, in the same way.
-        max_prompt_chars: characters of one sub-call's prompt; a longer one is refused before the call.
-        max_context_chars: characters of the context that may stand in calls, each counted once; the host enforces it.
-        window_tokens: size of the root model's window.
-        compact_at: share of that window at which the conversation so far is replaced by a summary, up to 1.
+        name: the field of `Limits`.
+        option: the option in JavaScript; in kebab case the flag of the command.
+        default: value where none is set; `None` is no limit.
+        least: least value of a whole number; any other number has to be above it.
+        most: greatest value, `None` for any.
+        whole: whether it is a whole number.
+        off: whether `false` (0 in the command) switches it off.
+        scale: the option's value for one unit here: 1,000, as JavaScript has milliseconds where Python has seconds.
+        unit: noun of one, in the plural.
+        of: the rest of its description: `f"{unit} {of}"`.
+    """
+
+    name: str
+    option: str
+    default: float | None
+    least: int
+    most: float | None
+    whole: bool
+    off: bool
+    scale: int
+    unit: str
+    of: str
+
+
+def _limit(default: float | None, unit: str, of: str, *, least: int = 1, **facts: Any) -> Any:
+    """A field of `Limits`; `facts` are those of `LimitFacts` that are unlike most."""
+    return field(default=default, metadata={"unit": unit, "of": of, "least": least, **facts})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of a run. `None` is no limit.
+
+    Each run of a tree has these for itself: `max_iterations`, `max_errors`, `max_output_chars`, `max_prompt_chars`,
+    `window_tokens`, `compact_at`. The whole tree shares the others. The host alone enforces `max_block_seconds` and
+    `max_context_chars`. Tokens and cost are checked before each call, as a call's are known only after it.
 
     Raises:
         ConfigError: a value is out of range; the message names it.
     """
 
-    max_iterations: int = 20
-    max_output_chars: int = 20_000
-    max_seconds: float | None = None
-    max_block_seconds: float | None = 120.0
-    max_errors: int = 5
-    max_sub_calls: int | None = None
-    max_depth: int = 1
-    max_concurrency: int = 4
-    max_input_tokens: int | None = None
-    max_output_tokens: int | None = None
-    max_cost: float | None = None
-    max_prompt_chars: int | None = None
-    max_context_chars: int | None = None
-    window_tokens: int = 128_000
-    compact_at: float | None = 0.85
+    max_iterations: int = _limit(20, "replies", "of the root model")
+    max_output_chars: int = _limit(20_000, "characters", "of one block's output that the model is shown", least=200)
+    max_seconds: float | None = _limit(
+        None, "seconds", "of the whole tree of runs", least=0, option="maxTimeout", scale=1_000
+    )
+    max_block_seconds: float | None = _limit(
+        120.0, "seconds", "of one block at work, its sub-calls not counted", least=0, option="blockTimeout", scale=1_000
+    )
+    max_errors: int = _limit(5, "iterations", "in a row that end in an error")
+    max_sub_calls: int | None = _limit(None, "model calls", "by code, and child runs, in the whole tree", least=0)
+    max_depth: int = _limit(1, "levels", "of runs; at 1 a child question is a plain sub-call")
+    max_concurrency: int = _limit(4, "child runs", "that work at the same time")
+    max_input_tokens: int | None = _limit(None, "tokens", "of all prompts in the tree; once used, no call begins")
+    max_output_tokens: int | None = _limit(None, "tokens", "of all replies in the tree; once used, no call begins")
+    max_cost: float | None = _limit(None, "US dollars", "of all calls whose price is known", least=0)
+    max_prompt_chars: int | None = _limit(None, "characters", "of one sub-call's prompt; a longer one is refused")
+    max_context_chars: int | None = _limit(
+        None, "characters", "of the context that may leave in calls, each counted once", least=0
+    )
+    window_tokens: int = _limit(128_000, "tokens", "of the root model's window", least=1_000)
+    compact_at: float | None = _limit(
+        0.85, "share", "of the window at which the conversation becomes a summary", least=0, most=1, off=True
+    )
 
     def __post_init__(self) -> None:
-        for name, least in _WHOLE.items():
-            _check_whole(name, getattr(self, name), least)
-        for name, least in _WHOLE_OR_NONE.items():
-            if getattr(self, name) is not None:
-                _check_whole(name, getattr(self, name), least, " or None")
-        for name, most in _ABOVE_ZERO.items():
-            _check_above_zero(name, getattr(self, name), most)
+        for facts in LIMITS:
+            _check(facts, getattr(self, facts.name), or_none=facts.name in _NULLABLE)
 
 
-_WHOLE = {
-    "max_iterations": 1,
-    "max_output_chars": 200,
-    "max_errors": 1,
-    "max_depth": 1,
-    "max_concurrency": 1,
-    "window_tokens": 1_000,
-}
-_WHOLE_OR_NONE = {
-    "max_sub_calls": 0,
-    "max_input_tokens": 1,
-    "max_output_tokens": 1,
-    "max_prompt_chars": 1,
-    "max_context_chars": 0,
-}
-_ABOVE_ZERO = {"max_seconds": math.inf, "max_block_seconds": math.inf, "max_cost": math.inf, "compact_at": 1.0}
+def _facts(limit: Field[Any]) -> LimitFacts:
+    usual: dict[str, Any] = {"option": _camel_case(limit.name), "most": None, "off": False, "scale": 1}
+    whole = str(limit.type).startswith("int")
+    return LimitFacts(name=limit.name, whole=whole, **{**usual, "default": limit.default, **limit.metadata})
 
 
-def _check_whole(name: str, value: object, least: int, otherwise: str = "") -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"{name} must be a whole number of at least {least}{otherwise}, not {value!r}.")
+def _camel_case(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
 
 
-def _check_above_zero(name: str, value: object, most: float) -> None:
-    if value is None:
+LIMITS = tuple(_facts(limit) for limit in fields(Limits))
+"""All limits; `worker/wire/protocol.js` has the same table, generated from it."""
+_NULLABLE = frozenset(limit.name for limit in fields(Limits) if str(limit.type).endswith("None"))
+
+
+def _check(facts: LimitFacts, value: object, *, or_none: bool) -> None:
+    if value is None and or_none:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
-        up_to = "" if most == math.inf else f" and up to {most:g}"
-        raise ConfigError(f"{name} must be a number above 0{up_to} or None, not {value!r}.")
-
-
-LIMIT_NAMES = tuple(field.name for field in fields(Limits))
+    if facts.whole:
+        fits = isinstance(value, int) and value >= facts.least
+        must = f"a whole number of at least {facts.least}"
+    else:
+        most = math.inf if facts.most is None else facts.most
+        fits = isinstance(value, int | float) and facts.least < value <= most
+        must = f"a number above {facts.least}" + ("" if facts.most is None else f" and up to {most:g}")
+    if not fits or isinstance(value, bool):
+        raise ConfigError(f"{facts.name} must be {must}{' or None' if or_none else ''}, not {value!r}.")
 
 
 class Budget:

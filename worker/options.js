@@ -6,11 +6,12 @@
 
 import { configError } from "./wire/errors.js";
 import { checkedJson } from "./wire/json.js";
-import { RESERVED_NAMES } from "./wire/protocol.js";
+import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
 
 /**
  * @typedef {import("./wire/protocol.js").JobContext} JobContext
  * @typedef {import("./wire/protocol.js").JobTool} JobTool
+ * @typedef {import("./wire/protocol.js").LimitFacts} LimitFacts
  * @typedef {import("./wire/protocol.js").StartJob} StartJob
  */
 
@@ -23,22 +24,8 @@ import { RESERVED_NAMES } from "./wire/protocol.js";
  * @property {import("./wire/protocol.js").Ready["level"]} containment
  * @property {string | null} model
  * @property {string | null} subModel
- * @property {number} maxIterations
- * @property {number} maxOutputChars
- * @property {number | null} maxTimeout
- * @property {number} blockTimeout
- * @property {number} maxErrors
  * @property {string | null} systemPrompt
- * @property {number | null} maxSubCalls
- * @property {number} maxDepth
- * @property {number} maxConcurrency
- * @property {number | null} maxInputTokens
- * @property {number | null} maxOutputTokens
- * @property {number | null} maxCost
- * @property {number | null} maxPromptChars
- * @property {number | null} maxContextChars
- * @property {number} windowTokens
- * @property {number | false} compactAt
+ * @property {StartJob["limits"]} limits
  * @property {JobTool[]} tools
  * @property {JobTool[] | null} subTools
  * @property {import("./wire/types.d.ts").Functions} functions
@@ -74,29 +61,7 @@ const OPTIONS = {
   },
   model: { otherwise: null, must: "be a model's name", ok: isName },
   subModel: { otherwise: null, must: "be a model's name", ok: isName },
-  maxIterations: { otherwise: 20, must: "be a whole number of at least 1", ok: wholeFrom(1) },
-  maxOutputChars: { otherwise: 20_000, must: "be a whole number of at least 200", ok: wholeFrom(200) },
-  maxTimeout: {
-    otherwise: null,
-    must: "be a number of milliseconds above 0",
-    ok: isAboveZero,
-  },
-  blockTimeout: { otherwise: 120_000, must: "be a number of milliseconds above 0", ok: isAboveZero },
-  maxErrors: { otherwise: 5, must: "be a whole number of at least 1", ok: wholeFrom(1) },
-  maxSubCalls: { otherwise: null, must: "be a whole number of at least 0", ok: wholeFrom(0) },
-  maxDepth: { otherwise: 1, must: "be a whole number of at least 1", ok: wholeFrom(1) },
-  maxConcurrency: { otherwise: 4, must: "be a whole number of at least 1", ok: wholeFrom(1) },
-  maxInputTokens: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
-  maxOutputTokens: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
-  maxCost: { otherwise: null, must: "be a number of US dollars above 0", ok: isAboveZero },
-  maxPromptChars: { otherwise: null, must: "be a whole number of at least 1", ok: wholeFrom(1) },
-  maxContextChars: { otherwise: null, must: "be a whole number of at least 0", ok: wholeFrom(0) },
-  windowTokens: { otherwise: 128_000, must: "be a whole number of at least 1000", ok: wholeFrom(1_000) },
-  compactAt: {
-    otherwise: 0.85,
-    must: "be a number above 0 and up to 1, or false",
-    ok: (value) => value === false || (isAboveZero(value) && Number(value) <= 1),
-  },
+  ...Object.fromEntries(Object.entries(LIMITS).map(([option, facts]) => [option, limitCheck(facts)])),
   systemPrompt: { otherwise: null, must: "be text", ok: isName },
   tools: { otherwise: {}, must: "be an object of name and tool", ok: isRecord },
   subTools: { otherwise: null, must: "be an object of name and tool", ok: isRecord },
@@ -130,7 +95,7 @@ export function checkedSettings(/** @type {unknown} */ options) {
   const functions = { tools: own.functions, subTools: below?.functions ?? null };
   const assets = new URL(String(checked.assets), document.baseURI).href;
   const tools = { tools: own.tools, subTools: below?.tools ?? null, functions };
-  return /** @type {Settings} */ ({ ...checked, ...tools, assets });
+  return /** @type {Settings} */ ({ ...checked, ...tools, assets, limits: limitsOf(checked) });
 }
 
 /**
@@ -148,7 +113,7 @@ export function jobOf(settings, prompt, context) {
     model,
     sub_model: subModel,
     system_prompt: systemPrompt,
-    limits: limitsOf(settings),
+    limits: settings.limits,
     tools,
     sub_tools: subTools,
     contexts: contextsOf(context),
@@ -158,25 +123,26 @@ export function jobOf(settings, prompt, context) {
   };
 }
 
-/** The fields of the core's `Limits`. */
-function limitsOf(/** @type {Settings} */ settings) {
-  return {
-    max_iterations: settings.maxIterations,
-    max_output_chars: settings.maxOutputChars,
-    max_seconds: settings.maxTimeout === null ? null : settings.maxTimeout / 1_000,
-    max_block_seconds: settings.blockTimeout / 1_000,
-    max_errors: settings.maxErrors,
-    max_sub_calls: settings.maxSubCalls,
-    max_depth: settings.maxDepth,
-    max_concurrency: settings.maxConcurrency,
-    max_input_tokens: settings.maxInputTokens,
-    max_output_tokens: settings.maxOutputTokens,
-    max_cost: settings.maxCost,
-    max_prompt_chars: settings.maxPromptChars,
-    max_context_chars: settings.maxContextChars,
-    window_tokens: settings.windowTokens,
-    compact_at: settings.compactAt === false ? null : settings.compactAt,
-  };
+/** The fields of the core's `Limits`, in its units. @returns {StartJob["limits"]} */
+function limitsOf(/** @type {Record<string, unknown>} */ checked) {
+  return Object.fromEntries(
+    Object.entries(LIMITS).map(([option, { name, scale }]) => {
+      const value = checked[option];
+      return [name, typeof value === "number" ? value / scale : null];
+    }),
+  );
+}
+
+/** The row of a limit in `OPTIONS`, in the option's unit. */
+function limitCheck(/** @type {LimitFacts} */ { default: usual, least, most, whole, off, scale, unit }) {
+  const otherwise = usual === null ? null : usual * scale;
+  if (whole) return { otherwise, must: `be a whole number of at least ${least}`, ok: wholeFrom(least) };
+  const of = scale === 1_000 ? ` of milli${unit}` : ` of ${unit}`;
+  const must = `be a number${most === null ? of : ""} above 0${most === null ? "" : ` and up to ${most}`}`;
+  const fits = (/** @type {unknown} */ value) => isAboveZero(value) && Number(value) <= (most ?? Infinity);
+  return off
+    ? { otherwise, must: `${must}, or false`, ok: (/** @type {unknown} */ value) => value === false || fits(value) }
+    : { otherwise, must, ok: fits };
 }
 
 // -------------------------------------------------------------------------------------------------------------- tools

@@ -1,8 +1,19 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
-import type { Event, Fault, Json, ModelUsage, Span } from "./wire/protocol.js";
+import type { Event, Fault, Json, LimitOptions, ModelUsage, Span } from "./wire/protocol.js";
 import type { OnEgress, RLMChild, RLMEgressAnswer, RLMEgressRequest, RLMFunction } from "./wire/types.d.ts";
 
-export type { Event, Fault, Json, ModelUsage, RLMChild, RLMEgressAnswer, RLMEgressRequest, RLMFunction, Span };
+export type {
+  Event,
+  Fault,
+  Json,
+  LimitOptions,
+  ModelUsage,
+  RLMChild,
+  RLMEgressAnswer,
+  RLMEgressRequest,
+  RLMFunction,
+  Span,
+};
 
 export type StoppedBy =
   | "final_answer"
@@ -62,7 +73,8 @@ export interface RLMEgress {
   unsearched: string[];
 }
 
-export interface RLMOptions {
+/** Options of `RLM`; the limits among them are `LimitOptions`. */
+export interface RLMOptions extends LimitOptions {
   /** Where model calls are POSTed. Default "/api/rlm". */
   endpoint?: string;
   /** Folder of manifest.json and what it names. Default: "assets/" beside this module. */
@@ -79,39 +91,10 @@ export interface RLMOptions {
   model?: string | null;
   /** Model of sub-calls. Default: the same as `model`. */
   subModel?: string | null;
-  /** Default 20. */
-  maxIterations?: number | null;
-  /** Characters of one block's output that the model is shown. Default 20000. */
-  maxOutputChars?: number | null;
-  /** Milliseconds. Default: no limit. */
-  maxTimeout?: number | null;
-  /** Milliseconds that one code block may be at work, without its sub-calls. Default 120000. */
-  blockTimeout?: number | null;
-  /** Consecutive iterations that end in an error. Default 5. */
-  maxErrors?: number | null;
   systemPrompt?: string | null;
   tools?: RLMTools;
   /** Tools of child runs. Default: the same. */
   subTools?: RLMTools | null;
-  /** Model calls made by model code, and child runs, in the whole tree of runs. Default: no limit. */
-  maxSubCalls?: number | null;
-  /** How deep runs may nest. Default 1: a child question (`rlm_query`) is a plain sub-call. */
-  maxDepth?: number | null;
-  /** Child runs that work at the same time. Default 4. */
-  maxConcurrency?: number | null;
-  /** Tokens of the whole tree; no call begins once they are used. Default: no limit. */
-  maxInputTokens?: number | null;
-  maxOutputTokens?: number | null;
-  /** US dollars of the whole tree, as far as prices are known. Default: no limit. */
-  maxCost?: number | null;
-  /** Characters of one sub-call's prompt; a longer one is refused before the call. Default: no limit. */
-  maxPromptChars?: number | null;
-  /** Characters of the context that may stand in calls, each counted once; beyond it calls are denied. Default: no limit. */
-  maxContextChars?: number | null;
-  /** Tokens of the root model's window. Default 128000. */
-  windowTokens?: number | null;
-  /** Share of the window at which the conversation is replaced by a summary; false: never. Default 0.85. */
-  compactAt?: number | false | null;
   onIteration?: (iteration: RLMIteration) => void;
   onSubLLMCall?: (call: { prompt: string; model: string | null }) => void;
   /**

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rlm_core.errors import ConfigError, LimitReached
-from rlm_core.limits import Budget, Limits
+from rlm_core.limits import LIMITS, Budget, LimitFacts, Limits
 from rlm_core.types import ModelUsage
 
 
 def test_the_defaults() -> None:
     assert Limits() == Limits(max_iterations=20, max_output_chars=20_000, max_seconds=None, max_errors=5)
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
+def test_the_table_says_which_values_a_limit_takes(limit: LimitFacts) -> None:
+    step = 1 if limit.whole else 0.25
+    smallest = limit.least if limit.whole else limit.least + step
+    assert getattr(Limits(**{limit.name: smallest}), limit.name) == smallest
+    too_small = limit.least - 1 if limit.whole else limit.least
+    with pytest.raises(ConfigError, match=f"{limit.name} must be .* {limit.least}"):
+        Limits(**{limit.name: too_small})
+    if limit.most is not None:
+        with pytest.raises(ConfigError, match=f"{limit.name} must be .* up to {limit.most}"):
+            Limits(**{limit.name: limit.most + step})
+
+
+def test_a_limit_is_written_down_once() -> None:
+    """The types of the public face take the limits from the table; `tsc` proves the page's and the worker's use."""
+    types = (Path(__file__).parents[2] / "worker" / "rlm.d.ts").read_text(encoding="utf-8")
+    assert "interface RLMOptions extends LimitOptions {" in types
+    assert [limit.option for limit in LIMITS if f"{limit.option}?:" in types] == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rlm_core.limits import LIMITS
+
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 
@@ -58,7 +60,7 @@ def test_each_row_of_the_comparison_names_a_test() -> None:
 
 def test_every_option_of_ours_is_in_the_readme() -> None:
     types = (ROOT / "worker" / "rlm.d.ts").read_text(encoding="utf-8")
-    options = types.partition("export interface RLMOptions {")[2].partition("\n}")[0]
-    names = re.findall(r"^  (\w+)\?:", options, re.MULTILINE)
+    options = types.partition("export interface RLMOptions extends LimitOptions {")[2].partition("\n}")[0]
+    names = re.findall(r"^  (\w+)\?:", options, re.MULTILINE) + [limit.option for limit in LIMITS]
     assert len(names) > 20
     assert [name for name in names if f"`{name}`" not in TEXT] == []

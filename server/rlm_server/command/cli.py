@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ import click
 
 from rlm_core import ConfigError, RLMError
 from rlm_core.events import FOR_WATCHING
+from rlm_core.limits import LIMITS, LimitFacts
 
 from ..headless.egress_report import Account, confirmed
 from ..headless.recording import read_recording
@@ -32,7 +34,6 @@ FINAL, FAULT, USAGE, LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error": FAULT, "worker_lost": FAULT}
 LOOPBACK = "127.0.0.1"
 PORT = click.IntRange(0, 65535)
-ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 USAGE_IN_PAGE = """
   <script type="module">
     import { RLM } from "./rlm/rlm.js";
@@ -43,6 +44,31 @@ USAGE_IN_PAGE = """
 The endpoint is a `pyodide-rlm serve` that has the site's origin in RLM_ALLOWED_ORIGINS."""
 CONTEXT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 CONTEXT_PATH = click.Path(exists=True, readable=True, path_type=Path)
+
+
+def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The flags of all limits: `max_seconds`, option `maxTimeout`, is `--max-timeout`."""
+    for facts in reversed(LIMITS):
+        command = _limit_option(facts)(command)
+    return command
+
+
+def _limit_option(facts: LimitFacts) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    flag = "--" + re.sub(r"[A-Z]", lambda letter: f"-{letter.group().lower()}", facts.option)
+    never = "; 0: never" if facts.off else ""
+    usual = "" if facts.default is None else f"; {facts.default:g} if not given"
+    text = f"{facts.unit[0].upper()}{facts.unit[1:]} {facts.of}{never}{usual}."
+    if facts.whole:
+        return click.option(flag, facts.option.lower(), type=click.IntRange(min=facts.least), help=text)
+    values = click.FloatRange(min=facts.least, min_open=not facts.off, max=facts.most)
+    return click.option(flag, facts.option.lower(), type=values, help=text)
+
+
+def _option_value(facts: LimitFacts, value: float | None) -> float | None:
+    """The option as JavaScript takes it."""
+    if value is None:
+        return None
+    return False if facts.off and value == 0 else value * facts.scale
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,29 +101,7 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="A file or folder; may be repeated.")
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
-@click.option("--max-iterations", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--max-timeout", type=ABOVE_ZERO, help="Seconds that the run may take.")
-@click.option("--block-timeout", type=ABOVE_ZERO, help="Seconds of one code block, its sub-calls not counted; 120.")
-@click.option("--max-errors", type=click.IntRange(min=1), help="Consecutive iterations that may end in an error; 5.")
-@click.option(
-    "--max-output-chars", type=click.IntRange(min=200), help="Characters of a block's output that are shown; 20000."
-)
-@click.option("--max-sub-calls", type=click.IntRange(min=0), help="Sub-calls and child runs in the whole tree.")
-@click.option("--max-depth", type=click.IntRange(min=1), help="How deep runs may nest; 1 if not given.")
-@click.option("--max-concurrency", type=click.IntRange(min=1), help="Child runs at the same time; 4 if not given.")
-@click.option("--max-input-tokens", type=click.IntRange(min=1), help="Input tokens of the whole tree.")
-@click.option("--max-output-tokens", type=click.IntRange(min=1), help="Output tokens of the whole tree.")
-@click.option("--max-cost", type=ABOVE_ZERO, help="US dollars of the whole tree, as far as prices are known.")
-@click.option("--max-prompt-chars", type=click.IntRange(min=1), help="Characters of one sub-call's prompt.")
-@click.option("--window-tokens", type=click.IntRange(min=1000), help="Tokens of the root model's window; 128000.")
-@click.option(
-    "--compact-at",
-    type=click.FloatRange(min=0, max=1),
-    help="Share of that window at which the conversation is replaced by a summary; 0: never; 0.85 if not given.",
-)
-@click.option(
-    "--max-context-chars", type=click.IntRange(min=0), help="Characters of the context that may leave in calls."
-)
+@_limit_options
 @click.option("--confirm", is_flag=True, help="Ask on the terminal before each request leaves.")
 @click.option(
     "--ledger",
@@ -127,10 +131,6 @@ def run(
     paths: tuple[Path, ...],
     model: str | None,
     sub_model: str | None,
-    max_iterations: int,
-    max_timeout: float | None,
-    block_timeout: float | None,
-    compact_at: float | None,
     as_json: bool,
     trajectory: Path | None,
     resume: Path | None,
@@ -152,14 +152,10 @@ def run(
     options = {
         "model": model,
         "subModel": sub_model,
-        "maxIterations": max_iterations,
-        "maxTimeout": None if max_timeout is None else max_timeout * 1000,
-        "blockTimeout": None if block_timeout is None else block_timeout * 1000,
-        "compactAt": False if compact_at == 0 else compact_at,
         "resume": None if resume is None else resume.read_text(encoding="utf-8"),
         "replay": replayed,
         "fork": None if forked is None else {"log": forked.log, "iteration": at},
-        **{_camel(name): value for name, value in limits.items()},
+        **{facts.option: _option_value(facts, limits[facts.option.lower()]) for facts in LIMITS},
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     if confirm and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -274,12 +270,6 @@ def demo(port: int) -> None:
             click.echo("Ctrl-C stops the server.")
             _wait_for_ctrl_c()
     sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
-
-
-def _camel(name: str) -> str:
-    """`max_sub_calls` -> `maxSubCalls`."""
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
 
 
 @contextmanager
