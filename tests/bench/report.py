@@ -1,6 +1,6 @@
-"""Reports: the rows and curves as results.json, as charts, and as a table for the README.
+"""Reports: the rows and curves as results.json, as charts, and as a table for docs/performance.md.
 
-In: measurements. Out: `results.json`, `chart.svg` and `curves.svg` here, and the lines between two marks in the README.
+In: measurements. Out: `results.json`, `chart.svg` and `curves.svg` here, and the lines between two marks in the page.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_reports(rows: Sequence[Row], curves: Sequence[Curve], *, machine: str,
     (HERE / "results.json").write_text(json.dumps({**facts, "curves": shapes}, indent=1) + "\n")
     (HERE / "chart.svg").write_text("\n".join(chart(rows)) + "\n")
     (HERE / "curves.svg").write_text("\n".join(curve_chart(curves)) + "\n")
-    write_readme(ROOT / "README.md", [*table(rows), "", *growth(curves), "", f"Measured on {machine}."])
+    write_page(ROOT / "docs" / "performance.md", [*table(rows), "", *growth(curves), "", f"Measured on {machine}."])
 
 
 def line_of(row: Row) -> str:
@@ -105,8 +105,8 @@ def named(row: Row, rows: Sequence[Row]) -> str:
     return row.what if alone or not row.peer else f"{row.what}: {row.peer}"
 
 
-def write_readme(path: Path, lines: Sequence[str]) -> None:
-    """Put `lines` between the two marks; a README without them is left alone."""
+def write_page(path: Path, lines: Sequence[str]) -> None:
+    """Put `lines` between the two marks; a page without them is left alone."""
     text = path.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         return
