@@ -58,7 +58,7 @@ export async function ask(
   };
   const witness = {
     started: () => 100,
-    written: (call, piece) => written.push([call, piece]),
+    replyPiece: (call, piece) => written.push([call, piece]),
     finished: (call, outcome) => finished.push([call, outcome]),
     noticed: (text) => notices.push(text),
   };

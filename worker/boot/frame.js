@@ -16,7 +16,7 @@ import { ENDED_OUTSIDE } from "../wire/errors.js";
  */
 
 /**
- * What frames are made of: the worker's script, the relay's, and the hash of that one, in hexadecimal digits.
+ * The assets of a frame: the worker's script, the relay's, and the hash of that one, in hexadecimal digits.
  * @typedef {{script: string, relay: string, relaySha256: string}} FrameAssets
  */
 
@@ -26,7 +26,7 @@ const SILENT =
   "its frame does not answer. Does this page's own Content-Security-Policy forbid its script or its worker?";
 
 /**
- * The line of a host that the worker's memory is not shared with: the relay does share it, and writes what these say.
+ * The line of a host without access to the worker's memory: the relay shares it, and writes for the host.
  * @param {(message: ReplyPart | RelayedInterrupt, transfer: Transferable[]) => void} post
  * @param {number} epoch
  * @returns {import("../wire/channel.js").Line}
@@ -102,7 +102,7 @@ function frameOf(relay, sha256, epoch) {
   return frame;
 }
 
-/** Nothing but the relay, WebAssembly, and a worker made from what the page has sent. */
+/** Nothing but the relay, WebAssembly, and a worker made from the page's message. */
 function policyFor(/** @type {string} */ sha256) {
   const digits = sha256.match(/../g) ?? [];
   const hash = btoa(String.fromCharCode(...digits.map((digit) => parseInt(digit, 16))));
@@ -110,7 +110,7 @@ function policyFor(/** @type {string} */ sha256) {
 }
 
 /**
- * Whether the frame is alive: its process may die alone, and the page's own scripts may remove it; no event tells.
+ * Whether the frame is alive: its process may die alone, and the page's own scripts may remove it, without an event.
  * @param {() => void} ping
  * @param {(why: string) => void} lost
  */

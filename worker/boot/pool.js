@@ -1,7 +1,7 @@
 // @ts-check
 // Pool: gives each run a fresh worker, from a snapshot where there is one, and keeps one spare ready for the next.
 //
-// In: the folder of the assets. Out: a booted worker that no run has used; it is never given back. What goes wrong with
+// In: the folder of the assets. Out: a booted worker that no run has used; it is never returned. A fault of
 // the snapshot or the spare never stops a run: the worker then starts plainly, and says why.
 
 import { bootWorker, loadAssets, makeSnapshot } from "./runtime.js";
@@ -12,7 +12,7 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {import("./runtime.js").BootedWorker} BootedWorker
  * @typedef {import("./runtime.js").BootOptions} BootOptions
  * @typedef {import("./runtime.js").HostKind} HostKind
- * @typedef {BootedWorker & {start: string}} StartedWorker `start` says what it was booted from
+ * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
  * @typedef {{data: ArrayBuffer | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
  * @typedef {{assets: Assets, start: Promise<Start> | null, spare: Promise<StartedWorker | null> | null, timer: number}} Pool
  */
@@ -59,7 +59,7 @@ async function poolOf(/** @type {string} */ base, /** @type {HostKind | undefine
   return pool;
 }
 
-/** A spare is booted with the defaults; a run that wants something else gets its own. */
+/** A spare is booted with the defaults; a run with other options boots one. */
 function isPlain(/** @type {BootOptions} */ { memoryBytes, shared, signal }) {
   return memoryBytes === undefined && shared === undefined && !signal?.aborted;
 }
@@ -133,7 +133,7 @@ function isSmallDevice() {
   return Number(Reflect.get(navigator, "deviceMemory") ?? Infinity) < LEAST_DEVICE_GIB;
 }
 
-/** Make the snapshot, once for a page: what fails then is said by the next worker. */
+/** Make the snapshot, once for a page: the next worker says the fault, if there is one. */
 async function ensureSnapshot(/** @type {Pool} */ pool) {
   const { data, wanted } = await startOf(pool);
   if (data !== null || !wanted) return;
@@ -151,7 +151,7 @@ function settle(/** @type {Pool} */ pool, /** @type {ArrayBuffer | null} */ data
   pool.start = Promise.resolve({ data, why, wanted: false });
 }
 
-/** A spare that dies is nobody's loss. */
+/** A dead spare is dropped without a word. */
 function watched(/** @type {Pool} */ pool, /** @type {StartedWorker} */ worker) {
   const lost = () => {
     worker.terminate();

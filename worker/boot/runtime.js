@@ -9,7 +9,7 @@ import { messageLine, sharedLine, sharedMemory } from "../wire/channel.js";
 import { channelError, ENDED_OUTSIDE, protocolError } from "../wire/errors.js";
 import { openFrame } from "./frame.js";
 import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS } from "../wire/protocol.js";
-import { mismatch } from "../wire/schema.js";
+import { fieldsOf, mismatch } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Boot} Boot
@@ -23,8 +23,9 @@ import { mismatch } from "../wire/schema.js";
 /** @typedef {"auto" | "worker" | "frame"} HostKind where workers live: of the page's own, or in sandboxed frames */
 
 /**
- * What every worker boots from. `key` names this build, and what of the engine is frozen into its snapshots. Where
- * workers live in frames, `frame` is what those are made of, and `wasm` is its bytes: no module crosses into a frame.
+ * The assets that every worker boots from. `key` names this build, and the parts of the engine that are frozen into its
+ * snapshots. Where workers live in frames, `frame` holds the assets of those, and `wasm` is its bytes: no module crosses
+ * into a frame.
  * @typedef {object} Assets
  * @property {string} key
  * @property {string} workerUrl
@@ -47,7 +48,7 @@ import { mismatch } from "../wire/schema.js";
  */
 
 /**
- * A worker that is ready. `listen` takes over its messages; a broken or dead worker is told once, by `lost`.
+ * A worker that is ready. `listen` takes over its messages; `lost` is called once, for a broken or dead worker.
  * @typedef {object} BootedWorker
  * @property {number} epoch
  * @property {boolean} inFrame
@@ -75,7 +76,7 @@ const cache = new Map();
 let epochs = 0;
 
 /**
- * What every worker boots from; fetched and compiled once per page.
+ * The assets, fetched and compiled once per page.
  * @param {string} base URL of the folder that holds manifest.json, against that of the page
  * @param {HostKind} [host] by default "auto": a frame where the worker's script comes without a sandbox of its own
  * @returns {Promise<Assets>}
@@ -117,8 +118,8 @@ async function fetchAssets(/** @type {URL} */ folder, /** @type {HostKind} */ ho
 }
 
 /**
- * Whether the worker's script is served with a policy that puts the worker in a sandbox. What else the policy says is
- * not read here: the worker tests what it can reach.
+ * Whether the worker's script is served with a policy that puts the worker in a sandbox. The rest of the
+ * policy is not read here: the worker tests its own reach.
  */
 async function comesWithPolicy(/** @type {URL} */ url) {
   if (url.origin !== location.origin) return false;
@@ -145,10 +146,10 @@ async function get(/** @type {URL} */ url, /** @type {RequestInit} */ options = 
  * @returns {Promise<BootedWorker>}
  */
 export async function bootWorker(assets, options = {}) {
-  const { said, sharing, ...worker } = await launch(assets, "run", options);
-  if (said.type !== "ready") throw protocolError(`${said.type} instead of ready.`);
-  const line = said.transport === "shared-memory" ? sharing : null;
-  return { ...worker, ready: said, line: line ?? messageLine(worker.post, worker.epoch) };
+  const { message, sharing, ...worker } = await launch(assets, "run", options);
+  if (message.type !== "ready") throw protocolError(`${message.type} instead of ready.`);
+  const line = message.transport === "shared-memory" ? sharing : null;
+  return { ...worker, ready: message, line: line ?? messageLine(worker.post, worker.epoch) };
 }
 
 /**
@@ -158,18 +159,18 @@ export async function bootWorker(assets, options = {}) {
  * @returns {Promise<ArrayBuffer>}
  */
 export async function makeSnapshot(assets, options = {}) {
-  const { said, terminate } = await launch(assets, "snapshot", { ...options, shared: false });
+  const { message, terminate } = await launch(assets, "snapshot", { ...options, shared: false });
   terminate();
-  if (said.type === "snapshot" && said.data instanceof ArrayBuffer) return said.data;
+  if (message.type === "snapshot" && message.data instanceof ArrayBuffer) return message.data;
   throw protocolError("a snapshot that is no ArrayBuffer.");
 }
 
 /**
- * Start a worker and wait for the message that its purpose ends in.
+ * Start a worker and wait for the last message of its boot.
  * @param {Assets} assets
  * @param {Boot["purpose"]} purpose
  * @param {BootOptions} options
- * @returns {Promise<Omit<BootedWorker, "ready" | "line"> & {said: ToHost, sharing: Home["line"]}>}
+ * @returns {Promise<Omit<BootedWorker, "ready" | "line"> & {message: ToHost, sharing: Home["line"]}>}
  */
 function launch(assets, purpose, options) {
   return new Promise((resolve, reject) => {
@@ -193,16 +194,16 @@ function launch(assets, purpose, options) {
       () => fail(`nothing for ${deadlineMs / 1_000} s. Reload the page and try again.`),
       deadlineMs,
     );
-    const message = (/** @type {ToHost} */ said) => {
-      if (said.type === "stage") {
-        stage = said.name;
+    const onMessage = (/** @type {ToHost} */ message) => {
+      if (message.type === "stage") {
+        stage = message.name;
         onStage(stage);
-      } else if (said.type === (purpose === "run" ? "ready" : "snapshot")) {
+      } else if (message.type === (purpose === "run" ? "ready" : "snapshot")) {
         settle();
-        resolve({ epoch, said, ...link });
-      } else fail(said.type === "failed" ? said.error : `unexpected message ${said.type}`);
+        resolve({ epoch, message, ...link });
+      } else fail(message.type === "failed" ? message.error : `unexpected message ${message.type}`);
     };
-    link.listen({ message, lost: fail });
+    link.listen({ message: onMessage, lost: fail });
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
     else link.boot({ purpose, snapshot, memory_bytes: memoryBytes });
@@ -210,7 +211,7 @@ function launch(assets, purpose, options) {
 }
 
 /**
- * The worker and its private port, with everything that it says checked.
+ * The worker and its private port; each of its messages is checked.
  * @param {Assets} assets
  * @param {number} epoch
  * @param {boolean} shared whether it may share memory with whoever answers it
@@ -278,7 +279,7 @@ function openWorker(url, { epoch, shared, lost }) {
  * @param {number} epoch
  */
 function malformed(message, epoch) {
-  const { type, ...fields } = /** @type {Record<string, unknown>} */ (Object(message));
+  const { type, ...fields } = fieldsOf(message);
   if (typeof type !== "string" || !Object.hasOwn(MESSAGE_SCHEMAS, type)) return "a message of unknown type";
   const wrong = mismatch(MESSAGE_SCHEMAS[type], fields, type);
   if (wrong !== null) return wrong;

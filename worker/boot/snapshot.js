@@ -7,7 +7,7 @@
 const CACHE = "pyodide-rlm-snapshot";
 const DIGEST = "X-Digest";
 
-function placeOf(/** @type {string} */ key) {
+function urlOf(/** @type {string} */ key) {
   return `https://snapshot.invalid/${key}`;
 }
 
@@ -16,23 +16,23 @@ function placeOf(/** @type {string} */ key) {
  * @returns {Promise<ArrayBuffer | null>}
  */
 export async function readSnapshot(key) {
-  const found = await (await openCache())?.match(placeOf(key));
-  if (!found) return null;
-  const data = await found.arrayBuffer();
-  if (found.headers.get(DIGEST) === (await digestOf(data))) return data;
+  const response = await (await openCache())?.match(urlOf(key));
+  if (!response) return null;
+  const data = await response.arrayBuffer();
+  if (response.headers.get(DIGEST) === (await digestOf(data))) return data;
   await dropSnapshots();
   throw new Error("the kept one was damaged");
 }
 
 /**
- * Keep `data` for the next page, in place of what older builds left.
+ * Keep `data` for the next page, in place of older ones.
  * @param {string} key
  * @param {ArrayBuffer} data
  */
 export async function keepSnapshot(key, data) {
   const headers = { [DIGEST]: await digestOf(data) };
   await dropSnapshots();
-  await (await openCache())?.put(placeOf(key), new Response(data, { headers }));
+  await (await openCache())?.put(urlOf(key), new Response(data, { headers }));
 }
 
 export async function dropSnapshots() {

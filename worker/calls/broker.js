@@ -3,18 +3,18 @@
 //
 // In: the JSON body of a `complete` request. Out: one frame per call, in order of completion, then the answer's end.
 // One call is one POST answered by server-sent events, a batch is one POST answered line by line: fan-out is left to
-// the server. What failed and may pass is asked again (retries.js), by itself: what has arrived stays. It counts usage,
+// the server. Retryable failures are retried (retries.js) one by one: replies that have arrived stay. It counts usage,
 // because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
 import { cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
 import { providerError, toWireError } from "../wire/errors.js";
-import { breath } from "../time/pause.js";
+import { pauseIfLong } from "../time/pause.js";
 import { parseRequest } from "../wire/complete_request.js";
 import { encodeFrame } from "../wire/frames.js";
 import { spend } from "../wire/usage.js";
-import { openSilence } from "./idle_timeout.js";
-import { openPatience } from "./retries.js";
-import { openWritten } from "./reply_pieces.js";
+import { openIdleTimeout } from "./idle_timeout.js";
+import { openRetries } from "./retries.js";
+import { openReplyPieces } from "./reply_pieces.js";
 
 /**
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
@@ -26,16 +26,16 @@ import { openWritten } from "./reply_pieces.js";
  */
 
 /**
- * One POST: the calls that it carries, by their place in the request.
+ * One POST: the calls that it carries, by their indexes in the request.
  * @typedef {{body: {[key: string]: unknown}, indexes: number[], batch: boolean}} Post
  */
 
 /** @typedef {(index: number, outcome: Outcome) => void} Settle */
 
 /**
- * What the POSTs of one request share.
- * @typedef {{calls: RequestedCall[], signal: AbortSignal, ticket?: string, settle: Settle,
- *   writing: ReturnType<typeof openWritten> | null}} Asking
+ * The state that the POSTs of one request share.
+ * @typedef {{calls: RequestedCall[], signal: AbortSignal, idempotencyKey?: string, settle: Settle,
+ *   pieces: ReturnType<typeof openReplyPieces> | null}} Shared
  */
 
 const BATCH_CALLS = 1_000;
@@ -48,66 +48,67 @@ const STOPPED = { error: toWireError(providerError("the call was stopped", { typ
  * @param {string} options.endpoint
  * @param {Witness} options.witness
  * @param {typeof fetch} [options.fetcher]
- * @param {Partial<Parameters<typeof openPatience>[0]>} [options.waits] for tests: how it waits between tries
- * @param {number} [options.silenceMs] how long the endpoint may say nothing
+ * @param {Partial<Parameters<typeof openRetries>[0]>} [options.waits] for tests: how it waits between attempts
+ * @param {number} [options.idleMs] idle timeout of the endpoint
  */
-export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...args), waits, silenceMs }) {
+export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...args), waits, idleMs }) {
   /** @type {Usage} */
   const usage = {};
   const closing = new AbortController();
-  const patience = openPatience({ isKnown: isOwn(endpoint), tell: witness.noticed, ...waits });
+  const retries = openRetries({ isKnown: isOwn(endpoint), onNotice: witness.noticed, ...waits });
   /** @type {typeof fetch} */
-  const ask = async (...asked) => {
-    const response = await fetcher(...asked);
-    patience.answered();
+  const fetchAnswered = async (...request) => {
+    const response = await fetcher(...request);
+    retries.answered();
     return response;
   };
 
   /** Send `post` until each of its calls has come to an end. */
-  const send = async (/** @type {Post} */ post, /** @type {Asking} */ asking) => {
-    const { calls, signal, settle } = asking;
-    const tries = patience.tries();
+  const send = async (/** @type {Post} */ post, /** @type {Shared} */ shared) => {
+    const { calls, signal, settle } = shared;
+    const attempts = retries.attempts();
     for (let left = post; ; ) {
-      const failed = await tryOnce(left, asking);
+      const failed = await sendOnce(left, shared);
       if (failed.size === 0) return;
       const fault = longestWait([...failed.values()]);
-      if (!(await tries.another(fault, { calls: failed.size, signal })))
+      if (!(await attempts.next(fault, { calls: failed.size, signal })))
         return failed.forEach((error, index) => settle(index, { error: toWireError(error) }));
       left = post.batch ? batchPost(calls, [...failed.keys()]) : post;
     }
   };
 
   /**
-   * Send `post` once. What it comes to is settled, but for failures that may pass.
+   * Send `post` once, and settle its calls, but for retryable failures.
    * @param {Post} post
-   * @param {Asking} asking
-   * @returns {Promise<Map<number, ProviderError>>} those, by their place in the request
+   * @param {Shared} shared
+   * @returns {Promise<Map<number, ProviderError>>} those, by their indexes in the request
    */
-  const tryOnce = async ({ body, indexes, batch }, { signal, ticket, settle, writing }) => {
-    const silence = openSilence(silenceMs);
+  const sendOnce = async ({ body, indexes, batch }, { signal, idempotencyKey, settle, pieces }) => {
+    const idle = openIdleTimeout(idleMs);
     const unanswered = cutOff();
     /** @type {Map<number, ProviderError>} */
     const failed = new Map(indexes.map((index) => [index, unanswered]));
     const take = (/** @type {number} */ at, /** @type {Completion | ProviderError} */ reply) => {
-      silence.heard();
+      idle.reset();
       if (reply instanceof Error && reply.retryable) return void failed.set(indexes[at], reply);
       failed.delete(indexes[at]);
       settle(indexes[at], reply instanceof Error ? { error: toWireError(reply) } : { completion: reply });
     };
     const write = (/** @type {string} */ text) => {
-      silence.heard();
-      if (!signal.aborted) writing?.add(text);
+      idle.reset();
+      if (!signal.aborted) pieces?.add(text);
     };
-    const until = AbortSignal.any([signal, silence.signal]);
-    writing?.restart();
+    const until = AbortSignal.any([signal, idle.signal]);
+    pieces?.restart();
     try {
-      const response = await request(endpoint, await encoded(body), { fetcher: ask, signal: until, ticket });
+      const options = { fetcher: fetchAnswered, signal: until, idempotencyKey };
+      const response = await request(endpoint, await encoded(body), options);
       await (batch ? readBatch(response, { count: indexes.length, take }) : readSingle(response, { take, write }));
     } catch (error) {
-      const told = isProviderError(error) ? error : providerError(toWireError(error).detail);
-      for (const index of failed.keys()) take(indexes.indexOf(index), told);
+      const fault = isProviderError(error) ? error : providerError(toWireError(error).detail);
+      for (const index of failed.keys()) take(indexes.indexOf(index), fault);
     } finally {
-      silence.end();
+      idle.clear();
     }
     return failed;
   };
@@ -116,36 +117,36 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
     /** @type {import("../wire/channel.js").Handler} */
     async handle(body, answer) {
       const { kind, calls } = parseRequest(body);
-      await breath(body.length);
+      await pauseIfLong(body.length);
       if (closing.signal.aborted) return;
       const first = witness.started(kind, calls);
       const isWatched = kind === "root" && calls.length === 1;
-      const writing = isWatched ? openWritten((at, text) => witness.written(first, { at, text })) : null;
+      const pieces = isWatched ? openReplyPieces((at, text) => witness.replyPiece(first, { at, text })) : null;
       const settle = settler(calls.length, (index, outcome) => {
-        writing?.end();
+        pieces?.end();
         if ("completion" in outcome) spend(usage, outcome.completion.model, outcome.completion.usage);
         witness.finished(first + index, outcome);
         answer.write(encodeFrame(index, outcome));
       });
       const signal = AbortSignal.any([answer.signal, closing.signal]);
-      const ticket = answer.ticket?.(first);
+      const idempotencyKey = answer.idempotencyKey?.(first);
       signal.addEventListener("abort", () => calls.forEach((_, index) => settle(index, STOPPED)));
       const denied = (await witness.leave?.({ first, kind, calls, signal })) ?? null;
       const posts = denied === null ? postsOf(kind, calls) : [];
       if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
-      const asking = { calls, signal, ticket, settle, writing };
-      await inParallel(PARALLEL_POSTS, posts, (post) => send(post, asking));
+      const shared = { calls, signal, idempotencyKey, settle, pieces };
+      await inParallel(PARALLEL_POSTS, posts, (post) => send(post, shared));
       answer.end();
     },
-    /** Model name -> what it used so far. */
+    /** Model name -> its usage so far. */
     usage: () => structuredClone(usage),
-    /** Abort what is under way: it has ended, as stopped, when this returns. */
+    /** Abort the open requests: each call has ended, as stopped, when this returns. */
     close: () => closing.abort(),
   };
 }
 
 /**
- * Each index settles once; what comes later for it is dropped.
+ * Each index settles once; a later outcome for it is dropped.
  * @param {number} count
  * @param {Settle} settle
  * @returns {Settle}
@@ -160,7 +161,7 @@ function settler(count, settle) {
 // ------------------------------------------------------------------------------------------------------------ request
 
 /**
- * Bare prompts to the same model travel together; what cannot goes alone.
+ * Bare prompts to the same model travel together, all others alone.
  * @param {"root" | "sub"} kind
  * @param {RequestedCall[]} calls
  * @returns {Post[]}
@@ -207,7 +208,7 @@ function isProviderError(/** @type {unknown} */ error) {
   return error instanceof Error && error.name === "ProviderError";
 }
 
-/** Of faults that came together, the one that asks for the longest wait. */
+/** Of faults that came together, the one with the longest wait. */
 function longestWait(/** @type {ProviderError[]} */ faults) {
   return faults.reduce((one, other) => ((other.retryAfter ?? 0) > (one.retryAfter ?? 0) ? other : one));
 }

@@ -1,18 +1,19 @@
 // @ts-check
-// Endpoint: one request to what answers model calls, and the reading of its reply.
+// Endpoint: one request for model calls, and the reading of its reply.
 //
 // In: a body. Out: a completion or a ProviderError for each call of it, as they come. Each error has a type: that of the
-// server's problem, without its path, or one of those made here. Nothing is tried again here: see retries.js.
+// server's problem, without its path, or one of those made here. Nothing is retried here: see retries.js.
 
 import { providerError } from "../wire/errors.js";
-import { breath } from "../time/pause.js";
+import { pauseIfLong } from "../time/pause.js";
+import { fieldsOf } from "../wire/schema.js";
 import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
 
 /**
  * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
  * @typedef {ReturnType<typeof providerError>} ProviderError
  * @typedef {import("../wire/types.d.ts").Completion} Completion
- * @typedef {(index: number, reply: Completion | ProviderError) => void} Take by its place in the request
+ * @typedef {(index: number, reply: Completion | ProviderError) => void} Take by its index in the request
  */
 
 const BODY_BYTES = 64 << 20;
@@ -27,9 +28,9 @@ export function isOwn(/** @type {string} */ endpoint) {
 /** @returns {Promise<Uint8Array<ArrayBuffer>>} `body` as JSON; rejects when it is more than a server takes */
 export async function encoded(/** @type {unknown} */ body) {
   const text = JSON.stringify(body);
-  await breath(text.length);
+  await pauseIfLong(text.length);
   const bytes = new TextEncoder().encode(text);
-  await breath(text.length);
+  await pauseIfLong(text.length);
   if (bytes.length <= BODY_BYTES) return bytes;
   const size = `${bytes.length} of ${BODY_BYTES} bytes`;
   const message = `request too large: ${size}. Ask with shorter prompts, or split them over more calls.`;
@@ -40,13 +41,13 @@ export async function encoded(/** @type {unknown} */ body) {
  * POST `body` once.
  * @param {string} endpoint
  * @param {Uint8Array<ArrayBuffer>} body
- * @param {{fetcher: typeof fetch, signal: AbortSignal, ticket?: string}} options `ticket` names the call for good
+ * @param {{fetcher: typeof fetch, signal: AbortSignal, idempotencyKey?: string}} options
  * @returns {Promise<Response>} a successful one
  */
-export async function request(endpoint, body, { fetcher, signal, ticket }) {
+export async function request(endpoint, body, { fetcher, signal, idempotencyKey }) {
   // Another origin would have to allow the header; ours knows it, and answers the same call once.
-  const known = ticket !== undefined && isOwn(endpoint) ? { "idempotency-key": ticket } : null;
-  const headers = { "content-type": "application/json", ...known };
+  const key = idempotencyKey !== undefined && isOwn(endpoint) ? { "idempotency-key": idempotencyKey } : null;
+  const headers = { "content-type": "application/json", ...key };
   const response = await fetcher(endpoint, { method: "POST", headers, body, signal }).catch(unreached);
   if (response.ok) return response;
   throw await problemOf(response);
@@ -59,8 +60,8 @@ function unreached(/** @type {unknown} */ error) {
   const message = isOffline
     ? "the browser is offline, and the server cannot be reached. Connect it again."
     : `the server cannot be reached (${error.message}). Is it running?`;
-  const told = providerError(message, { type: isOffline ? "offline" : "server-unreachable", retryable: true });
-  throw Object.assign(told, { cause: error });
+  const fault = providerError(message, { type: isOffline ? "offline" : "server-unreachable", retryable: true });
+  throw Object.assign(fault, { cause: error });
 }
 
 // ----------------------------------------------------------------------------------------------------------- problems
@@ -88,15 +89,13 @@ function parsed(/** @type {string} */ text) {
 
 /**
  * @param {unknown} problem a problem object of the server's wire
- * @param {{status?: number, retryAfter?: number | null}} [response] what else is known
+ * @param {{status?: number, retryAfter?: number | null}} [response] known facts of it
  */
-function problemError(problem, { status: answered, retryAfter = null } = {}) {
-  const { type, title, detail, retryable, upstream, ...rest } = /** @type {Record<string, unknown>} */ (
-    Object(problem)
-  );
+function problemError(problem, { status: httpStatus, retryAfter = null } = {}) {
+  const { type, title, detail, retryable, upstream, ...rest } = fieldsOf(problem);
   const sentence = [title, detail].filter((part) => typeof part === "string" && part !== "").join(": ");
-  const status = typeof rest.status === "number" ? rest.status : (answered ?? null);
-  const mayPass = answered !== undefined && MAY_PASS.includes(answered);
+  const status = typeof rest.status === "number" ? rest.status : (httpStatus ?? null);
+  const mayPass = httpStatus !== undefined && MAY_PASS.includes(httpStatus);
   return providerError(sentence || `the server answered ${status ?? "with an error"}`, {
     type: typeof type === "string" && type !== "" ? type.slice(type.lastIndexOf("/") + 1) : "http-error",
     retryable: typeof retryable === "boolean" ? retryable : mayPass,
@@ -128,7 +127,7 @@ export async function readSingle(response, { take, write }) {
   /** @type {string[]} */
   const deltas = [];
   for await (const value of eventsOf(bodyOf(response))) {
-    const event = /** @type {Record<string, unknown>} */ (Object(value));
+    const event = fieldsOf(value);
     if (typeof event.delta === "string") {
       deltas.push(event.delta);
       write(event.delta);
@@ -146,7 +145,7 @@ export async function readSingle(response, { take, write }) {
 export async function readBatch(response, { count, take }) {
   const lines = isJson(response) ? itemsOf(await jsonOf(response), count) : valuesOf(bodyOf(response));
   for await (const value of lines) {
-    const item = /** @type {Record<string, unknown>} */ (Object(value));
+    const item = fieldsOf(value);
     if (item.done === true) return;
     const index = Number(item.index);
     if (!(Number.isInteger(index) && index >= 0 && index < count))
@@ -173,13 +172,13 @@ function bodyOf(/** @type {Response} */ response) {
 }
 
 /**
- * The items of a batch that came as one object: what is not there will not come.
+ * The items of a batch that came as one object: a missing one will not come.
  * @param {unknown} reply
  * @param {number} count
  */
 const itemsOf = function* (reply, count) {
-  const { results, errors } = /** @type {{results?: unknown, errors?: unknown}} */ (Object(reply));
-  const failed = (Array.isArray(errors) ? errors : []).map((error) => ({ index: Object(error).index, error }));
+  const { results, errors } = fieldsOf(reply);
+  const failed = (Array.isArray(errors) ? errors : []).map((error) => ({ index: fieldsOf(error).index, error }));
   yield* failed;
   const texts = Array.isArray(results) ? results : [];
   for (let index = 0; index < count; index += 1) {
@@ -189,7 +188,7 @@ const itemsOf = function* (reply, count) {
 
 /** @returns {Completion | ProviderError} */
 function toReply(/** @type {unknown} */ value) {
-  const { text, model, usage, error } = /** @type {Record<string, unknown>} */ (Object(value));
+  const { text, model, usage, error } = fieldsOf(value);
   if (error !== undefined) return problemError(error);
   if (typeof text !== "string") return malformed("the server's reply holds no text");
   return { text, model: typeof model === "string" ? model : "", usage: toUsage(usage) };
@@ -197,9 +196,9 @@ function toReply(/** @type {unknown} */ value) {
 
 /** @returns {ModelUsage} */
 function toUsage(/** @type {unknown} */ value) {
-  const { calls, cost, ...tokens } = /** @type {Record<string, unknown>} */ (Object(value));
-  const number = (/** @type {unknown} */ given, /** @type {number} */ otherwise) =>
-    typeof given === "number" && Number.isFinite(given) && given >= 0 ? given : otherwise;
+  const { calls, cost, ...tokens } = fieldsOf(value);
+  const number = (/** @type {unknown} */ count, /** @type {number} */ otherwise) =>
+    typeof count === "number" && Number.isFinite(count) && count >= 0 ? count : otherwise;
   return {
     calls: number(calls, 1),
     input_tokens: number(tokens.input_tokens, 0),

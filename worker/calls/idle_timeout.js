@@ -1,24 +1,25 @@
 // @ts-check
-// Silence: gives a request up when nothing comes for too long.
+// Idle timeout: gives up a request whose connection is silent for too long.
 //
-// In: word that something came. Out: a signal, aborted with a ProviderError when nothing did. A server of ours ends its
-// calls by itself after ten minutes: this is for connections that are dead and do not say so.
+// In: each sign of life. Out: a signal, aborted with a ProviderError when none came in time. A server of ours ends its
+// calls after ten minutes itself: this is for connections that are dead and do not say so.
 
 import { providerError } from "../wire/errors.js";
 
-const SILENCE_MS = 660_000;
+const IDLE_MS = 660_000;
 
-export function openSilence(limitMs = SILENCE_MS) {
+export function openIdleTimeout(limitMs = IDLE_MS) {
   const controller = new AbortController();
   const message = `the server said nothing for ${limitMs / 1_000} s, and is given up. Ask again.`;
-  const end = () => controller.abort(providerError(message, { type: "server-silent", retryable: true }));
-  let timer = setTimeout(end, limitMs);
+  const expire = () => controller.abort(providerError(message, { type: "server-silent", retryable: true }));
+  let timer = setTimeout(expire, limitMs);
   return {
     signal: controller.signal,
-    heard() {
+    /** A sign of life. */
+    reset() {
       clearTimeout(timer);
-      timer = setTimeout(end, limitMs);
+      timer = setTimeout(expire, limitMs);
     },
-    end: () => clearTimeout(timer),
+    clear: () => clearTimeout(timer),
   };
 }

@@ -1,15 +1,15 @@
 // @ts-check
-// Written: a reply of the root model while it is being written, for whoever watches.
+// Reply pieces: a reply of the root model while it is streamed, for whoever watches.
 //
-// In: its pieces, however many and small. Out: the same text in at most one piece every EVERY_MS, so that a page which
+// In: its deltas, however many and small. Out: the same text in at most one piece every EVERY_MS, so that a page which
 // shows each of them keeps its pace.
 
 const EVERY_MS = 50;
 
 /**
- * @param {(at: number, text: string) => void} tell takes a piece, and how many characters (UTF-16 units) precede it
+ * @param {(at: number, text: string) => void} onPiece takes a piece, and how many characters (UTF-16 units) precede it
  */
-export function openWritten(tell) {
+export function openReplyPieces(onPiece) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let at = 0;
@@ -21,7 +21,7 @@ export function openWritten(tell) {
     if (held === "") return;
     const text = held;
     held = "";
-    tell(at, text);
+    onPiece(at, text);
     at += text.length;
   };
   const tick = () => {
@@ -30,20 +30,20 @@ export function openWritten(tell) {
     if (isBusy) timer = setTimeout(tick, EVERY_MS);
   };
   return {
-    /** The model wrote `text`. The first piece is told at once. */
+    /** The next delta; the first one is passed on at once. */
     add(/** @type {string} */ text) {
       held += text;
       if (timer !== undefined) return;
       flush();
       timer = setTimeout(tick, EVERY_MS);
     },
-    /** It begins anew. */
+    /** The reply begins anew. */
     restart() {
       clearTimeout(timer);
       timer = undefined;
       [at, held] = [0, ""];
     },
-    /** There is no more: tell what is held back. */
+    /** The reply is over: pass on the rest. */
     end: flush,
   };
 }

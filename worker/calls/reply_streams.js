@@ -1,5 +1,5 @@
 // @ts-check
-// Streams: the two ways in which a reply of the endpoint comes bit by bit.
+// Reply streams: the two ways in which a reply of the endpoint comes bit by bit.
 //
 // In: the body of a response. Out: JSON values, one per server-sent event or per line. Bytes may be cut anywhere.
 
@@ -55,12 +55,12 @@ async function* linesOf(body) {
     }
     yield unended(open.join(""));
   } finally {
-    reader.cancel().catch(() => {}); // the stream has failed or is at its end: there is nothing left to cancel
+    reader.cancel().catch(() => {}); // it has failed or is at its end: nothing is left to cancel
   }
 }
 
 /**
- * What comes over the network; that it broke off is told as such.
+ * A read from the network; a broken connection is a ProviderError of its type.
  * @template T
  * @param {Promise<T>} coming
  * @returns {Promise<T>}
@@ -77,9 +77,10 @@ function unended(/** @type {string} */ line) {
   return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
+/** @returns {Json} */
 export function parseJson(/** @type {string} */ text) {
   try {
-    return /** @type {Json} */ (JSON.parse(text));
+    return JSON.parse(text);
   } catch (fault) {
     const shown = JSON.stringify(text.slice(0, 80));
     const error = providerError(

@@ -1,12 +1,12 @@
 // @ts-check
-// Pieces: which parts of a long text another text contains, byte for byte.
+// Common substrings: the parts of a long text that another text contains, byte for byte.
 //
 // In: the bytes of the long text, once; then the bytes of others. Out: for each of those the common pieces of at least
-// LEAST bytes: whatever of it belongs to such a piece is inside one that is reported, each as long as it can be. Where
-// the same stands at several places of the long text, one of them is reported.
+// LEAST bytes: each byte that belongs to such a piece is inside a reported one, each as long as it can be. Where
+// the same stands at several offsets of the long text, one of them is reported.
 //
-// The index holds a gram (GRAM bytes) of every STRIDE, so that each piece of LEAST bytes holds a whole one. What it finds
-// is compared byte by byte. Its one gap: of grams that share a hash CHAIN are kept, so that a short piece may be missed
+// The index holds a gram (GRAM bytes) of every STRIDE, so that each piece of LEAST bytes holds a whole one. Its hits are
+// compared byte by byte. Its one gap: of grams that share a hash CHAIN are kept, so that a short piece may be missed
 // whose only gram stands in the text more often than that.
 
 /** @typedef {{from: number, to: number, at: number}} Piece `from` and `to` in the other text, `at` in the long one */
@@ -31,7 +31,7 @@ const MOST_BITS = 24;
 const OUT = Array.from({ length: GRAM - 1 }).reduce((/** @type {number} */ power) => Math.imul(power, BASE), 1);
 
 /**
- * @param {Uint8Array} bytes is kept, not copied
+ * @param {Uint8Array} bytes kept, not copied
  * @returns {Generator<void, Index, void>}
  */
 export function* indexOf(bytes) {
@@ -64,10 +64,10 @@ export function* indexOf(bytes) {
 export function* piecesIn(index, text) {
   const { heads, nexts, seen, shift } = index;
   /** @type {Piece[]} */
-  const found = [];
+  const pieces = [];
   const last = text.length - GRAM;
-  // The stretch of the text that the pieces found last cover. A piece that reaches beyond its beginning shows a gram
-  // near that, one that reaches beyond its end near this; what lies between need not be looked at.
+  // The stretch of the text that the latest pieces cover. A piece that reaches beyond its beginning shows a gram
+  // near that, one that reaches beyond its end near this; the bytes between are skipped.
   let from = 0;
   let to = 0;
   let hash = last < 0 ? 0 : hashAt(text, 0);
@@ -77,8 +77,8 @@ export function* piecesIn(index, text) {
     for (let gram = seen[slot] & bitOf(mixed, shift) ? heads[slot] : 0; gram !== 0; gram = nexts[gram - 1]) {
       const piece = pieceAround(index.bytes, (gram - 1) * STRIDE, text, { at, from, to });
       if (piece === null) continue;
-      while (found.length > 0 && isInside(found[found.length - 1], piece)) found.pop();
-      found.push(piece);
+      while (pieces.length > 0 && isInside(pieces[pieces.length - 1], piece)) pieces.pop();
+      pieces.push(piece);
       from = to > 0 && piece.from <= to ? Math.min(from, piece.from) : piece.from;
       to = Math.max(to, piece.to);
     }
@@ -88,7 +88,7 @@ export function* piecesIn(index, text) {
     hash = next === at + 1 ? rolled(hash, text[at], text[at + GRAM]) : hashAt(text, next);
     at = next;
   }
-  return found;
+  return pieces;
 }
 
 function bitOf(/** @type {number} */ mixed, /** @type {number} */ shift) {
@@ -100,26 +100,26 @@ function isInside(/** @type {Piece} */ one, /** @type {Piece} */ other) {
 }
 
 /**
- * The piece through the gram at `place` of the long text and at `at` of the other, if it covers more than [from, to).
+ * The piece through the gram at `offset` of the long text and at `at` of the other, if it covers more than [from, to).
  * @param {Uint8Array} bytes
- * @param {number} place
+ * @param {number} offset
  * @param {Uint8Array} text
  * @param {{at: number, from: number, to: number}} known
  * @returns {Piece | null}
  */
-function pieceAround(bytes, place, text, { at, from, to }) {
+function pieceAround(bytes, offset, text, { at, from, to }) {
   const isCovered = at < to;
-  if (isCovered && !reaches(bytes, place - at, text, { at, from, to })) return null;
+  if (isCovered && !reaches(bytes, offset - at, text, { at, from, to })) return null;
   const end = at + GRAM;
-  for (let here = at; here < end; here += 1) if (bytes[place - at + here] !== text[here]) return null;
-  const first = Math.max(0, isCovered ? Math.min(from, at) - OVERLAP : to - OVERLAP, at - place);
+  for (let here = at; here < end; here += 1) if (bytes[offset - at + here] !== text[here]) return null;
+  const first = Math.max(0, isCovered ? Math.min(from, at) - OVERLAP : to - OVERLAP, at - offset);
   let start = at;
-  while (start > first && bytes[place - at + start - 1] === text[start - 1]) start -= 1;
-  const most = Math.min(text.length, bytes.length - place + at);
+  while (start > first && bytes[offset - at + start - 1] === text[start - 1]) start -= 1;
+  const most = Math.min(text.length, bytes.length - offset + at);
   let stop = end;
-  while (stop < most && bytes[place - at + stop] === text[stop]) stop += 1;
+  while (stop < most && bytes[offset - at + stop] === text[stop]) stop += 1;
   if (stop - start < LEAST || (isCovered && start >= from && stop <= to)) return null;
-  return { from: start, to: stop, at: place - at + start };
+  return { from: start, to: stop, at: offset - at + start };
 }
 
 /** Whether a piece on this diagonal may cover the byte before `from` or the one at `to`. */

@@ -1,19 +1,19 @@
 // @ts-check
-// Corpus: the contexts of a run as one row of bytes, in which pieces of other texts are looked up.
+// Context index: the contexts of a run as one row of bytes, in which pieces of other texts are looked up.
 //
-// In: contexts as a job has them. Out: for a text, the spans of the contexts that it contains: name, and place in
-// characters as Python counts them and in bytes. Bytes contexts, and files that are no UTF-8, are counted in bytes. What
-// is beyond MAX_BYTES, or cannot be read, is left out, and told.
+// In: contexts as a job has them. Out: for a text, the spans of the contexts that it contains: name, and position in
+// characters as Python counts them and in bytes. Bytes contexts, and files that are no UTF-8, are counted in bytes. A
+// context beyond MAX_BYTES, or that cannot be read, is left out, and listed.
 
 import { LEAST, indexOf, piecesIn } from "./common_substrings.js";
 import { MAX_TEXT_FILE_BYTES } from "../wire/protocol.js";
-import { breath, inSlices } from "../time/time_slices.js";
+import { yieldToPage, inSlices } from "../time/time_slices.js";
 
 /**
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
  * @typedef {import("../wire/protocol.js").Span} Span
  * @typedef {{name: string, from: number, to: number, isText: boolean, before: number, size: number}} Part
- * @typedef {{index: import("./common_substrings.js").Index, parts: Part[], marks: Uint32Array, hasEscapes: boolean}} Corpus
+ * @typedef {{index: import("./common_substrings.js").Index, parts: Part[], marks: Uint32Array, hasEscapes: boolean}} ContextIndex
  * @typedef {{name: string, why: string}} Unsearched
  */
 
@@ -38,9 +38,9 @@ export function beyondMeasure(/** @type {JobContext[]} */ contexts) {
 
 /**
  * @param {JobContext[]} contexts
- * @returns {Promise<Corpus & {unsearched: Unsearched[]}>}
+ * @returns {Promise<ContextIndex & {unsearched: Unsearched[]}>}
  */
-export async function readCorpus(contexts) {
+export async function indexContexts(contexts) {
   const unsearched = beyondMeasure(contexts);
   const left = new Set(unsearched.map(({ name }) => name));
   const searched = contexts.filter(({ name }) => !left.has(name));
@@ -64,13 +64,13 @@ function sizeOfAll(/** @type {JobContext[]} */ contexts) {
 /** All at once: of ten thousand files each read alone would take its time. Rejects when one of them cannot be read. */
 async function readAll(/** @type {JobContext[]} */ contexts) {
   const [only] = contexts;
-  if (contexts.length === 1 && !(only.data instanceof Blob)) return new Uint8Array(only.data); // the job's own will do
+  if (contexts.length === 1 && !(only.data instanceof Blob)) return new Uint8Array(only.data); // the job's own bytes
   const bytes = new Uint8Array(sizeOfAll(contexts));
   await copyTo(bytes, 0, new Blob(contexts.map(({ data }) => data)));
   return bytes;
 }
 
-/** One after another; those that cannot be read are left empty, and told. */
+/** One after another; those that cannot be read are left empty, and listed. */
 async function readEach(/** @type {JobContext[]} */ contexts, /** @type {Unsearched[]} */ unsearched) {
   const bytes = new Uint8Array(sizeOfAll(contexts));
   let from = 0;
@@ -96,7 +96,7 @@ async function readEach(/** @type {JobContext[]} */ contexts, /** @type {Unsearc
 async function copyTo(bytes, from, data) {
   for (let at = 0; at < data.size; at += READ_BYTES) {
     bytes.set(new Uint8Array(await data.slice(at, at + READ_BYTES).arrayBuffer()), from + at);
-    await breath();
+    await yieldToPage();
   }
 }
 
@@ -182,18 +182,18 @@ function charsAt(/** @type {Uint8Array} */ bytes, /** @type {Uint32Array} */ mar
 /**
  * The spans of the contexts that `text` contains: as it stands there, and where escapes are written out or undone in one
  * of them ("\n" in JSON and in `repr`).
- * @param {Corpus} corpus
+ * @param {ContextIndex} contextIndex
  * @param {string} text
  * @param {Uint8Array} encoded the same in UTF-8
  * @returns {Generator<void, Span[], void>} in order, apart from one another
  */
-export function* spansIn(corpus, text, encoded) {
+export function* spansIn(contextIndex, text, encoded) {
   /** @type {Span[]} */
   const spans = [];
-  for (const bytes of [encoded, ...otherForms(corpus, text)]) {
+  for (const bytes of [encoded, ...otherForms(contextIndex, text)]) {
     for (let at = 0; at === 0 || at + LEAST <= bytes.length; at += WINDOW - LEAST + 1) {
-      const pieces = yield* piecesIn(corpus.index, bytes.subarray(at, at + WINDOW));
-      for (const piece of pieces) spans.push(...spansOf(corpus, piece.at, piece.at + piece.to - piece.from));
+      const pieces = yield* piecesIn(contextIndex.index, bytes.subarray(at, at + WINDOW));
+      for (const piece of pieces) spans.push(...spansOf(contextIndex, piece.at, piece.at + piece.to - piece.from));
       yield;
     }
   }
@@ -201,7 +201,7 @@ export function* spansIn(corpus, text, encoded) {
 }
 
 /** @returns {Uint8Array[]} */
-function otherForms(/** @type {Corpus} */ { hasEscapes }, /** @type {string} */ text) {
+function otherForms(/** @type {ContextIndex} */ { hasEscapes }, /** @type {string} */ text) {
   const encoder = new TextEncoder();
   const forms = text.includes("\\") ? [unescaped(text)] : [];
   if (hasEscapes) forms.push(JSON.stringify(text).slice(1, -1));
@@ -221,12 +221,17 @@ function unescaped(/** @type {string} */ text) {
 }
 
 /** A range of the row of bytes, as spans of the contexts in it; a character that is not whole is left out. */
-function spansOf(/** @type {Corpus} */ corpus, /** @type {number} */ from, /** @type {number} */ to) {
+function spansOf(/** @type {ContextIndex} */ contextIndex, /** @type {number} */ from, /** @type {number} */ to) {
   /** @type {Span[]} */
   const spans = [];
-  const { parts } = corpus;
+  const { parts } = contextIndex;
   for (let number = partAt(parts, from); number < parts.length && parts[number].from < to; number += 1) {
-    const span = spanIn(corpus, parts[number], Math.max(from, parts[number].from), Math.min(to, parts[number].to));
+    const span = spanIn(
+      contextIndex,
+      parts[number],
+      Math.max(from, parts[number].from),
+      Math.min(to, parts[number].to),
+    );
     if (span !== null) spans.push(span);
   }
   return spans;
@@ -246,7 +251,7 @@ function partAt(/** @type {Part[]} */ parts, /** @type {number} */ at) {
 
 /** @returns {Span | null} */
 function spanIn(
-  /** @type {Corpus} */ { index: { bytes }, marks },
+  /** @type {ContextIndex} */ { index: { bytes }, marks },
   /** @type {Part} */ part,
   /** @type {number} */ from,
   /** @type {number} */ to,
@@ -257,9 +262,9 @@ function spanIn(
     while (last > first && last < part.to && !isLead(bytes[last])) last -= 1;
   }
   if (first >= last) return null;
-  const place = (/** @type {number} */ at) => (part.isText ? charsAt(bytes, marks, at) : at) - part.before;
+  const position = (/** @type {number} */ at) => (part.isText ? charsAt(bytes, marks, at) : at) - part.before;
   const bytesOf = { byte_start: first - part.from, byte_end: last - part.from };
-  return { name: part.name, start: place(first), end: place(last), ...bytesOf };
+  return { name: part.name, start: position(first), end: position(last), ...bytesOf };
 }
 
 /** The spans in order, those that overlap or touch made one. */

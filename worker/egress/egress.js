@@ -5,7 +5,7 @@
 // `egress` event for each. Without a gate nothing waits for the weighing: it is done while the call is under way.
 
 import { providerError, toWireError } from "../wire/errors.js";
-import { breath } from "../time/time_slices.js";
+import { yieldToPage } from "../time/time_slices.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
@@ -37,7 +37,7 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
 
   const weigh = (/** @type {Leaving} */ { kind, calls }) =>
     ledger.weigh(calls, kind === "root" ? conversation : new Map());
-  const book = (
+  const enter = (
     /** @type {Leaving} */ { first, calls },
     /** @type {Weight[]} */ weights,
     /** @type {string | null} */ denied,
@@ -49,15 +49,15 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
     });
   };
   const afterwards = async (/** @type {Leaving} */ leaving) => {
-    await breath();
-    book(leaving, await weigh(leaving), null);
+    await yieldToPage();
+    enter(leaving, await weigh(leaving), null);
   };
   const before = async (/** @type {Leaving} */ leaving) => {
     const weights = await weigh(leaving);
     const { signal } = leaving;
     const reason = signal.aborted ? "" : await gate.decide(requestOf(leaving, weights, { ledger, path, usage }));
     if (signal.aborted) return toWireError(providerError("the call was stopped", { type: "stopped" }));
-    book(leaving, weights, reason);
+    enter(leaving, weights, reason);
     return reason === null ? null : toWireError(providerError(`denied before it left: ${reason}`, { type: "denied" }));
   };
 
@@ -144,7 +144,7 @@ function textOf(/** @type {RequestedCall} */ { messages }) {
     : messages.map(({ role, content }) => `${role}:\n${content}`).join("\n\n");
 }
 
-/** What so many tokens cost at the price that the model's calls had so far, their replies included. */
+/** US dollars of so many tokens, at the price of the model's calls so far, their replies included. */
 function priceOf(/** @type {Usage} */ usage, /** @type {string | null} */ model, /** @type {number} */ tokens) {
   const used = model === null || !Object.hasOwn(usage, model) ? null : usage[model];
   return used === null || used.cost === null || used.input_tokens === 0
@@ -153,7 +153,7 @@ function priceOf(/** @type {Usage} */ usage, /** @type {string | null} */ model,
 }
 
 /**
- * Enter the calls that a log tells of: they left in an earlier session.
+ * Enter the calls of a log: they left in an earlier session.
  * @param {Ledger} ledger
  * @param {Event[]} events
  */

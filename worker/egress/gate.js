@@ -1,8 +1,8 @@
 // @ts-check
-// Gate: may these calls leave?
+// Gate: whether calls may leave.
 //
-// In: what a request would send. Out: null, or why it must not. The rule is looked at first, then the caller is asked;
-// a caller that fails, or answers something else, has refused.
+// In: a request before it leaves. Out: null, or the reason of a refusal. The limit decides first, then the caller; a
+// caller that fails, or answers anything else, has refused.
 
 /**
  * @typedef {import("../wire/types.d.ts").RLMEgressRequest} EgressRequest
@@ -16,7 +16,7 @@
  */
 export function openGate({ maxContextChars, onEgress }) {
   return {
-    /** Whether anybody is to be asked at all. */
+    /** Whether no rule is set: every call may leave. */
     isOpen: maxContextChars === null && !onEgress,
     /** @returns {Promise<string | null>} */
     async decide(/** @type {EgressRequest} */ request) {
@@ -35,15 +35,15 @@ export function openGate({ maxContextChars, onEgress }) {
 }
 
 function beyondLimit(/** @type {number} */ added, /** @type {number} */ left, /** @type {number} */ allowed) {
-  const what = `${added} more characters of the context would leave, and ${left} of ${allowed} have left`;
-  return `context limit reached: ${what}. Send less of it, or raise maxContextChars.`;
+  const excess = `${added} more characters of the context would leave, and ${left} of ${allowed} have left`;
+  return `context limit reached: ${excess}. Send less of it, or raise maxContextChars.`;
 }
 
 /** @returns {string | null} */
-function reasonIn(/** @type {unknown} */ answer) {
+function reasonIn(/** @type {any} */ answer) {
   if (answer === "allow") return null;
   if (answer === "deny") return "onEgress said no";
-  const reason = /** @type {{deny?: unknown} | null | undefined} */ (answer)?.deny;
+  const reason = answer?.deny;
   if (typeof reason === "string" && reason !== "") return reason;
   return 'onEgress gave no answer: it must give "allow", "deny" or {deny: reason}';
 }

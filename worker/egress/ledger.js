@@ -1,21 +1,21 @@
 // @ts-check
-// Ledger: what text left the tab, where it went, and how much of the context was in it.
+// Ledger: the text that left the tab, its destination, and the parts of the context in it.
 //
 // In: the contexts of a run, and its model calls. Out: for each call its size and the spans of the context that it holds,
 // and the sums of all. One ledger serves a tree of runs, or a session; it belongs to the host, so that no worker can
-// forge it. What it can see is text that stands in a call as it stands in the context, in pieces of at least 32 bytes.
+// forge it. It sees text that stands in a call as it stands in the context, in pieces of at least 32 bytes.
 //
 // The context is read and indexed when the first call is weighed, in slices, as everything here.
 
-import { charsIn, readCorpus, spansIn, united } from "./context_index.js";
-import { openCover } from "./range_union.js";
+import { charsIn, indexContexts, spansIn, united } from "./context_index.js";
+import { openRangeUnion } from "./range_union.js";
 import { inSlices } from "../time/time_slices.js";
 
 /**
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
  * @typedef {import("../wire/protocol.js").Span} Span
- * @typedef {import("./context_index.js").Corpus} Corpus
+ * @typedef {import("./context_index.js").ContextIndex} ContextIndex
  * @typedef {import("./context_index.js").Unsearched} Unsearched
  * @typedef {{chars: number, bytes: number, spans: Span[], contextChars: number}} Weight of one call, or one message
  * @typedef {Map<string, Weight>} Known messages that were weighed before, by their text
@@ -25,10 +25,10 @@ import { inSlices } from "../time/time_slices.js";
 
 /** @param {{to: string}} options `to` is the origin that calls are sent to */
 export function openLedger({ to }) {
-  /** @type {Array<() => Promise<Corpus & {unsearched: Unsearched[]}>>} */
-  const corpora = [];
-  /** @type {Map<string, ReturnType<typeof openCover>>} */
-  const covers = new Map();
+  /** @type {Array<() => Promise<ContextIndex & {unsearched: Unsearched[]}>>} */
+  const indexes = [];
+  /** @type {Map<string, ReturnType<typeof openRangeUnion>>} */
+  const unions = new Map();
   const sums = { calls: 0, denied: 0, bytes: 0, chars: 0, contextChars: 0 };
   /** @type {Unsearched[]} */
   const unsearched = [];
@@ -36,33 +36,32 @@ export function openLedger({ to }) {
   let added = 0;
   let last = Promise.resolve();
 
-  const coverOf = (/** @type {string} */ name) => {
-    const cover = covers.get(name) ?? openCover();
-    covers.set(name, cover);
-    return cover;
+  const unionOf = (/** @type {string} */ name) => {
+    const union = unions.get(name) ?? openRangeUnion();
+    unions.set(name, union);
+    return union;
   };
 
   return {
     to,
     /** The contexts of a question, beside those before; the first question without one is its own. */
-    add(/** @type {JobContext[]} */ given) {
+    add(/** @type {JobContext[]} */ contexts) {
       const number = added;
-      if (number === 0 || given.length > 0) added += 1;
-      if (given.length === 0) return;
-      const contexts =
-        number === 0 ? given : given.map((context) => ({ ...context, name: laterName(context, number) }));
-      /** @type {ReturnType<typeof readCorpus> | null} */
-      let corpus = null;
+      if (number === 0 || contexts.length > 0) added += 1;
+      if (contexts.length === 0) return;
+      const named = contexts.map((context) => (number === 0 ? context : laterContext(context, number)));
+      /** @type {ReturnType<typeof indexContexts> | null} */
+      let index = null;
       const read = async () => {
-        const done = await readCorpus(contexts);
+        const done = await indexContexts(named);
         contextSize += done.parts.reduce((sum, { size }) => sum + size, 0);
         unsearched.push(...done.unsearched);
         return done;
       };
-      corpora.push(() => (corpus ??= read()));
+      indexes.push(() => (index ??= read()));
     },
     /**
-     * Do `work` after all that was given before.
+     * Do `work` after all work before it.
      * @template T
      * @param {() => Promise<T>} work
      * @returns {Promise<T>}
@@ -75,7 +74,7 @@ export function openLedger({ to }) {
       );
       return turn;
     },
-    /** Resolves when all that was given so far is done. */
+    /** Resolves when all work so far is done. */
     settled: () => last,
     /**
      * @param {RequestedCall[]} calls
@@ -83,24 +82,24 @@ export function openLedger({ to }) {
      * @returns {Promise<Weight[]>}
      */
     async weigh(calls, known) {
-      const read = await Promise.all(corpora.map((corpus) => corpus()));
+      const read = await Promise.all(indexes.map((index) => index()));
       return inSlices(weights(read, calls, known));
     },
     /** How many characters of the context would leave for the first time. */
     gain(/** @type {Span[]} */ spans) {
-      /** @type {Map<string, ReturnType<typeof openCover>>} */
+      /** @type {Map<string, ReturnType<typeof openRangeUnion>>} */
       const more = new Map();
       let sum = 0;
       for (const { name, start, end } of spans) {
-        const cover = more.get(name) ?? openCover();
-        more.set(name, cover);
-        for (const [from, upTo] of coverOf(name).gaps(start, end)) sum += cover.add(from, upTo);
+        const union = more.get(name) ?? openRangeUnion();
+        more.set(name, union);
+        for (const [from, upTo] of unionOf(name).gaps(start, end)) sum += union.add(from, upTo);
       }
       return sum;
     },
     /** A call leaves; returns how many characters of the context do so for the first time. */
     enter(/** @type {Weight} */ { chars, bytes, spans }) {
-      const gain = spans.reduce((sum, { name, start, end }) => sum + coverOf(name).add(start, end), 0);
+      const gain = spans.reduce((sum, { name, start, end }) => sum + unionOf(name).add(start, end), 0);
       sums.calls += 1;
       sums.bytes += bytes;
       sums.chars += chars;
@@ -109,7 +108,7 @@ export function openLedger({ to }) {
     },
     /** Calls were kept from leaving. */
     refuse: (/** @type {number} */ calls) => void (sums.denied += calls),
-    /** What left so far. `share` is `null` where no context was searched. */
+    /** The sums so far. `share` is `null` where no context was searched. */
     summary: () => ({
       ...sums,
       contextSize,
@@ -119,25 +118,26 @@ export function openLedger({ to }) {
   };
 }
 
-/** What a later context of a session is called in the REPL. */
-function laterName(/** @type {JobContext} */ { name, type }, /** @type {number} */ number) {
-  return type === "file" ? `context_${number}/${name}` : `context_${number}`;
+/** A later context of a session, by its name in the REPL. @returns {JobContext} */
+function laterContext(/** @type {JobContext} */ context, /** @type {number} */ number) {
+  const name = context.type === "file" ? `context_${number}/${context.name}` : `context_${number}`;
+  return { ...context, name };
 }
 
 /**
- * @param {Corpus[]} corpora
+ * @param {ContextIndex[]} indexes
  * @param {RequestedCall[]} calls
  * @param {Known} known
  * @returns {Generator<void, Weight[], void>}
  */
-function* weights(corpora, calls, known) {
+function* weights(indexes, calls, known) {
   const before = new Map(known);
   known.clear();
   const weighed = [];
   for (const { messages } of calls) {
     const parts = [];
     for (const { content } of messages) {
-      const weight = before.get(content) ?? (yield* weightOf(corpora, content));
+      const weight = before.get(content) ?? (yield* weightOf(indexes, content));
       known.set(content, weight);
       parts.push(weight);
     }
@@ -148,10 +148,10 @@ function* weights(corpora, calls, known) {
 }
 
 /** @returns {Generator<void, Weight, void>} */
-function* weightOf(/** @type {Corpus[]} */ corpora, /** @type {string} */ text) {
+function* weightOf(/** @type {ContextIndex[]} */ indexes, /** @type {string} */ text) {
   const encoded = new TextEncoder().encode(text);
   const spans = [];
-  for (const corpus of corpora) spans.push(...(yield* spansIn(corpus, text, encoded)));
+  for (const index of indexes) spans.push(...(yield* spansIn(index, text, encoded)));
   return { chars: charsIn(encoded), bytes: encoded.length, spans, contextChars: lengthOf(spans) };
 }
 

@@ -1,10 +1,10 @@
 // @ts-check
-// Cover: which parts of a text were met so far.
+// Range union: the union of ranges of a text (an interval set).
 //
-// In: ranges [start, end), in any order, also twice. Out: how much of each was new. What is kept are the ranges of their
-// union, so that what one text costs is bounded by its own length.
+// In: ranges [start, end), in any order, also twice. Out: how much of each was new. Only the ranges of the union are kept,
+// so that the cost of one text is bounded by its own length.
 
-export function openCover() {
+export function openRangeUnion() {
   /** @type {number[]} sorted, apart from one another */
   const starts = [];
   /** @type {number[]} */

@@ -43,7 +43,7 @@ const TOOL = /^\{"op": ?"tool"/;
 /**
  * @param {object} options
  * @param {Handler} options.handler answers what is asked for the first time
- * @param {string} options.name of the run and its place in the tree, for tickets
+ * @param {string} options.name of the run and its place in the tree, for idempotency keys
  * @param {() => Place | null} options.place of the block that runs now
  * @param {(frames: number) => void} options.onReplayed
  * @param {(rootCalls: number) => void} options.onDifference the worker asked for something else than before; so many
@@ -93,8 +93,8 @@ export function openTape({ handler, name, place, onReplayed, onDifference, writt
    * @param {Handler} from
    */
   const ask = async (entry, { text, body, data, again }, from) => {
-    const ticket = (/** @type {number} */ call) => `${name}/${(entry.number ??= call)}`;
-    const sink = { ...sinkOf(entry, written), ticket, again, mark: () => markOf(text) };
+    const idempotencyKey = (/** @type {number} */ call) => `${name}/${(entry.number ??= call)}`;
+    const sink = { ...sinkOf(entry, written), idempotencyKey, again, mark: () => markOf(text) };
     try {
       await from(body, sink, data);
       sink.fail(new Error("the host ended this request without an answer"));

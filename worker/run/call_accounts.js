@@ -40,7 +40,7 @@ export function callBook({ limits }, recorder, { onCall, onAnswered, tree, egres
       for (const call of calls) onCall(kind, call);
       return first;
     },
-    written: (call, piece) => recorder.record({ type: "reply_written", call, ...piece }),
+    replyPiece: (call, piece) => recorder.record({ type: "reply_written", call, ...piece }),
     noticed: (text) => recorder.record({ type: "notice", text }),
     leave: egress.leave,
     finished(call, outcome) {

@@ -1,4 +1,4 @@
-// Types of what has none: the bundled Emscripten module, and as much of Pyodide and of bridge.py as the worker uses.
+// Types of the bundled Emscripten module, which has none.
 
 declare module "pyodide/pyodide.asm.mjs" {
   interface Module {

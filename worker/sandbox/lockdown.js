@@ -1,5 +1,5 @@
 // @ts-check
-// Lock-down: takes from the worker's realm what model code has no business with.
+// Lock-down: removes globals from the worker's realm that model code has no business with.
 //
 // In: the worker's global scope. Out: the same with an allow-list of names left, a capped wasm memory, a stub fetch.
 // This is the second wall; the first is the content security policy of the worker's own response (see selftest.js).
@@ -71,7 +71,7 @@ const LANGUAGE = [
   "escape",
   "unescape",
 ];
-/** What Pyodide itself calls by name after its boot: timers of its event loop, text coding, random bytes, wasm. */
+/** Globals that Pyodide itself uses after its boot: timers of its event loop, text coding, random bytes, wasm. */
 const RUNTIME = [
   "WebAssembly",
   "TextEncoder",
@@ -99,7 +99,7 @@ const NAVIGATOR_KEPT = new Set([
 const CONSTANTS = new Set(["TEMPORARY", "PERSISTENT"]);
 const PAGE_BYTES = 65_536;
 
-/** Delete what crashes the tab in a worker of opaque origin; before anything else. */
+/** Delete functions that crash the tab in a worker of opaque origin; before anything else. */
 export function removeObjectUrls() {
   Reflect.deleteProperty(URL, "createObjectURL");
   Reflect.deleteProperty(URL, "revokeObjectURL");
@@ -123,7 +123,7 @@ export function capMemory(bytes) {
 }
 
 /**
- * Let Pyodide fetch exactly its two files, from what the host transferred.
+ * Let Pyodide fetch exactly its two files, from buffers of the host.
  * @param {WebAssembly.Module} wasm
  * @param {ArrayBuffer} stdlib
  */

@@ -15,9 +15,9 @@ const AHEAD_BYTES = 1 << 20;
 export function mendReads(/** @type {import("./pyodide.js").Pyodide["FS"]} */ FS) {
   const operations = FS.filesystems.WORKERFS.stream_ops;
   const read = readAhead(operations.read);
-  operations.read = (...place) => {
+  operations.read = (...request) => {
     try {
-      return read(...place);
+      return read(...request);
     } catch (error) {
       throw error instanceof DOMException ? new FS.ErrnoError(EIO) : error;
     }
@@ -25,7 +25,7 @@ export function mendReads(/** @type {import("./pyodide.js").Pyodide["FS"]} */ FS
 }
 
 /**
- * Each read asks the browser's process; one that goes on where the last one ended is made for all that follow too.
+ * Each read asks the browser's process; a sequential one fetches ahead for those that follow.
  * @param {Read} read
  * @returns {Read}
  */

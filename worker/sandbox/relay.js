@@ -3,7 +3,7 @@
 // the worker shares with this frame and nobody else.
 //
 // In: one message of the page, with the worker's script and its first message. Out, on the port that came with it: `pong`
-// for each `ping`, and `lost` when the worker cannot go on. Of the worker it hears nothing: that one has its own port.
+// for each `ping`, and `lost` when the worker cannot go on. The worker's messages do not pass here: it has its own port.
 
 import { sharedLine, sharedMemory } from "../wire/channel.js";
 
@@ -13,7 +13,7 @@ import { sharedLine, sharedMemory } from "../wire/channel.js";
  */
 
 /**
- * Do what the page asks of its line.
+ * Write a message of the page to the line.
  * @param {import("../wire/channel.js").Line} line
  * @param {import("../wire/protocol.js").ReplyPart | import("../wire/types.d.ts").RelayedInterrupt} message
  */
@@ -22,13 +22,13 @@ function write(line, message) {
   else line.put(message.sequence, message.state, new Uint8Array(message.data));
 }
 
-async function settle(/** @type {Settlement} */ { script, boot, shared, port }) {
-  const tell = (/** @type {FromRelay} */ message) => port.postMessage(message);
-  const lost = (/** @type {string} */ why) => tell({ type: "lost", why });
+async function start(/** @type {Settlement} */ { script, boot, shared, port }) {
+  const post = (/** @type {FromRelay} */ message) => port.postMessage(message);
+  const lost = (/** @type {string} */ why) => post({ type: "lost", why });
   const memory = shared && typeof SharedArrayBuffer === "function" ? sharedMemory() : null;
   const line = memory && sharedLine(memory.channel, memory.interrupt);
   port.onmessage = (/** @type {MessageEvent<import("../wire/types.d.ts").ToRelay>} */ { data }) => {
-    if (data.type === "ping") tell({ type: "pong" });
+    if (data.type === "ping") post({ type: "pong" });
     else if (line !== null) write(line, data);
   };
   const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
@@ -52,10 +52,10 @@ async function readBlob(/** @type {[string, unknown]} */ [name, value]) {
   return [name, value instanceof Blob ? await value.arrayBuffer() : value];
 }
 
-function hear(/** @type {MessageEvent<Settlement>} */ { source, data }) {
+function onSettlement(/** @type {MessageEvent<Settlement>} */ { source, data }) {
   if (source !== parent) return;
-  removeEventListener("message", hear);
-  void settle(data);
+  removeEventListener("message", onSettlement);
+  void start(data);
 }
 
-addEventListener("message", hear);
+addEventListener("message", onSettlement);

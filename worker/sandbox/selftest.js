@@ -1,5 +1,5 @@
 // @ts-check
-// Self-test: what could code in this worker reach? Run at start, before the host sends any data.
+// Self-test: the reach of code in this worker, probed at start, before the host sends any data.
 //
 // In: the worker's realm as the browser made it. Out: the containment level and, below `full`, the reason.
 // No probe touches the network where a policy is missing: they use data: URLs, and a name that cannot exist.
@@ -8,7 +8,7 @@
 
 const PROBE_SCRIPT = "data:text/javascript,globalThis.postMessage?.(1)";
 const PROBE_MODULE = "data:text/javascript,export default 1";
-/** Names of hosts that cannot exist; what a policy says of `data:` says nothing of these, and the other way round. */
+/** Names of hosts that cannot exist: a policy may treat these and `data:` differently. */
 const PROBE_SOCKET = "wss://self-test.invalid/";
 const PROBE_HOST = "https://self-test.invalid/";
 /** Beside this script: a policy that trusts its own server would let it in. In a frame it comes from no server. */
@@ -83,12 +83,12 @@ function nests() {
  */
 async function opens(url, open) {
   const refused = new Promise((resolve) => {
-    const heard = (/** @type {SecurityPolicyViolationEvent} */ event) => {
+    const onViolation = (/** @type {SecurityPolicyViolationEvent} */ event) => {
       if (event.blockedURI !== url) return;
-      globalThis.removeEventListener("securitypolicyviolation", heard);
+      globalThis.removeEventListener("securitypolicyviolation", onViolation);
       resolve(true);
     };
-    globalThis.addEventListener("securitypolicyviolation", heard);
+    globalThis.addEventListener("securitypolicyviolation", onViolation);
     setTimeout(resolve, PROBE_MS, false);
   });
   new Promise((resolve) => resolve(open(url))).catch(() => null); // begins now; how it fails does not matter

@@ -96,7 +96,7 @@ function lowered({ level, reason }, left) {
 }
 
 /**
- * Posts by captured functions, so that a prototype changed by model code cannot read what passes.
+ * Posts by captured functions, so that a prototype changed by model code cannot read messages.
  * @param {MessagePort} port
  * @returns {Post}
  */
@@ -119,9 +119,9 @@ function stageReporter(/** @type {Post} */ post, /** @type {number} */ epoch) {
 
 async function startPyodide(/** @type {Boot} */ { lock, snapshot, purpose }) {
   /** @type {string[]} */
-  const said = [];
-  const say = (/** @type {string} */ line) => void said.push(line);
-  const env = { PYTHONHASHSEED: "0" }; // sets keep their order where a run is made again
+  const output = [];
+  const say = (/** @type {string} */ line) => void output.push(line);
+  const env = { PYTHONHASHSEED: "0" }; // sets keep their order in a replay
   const own = { createPyodideModule: moduleFor(snapshot), lockFileContents: lock, jsglobals: Object.create(null), env };
   const memory = snapshot === null ? { _makeSnapshot: purpose === "snapshot" } : { _loadSnapshot: snapshot };
   const options = /** @type {object} */ ({ ...own, ...memory, indexURL: ASSETS, stdout: say, stderr: say });
@@ -130,11 +130,11 @@ async function startPyodide(/** @type {Boot} */ { lock, snapshot, purpose }) {
     discardStreams(pyodide);
     return pyodide;
   } catch (error) {
-    throw new Error(`${describe(error)} ${said.slice(-5).join(" ")}`.trim(), { cause: error });
+    throw new Error(`${describe(error)} ${output.slice(-5).join(" ")}`.trim(), { cause: error });
   }
 }
 
-/** What is written past the REPL's own capture (file descriptors 1 and 2) goes nowhere, and costs no memory. */
+/** Output past the REPL's own capture (file descriptors 1 and 2) is discarded, and costs no memory. */
 function discardStreams(/** @type {Pyodide} */ pyodide) {
   const write = (/** @type {Uint8Array} */ bytes) => bytes.length;
   pyodide.setStdin({ error: true });
@@ -152,7 +152,7 @@ function moduleFor(/** @type {ArrayBuffer | null} */ snapshot) {
 }
 
 /**
- * Put the core first and the wheels last among the files that Python imports from. What a snapshot holds of them is
+ * Put the core first and the wheels last among the files that Python imports from. Their modules in a snapshot are
  * imported already; their files are not there.
  * @param {Pyodide} pyodide
  * @param {Boot} message
@@ -175,7 +175,7 @@ function installCore({ FS, runPython }, { core, wheels }) {
  * @param {Boot} message
  */
 function sendSnapshot(pyodide, { port, epoch }) {
-  pyodide.runPython("import boot, bridge; bridge.documents.packages()"); // looked for once: each worker remembers it
+  pyodide.runPython("import boot, bridge; bridge.documents.packages()"); // searched once: each worker starts with it
   const data = pyodide.makeMemorySnapshot().buffer;
   /** @type {import("../wire/protocol.js").Snapshot} */
   const message = { type: "snapshot", epoch, data };
@@ -200,7 +200,7 @@ function loadBridge(pyodide) {
  * Mount the job's files read-only, without reading them.
  * @param {Pyodide} pyodide
  * @param {StartJob} job
- * @returns {Array<[string, string, Uint8Array | undefined]>} name, type, and the bytes of what is not a file
+ * @returns {Array<[string, string, Uint8Array | undefined]>} name, type, and the bytes unless it is a file
  */
 function mountContexts(pyodide, { contexts, session }) {
   const folder = session ? `${CONTEXT_FOLDER}_${session}` : CONTEXT_FOLDER;
@@ -239,7 +239,7 @@ function openLine({ channel, interrupt, epoch }, pyodide, post) {
   return { transport: /** @type {const} */ ("shared-memory"), deliver: () => {}, host };
 }
 
-/** An error in one line: the message of one from Python is a whole traceback, whose last line says it. */
+/** An error in one line: that of Python is a whole traceback, whose last line is the message. */
 function describe(/** @type {unknown} */ error) {
   if (!(error instanceof Error)) return String(error);
   return error.name === "PythonError"

@@ -1,7 +1,7 @@
 // @ts-check
 // Active clock: how long a block, or a whole run, has been at work.
 //
-// In: when it starts and ends, and when it waits for what is not counted. Out: one call when its time is up. It counts
+// In: its start and end, and the waits that are not counted. Out: one call when its time is up. It counts
 // by ticks, and a tick that comes late counts for little: the hours that a laptop slept are no work.
 
 const SLICE_MS = 250;
@@ -50,7 +50,7 @@ export function openActiveClock({ limitMs, onTime, longest = longestTick, now = 
       used = 0;
       go();
     },
-    /** What comes now is not counted, until `resume`. */
+    /** Time from here on is not counted, until `resume`. */
     pause() {
       if (timer === undefined) return;
       count();

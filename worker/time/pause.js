@@ -1,7 +1,7 @@
 // @ts-check
-// Pause: how the page's half waits.
+// Pause: the waits of the page's half.
 //
-// In: milliseconds, and what else ends the wait. Out: a promise that never rejects.
+// In: milliseconds, and a signal that ends the wait early. Out: a promise that never rejects.
 
 const LONG_CHARS = 1 << 20;
 
@@ -11,13 +11,13 @@ export function sleep(/** @type {number} */ milliseconds) {
   });
 }
 
-/** After work on a long text, let the page do what waits for it: each step of a request is a task of its own. */
-export function breath(/** @type {number} */ chars) {
+/** Between two steps of work on a text of `chars` characters: a task of the page's own may run where that is long. */
+export function pauseIfLong(/** @type {number} */ chars) {
   return chars > LONG_CHARS ? sleep(0) : undefined;
 }
 
 /**
- * Wait, but no longer than until the browser is online again, or nobody waits any more.
+ * Wait until the time is over, the browser is online again, or the signal is aborted.
  * @param {number} milliseconds
  * @param {AbortSignal} signal
  * @returns {Promise<void>}

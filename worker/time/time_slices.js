@@ -1,7 +1,7 @@
 // @ts-check
-// Slices: long work on the page's thread, in pieces that leave it responsive.
+// Time slices: long work on the page's thread, in pieces that leave it responsive.
 //
-// In: a generator that yields wherever it may be interrupted. Out: what it returns. A hidden tab's timers come once a
+// In: a generator that yields wherever it may be interrupted. Out: its return value. A hidden tab's timers come once a
 // second, so a message is the pause: it is as fast there as anywhere.
 
 const SLICE_MS = 8;
@@ -18,12 +18,12 @@ export async function inSlices(work, now = () => performance.now()) {
     let step = work.next();
     while (!step.done && now() < until) step = work.next();
     if (step.done) return step.value;
-    await breath();
+    await yieldToPage();
   }
 }
 
-/** Let what waits for the page's thread go first. @returns {Promise<void>} */
-export function breath() {
+/** Other tasks of the page's thread run first. @returns {Promise<void>} */
+export function yieldToPage() {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

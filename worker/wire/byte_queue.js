@@ -1,5 +1,5 @@
 // @ts-check
-// Byte queue: what was written and is not yet taken.
+// Byte queue: bytes that were written and are not yet taken.
 //
 // In: bytes, in pieces of any length. Out: the same bytes in the same order, in pieces of the length asked for.
 

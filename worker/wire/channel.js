@@ -2,10 +2,10 @@
 // Channel: how a worker asks and waits, and how the host answers. Both ends are here, and all Atomics of the project.
 //
 // In, worker side: the JSON text of a request. Out: states, and the bytes of the reply chunk by chunk.
-// In, host side: bytes, an end or an error from whoever answers. Out: written states; a waiting worker always wakes.
-// Nothing here knows what requests or replies mean; see broker.js and bridge.py for that.
+// In, host side: bytes, an end or an error from the handler. Out: written states; a waiting worker always wakes.
+// Nothing here knows the meaning of requests and replies; see broker.js and bridge.py for that.
 //
-// The host treats the shared memory as write-only: of all it reads only what compareExchange returns.
+// The host treats the shared memory as write-only: it reads nothing but the results of compareExchange.
 
 import { NO_BYTES, byteQueue } from "./byte_queue.js";
 import { toWireError } from "./errors.js";
@@ -48,24 +48,24 @@ import {
  * After CHUNK, LAST or ERROR `take` gives the bytes, and after CHUNK `next` asks for the following ones.
  * @template S
  * @typedef {object} WaitingEnd
- * @property {(body: string, ...data: Uint8Array<ArrayBuffer>[]) => S} request with what goes beside the body
+ * @property {(body: string, ...data: Uint8Array<ArrayBuffer>[]) => S} request with the bytes beside the body
  * @property {() => S} next
  * @property {() => Uint8Array<ArrayBuffer>} take
- * @property {(milliseconds: number) => S} [pause] waits for nothing: LAST when the time is over, INTERRUPTED before that
- * @property {() => boolean} [block_stopped] whether an interrupt means the block only, not the whole run
+ * @property {(milliseconds: number) => S} [pause] LAST when the time is over, INTERRUPTED before that
+ * @property {() => boolean} [block_stopped] whether an interrupt is for the block only, not the whole run
  */
 
 /**
- * One answer to one request. Each method may be called at any time: what comes after the end is dropped.
+ * One answer to one request. Each method may be called at any time: bytes after the end are dropped.
  * @typedef {object} Answer
  * @property {AbortSignal} signal aborted when nobody waits for the answer any more
  * @property {(bytes: Uint8Array) => void} write adds to the reply; sent in chunks as the worker takes them
  * @property {() => void} end
  * @property {(error: unknown) => void} fail ends the reply with an error, also after some bytes
- * @property {(call: number) => string} [ticket] names the request for good, by its first call in the log: asked again,
- *   it is the same
- * @property {number[]} [again] it was asked for before, and cut off: the numbers that its child runs had
- * @property {() => string} [mark] what the log tells the request apart by
+ * @property {(call: number) => string} [idempotencyKey] of the request, by its first call in the log: a repeated request
+ *   has the same
+ * @property {number[]} [again] of a request that was cut off before and is repeated: the numbers of its child runs
+ * @property {() => string} [mark] tells the request apart from others of its run, in the log
  * @property {() => void} progress tells the worker that the host is alive
  */
 
@@ -119,8 +119,8 @@ export function interruptFlag(interrupt) {
  * @param {SharedArrayBuffer} options.interrupt
  * @param {number} options.epoch
  * @param {Post} options.post
- * @param {number} [options.silenceMs] how long the host may show no life, in milliseconds actually waited
- * @param {() => boolean} [options.inBlock] whether a block runs: what interrupts blocks only comes too late otherwise
+ * @param {number} [options.silenceMs] idle timeout of the host, in milliseconds actually waited
+ * @param {() => boolean} [options.inBlock] whether a block runs: an interrupt of a block comes too late otherwise
  * @returns {WaitingEnd<number>}
  */
 export function waitingEnd({ channel, interrupt, epoch, post, silenceMs = SILENCE_MS, inBlock = () => true }) {
@@ -150,22 +150,22 @@ export function waitingEnd({ channel, interrupt, epoch, post, silenceMs = SILENC
   const waitForState = () => {
     const pending = word(PENDING);
     spin(pending);
-    let unsaid = 0;
-    for (let silent = 0; silent < silenceMs; ) {
+    let sinceBeat = 0;
+    for (let idle = 0; idle < silenceMs; ) {
       if (interrupted()) return INTERRUPTED;
-      const found = load(words, FUTEX_WORD);
-      const state = found - pending;
+      const current = load(words, FUTEX_WORD);
+      const state = current - pending;
       if (state === CHUNK || state === LAST || state === ERROR || state === INTERRUPTED) return state;
       if (state === PROGRESS) {
-        compareExchange(words, FUTEX_WORD, found, pending);
-        silent = 0;
+        compareExchange(words, FUTEX_WORD, current, pending);
+        idle = 0;
         continue;
       }
       if (wait(words, FUTEX_WORD, pending, slice) === "ok") continue;
-      silent += slice;
-      unsaid += slice;
-      if (unsaid < BEAT_MS) continue;
-      unsaid = 0;
+      idle += slice;
+      sinceBeat += slice;
+      if (sinceBeat < BEAT_MS) continue;
+      sinceBeat = 0;
       post({ type: "beat", epoch });
     }
     return TIMED_OUT;
@@ -198,10 +198,10 @@ export function waitingEnd({ channel, interrupt, epoch, post, silenceMs = SILENC
 }
 
 /**
- * Post a request with the bytes beside it, which are the caller's no more.
+ * Post a request with the bytes beside it, which no longer belong to the caller.
  * @param {Post} post
  * @param {Omit<Request, "data">} request
- * @param {Uint8Array<ArrayBuffer>[]} views each of a buffer of its own
+ * @param {Uint8Array<ArrayBuffer>[]} views each of an own buffer
  */
 function postRequest(post, request, views) {
   const data = views.map(({ buffer }) => buffer);
@@ -226,7 +226,7 @@ function copier(channel) {
 // ------------------------------------------------------------------------------------------------------ worker: JSPI
 
 /**
- * The same without shared memory: the caller suspends on the promises. `deliver` takes what the host sends.
+ * The same without shared memory: the caller suspends on the promises. `deliver` takes the messages of the host.
  * @param {object} options
  * @param {number} options.epoch
  * @param {Post} options.post
@@ -237,7 +237,7 @@ export function suspendingEnd({ epoch, post, silenceMs = SILENCE_MS }) {
   let sequence = 0;
   let bytes = new Uint8Array(0);
   let wake = (/** @type {number} */ _state) => {};
-  let heard = () => {};
+  let extend = () => {};
   const later = setTimeout.bind(globalThis);
   const forget = clearTimeout.bind(globalThis);
   const repeat = setInterval.bind(globalThis);
@@ -252,7 +252,7 @@ export function suspendingEnd({ epoch, post, silenceMs = SILENCE_MS }) {
         resolve(state);
       };
       let timer = later(wake, silenceMs, TIMED_OUT);
-      heard = () => {
+      extend = () => {
         forget(timer);
         timer = later(wake, silenceMs, TIMED_OUT);
       };
@@ -273,7 +273,7 @@ export function suspendingEnd({ epoch, post, silenceMs = SILENCE_MS }) {
     take: () => bytes,
     deliver(part) {
       if (part.sequence !== sequence) return;
-      if (part.state === PROGRESS) return heard();
+      if (part.state === PROGRESS) return extend();
       bytes = new Uint8Array(part.data);
       wake(part.state);
     },
@@ -292,13 +292,13 @@ export function sharedLine(channel, interrupt) {
   const payload = new Uint8Array(channel, PAYLOAD_OFFSET);
   const flag = new Int32Array(interrupt);
 
-  /** The worker makes PENDING; PROGRESS is the one state of ours that another may follow before it was seen. */
+  /** The worker writes PENDING; PROGRESS is the one state of ours that another may follow before the worker reads it. */
   const exchange = (/** @type {number} */ sequence, /** @type {number} */ state) => {
     const word = (/** @type {number} */ from) => (sequence << STATE_BITS) | from;
-    const found = Atomics.compareExchange(words, FUTEX_WORD, word(PENDING), word(state));
-    if (found === word(PENDING)) return true;
-    if (found !== word(PROGRESS)) return false;
-    return Atomics.compareExchange(words, FUTEX_WORD, found, word(state)) === found;
+    const current = Atomics.compareExchange(words, FUTEX_WORD, word(PENDING), word(state));
+    if (current === word(PENDING)) return true;
+    if (current !== word(PROGRESS)) return false;
+    return Atomics.compareExchange(words, FUTEX_WORD, current, word(state)) === current;
   };
 
   return {
@@ -333,7 +333,7 @@ export function messageLine(post, epoch) {
 }
 
 /**
- * The host's end: gives each request to `handler`, and makes sure that each one ends in a written state.
+ * The host's end: gives each request to `handler`, and makes sure that each one ends in a state.
  * @param {object} options
  * @param {Line} options.line
  * @param {Handler} options.handler
@@ -357,14 +357,14 @@ export function answeringEnd({ line, handler, heartbeatMs = HEARTBEAT_MS }) {
       return settle(() => handler(body, answer, data ?? []), answer);
     },
     ack: (/** @type {Ack} */ { sequence }) => current?.acknowledge(sequence),
-    /** Interrupt what the worker does or waits for, again and again until `acknowledged`. */
+    /** Interrupt the worker, at work or waiting, again and again until `acknowledged`. */
     interrupt(reason = STOP_RUN) {
       const once = () => line.interrupt(current?.sequence ?? 0, reason);
       stopInterrupting();
       once();
       interrupting = setInterval(once, INTERRUPT_REPEAT_MS);
     },
-    /** The worker did as it was told. */
+    /** The worker obeyed. */
     acknowledged: stopInterrupting,
     close() {
       stopInterrupting();
@@ -389,7 +389,7 @@ async function settle(handle, answer) {
 }
 
 /**
- * The sending half of one answer: what was written and not yet taken, cut into chunks.
+ * The sending half of one answer: bytes not yet taken, cut into chunks.
  * @param {Line} line
  * @param {number} sequence
  */

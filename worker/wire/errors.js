@@ -1,7 +1,9 @@
 // @ts-check
 // Errors: the page's half of rlm_core/errors.py, by name.
 //
-// In: a name of that tree, a sentence that says what happened and what to do, and facts. Out: an Error with them.
+// In: a name of that tree, a sentence with the event and its remedy, and facts. Out: an Error with them.
+
+import { fieldsOf } from "./schema.js";
 
 /** @typedef {import("./protocol.js").WireError} WireError */
 
@@ -10,7 +12,7 @@
  *   | "ToolError" | "ReplayError"} ErrorName
  */
 
-/** Why a worker is lost that did nothing itself: the browser or a developer ended it. */
+/** The reason of a lost worker that did nothing itself: the browser or a developer ended it. */
 export const ENDED_OUTSIDE = "it was ended from outside";
 
 const MAX_ERROR_CHARS = 100_000;
@@ -47,7 +49,7 @@ export function replayError(/** @type {string} */ message) {
 }
 
 /**
- * A model call failed upstream or on the way there. `retryAfter` are the seconds that were asked for before another try.
+ * A model call failed upstream or on the way there. `retryAfter` is the wait in seconds that the server wants before a retry.
  * @param {string} message
  * @param {Partial<import("./protocol.js").Fault> & {retryAfter?: number | null}} [facts]
  */
@@ -64,15 +66,15 @@ export function providerError(message, facts) {
  */
 export function toWireError(error) {
   try {
-    return fieldsOf(error);
+    return wireFields(error);
   } catch (fault) {
-    return fieldsOf(new Error("the host failed, and its error cannot be shown", { cause: fault }));
+    return wireFields(new Error("the host failed, and its error cannot be shown", { cause: fault }));
   }
 }
 
 /** @returns {WireError} */
-function fieldsOf(/** @type {unknown} */ error) {
-  const known = /** @type {Partial<WireError> & {message?: unknown, name?: unknown}} */ (Object(error));
+function wireFields(/** @type {unknown} */ error) {
+  const known = fieldsOf(error);
   return {
     title: String(known.title ?? known.name ?? "Error").slice(0, 200),
     detail: String(known.detail ?? known.message ?? error).slice(0, MAX_ERROR_CHARS),

@@ -37,7 +37,7 @@ export function textIn(/** @type {Uint8Array} */ frame) {
   return new TextDecoder().decode(frame.subarray(start, start + textBytes));
 }
 
-/** A copy of the frame, whose call has another index: that at its own place in `indexes`. */
+/** A copy of the frame, renumbered: its index is looked up in `indexes`. */
 export function renumbered(/** @type {Uint8Array} */ frame, /** @type {number[]} */ indexes) {
   const copy = frame.slice();
   const header = headerOf(copy);

@@ -19,9 +19,14 @@ export function mismatch(schema, value, where) {
   if (tag === "one") return inner.includes(value) ? null : `${where} is none of ${inner.join(", ")}`;
   if (tag === "list" && !Array.isArray(value)) return `${where} is not a list`;
   if (typeof value !== "object" || value === null) return `${where} is not an object`;
-  const fields = /** @type {Record<string, unknown>} */ (value);
+  const fields = fieldsOf(value);
   if (tag === "struct") return first(Object.keys(inner), (key) => mismatch(inner[key], fields[key], `${where}.${key}`));
   return first(Object.keys(fields), (key) => mismatch(inner, fields[key], `${where}.${key}`));
+}
+
+/** The fields of anything, none of them checked; a value that is no object has none. @returns {Record<string, unknown>} */
+export function fieldsOf(/** @type {unknown} */ value) {
+  return Object(value);
 }
 
 /**
@@ -30,8 +35,8 @@ export function mismatch(schema, value, where) {
  */
 function first(keys, check) {
   for (const key of keys) {
-    const found = check(key);
-    if (found !== null) return found;
+    const difference = check(key);
+    if (difference !== null) return difference;
   }
   return null;
 }

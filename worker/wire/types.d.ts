@@ -1,6 +1,6 @@
-// Types: what passes between the rooms of the host, so that no room needs another one's types.
+// Types: values that pass between the rooms of the host, so that no room needs another one's types.
 //
-// A room's own types stay in it; what stands here is read by two rooms at least, or is part of the public face (`RLM...`).
+// A room's own types stay in it; a type stands here if two rooms read it, or if it is part of the public face (`RLM...`).
 
 import type { Handler } from "./channel.js";
 import type { Event, ModelUsage, PastBlock, ReplyPart, RequestedCall, Span, WireError } from "./protocol.js";
@@ -9,7 +9,7 @@ import type { Event, ModelUsage, PastBlock, ReplyPart, RequestedCall, Span, Wire
 
 export type Kind = "root" | "sub";
 
-/** Model name -> what its calls used. */
+/** Model name -> usage of its calls. */
 export type Usage = Record<string, ModelUsage>;
 
 /** A reply of a model, whole. */
@@ -19,7 +19,7 @@ export interface Completion {
   usage: ModelUsage;
 }
 
-/** What became of a call, or of a child run. */
+/** The end of a call, or of a child run. */
 export type Outcome = { completion: Completion } | { error: WireError };
 
 /** The calls of a request that are about to leave; `first` is the number of the first one in the log. */
@@ -35,7 +35,7 @@ export interface Witness {
   /** Number of the first call; throws to refuse all of them. */
   started(kind: Kind, calls: RequestedCall[]): number;
   /** A piece of a root call's reply, as it comes. */
-  written(call: number, piece: { at: number; text: string }): void;
+  replyPiece(call: number, piece: { at: number; text: string }): void;
   finished(call: number, outcome: Outcome): void;
   /** A notice for the user: the run waits, a call is retried. */
   noticed(text: string): void;
@@ -104,7 +104,7 @@ export interface Source {
   lost(path: number[]): PastBlock[];
 }
 
-/** A child run, told of when it is asked for: before it waits for its place among those at work. */
+/** A child run, from the moment of its request: before it waits for a slot. */
 export interface RLMChild {
   /** Place in the tree: [0] is a child of the root, [0, 2] a child of that. */
   path: number[];
@@ -119,7 +119,7 @@ export interface RLMChild {
 
 // ------------------------------------------------------------------------------------------------------------- egress
 
-/** What a request would send: one call, or a batch of them. */
+/** A request before it leaves: one call, or a batch of them. */
 export interface RLMEgressRequest {
   kind: Kind;
   /** Place of the run in the tree; empty for the root run. */
@@ -134,14 +134,14 @@ export interface RLMEgressRequest {
   bytes: number;
   /** Estimated, at four characters each. */
   tokens: number;
-  /** US dollars, at what this model's input tokens cost so far, replies included; null when that is not known. */
+  /** US dollars, at the cost of this model's input tokens so far, replies included; null when that is not known. */
   price: number | null;
   /** Characters of the context: `added` would leave with it for the first time, `left` of `of` have left before. */
   contextChars: { added: number; left: number; of: number };
   /** Where they stand in the context: the longest hundred spans, and how many more there are. */
   spans: Span[];
   moreSpans: number;
-  /** What would be sent, one text a prompt. */
+  /** One text a prompt. */
   texts: string[];
   /** Aborted when the run is stopped while the answer is awaited. */
   signal: AbortSignal;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openWritten } from "../../../worker/calls/reply_pieces.js";
+import { openReplyPieces } from "../../../worker/calls/reply_pieces.js";
 import { ask, done, prompt, sse, streamed } from "../scripted_endpoint.js";
 
 const CONVERSATION = [
@@ -43,7 +43,7 @@ test("a reply that broke off is written from its beginning", async () => {
 test("pieces are joined for fifty milliseconds", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const told = [];
-  const written = openWritten((at, text) => told.push([at, text]));
+  const written = openReplyPieces((at, text) => told.push([at, text]));
   for (const piece of ["a", "b", "c"]) written.add(piece);
   assert.deepEqual(told, [[0, "a"]]);
   t.mock.timers.tick(50);

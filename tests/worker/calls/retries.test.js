@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FRAME_ERROR, FRAME_OK } from "../../../worker/wire/protocol.js";
-import { openPatience } from "../../../worker/calls/retries.js";
+import { openRetries } from "../../../worker/calls/retries.js";
 import { ask, done, failure, json, ndjson, prompt, sse, streamed } from "../scripted_endpoint.js";
 
 function problem(slug, fields) {
@@ -143,7 +143,7 @@ test("a run that is stopped waits no longer", async () => {
 test("a server that says nothing at all is given up and asked again", async () => {
   const silent = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   const got = await ask([prompt("a")], (at, { signal }) => (at === 0 ? silent(signal) : json({ text: "ok" })), {
-    silenceMs: 5,
+    idleMs: 5,
   });
   assert.deepEqual([got.frames[0].text, got.posts.length], ["ok", 2]);
 });
@@ -151,23 +151,23 @@ test("a server that says nothing at all is given up and asked again", async () =
 test("no try begins ten minutes after the first", async () => {
   let now = 0;
   const pause = async (milliseconds) => void (now += milliseconds);
-  const patience = openPatience({ isKnown: true, tell: () => {}, pause, now: () => now, random: () => 0.5 });
+  const retries = openRetries({ isKnown: true, onNotice: () => {}, pause, now: () => now, random: () => 0.5 });
   const fault = { message: "slow", type: "upstream-timeout", retryable: true, retryAfter: null };
-  const asked = { calls: 1, signal: new AbortController().signal };
-  const tries = patience.tries();
-  assert.equal(await tries.another(fault, asked), true);
+  const request = { calls: 1, signal: new AbortController().signal };
+  const attempts = retries.attempts();
+  assert.equal(await attempts.next(fault, request), true);
   now += 600_000;
-  assert.equal(await tries.another(fault, asked), false);
+  assert.equal(await attempts.next(fault, request), false);
 });
 
 test("waits differ from one client to the next", async () => {
   const waits = [];
   for (const random of [0, 1]) {
     const pause = async (milliseconds) => void waits.push(milliseconds);
-    const patience = openPatience({ isKnown: true, tell: () => {}, pause, random: () => random });
-    await patience
-      .tries()
-      .another({ message: "", type: "", retryable: true }, { calls: 1, signal: new AbortController().signal });
+    const retries = openRetries({ isKnown: true, onNotice: () => {}, pause, random: () => random });
+    await retries
+      .attempts()
+      .next({ message: "", type: "", retryable: true }, { calls: 1, signal: new AbortController().signal });
   }
   assert.deepEqual(waits, [750, 1_250]);
 });

@@ -42,7 +42,7 @@ function ended(iteration, error = null) {
   };
 }
 
-/** A tape over `log`; `asked` takes what it could not answer, by ticket. */
+/** A tape over `log`; `asked` takes what it could not answer, by idempotency key. */
 function tapeOf(log, asked) {
   const past = readPast(log);
   const tape = openTape({
@@ -52,7 +52,7 @@ function tapeOf(log, asked) {
     onReplayed: () => {},
     onDifference: () => asked.push("another way"),
     handler: (body, answer) => {
-      asked.push(`${answer.ticket(99)} ${JSON.parse(body).calls.length}`);
+      asked.push(`${answer.idempotencyKey(99)} ${JSON.parse(body).calls.length}`);
       answer.end();
     },
   });
