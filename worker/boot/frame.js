@@ -71,8 +71,11 @@ export function openFrame({ script, relay, relaySha256 }, { epoch, shared, lost 
 /** @type {WeakMap<ArrayBuffer, Blob>} */
 const blobs = new WeakMap();
 
-/** `boot` with its buffers as blobs: those are handed over, where 50 MB of buffers would be copied by this thread. */
-function withBlobs(/** @type {FirstMessage} */ boot) {
+/**
+ * `boot` with its buffers as blobs: those are handed over, where 50 MB of buffers would be copied by this thread.
+ * @param {FirstMessage} boot
+ */
+function withBlobs(boot) {
   const entries = Object.entries(boot).map(([name, value]) => [
     name,
     value instanceof ArrayBuffer ? blobOf(value) : value,
@@ -80,7 +83,8 @@ function withBlobs(/** @type {FirstMessage} */ boot) {
   return Object.fromEntries(entries);
 }
 
-function blobOf(/** @type {ArrayBuffer} */ buffer) {
+/** @param {ArrayBuffer} buffer */
+function blobOf(buffer) {
   const blob = blobs.get(buffer) ?? new Blob([buffer]);
   blobs.set(buffer, blob);
   return blob;
@@ -102,8 +106,11 @@ function frameOf(relay, sha256, epoch) {
   return frame;
 }
 
-/** Nothing but the relay, WebAssembly, and a worker made from the page's message. */
-function policyFor(/** @type {string} */ sha256) {
+/**
+ * Nothing but the relay, WebAssembly, and a worker made from the page's message.
+ * @param {string} sha256
+ */
+function policyFor(sha256) {
   const digits = sha256.match(/../g) ?? [];
   const hash = btoa(String.fromCharCode(...digits.map((digit) => parseInt(digit, 16))));
   return `default-src 'none'; script-src 'sha256-${hash}' 'wasm-unsafe-eval'; worker-src blob:`;

@@ -48,7 +48,11 @@ export async function prepareWorker(base, host) {
   await refill(await poolOf(base, host));
 }
 
-async function poolOf(/** @type {string} */ base, /** @type {HostKind | undefined} */ host) {
+/**
+ * @param {string} base
+ * @param {HostKind | undefined} host
+ */
+async function poolOf(base, host) {
   const assets = await loadAssets(base, host);
   const name = assets.frame === null ? assets.key : `${assets.key} in frames`;
   const known = pools.get(name);
@@ -59,12 +63,16 @@ async function poolOf(/** @type {string} */ base, /** @type {HostKind | undefine
   return pool;
 }
 
-/** A spare is booted with the defaults; a run with other options boots one. */
-function isPlain(/** @type {BootOptions} */ { memoryBytes, shared, signal }) {
+/**
+ * A spare is booted with the defaults; a run with other options boots one.
+ * @param {BootOptions} options
+ */
+function isPlain({ memoryBytes, shared, signal }) {
   return memoryBytes === undefined && shared === undefined && !signal?.aborted;
 }
 
-function takeSpare(/** @type {Pool} */ pool) {
+/** @param {Pool} pool */
+function takeSpare(pool) {
   const { spare } = pool;
   pool.spare = null;
   return spare;
@@ -90,13 +98,19 @@ async function boot(pool, options) {
   return { ...(await bootWorker(pool.assets, options)), start: `no snapshot (${why})` };
 }
 
-/** The snapshot that is there already; none is made here, as a run waits. */
-function startOf(/** @type {Pool} */ pool) {
+/**
+ * The snapshot that is there already; none is made here, as a run waits.
+ * @param {Pool} pool
+ */
+function startOf(pool) {
   return (pool.start ??= keptStart(pool.assets.key));
 }
 
-/** @returns {Promise<Start>} */
-async function keptStart(/** @type {string} */ key) {
+/**
+ * @param {string} key
+ * @returns {Promise<Start>}
+ */
+async function keptStart(key) {
   try {
     return { data: await readSnapshot(key), why: "none is made yet", wanted: true };
   } catch (error) {
@@ -104,22 +118,28 @@ async function keptStart(/** @type {string} */ key) {
   }
 }
 
-/** Workers do not start from it: no more snapshots on this page, and the next page makes a new one. */
-async function refuse(/** @type {Pool} */ pool, /** @type {string} */ why) {
+/**
+ * Workers do not start from it: no more snapshots on this page, and the next page makes a new one.
+ * @param {Pool} pool
+ * @param {string} why
+ */
+async function refuse(pool, why) {
   settle(pool, null, why);
   await dropSnapshots();
 }
 
 // ------------------------------------------------------------------------------------------------- while nobody waits
 
-function refillLater(/** @type {Pool} */ pool) {
+/** @param {Pool} pool */
+function refillLater(pool) {
   clearTimeout(pool.timer);
   void startOf(pool).then(({ data }) => {
     pool.timer = setTimeout(() => void refill(pool), data === null ? MAKE_MS : REFILL_MS);
   });
 }
 
-async function refill(/** @type {Pool} */ pool) {
+/** @param {Pool} pool */
+async function refill(pool) {
   if (pool.spare !== null || isSmallDevice()) return;
   await ensureSnapshot(pool);
   pool.spare ??= boot(pool, {}).then(
@@ -133,8 +153,11 @@ function isSmallDevice() {
   return Number(Reflect.get(navigator, "deviceMemory") ?? Infinity) < LEAST_DEVICE_GIB;
 }
 
-/** Make the snapshot, once for a page: the next worker says the fault, if there is one. */
-async function ensureSnapshot(/** @type {Pool} */ pool) {
+/**
+ * Make the snapshot, once for a page: the next worker says the fault, if there is one.
+ * @param {Pool} pool
+ */
+async function ensureSnapshot(pool) {
   const { data, wanted } = await startOf(pool);
   if (data !== null || !wanted) return;
   settle(pool, null, "it is being made");
@@ -147,12 +170,21 @@ async function ensureSnapshot(/** @type {Pool} */ pool) {
   if (made.data !== null) await keepSnapshot(pool.assets.key, made.data).catch(() => null); // then it lasts a page
 }
 
-function settle(/** @type {Pool} */ pool, /** @type {ArrayBuffer | null} */ data, /** @type {string} */ why) {
+/**
+ * @param {Pool} pool
+ * @param {ArrayBuffer | null} data
+ * @param {string} why
+ */
+function settle(pool, data, why) {
   pool.start = Promise.resolve({ data, why, wanted: false });
 }
 
-/** A dead spare is dropped without a word. */
-function watched(/** @type {Pool} */ pool, /** @type {StartedWorker} */ worker) {
+/**
+ * A dead spare is dropped without a word.
+ * @param {Pool} pool
+ * @param {StartedWorker} worker
+ */
+function watched(pool, worker) {
   const lost = () => {
     worker.terminate();
     pool.spare = null;
@@ -161,6 +193,7 @@ function watched(/** @type {Pool} */ pool, /** @type {StartedWorker} */ worker) 
   return worker;
 }
 
-function messageOf(/** @type {unknown} */ error) {
+/** @param {unknown} error */
+function messageOf(error) {
   return error instanceof Error ? error.message : String(error);
 }

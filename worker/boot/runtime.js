@@ -94,13 +94,21 @@ export function loadAssets(base, host = "auto") {
   return loading;
 }
 
-/** @returns {Promise<Assets>} */
-async function fetchAssets(/** @type {URL} */ folder, /** @type {HostKind} */ host) {
+/**
+ * @param {URL} folder
+ * @param {HostKind} host
+ * @returns {Promise<Assets>}
+ */
+async function fetchAssets(folder, host) {
   const { files } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
-  const url = (/** @type {string} */ name) => new URL(files[name].path, folder);
-  const bytes = async (/** @type {string} */ name) => (await get(url(name))).arrayBuffer();
-  const text = async (/** @type {string} */ name) => (await get(url(name))).text();
-  const wheel = async (/** @type {string} */ name) => ({ name, data: await bytes(name) });
+  /** @param {string} name */
+  const url = (name) => new URL(files[name].path, folder);
+  /** @param {string} name */
+  const bytes = async (name) => (await get(url(name))).arrayBuffer();
+  /** @param {string} name */
+  const text = async (name) => (await get(url(name))).text();
+  /** @param {string} name */
+  const wheel = async (name) => ({ name, data: await bytes(name) });
   const inFrame = host === "frame" || (host === "auto" && !(await comesWithPolicy(url("worker.js"))));
   const [wasm, stdlib, core, lock, script, relay, ...wheels] = await Promise.all([
     inFrame ? bytes("pyodide.asm.wasm") : WebAssembly.compileStreaming(get(url("pyodide.asm.wasm"))),
@@ -120,14 +128,16 @@ async function fetchAssets(/** @type {URL} */ folder, /** @type {HostKind} */ ho
 /**
  * Whether the worker's script is served with a policy that puts the worker in a sandbox. The rest of the
  * policy is not read here: the worker tests its own reach.
+ * @param {URL} url
  */
-async function comesWithPolicy(/** @type {URL} */ url) {
+async function comesWithPolicy(url) {
   if (url.origin !== location.origin) return false;
   const response = await fetch(url, { method: "HEAD" }).catch(() => null); // then that of its text says why
   return response?.ok === true && /\bsandbox\b/.test(response.headers.get("Content-Security-Policy") ?? "");
 }
 
-function keyOf(/** @type {Record<string, {sha256: string}>} */ files) {
+/** @param {Record<string, {sha256: string}>} files */
+function keyOf(files) {
   const hashes = Object.values(files).map(({ sha256 }) => sha256.slice(0, 16));
   return ["Suspending" in WebAssembly ? "jspi" : "plain", ...hashes].join("-");
 }
@@ -184,7 +194,8 @@ function launch(assets, purpose, options) {
       clearTimeout(deadline);
       signal?.removeEventListener("abort", stop);
     };
-    const fail = (/** @type {string} */ why) => {
+    /** @param {string} why */
+    const fail = (why) => {
       settle();
       link.terminate();
       reject(channelError(`the Python worker did not start, stage "${stage}": ${why}`));
@@ -194,7 +205,8 @@ function launch(assets, purpose, options) {
       () => fail(`nothing for ${deadlineMs / 1_000} s. Reload the page and try again.`),
       deadlineMs,
     );
-    const onMessage = (/** @type {ToHost} */ message) => {
+    /** @param {ToHost} message */
+    const onMessage = (message) => {
       if (message.type === "stage") {
         stage = message.name;
         onStage(stage);
@@ -222,7 +234,8 @@ function openLink({ key, workerUrl, frame, ...assets }, epoch, shared) {
   let listeners = { message: () => {}, lost: () => {} };
   let open = true;
 
-  const lost = (/** @type {string} */ why) => {
+  /** @param {string} why */
+  const lost = (why) => {
     if (open) listeners.lost(why);
   };
   const options = { epoch, shared, lost };
@@ -244,11 +257,15 @@ function openLink({ key, workerUrl, frame, ...assets }, epoch, shared) {
     terminate,
     inFrame: frame !== null,
     sharing: home.line,
-    listen: (/** @type {typeof listeners} */ next) => void (listeners = next),
-    post: (/** @type {ToBootedWorker} */ message, /** @type {Transferable[]} */ transfer) =>
-      port.postMessage(message, transfer),
-    boot: (/** @type {Pick<Boot, "purpose" | "snapshot" | "memory_bytes">} */ purpose) =>
-      home.boot({ type: "boot", epoch, port: port2, ...assets, ...purpose }, [port2]),
+    /** @param {typeof listeners} next */
+    listen: (next) => void (listeners = next),
+    /**
+     * @param {ToBootedWorker} message
+     * @param {Transferable[]} transfer
+     */
+    post: (message, transfer) => port.postMessage(message, transfer),
+    /** @param {Pick<Boot, "purpose" | "snapshot" | "memory_bytes">} purpose */
+    boot: (purpose) => home.boot({ type: "boot", epoch, port: port2, ...assets, ...purpose }, [port2]),
   };
 }
 

@@ -7,7 +7,8 @@
 const CACHE = "pyodide-rlm-snapshot";
 const DIGEST = "X-Digest";
 
-function urlOf(/** @type {string} */ key) {
+/** @param {string} key */
+function urlOf(key) {
   return `https://snapshot.invalid/${key}`;
 }
 
@@ -43,7 +44,8 @@ async function openCache() {
   return typeof caches === "object" ? caches.open(CACHE) : null;
 }
 
-async function digestOf(/** @type {ArrayBuffer} */ data) {
+/** @param {ArrayBuffer} data */
+async function digestOf(data) {
   if (typeof crypto.subtle !== "object") return "";
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -63,8 +63,12 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
     return response;
   };
 
-  /** Send `post` until each of its calls has come to an end. */
-  const send = async (/** @type {Post} */ post, /** @type {Shared} */ shared) => {
+  /**
+   * Send `post` until each of its calls has come to an end.
+   * @param {Post} post
+   * @param {Shared} shared
+   */
+  const send = async (post, shared) => {
     const { calls, signal, settle } = shared;
     const attempts = retries.attempts();
     for (let left = post; ; ) {
@@ -88,13 +92,18 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
     const unanswered = cutOff();
     /** @type {Map<number, ProviderError>} */
     const failed = new Map(indexes.map((index) => [index, unanswered]));
-    const take = (/** @type {number} */ at, /** @type {Completion | ProviderError} */ reply) => {
+    /**
+     * @param {number} at
+     * @param {Completion | ProviderError} reply
+     */
+    const take = (at, reply) => {
       idle.reset();
       if (reply instanceof Error && reply.retryable) return void failed.set(indexes[at], reply);
       failed.delete(indexes[at]);
       settle(indexes[at], reply instanceof Error ? { error: toWireError(reply) } : { completion: reply });
     };
-    const write = (/** @type {string} */ text) => {
+    /** @param {string} text */
+    const write = (text) => {
       idle.reset();
       if (!signal.aborted) pieces?.add(text);
     };
@@ -167,7 +176,8 @@ function settler(count, settle) {
  * @returns {Post[]}
  */
 function postsOf(kind, calls) {
-  const bare = (/** @type {RequestedCall} */ call) => kind === "sub" && call.messages.length === 1;
+  /** @param {RequestedCall} call */
+  const bare = (call) => kind === "sub" && call.messages.length === 1;
   const together = calls.length > 1 && calls.every((call) => bare(call) && call.model === calls[0].model);
   if (together) return batches(calls).map((indexes) => batchPost(calls, indexes));
   return calls.map((call, index) => {
@@ -176,18 +186,26 @@ function postsOf(kind, calls) {
   });
 }
 
-/** @returns {Post} */
-function batchPost(/** @type {RequestedCall[]} */ calls, /** @type {number[]} */ indexes) {
+/**
+ * @param {RequestedCall[]} calls
+ * @param {number[]} indexes
+ * @returns {Post}
+ */
+function batchPost(calls, indexes) {
   const prompts = indexes.map((index) => calls[index].messages[0].content);
   return { body: { type: "batch", prompts, ...modelOf(calls[0]), stream: true }, indexes, batch: true };
 }
 
-function modelOf(/** @type {RequestedCall} */ { model }) {
+/** @param {RequestedCall} requestedCall */
+function modelOf({ model }) {
   return model === null ? {} : { model };
 }
 
-/** Indexes in groups that one POST may carry, by number and by size. */
-function batches(/** @type {RequestedCall[]} */ calls) {
+/**
+ * Indexes in groups that one POST may carry, by number and by size.
+ * @param {RequestedCall[]} calls
+ */
+function batches(calls) {
   /** @type {number[][]} */
   const groups = [];
   let chars = Infinity;
@@ -203,13 +221,19 @@ function batches(/** @type {RequestedCall[]} */ calls) {
   return groups;
 }
 
-/** @returns {error is ProviderError} */
-function isProviderError(/** @type {unknown} */ error) {
+/**
+ * @param {unknown} error
+ * @returns {error is ProviderError}
+ */
+function isProviderError(error) {
   return error instanceof Error && error.name === "ProviderError";
 }
 
-/** Of faults that came together, the one with the longest wait. */
-function longestWait(/** @type {ProviderError[]} */ faults) {
+/**
+ * Of faults that came together, the one with the longest wait.
+ * @param {ProviderError[]} faults
+ */
+function longestWait(faults) {
   return faults.reduce((one, other) => ((other.retryAfter ?? 0) > (one.retryAfter ?? 0) ? other : one));
 }
 

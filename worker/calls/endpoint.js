@@ -19,14 +19,20 @@ import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
 const BODY_BYTES = 64 << 20;
 const MAY_PASS = [408, 425, 429, 500, 502, 503, 504];
 
-/** Whether it is the server of this very page. */
-export function isOwn(/** @type {string} */ endpoint) {
+/**
+ * Whether it is the server of this very page.
+ * @param {string} endpoint
+ */
+export function isOwn(endpoint) {
   const base = globalThis.location?.href;
   return base !== undefined && URL.canParse(endpoint, base) && new URL(endpoint, base).origin === location.origin;
 }
 
-/** @returns {Promise<Uint8Array<ArrayBuffer>>} `body` as JSON; rejects when it is more than a server takes */
-export async function encoded(/** @type {unknown} */ body) {
+/**
+ * @param {unknown} body
+ * @returns {Promise<Uint8Array<ArrayBuffer>>} `body` as JSON; rejects when it is more than a server takes
+ */
+export async function encoded(body) {
   const text = JSON.stringify(body);
   await pauseIfLong(text.length);
   const bytes = new TextEncoder().encode(text);
@@ -53,8 +59,11 @@ export async function request(endpoint, body, { fetcher, signal, idempotencyKey 
   throw await problemOf(response);
 }
 
-/** @returns {never} a failure of the network is named as one */
-function unreached(/** @type {unknown} */ error) {
+/**
+ * @param {unknown} error
+ * @returns {never} a failure of the network is named as one
+ */
+function unreached(error) {
   if (!(error instanceof TypeError)) throw error;
   const isOffline = globalThis.navigator?.onLine === false;
   const message = isOffline
@@ -66,7 +75,8 @@ function unreached(/** @type {unknown} */ error) {
 
 // ----------------------------------------------------------------------------------------------------------- problems
 
-async function problemOf(/** @type {Response} */ response) {
+/** @param {Response} response */
+async function problemOf(response) {
   const text = await received(response.text());
   const retryAfter = secondsOf(response.headers.get("retry-after"));
   const { status } = response;
@@ -76,8 +86,11 @@ async function problemOf(/** @type {Response} */ response) {
   return providerError(message, { type: "http-error", retryable: MAY_PASS.includes(status), status, retryAfter });
 }
 
-/** @returns {object | null} */
-function parsed(/** @type {string} */ text) {
+/**
+ * @param {string} text
+ * @returns {object | null}
+ */
+function parsed(text) {
   try {
     const value = JSON.parse(text);
     return typeof value === "object" ? value : null;
@@ -105,8 +118,11 @@ function problemError(problem, { status: httpStatus, retryAfter = null } = {}) {
   });
 }
 
-/** The seconds of a Retry-After header; its date form is rare and read as absent. */
-function secondsOf(/** @type {string | null} */ header) {
+/**
+ * The seconds of a Retry-After header; its date form is rare and read as absent.
+ * @param {string | null} header
+ */
+function secondsOf(header) {
   return header !== null && /^\s*\d{1,6}(\.\d+)?\s*$/.test(header) ? Number(header) : null;
 }
 
@@ -154,19 +170,23 @@ export async function readBatch(response, { count, take }) {
   }
 }
 
-function malformed(/** @type {string} */ message) {
+/** @param {string} message */
+function malformed(message) {
   return providerError(message, { type: "reply-malformed" });
 }
 
-function isJson(/** @type {Response} */ response) {
+/** @param {Response} response */
+function isJson(response) {
   return (response.headers.get("content-type") ?? "").split(";")[0].trim() === "application/json";
 }
 
-async function jsonOf(/** @type {Response} */ response) {
+/** @param {Response} response */
+async function jsonOf(response) {
   return parseJson(await received(response.text()));
 }
 
-function bodyOf(/** @type {Response} */ response) {
+/** @param {Response} response */
+function bodyOf(response) {
   if (response.body === null) throw cutOff();
   return response.body;
 }
@@ -186,18 +206,28 @@ const itemsOf = function* (reply, count) {
   }
 };
 
-/** @returns {Completion | ProviderError} */
-function toReply(/** @type {unknown} */ value) {
+/**
+ * @param {unknown} value
+ * @returns {Completion | ProviderError}
+ */
+function toReply(value) {
   const { text, model, usage, error } = fieldsOf(value);
   if (error !== undefined) return problemError(error);
   if (typeof text !== "string") return malformed("the server's reply holds no text");
   return { text, model: typeof model === "string" ? model : "", usage: toUsage(usage) };
 }
 
-/** @returns {ModelUsage} */
-function toUsage(/** @type {unknown} */ value) {
+/**
+ * @param {unknown} value
+ * @returns {ModelUsage}
+ */
+function toUsage(value) {
   const { calls, cost, ...tokens } = fieldsOf(value);
-  const number = (/** @type {unknown} */ count, /** @type {number} */ otherwise) =>
+  /**
+   * @param {unknown} count
+   * @param {number} otherwise
+   */
+  const number = (count, otherwise) =>
     typeof count === "number" && Number.isFinite(count) && count >= 0 ? count : otherwise;
   return {
     calls: number(calls, 1),

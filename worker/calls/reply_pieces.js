@@ -30,8 +30,11 @@ export function openReplyPieces(onPiece) {
     if (isBusy) timer = setTimeout(tick, EVERY_MS);
   };
   return {
-    /** The next delta; the first one is passed on at once. */
-    add(/** @type {string} */ text) {
+    /**
+     * The next delta; the first one is passed on at once.
+     * @param {string} text
+     */
+    add(text) {
       held += text;
       if (timer !== undefined) return;
       flush();

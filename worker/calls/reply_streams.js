@@ -73,12 +73,16 @@ export function received(coming) {
   });
 }
 
-function unended(/** @type {string} */ line) {
+/** @param {string} line */
+function unended(line) {
   return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
-/** @returns {Json} */
-export function parseJson(/** @type {string} */ text) {
+/**
+ * @param {string} text
+ * @returns {Json}
+ */
+export function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch (fault) {

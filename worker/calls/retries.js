@@ -43,16 +43,19 @@ export function openRetries({
   let isAway = false;
   let notices = 0;
 
-  const notice = (/** @type {string} */ text) => {
+  /** @param {string} text */
+  const notice = (text) => {
     notices += 1;
     if (notices <= MAX_NOTICES) onNotice(text);
   };
-  const jittered = (/** @type {number} */ milliseconds) => milliseconds * (0.75 + random() / 2);
-  const awaitReturn = async (
-    /** @type {ProviderError} */ fault,
-    /** @type {number} */ round,
-    /** @type {AbortSignal} */ signal,
-  ) => {
+  /** @param {number} milliseconds */
+  const jittered = (milliseconds) => milliseconds * (0.75 + random() / 2);
+  /**
+   * @param {ProviderError} fault
+   * @param {number} round
+   * @param {AbortSignal} signal
+   */
+  const awaitReturn = async (fault, round, signal) => {
     if (!isAway) notice(`${fault.message.slice(0, SHOWN_CHARS)} The run waits, and goes on when it answers again.`);
     isAway = true;
     await pause(jittered(Math.min(LONGEST_POLL_MS, FIRST_WAIT_MS * 2 ** (round - 1))), signal);

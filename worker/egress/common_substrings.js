@@ -91,11 +91,19 @@ export function* piecesIn(index, text) {
   return pieces;
 }
 
-function bitOf(/** @type {number} */ mixed, /** @type {number} */ shift) {
+/**
+ * @param {number} mixed
+ * @param {number} shift
+ */
+function bitOf(mixed, shift) {
   return 1 << ((mixed >>> (shift - 3)) & 7);
 }
 
-function isInside(/** @type {Piece} */ one, /** @type {Piece} */ other) {
+/**
+ * @param {Piece} one
+ * @param {Piece} other
+ */
+function isInside(one, other) {
   return one.from >= other.from && one.to <= other.to;
 }
 
@@ -122,24 +130,34 @@ function pieceAround(bytes, offset, text, { at, from, to }) {
   return { from: start, to: stop, at: offset - at + start };
 }
 
-/** Whether a piece on this diagonal may cover the byte before `from` or the one at `to`. */
-function reaches(
-  /** @type {Uint8Array} */ bytes,
-  /** @type {number} */ offset,
-  /** @type {Uint8Array} */ text,
-  /** @type {{at: number, from: number, to: number}} */ { at, from, to },
-) {
+/**
+ * Whether a piece on this diagonal may cover the byte before `from` or the one at `to`.
+ * @param {Uint8Array} bytes
+ * @param {number} offset
+ * @param {Uint8Array} text
+ * @param {{at: number, from: number, to: number}} stretch
+ */
+function reaches(bytes, offset, text, { at, from, to }) {
   const before = from - 1;
   if (at < from + STRIDE && before >= 0 && offset + before >= 0 && bytes[offset + before] === text[before]) return true;
   return at > to - LEAST && to < text.length && bytes[offset + to] === text[to];
 }
 
-function hashAt(/** @type {Uint8Array} */ bytes, /** @type {number} */ at) {
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ */
+function hashAt(bytes, at) {
   let hash = 0;
   for (let index = at; index < at + GRAM; index += 1) hash = (Math.imul(hash, BASE) + bytes[index]) | 0;
   return hash;
 }
 
-function rolled(/** @type {number} */ hash, /** @type {number} */ gone, /** @type {number} */ come) {
+/**
+ * @param {number} hash
+ * @param {number} gone
+ * @param {number} come
+ */
+function rolled(hash, gone, come) {
   return (Math.imul(hash - Math.imul(gone, OUT), BASE) + come) | 0;
 }

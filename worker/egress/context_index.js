@@ -24,8 +24,12 @@ const BLOCK = 4_096;
 const WINDOW = 1 << 20;
 const BACKSLASH = 0x5c;
 
-/** Which contexts are too large to be searched, in their order. @returns {Unsearched[]} */
-export function beyondMeasure(/** @type {JobContext[]} */ contexts) {
+/**
+ * Which contexts are too large to be searched, in their order.
+ * @param {JobContext[]} contexts
+ * @returns {Unsearched[]}
+ */
+export function beyondMeasure(contexts) {
   let room = MAX_BYTES;
   return contexts.flatMap((context) => {
     const size = sizeOf(context);
@@ -53,16 +57,21 @@ export async function indexContexts(contexts) {
   return { index, parts: readable, marks, hasEscapes, unsearched };
 }
 
-function sizeOf(/** @type {JobContext} */ { data }) {
+/** @param {JobContext} jobContext */
+function sizeOf({ data }) {
   return data instanceof Blob ? data.size : data.byteLength;
 }
 
-function sizeOfAll(/** @type {JobContext[]} */ contexts) {
+/** @param {JobContext[]} contexts */
+function sizeOfAll(contexts) {
   return contexts.reduce((sum, context) => sum + sizeOf(context), 0);
 }
 
-/** All at once: of ten thousand files each read alone would take its time. Rejects when one of them cannot be read. */
-async function readAll(/** @type {JobContext[]} */ contexts) {
+/**
+ * All at once: of ten thousand files each read alone would take its time. Rejects when one of them cannot be read.
+ * @param {JobContext[]} contexts
+ */
+async function readAll(contexts) {
   const [only] = contexts;
   if (contexts.length === 1 && !(only.data instanceof Blob)) return new Uint8Array(only.data); // the job's own bytes
   const bytes = new Uint8Array(sizeOfAll(contexts));
@@ -70,8 +79,12 @@ async function readAll(/** @type {JobContext[]} */ contexts) {
   return bytes;
 }
 
-/** One after another; those that cannot be read are left empty, and listed. */
-async function readEach(/** @type {JobContext[]} */ contexts, /** @type {Unsearched[]} */ unsearched) {
+/**
+ * One after another; those that cannot be read are left empty, and listed.
+ * @param {JobContext[]} contexts
+ * @param {Unsearched[]} unsearched
+ */
+async function readEach(contexts, unsearched) {
   const bytes = new Uint8Array(sizeOfAll(contexts));
   let from = 0;
   for (const context of contexts) {
@@ -100,12 +113,13 @@ async function copyTo(bytes, from, data) {
   }
 }
 
-/** @returns {Generator<void, Part[], void>} */
-function* partsOf(
-  /** @type {Uint8Array} */ bytes,
-  /** @type {Uint32Array} */ marks,
-  /** @type {JobContext[]} */ contexts,
-) {
+/**
+ * @param {Uint8Array} bytes
+ * @param {Uint32Array} marks
+ * @param {JobContext[]} contexts
+ * @returns {Generator<void, Part[], void>}
+ */
+function* partsOf(bytes, marks, contexts) {
   /** @type {Part[]} */
   const parts = [];
   let from = 0;
@@ -127,8 +141,11 @@ function* partsOf(
   return parts;
 }
 
-/** @returns {Generator<void, boolean, void>} */
-function* isUtf8(/** @type {Uint8Array} */ bytes) {
+/**
+ * @param {Uint8Array} bytes
+ * @returns {Generator<void, boolean, void>}
+ */
+function* isUtf8(bytes) {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   try {
     for (let at = 0; at < bytes.length; at += WINDOW) {
@@ -145,7 +162,8 @@ function* isUtf8(/** @type {Uint8Array} */ bytes) {
 
 // --------------------------------------------------------------------------------------------------------- characters
 
-function isLead(/** @type {number} */ byte) {
+/** @param {number} byte */
+function isLead(byte) {
   return (byte & 0xc0) !== 0x80;
 }
 
@@ -158,9 +176,10 @@ export function charsIn(/** @type {Uint8Array} */ bytes, from = 0, to = bytes.le
 
 /**
  * How many characters begin before each block, and whether there is a backslash in any.
+ * @param {Uint8Array} bytes
  * @returns {Generator<void, {marks: Uint32Array, hasEscapes: boolean}, void>}
  */
-function* marksOf(/** @type {Uint8Array} */ bytes) {
+function* marksOf(bytes) {
   const marks = new Uint32Array(Math.floor(bytes.length / BLOCK) + 1);
   let hasEscapes = false;
   for (let block = 0; block < marks.length; block += 1) {
@@ -172,7 +191,12 @@ function* marksOf(/** @type {Uint8Array} */ bytes) {
   return { marks, hasEscapes };
 }
 
-function charsAt(/** @type {Uint8Array} */ bytes, /** @type {Uint32Array} */ marks, /** @type {number} */ at) {
+/**
+ * @param {Uint8Array} bytes
+ * @param {Uint32Array} marks
+ * @param {number} at
+ */
+function charsAt(bytes, marks, at) {
   const block = Math.floor(at / BLOCK);
   return marks[block] + charsIn(bytes, block * BLOCK, at);
 }
@@ -200,8 +224,12 @@ export function* spansIn(contextIndex, text, encoded) {
   return united(spans);
 }
 
-/** @returns {Uint8Array[]} */
-function otherForms(/** @type {ContextIndex} */ { hasEscapes }, /** @type {string} */ text) {
+/**
+ * @param {ContextIndex} contextIndex
+ * @param {string} text
+ * @returns {Uint8Array[]}
+ */
+function otherForms({ hasEscapes }, text) {
   const encoder = new TextEncoder();
   const forms = text.includes("\\") ? [unescaped(text)] : [];
   if (hasEscapes) forms.push(JSON.stringify(text).slice(1, -1));
@@ -214,14 +242,20 @@ const CONTROLS = new Map([
   ["r", "\r"],
 ]);
 
-function unescaped(/** @type {string} */ text) {
+/** @param {string} text */
+function unescaped(text) {
   return text.replace(/\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.))/gis, (_, wide, narrow, letter) =>
     letter === undefined ? String.fromCharCode(Number.parseInt(wide ?? narrow, 16)) : (CONTROLS.get(letter) ?? letter),
   );
 }
 
-/** A range of the row of bytes, as spans of the contexts in it; a character that is not whole is left out. */
-function spansOf(/** @type {ContextIndex} */ contextIndex, /** @type {number} */ from, /** @type {number} */ to) {
+/**
+ * A range of the row of bytes, as spans of the contexts in it; a character that is not whole is left out.
+ * @param {ContextIndex} contextIndex
+ * @param {number} from
+ * @param {number} to
+ */
+function spansOf(contextIndex, from, to) {
   /** @type {Span[]} */
   const spans = [];
   const { parts } = contextIndex;
@@ -237,8 +271,12 @@ function spansOf(/** @type {ContextIndex} */ contextIndex, /** @type {number} */
   return spans;
 }
 
-/** The first part that ends behind `at`. */
-function partAt(/** @type {Part[]} */ parts, /** @type {number} */ at) {
+/**
+ * The first part that ends behind `at`.
+ * @param {Part[]} parts
+ * @param {number} at
+ */
+function partAt(parts, at) {
   let low = 0;
   let high = parts.length;
   while (low < high) {
@@ -249,26 +287,31 @@ function partAt(/** @type {Part[]} */ parts, /** @type {number} */ at) {
   return low;
 }
 
-/** @returns {Span | null} */
-function spanIn(
-  /** @type {ContextIndex} */ { index: { bytes }, marks },
-  /** @type {Part} */ part,
-  /** @type {number} */ from,
-  /** @type {number} */ to,
-) {
+/**
+ * @param {ContextIndex} contextIndex
+ * @param {Part} part
+ * @param {number} from
+ * @param {number} to
+ * @returns {Span | null}
+ */
+function spanIn({ index: { bytes }, marks }, part, from, to) {
   let [first, last] = [from, to];
   if (part.isText) {
     while (first < last && !isLead(bytes[first])) first += 1;
     while (last > first && last < part.to && !isLead(bytes[last])) last -= 1;
   }
   if (first >= last) return null;
-  const position = (/** @type {number} */ at) => (part.isText ? charsAt(bytes, marks, at) : at) - part.before;
+  /** @param {number} at */
+  const position = (at) => (part.isText ? charsAt(bytes, marks, at) : at) - part.before;
   const bytesOf = { byte_start: first - part.from, byte_end: last - part.from };
   return { name: part.name, start: position(first), end: position(last), ...bytesOf };
 }
 
-/** The spans in order, those that overlap or touch made one. */
-export function united(/** @type {Span[]} */ spans) {
+/**
+ * The spans in order, those that overlap or touch made one.
+ * @param {Span[]} spans
+ */
+export function united(spans) {
   const sorted = [...spans].sort((one, other) =>
     one.name === other.name ? one.start - other.start : one.name < other.name ? -1 : 1,
   );

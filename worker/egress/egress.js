@@ -35,24 +35,27 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
   /** @type {Known} */
   const conversation = new Map();
 
-  const weigh = (/** @type {Leaving} */ { kind, calls }) =>
-    ledger.weigh(calls, kind === "root" ? conversation : new Map());
-  const enter = (
-    /** @type {Leaving} */ { first, calls },
-    /** @type {Weight[]} */ weights,
-    /** @type {string | null} */ denied,
-  ) => {
+  /** @param {Leaving} leaving */
+  const weigh = ({ kind, calls }) => ledger.weigh(calls, kind === "root" ? conversation : new Map());
+  /**
+   * @param {Leaving} leaving
+   * @param {Weight[]} weights
+   * @param {string | null} denied
+   */
+  const enter = ({ first, calls }, weights, denied) => {
     if (denied !== null) ledger.refuse(calls.length);
     weights.forEach((weight, index) => {
       const added = denied === null ? ledger.enter(weight) : 0;
       recorder.record(eventOf(weight, { call: first + index, model: calls[index].model, added, denied, ledger }));
     });
   };
-  const afterwards = async (/** @type {Leaving} */ leaving) => {
+  /** @param {Leaving} leaving */
+  const afterwards = async (leaving) => {
     await yieldToPage();
     enter(leaving, await weigh(leaving), null);
   };
-  const before = async (/** @type {Leaving} */ leaving) => {
+  /** @param {Leaving} leaving */
+  const before = async (leaving) => {
     const weights = await weigh(leaving);
     const { signal } = leaving;
     const reason = signal.aborted ? "" : await gate.decide(requestOf(leaving, weights, { ledger, path, usage }));
@@ -62,11 +65,14 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
   };
 
   return {
-    /** @returns {Promise<WireError | null>} */
-    async leave(/** @type {Leaving} */ leaving) {
+    /**
+     * @param {Leaving} leaving
+     * @returns {Promise<WireError | null>}
+     */
+    async leave(leaving) {
       if (gate.isOpen) {
-        const lost = (/** @type {Error} */ error) =>
-          recorder.record({ type: "notice", text: `${UNWEIGHED}: ${error.message}` });
+        /** @param {Error} error */
+        const lost = (error) => recorder.record({ type: "notice", text: `${UNWEIGHED}: ${error.message}` });
         ledger.inTurn(() => afterwards(leaving)).catch(lost);
         return null;
       }
@@ -95,8 +101,11 @@ function eventOf({ chars, bytes, spans, contextChars }, { call, model, added, de
   };
 }
 
-/** The longest spans, in their order. */
-function longest(/** @type {import("../wire/protocol.js").Span[]} */ spans) {
+/**
+ * The longest spans, in their order.
+ * @param {import("../wire/protocol.js").Span[]} spans
+ */
+function longest(spans) {
   if (spans.length <= MOST_SPANS) return { shown: spans, more: 0 };
   const bySize = [...spans].sort((one, other) => other.end - other.start - (one.end - one.start));
   const kept = new Set(bySize.slice(0, MOST_SPANS));
@@ -111,7 +120,8 @@ function longest(/** @type {import("../wire/protocol.js").Span[]} */ spans) {
  */
 function requestOf({ kind, calls, signal }, weights, { ledger, path, usage }) {
   const spans = weights.flatMap((weight) => weight.spans);
-  const sum = (/** @type {"chars" | "bytes"} */ what) => weights.reduce((total, weight) => total + weight[what], 0);
+  /** @param {"chars" | "bytes"} what */
+  const sum = (what) => weights.reduce((total, weight) => total + weight[what], 0);
   const { contextChars: left, contextSize: of } = ledger.summary();
   const tokens = Math.ceil(sum("chars") / CHARS_PER_TOKEN);
   const models = [...new Set(calls.map(({ model }) => model))];
@@ -133,19 +143,26 @@ function requestOf({ kind, calls, signal }, weights, { ledger, path, usage }) {
   };
 }
 
-function longestOf(/** @type {import("../wire/protocol.js").Span[]} */ spans) {
+/** @param {import("../wire/protocol.js").Span[]} spans */
+function longestOf(spans) {
   const { shown, more } = longest(spans);
   return { spans: shown, moreSpans: more };
 }
 
-function textOf(/** @type {RequestedCall} */ { messages }) {
+/** @param {RequestedCall} requestedCall */
+function textOf({ messages }) {
   return messages.length === 1
     ? messages[0].content
     : messages.map(({ role, content }) => `${role}:\n${content}`).join("\n\n");
 }
 
-/** US dollars of so many tokens, at the price of the model's calls so far, their replies included. */
-function priceOf(/** @type {Usage} */ usage, /** @type {string | null} */ model, /** @type {number} */ tokens) {
+/**
+ * US dollars of so many tokens, at the price of the model's calls so far, their replies included.
+ * @param {Usage} usage
+ * @param {string | null} model
+ * @param {number} tokens
+ */
+function priceOf(usage, model, tokens) {
   const used = model === null || !Object.hasOwn(usage, model) ? null : usage[model];
   return used === null || used.cost === null || used.input_tokens === 0
     ? null

@@ -18,8 +18,11 @@ export function openGate({ maxContextChars, onEgress }) {
   return {
     /** Whether no rule is set: every call may leave. */
     isOpen: maxContextChars === null && !onEgress,
-    /** @returns {Promise<string | null>} */
-    async decide(/** @type {EgressRequest} */ request) {
+    /**
+     * @param {EgressRequest} request
+     * @returns {Promise<string | null>}
+     */
+    async decide(request) {
       const { added, left } = request.contextChars;
       if (maxContextChars !== null && left + added > maxContextChars) return beyondLimit(added, left, maxContextChars);
       if (!onEgress) return null;
@@ -34,13 +37,21 @@ export function openGate({ maxContextChars, onEgress }) {
   };
 }
 
-function beyondLimit(/** @type {number} */ added, /** @type {number} */ left, /** @type {number} */ allowed) {
+/**
+ * @param {number} added
+ * @param {number} left
+ * @param {number} allowed
+ */
+function beyondLimit(added, left, allowed) {
   const excess = `${added} more characters of the context would leave, and ${left} of ${allowed} have left`;
   return `context limit reached: ${excess}. Send less of it, or raise maxContextChars.`;
 }
 
-/** @returns {string | null} */
-function reasonIn(/** @type {any} */ answer) {
+/**
+ * @param {any} answer
+ * @returns {string | null}
+ */
+function reasonIn(answer) {
   if (answer === "allow") return null;
   if (answer === "deny") return "onEgress said no";
   const reason = answer?.deny;

@@ -36,7 +36,8 @@ export function openLedger({ to }) {
   let added = 0;
   let last = Promise.resolve();
 
-  const unionOf = (/** @type {string} */ name) => {
+  /** @param {string} name */
+  const unionOf = (name) => {
     const union = unions.get(name) ?? openRangeUnion();
     unions.set(name, union);
     return union;
@@ -44,8 +45,11 @@ export function openLedger({ to }) {
 
   return {
     to,
-    /** The contexts of a question, beside those before; the first question without one is its own. */
-    add(/** @type {JobContext[]} */ contexts) {
+    /**
+     * The contexts of a question, beside those before; the first question without one is its own.
+     * @param {JobContext[]} contexts
+     */
+    add(contexts) {
       const number = added;
       if (number === 0 || contexts.length > 0) added += 1;
       if (contexts.length === 0) return;
@@ -85,8 +89,11 @@ export function openLedger({ to }) {
       const read = await Promise.all(indexes.map((index) => index()));
       return inSlices(weights(read, calls, known));
     },
-    /** How many characters of the context would leave for the first time. */
-    gain(/** @type {Span[]} */ spans) {
+    /**
+     * How many characters of the context would leave for the first time.
+     * @param {Span[]} spans
+     */
+    gain(spans) {
       /** @type {Map<string, ReturnType<typeof openRangeUnion>>} */
       const more = new Map();
       let sum = 0;
@@ -97,8 +104,11 @@ export function openLedger({ to }) {
       }
       return sum;
     },
-    /** A call leaves; returns how many characters of the context do so for the first time. */
-    enter(/** @type {Weight} */ { chars, bytes, spans }) {
+    /**
+     * A call leaves; returns how many characters of the context do so for the first time.
+     * @param {Weight} weight
+     */
+    enter({ chars, bytes, spans }) {
       const gain = spans.reduce((sum, { name, start, end }) => sum + unionOf(name).add(start, end), 0);
       sums.calls += 1;
       sums.bytes += bytes;
@@ -106,8 +116,11 @@ export function openLedger({ to }) {
       sums.contextChars += gain;
       return gain;
     },
-    /** Calls were kept from leaving. */
-    refuse: (/** @type {number} */ calls) => void (sums.denied += calls),
+    /**
+     * Calls were kept from leaving.
+     * @param {number} calls
+     */
+    refuse: (calls) => void (sums.denied += calls),
     /** The sums so far. `share` is `null` where no context was searched. */
     summary: () => ({
       ...sums,
@@ -118,8 +131,13 @@ export function openLedger({ to }) {
   };
 }
 
-/** A later context of a session, by its name in the REPL. @returns {JobContext} */
-function laterContext(/** @type {JobContext} */ context, /** @type {number} */ number) {
+/**
+ * A later context of a session, by its name in the REPL.
+ * @param {JobContext} context
+ * @param {number} number
+ * @returns {JobContext}
+ */
+function laterContext(context, number) {
   const name = context.type === "file" ? `context_${number}/${context.name}` : `context_${number}`;
   return { ...context, name };
 }
@@ -147,16 +165,23 @@ function* weights(indexes, calls, known) {
   return weighed;
 }
 
-/** @returns {Generator<void, Weight, void>} */
-function* weightOf(/** @type {ContextIndex[]} */ indexes, /** @type {string} */ text) {
+/**
+ * @param {ContextIndex[]} indexes
+ * @param {string} text
+ * @returns {Generator<void, Weight, void>}
+ */
+function* weightOf(indexes, text) {
   const encoded = new TextEncoder().encode(text);
   const spans = [];
   for (const index of indexes) spans.push(...(yield* spansIn(index, text, encoded)));
   return { chars: charsIn(encoded), bytes: encoded.length, spans, contextChars: lengthOf(spans) };
 }
 
-/** @returns {Weight} */
-function sumOf(/** @type {Weight[]} */ parts) {
+/**
+ * @param {Weight[]} parts
+ * @returns {Weight}
+ */
+function sumOf(parts) {
   if (parts.length === 1) return parts[0];
   const spans = united(parts.flatMap((part) => part.spans));
   const [chars, bytes] = [
@@ -166,6 +191,7 @@ function sumOf(/** @type {Weight[]} */ parts) {
   return { chars, bytes, spans, contextChars: lengthOf(spans) };
 }
 
-function lengthOf(/** @type {Span[]} */ spans) {
+/** @param {Span[]} spans */
+function lengthOf(spans) {
   return spans.reduce((sum, { start, end }) => sum + end - start, 0);
 }

@@ -10,8 +10,11 @@ export function openRangeUnion() {
   /** @type {number[]} */
   const ends = [];
 
-  /** The first range that ends at or behind `at`. */
-  const firstAt = (/** @type {number} */ at) => {
+  /**
+   * The first range that ends at or behind `at`.
+   * @param {number} at
+   */
+  const firstAt = (at) => {
     let low = 0;
     let high = ends.length;
     while (low < high) {
@@ -23,8 +26,12 @@ export function openRangeUnion() {
   };
 
   return {
-    /** Add a range; returns how much of it was not covered before. */
-    add(/** @type {number} */ start, /** @type {number} */ end) {
+    /**
+     * Add a range; returns how much of it was not covered before.
+     * @param {number} start
+     * @param {number} end
+     */
+    add(start, end) {
       const first = firstAt(start);
       let [from, to, known, after] = [start, end, 0, first];
       for (; after < starts.length && starts[after] <= end; after += 1) {
@@ -36,8 +43,13 @@ export function openRangeUnion() {
       ends.splice(first, after - first, to);
       return end - start - known;
     },
-    /** The parts of a range that are not covered. @returns {Array<[number, number]>} */
-    gaps(/** @type {number} */ start, /** @type {number} */ end) {
+    /**
+     * The parts of a range that are not covered.
+     * @param {number} start
+     * @param {number} end
+     * @returns {Array<[number, number]>}
+     */
+    gaps(start, end) {
       /** @type {Array<[number, number]>} */
       const open = [];
       let at = start;

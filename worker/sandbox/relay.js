@@ -22,9 +22,12 @@ function write(line, message) {
   else line.put(message.sequence, message.state, new Uint8Array(message.data));
 }
 
-async function start(/** @type {Settlement} */ { script, boot, shared, port }) {
-  const post = (/** @type {FromRelay} */ message) => port.postMessage(message);
-  const lost = (/** @type {string} */ why) => post({ type: "lost", why });
+/** @param {Settlement} settlement */
+async function start({ script, boot, shared, port }) {
+  /** @param {FromRelay} message */
+  const post = (message) => port.postMessage(message);
+  /** @param {string} why */
+  const lost = (why) => post({ type: "lost", why });
   const memory = shared && typeof SharedArrayBuffer === "function" ? sharedMemory() : null;
   const line = memory && sharedLine(memory.channel, memory.interrupt);
   port.onmessage = (/** @type {MessageEvent<import("../wire/types.d.ts").ToRelay>} */ { data }) => {
@@ -48,11 +51,13 @@ async function start(/** @type {Settlement} */ { script, boot, shared, port }) {
   }
 }
 
-async function readBlob(/** @type {[string, unknown]} */ [name, value]) {
+/** @param {[string, unknown]} entry */
+async function readBlob([name, value]) {
   return [name, value instanceof Blob ? await value.arrayBuffer() : value];
 }
 
-function onSettlement(/** @type {MessageEvent<Settlement>} */ { source, data }) {
+/** @param {MessageEvent<Settlement>} event */
+function onSettlement({ source, data }) {
   if (source !== parent) return;
   removeEventListener("message", onSettlement);
   void start(data);

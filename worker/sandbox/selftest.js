@@ -83,7 +83,8 @@ function nests() {
  */
 async function opens(url, open) {
   const refused = new Promise((resolve) => {
-    const onViolation = (/** @type {SecurityPolicyViolationEvent} */ event) => {
+    /** @param {SecurityPolicyViolationEvent} event */
+    const onViolation = (event) => {
       if (event.blockedURI !== url) return;
       globalThis.removeEventListener("securitypolicyviolation", onViolation);
       resolve(true);
@@ -95,7 +96,10 @@ async function opens(url, open) {
   return !(await refused);
 }
 
-/** Keeps the bundler from resolving the probe. */
-function nameOf(/** @type {string} */ specifier) {
+/**
+ * Keeps the bundler from resolving the probe.
+ * @param {string} specifier
+ */
+function nameOf(specifier) {
   return specifier;
 }

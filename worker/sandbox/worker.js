@@ -17,6 +17,8 @@ import { selfTest } from "./selftest.js";
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
  * @typedef {import("../wire/protocol.js").ToHost} ToHost
  * @typedef {import("../wire/protocol.js").ToWorker} ToWorker
+ * @typedef {import("../wire/protocol.js").Ready["level"]} Level
+ * @typedef {import("../wire/protocol.js").Ready["transport"]} Transport
  * @typedef {import("./pyodide.js").Bridge} Bridge
  * @typedef {import("./pyodide.js").Pyodide} Pyodide
  * @typedef {(message: ToHost, transfer?: ArrayBuffer[]) => void} Post
@@ -33,7 +35,8 @@ const NO_TRANSPORT =
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
 
-async function boot(/** @type {Boot} */ message) {
+/** @param {Boot} message */
+async function boot(message) {
   const { port, epoch } = message;
   const post = poster(port);
   const stages = stageReporter(post, epoch);
@@ -74,7 +77,8 @@ async function run(job, { pyodide, bridge, line, post, epoch }) {
   try {
     const contexts = mountContexts(pyodide, job);
     const text = JSON.stringify({ ...job, contexts: [] });
-    const emit = (/** @type {string} */ body) => post({ type: "events", epoch, body });
+    /** @param {string} body */
+    const emit = (body) => post({ type: "events", epoch, body });
     const host = { ...line.host, emit };
     const suspends = line.transport === "jspi";
     const result = suspends ? await bridge.run.callPromising(text, contexts, host) : bridge.run(text, contexts, host);
@@ -88,11 +92,12 @@ async function run(job, { pyodide, bridge, line, post, epoch }) {
  * The self-test's verdict, not `full` when globals could not be removed.
  * @param {Awaited<ReturnType<typeof selfTest>>} verdict
  * @param {string[]} left
+ * @returns {{level: Level, reason: string}}
  */
 function lowered({ level, reason }, left) {
   return left.length === 0 || level !== "full"
     ? { level, reason }
-    : { level: /** @type {const} */ ("network"), reason: `globals left: ${left.join(", ")}` };
+    : { level: "network", reason: `globals left: ${left.join(", ")}` };
 }
 
 /**
@@ -106,21 +111,28 @@ function poster(port) {
   return (message, transfer = []) => void apply(postMessage, port, [message, transfer]);
 }
 
-function stageReporter(/** @type {Post} */ post, /** @type {number} */ epoch) {
+/**
+ * @param {Post} post
+ * @param {number} epoch
+ */
+function stageReporter(post, epoch) {
   let name = "start";
   return {
     current: () => name,
-    enter(/** @type {string} */ next) {
+    /** @param {string} next */
+    enter(next) {
       name = next;
       post({ type: "stage", epoch, name, seconds: performance.now() / 1_000 });
     },
   };
 }
 
-async function startPyodide(/** @type {Boot} */ { lock, snapshot, purpose }) {
+/** @param {Boot} boot */
+async function startPyodide({ lock, snapshot, purpose }) {
   /** @type {string[]} */
   const output = [];
-  const say = (/** @type {string} */ line) => void output.push(line);
+  /** @param {string} line */
+  const say = (line) => void output.push(line);
   const env = { PYTHONHASHSEED: "0" }; // sets keep their order in a replay
   const own = { createPyodideModule: moduleFor(snapshot), lockFileContents: lock, jsglobals: Object.create(null), env };
   const memory = snapshot === null ? { _makeSnapshot: purpose === "snapshot" } : { _loadSnapshot: snapshot };
@@ -134,16 +146,22 @@ async function startPyodide(/** @type {Boot} */ { lock, snapshot, purpose }) {
   }
 }
 
-/** Output past the REPL's own capture (file descriptors 1 and 2) is discarded, and costs no memory. */
-function discardStreams(/** @type {Pyodide} */ pyodide) {
+/**
+ * Output past the REPL's own capture (file descriptors 1 and 2) is discarded, and costs no memory.
+ * @param {Pyodide} pyodide
+ */
+function discardStreams(pyodide) {
   const write = (/** @type {Uint8Array} */ bytes) => bytes.length;
   pyodide.setStdin({ error: true });
   pyodide.setStdout({ write });
   pyodide.setStderr({ write });
 }
 
-/** Pyodide copies a snapshot into memory of the size that it starts with; ours may be larger. */
-function moduleFor(/** @type {ArrayBuffer | null} */ snapshot) {
+/**
+ * Pyodide copies a snapshot into memory of the size that it starts with; ours may be larger.
+ * @param {ArrayBuffer | null} snapshot
+ */
+function moduleFor(snapshot) {
   return async (/** @type {object} */ settings) => {
     const module = await createPyodideModule(settings);
     if (snapshot !== null && snapshot.byteLength > module.HEAP8.length) module.growMemory(snapshot.byteLength);
@@ -220,27 +238,32 @@ function mountContexts(pyodide, { contexts, session }) {
  * @param {Boot} message
  * @param {Pyodide} pyodide
  * @param {Post} post
+ * @returns {{transport: Transport, deliver: (part: import("../wire/protocol.js").ReplyPart) => void, host: object}}
  */
 function openLine({ channel, interrupt, epoch }, pyodide, post) {
   if (channel === null || interrupt === null) {
     if (!("Suspending" in WebAssembly)) throw new Error(NO_TRANSPORT);
     const { deliver, ...end } = suspendingEnd({ epoch, post });
     const host = { ...end, interruptible: () => {}, block_stopped: () => false };
-    return { transport: /** @type {const} */ ("jspi"), deliver, host };
+    return { transport: "jspi", deliver, host };
   }
   const { flag, clear } = interruptFlag(interrupt);
   let inBlock = false;
-  const interruptible = (/** @type {boolean} */ on) => {
+  /** @param {boolean} on */
+  const interruptible = (on) => {
     inBlock = on;
     clear();
     pyodide.setInterruptBuffer(on ? flag : undefined);
   };
   const host = { ...waitingEnd({ channel, interrupt, epoch, post, inBlock: () => inBlock }), interruptible };
-  return { transport: /** @type {const} */ ("shared-memory"), deliver: () => {}, host };
+  return { transport: "shared-memory", deliver: () => {}, host };
 }
 
-/** An error in one line: that of Python is a whole traceback, whose last line is the message. */
-function describe(/** @type {unknown} */ error) {
+/**
+ * An error in one line: that of Python is a whole traceback, whose last line is the message.
+ * @param {unknown} error
+ */
+function describe(error) {
   if (!(error instanceof Error)) return String(error);
   return error.name === "PythonError"
     ? String(error.message.trim().split("\n").pop())

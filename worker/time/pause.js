@@ -5,14 +5,18 @@
 
 const LONG_CHARS = 1 << 20;
 
-export function sleep(/** @type {number} */ milliseconds) {
+/** @param {number} milliseconds */
+export function sleep(milliseconds) {
   return new Promise((/** @type {(_: void) => void} */ done) => {
     setTimeout(done, milliseconds);
   });
 }
 
-/** Between two steps of work on a text of `chars` characters: a task of the page's own may run where that is long. */
-export function pauseIfLong(/** @type {number} */ chars) {
+/**
+ * Between two steps of work on a text of `chars` characters: a task of the page's own may run where that is long.
+ * @param {number} chars
+ */
+export function pauseIfLong(chars) {
   return chars > LONG_CHARS ? sleep(0) : undefined;
 }
 

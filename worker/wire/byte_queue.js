@@ -12,7 +12,8 @@ export function byteQueue() {
   let offset = 0;
   let total = 0;
 
-  const shift = (/** @type {number} */ most) => {
+  /** @param {number} most */
+  const shift = (most) => {
     const view = parts[0].subarray(offset, offset + most);
     offset += view.length;
     if (offset === parts[0].length) {
@@ -24,13 +25,15 @@ export function byteQueue() {
   };
   return {
     size: () => total,
-    add(/** @type {Uint8Array} */ bytes) {
+    /** @param {Uint8Array} bytes */
+    add(bytes) {
       if (!(bytes instanceof Uint8Array)) throw new TypeError("an answer is written as Uint8Array");
       if (bytes.length === 0) return;
       parts.push(bytes);
       total += bytes.length;
     },
-    take(/** @type {number} */ most) {
+    /** @param {number} most */
+    take(most) {
       const length = Math.min(most, total);
       if (length === 0) return NO_BYTES;
       const first = shift(length);

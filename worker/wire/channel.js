@@ -132,7 +132,8 @@ export function waitingEnd({ channel, interrupt, epoch, post, silenceMs = SILENC
   const now = performance.now.bind(performance);
   let sequence = 0;
 
-  const word = (/** @type {number} */ state) => (sequence << STATE_BITS) | state;
+  /** @param {number} state */
+  const word = (state) => (sequence << STATE_BITS) | state;
 
   const blockStopped = () => load(words, REASON_WORD) === STOP_BLOCK;
   const interrupted = () => {
@@ -142,8 +143,11 @@ export function waitingEnd({ channel, interrupt, epoch, post, silenceMs = SILENC
     return false;
   };
 
-  /** Look for a short while before the thread sleeps: to wake it costs more than an instant answer takes. */
-  const spin = (/** @type {number} */ pending) => {
+  /**
+   * Look for a short while before the thread sleeps: to wake it costs more than an instant answer takes.
+   * @param {number} pending
+   */
+  const spin = (pending) => {
     for (let left = SPINS; left > 0; left -= 1) if (load(words, FUTEX_WORD) !== pending) return;
   };
 
@@ -292,8 +296,12 @@ export function sharedLine(channel, interrupt) {
   const payload = new Uint8Array(channel, PAYLOAD_OFFSET);
   const flag = new Int32Array(interrupt);
 
-  /** The worker writes PENDING; PROGRESS is the one state of ours that another may follow before the worker reads it. */
-  const exchange = (/** @type {number} */ sequence, /** @type {number} */ state) => {
+  /**
+   * The worker writes PENDING; PROGRESS is the one state of ours that another may follow before the worker reads it.
+   * @param {number} sequence
+   * @param {number} state
+   */
+  const exchange = (sequence, state) => {
     const word = (/** @type {number} */ from) => (sequence << STATE_BITS) | from;
     const current = Atomics.compareExchange(words, FUTEX_WORD, word(PENDING), word(state));
     if (current === word(PENDING)) return true;
@@ -324,7 +332,12 @@ export function sharedLine(channel, interrupt) {
  * @returns {Line}
  */
 export function messageLine(post, epoch) {
-  const send = (/** @type {number} */ sequence, /** @type {number} */ state, /** @type {Uint8Array} */ bytes) => {
+  /**
+   * @param {number} sequence
+   * @param {number} state
+   * @param {Uint8Array} bytes
+   */
+  const send = (sequence, state, bytes) => {
     const data = bytes.slice().buffer;
     post({ type: "reply", epoch, sequence, state, data }, [data]);
     return true;
@@ -349,14 +362,18 @@ export function answeringEnd({ line, handler, heartbeatMs = HEARTBEAT_MS }) {
   const stopInterrupting = () => clearInterval(interrupting);
 
   return {
-    /** A request came in; an answer still open is for a call that the worker has given up. */
-    request(/** @type {Request} */ { sequence, body, data }) {
+    /**
+     * A request came in; an answer still open is for a call that the worker has given up.
+     * @param {Request} request
+     */
+    request({ sequence, body, data }) {
       current?.abandon();
       current = openAnswer(line, sequence);
       const { answer } = current;
       return settle(() => handler(body, answer, data ?? []), answer);
     },
-    ack: (/** @type {Ack} */ { sequence }) => current?.acknowledge(sequence),
+    /** @param {Ack} ack */
+    ack: ({ sequence }) => current?.acknowledge(sequence),
     /** Interrupt the worker, at work or waiting, again and again until `acknowledged`. */
     interrupt(reason = STOP_RUN) {
       const once = () => line.interrupt(current?.sequence ?? 0, reason);
@@ -401,7 +418,11 @@ function openAnswer(line, sequence) {
   /** @type {Uint8Array | null} */
   let failure = null;
 
-  const put = (/** @type {number} */ state, /** @type {Uint8Array} */ bytes) => {
+  /**
+   * @param {number} state
+   * @param {Uint8Array} bytes
+   */
+  const put = (state, bytes) => {
     waiting = false;
     if (!line.put(sequence, state, bytes) || state !== CHUNK) abort.abort();
   };
@@ -411,7 +432,8 @@ function openAnswer(line, sequence) {
     else if (queue.size() > CHUNK_BYTES) put(CHUNK, queue.take(CHUNK_BYTES));
     else if (ended) put(LAST, queue.take(CHUNK_BYTES));
   };
-  const finish = (/** @type {Uint8Array | null} */ error) => {
+  /** @param {Uint8Array | null} error */
+  const finish = (error) => {
     if (ended) return;
     ended = true;
     failure = error;
@@ -430,7 +452,8 @@ function openAnswer(line, sequence) {
     fail: (error) => void (ended || finish(errorBytes(error))),
     progress: () => void (waiting && !abort.signal.aborted && line.put(sequence, PROGRESS, NO_BYTES)),
   };
-  const acknowledge = (/** @type {number} */ acknowledged) => {
+  /** @param {number} acknowledged */
+  const acknowledge = (acknowledged) => {
     if (acknowledged !== sequence || waiting) return;
     waiting = true;
     pump();
@@ -438,6 +461,7 @@ function openAnswer(line, sequence) {
   return { answer, sequence, acknowledge, abandon: () => abort.abort() };
 }
 
-function errorBytes(/** @type {unknown} */ error) {
+/** @param {unknown} error */
+function errorBytes(error) {
   return new TextEncoder().encode(JSON.stringify(toWireError(error)));
 }

@@ -26,7 +26,10 @@ export function toOutcome({ answer, stopped_by, detail }, isStopped) {
   return failed(`the child run ended without a final answer (${stopped_by}): ${detail}${best}`);
 }
 
-/** @returns {Outcome} */
-export function failed(/** @type {string} */ why) {
+/**
+ * @param {string} why
+ * @returns {Outcome}
+ */
+export function failed(why) {
   return { error: toWireError(providerError(why)) };
 }

@@ -9,8 +9,11 @@ import { mismatch } from "./schema.js";
 
 /** @typedef {import("./protocol.js").CompleteRequest} CompleteRequest */
 
-/** @returns {CompleteRequest} */
-export function parseRequest(/** @type {string} */ body) {
+/**
+ * @param {string} body
+ * @returns {CompleteRequest}
+ */
+export function parseRequest(body) {
   const value = JSON.parse(body);
   const wrong = mismatch(COMPLETE_SCHEMA, value, "request");
   if (wrong !== null) throw protocolError(`${wrong}.`);

@@ -28,23 +28,35 @@ export function rlmError(name, message, facts) {
   return Object.assign(new Error(message), { name, ...facts });
 }
 
-/** An argument is impossible; nothing ran. */
-export function configError(/** @type {string} */ message) {
+/**
+ * An argument is impossible; nothing ran.
+ * @param {string} message
+ */
+export function configError(message) {
   return rlmError("ConfigError", message, {});
 }
 
-/** Worker and host lost touch. */
-export function channelError(/** @type {string} */ message) {
+/**
+ * Worker and host lost touch.
+ * @param {string} message
+ */
+export function channelError(message) {
   return rlmError("ChannelError", message, {});
 }
 
-/** A malformed message: somebody's fault, never the user's. */
-export function protocolError(/** @type {string} */ message) {
+/**
+ * A malformed message: somebody's fault, never the user's.
+ * @param {string} message
+ */
+export function protocolError(message) {
   return rlmError("ProtocolError", message, {});
 }
 
-/** A run that is made from a log does not go as the recorded one did. */
-export function replayError(/** @type {string} */ message) {
+/**
+ * A run that is made from a log does not go as the recorded one did.
+ * @param {string} message
+ */
+export function replayError(message) {
   return rlmError("ReplayError", message, {});
 }
 
@@ -72,8 +84,11 @@ export function toWireError(error) {
   }
 }
 
-/** @returns {WireError} */
-function wireFields(/** @type {unknown} */ error) {
+/**
+ * @param {unknown} error
+ * @returns {WireError}
+ */
+function wireFields(error) {
   const known = fieldsOf(error);
   return {
     title: String(known.title ?? known.name ?? "Error").slice(0, 200),

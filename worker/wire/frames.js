@@ -28,8 +28,11 @@ export function encodeFrame(index, outcome) {
   return frame;
 }
 
-/** @returns {string | null} the text of an answered call; null for a failed one */
-export function textIn(/** @type {Uint8Array} */ frame) {
+/**
+ * @param {Uint8Array} frame
+ * @returns {string | null} the text of an answered call; null for a failed one
+ */
+export function textIn(frame) {
   const header = headerOf(frame);
   const [status, metaBytes, textBytes] = [4, 8, 12].map((at) => header.getUint32(at, true));
   if (status !== FRAME_OK) return null;
@@ -37,14 +40,19 @@ export function textIn(/** @type {Uint8Array} */ frame) {
   return new TextDecoder().decode(frame.subarray(start, start + textBytes));
 }
 
-/** A copy of the frame, renumbered: its index is looked up in `indexes`. */
-export function renumbered(/** @type {Uint8Array} */ frame, /** @type {number[]} */ indexes) {
+/**
+ * A copy of the frame, renumbered: its index is looked up in `indexes`.
+ * @param {Uint8Array} frame
+ * @param {number[]} indexes
+ */
+export function renumbered(frame, indexes) {
   const copy = frame.slice();
   const header = headerOf(copy);
   header.setUint32(0, indexes[header.getUint32(0, true)], true);
   return copy;
 }
 
-function headerOf(/** @type {Uint8Array} */ { buffer, byteOffset }) {
+/** @param {Uint8Array} frame */
+function headerOf({ buffer, byteOffset }) {
   return new DataView(buffer, byteOffset, FRAME_HEADER_BYTES);
 }

@@ -35,12 +35,14 @@ function check(value, name, around) {
   around.delete(value);
 }
 
-function isPlain(/** @type {object} */ value) {
+/** @param {object} value */
+function isPlain(value) {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function describe(/** @type {unknown} */ value) {
+/** @param {unknown} value */
+function describe(value) {
   if (typeof value === "number" || value === undefined) return String(value);
   return typeof value === "object" ? `a ${value?.constructor?.name ?? "special object"}` : `a ${typeof value}`;
 }

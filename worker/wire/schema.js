@@ -24,8 +24,12 @@ export function mismatch(schema, value, where) {
   return first(Object.keys(fields), (key) => mismatch(inner, fields[key], `${where}.${key}`));
 }
 
-/** The fields of anything, none of them checked; a value that is no object has none. @returns {Record<string, unknown>} */
-export function fieldsOf(/** @type {unknown} */ value) {
+/**
+ * The fields of anything, none of them checked; a value that is no object has none.
+ * @param {unknown} value
+ * @returns {Record<string, unknown>}
+ */
+export function fieldsOf(value) {
   return Object(value);
 }
 

@@ -37,8 +37,11 @@ export function spend(usage, model, more) {
   usage[model] = Object.hasOwn(usage, model) ? added(usage[model], more) : more;
 }
 
-/** @returns {Usage} the sum of all, model by model */
-export function total(/** @type {Usage[]} */ usages) {
+/**
+ * @param {Usage[]} usages
+ * @returns {Usage} the sum of all, model by model
+ */
+export function total(usages) {
   /** @type {Usage} */
   const sum = {};
   for (const [model, used] of usages.flatMap((usage) => Object.entries(usage))) spend(sum, model, used);
