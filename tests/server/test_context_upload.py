@@ -1,4 +1,4 @@
-"""What a caller in Python gives to a run in the browser."""
+"""Contexts that a Python caller passes to a run in the browser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from rlm_core import ConfigError
 from rlm_server.headless import context_upload
-from rlm_server.headless.context_upload import handed
+from rlm_server.headless.context_upload import uploaded
 
 
 def test_a_folder_is_all_its_files_under_their_paths(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_folder_is_all_its_files_under_their_paths(tmp_path: Path) -> None:
         (folder / name).write_text(name)
     (folder / "gone.txt").symlink_to(tmp_path / "nowhere")
     (tmp_path / "one.txt").write_text("1")
-    with handed([folder, tmp_path / "one.txt"]) as files:
+    with uploaded([folder, tmp_path / "one.txt"]) as files:
         assert files.kind == "files"
         assert files.names == ("papers/readme.txt", "papers/2025/a.txt", "papers/2025/b.txt", "one.txt")
         assert [path.read_text() for path in files.paths] == ["readme.txt", "2025/a.txt", "2025/b.txt", "1"]
@@ -28,13 +28,13 @@ def test_a_folder_is_all_its_files_under_their_paths(tmp_path: Path) -> None:
 def test_the_folder_that_one_is_in_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("a")
     monkeypatch.chdir(tmp_path)
-    with handed(Path(".")) as files:
+    with uploaded(Path(".")) as files:
         assert files.names == (f"{tmp_path.name}/a.txt",)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".hidden").write_text("x")
-    with pytest.raises(ConfigError, match="no file is in the folder"), handed(tmp_path):
+    with pytest.raises(ConfigError, match="no file is in the folder"), uploaded(tmp_path):
         pass
 
 
@@ -42,5 +42,5 @@ def test_a_huge_folder_is_refused_with_the_number(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(context_upload, "MAX_FILES", 2)
     for name in "abc":
         (tmp_path / name).write_text(name)
-    with pytest.raises(ConfigError, match="more than 2 files"), handed(tmp_path):
+    with pytest.raises(ConfigError, match="more than 2 files"), uploaded(tmp_path):
         pass

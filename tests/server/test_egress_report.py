@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rlm_server.headless.egress_report import Account, question
+from rlm_server.headless.egress_report import EgressReport, question
 
 
 def started(call: int, kind: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def egress(call: int, left: int, denied: str | None = None) -> dict[str, Any]:
 
 
 def test_what_left_is_added_up_and_what_was_denied_is_not() -> None:
-    account = Account()
+    account = EgressReport()
     for event in [
         started(0, "root"),
         egress(0, 50),
@@ -44,7 +44,7 @@ def test_what_left_is_added_up_and_what_was_denied_is_not() -> None:
 
 
 def test_a_run_from_which_nothing_left_has_a_ledger_too() -> None:
-    assert json.loads(Account().text())["context"] == {"chars": 0, "size": 0, "share": None}
+    assert json.loads(EgressReport().text())["context"] == {"chars": 0, "size": 0, "share": None}
 
 
 REQUEST = {

@@ -1,1 +1,1 @@
-"""The command `pyodide-rlm`, and what it does besides runs."""
+"""The command `pyodide-rlm` and its subcommands."""

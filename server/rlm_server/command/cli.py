@@ -24,7 +24,7 @@ from rlm_core import ConfigError, RLMError
 from rlm_core.events import FOR_WATCHING
 from rlm_core.limits import LIMITS, LimitFacts
 
-from ..headless.egress_report import Account, confirmed
+from ..headless.egress_report import EgressReport, confirmed
 from ..headless.recording import read_recording
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def serve(host: str | None, port: int | None) -> None:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the log here, each event as it happens: what --resume, --replay, --fork and `replay` read.",
 )
-@click.option("--resume", type=CONTEXT_FILE, help="Go on with the run whose log this is, over the same context.")
+@click.option("--resume", type=CONTEXT_FILE, help="Continue the run whose log this is, over the same context.")
 @click.option(
     "--replay", type=CONTEXT_FILE, help="Answer from this log alone; models, limits and context must be those of it."
 )
@@ -125,7 +125,7 @@ def serve(host: str | None, port: int | None) -> None:
     type=CONTEXT_FILE,
     help="With --at: begin as the run whose log this is; without QUESTION, ask what it asked.",
 )
-@click.option("--at", type=click.IntRange(min=1), help="Iteration from which a fork goes on live.")
+@click.option("--at", type=click.IntRange(min=1), help="Iteration from which a fork continues live.")
 def run(
     question: str | None,
     paths: tuple[Path, ...],
@@ -143,9 +143,9 @@ def run(
 ) -> None:
     """Ask QUESTION over the context in a headless browser, and print the answer."""
     if (fork is None) != (at is None):
-        raise click.UsageError("--fork FILE and --at K belong together: the log, and the iteration to go on from.")
+        raise click.UsageError("--fork FILE and --at K belong together: the log, and the iteration to continue from.")
     if question is None and fork is None:
-        raise click.UsageError("Missing argument 'QUESTION'; only a run with --fork has one of its own.")
+        raise click.UsageError("Missing argument 'QUESTION'; only a run with --fork has its own.")
     with _reported():
         forked = None if fork is None else read_recording(fork)
         replayed = None if replay is None else read_recording(replay).log
@@ -160,15 +160,15 @@ def run(
     chosen = {name: value for name, value in options.items() if value is not None}
     if confirm and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("--confirm asks on the terminal, and there is none. Use --max-context-chars instead.")
-    account = Account()
+    report = EgressReport()
     with _reported(), _serving(0) as url, _log(trajectory) as log:
         asked = question if question is not None or forked is None else forked.question
         try:
-            sinks = (log, account.take) if ledger else (log,)
+            sinks = (log, report.take) if ledger else (log,)
             result = asyncio.run(_ask(url, asked or "", paths, chosen, sinks, ask_first=confirm))
         finally:
             if ledger is not None:
-                ledger.write_text(account.text(), encoding="utf-8")
+                ledger.write_text(report.text(), encoding="utf-8")
     if trajectory is not None:
         trajectory.write_text(result.trajectory, encoding="utf-8")
     _print(result, as_json)
@@ -182,7 +182,7 @@ def run(
 @click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="The recorded context; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer.")
 def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
-    """Make the run whose log FILE is again, over the same context and without any model.
+    """Replay the run whose log FILE is, over the same context and without any model.
 
     Every model call is answered from FILE. The first difference in code, output, calls or answer is an error that
     names its place, with exit status 1.
@@ -242,7 +242,7 @@ def doctor() -> None:
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def embed(folder: Path) -> None:
-    """Copy into FOLDER what a static site needs to run questions on its own pages."""
+    """Copy into FOLDER the files with which a static site runs questions on its own pages."""
     from .embed import embed
 
     with _reported():
@@ -274,7 +274,7 @@ def demo(port: int) -> None:
 
 @contextmanager
 def _log(path: Path | None) -> Iterator[EventSink]:
-    """Takes events and appends each to the file at `path` at once; what was there goes with the first event."""
+    """Takes events and appends each to the file at `path` at once; the first event replaces its content."""
     if path is None:
         yield lambda event: None
         return

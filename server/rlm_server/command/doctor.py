@@ -1,6 +1,6 @@
 """Doctor: is everything there that a run needs?
 
-Out: one finding for each thing, with the remedy when it is missing. It changes nothing and asks no model.
+Out: one finding for each thing, with the remedy when it is missing. It changes nothing and calls no model.
 """
 
 from __future__ import annotations
@@ -21,22 +21,13 @@ from ..headless.browser import find_browser
 ISOLATION = "() => ({ isolated: crossOriginIsolated, shared: typeof SharedArrayBuffer === 'function' })"
 
 START = """
-async () => {
-  const { prepareWorker, takeWorker } = await import("/rlm/boot/pool.js");
-  const base = new URL("/rlm/assets/", location.href).href;
-  await prepareWorker(base);
-  (await takeWorker(base)).terminate();
-  const began = performance.now();
-  const worker = await takeWorker(base);
-  worker.terminate();
-  return { start: worker.start, seconds: (performance.now() - began) / 1000 };
-}
+async () => (await import("/rlm/boot/start_check.js")).measuredStart(new URL("/rlm/assets/", location.href).href)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report. `text` says what was found, or what is missing and how to get it."""
+    """One line of the report. `text` names the thing, or says that it is missing and how to get it."""
 
     name: str
     ok: bool
@@ -84,12 +75,12 @@ def check_providers() -> str:
 
 
 def check_isolation() -> str:
-    """Open the real page and ask it whether the blocking channel can work there."""
+    """Whether the blocking channel can work on the real page."""
     return asyncio.run(_isolation())
 
 
 async def _isolation() -> str:
-    facts = await _asked_of_page(ISOLATION)
+    facts = await _evaluated_on_page(ISOLATION)
     if not (facts["isolated"] and facts["shared"]):
         raise RLMError(f"the page is not cross-origin isolated ({facts}): does a proxy remove COOP and COEP headers?")
     return "cross-origin isolated, SharedArrayBuffer there"
@@ -97,13 +88,13 @@ async def _isolation() -> str:
 
 def check_start() -> str:
     """Have the real page make a snapshot, and start a worker from it."""
-    facts = asyncio.run(_asked_of_page(START))
+    facts = asyncio.run(_evaluated_on_page(START))
     if facts["start"] != "snapshot":
         raise RLMError(f"workers start slowly, with {facts['start']}. Report it with your browser's version.")
     return f"a worker is ready in {facts['seconds']:.2f} s, from a snapshot"
 
 
-async def _asked_of_page(script: str) -> Any:
+async def _evaluated_on_page(script: str) -> Any:
     from ..headless.browser_rlm import open_page
     from ..http.app import create_app
     from ..http.serving import serving

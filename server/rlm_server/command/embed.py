@@ -1,4 +1,4 @@
-"""Embed: what a static site copies, so that its own pages can run the worker.
+"""Embed: the files that a static site copies, so that its own pages can run the worker.
 
 In: a folder. Out: the same, with the host's modules and the assets that they boot workers from. No header and no server
 of ours is needed to serve it; only the endpoint that answers model calls is elsewhere.
@@ -20,22 +20,22 @@ MANIFEST = "manifest.json"
 
 
 def embed(folder: Path) -> int:
-    """Copy `rlm.js`, what it imports, and `assets/` into `folder`; return the bytes written.
+    """Copy `rlm.js`, its imports and `assets/` into `folder`; return the bytes written.
 
-    What an earlier version left in `assets/` is removed; the manifest comes last, so that at no moment it names a file
-    that is not there.
+    Files of an earlier version in `assets/` are removed; the manifest comes last, so that at no moment it names a
+    missing file.
 
     Raises:
         ConfigError: `folder` holds something else, or the assets are not built.
     """
-    found = find_assets()
+    built = find_assets()
     assets = folder / "assets"
     if folder.exists() and any(folder.iterdir()) and not (assets / MANIFEST).is_file():
         raise ConfigError(f"{folder} holds other files. Name an empty or a new folder, such as {folder / 'rlm'}.")
     assets.mkdir(parents=True, exist_ok=True)
-    names = [entry["path"] for entry in json.loads((found.assets / MANIFEST).read_text())["files"].values()]
-    written = sum(_copy(found.worker / name, folder / name) for name in _modules(found.worker))
-    written += sum(_copy(found.assets / name, assets / name) for name in [*names, MANIFEST])
+    names = [entry["path"] for entry in json.loads((built.assets / MANIFEST).read_text())["files"].values()]
+    written = sum(_copy(built.worker / name, folder / name) for name in _modules(built.worker))
+    written += sum(_copy(built.assets / name, assets / name) for name in [*names, MANIFEST])
     for path in assets.iterdir():
         if path.name not in names and path.name != MANIFEST:
             path.unlink()
@@ -43,7 +43,7 @@ def embed(folder: Path) -> int:
 
 
 def _modules(worker: Path) -> Iterator[str]:
-    """The modules that a page imports, with their types; what runs in the worker is in the assets."""
+    """The modules that a page imports, with their types; the worker's script is in the assets."""
     modules = (path.relative_to(worker) for path in worker.rglob("*") if path.name.endswith((".js", ".d.ts")))
     yield from sorted(str(path) for path in modules if path.parts[0] != "sandbox")
 

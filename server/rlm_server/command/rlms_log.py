@@ -1,10 +1,10 @@
 """The log format of the PyPI package `rlms`: written from a trajectory of ours, and read into one.
 
 In: events, or lines of such a log. Out: lines of such a log, which its visualizer opens, or events, for viewing. It
-holds whole prompts at every iteration and knows nothing of limits or endings: what it has no place for is left out.
+holds whole prompts at every iteration and knows nothing of limits or endings, which are left out.
 
 Its releases 0.1.0 to 0.1.3 write one form, in which each has added keys; logs from before them keep sub-calls under
-`llm_calls` and a final answer as a pair. All are read, and what 0.1.3 writes is written.
+`llm_calls` and a final answer as a pair. All are read; the form of 0.1.3 is written.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Path = tuple[int, ...]
 
 
 def exported(events: Sequence[Event], *, began: datetime) -> Iterator[str]:
-    """The lines of a log as 0.1.3 writes it; child runs are calls with a trajectory of their own.
+    """The lines of a log as 0.1.3 writes it; child runs are calls that hold a trajectory.
 
     Args:
         events: of the whole tree of runs.

@@ -17,61 +17,25 @@ from typing import TYPE_CHECKING, Any
 from rlm_core import ConfigError, ReplayError, RLMError
 
 from .browser import QUIET, find_browser
-from .context_upload import Handed, Tools, handed
+from .context_upload import Tools, Upload, uploaded
 
 if TYPE_CHECKING:
     from playwright.async_api import ElementHandle, Page
 
 EventSink = Callable[[dict[str, Any]], None]
 OnEgress = Callable[[dict[str, Any]], object]
-"""Takes what a request would send, as `RLMEgressRequest` of rlm.d.ts without its signal; `"allow"`, `"deny"` or
-`{"deny": reason}` comes back, also from a coroutine."""
+"""Takes a request before it leaves, as `RLMEgressRequest` of rlm.d.ts without its signal; gives `"allow"`, `"deny"` or
+`{"deny": reason}`, also from a coroutine."""
 
-# The page's side of a run. It lives in the page for the length of one call; a file input hands over files of any size.
-ASK = """
-async ([input, kind, names, question, options]) => {
-  const { ask } = await import("/page/app.js");
-  const named = (file, index) => (file.name === names[index] ? file : new File([file], names[index]));
-  const files = [...input.files].map(named);
-  const readers = {
-    none: () => undefined,
-    files: () => files,
-    text: () => files[0].text(),
-    json: async () => JSON.parse(await files[0].text()),
-    bytes: () => files[0].arrayBuffer(),
-  };
-  const called = (name) => ({
-    async [name]() {
-      const { result, error } = await globalThis.rlmTool(name, this.args, this.kwargs);
-      if (error !== null) throw new Error(error);
-      return result;
-    },
-  })[name];
-  for (const tools of [options.tools, options.subTools])
-    for (const [name, { tool, description, function: calls }] of Object.entries(tools ?? {}))
-      tools[name] = { tool: calls ? called(name) : tool, description };
-  if (options.onEgress) options.onEgress = ({ signal, ...request }) => globalThis.rlmEgress(request);
-  const stop = new AbortController();
-  globalThis.rlmStop = () => stop.abort();
-  try {
-    const result = await ask({
-      question,
-      context: await readers[kind](),
-      options: { ...options, signal: stop.signal, onEvent: globalThis.rlmEvent },
-    });
-    return { ok: { ...result, trajectory: result.trajectory() } };
-  } catch (fault) {
-    return { error: { name: fault.name, message: fault.message } };
-  }
-}
-"""
+ASK = """async ([input, job]) => (await import("/page/headless.js")).ask(input, job)"""
+STOP = """async () => (await import("/page/headless.js")).stop()"""
 FAULTS: Mapping[str, type[RLMError]] = {"ConfigError": ConfigError, "ReplayError": ReplayError}
 FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "file", multiple: true })"""
 
 
 @dataclass(frozen=True, slots=True)
 class HeadlessResult:
-    """What the page's `ask()` gave. Fields as in `RunResult`; `trajectory` is JSONL text, `egress` an `RLMEgress`."""
+    """Result of the page's `ask()`. Fields as in `RunResult`; `trajectory` is JSONL text, `egress` an `RLMEgress`."""
 
     answer: str
     iterations: int
@@ -86,7 +50,7 @@ class HeadlessResult:
 
 
 class HeadlessRun:
-    """One page, ready to be asked. Made by `open_page`."""
+    """One page, ready for a run. Made by `open_page`."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -113,13 +77,13 @@ class HeadlessRun:
         """Ask `question` over `context` and wait for the result.
 
         Args:
-            question: what is asked.
+            question: text of the question.
             context: a path or paths of files and folders, of any size: the browser reads them, never this process; or
                 text, bytes, JSON.
             tools: name -> a JSON value, a function, or `{"tool": either, "description": text}`.
             options: constructor options of the page's `RLM` (`{"model": ..., "maxIterations": ...}`).
             on_event: called with each event in its JSON form.
-            on_egress: asked before each request leaves; one that fails, or answers anything else, has denied.
+            on_egress: decides before each request leaves; a failure, or any other value, denies it.
 
         Raises:
             ConfigError: the page refused an argument; nothing ran.
@@ -127,11 +91,11 @@ class HeadlessRun:
             RLMError: the page failed; the message is its own.
         """
         self._on_event, self._tools, self._on_egress = on_event, Tools(tools or {}), on_egress
-        chosen = dict(options or {}) | ({"tools": self._tools.told} if tools else {})
+        chosen = dict(options or {}) | ({"tools": self._tools.declared} if tools else {})
         chosen |= {} if on_egress is None else {"onEgress": True}
-        with handed(context) as files:
-            given = [await self._file_input(files), files.kind, files.names, question, chosen]
-            outcome = await self._page.evaluate(ASK, given)
+        with uploaded(context) as files:
+            job = {"kind": files.kind, "names": files.names, "question": question, "options": chosen}
+            outcome = await self._page.evaluate(ASK, [await self._file_input(files), job])
         if "error" in outcome:
             raise FAULTS.get(outcome["error"]["name"], RLMError)(outcome["error"]["message"])
         result = outcome["ok"]
@@ -149,8 +113,8 @@ class HeadlessRun:
         )
 
     async def stop(self) -> None:
-        """Stop the run that is under way; `ask` then returns what there is."""
-        await self._page.evaluate("globalThis.rlmStop?.()")
+        """Stop the run that is under way; `ask` then returns the partial result."""
+        await self._page.evaluate(STOP)
 
     async def evaluate(self, expression: str) -> Any:
         """Evaluate JavaScript in the page and return its JSON value."""
@@ -159,7 +123,7 @@ class HeadlessRun:
     async def _call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
         try:
             return {"result": await self._tools.call(name, args, kwargs), "error": None}
-        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code is told
+        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code gets its message
             return {"result": None, "error": str(fault)}
 
     async def _may_leave(self, request: dict[str, Any]) -> object:
@@ -172,7 +136,7 @@ class HeadlessRun:
         except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; then it has denied
             return {"deny": f"on_egress failed: {fault}"}
 
-    async def _file_input(self, files: Handed) -> ElementHandle:
+    async def _file_input(self, files: Upload) -> ElementHandle:
         element = (await self._page.evaluate_handle(FILE_INPUT)).as_element()
         assert element is not None, "createElement gave no element"
         await element.set_input_files([str(path) for path in files.paths])
@@ -210,8 +174,8 @@ class BrowserRLM:
     """An RLM for Python programs: model code runs contained in a headless browser, never in this process.
 
     Args:
-        url: address of a running server; one of its own is started unless given.
-        on_egress: asked before each request leaves, as of `HeadlessRun.ask`.
+        url: address of a running server; without it one is started.
+        on_egress: decides before each request leaves, as of `HeadlessRun.ask`.
         options: constructor options of the JavaScript `RLM` for each run (`model="...", maxIterations=10`).
 
     >>> async def main():  # doctest: +SKIP
@@ -275,7 +239,7 @@ class BrowserRLM:
             await running
 
     async def stop(self) -> None:
-        """Stop the run that is under way; `run` then returns what there is."""
+        """Stop the run that is under way; `run` then returns the partial result."""
         if self._page is not None:
             await self._page.stop()
 

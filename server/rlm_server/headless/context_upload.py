@@ -1,8 +1,8 @@
-"""Handover: what a caller in Python gives to a run in the browser.
+"""Context upload: a Python caller's context and tools, in the form that the page takes.
 
-In: a context of any kind, and tools. Out: files for the page, with how it is to read them; and the functions that the
-page may call back. The context goes through a file, so that its size does not matter. Of a folder all files are given,
-at any depth, as the page takes them from a drop.
+In: a context of any kind, and tools. Out: files for the page, with the way to read them; and the functions that the
+page may call back. The context goes through a file, so that its size does not matter. A folder stands for all its
+files, at any depth, as in a drop on the page.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ MAX_FILES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    """Files, and what the page makes of them: `files` stay files; of the others there is one, with the value in it.
+class Upload:
+    """Files, and how the page reads them: `files` stay files; each other kind is one file that holds the value.
 
     Attributes:
-        names: what each of `paths` is called in the REPL: of a file in a folder, the way to it from the folder on.
+        names: name of each of `paths` in the REPL; of a file in a folder, its path from the folder on.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ class Handed:
 
 
 @contextmanager
-def handed(context: object) -> Iterator[Handed]:
+def uploaded(context: object) -> Iterator[Upload]:
     """`context` as files, for as long as the `with` block lasts.
 
     Args:
@@ -50,13 +50,13 @@ def handed(context: object) -> Iterator[Handed]:
     """
     files = [file for path in _paths(context) for file in _files(path)]
     if context is None or files:
-        yield Handed("files" if files else "none", tuple(path for _, path in files), tuple(name for name, _ in files))
+        yield Upload("files" if files else "none", tuple(path for _, path in files), tuple(name for name, _ in files))
         return
     kind, data = _encoded(context)
     with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
         path = Path(folder, "context")
         path.write_bytes(data)
-        yield Handed(kind, (path,), (path.name,))
+        yield Upload(kind, (path,), (path.name,))
 
 
 def _paths(context: object) -> tuple[Path, ...]:
@@ -68,7 +68,7 @@ def _paths(context: object) -> tuple[Path, ...]:
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
-    """Name and path of a file, or of each in a folder; what begins with a dot is left out there."""
+    """Name and path of a file, or of each in a folder; names in it that begin with a dot are left out."""
     if not path.is_dir():
         yield path.name, path
         return
@@ -103,14 +103,17 @@ def _encoded(context: object) -> tuple[Kind, bytes]:
 
 
 class Tools:
-    """The caller's tools: what the page is told of them, and the way back to those that are functions.
+    """The caller's tools: their declarations for the page, and the way back to those that are functions.
+
+    Attributes:
+        declared: name -> the tool as JSON; `function` says that it is called back.
 
     Args:
         tools: name -> a JSON value, a function, or `{"tool": either, "description": text}`.
     """
 
     def __init__(self, tools: Mapping[str, Any]) -> None:
-        self.told: dict[str, dict[str, Any]] = {}
+        self.declared: dict[str, dict[str, Any]] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
         for name, given in tools.items():
             described = isinstance(given, Mapping) and "tool" in given and set(given) <= {"tool", "description"}
@@ -118,10 +121,10 @@ class Tools:
             function = callable(tool)
             if function:
                 self._functions[name] = tool
-            self.told[name] = {"tool": None if function else tool, "description": description, "function": function}
+            self.declared[name] = {"tool": None if function else tool, "description": description, "function": function}
 
     async def call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """What the function gives; one that is not asynchronous runs in a thread of its own."""
+        """The result of the function `name`; one that is not asynchronous runs in a thread."""
         function = self._functions[name]
         if inspect.iscoroutinefunction(function):
             return await function(*args, **kwargs)

@@ -1,7 +1,7 @@
-"""Ledger: what left the tab, for a person: as a file, and asked on the terminal before it does.
+"""Egress report: the text that leaves the tab, for a person: as a file, and as a question on the terminal.
 
-In: `egress` events in their JSON form, or what a request would send. Out: one JSON object for a whole run; or the
-person's answer.
+In: `egress` events in their JSON form, or a request that is about to leave. Out: one JSON object for a whole run; or
+the person's answer.
 
 The file: `{"to": [origins], "calls": n, "denied": n, "bytes": n, "chars": n, "context": {"chars": n, "size": n,
 "share": x | null}, "entries": [event, ...]}`. Sums are of the calls that left. Each entry is the event as it is in the
@@ -20,7 +20,7 @@ SHOWN_CHARS = 400
 SHOWN_PROMPTS = 5
 
 
-class Account:
+class EgressReport:
     """Adds up the `egress` events of a run."""
 
     def __init__(self) -> None:
@@ -28,14 +28,14 @@ class Account:
         self._kinds: dict[int, str] = {}
 
     def take(self, event: dict[str, Any]) -> None:
-        """Take any event; those that say nothing of what left are passed over."""
+        """Take any event; types other than calls and egress are passed over."""
         if event["type"] == "call_started":
             self._kinds[event["call"]] = event["kind"]
         elif event["type"] == "egress":
             self._entries.append(event | {"kind": self._kinds[event["call"]]})
 
     def text(self) -> str:
-        """The file's text, with what there is so far."""
+        """The file's text, with the entries so far."""
         sent = [entry for entry in self._entries if entry["denied"] is None]
         chars, size = (sent[-1]["left_chars"], sent[-1]["context_size"]) if sent else (0, 0)
         account = {
@@ -51,7 +51,7 @@ class Account:
 
 
 async def confirmed(request: dict[str, Any]) -> str:
-    """Show what `request` would send, and ask the person on the terminal; anything but yes is no."""
+    """Show the texts of `request`, and ask the person on the terminal; anything but yes is no."""
     sys.stderr.write(question(request))
     sys.stderr.flush()
     answer = (await _line()).strip().lower()
@@ -77,7 +77,7 @@ def question(request: dict[str, Any]) -> str:
 
 
 def _shown(text: str) -> str:
-    """The end of a text, where what is new stands; control characters are written out."""
+    """The end of a text, where its new part stands; control characters are written out."""
     tail = text if len(text) <= SHOWN_CHARS else f"... {text[-SHOWN_CHARS:]}"
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in tail)
 

@@ -1,6 +1,6 @@
 """Recording: a log as the command line takes it, to be replayed or forked in the browser.
 
-In: a file. Out: its text, the question that was asked, and in words what a replay that agreed has agreed with.
+In: a file. Out: its text, its question, and in words the extent of a replay without a difference.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CUT_OFF = {
     "max_seconds": "its time was up",
     "worker_lost": "its worker was lost",
 }
-"""How a run ends from outside, at no place of its own: such a recording is replayed up to there."""
+"""Endings from outside a run: such a recording is replayed up to its last event."""
 
 
 @dataclass(frozen=True, slots=True)
