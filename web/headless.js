@@ -54,15 +54,16 @@ export function stop() {
   stopping.abort();
 }
 
-function renamed(/** @type {string[]} */ names) {
-  return (/** @type {File} */ file, /** @type {number} */ index) =>
-    file.name === names[index] ? file : new File([file], names[index]);
+/** @param {string[]} names */
+function renamed(names) {
+  /** @param {File} file @param {number} index */
+  return (file, index) => (file.name === names[index] ? file : new File([file], names[index]));
 }
 
 /**
  * @param {Kind} kind
  * @param {File[]} files
- * @returns {Promise<unknown>}
+ * @returns {Promise<import("/rlm/rlm.js").RLMRunOptions["context"]>}
  */
 async function contextOf(kind, files) {
   if (kind === "none") return undefined;
@@ -72,15 +73,19 @@ async function contextOf(kind, files) {
   return kind === "json" ? JSON.parse(text) : text;
 }
 
-function toolsOf(/** @type {Record<string, PythonTool>} */ tools) {
+/** @param {Record<string, PythonTool>} tools */
+function toolsOf(tools) {
   const entries = Object.entries(tools).map(([name, { tool, description, function: isFunction }]) => {
     return [name, { tool: isFunction ? functionOf(name) : tool, description }];
   });
   return /** @type {import("/rlm/rlm.js").RLMTools} */ (Object.fromEntries(entries));
 }
 
-/** @returns {import("/rlm/rlm.js").RLMFunction} */
-function functionOf(/** @type {string} */ name) {
+/**
+ * @param {string} name
+ * @returns {import("/rlm/rlm.js").RLMFunction}
+ */
+function functionOf(name) {
   return async function callPython() {
     const { result, error } = await python.rlmTool(name, this.args, this.kwargs);
     if (error !== null) throw new Error(error);
@@ -88,6 +93,7 @@ function functionOf(/** @type {string} */ name) {
   };
 }
 
-function mayLeave(/** @type {import("/rlm/rlm.js").RLMEgressRequest} */ { signal, ...request }) {
+/** @param {import("/rlm/rlm.js").RLMEgressRequest} request */
+function mayLeave({ signal, ...request }) {
   return python.rlmEgress(request);
 }

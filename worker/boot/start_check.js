@@ -5,8 +5,11 @@
 
 import { prepareWorker, takeWorker } from "./pool.js";
 
-/** The second start on this page: the first one makes the snapshot that it uses. */
-export async function measuredStart(/** @type {string} */ assets) {
+/**
+ * The second start on this page: the first one makes the snapshot that it uses.
+ * @param {string} assets
+ */
+export async function measuredStart(assets) {
   await prepareWorker(assets);
   (await takeWorker(assets)).terminate();
   const began = performance.now();
