@@ -6,18 +6,21 @@ Keys are held as `SecretStr`; no error, log or `repr` of this module shows one. 
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from rlm_core.errors import ConfigError
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 MIB = 1024 * 1024
+PREFIX = "RLM_"
 
 
 def is_loopback(host: str) -> bool:
@@ -148,7 +151,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="RLM_",
+        env_prefix=PREFIX,
         env_file=".env",
         env_ignore_empty=True,
         extra="ignore",
@@ -223,17 +226,46 @@ def load_settings(**overrides: object) -> Settings:
     """Read the settings; `overrides` (by field name, but for `None`) win over the environment.
 
     Raises:
-        ConfigError: a value is impossible; the message names each such setting and never quotes its value.
+        ConfigError: a value is impossible, or a variable `RLM_...` is no setting; the message names each and never
+            quotes a value.
     """
+    unknown = [f"{name} is no setting{_nearest(name)}" for name in _unknown_variables()]
     chosen = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**chosen)  # type: ignore[arg-type]
+        settings = Settings(**chosen)  # type: ignore[arg-type]
     except ValidationError as fault:
         faults = fault.errors(include_url=False, include_context=False, include_input=False)
+    else:
+        if not unknown:
+            return settings
+        faults = []
     lines = [f"{_variable(error['loc'])}: {error['msg'].removeprefix('Value error, ')}" for error in faults]
-    raise ConfigError("Settings cannot be used. " + "; ".join(lines) + ".")
+    raise ConfigError("Settings cannot be used. " + "; ".join([*unknown, *lines]) + ".")
+
+
+def variables() -> dict[str, str]:
+    """Each field's environment variable.
+
+    >>> variables()["port"], variables()["openai_api_key"]
+    ('RLM_PORT', 'OPENAI_API_KEY')
+    """
+    fields = Settings.model_fields.items()
+    return {name: str(field.validation_alias or f"{PREFIX}{name.upper()}") for name, field in fields}
+
+
+def _unknown_variables() -> Iterator[str]:
+    """Variables with our prefix that no field is read from, in the environment and in `.env`."""
+    known = set(variables().values())
+    present = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
+    names = sorted(name.upper() for name in present)
+    return (name for name in names if name.startswith(PREFIX) and name not in known)
+
+
+def _nearest(name: str) -> str:
+    names = difflib.get_close_matches(name, variables().values(), n=1)
+    return f" (nearest: {names[0]})" if names else ""
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0])
-    return name if name.isupper() else f"RLM_{name.upper()}"
+    return name if name.isupper() else f"{PREFIX}{name.upper()}"

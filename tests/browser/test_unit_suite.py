@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 CPYTHON_ONLY = (
     "*_properties.py",
     "test_bridge.py",
+    "test_comments.py",
+    "test_docs.py",
     "test_layering.py",
     "test_protocol.py",
     "test_readme.py",

@@ -6,6 +6,7 @@ import doctest
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -13,7 +14,11 @@ import rlm_server.calls.in_flight
 import rlm_server.http.static
 import rlm_server.http.wire
 import rlm_server.settings
+from rlm_server.assets import Assets
+from rlm_server.http.app import create_app
 from rlm_server.http.problems import PROBLEM_TYPES, UPSTREAM_SLUGS
+from rlm_server.http.serving import serving
+from tests.server.conftest import make_settings
 
 HEAVY = {"httpx2", "stamina", "playwright", "uvicorn"}
 
@@ -49,3 +54,21 @@ def test_examples_in_docstrings_hold(module: object) -> None:
 
 def _environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_a_default_model_that_does_not_exist_is_logged_at_start(
+    assets: Assets, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(create_app(make_settings(default_model="anthropic:claude"), assets=assets)):
+        deadline = time.monotonic() + 10
+        while not caplog.messages and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert any("RLM_DEFAULT_MODEL is 'anthropic:claude'" in message for message in caplog.messages)
+
+
+def test_an_unknown_setting_ends_the_start_with_a_sentence_and_status_2() -> None:
+    command = [sys.executable, "-m", "rlm_server", "serve", "--port", "0"]
+    environment = {**_environment(), "RLM_MAX_RUN_COSTS": "1"}
+    ended = subprocess.run(command, env=environment, capture_output=True, check=False, text=True, timeout=20)
+    assert ended.returncode == 2
+    assert "RLM_MAX_RUN_COSTS is no setting (nearest: RLM_MAX_RUN_COST)" in ended.stderr

@@ -175,3 +175,33 @@ def test_presets_are_https_and_carry_their_own_keys() -> None:
         ("gemini", "k3"),
     ]
     assert all(address.url.startswith("https://") for address in addresses)
+
+
+def fault_of_default(settings: Settings) -> str:
+    async def check() -> str:
+        async with open_registry(settings) as registry:
+            return await registry.fault_of_default()
+
+    return asyncio.run(check())
+
+
+def test_a_default_that_its_provider_does_not_list_is_named_with_the_nearest(upstream: FakeUpstream) -> None:
+    upstream.answer = lambda seen: model_list("gpt-5-mini", "gpt-5")
+    fault = fault_of_default(settings_for(upstream, default_model="openai:gpt-5-mimi"))
+    assert "RLM_DEFAULT_MODEL is 'openai:gpt-5-mimi', which its provider does not list." in fault
+    assert "The nearest name is 'openai:gpt-5-mini'." in fault
+    assert fault_of_default(settings_for(upstream, default_model="openai:gpt-5")) == ""
+
+
+def test_a_default_without_its_provider_names_the_key() -> None:
+    fault = fault_of_default(make_settings(default_model="anthropic:claude"))
+    assert "RLM_DEFAULT_MODEL is 'anthropic:claude'" in fault
+    assert "ANTHROPIC_API_KEY" in fault
+    assert "does not list" in fault_of_default(make_settings(default_model="builtin:nothing"))
+
+
+def test_no_default_and_a_list_that_cannot_be_had_are_no_fault(upstream: FakeUpstream) -> None:
+    assert fault_of_default(make_settings()) == ""
+    assert fault_of_default(make_settings(default_model=BUILTIN)) == ""
+    upstream.answer = lambda seen: json_turn({}, status=503)
+    assert fault_of_default(settings_for(upstream, default_model="openai:any")) == ""

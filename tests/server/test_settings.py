@@ -105,3 +105,25 @@ def test_ollama_can_be_left_alone() -> None:
 )
 def test_what_is_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("RLM_TOKN", "RLM_TOKEN"), ("RLM_MAX_RUN_CALL", "RLM_MAX_RUN_CALLS"), ("rlm_prot", "RLM_PORT")],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    monkeypatch.setenv(name, PLANTED_KEY)
+    with pytest.raises(ConfigError, match=rf"{name.upper()} is no setting \(nearest: {nearest}\)") as caught:
+        load_settings()
+    assert PLANTED_KEY not in str(caught.value)
+
+
+def test_an_unknown_line_of_a_dotenv_file_is_refused_beside_an_impossible_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("RLM_ZEBRA=1\nOTHER_ZEBRA=1\n")
+    monkeypatch.setenv("RLM_PORT", "http")
+    with pytest.raises(ConfigError, match=r"RLM_ZEBRA is no setting; RLM_PORT: "):
+        load_settings()

@@ -8,6 +8,7 @@ they are first needed and kept for a while; a list that cannot be had is reporte
 from __future__ import annotations
 
 import asyncio
+import difflib
 import logging
 import re
 import ssl
@@ -112,6 +113,22 @@ class Registry:
         if not await self._offers(upstream, name):
             raise Problem("unknown-model", f"{_shown(wanted)} is not on the list. {self._advice(provider)}")
         return upstream, name
+
+    async def fault_of_default(self) -> str:
+        """Reason why the default model that was set cannot answer; empty if it can, or where no list says so."""
+        model = self.settings.default_model
+        provider, _, name = model.partition(":")
+        upstream = self.upstreams.get(provider)
+        if not model or model == BUILTIN:
+            return ""
+        if upstream is None:
+            return f"RLM_DEFAULT_MODEL is {_shown(model)}. {_no_provider(provider).detail}"
+        names = () if upstream.name == "builtin" else (await self._listing(upstream)).names
+        if name in names or (not names and upstream.name != "builtin"):
+            return ""
+        near = difflib.get_close_matches(name, names, n=1)
+        nearest = f"The nearest name is {_shown(f'{provider}:{near[0]}')}. " if near else ""
+        return f"RLM_DEFAULT_MODEL is {_shown(model)}, which its provider does not list. {nearest}See /api/models."
 
     async def catalogue(self) -> Catalogue:
         """Everything on offer, the built-in stand-in first."""

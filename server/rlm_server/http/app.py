@@ -5,10 +5,12 @@ In: `Settings` and where the files lie. Out: an ASGI application. It does not li
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from typing import Literal, TypedDict
+from contextlib import asynccontextmanager, closing, suppress
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,12 +24,18 @@ from ..calls.budgets import Budgets
 from ..calls.in_flight import InFlight
 from ..calls.model_call import Backend
 from ..calls.reply_store import Store, check_store
-from ..settings import Settings
+from ..settings import Settings, load_settings
 from .access import AccessLog
 from .api import api_routes
 from .problems import Problem, internal_problem, problem_response
 from .security import Gate, SecurityHeaders, check_address
 from .static import static_routes
+
+if TYPE_CHECKING:
+    from ..calls.registry import Registry
+
+
+logger = logging.getLogger("rlm_server")
 
 
 class UvicornOptions(TypedDict):
@@ -82,9 +90,10 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
         assets: those of the checkout or the installed wheel by default.
 
     Raises:
-        ConfigError: the address needs a token, the assets are not built, or the store's file cannot be used.
+        ConfigError: a setting is impossible or unknown, the address needs a token, the assets are not built, or the
+            store's file cannot be used.
     """
-    settings = settings or Settings()
+    settings = settings or load_settings()
     check_address(settings)
     check_store(settings.store_path)
     app = App(
@@ -114,8 +123,18 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     with closing(store):
         async with open_registry(settings) as registry:
             app.state.backend = Backend(registry, Budgets.of(settings), in_flight, settings.concurrency)
+            checking = asyncio.create_task(_check_default(registry))
             yield
+            checking.cancel()
+            with suppress(asyncio.CancelledError):
+                await checking
             await in_flight.drain(app.drain_until - time.monotonic())
+
+
+async def _check_default(registry: Registry) -> None:
+    """Warn in the log of a default model that does not exist, as soon as its provider's list is there."""
+    if fault := await registry.fault_of_default():
+        logger.warning(fault)
 
 
 async def _say_problem(request: Request, problem: Exception) -> Response:
