@@ -1,7 +1,7 @@
 """Cassette: a provider that answers from a recorded run, for tests and demos without a model.
 
 In: a trajectory, as `pyodide-rlm run --record FILE` or a `trajectory.Recorder` writes it. Out: each recorded reply, or
-failure, to whoever asks for the same: same kind, same model, same messages. Anything else is an error, never a call.
+failure, to each call that is the same: same kind, same model, same messages. Anything else is an error, never a call.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _BEFORE_CHARS = 15
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """A call of the recorded run, and what came of it."""
+    """A call of the recorded run, with its outcome."""
 
     call: ModelCall
     outcome: Reply | ProviderError
 
 
 class Cassette:
-    """Answers calls from a log; what was asked twice is answered twice, in the recorded order.
+    """Answers calls from a log; a call recorded twice is answered twice, in the recorded order.
 
     Args:
         source: path of the log, or its lines.
@@ -37,7 +37,7 @@ class Cassette:
     Attributes:
         question: of the recorded run.
         model: its root model, and `sub_model` the model of its sub-calls; `None` where it was the default.
-        unused: recorded calls that nobody has asked for again, in their order.
+        unused: recorded calls that have not been replayed, in their order.
 
     Raises:
         ProtocolError: a line is no event; the message gives its number.
@@ -67,7 +67,7 @@ class Cassette:
 
     @property
     def unused(self) -> tuple[RecordedCall, ...]:
-        """Recorded calls that nobody has asked for again."""
+        """Recorded calls that have not been replayed."""
         left = {id(recorded) for alike in self._left.values() for recorded in alike}
         return tuple(recorded for recorded in self._calls if id(recorded) in left)
 
@@ -82,20 +82,19 @@ class Cassette:
         return alike.popleft().outcome
 
     def _unknown(self, call: ModelCall) -> str:
-        what = f"this {call.kind} call was not recorded"
+        missing = f"this {call.kind} call was not recorded"
         nearest = next((one.call for one in self.unused if one.call.kind == call.kind), None)
         if nearest is None:
             count = sum(one.call.kind == call.kind for one in self._calls)
-            return f"{what}: all {count} recorded {call.kind} calls were asked already. Record the run again."
-        place = next(place for place, one in enumerate(self._calls) if one.call is nearest)
-        return (
-            f"{what}; next was call {place}, and {_difference(nearest, call)}. Record the run again if that is meant."
-        )
+            return f"{missing}: all {count} recorded {call.kind} calls were asked already. Record the run again."
+        position = next(position for position, one in enumerate(self._calls) if one.call is nearest)
+        differs = _difference(nearest, call)
+        return f"{missing}; next was call {position}, and {differs}. Record the run again if that is meant."
 
 
 def _recorded(events: Iterable[Event]) -> Iterator[RecordedCall]:
-    """The calls that were answered, in the order in which they were asked."""
-    asked: dict[int, ModelCall] = {}
+    """The calls that were answered, in the order of their start."""
+    started: dict[int, ModelCall] = {}
     conversations: dict[tuple[int, ...], tuple[Message, ...]] = {}
     answered: dict[int, RecordedCall] = {}
     for event in events:
@@ -103,10 +102,10 @@ def _recorded(events: Iterable[Event]) -> Iterator[RecordedCall]:
             messages = (*conversations.get(event.path, ())[: event.kept], *event.messages)
             if event.kind == "root":
                 conversations[event.path] = messages
-            asked[event.call] = ModelCall(messages, event.model, event.kind)
-        elif isinstance(event, CallFinished) and event.call in asked:
-            answered[event.call] = RecordedCall(asked[event.call], _outcome_of(event))
-    return (answered[number] for number in asked if number in answered)
+            started[event.call] = ModelCall(messages, event.model, event.kind)
+        elif isinstance(event, CallFinished) and event.call in started:
+            answered[event.call] = RecordedCall(started[event.call], _outcome_of(event))
+    return (answered[number] for number in started if number in answered)
 
 
 def _outcome_of(event: CallFinished) -> Reply | ProviderError:
@@ -116,7 +115,7 @@ def _outcome_of(event: CallFinished) -> Reply | ProviderError:
 
 
 def _difference(recorded: ModelCall, now: ModelCall) -> str:
-    """How `now` differs from the call that was recorded in its place."""
+    """Difference between `now` and the call recorded at its position."""
     if recorded.model != now.model:
         return f"its model differs: recorded {recorded.model or 'the default'}, asked {now.model or 'the default'}"
     if len(recorded.messages) != len(now.messages):

@@ -1,7 +1,7 @@
-"""Compact: a conversation that nears the end of the model's window -> a short one that goes on from a summary.
+"""Compact: a conversation that nears the end of the model's window -> a short one that continues from a summary.
 
-In: the conversation so far, and the summary that the model wrote of it. Out: the messages to go on with. Who asks the
-model, and where the full conversation is kept, is known in `run.py`.
+In: the conversation so far, and the summary that the model wrote of it. Out: the messages to continue with. `run.py`
+asks the model, and keeps the full conversation.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from . import prompts
 from .types import Message
 
 CHARS_PER_TOKEN = 4
-"""What a token is taken for where the provider has not counted; English text has a little more."""
+"""Estimate for a token where the provider has not counted; English text has a little more."""
 
 OPENING = 2
 """Messages that always stay: the system prompt, and the question with its context's description."""
 
 
 def tokens(messages: Sequence[Message]) -> int:
-    """About how many tokens `messages` are.
+    """Estimated tokens of `messages`.
 
     >>> tokens([Message("user", "x" * 400)])
     100
@@ -33,5 +33,5 @@ def request(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def compacted(messages: Sequence[Message], summary: str) -> list[Message]:
-    """The conversation to go on with: its opening, and the summary in place of all that followed."""
+    """The conversation to continue with: its opening, and the summary in place of all that followed."""
     return [*messages[:OPENING], Message("assistant", summary), Message("user", prompts.GO_ON)]

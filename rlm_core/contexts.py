@@ -1,4 +1,4 @@
-"""Contexts: what the model and the log are told of the data, which itself never leaves the REPL.
+"""Contexts: descriptions of the data, for the model and the log; the data itself never leaves the REPL.
 
 In: the context, any value. Out: a few bounded lines with its type, size, shape and beginning; or its fingerprint.
 """
@@ -27,7 +27,7 @@ LINE_CHARS = 240
 MAX_ITEMS = 12
 """Items of a list or keys of a dict that are shown."""
 HASHED_WHOLE = 16 << 20
-"""Characters or bytes up to which the fingerprint covers everything; what is larger is hashed in samples."""
+"""Characters or bytes up to which the fingerprint covers everything; larger data is hashed in samples."""
 SAMPLES = 64
 SAMPLE_SIZE = 64 << 10
 MAX_KINDS = 6
@@ -35,7 +35,7 @@ MAX_KINDS = 6
 
 
 def describe(context: object) -> str:
-    """Tell a model what `context` is: type, size, shape, first lines; at most about `MAX_CHARS`.
+    """Description of `context` for a model: type, size, shape, first lines; at most about `MAX_CHARS`.
 
     >>> describe("one\\ntwo")
     '`context` is a str of 7 characters in 2 lines. It begins:\\none\\ntwo'
@@ -69,7 +69,7 @@ def _shape_of_file(path: PurePath) -> str:
 
 
 def _shape_of_files(files: Mapping[Any, Any]) -> str:
-    """How many of which kind, where every key is the name of a file and more are there than are listed."""
+    """Counts of files by kind, where every key is a file's name and there are more than are listed."""
     suffixes = Counter(PurePath(name).suffix.lower() if isinstance(name, str) else "" for name in files)
     if len(files) <= MAX_ITEMS or "" in suffixes:
         return ""
@@ -80,7 +80,7 @@ def _shape_of_files(files: Mapping[Any, Any]) -> str:
 
 
 def fingerprint(context: object, *, name: str = "context", among: int = 1) -> Mapping[str, Json]:
-    """What the log keeps of `context`: name, type, size and SHA-256 where it has bytes to hash; never its text.
+    """Facts of `context` for the log: name, type, size and SHA-256 where it has bytes to hash; never its text.
 
     Large text, bytes and files are hashed as `SAMPLES` pieces from beginning to end (`sha256_of_samples`): all of
     100 MB would keep the first question waiting for a second. Of a file that is one `among` many, less is read.
@@ -99,12 +99,12 @@ def fingerprint(context: object, *, name: str = "context", among: int = 1) -> Ma
 
 def _hash_of_samples(context: str | bytes | bytearray) -> str:
     hashed = hashlib.sha256()
-    for at in _sample_places(len(context), SAMPLES):
+    for at in _sample_offsets(len(context), SAMPLES):
         hashed.update(_bytes(context[at : at + SAMPLE_SIZE]) or b"")
     return hashed.hexdigest()
 
 
-def _sample_places(size: int, samples: int) -> list[int]:
+def _sample_offsets(size: int, samples: int) -> list[int]:
     step = (size - SAMPLE_SIZE) / (samples - 1)
     return [round(number * step) for number in range(samples)]
 
@@ -118,7 +118,7 @@ def _facts_of_file(path: PurePath, samples: int) -> dict[str, Json]:
                 file.seek(0)
                 return {"size": size, "sha256": hashlib.sha256(file.read()).hexdigest()}
             hashed = hashlib.sha256()
-            for at in _sample_places(size, samples):
+            for at in _sample_offsets(size, samples):
                 file.seek(at)
                 hashed.update(file.read(SAMPLE_SIZE))
             return {"size": size, "sha256_of_samples": hashed.hexdigest()}
@@ -160,7 +160,7 @@ def _text(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    """How many lines `text` has; about how many when it is large."""
+    """Number of lines of `text`; an estimate when it is large."""
     lines, sure = text_format.count_lines(text)
     return _count(lines, "line") if sure else f"about {_count(lines, 'line')}"
 
@@ -179,7 +179,7 @@ def _binary(data: bytes | bytearray) -> str:
 
 
 def _file(path: PurePath) -> str:
-    """A file that is not loaded: its size and what its first bytes tell."""
+    """A file that is not loaded: its size, and its kind by its first bytes."""
     head, size = _head(path)
     if size is None:
         return f"a pathlib.Path, {str(path)!r}, which cannot be read."
@@ -212,16 +212,16 @@ def _sequence(value: Sequence[Any]) -> str:
     return _listed(f"a {type(value).__name__} of {_count(len(value), 'item')}{of}{sizes}", len(value), lines)
 
 
-def _listed(what: str, count: int, lines: list[str]) -> str:
+def _listed(title: str, count: int, lines: list[str]) -> str:
     if not lines:
-        return what + "."
+        return title + "."
     rest = [f"  ... and {count - len(lines):,} more"] if count > len(lines) else []
-    return "\n".join([what + ":", *lines, *rest])
+    return "\n".join([title + ":", *lines, *rest])
 
 
-def _count(number: int, what: str) -> str:
+def _count(number: int, noun: str) -> str:
     """`_count(1, "line")` is `1 line`, `_count(2000, "line")` is `2,000 lines`."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _brief(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Documents: files that are no text, told by how they begin or by their directory, and what model code reads them with.
+"""Documents: kinds of files that are no text, by their first bytes or their directory, and the packages that read them.
 
 In: bytes or an open file. Out: one sentence for the prompt, "It is an Excel workbook (xlsx), sheets: 2025. ...", or
 `""` when nothing is certain. A package is named only where it can be imported; nothing is imported here.
@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import BinaryIO
 
 PACKAGES = {"pypdf": "PDF", "openpyxl": "xlsx", "mammoth": "docx"}
-"""What model code reads documents with besides the standard library, and the files it is for."""
+"""Packages for model code besides the standard library, with the files that they read."""
 MAGIC = (
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a zip archive (or docx, xlsx, epub)"),
@@ -40,7 +40,7 @@ def packages() -> tuple[str, ...]:
 
 
 def kind_of(head: bytes) -> str:
-    """What a file that begins with `head` is, or `""`.
+    """Kind of a file that begins with `head`, or `""`.
 
     >>> kind_of(b"%PDF-1.7")
     'a PDF document'
@@ -54,7 +54,7 @@ def is_text(head: bytes) -> bool:
 
 
 def shape_of(file: BinaryIO, source: str) -> str:
-    """What a document is and how it is read.
+    """Kind of a document, and how it is read.
 
     Args:
         file: at its beginning.
@@ -62,23 +62,23 @@ def shape_of(file: BinaryIO, source: str) -> str:
     """
     head = file.read(4)
     if head == b"%PDF":
-        return _told(*_PDF, source)
+        return _sentence(*_PDF, source)
     return _of_archive(file, source) if head == b"PK\x03\x04" else ""
 
 
-def _told(kind: str, package: str, expression: str, source: str, inside: str = "") -> str:
+def _sentence(kind: str, package: str, expression: str, source: str, inside: str = "") -> str:
     read = f" Read it with `{expression.format(file=source)}`." if package in packages() else ""
     return f"It is {kind}{inside}.{read}"
 
 
 def _of_archive(file: BinaryIO, source: str) -> str:
-    """What a zip archive holds, by its directory, which stands at its end."""
+    """Content of a zip archive, by the directory at its end."""
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             office = next((kind for name, kind in _OFFICE.items() if name in names), None)
             if office is not None:
-                return _told(*office, source, _sheets(archive) if office is _EXCEL else "")
+                return _sentence(*office, source, _sheets(archive) if office is _EXCEL else "")
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
         return ""
     files = [name for name in names if not name.endswith("/")]

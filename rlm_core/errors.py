@@ -7,14 +7,14 @@
       RunCancelled                the user pressed stop
       ChannelError                worker and host lost touch
       ProtocolError               malformed message: our bug
-      ReplayError                 a run made from a log does not go as the recorded one did
+      ReplayError                 a replayed run differs from the recorded one
     SubCallError(RLMError)        raised INSIDE model code when a sub-call fails, so that the model can catch it
     ToolError(RLMError)           raised INSIDE model code when a tool that it called fails
     StopRun(BaseException)        private: ends the model's block (final answer, spent limit); caught only by the REPL
     BlockTimedOut(KeyboardInterrupt)  private: ends a block whose time is up; caught only by the REPL
 
 A fault in model code is data (`Observation.error`), not one of these.
-Every message says what happened, the numbers, and what to do.
+Every message says what happened, gives the numbers, and names the remedy.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class ProtocolError(RLMError):
 
 
 class ReplayError(RLMError):
-    """A run that is made from a log does not go as the recorded one did: something else is asked, or is given."""
+    """A replayed run differs from the recorded one: in a call, a context or a result."""
 
 
 class SubCallError(RLMError):
@@ -114,7 +114,7 @@ SubCallError.__module__ = ToolError.__module__ = (
 
 
 class BlockTimedOut(KeyboardInterrupt):
-    """End the model's block now, as its time is up; the run goes on."""
+    """End the model's block now, as its time is up; the run continues."""
 
 
 class StopRun(BaseException):

@@ -1,7 +1,7 @@
 """Events: every fact about a run, as it happens.
 
 `emit(Event)` is the only way out of the core. Page, command line and log are three views of the same list.
-A recorder stamps each event with `seq` (position in the whole tree's log, from 0), `path` (place of the run in the
+A recorder stamps each event with `seq` (position in the whole tree's log, from 0), `path` (position of the run in the
 tree: `()` is the root run) and `seconds` (since the root run began). Sizes are in characters.
 
 `Output` and `ReplyWritten` are for watching only: the same text is in the block's observation and in the call's reply,
@@ -50,7 +50,7 @@ class IterationStarted(Stamp):
 class CallStarted(Stamp):
     """A model call is about to leave. `call` numbers those of the tree from 0; `batch` is the size of its request.
 
-    `messages` holds what is new since the root call before it; `kept` says how many earlier messages precede them.
+    `messages` holds those that are new since the root call before it; `kept` counts the earlier ones that precede them.
     """
 
     type: ClassVar[str] = "call_started"
@@ -64,10 +64,10 @@ class CallStarted(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyWritten(Stamp):
-    """The root model wrote on; live view only, never logged, and told by the host only.
+    """The root model's reply has grown; live view only, never logged, and emitted by the host only.
 
-    `text` follows the first `at` UTF-16 units of what `call` has written so far: 0 begins the reply, also once more
-    when it broke off and is asked for again.
+    `text` follows the first `at` UTF-16 units of the reply of `call` so far: 0 begins the reply, also when it broke
+    off and the call is retried.
     """
 
     type: ClassVar[str] = "reply_written"
@@ -78,7 +78,7 @@ class ReplyWritten(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Egress(Stamp):
-    """What left the tab with a call: the host's own account, from its messages as they were sent.
+    """Text that left the tab with a call: the host's own account, from its messages as they were sent.
 
     `denied` says why the call was kept from leaving; then nothing did. Spans are the parts of the context that stand in
     the call, made one where they touch: the longest hundred of them, and `more_spans` counts the others. Of the
@@ -178,7 +178,7 @@ class RequestStarted(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCalled(Stamp):
-    """Model code called a function of the host's: what it gave, or `error` when it failed."""
+    """Model code called a function of the host's: its result, or `error` when it failed."""
 
     type: ClassVar[str] = "tool_called"
     name: str

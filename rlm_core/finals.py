@@ -1,7 +1,7 @@
 """Finals: the final answers written in a reply's text, `FINAL(...)` and `FINAL_VAR(name)`.
 
-In: the lines outside every code fence. Out: what stands between the brackets, and how it is to be taken. Nothing here
-looks at variables; see `finish.py`.
+In: the lines outside every code fence. Out: the text between the brackets, and its kind. Nothing here looks at
+variables; see `finish.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Final:
     Attributes:
         kind: `"literal"` text; `"quoted"`: the text of a string literal; `"variable"`: the name of one;
             or why it cannot be read: `"computed"` (an f-string), `"not_a_name"`, `"unmatched"` (brackets).
-        text: what stands between the brackets, without quotes around it and without blanks at its ends.
+        text: the text between the brackets, without quotes around it and without blanks at its ends.
     """
 
     kind: FinalKind
@@ -31,16 +31,16 @@ class Final:
 
 
 LEAD = re.compile(r"[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?")
-"""What may stand before a fence: indentation and one list bullet."""
+"""Allowed before a fence: indentation and one list bullet."""
 
 _FINAL = re.compile(LEAD.pattern + r"[*_`]*(FINAL(?:\\?_VAR)?)[ \t]*\(")
 """The head of a final answer; bullets, bold and back-ticks may stand before it."""
 
 _AFTER = re.compile(r"[*_`.;,! \t]*")
-"""All that may follow its closing bracket on the line."""
+"""Allowed after its closing bracket on the line."""
 
 _BRACKET_AFTER = re.compile(r"\)[*_`.;,! \t]*\Z")
-"""A line that ends in one more closing bracket: what stands between them is the answer, but where does it end?"""
+"""A line that ends in one more closing bracket: where the answer ends is unclear."""
 
 _STRING = re.compile(r"\s*[rRbBuU]{0,2}(\"\"\"|'''|\"|')")
 _COMPUTED = re.compile(r"\s*[rR]?[fF][rR]?[\"']")

@@ -1,8 +1,7 @@
 """Finish: whether a reply ends the run.
 
-In: what the reply's text says (`parse.py`) and what its blocks did to the REPL. Out: the final answer, or what the
-model is told instead. All dialects are understood and none is guessed at: what is unclear is asked back in one short
-message.
+In: the reply as parsed (`parse.py`), and the REPL after its blocks. Out: the final answer, or a correction for the
+model. All dialects are understood and none is guessed at: an unclear answer is asked back in one short message.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from .repl import Repl
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a reply came to.
+    """Outcome of a reply.
 
     Attributes:
         answer: the final answer, or `None`.
-        correction: what the model is told when it tried to finish and could not, or did nothing; else `""`.
+        correction: message to the model when it tried to finish and could not, or did nothing; else `""`.
         partial: an answer that was given but not accepted, else `""`.
     """
 

@@ -1,8 +1,8 @@
-"""Hooks: the interpreter's switches as they are before model code runs, and the way back to them.
+"""Interpreter state: its switches before model code runs, and the way back to them.
 
 In: the interpreter as it is now. Out: one call that puts back builtins, the functions that trace, profile and monitor,
-the import hooks, the callbacks of gc, the handlers of Ctrl-C and of uncaught exceptions. What model code added beside
-them stays. An audit hook cannot be removed: that takes a new interpreter.
+the import hooks, the callbacks of gc, the handlers of Ctrl-C and of uncaught exceptions. Anything that model code
+added beside them stays. An audit hook cannot be removed: that takes a new interpreter.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SWITCHES = ("excepthook", "unraisablehook", "displayhook", "breakpointhook", "m
 
 
 def way_back() -> Callable[[], object]:
-    """The call that sets the interpreter back to what it is now.
+    """The call that sets the interpreter back to its present state.
 
     It starts no Python function: a trace function, a monitoring callback or a changed builtin of the model would run
     first otherwise, and could keep it from running at all.
@@ -31,7 +31,7 @@ def way_back() -> Callable[[], object]:
 
 
 def _watchers() -> Iterator[Callable[[], object]]:
-    """Those who are told of each call; tools of `sys.monitoring` that are in use already stay."""
+    """Observers of each call; tools of `sys.monitoring` that are in use already stay."""
     monitoring: Any = getattr(sys, "monitoring", None)  # from Python 3.12 on
     if monitoring is not None:
         for tool in range(_MONITORING_TOOLS):

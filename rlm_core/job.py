@@ -1,6 +1,6 @@
-"""Job: one question over one context, and how to go about it.
+"""Job: one question over one context, with all settings of its run.
 
-In: what the caller wants. Out: the same, checked before anything runs or is spent.
+In: the caller's arguments. Out: the same, checked before anything runs or is spent.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from .types import Child, Json, PastBlock, Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One question over one context, and how to go about it.
+    """One question over one context, with all settings of its run.
 
     Attributes:
-        question: what is asked; not empty.
+        question: text that is not empty.
         context: the data, any value; `None` makes the question itself the context.
         model: root model, `None` for the provider's default.
         sub_model: model of sub-calls, `None` for the same as `model`.
-        limits: what the run may use.
-        system_prompt: replaces the built-in instructions; what the REPL offers is told in any case.
+        limits: bounds of the run.
+        system_prompt: replaces the built-in instructions; the REPL's reference follows in any case.
         tools: JSON values and functions that model code finds under their names.
         sub_tools: tools of child runs, `None` for the same.
-        path: place of the run in the tree, `()` for the root.
+        path: position of the run in the tree, `()` for the root.
         contexts: fingerprints for the log; computed from `context` when empty.
-        past: blocks of this run that an earlier worker came to: recovery, see `PastBlock`.
+        past: blocks that an earlier worker of this run executed: recovery, see `PastBlock`.
 
     Raises:
         ConfigError: a value is impossible; the message names it.

@@ -1,7 +1,7 @@
 """Limits (allowed) and Budget (used).
 
-`Limits` is what the caller sets and never changes during a run; `Budget` counts what a run and the tree above it have
-used and raises `LimitReached` when the two meet. The host and the server check again: this module is the worker's, and
+`Limits` are set by the caller and never change during a run; `Budget` counts the use of a run and of the tree above it,
+and raises `LimitReached` when the two meet. The host and the server check again: this module is the worker's, and
 untrusted.
 """
 
@@ -123,12 +123,12 @@ def _check(facts: LimitFacts, value: object, *, or_none: bool) -> None:
 
 
 class Budget:
-    """What a run has used, checked against `limits`.
+    """Use of a run so far, checked against `limits`.
 
     Args:
-        limits: what is allowed.
+        limits: bounds of the run.
         clock: seconds from any fixed point, monotonic.
-        parent: budget of the run that started this one; what the tree shares is counted at its root.
+        parent: budget of the run that started this one; limits of the whole tree are counted at its root.
 
     Attributes:
         reached: the limit of the whole tree that was reached, at the root's budget; `None` before.
@@ -165,7 +165,7 @@ class Budget:
 
     @property
     def usage(self) -> Usage:
-        """Model name -> what the run and its children used so far; a copy."""
+        """Model name -> use of the run and its children so far; a copy."""
         return dict(self._usage)
 
     def begin_iteration(self) -> int:
@@ -207,13 +207,13 @@ class Budget:
         if allowed is not None and self.seconds >= allowed:
             raise self._ended(_reached("max_seconds", "time", round(self.seconds, 1), allowed))
 
-    def _check_spent(self, limit: str, what: str, used: float) -> None:
+    def _check_spent(self, limit: str, noun: str, used: float) -> None:
         allowed = getattr(self.limits, limit)
         if allowed is not None and used >= allowed:
-            raise self._root._ended(_reached(limit, what, round(used, 9), allowed))
+            raise self._root._ended(_reached(limit, noun, round(used, 9), allowed))
 
     def _ended(self, reached: LimitReached) -> LimitReached:
-        """Remember, for the other runs of the tree, what ended it."""
+        """Remember, for the other runs of the tree, the limit that ended it."""
         self.reached = self.reached or reached
         return reached
 
@@ -228,13 +228,13 @@ class Budget:
             raise _reached("max_errors", "consecutive error", self.errors_in_a_row, self.limits.max_errors)
 
     def add_usage(self, model: str, usage: ModelUsage) -> None:
-        """Add what one reply used to `model`'s account, here and in the runs above."""
+        """Add one reply's usage to `model`'s account, here and in the runs above."""
         self._usage[model] = self._usage.get(model, ModelUsage()) + usage
         self._known_cost += usage.cost or 0.0
         if self._parent:
             self._parent.add_usage(model, usage)
 
 
-def _reached(limit: str, what: str, used: float, allowed: float, more: str = "") -> LimitReached:
-    message = f"{what} limit reached: {used} of {allowed} used{more}. Raise {limit}, or ask over a smaller context."
+def _reached(limit: str, noun: str, used: float, allowed: float, more: str = "") -> LimitReached:
+    message = f"{noun} limit reached: {used} of {allowed} used{more}. Raise {limit}, or ask over a smaller context."
     return LimitReached(message, limit=limit, used=used, allowed=allowed)

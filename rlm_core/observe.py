@@ -1,6 +1,6 @@
-"""Observations: what the model is shown after its code ran.
+"""Observations: the message to the model after its code ran.
 
-In: the observations of one reply's blocks, and what else there is to say. Out: one `user` message of bounded length.
+In: the observations of one reply's blocks, and notes. Out: one `user` message of bounded length.
 Nothing here runs code or calls a model; see `repl.py` and `run.py`.
 """
 
@@ -24,7 +24,7 @@ def to_message(observations: Sequence[Observation], *, max_chars: int = 20_000, 
     Args:
         observations: of one reply, in the order of its blocks; their texts may have any length.
         max_chars: most characters (not tokens) shown of each block; head and tail are kept, the middle is cut.
-        notes: what else the model is told, below the output.
+        notes: sentences below the output.
 
     Raises:
         ConfigError: `max_chars` is below `MIN_CHARS`.
@@ -58,14 +58,14 @@ def _block(observation: Observation, max_chars: int) -> str:
 
 
 def _rooms(sizes: Sequence[int], max_chars: int) -> list[int]:
-    """How much of `max_chars` each text gets: what small ones leave over goes to the large ones.
+    """Share of `max_chars` for each text: large ones get the room that small ones leave.
 
     >>> _rooms([10, 500, 700], 900)
     [10, 445, 445]
     """
     rooms = [0] * len(sizes)
     left = max_chars
-    for place, index in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
-        rooms[index] = min(sizes[index], left // (len(sizes) - place))
+    for rank, index in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
+        rooms[index] = min(sizes[index], left // (len(sizes) - rank))
         left -= rooms[index]
     return rooms

@@ -1,6 +1,6 @@
 """Output: text of any length, kept in bounded memory.
 
-In: what a block prints, as it prints it. Out: its head and tail, with the number of characters cut from the middle.
+In: a block's output, as it is printed. Out: its head and tail, with the number of characters cut from the middle.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import io
 from collections.abc import Callable
 
 LIVE_CHARS = 1_000_000
-"""Characters of one block's output that are shown live; what comes after is only counted and kept as head and tail."""
+"""Characters of one block's output that are shown live; the rest is only counted and kept as head and tail."""
 
 
 def cut(text: str, max_chars: int, *, total: int | None = None) -> str:
-    """Keep the head and the tail of `text`, at most `max_chars` of it, with a line between them that says what is gone.
+    """Keep the head and the tail of `text`, at most `max_chars` of it, with a line between them that counts the rest.
 
     Args:
         text: any length.
         max_chars: most characters of `text` to keep; the line between is not counted.
-        total: how long the text was before it was cut the first time; its length now unless told.
+        total: length of the text before it was first cut; by default its length now.
 
     >>> cut("abcdefghij", 4)
     'ab\\n[... 6 of 10 characters not shown ...]\\nij'
@@ -30,7 +30,7 @@ def cut(text: str, max_chars: int, *, total: int | None = None) -> str:
 
 
 def gap(shown: int, total: int) -> str:
-    """The line that stands for what was cut."""
+    """The line in place of the cut middle."""
     return f"\n[... {total - shown:,} of {total:,} characters not shown ...]\n"
 
 
@@ -39,7 +39,7 @@ def _last(text: str, chars: int) -> str:
 
 
 class Output:
-    """What one block prints, stdout and stderr in the order written.
+    """Output of one block, stdout and stderr in the order written.
 
     Args:
         max_chars: most characters to keep, half of them from the beginning and half from the end.
@@ -65,7 +65,7 @@ class Output:
             self._on_text(live)
 
     def text(self) -> str:
-        """Everything written, or head and tail of it with the count of what is not shown."""
+        """Everything written, or its head and tail with the count of the rest."""
         head, tail = "".join(self._head), "".join(self._tail)
         if self.chars <= self._max_chars:
             return head + tail
@@ -85,7 +85,7 @@ class Output:
 
 
 class Stream(io.TextIOBase):
-    """What model code finds as `sys.stdout` and `sys.stderr`, in all blocks: a handler made in one works in the next.
+    """`sys.stdout` and `sys.stderr` of model code, in all blocks: a handler made in one works in the next.
 
     Attributes:
         output: where the text goes, the running block's; `None` between blocks, when it is dropped.
@@ -122,7 +122,7 @@ class Stream(io.TextIOBase):
 
 
 class Bytes(io.RawIOBase):
-    """Bytes written to a `Stream`; what is not UTF-8 is shown as escapes."""
+    """Bytes written to a `Stream`; bytes that are not UTF-8 are shown as escapes."""
 
     def __init__(self, stream: Stream) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class Bytes(io.RawIOBase):
 
 
 class NoInput(io.TextIOBase):
-    """What model code finds as `sys.stdin`: reading raises, as nobody can type."""
+    """`sys.stdin` of model code: reading raises, as nobody can type."""
 
     name = "<stdin>"
 

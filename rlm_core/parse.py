@@ -1,7 +1,7 @@
 """Parse: a reply's text -> its code blocks and the final answer written in its text.
 
 In: the root model's reply, any text at all. Out: `Parsed`. Nothing here runs code, and nothing here fails: the work
-grows linearly with the reply, whatever it holds. What a final answer in the text means is decided in `finish.py`.
+grows linearly with the reply, whatever it holds. The meaning of a final answer in the text is decided in `finish.py`.
 
 >>> parse("Let me look.\\n```repl\\nprint(len(context))\\n```").blocks
 (CodeBlock(code='print(len(context))', language='repl'),)
@@ -26,7 +26,7 @@ LANGUAGES = ("repl", "python", "py")
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a reply holds.
+    """Content of a reply.
 
     Attributes:
         blocks: code blocks in the order written.
@@ -59,7 +59,7 @@ def _without_thoughts(reply: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Fence:
-    """A line of three or more back-ticks or tildes. `info` is what follows them: the tag, or nothing."""
+    """A line of three or more back-ticks or tildes. `info` is the text after them: the tag, or nothing."""
 
     mark: str
     length: int
@@ -137,7 +137,7 @@ class _Reader:
         return Parsed(tuple(self.blocks), tuple(self.finals), self.fenced_final)
 
     def _text_line(self, at: int) -> int:
-        """Read a line outside every fence; return the line to go on with."""
+        """Read a line outside every fence; return the next line to read."""
         found = self.texts.final(self.lines[at], at)
         if found is not None:
             final, last = found
@@ -153,7 +153,7 @@ class _Reader:
         return bisect_right(self.fence_lines, last) - bisect_right(self.fence_lines, first)
 
     def _is_code_after_text(self, at: int, opening: _Fence) -> bool:
-        """Whether what follows a fence that does not begin its line is code: only then it can be meant as a fence."""
+        """Whether code follows a fence that does not begin its line: only then can it be meant as a fence."""
         if self.spare < 0:
             return False
         end = next(self._ends(at, opening), len(self.lines))
@@ -208,8 +208,8 @@ class _Reader:
 
     def _ends(self, at: int, opening: _Fence) -> Iterator[int]:
         """The lines that may end the block opened in line `at`."""
-        for place in range(bisect_right(self.fence_lines, at), len(self.fence_lines)):
-            line = self.fence_lines[place]
+        for position in range(bisect_right(self.fence_lines, at), len(self.fence_lines)):
+            line = self.fence_lines[position]
             fence = self.fences[line]
             self.spare -= 1
             if fence is not None and (fence.closes(opening) or fence.interrupts(opening)):

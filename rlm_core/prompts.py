@@ -1,7 +1,7 @@
 """Prompts: every word that the loop says to a model, and nothing else.
 
-In: question, description of the context, limits, tools. Out: text. What the model's code printed is rendered in
-`observe.py`; what a context looks like, in `contexts.py`.
+In: question, description of the context, limits, tools. Out: text. Output of the model's code is rendered in
+`observe.py`, a context's description in `contexts.py`.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ FEW_LEFT = "{count} iteration{s} left."
 
 
 def system_prompt(role: str | None = None, tools: Iterable[Tool] = ()) -> str:
-    """The system message: `role` (ours unless given), then what the REPL offers, then a line for each tool."""
+    """The system message: `role` (by default ours), then the REPL's reference, then a line for each tool."""
     lines = [_tool_line(tool) for tool in tools]
     parts = [ROLE if role is None else role, f"In the REPL, besides {_library()}:\n{FUNCTIONS}"]
     if lines:

@@ -1,4 +1,4 @@
-"""Protocol: the words that worker and host say to each other.
+"""Protocol: the messages between worker and host.
 
 Here are the layout of the shared memory, every message of both directions as a tagged union (`type` is the tag), the
 request bodies and the frames of a reply. `python -m rlm_core.protocol` writes the same facts to
@@ -20,17 +20,21 @@ from typing import ClassVar, Literal, NewType, TypeAlias
 from .errors import ProtocolError
 from .types import CallKind, Json, Message, PastBlock
 
-# Shared memory: Int32 words [FUTEX, LENGTH], then the payload. The futex word is `(sequence << STATE_BITS) | state`.
+# Shared memory: Int32 words [FUTEX, LENGTH, REASON], then the payload.
+# The futex word is `(sequence << STATE_BITS) | state`.
 CHANNEL_BYTES = 1 << 20
+"""Size of the shared memory: copies of 1 MiB cost less than the round trip around them."""
 PAYLOAD_OFFSET = 64
+"""Bytes before the payload: one cache line, so that the words and the payload share none."""
 CHUNK_BYTES = CHANNEL_BYTES - PAYLOAD_OFFSET
 FUTEX_WORD = 0
 LENGTH_WORD = 1
 REASON_WORD = 2
 STATE_BITS = 3
 SEQUENCE_MASK = (1 << 28) - 1
+"""Greatest sequence number: with the state it fits into a positive Int32."""
 
-# States. The host writes all but PENDING; the worker alone makes TIMED_OUT up, when the host shows no life.
+# States. The host writes all but PENDING; the worker alone makes TIMED_OUT up, when the host is silent.
 PENDING = 0
 CHUNK = 1
 LAST = 2
@@ -39,27 +43,44 @@ PROGRESS = 4
 INTERRUPTED = 5
 TIMED_OUT = 6
 
-# Why the worker is interrupted: the whole run is stopped, or the block's time is up.
+# Reasons of an interrupt: the whole run is stopped, or the block's time is up.
 STOP_RUN = 0
 STOP_BLOCK = 1
 
 SIGINT = 2
 WAIT_SLICE_MS = 200
-SILENCE_MS = 150_000
-HEARTBEAT_MS = 5_000
-BEAT_MS = 2_000
-SILENT_WORKER_MS = 10_000
+"""Longest single wait of the worker, after which it checks for an interrupt and for the idle timeout."""
+HOST_HEARTBEAT_MS = 5_000
+"""Interval of the host's PROGRESS states while a reply takes long."""
+HOST_IDLE_TIMEOUT_MS = 150_000
+"""Time without a state of the host after which a waiting worker gives up. Browsers run the timers of a background tab
+once a minute: two of them may be missed."""
+WORKER_HEARTBEAT_MS = 2_000
+"""Interval of a waiting worker's heartbeats; no browser reports that a worker was ended."""
+WORKER_IDLE_TIMEOUT_MS = 10_000
+"""Time without a message of a waiting worker after which the host takes it for lost: five heartbeats."""
 INTERRUPT_REPEAT_MS = 50
+"""Interval at which the host repeats an interrupt until the worker acknowledges it: a C call may miss the first one."""
 STOP_GRACE_MS = 200
+"""Time for a stopped run to hand in its result before its worker is ended; a stop takes 0.5 s at most."""
 BLOCK_GRACE_MS = 2_000
-MAX_DEATHS = 3
+"""Time for a block whose time is up to end before its worker is: a lost worker costs more than the wait."""
+MAX_CRASHES = 3
+"""Crashes of a run's worker in a row at which the run ends: the next worker would hardly do better."""
 BOOT_DEADLINE_MS = 60_000
+"""Time for a worker to boot: seconds on a slow machine without a cache, and as much again for a busy one."""
 MEMORY_BYTES = 2 << 30
+"""Most memory of a worker: below the browsers' 4 GiB, so that model code gets a MemoryError and the tab stays."""
 OUTPUT_CHARS = 64 << 10
+"""Characters of output that are held back before they are sent at once."""
 OUTPUT_SECONDS = 0.05
+"""Interval in which a block earns one more message of output: 20 in a second are as many as a person can follow."""
 OUTPUT_BURST = 20
+"""Most messages of output that a block may have earned, so that short output is seen as it is printed."""
 MAX_MESSAGE_CHARS = 64 << 20
+"""Longest string of a message: the untrusted worker must not exhaust the page's memory."""
 MAX_TEXT_FILE_BYTES = 256 << 20
+"""Bytes of text files that are bound to `context` as text; of larger ones it holds the path."""
 
 FRAME_OK = 0
 FRAME_ERROR = 1
@@ -134,10 +155,10 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class StartJob:
-    """What to run. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
+    """The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
 
     `session` is the number of the question in its session, `None` where there is none: its files are mounted apart.
-    `past` is what an earlier worker of the same run came to, in order.
+    `past` holds the blocks of an earlier worker of the same run, in order.
     """
 
     question: str
@@ -206,7 +227,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The worker waits for an answer; `body` is JSON text, `data` what goes beside it. One is outstanding at a time."""
+    """The worker waits for an answer; `body` is JSON text, `data` the bytes beside it. One is outstanding at a time."""
 
     type: ClassVar[str] = "request"
     epoch: int
@@ -225,10 +246,10 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
-    """The worker waits for an answer, and is alive; said every `BEAT_MS`, as nothing else tells that one was ended."""
+class Heartbeat:
+    """The worker is alive and waits for an answer; sent every `WORKER_HEARTBEAT_MS`."""
 
-    type: ClassVar[str] = "beat"
+    type: ClassVar[str] = "heartbeat"
     epoch: int
 
 
@@ -261,7 +282,7 @@ class Failed:
 
 
 ToWorker: TypeAlias = Boot | Start | ReplyPart
-ToHost: TypeAlias = Stage | Ready | Snapshot | Request | Ack | Beat | Events | Finished | Failed
+ToHost: TypeAlias = Stage | Ready | Snapshot | Request | Ack | Heartbeat | Events | Finished | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +304,7 @@ class CompleteRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestedChild:
-    """One child run of a `child` request; what its context is. The bytes of the context are beside the request."""
+    """One child run of a `child` request; `context` is the kind of its context, whose bytes are beside the request."""
 
     question: str
     model: str | None

@@ -32,5 +32,5 @@ class Provider(Protocol):
 
 
 StartChildren: TypeAlias = Callable[[Sequence[Child]], Sequence[Reply | ProviderError]]
-"""Runs child runs to their end, in parallel where it can, and returns what came of each in their order: a `Reply` with
+"""Runs child runs to their end, in parallel where it can, and returns their outcomes in order: a `Reply` with
 its final answer, or a `ProviderError` that says why there is none."""

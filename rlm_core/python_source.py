@@ -1,4 +1,4 @@
-"""Source: what can be told of Python source as text, without running it.
+"""Python source: facts about it as text, without running it.
 
 In: text that may or may not be Python, from a model. Out: facts about it. Nothing here raises, warns or takes more
 than linear time, whatever the text.

@@ -1,8 +1,8 @@
 """REPL: a code block -> an Observation.
 
-In: one code block. Out: what it printed, the value of its last expression, the traceback of the exception that ended
-it. One namespace lives as long as the `Repl`; the names in it that are ours are put back after each block. The final
-answer is kept in `Repl.final`, so that model code cannot lose it by catching what ends its block.
+In: one code block. Out: its output, the value of its last expression, the traceback of the exception that ended it.
+One namespace lives as long as the `Repl`; the names in it that are ours are put back after each block. The final answer
+is kept in `Repl.final`, so that model code cannot lose it by catching the exception that ends its block.
 
 Nothing here calls a model: functions that do are given to `reserve`. Model code runs in this very interpreter; keeping
 it from harm is the worker's and the host's work.
@@ -67,7 +67,7 @@ class Repl:
     Args:
         context: the run's data, bound to `context`.
         max_chars: most characters kept of a block's output, of its value and of its traceback, each.
-        name: what tracebacks call its blocks: `<block 1>`.
+        name: name of its blocks in tracebacks: `<block 1>`.
 
     Attributes:
         final: the final answer, once model code has given one.
@@ -123,7 +123,7 @@ class Repl:
             self.namespace[name] = value
 
     def execute(self, code: str, *, on_output: Callable[[str], object] = lambda text: None) -> Observation:
-        """Run one block and tell what came of it; whatever the block does is in the result, nothing is raised.
+        """Run one block; whatever it does is in the result, nothing is raised.
 
         Args:
             code: Python source.
@@ -169,8 +169,8 @@ class Repl:
         """Take `value` as the final answer; the first one counts.
 
         Args:
-            value: what the model answers with; the `answer` dictionary stands for its content.
-            said: what the model wrote, for messages.
+            value: the model's answer; the `answer` dictionary stands for its content.
+            said: the model's words, for messages.
 
         Raises:
             ValueError: it is empty.
@@ -242,7 +242,7 @@ class Repl:
         return code
 
     def _guarded(self, action: Callable[[], T]) -> tuple[T | None, str | None]:
-        """Do what runs model code; return its result, or the text of the exception that ended it."""
+        """Call `action`, which runs model code; return its result, or the text of the exception that ended it."""
         put_back = way_back()
         try:
             try:
@@ -263,7 +263,7 @@ class Repl:
             return None, error
 
     def _aside(self, action: Callable[[], T]) -> tuple[T | None, str | None]:
-        """Do what may run model code (a `__str__`) outside of a block; what it prints is dropped."""
+        """Call `action`, which may run model code (a `__str__`), outside of a block; its output is dropped."""
         with self._prompt(Output(self.max_chars, lambda text: None)):
             return self._guarded(action)
 
@@ -282,7 +282,7 @@ class Repl:
             self.finish(self._answer.get("content"), said="answer")
 
     def _adopt(self, bound: object, output: Output) -> None:
-        """Take over what model code bound to `answer`: a dictionary like ours, or else the answer's content."""
+        """Adopt the value that model code bound to `answer`: a dictionary like ours, or else the answer's content."""
         if isinstance(bound, Mapping) and ("content" in bound or "ready" in bound):
             self._answer.update(content=bound.get("content", ""), ready=bound.get("ready", False))
         elif bound is not None:

@@ -37,7 +37,7 @@ from .parse import parse
 from .provider import Provider, StartChildren
 from .session import Session, as_dicts
 from .subcalls import SubCalls, complete
-from .tools import bound, told
+from .tools import bound, recorded_tool
 from .trajectory import Recorded, recorded
 from .types import (
     Child,
@@ -71,14 +71,14 @@ def run(
     """Answer `question` over `context`; the model's code runs in this very process, unsandboxed.
 
     Args:
-        question: what is asked.
-        context: the data; never sent to the root model, which is only told its type, size and first lines.
+        question: text that is not empty.
+        context: the data; never sent to the root model, which is shown only its type, size and first lines.
         provider: answers the model calls, for example `testing.ScriptedProvider`.
         model: root model, `None` for the provider's default; `sub_model`: model of sub-calls, `None` for the same.
-        limits: what the run may use; `Limits()` unless given.
+        limits: bounds of the run; by default `Limits()`.
         system_prompt: replaces the built-in instructions.
         tools: JSON values and functions that model code finds under their names.
-        sub_tools: tools of child runs; the same unless given.
+        sub_tools: tools of child runs; by default the same.
         session: where this is one of several questions over one REPL.
         emit: takes every event of the run, calls included.
 
@@ -110,11 +110,11 @@ def answer(
     """Do the whole run of `job`; the result tells how it ended.
 
     Args:
-        job: what to do.
+        job: question, context and settings.
         provider: answers the model calls.
         emit: takes every event but those of calls.
         start_children: runs child runs, where `job` may have any; without it child questions are plain sub-calls.
-        budget: what the run counts on; its own unless given.
+        budget: counts the run's use; by default its own.
         session: where the REPL outlives the run.
     """
     loop = _Loop(job, provider, emit, start_children, budget or Budget(job.limits), session or Session())
@@ -143,7 +143,7 @@ def _run_here(job: Job, provider: Recorded, emit: Emit, budget: Budget, session:
     def start_children(children: Sequence[Child]) -> list[Reply | ProviderError]:
         return [start(child) for child in children]
 
-    own = dataclasses.replace(job, tools=tuple(told(tool, emit) for tool in job.tools))
+    own = dataclasses.replace(job, tools=tuple(recorded_tool(tool, emit) for tool in job.tools))
     return answer(own, provider=provider, emit=emit, start_children=start_children, budget=budget, session=session)
 
 
@@ -153,7 +153,7 @@ def _emit_at(path: tuple[int, ...], emit: Emit, event: Event) -> None:
 
 
 def _child_outcome(result: RunResult, budget: Budget) -> Reply | ProviderError:
-    """What the parent gets of a child run; what ends the whole tree is raised.
+    """Outcome of a child run for its parent; an end of the whole tree is raised.
 
     Raises:
         LimitReached: a limit of the tree is reached.
@@ -169,7 +169,7 @@ def _child_outcome(result: RunResult, budget: Budget) -> Reply | ProviderError:
 
 
 def _block_name(job: Job) -> str:
-    """What tracebacks call the blocks of a run: each REPL of the process needs its own names."""
+    """Name of a run's blocks in tracebacks: each REPL of the process needs its own."""
     return " ".join(["block", ".".join(map(str, job.path))]).strip() + ":" * bool(job.path)
 
 
@@ -210,7 +210,7 @@ class _Loop:
         self.past = {(past.iteration, past.block): past for past in job.past}
 
     def to_the_end(self) -> tuple[str, StoppedBy, str]:
-        """Iterate until something ends the run; return the answer, what ended it, and a sentence about that."""
+        """Iterate until something ends the run; return the answer, the ending, and a sentence about it."""
         try:
             return self._iterate(), "final_answer", ""
         except LimitReached as limit:
@@ -259,7 +259,7 @@ class _Loop:
         self.budget.begin_sub_calls(1)
         outcome = complete(self.provider, [ModelCall(request(self.messages), self.job.model, "sub")])[0]
         if isinstance(outcome, ProviderError) or not outcome.text.strip():
-            self.emit(Notice(text=f"The conversation could not be summed up, and goes on in full: {outcome}"))
+            self.emit(Notice(text=f"The conversation could not be summed up, and continues in full: {outcome}"))
             return
         self.budget.add_usage(outcome.model or self.job.model or "default", outcome.usage)
         self.messages = compacted(self.messages, outcome.text)
@@ -285,7 +285,7 @@ class _Loop:
         return observations
 
     def _observed(self, iteration: int, number: int, block: CodeBlock, show: Callable[[str], None]) -> Observation:
-        """Run one block; of one that ran before, in a worker that is gone, the model sees what was observed then."""
+        """Run one block; of one that ran in an earlier worker, the model sees the recorded observation."""
         past = self.past.pop((iteration, number), None)
         if past is not None and past.lost:
             return past.observation
@@ -296,14 +296,14 @@ class _Loop:
         return self.repl.final is not None or self.repl.interrupted or self.subcalls.ending is not None
 
     def _check_ending(self) -> None:
-        """Raise what ended the run while a block was running."""
+        """Raise the exception that ended the run while a block was running."""
         if self.subcalls.ending is not None:
             raise self.subcalls.ending
         if self.repl.interrupted:
             raise RunCancelled("The run was stopped.")
 
     def _observe(self, reply: str, observations: Sequence[Observation], found: Verdict) -> None:
-        """Add the reply, and what came of it, to the conversation."""
+        """Add the reply and its observations to the conversation."""
         self.unconfirmed = found.partial or self.unconfirmed
         left = self.job.limits.max_iterations - self.budget.iterations
         notes = (found.correction, prompts.few_left(left) if left else "")
@@ -336,7 +336,7 @@ class _Loop:
         question = self.job.question
         if len(question) > prompts.MAX_QUESTION_CHARS:
             self.repl.namespace["question"] = question
-        earlier = self.session.told()
+        earlier = self.session.summary()
         description = prompts.describe(self.context) + (f"\n\n{earlier}" if earlier else "")
         first = prompts.first_message(question, description, max_iterations=self.job.limits.max_iterations)
         return [Message("system", prompts.system_prompt(self.job.system_prompt, self.job.tools)), first]

@@ -16,7 +16,7 @@ SHOWN_CHARS = 500
 
 
 class Session:
-    """What lives on from one question to the next; pass the same one to each `run`.
+    """State kept from one question to the next; pass the same one to each `run`.
 
     Attributes:
         repl: the REPL, made by the first run.
@@ -50,8 +50,8 @@ class Session:
             self.repl.rebind({f"history_{len(self.questions)}": list(messages)})
         self.questions.append((question, answer))
 
-    def told(self) -> str:
-        """What the next run's model is told of the questions before, `""` if there were none."""
+    def summary(self) -> str:
+        """The earlier questions and answers, for the next run's model; `""` if there are none."""
         lines = [
             f"{number}. {cut(question, SHOWN_CHARS)}\n   Your answer: {cut(answer, SHOWN_CHARS) or '(none)'}"
             for number, (question, answer) in enumerate(self.questions)

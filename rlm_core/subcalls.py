@@ -1,9 +1,9 @@
 """Sub-calls: the functions by which model code asks models and starts child runs.
 
 In: a prompt or a list of them. Out: replies as text; a failure raises `SubCallError` in the model's code, never text
-that looks like a reply. A batch is one request: whoever answers it does the calls in parallel. What ends the run (a
-spent limit, a stop, a lost channel) is kept in `SubCalls.ending`, so that model code cannot lose it by catching it.
-How a child run is made is not known here: that is the `start_children` that is given.
+that looks like a reply. A batch is one request: the provider does its calls in parallel. An error that ends the run
+(a spent limit, a stop, a lost channel) is kept in `SubCalls.ending`, so that model code cannot lose it by catching it.
+Child runs are made by the `start_children` function, not here.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class SubCalls:
     Args:
         provider: answers them.
         model: asked when model code names no other; `None` is the provider's default.
-        budget: counts what they use.
+        budget: counts their use.
         check_running: raises `StopRun` when the run has its final answer.
         start_children: runs child runs; `None` where there are none: then child questions are plain sub-calls.
 
     Attributes:
-        ending: what ended the run during a sub-call, or `None`.
+        ending: the error that ended the run during a sub-call, or `None`.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class SubCalls:
 
     @contextmanager
     def calling(self, sub_calls: int = 0) -> Iterator[None]:
-        """Around whatever leaves the REPL: counts its sub-calls, and keeps what ends the run meanwhile."""
+        """Around every request that leaves the REPL: counts its sub-calls, and keeps an error that ends the run."""
         self._check_running()
         if self.ending is not None:
             raise StopRun

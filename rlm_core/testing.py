@@ -1,6 +1,6 @@
 """Testing: a provider that plays a script, for tests of anything that runs the loop.
 
-In: the root model's replies, and what the sub-models say. Out: a `Provider` that keeps every call it was asked.
+In: the root model's replies, and the sub-models' as a function. Out: a `Provider` that keeps every call.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .errors import ConfigError, ProviderError
 from .types import ModelCall, ModelUsage, Reply
 
 Line: TypeAlias = str | ProviderError
-"""What a scripted model says, or how it fails."""
+"""A scripted model's reply or failure."""
 
 
 class ScriptedProvider:
@@ -23,8 +23,8 @@ class ScriptedProvider:
         sub: prompt -> reply of the sub-model, or the `ProviderError` it fails with; echoes the prompt unless given.
 
     Attributes:
-        calls: every call asked, in order.
-        requests: how many times `complete` was asked: a batch counts once.
+        calls: every call, in order.
+        requests: number of calls of `complete`: a batch counts once.
 
     Raises:
         ConfigError: (from `complete`) the script has no reply left.

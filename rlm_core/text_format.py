@@ -1,4 +1,4 @@
-"""Shapes: what the beginning of a text tells of the form of the whole.
+"""Text format: the form of a text, by its beginning.
 
 In: text. Out: one sentence for the prompt, "It looks like CSV, 20 rows of 3 columns: id, name, age.", say, or `""`
 when nothing is certain. It parses little, and is right or silent: prose with commas is not CSV.
@@ -28,7 +28,7 @@ _BRACKET = re.compile(r"[][{}]")
 
 
 def of_text(text: str, *, size: int | None = None) -> str:
-    """What a text looks like, from its first lines.
+    """Form of a text, by its first lines.
 
     Args:
         text: the whole, or its beginning.
@@ -50,7 +50,7 @@ def of_text(text: str, *, size: int | None = None) -> str:
 
 
 def count_lines(text: str, size: int | None = None) -> tuple[int, bool]:
-    """How many lines a text has, and whether that is sure; see `of_text` for `size`."""
+    """Number of lines of a text, and whether that is sure; see `of_text` for `size`."""
     size = len(text) if size is None else size
     counted = text.count("\n", 0, COUNTED_CHARS)
     seen = min(len(text), COUNTED_CHARS)
@@ -73,7 +73,7 @@ def _json_lines(lines: list[str], text: str, size: int) -> str:
 
 
 def _filled(text: str, size: int) -> tuple[int, bool]:
-    """How many lines hold something; empty ones are looked for at the end, and in what is short."""
+    """Number of lines that hold something; empty ones are subtracted at the end, and everywhere in short texts."""
     lines, sure = count_lines(text, size)
     if sure and len(text) <= PARSED_CHARS:
         return sum(1 for line in text.splitlines() if line.strip()), True
@@ -119,8 +119,8 @@ def _begun(head: str) -> str:
     return f"It looks like JSON, a list{_keys('; keys of the first', first)}." if after == "," else ""
 
 
-def _keys(what: str, value: object) -> str:
-    return f"{what}: {named(list(map(str, value)))}" if isinstance(value, dict) and value else ""
+def _keys(title: str, value: object) -> str:
+    return f"{title}: {named(list(map(str, value)))}" if isinstance(value, dict) and value else ""
 
 
 def _table(lines: list[str], text: str, size: int) -> str:
@@ -152,8 +152,8 @@ def _rows(text: str, size: int, delimiter: str) -> tuple[int, bool]:
     return max(lines - 1, 0), sure
 
 
-def _counted(number: int, sure: bool, what: str) -> str:
-    return f"{'' if sure else 'about '}{number:,} {what}{'s' * (number != 1)}"
+def _counted(number: int, sure: bool, noun: str) -> str:
+    return f"{'' if sure else 'about '}{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _is_header(row: list[str]) -> bool:

@@ -1,6 +1,6 @@
-"""Tools: what the caller puts into the REPL beside the context.
+"""Tools: the caller's values and functions in the REPL, beside the context.
 
-In: a `Tool`. Out: what model code finds under its name: a copy of the value, or a function that calls the caller's with
+In: a `Tool`. Out: the value bound under its name: a copy of the value, or a function that calls the caller's with
 JSON arguments and gives its result as JSON. Names are checked in `job.py`; nothing here knows where the function runs.
 """
 
@@ -20,7 +20,7 @@ Calling: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 
 def bound(tool: Tool, calling: Calling = nullcontext) -> object:
-    """What model code gets under `tool.name`.
+    """The value that model code finds under `tool.name`.
 
     Args:
         tool: a value or a function.
@@ -34,8 +34,8 @@ def bound(tool: Tool, calling: Calling = nullcontext) -> object:
     return _caller(tool, tool.value, calling)
 
 
-def told(tool: Tool, emit: Emit) -> Tool:
-    """`tool`, with an event for each call of its function: where it runs in this process, nobody else tells of it."""
+def recorded_tool(tool: Tool, emit: Emit) -> Tool:
+    """`tool`, with an event for each call of its function, where it runs in this process."""
     if not callable(tool.value):
         return tool
     function = tool.value
@@ -71,9 +71,9 @@ def _caller(tool: Tool, function: Callable[..., object], calling: Calling) -> Ca
     name = tool.name
 
     def call(*args: object, **kwargs: object) -> object:
-        given_args, given_kwargs = _arguments(name, args, kwargs)
+        json_args, json_kwargs = _arguments(name, args, kwargs)
         with calling():
-            result, failure = _outcome(function, given_args, given_kwargs)
+            result, failure = _outcome(function, json_args, json_kwargs)
         if failure is not None:
             raise ToolError(f"{name}: {failure}")
         return _result(name, result)
@@ -90,19 +90,19 @@ def _outcome(
         return function(*args, **kwargs), None
     except ChannelError:
         raise
-    except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code is told
+    except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code gets a ToolError
         return None, fault
 
 
 def _arguments(name: str, args: object, kwargs: object) -> tuple[list[object], dict[str, object]]:
     """The arguments as JSON carries them, so that a tool never gets hold of an object of model code."""
     try:
-        given = json.loads(json.dumps([args, kwargs], allow_nan=False))
+        values = json.loads(json.dumps([args, kwargs], allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(
             f"{name}(...) takes JSON values: text, numbers, booleans, None, lists, dicts; {error}."
         ) from None
-    return given[0], given[1]
+    return values[0], values[1]
 
 
 def _result(name: str, result: object) -> object:

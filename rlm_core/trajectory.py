@@ -1,7 +1,7 @@
 """Trajectory: events <-> JSON lines.
 
 In: events as the core emits them. Out: a log of one JSON object a line, from which the same events are read again. The
-log is all there is to know of a run: page, command line, tests and replay read nothing else.
+log holds all facts of a run: page, command line, tests and replay read nothing else.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _value(event_type: type[Event], name: str, value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """A log that was read. `notes` says what had to be left out."""
+    """Events of a log. `notes` are sentences about lines that were left out."""
 
     events: tuple[Event, ...]
     notes: tuple[str, ...] = ()
@@ -117,10 +117,10 @@ class Recorder:
     """Stamps events and writes them as they happen; pass it as `emit`.
 
     Args:
-        sink: takes each line, its end included: `file.write`. What is `FOR_WATCHING` is not logged.
+        sink: takes each line, its end included: `file.write`. Types in `FOR_WATCHING` are not logged.
         clock: seconds from any fixed point, monotonic.
         then: takes each stamped event afterwards, those too.
-        path: place of the run in the tree; of the root run, whose events may be those of its child runs too, `()`.
+        path: position of the run in the tree; `()` is the root run, whose events may be those of its child runs too.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ def recorded(provider: Provider, emit: Emit) -> Recorded:
 
 
 class Recorded:
-    """A provider that tells of its calls; `numbers` counts those of the whole tree of runs."""
+    """A provider that emits events of its calls; `numbers` counts those of the whole tree of runs."""
 
     def __init__(self, provider: Provider, emit: Emit, numbers: Iterator[int]) -> None:
         self._provider = provider
@@ -166,7 +166,7 @@ class Recorded:
         self._root: tuple[Message, ...] = ()
 
     def for_child(self, emit: Emit) -> Recorded:
-        """The same provider for a child run, whose calls are told to `emit`."""
+        """The same provider for a child run, with the events of its calls to `emit`."""
         return Recorded(self._provider, emit, self._numbers)
 
     def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
@@ -195,7 +195,7 @@ class Recorded:
 
 
 def _common(before: Sequence[Message], now: Sequence[Message]) -> int:
-    """How many messages at the beginning of `now` were sent before."""
+    """Number of messages at the beginning of `now` that were sent before."""
     same = (old == new for old, new in zip(before, now, strict=False))
     return next((count for count, equal in enumerate(same) if not equal), min(len(before), len(now)))
 

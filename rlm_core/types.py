@@ -1,6 +1,6 @@
 """The nouns: values that the other modules hand to each other.
 
-Nothing here does anything; each class says what it holds, in which unit.
+Nothing here does anything; each class names its fields and their units.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ class CodeBlock:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What executing one code block gave.
+    """Result of executing one code block.
 
     Attributes:
-        stdout: what it printed, stdout and stderr in the order written; head and tail when it was over the cap.
-        stdout_chars: how many characters it printed before any cut.
+        stdout: its output, stdout and stderr in the order written; head and tail when it was over the cap.
+        stdout_chars: number of characters it printed, before any cut.
         value: `repr` of the value of its last expression, or `None` when there is none to show.
         error: traceback of the exception that ended it, or `None`.
         seconds: wall-clock time of the block.
@@ -80,9 +80,9 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class PastBlock:
-    """A block that ran before, in a worker that is gone, and what was observed of it.
+    """A block that ran in an earlier worker of the run, with its observation.
 
-    It is run again to rebuild the state, and the model is shown what it was shown before; a `lost` one is not run.
+    It is run again to rebuild the state, and the model is shown the recorded observation; a `lost` one is not run.
     """
 
     iteration: int
@@ -93,7 +93,7 @@ class PastBlock:
 
 @dataclass(frozen=True, slots=True)
 class ModelUsage:
-    """What calls to one model used. Tokens are the provider's own count; 0 where it reports none.
+    """Usage of one model's calls. Tokens are the provider's own count; 0 where it reports none.
 
     Attributes:
         cached_tokens: those of `input_tokens` that the provider read from its cache.
@@ -124,7 +124,7 @@ def _total_cost(one: ModelUsage, other: ModelUsage) -> float | None:
 
 
 Usage: TypeAlias = Mapping[str, ModelUsage]
-"""Model name (`"openai:gpt-5-mini"`) -> what it used in the whole tree of runs."""
+"""Model name (`"openai:gpt-5-mini"`) -> its usage in the whole tree of runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered. `model` is the one that did, which may differ from the one asked for."""
+    """A model's reply. `model` is the one that answered, which may differ from the requested one."""
 
     text: str
     model: str = ""
@@ -153,7 +153,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """What model code finds in the REPL under `name`; `description` is its line in the prompt.
+    """A value or function bound in the REPL under `name`; `description` is its line in the prompt.
 
     `value` is a JSON value, or a function of the caller: model code calls it with JSON arguments, gets its result as
     JSON, and an exception of it as a `ToolError` with its message.
@@ -166,10 +166,10 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A child run that model code asked for.
+    """A child run that model code requests.
 
     Attributes:
-        question: what is asked.
+        question: text that is not empty.
         context: its data, any value; `None` makes the question itself the context.
         model: its root model, `None` for that of its parent.
     """
@@ -185,7 +185,7 @@ class Fault:
 
     Attributes:
         type: which kind of failure: a problem type of the server without its path (`"upstream-rate-limited"`), one of
-            the host's own (`"server-unreachable"`), or `"unknown"` where nobody said.
+            the host's own (`"server-unreachable"`), or `"unknown"` where it is not known.
         status: HTTP status of the failure, or `None` when there was no response.
         retryable: whether the same call may succeed later.
         upstream: name of the provider that failed, or `None` when the failure was nearer.
@@ -203,12 +203,12 @@ class RunResult:
 
     Attributes:
         answer: the final answer, or the best partial one when `stopped_by` is not `"final_answer"`; may be empty.
-        iterations: how many replies of the root model were used.
+        iterations: number of replies of the root model.
         seconds: wall-clock time of the run.
         usage: tokens and calls per model, children included.
         stopped_by: why it ended.
         detail: one sentence for the user when it did not end with a final answer.
-        fault: what failed when `stopped_by` is `"provider_error"`, else `None`.
+        fault: the failure when `stopped_by` is `"provider_error"`, else `None`.
     """
 
     answer: str

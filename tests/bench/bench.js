@@ -87,7 +87,7 @@
         if (said.type === "request") void host.request(said);
         else if (said.type === "ack") host.ack(said);
         else if (said.type === "events") keep(said.body, printed);
-        else if (said.type !== "beat") resolve(said);
+        else if (said.type !== "heartbeat") resolve(said);
       };
       worker.listen({ message, lost: (why) => resolve({ type: "lost", why }) });
       const transfer = contexts.map(({ data }) => data).filter((data) => data instanceof ArrayBuffer);

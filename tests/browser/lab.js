@@ -167,7 +167,7 @@
         if (said.type === "request") void host.request(said);
         else if (said.type === "ack") host.ack(said);
         else if (said.type === "events") events.push(...JSON.parse(said.body));
-        else if (said.type !== "beat") resolve(said);
+        else if (said.type !== "heartbeat") resolve(said);
       };
       worker.listen({ message, lost: resolve });
       worker.post({ type: "start", epoch: worker.epoch, job: START }, []);

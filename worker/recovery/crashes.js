@@ -5,7 +5,7 @@
 // block that ran: it is not run again, unless the worker was ended from outside and the block had no part in it.
 
 import { ENDED_OUTSIDE } from "../wire/errors.js";
-import { MAX_DEATHS } from "../wire/protocol.js";
+import { MAX_CRASHES } from "../wire/protocol.js";
 
 /**
  * @typedef {ReturnType<typeof import("./position.js").openPlace>} Whereabouts
@@ -44,7 +44,7 @@ export function openDeaths({ place, recorder, waits, past = null }) {
       const at = place.current();
       const isGuilty = at !== null && (why !== ENDED_OUTSIDE || (!waits() && killsOf(at) > 1));
       if (isGuilty) place.lose(at, observed(why));
-      if (inARow >= MAX_DEATHS) return false;
+      if (inARow >= MAX_CRASHES) return false;
       if (!recorder.empty()) recorder.record({ type: "notice", text: noticed(why, inARow, isGuilty) });
       return true;
     },
@@ -72,5 +72,5 @@ export function observed(/** @type {string} */ why) {
 
 function noticed(/** @type {string} */ why, /** @type {number} */ times, /** @type {boolean} */ isGuilty) {
   const block = isGuilty ? " The block that ran is not run again." : "";
-  return `the Python worker was lost, ${times} of at most ${MAX_DEATHS} times: ${why}. Its state is rebuilt.${block}`;
+  return `the Python worker was lost, ${times} of at most ${MAX_CRASHES} times: ${why}. Its state is rebuilt.${block}`;
 }

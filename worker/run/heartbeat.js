@@ -5,9 +5,9 @@
 // they are missing. While a block computes, the worker is silent for as long as it likes; the block's own deadline ends that.
 
 import { LONGEST_SLICE_MS, openActiveClock } from "../time/active_clock.js";
-import { SILENT_WORKER_MS } from "../wire/protocol.js";
+import { WORKER_IDLE_TIMEOUT_MS } from "../wire/protocol.js";
 
-const MISSED_MS = SILENT_WORKER_MS / 2; // several signs of life
+const MISSED_MS = WORKER_IDLE_TIMEOUT_MS / 2; // several signs of life
 
 /**
  * @param {object} options
@@ -16,7 +16,7 @@ const MISSED_MS = SILENT_WORKER_MS / 2; // several signs of life
  */
 export function openPulse({ onSilence, inBlock }) {
   const longest = () => LONGEST_SLICE_MS; // a tab that was frozen comes back before its worker is heard
-  const clock = openActiveClock({ limitMs: SILENT_WORKER_MS, onTime: onSilence, longest });
+  const clock = openActiveClock({ limitMs: WORKER_IDLE_TIMEOUT_MS, onTime: onSilence, longest });
   let waits = false;
 
   return {

@@ -99,7 +99,7 @@ function driven(worker, run, { job, end: endSignal, notice }, resolve) {
     pulse.heard();
     if (message.type === "request") void channel.request(message);
     else if (message.type === "ack") channel.ack(message);
-    else if (message.type === "beat") return;
+    else if (message.type === "heartbeat") return;
     else if (message.type === "events") watch.take(message.body);
     else if (message.type === "finished") end(finishedWith(message.result));
     else throw channelError(message.type === "failed" ? message.error : `unexpected message ${message.type}`);

@@ -65,7 +65,7 @@ class Bytes(Protocol):
 
 
 class Line(Protocol):
-    """What worker.js hands over: the waiting end of the channel, the interrupt switch, and the way out for events.
+    """Functions of worker.js: the waiting end of the channel, the interrupt switch, and the way out for events.
 
     `request` takes the body, and the byte strings that go beside it. It and `next` return a state, or an awaitable of
     one where the worker cannot block; there Pyodide sleeps in its own way, and there is no `pause`.
@@ -172,7 +172,7 @@ class BridgeProvider:
         return call
 
     def pause(self, seconds: float) -> None:
-        """Wait, unless the host interrupts: raises what it interrupts for."""
+        """Wait, unless the host interrupts: then raises as `_interrupted` does."""
         self._flush()
         if _settled(self._line.pause(seconds * 1_000)) == protocol.INTERRUPTED:
             _interrupted(self._line, self.block_seconds)
@@ -193,7 +193,7 @@ class BridgeProvider:
         if state == protocol.INTERRUPTED:
             _interrupted(self._line, self.block_seconds)
         if state == protocol.TIMED_OUT:
-            seconds = protocol.SILENCE_MS // 1_000
+            seconds = protocol.HOST_IDLE_TIMEOUT_MS // 1_000
             raise ChannelError(f"the page gave no sign of life for {seconds} s. Keep its tab open, and run again.")
         last = self._take().to_bytes()
         if state == protocol.ERROR:
@@ -248,7 +248,7 @@ class Outbox:
             self.flush()
 
     def _joined(self) -> list[Output]:
-        """The held output as one event: a block's end sends what is held, so that all of it is of one block."""
+        """The held output as one event: a block's end sends all of it, so that it is always of one block."""
         held, self._held, self._held_chars = self._held, [], 0
         if not held:
             return []
@@ -260,7 +260,7 @@ class Outbox:
 
 
 def _interrupted(line: Line, seconds: float) -> None:
-    """Raise what the host interrupted for: the end of the run, or of a block that was at work for `seconds`.
+    """Raise the reason of the host's interrupt: the end of the run, or of a block that was at work for `seconds`.
 
     Raises:
         KeyboardInterrupt: the run is stopped.
@@ -272,7 +272,7 @@ def _interrupted(line: Line, seconds: float) -> None:
 
 
 def _settled(value: Any) -> int:
-    """`value`, or what it becomes: without shared memory the line hands out promises, and the stack is switched."""
+    """`value`, or its result: without shared memory the line returns promises, and the stack is switched."""
     if isinstance(value, int):
         return value
     from pyodide.ffi import run_sync  # type: ignore[import-not-found]
@@ -362,7 +362,7 @@ def _tools(tools: Sequence[Mapping[str, Any]], host: BridgeProvider) -> tuple[To
 
 
 def _folder(session: int | None) -> Path:
-    """Where the files of the question are mounted: each of a session has a place of its own."""
+    """Where the files of the question are mounted: each of a session has its own folder."""
     return CONTEXT_FOLDER.with_name(f"{CONTEXT_FOLDER.name}_{session}") if session else CONTEXT_FOLDER
 
 

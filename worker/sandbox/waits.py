@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, SupportsIndex
 
 Pause = Callable[[float], object]
 """Waits so many seconds."""
@@ -46,13 +46,13 @@ def waiting_by(pause: Pause) -> Iterator[None]:
             asyncio.set_event_loop_policy(before)
 
 
-def _sleeping(pause: Pause) -> Callable[[float], None]:
-    def sleep(seconds: float) -> None:
+def _sleeping(pause: Pause) -> Callable[[float | SupportsIndex], None]:
+    def sleep(seconds: float | SupportsIndex) -> None:
         """Wait so many seconds."""
         if isinstance(seconds, int | float) and 0 <= seconds < math.inf:
             pause(float(seconds))
         else:
-            _SLEEP(seconds)  # raises what Python raises
+            _SLEEP(seconds)  # raises as Python does
 
     return sleep
 
@@ -65,20 +65,20 @@ class TimerLoop(asyncio.BaseEventLoop):
         self._selector = _Timers(pause)
 
     def _process_events(self, event_list: list[Any]) -> None:
-        """There are no files to be told of."""
+        """There are no files to watch."""
 
     def _write_to_self(self) -> None:
         """There is no other thread that would have to wake this one."""
 
 
 class _Timers:
-    """What a loop asks how long it may wait."""
+    """The loop's selector, which knows no files: it waits for the next timer."""
 
     def __init__(self, pause: Pause) -> None:
         self._pause = pause
 
     def select(self, seconds: float | None) -> list[Any]:
-        """Wait until the next timer, of which the loop knows.
+        """Wait until the loop's next timer.
 
         Raises:
             RuntimeError: there is none, and nothing else to do.
@@ -107,4 +107,4 @@ def _policy(pause: Pause) -> Any:
         def new_event_loop(self) -> asyncio.AbstractEventLoop:
             return TimerLoop(pause)
 
-    return Policy()
+    return Policy()  # type: ignore[abstract]  # the watchers of child processes, gone in Python 3.14

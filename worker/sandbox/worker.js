@@ -59,7 +59,7 @@ async function boot(message) {
     port.onmessage = ({ data }) => {
       if (data.type === "reply") line.deliver(data);
       else if (data.type === "start") {
-        post({ type: "beat", epoch });
+        post({ type: "heartbeat", epoch });
         void run(data.job, { pyodide, bridge, line, post, epoch });
       }
     };

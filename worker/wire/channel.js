@@ -10,13 +10,13 @@
 import { NO_BYTES, byteQueue } from "./byte_queue.js";
 import { toWireError } from "./errors.js";
 import {
-  BEAT_MS,
+  WORKER_HEARTBEAT_MS,
   CHANNEL_BYTES,
   CHUNK,
   CHUNK_BYTES,
   ERROR,
   FUTEX_WORD,
-  HEARTBEAT_MS,
+  HOST_HEARTBEAT_MS,
   INTERRUPTED,
   INTERRUPT_REPEAT_MS,
   LAST,
@@ -27,7 +27,7 @@ import {
   REASON_WORD,
   SEQUENCE_MASK,
   SIGINT,
-  SILENCE_MS,
+  HOST_IDLE_TIMEOUT_MS,
   STATE_BITS,
   STOP_BLOCK,
   STOP_RUN,
@@ -38,7 +38,7 @@ import {
 /**
  * @typedef {import("./protocol.js").Request} Request
  * @typedef {import("./protocol.js").Ack} Ack
- * @typedef {import("./protocol.js").Beat} Beat
+ * @typedef {import("./protocol.js").Heartbeat} Heartbeat
  * @typedef {import("./protocol.js").ReplyPart} ReplyPart
  * @typedef {import("./protocol.js").WireError} WireError
  */
@@ -71,7 +71,7 @@ import {
 
 /** @typedef {(body: string, answer: Answer, data: ArrayBuffer[]) => void | Promise<void>} Handler */
 
-/** @typedef {(message: Request | Ack | Beat, transfer?: ArrayBuffer[]) => void} Post how the worker reaches the host */
+/** @typedef {(message: Request | Ack | Heartbeat, transfer?: ArrayBuffer[]) => void} Post how the worker reaches the host */
 
 /**
  * How states reach the worker. `put` reports whether the worker still waited for that sequence.
@@ -123,7 +123,14 @@ export function interruptFlag(interrupt) {
  * @param {() => boolean} [options.inBlock] whether a block runs: an interrupt of a block comes too late otherwise
  * @returns {WaitingEnd<number>}
  */
-export function waitingEnd({ channel, interrupt, epoch, post, silenceMs = SILENCE_MS, inBlock = () => true }) {
+export function waitingEnd({
+  channel,
+  interrupt,
+  epoch,
+  post,
+  silenceMs = HOST_IDLE_TIMEOUT_MS,
+  inBlock = () => true,
+}) {
   const { compareExchange, load, store, wait } = Atomics;
   const words = new Int32Array(channel);
   const flag = new Int32Array(interrupt);
@@ -168,9 +175,9 @@ export function waitingEnd({ channel, interrupt, epoch, post, silenceMs = SILENC
       if (wait(words, FUTEX_WORD, pending, slice) === "ok") continue;
       idle += slice;
       sinceBeat += slice;
-      if (sinceBeat < BEAT_MS) continue;
+      if (sinceBeat < WORKER_HEARTBEAT_MS) continue;
       sinceBeat = 0;
-      post({ type: "beat", epoch });
+      post({ type: "heartbeat", epoch });
     }
     return TIMED_OUT;
   };
@@ -237,7 +244,7 @@ function copier(channel) {
  * @param {number} [options.silenceMs]
  * @returns {WaitingEnd<Promise<number>> & {deliver: (part: ReplyPart) => void}}
  */
-export function suspendingEnd({ epoch, post, silenceMs = SILENCE_MS }) {
+export function suspendingEnd({ epoch, post, silenceMs = HOST_IDLE_TIMEOUT_MS }) {
   let sequence = 0;
   let bytes = new Uint8Array(0);
   let wake = (/** @type {number} */ _state) => {};
@@ -249,7 +256,7 @@ export function suspendingEnd({ epoch, post, silenceMs = SILENCE_MS }) {
 
   const nextState = () =>
     new Promise((/** @type {(state: number) => void} */ resolve) => {
-      const beats = repeat(post, BEAT_MS, { type: "beat", epoch });
+      const beats = repeat(post, WORKER_HEARTBEAT_MS, { type: "heartbeat", epoch });
       wake = (state) => {
         forget(timer);
         end(beats);
@@ -352,7 +359,7 @@ export function messageLine(post, epoch) {
  * @param {Handler} options.handler
  * @param {number} [options.heartbeatMs]
  */
-export function answeringEnd({ line, handler, heartbeatMs = HEARTBEAT_MS }) {
+export function answeringEnd({ line, handler, heartbeatMs = HOST_HEARTBEAT_MS }) {
   /** @type {ReturnType<typeof openAnswer> | null} */
   let current = null;
   /** @type {ReturnType<typeof setInterval> | undefined} */

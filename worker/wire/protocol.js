@@ -21,14 +21,14 @@ export const STOP_RUN = 0;
 export const STOP_BLOCK = 1;
 export const SIGINT = 2;
 export const WAIT_SLICE_MS = 200;
-export const SILENCE_MS = 150000;
-export const HEARTBEAT_MS = 5000;
-export const BEAT_MS = 2000;
-export const SILENT_WORKER_MS = 10000;
+export const HOST_HEARTBEAT_MS = 5000;
+export const HOST_IDLE_TIMEOUT_MS = 150000;
+export const WORKER_HEARTBEAT_MS = 2000;
+export const WORKER_IDLE_TIMEOUT_MS = 10000;
 export const INTERRUPT_REPEAT_MS = 50;
 export const STOP_GRACE_MS = 200;
 export const BLOCK_GRACE_MS = 2000;
-export const MAX_DEATHS = 3;
+export const MAX_CRASHES = 3;
 export const BOOT_DEADLINE_MS = 60000;
 export const MEMORY_BYTES = 2147483648;
 export const OUTPUT_CHARS = 65536;
@@ -107,15 +107,15 @@ export const LIMITS = {
  * @typedef {{name: string, type: "text" | "json" | "bytes" | "file" | "pickle" | "mounted", data: ArrayBuffer | Blob}} JobContext
  */
 /**
- * What executing one code block gave.
+ * Result of executing one code block.
  * @typedef {{stdout: string, stdout_chars: number, value: string | null, error: string | null, seconds: number}} Observation
  */
 /**
- * A block that ran before, in a worker that is gone, and what was observed of it.
+ * A block that ran in an earlier worker of the run, with its observation.
  * @typedef {{iteration: number, block: number, observation: Observation, lost: boolean}} PastBlock
  */
 /**
- * What to run. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
+ * The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
  * @typedef {{question: string, model: string | null, sub_model: string | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
  */
 /**
@@ -139,7 +139,7 @@ export const LIMITS = {
  * @typedef {{type: "snapshot", epoch: number, data: ArrayBuffer}} Snapshot
  */
 /**
- * The worker waits for an answer; `body` is JSON text, `data` what goes beside it. One is outstanding at a time.
+ * The worker waits for an answer; `body` is JSON text, `data` the bytes beside it. One is outstanding at a time.
  * @typedef {{type: "request", epoch: number, sequence: number, body: string, data: Array<ArrayBuffer>}} Request
  */
 /**
@@ -147,8 +147,8 @@ export const LIMITS = {
  * @typedef {{type: "ack", epoch: number, sequence: number}} Ack
  */
 /**
- * The worker waits for an answer, and is alive; said every `BEAT_MS`, as nothing else tells that one was ended.
- * @typedef {{type: "beat", epoch: number}} Beat
+ * The worker is alive and waits for an answer; sent every `WORKER_HEARTBEAT_MS`.
+ * @typedef {{type: "heartbeat", epoch: number}} Heartbeat
  */
 /**
  * `body` is a JSON array of events in their JSON form (see `trajectory.py`).
@@ -175,7 +175,7 @@ export const LIMITS = {
  * @typedef {{op: "complete", kind: "root" | "sub", calls: Array<RequestedCall>}} CompleteRequest
  */
 /**
- * One child run of a `child` request; what its context is. The bytes of the context are beside the request.
+ * One child run of a `child` request; `context` is the kind of its context, whose bytes are beside the request.
  * @typedef {{question: string, model: string | null, context: "none" | "text" | "bytes" | "pickle"}} RequestedChild
  */
 /**
@@ -187,7 +187,7 @@ export const LIMITS = {
  * @typedef {{op: "tool", name: string, args: Array<Json>, kwargs: Record<string, Json>}} ToolRequest
  */
 /**
- * What calls to one model used. Tokens are the provider's own count; 0 where it reports none.
+ * Usage of one model's calls. Tokens are the provider's own count; 0 where it reports none.
  * @typedef {{calls: number, input_tokens: number, output_tokens: number, cached_tokens: number, cost: number | null}} ModelUsage
  */
 /**
@@ -211,7 +211,7 @@ export const LIMITS = {
  * @typedef {{type: "call_started", seq: number, path: Array<number>, seconds: number, call: number, kind: "root" | "sub", model: string | null, messages: Array<Message>, kept: number, batch: number}} CallStarted
  */
 /**
- * The root model wrote on; live view only, never logged, and told by the host only.
+ * The root model's reply has grown; live view only, never logged, and emitted by the host only.
  * @typedef {{type: "reply_written", seq: number, path: Array<number>, seconds: number, call: number, at: number, text: string}} ReplyWritten
  */
 /**
@@ -219,7 +219,7 @@ export const LIMITS = {
  * @typedef {{name: string, start: number, end: number, byte_start: number, byte_end: number}} Span
  */
 /**
- * What left the tab with a call: the host's own account, from its messages as they were sent.
+ * Text that left the tab with a call: the host's own account, from its messages as they were sent.
  * @typedef {{type: "egress", seq: number, path: Array<number>, seconds: number, call: number, to: string, model: string | null, chars: number, bytes: number, context_chars: number, new_chars: number, left_chars: number, context_size: number, spans: Array<Span>, more_spans: number, denied: string | null}} Egress
  */
 /**
@@ -251,7 +251,7 @@ export const LIMITS = {
  * @typedef {{type: "request_started", seq: number, path: Array<number>, seconds: number, op: "child" | "tool", mark: string, name: string, children: Array<number>}} RequestStarted
  */
 /**
- * Model code called a function of the host's: what it gave, or `error` when it failed.
+ * Model code called a function of the host's: its result, or `error` when it failed.
  * @typedef {{type: "tool_called", seq: number, path: Array<number>, seconds: number, name: string, args: Array<Json>, kwargs: Record<string, Json>, result: Json, error: string | null}} ToolCalled
  */
 /**
@@ -259,7 +259,7 @@ export const LIMITS = {
  * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>}} RunFinished
  */
 /** @typedef {Boot | Start | ReplyPart} ToWorker */
-/** @typedef {Stage | Ready | Snapshot | Request | Ack | Beat | Events | Finished | Failed} ToHost */
+/** @typedef {Stage | Ready | Snapshot | Request | Ack | Heartbeat | Events | Finished | Failed} ToHost */
 /** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | Egress | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | RequestStarted | ToolCalled | RunFinished} Event */
 /**
  * Shape of a value: a type's name, or a tag with its argument.
@@ -274,7 +274,7 @@ export const MESSAGE_SCHEMAS = {
   snapshot: ["struct", {"epoch": "number", "data": "json"}],
   request: ["struct", {"epoch": "number", "sequence": "number", "body": "string", "data": ["list", "json"]}],
   ack: ["struct", {"epoch": "number", "sequence": "number"}],
-  beat: ["struct", {"epoch": "number"}],
+  heartbeat: ["struct", {"epoch": "number"}],
   events: ["struct", {"epoch": "number", "body": "string"}],
   finished: ["struct", {"epoch": "number", "result": "string"}],
   failed: ["struct", {"epoch": "number", "stage": "string", "error": "string"}],
