@@ -17,7 +17,7 @@ import { QuestionField, RunButtons } from "./question.js";
 import { RecordingBanner, RecordingField, loadRecordingOfAddress } from "./recording_field.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { fetchSamples } from "./samples.js";
-import { SettingsPanel, restoreSettings, runOptions } from "./settings.js";
+import { SettingsPanel, modelProblem, restoreSettings, runOptions } from "./settings.js";
 import { changed, isRunning, onChange, state } from "./state.js";
 import { Announcer, Notices, Status } from "./status.js";
 import { Timeline } from "./timeline.js";
@@ -97,17 +97,24 @@ function follow(run, onEvent) {
 /** The Run button: faults of the form are shown beside it, later ones by `ask`. */
 async function runFromForm() {
   if (isRunning() || state.looking !== "") return; // the page says that the context is not whole yet
-  if (state.question.trim() === "") {
-    state.problems.question = EMPTY_QUESTION;
-    changed();
-    document.getElementById("question")?.focus();
-    return;
-  }
+  if (isRefused()) return;
   try {
     await ask({ question: state.question, options: { journal: true, keepContext: state.settings.keepContext } });
   } catch (error) {
     console.error(error); // the page has explained it already; this is for developers
   }
+}
+
+/** Whether a field forbids the run: its problem is shown there, and it takes the focus. */
+function isRefused() {
+  const models = modelProblem();
+  if (state.question.trim() === "") {
+    state.problems.question = EMPTY_QUESTION;
+    focusOn("question");
+  } else if (models) focusOn(models.field === "model" ? "model" : "sub-model");
+  else return false;
+  changed();
+  return true;
 }
 
 /**

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The models that the server offers. In: `/api/models`. Out: a `Catalogue`, or the `Problem` that there is none.
+ * The models that the server offers, and the standing of a chosen one. In: `/api/models`, names. Out: a `Catalogue`, or
+ * the `Problem` that there is none; models by search words. A model that is not offered is never replaced by another.
  */
 
 import { SERVER_GONE } from "./errors.js";
@@ -13,7 +14,16 @@ import { changed, state } from "./state.js";
  * @property {string} provider
  * @property {string} [note]
  */
-/** @typedef {{models: Model[], default: string}} Catalogue */
+/** @typedef {{provider: string, note: string}} Note a list of models that is missing or not whole, and why */
+/** @typedef {{models: Model[], default: string, notes: Note[]}} Catalogue */
+/**
+ * Standing of a choice. `named`: not on the list, and typed by the person all the same. `away`: it was on the list when
+ * it was chosen. `unknown`: there is no list.
+ * @typedef {"default" | "listed" | "named" | "malformed" | "away" | "unknown"} Standing
+ */
+
+export const BUILTIN = "builtin";
+const NAME = /^[a-z][a-z0-9_-]*:\S+$/;
 
 /** Request the list from the server, and show it. */
 export async function loadModels() {
@@ -27,10 +37,65 @@ export async function loadModels() {
 export async function fetchModels() {
   try {
     const response = await fetch("/api/models");
-    if (response.ok) return await response.json();
+    if (response.ok) return { notes: [], ...(await response.json()) };
     return { ...SERVER_GONE, title: `The server lists no models (status ${response.status}).`, remedy: "models" };
   } catch (error) {
     if (error instanceof TypeError) return { ...SERVER_GONE, remedy: "models" }; // no connection
     throw error;
   }
+}
+
+/**
+ * @param {string} id "" for the server's default
+ * @param {{catalogue: Catalogue | null, named: readonly string[]}} known `named` are the ids that the person typed
+ * @returns {Standing}
+ */
+export function standingOf(id, { catalogue, named }) {
+  if (id === "") return "default";
+  if (catalogue?.models.some((model) => model.id === id)) return "listed";
+  if (!NAME.test(id)) return "malformed";
+  if (named.includes(id)) return "named";
+  return catalogue === null ? "unknown" : "away";
+}
+
+/**
+ * The id that a typed text stands for: of the list where it is one's id, label or name, else the text itself.
+ *
+ * @param {string} typed
+ * @param {readonly Model[]} models
+ */
+export function idOf(typed, models) {
+  const text = typed.trim();
+  const isMeant = (/** @type {Model} */ { id, label }) => id === text || label === text;
+  const named = models.filter(({ id }) => id.slice(id.indexOf(":") + 1) === text);
+  return (models.find(isMeant) ?? (named.length === 1 ? named[0] : undefined))?.id ?? text;
+}
+
+/**
+ * The models that hold each word of `typed` in id or label, in any case.
+ *
+ * @param {string} typed
+ * @param {readonly Model[]} models
+ */
+export function matching(typed, models) {
+  const words = typed.toLowerCase().split(/\s+/);
+  return models.filter(({ id, label }) => {
+    const text = `${id} ${label}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+/**
+ * Providers that are set up: their models are listed, or a note says why they are not.
+ *
+ * @param {Catalogue} catalogue
+ */
+export function providersOf({ models, notes }) {
+  const all = [...models.map(({ provider }) => provider), ...notes.map(({ provider }) => provider)];
+  return new Set(all.filter((provider) => provider !== BUILTIN));
+}
+
+/** @param {string} id */
+export function isWellFormed(id) {
+  return NAME.test(id);
 }

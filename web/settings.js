@@ -7,16 +7,21 @@
 import { html } from "/vendor/preact.mjs";
 import { askPerson } from "./confirm.js";
 import { ProblemNotice } from "./errors.js";
-import { fieldValue } from "./fields.js";
 import { LimitFields, limitOptions } from "./limits.js";
-import { loadModels } from "./models.js";
+import { ModelField } from "./model_field.js";
+import { BUILTIN, isWellFormed, loadModels, providersOf, standingOf } from "./models.js";
 import { changed, state } from "./state.js";
 
-/** @typedef {{model: string, subModel: string, keepContext: boolean, asksFirst: boolean} & import("./limits.js").LimitValues} Settings
- * models are empty for the server's default, and for the root model; `keepContext`: in this browser, until the run ends;
- * `asksFirst` is whether the person allows each request */
+/** @typedef {import("./types/run.js").Problem} Problem */
+/** @typedef {"model" | "subModel"} ModelName */
+/** @typedef {{model: string, subModel: string, named: string[], keepContext: boolean, asksFirst: boolean} & import("./limits.js").LimitValues} Settings
+ * models are empty for the server's default, and for the root model; `named`: models that were typed though not listed;
+ * `keepContext`: in this browser, until the run ends; `asksFirst` is whether the person allows each request */
 
 const KEY = "pyodide-rlm.settings";
+const MOST_NAMED = 20;
+/** @type {readonly ModelName[]} */
+const MODEL_NAMES = ["model", "subModel"];
 
 /** Restore the last choices; a browser that forbids storage keeps none. */
 export function restoreSettings() {
@@ -33,63 +38,120 @@ export function changeSettings(change) {
 
 /** The options of `RLM` that the settings stand for; empty ones are left to its defaults. */
 export function runOptions() {
-  const models = { model: chosenModel(), subModel: chosenSubModel() };
+  const models = { model: chosenModel(), subModel: state.settings.subModel };
   const chosen = Object.fromEntries(Object.entries(models).filter(([, id]) => id !== ""));
   return { ...chosen, ...limitOptions(state.settings), ...(state.settings.asksFirst ? { onEgress: askPerson } : {}) };
 }
 
-/** The root model's id: the choice while the server still offers it, else its default. */
+/** The root model's id: the choice, offered or not; without one the server's default. */
 export function chosenModel() {
-  const { catalogue, settings } = state;
-  if (!catalogue) return settings.model;
-  return catalogue.models.some((model) => model.id === settings.model) ? settings.model : catalogue.default;
+  return state.settings.model || (state.catalogue?.default ?? "");
 }
 
-function chosenSubModel() {
-  const { catalogue, settings } = state;
-  const isOffered = !catalogue || catalogue.models.some((model) => model.id === settings.subModel);
-  return isOffered ? settings.subModel : "";
+/** Why no run may begin with the chosen models. @returns {{field: ModelName, problem: Problem} | null} */
+export function modelProblem() {
+  for (const field of MODEL_NAMES) {
+    const problem = problemOf(state.settings[field]);
+    if (problem) return { field, problem };
+  }
+  return null;
+}
+
+/** @param {string} id @returns {Problem | null} */
+function problemOf(id) {
+  const standing = standingOf(id, { catalogue: state.catalogue, named: state.settings.named });
+  if (standing === "malformed") return malformed(id);
+  if (standing !== "away") return null;
+  const note = state.catalogue?.notes.find(({ provider }) => id.startsWith(`${provider}:`))?.note;
+  return {
+    title: `“${id}” is not offered now.`,
+    cause: `You chose it before. Nothing is sent to another model in its place.${note ? ` ${note}` : ""}`,
+    action: "Choose a model, or start its provider and ask the server again.",
+  };
+}
+
+/** @param {string} id @returns {Problem} */
+function malformed(id) {
+  return {
+    title: `“${id}” names no model.`,
+    cause: "No model of the list has this name, and it does not say who offers it.",
+    action: "Choose one of the list, or write provider and model, as in “openai:gpt-5-mini”.",
+  };
+}
+
+/** @param {ModelName} field @param {string} id */
+function chooseModel(field, id) {
+  const isListed = state.catalogue?.models.some((model) => model.id === id) ?? false;
+  const { named } = state.settings;
+  const isNew = id !== "" && !isListed && !named.includes(id);
+  changeSettings({ [field]: id, ...(isNew ? { named: [...named, id].slice(-MOST_NAMED) } : {}) });
 }
 
 export function SettingsPanel() {
-  const models = state.catalogue?.models ?? [];
-  const pick = (/** @type {"model" | "subModel"} */ name) => (/** @type {Event} */ event) =>
-    changeSettings({ [name]: fieldValue(event) });
+  const { catalogue, problems, settings } = state;
+  const refusal = modelProblem();
+  const field = (
+    /** @type {ModelName} */ name,
+    /** @type {string} */ id,
+    /** @type {string} */ label,
+    /** @type {string} */ otherwise,
+  ) =>
+    html`<${ModelField} id=${id} label=${label} value=${settings[name]} otherwise=${otherwise} models=${catalogue?.models ?? []}
+      problem=${refusal?.field === name ? "model-problem" : undefined} onChoose=${(/** @type {string} */ chosen) => chooseModel(name, chosen)} />`;
   return html`<div class="field settings">
     <div class="models">
-      <label>Root model
-        <select id="model" value=${chosenModel()} onChange=${pick("model")} disabled=${models.length === 0}>
-          ${models.length === 0 && html`<option value="">none listed</option>`}
-          ${models.map((model) => html`<option value=${model.id}>${model.label}</option>`)}
-        </select></label>
-      <label>Sub model
-        <select id="sub-model" value=${chosenSubModel()} onChange=${pick("subModel")} disabled=${models.length === 0}>
-          <option value="">Same as root</option>
-          ${models.map((model) => html`<option value=${model.id}>${model.label}</option>`)}
-        </select></label>
+      ${field("model", "model", "Root model", catalogue ? `Default: ${catalogue.default}` : "none listed")}
+      ${field("subModel", "sub-model", "Sub model", "Same as root")}
     </div>
-    ${
-      state.problems.models &&
-      html`<${ProblemNotice} problem=${state.problems.models} id="models-problem" />
-      <button type="button" class="small" id="reload-models" onClick=${loadModels}>Ask the server again</button>`
-    }
+    ${refusal && html`<${ProblemNotice} problem=${refusal.problem} id="model-problem" />`}
+    ${problems.models && html`<${ProblemNotice} problem=${problems.models} id="models-problem" />`}
+    <${ListNotes} />
+    <p class="row">
+      ${refusal && isWellFormed(settings[refusal.field]) && html`<${UseAnyway} id=${settings[refusal.field]} />`}
+      ${(problems.models || refusal || (catalogue?.notes.length ?? 0) > 0) && html`<${ReloadButton} />`}
+    </p>
     <${StandInNote} />
-    <${LimitFields} values=${state.settings} onChange=${changeSettings} />
-    <label class="check"><input type="checkbox" id="asks-first" checked=${state.settings.asksFirst}
-      onChange=${() => changeSettings({ asksFirst: !state.settings.asksFirst })} /> Ask me before each batch leaves</label>
+    <${LimitFields} values=${settings} onChange=${changeSettings} />
+    <label class="check"><input type="checkbox" id="asks-first" checked=${settings.asksFirst}
+      onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>
   </div>`;
+}
+
+/** @param {{id: string}} props */
+function UseAnyway({ id }) {
+  const keep = () => changeSettings({ named: [...state.settings.named, id].slice(-MOST_NAMED) });
+  return html`<button type="button" class="small" id="use-anyway" onClick=${keep}>Use it all the same</button>`;
+}
+
+function ReloadButton() {
+  return html`<button type="button" class="small" id="reload-models" onClick=${loadModels}>Ask the server again</button>`;
+}
+
+/** Lists of models that are missing or not whole. */
+function ListNotes() {
+  const notes = state.catalogue?.notes ?? [];
+  if (notes.length === 0) return null;
+  return html`<ul class="list-notes" id="list-notes" aria-label="Notes on the list of models">
+    ${notes.map(({ provider, note }) => html`<li><strong>${provider}:</strong> ${note} You can still name a model: “${provider}:…”.</li>`)}
+  </ul>`;
 }
 
 /** Describes the built-in model, whenever it would answer. */
 function StandInNote() {
-  const inUse = [chosenModel(), chosenSubModel()];
-  const standIn = state.catalogue?.models.find((model) => model.provider === "builtin" && inUse.includes(model.id));
-  if (!standIn) return null;
+  const { catalogue, settings } = state;
+  const inUse = [chosenModel(), settings.subModel];
+  const standIn = catalogue?.models.find((model) => model.provider === BUILTIN && inUse.includes(model.id));
+  if (!catalogue || !standIn) return null;
+  const isSetUp = providersOf(catalogue).size > 0;
   return html`<p class="stand-in" id="stand-in">
     <strong>A stand-in, not a language model.</strong> It writes fixed code and picks sentences by word ranking.
-    For a real model, start the server with <code>OPENAI_API_KEY</code> or <code>ANTHROPIC_API_KEY</code> set,
-    or with Ollama running.
+    ${isSetUp ? " For a language model, choose or name another above." : html`<${KeysNote} />`}
   </p>`;
+}
+
+function KeysNote() {
+  return html` For a language model, start the server with <code>OPENAI_API_KEY</code> or <code>ANTHROPIC_API_KEY</code> set,
+    or with Ollama running.`;
 }
 
 /** @returns {Storage | null} */

@@ -15,7 +15,7 @@ export const state = {
   typed: "",
   looking: "",
   attachments: [],
-  settings: { model: "", subModel: "", ...defaultLimits(), asksFirst: false, keepContext: false },
+  settings: { model: "", subModel: "", named: [], ...defaultLimits(), asksFirst: false, keepContext: false },
   catalogue: null,
   samples: [],
   problems: { question: null, context: null, models: null, browser: null, recording: null, fork: null },

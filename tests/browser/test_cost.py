@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
+from tests.browser.test_model_field import choose_model
 from tests.browser.test_page import ask, code, ended
 from tests.browser.test_runs_shown import set_limits
 from tests.server.conftest import settings_for
@@ -67,7 +68,7 @@ def price_of_a_call() -> float:
 def test_a_run_ends_when_its_cost_is_reached_and_tells_the_numbers(priced_page: Page, upstream: FakeUpstream) -> None:
     each = price_of_a_call()
     assert each > 0
-    priced_page.select_option("#model", PRICED)
+    choose_model(priced_page, PRICED)
     set_limits(priced_page, maxCost=round(each * 2.5, 6))
     ask(priced_page)
     ended(priced_page)
@@ -81,7 +82,7 @@ def test_a_run_ends_when_its_cost_is_reached_and_tells_the_numbers(priced_page: 
 
 
 def test_a_model_without_a_price_costs_something_unknown(priced_page: Page, upstream: FakeUpstream) -> None:
-    priced_page.select_option("#model", UNPRICED)
+    choose_model(priced_page, UNPRICED)
     set_limits(priced_page, maxCost=0.000001)
     ask(priced_page)
     ended(priced_page)

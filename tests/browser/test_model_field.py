@@ -1,0 +1,134 @@
+"""The choice of a model on the page: searched, typed freely, and never replaced by another where it is away."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_accessibility import serious_violations
+from tests.browser.test_page import ScriptedModel, ask, code, ended
+
+BUILTIN = {"id": "builtin:extractive", "label": "Built-in", "provider": "builtin", "note": "Not a language model."}
+
+
+def model(name: str) -> dict[str, str]:
+    provider, _, short = name.partition(":")
+    return {"id": name, "label": f"{short} ({provider})", "provider": provider, "note": ""}
+
+
+def offer(
+    page: Page, *names: str, notes: tuple[tuple[str, str], ...] = (), default: str = "builtin:extractive"
+) -> None:
+    """Let the server's list hold `names`, and show the page anew."""
+    listed = {
+        "models": [BUILTIN, *map(model, names)],
+        "default": default,
+        "notes": [{"provider": provider, "note": note} for provider, note in notes],
+    }
+    page.unroute("**/api/models")
+    page.route("**/api/models", lambda route: route.fulfill(json=listed))
+    page.reload()
+    page.wait_for_selector("#model")
+
+
+def choose_model(page: Page, name: str, *, field: str = "#model") -> None:
+    page.fill(field, name)
+    page.press(field, "Enter")
+
+
+def models_of(page: Page) -> list[str]:
+    """Names in the root calls of a run that answers at once."""
+    seen: list[str] = []
+    ScriptedModel(page, [code("FINAL('ok')")])
+    page.on(
+        "request", lambda request: seen.append(request.post_data or "") if request.url.endswith("/api/rlm") else None
+    )
+    page.fill("#context-text", "text")
+    ask(page)
+    ended(page)
+    return [str(json.loads(body).get("model")) for body in seen]
+
+
+def rows(page: Page) -> Any:
+    return page.locator("#model-list [role=option]")
+
+
+def test_the_list_is_searched_by_words_and_by_keyboard(page: Page) -> None:
+    offer(page, *(f"openai:gpt-{n}" for n in range(200)), "ollama:private-llama")
+    page.click("#model")
+    expect(rows(page)).to_have_count(50)
+    expect(page.locator(".model-list")).to_contain_text("153 more")
+    page.fill("#model", "llama PRIV")
+    expect(rows(page)).to_have_count(1)
+    assert serious_violations(page) == []
+    page.press("#model", "Enter")
+    expect(page.locator("#model")).to_have_value("ollama:private-llama")
+    page.press("#model", "ArrowDown")
+    page.press("#model", "Escape")
+    expect(rows(page)).to_have_count(0)
+    assert models_of(page) == ["ollama:private-llama"]
+
+
+def test_a_name_that_is_not_listed_is_used_as_typed_and_remembered(page: Page) -> None:
+    offer(page, "openai:gpt-5-mini")
+    choose_model(page, "openai:gpt-5")
+    page.reload()
+    expect(page.locator("#model")).to_have_value("openai:gpt-5")
+    expect(page.locator("#model-problem")).to_have_count(0)
+    assert models_of(page) == ["openai:gpt-5"]
+
+
+def test_the_name_alone_stands_for_the_one_model_that_has_it_and_other_text_is_refused_there(page: Page) -> None:
+    offer(page, "openai:gpt-5-mini")
+    page.fill("#model", "gpt-5-mini")
+    page.press("#model", "Tab")
+    expect(page.locator("#model")).to_have_value("openai:gpt-5-mini")
+    page.fill("#model", "no such")
+    page.press("#model", "Tab")
+    expect(page.locator("#model-problem")).to_contain_text("“no such” names no model.")
+    ask(page)
+    expect(page.locator("#model")).to_be_focused()
+    expect(page.locator("#status")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("field", "name"), [("#model", "Root model"), ("#sub-model", "Sub model")])
+def test_a_model_that_is_away_is_shown_and_nothing_runs_until_another_is_chosen(
+    page: Page, field: str, name: str
+) -> None:
+    offer(page, "ollama:private-llama", "openai:gpt-5-mini")
+    choose_model(page, "ollama:private-llama", field=field)
+    offer(page, "openai:gpt-5-mini", default="openai:gpt-5-mini")
+    seen: list[str] = []
+    page.on("request", lambda request: seen.append(request.url) if request.url.endswith("/api/rlm") else None)
+    expect(page.get_by_label(name, exact=True)).to_have_value("ollama:private-llama")
+    expect(page.locator("#model-problem")).to_contain_text("“ollama:private-llama” is not offered now.")
+    page.fill("#context-text", "text")
+    ask(page)
+    expect(page.locator(field)).to_be_focused()
+    expect(page.locator("#status")).to_have_count(0)
+    assert seen == []
+    choose_model(page, "openai:gpt-5-mini", field=field)
+    expect(page.locator("#model-problem")).to_have_count(0)
+    assert models_of(page) == ["openai:gpt-5-mini"]
+
+
+def test_a_model_that_is_back_is_used_again(page: Page) -> None:
+    offer(page, "ollama:private-llama")
+    choose_model(page, "ollama:private-llama")
+    offer(page)
+    expect(page.locator("#model-problem")).to_be_visible()
+    offer(page, "ollama:private-llama")
+    expect(page.locator("#model-problem")).to_have_count(0)
+    assert models_of(page) == ["ollama:private-llama"]
+
+
+def test_notes_on_missing_lists_stand_beside_the_field_and_no_key_is_asked_for_that_is_set(page: Page) -> None:
+    offer(page)
+    expect(page.locator("#stand-in")).to_contain_text("OPENAI_API_KEY")
+    offer(page, notes=(("openai", "The list of models is not available: status 403."),))
+    expect(page.locator("#list-notes")).to_contain_text("status 403")
+    expect(page.locator("#stand-in")).not_to_contain_text("OPENAI_API_KEY")
+    expect(page.locator("#stand-in")).to_contain_text("choose or name another")
