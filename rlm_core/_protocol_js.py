@@ -104,13 +104,13 @@ def _limit_property(limit: limits.LimitFacts) -> str:
 
 def _nested_classes(roots: list[type]) -> list[type]:
     """`roots` and every dataclass that their fields mention, those that are mentioned first."""
-    found: dict[type, None] = {}
+    classes: dict[type, None] = {}
     for root in roots:
         for hint in _hints(root).values():
             for inner in _mentioned(hint):
-                found.update(dict.fromkeys(_nested_classes([inner])))
-        found[root] = None
-    return list(found)
+                classes.update(dict.fromkeys(_nested_classes([inner])))
+        classes[root] = None
+    return list(classes)
 
 
 def _mentioned(hint: Any) -> list[type]:

@@ -59,7 +59,7 @@ class Finals:
         self.starts = [0]
         self.partner: dict[int, int] = {}
         if "FINAL" in reply:
-            self.starts += [found.end() for found in re.finditer("\n", reply)]
+            self.starts += [match.end() for match in re.finditer("\n", reply)]
             self.partner = dict(_pairs(reply))
 
     def final(self, line: str, number: int) -> tuple[Final, int] | None:
@@ -100,11 +100,11 @@ class Finals:
 def _pairs(reply: str) -> Iterator[tuple[int, int]]:
     """Position of each round bracket -> position of the one that closes it."""
     opened: list[int] = []
-    for found in re.finditer(r"[()]", reply):
-        if found.group() == "(":
-            opened.append(found.start())
+    for match in re.finditer(r"[()]", reply):
+        if match.group() == "(":
+            opened.append(match.start())
         elif opened:
-            yield opened.pop(), found.start()
+            yield opened.pop(), match.start()
 
 
 def _variable(inside: str) -> Final:

@@ -22,7 +22,7 @@ class Verdict:
     Attributes:
         answer: the final answer, or `None`.
         correction: message to the model when it tried to finish and could not, or did nothing; else `""`.
-        partial: an answer that was given but not accepted, else `""`.
+        partial: an answer that was not accepted, else `""`.
     """
 
     answer: str | None = None
@@ -71,7 +71,7 @@ def _read_variable(name: str, repl: Repl) -> Verdict:
 def last_answer(parsed: Parsed, reply: str, repl: Repl) -> str:
     """The answer in the reply to the last call, where nothing can be asked back: its final, or all of it."""
     for final in reversed(parsed.finals):
-        found = _judge(final, repl, saw_output=True).answer
-        if found:
-            return found
+        answer = _judge(final, repl, saw_output=True).answer
+        if answer:
+            return answer
     return reply.strip()

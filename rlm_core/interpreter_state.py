@@ -36,13 +36,13 @@ def _watchers() -> Iterator[Callable[[], object]]:
     if monitoring is not None:
         for tool in range(_MONITORING_TOOLS):
             if monitoring.get_tool(tool) is None:
-                yield from _silence(monitoring, tool)
+                yield from _without_callbacks(monitoring, tool)
                 yield partial(monitoring.free_tool_id, tool)
     yield partial(sys.settrace, sys.gettrace())
     yield partial(sys.setprofile, sys.getprofile())
 
 
-def _silence(monitoring: Any, tool: int) -> Iterator[Callable[[], object]]:
+def _without_callbacks(monitoring: Any, tool: int) -> Iterator[Callable[[], object]]:
     """Takes away the tool's callbacks: before Python 3.14 they are called even when its number was given up."""
     if sys.version_info < (3, 14):
         for event in vars(monitoring.events).values():
@@ -55,8 +55,8 @@ def _names() -> Iterator[Callable[[], object]]:
     yield partial(names.update, dict(names))
     for name in _SWITCHES:
         yield partial(setattr, sys, name, getattr(sys, name))
-    for found in (sys.meta_path, sys.path_hooks, gc.callbacks):
-        yield partial(found.__setitem__, slice(None), list(found))
+    for hooks in (sys.meta_path, sys.path_hooks, gc.callbacks):
+        yield partial(hooks.__setitem__, slice(None), list(hooks))
     yield gc.enable if gc.isenabled() else gc.disable
     handler = signal.getsignal(signal.SIGINT)
     if _may_set_signals() and handler is not None:

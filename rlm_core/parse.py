@@ -107,8 +107,8 @@ def _fence_after_text(line: str) -> _Fence | None:
     if start <= 0:
         return None
     length = len(line[: start + 3]) - len(line[: start + 3].rstrip("`"))
-    found = _Fence("`", length, line[start + 3 :].strip())
-    return found if found.is_code and found.tag == found.info.lower() else None
+    fence = _Fence("`", length, line[start + 3 :].strip())
+    return fence if fence.is_code and fence.tag == fence.info.lower() else None
 
 
 class _Reader:
@@ -138,9 +138,9 @@ class _Reader:
 
     def _text_line(self, at: int) -> int:
         """Read a line outside every fence; return the next line to read."""
-        found = self.texts.final(self.lines[at], at)
-        if found is not None:
-            final, last = found
+        final_and_last = self.texts.final(self.lines[at], at)
+        if final_and_last is not None:
+            final, last = final_and_last
             if self._fences_between(at, last) % 2 == 0:
                 self.finals.append(final)
                 return last + 1

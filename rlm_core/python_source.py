@@ -43,8 +43,8 @@ class TripleQuotes:
     def _line(self, line: str) -> None:
         short = self._short
         self._short = ""
-        for found in _QUOTES.finditer(line):
-            mark = found.group()
+        for match in _QUOTES.finditer(line):
+            mark = match.group()
             if self.quote:
                 self.quote = "" if mark == self.quote else self.quote
             elif short:
@@ -96,18 +96,18 @@ def nests_too_deeply(code: str) -> bool:
     return bare.count("elif") > MAX_LINKS or _longest_chain(bare) > MAX_LINKS
 
 
-def _without_text(found: re.Match[str]) -> str:
+def _without_text(match: re.Match[str]) -> str:
     """A string literal without its text: nothing, or for an f-string the expressions in it."""
-    prefix = (found.group(1) or "").lower()
-    return prefix + " ".join(re.findall(r"\{[^{}]*\}", found.group())) if "f" in prefix else prefix
+    prefix = (match.group(1) or "").lower()
+    return prefix + " ".join(re.findall(r"\{[^{}]*\}", match.group())) if "f" in prefix else prefix
 
 
 def _longest_chain(bare: str) -> int:
     """Most links that hang on one another; a comma or the end of a statement starts a new chain."""
     links, longest = [0], 0
     total = 0
-    for found in _LINKS.finditer(bare):
-        mark = found.group()
+    for match in _LINKS.finditer(bare):
+        mark = match.group()
         if mark in ",;" or (mark == "\n" and len(links) == 1):
             total -= links[-1]
             links[-1] = 0

@@ -232,12 +232,12 @@ class _Loop:
             reply = self._ask()
             parsed = parse(reply)
             observations = self._execute(iteration, parsed.blocks)
-            found = verdict(parsed, self.repl)
+            outcome = verdict(parsed, self.repl)
             self.emit(IterationFinished(iteration=iteration, reply=reply, blocks=len(parsed.blocks)))
-            if found.answer is not None:
-                return found.answer
+            if outcome.answer is not None:
+                return outcome.answer
             self._check_ending()
-            self._observe(reply, observations, found)
+            self._observe(reply, observations, outcome)
             self.budget.count_outcome(failed=bool(observations) and observations[-1].error is not None)
 
     def _ask(self) -> str:
@@ -302,11 +302,11 @@ class _Loop:
         if self.repl.interrupted:
             raise RunCancelled("The run was stopped.")
 
-    def _observe(self, reply: str, observations: Sequence[Observation], found: Verdict) -> None:
+    def _observe(self, reply: str, observations: Sequence[Observation], outcome: Verdict) -> None:
         """Add the reply and its observations to the conversation."""
-        self.unconfirmed = found.partial or self.unconfirmed
+        self.unconfirmed = outcome.partial or self.unconfirmed
         left = self.job.limits.max_iterations - self.budget.iterations
-        notes = (found.correction, prompts.few_left(left) if left else "")
+        notes = (outcome.correction, prompts.few_left(left) if left else "")
         shown = to_message(observations, max_chars=self.job.limits.max_output_chars, notes=notes)
         turn = [Message("assistant", (reply.strip() and reply) or "(empty reply)"), shown]
         self.messages += turn

@@ -26,7 +26,7 @@ class SubCalls:
 
     Args:
         provider: answers them.
-        model: asked when model code names no other; `None` is the provider's default.
+        model: the one used when model code names no other; `None` is the provider's default.
         budget: counts their use.
         check_running: raises `StopRun` when the run has its final answer.
         start_children: runs child runs; `None` where there are none: then child questions are plain sub-calls.
@@ -129,7 +129,7 @@ def complete(provider: Provider, calls: Sequence[ModelCall]) -> Sequence[Reply |
     """Ask `provider`, which may also raise its `ProviderError`: then it counts for every call.
 
     Raises:
-        ProtocolError: it answered more or fewer calls than it was asked.
+        ProtocolError: its outcomes are more or fewer than the calls.
     """
     try:
         outcomes = provider.complete(calls)

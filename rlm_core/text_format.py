@@ -98,8 +98,8 @@ def _json(head: str, *, is_whole: bool) -> str:
 def _is_shallow(text: str) -> bool:
     """Whether brackets outside of strings nest at most `MAX_DEPTH` deep."""
     depth = 0
-    for found in _BRACKET.finditer(_STRING.sub("", text)):
-        depth += 1 if found[0] in "[{" else -1
+    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
+        depth += 1 if bracket[0] in "[{" else -1
         if depth > MAX_DEPTH:
             return False
     return True
