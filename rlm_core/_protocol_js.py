@@ -49,11 +49,12 @@ def source() -> str:
         *_constants(),
         f"export const FOR_WATCHING = {_js([*events.FOR_WATCHING])};",
         f"export const RESERVED_NAMES = {_js([*repl.RESERVED, *keyword.kwlist])};",
+        f"export const FINISH_REASONS = /** @type {{const}} */ ({_js([*get_args(types.FinishReason)])});",
         "",
         *_limits(),
         _typedef("Json", "null | boolean | number | string | Json[] | {[key: string]: Json}"),
     ]
-    parts += [_class_typedef(cls) for cls in [protocol.WireError, *nested]]
+    parts += [_class_typedef(cls) for cls in [protocol.WireError, *nested, protocol.ReplyMeta]]
     parts += [_union_typedef(name, _members(name)) for name in ("ToWorker", "ToHost")]
     parts += [_union_typedef("Event", events.EVENT_TYPES)]
     parts += [

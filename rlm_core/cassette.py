@@ -111,7 +111,7 @@ def _recorded(events: Iterable[Event]) -> Iterator[RecordedCall]:
 def _outcome_of(event: CallFinished) -> Reply | ProviderError:
     if event.text is None:
         return ProviderError(event.error or "the recorded call failed.", upstream=event.model or None)
-    return Reply(event.text, event.model, event.usage)
+    return Reply(event.text, event.model, event.usage, event.finish_reason)
 
 
 def _difference(recorded: ModelCall, now: ModelCall) -> str:

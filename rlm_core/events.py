@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from .types import CallKind, Json, Message, ModelUsage, Observation, Span, StoppedBy
+from .types import CallKind, FinishReason, Json, Message, ModelUsage, Observation, Span, StoppedBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Egress(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished(Stamp):
-    """A model call came back: `text`, or `error` when it failed."""
+    """A model call came back: `text`, or `error` when it failed. `finish_reason` as in `types.Reply`."""
 
     type: ClassVar[str] = "call_finished"
     call: int
@@ -111,6 +111,7 @@ class CallFinished(Stamp):
     text: str | None = None
     error: str | None = None
     usage: ModelUsage = field(default_factory=ModelUsage)
+    finish_reason: FinishReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

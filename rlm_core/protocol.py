@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, NewType, TypeAlias
 
 from .errors import ProtocolError
-from .types import CallKind, Json, Message, PastBlock
+from .types import CallKind, FinishReason, Json, Message, ModelUsage, PastBlock
 
 # Shared memory: Int32 words [FUTEX, LENGTH, REASON], then the payload.
 # The futex word is `(sequence << STATE_BITS) | state`.
@@ -342,8 +342,17 @@ class WireError:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyMeta:
+    """Facts of a reply as they cross the channel: meta of a frame that did not fail."""
+
+    model: str
+    usage: ModelUsage
+    finish_reason: FinishReason | None
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
-    """One outcome of a `complete` request; `meta` holds model and usage, or the fields of `WireError`."""
+    """One outcome of a `complete` request; `meta` holds the fields of `ReplyMeta` or of `WireError`."""
 
     index: int
     status: int

@@ -203,4 +203,6 @@ def _common(before: Sequence[Message], now: Sequence[Message]) -> int:
 def _finished(number: int, outcome: Reply | ProviderError) -> CallFinished:
     if isinstance(outcome, ProviderError):
         return CallFinished(call=number, model=outcome.upstream or "", error=str(outcome))
-    return CallFinished(call=number, model=outcome.model, text=outcome.text, usage=outcome.usage)
+    return CallFinished(
+        call=number, model=outcome.model, text=outcome.text, usage=outcome.usage, finish_reason=outcome.finish_reason
+    )

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 Role = Literal["system", "user", "assistant"]
 CallKind = Literal["root", "sub"]
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 StoppedBy = Literal[
     "final_answer",
     "max_iterations",
@@ -144,11 +145,20 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's reply. `model` is the one that answered, which may differ from the requested one."""
+    """A model's reply.
+
+    Attributes:
+        text: the reply as it came, thoughts and markers of the server included.
+        model: the one that answered, which may differ from the requested one.
+        usage: usage of this call.
+        finish_reason: end of the reply: `"stop"`, `"length"` (it was cut), `"content_filter"` (refusals too),
+            `"tool_calls"`; `None` where the provider does not say.
+    """
 
     text: str
     model: str = ""
     usage: ModelUsage = ModelUsage(calls=1)
+    finish_reason: FinishReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from rlm_core import Message, ModelCall, ModelUsage, ProtocolError, ProviderErro
 from rlm_core.errors import ChannelError
 from rlm_core.events import BlockFinished, BlockStarted, IterationStarted, Output
 from rlm_core.protocol import CHUNK, ERROR, FRAME_ERROR, FRAME_OK, INTERRUPTED, LAST, TIMED_OUT, Frame, encode_frame
-from rlm_core.types import Observation
+from rlm_core.types import FinishReason, Observation
 
 WORKER = Path(__file__).parents[2] / "worker" / "sandbox"
 sys.path.insert(0, str(WORKER))
@@ -258,3 +258,10 @@ def test_files_share_the_room_for_text(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("a", "b"):
         (tmp_path / name).write_text("four")
     assert bridge._context([("a", "file", None), ("b", "file", None)]) == {"a": "four", "b": tmp_path / "b"}
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "content_filter", "tool_calls", None])
+def test_the_reason_why_a_reply_ended_reaches_the_core(reason: FinishReason | None) -> None:
+    meta: dict[str, Any] = {"model": "m", "usage": USAGE, "finish_reason": reason}
+    line = ScriptedLine((LAST, encode_frame(Frame(0, FRAME_OK, meta, "x"))))
+    assert complete(line, 1)[0] == Reply("x", "m", ModelUsage(1, 3, 2), reason)

@@ -4,6 +4,7 @@
 // In: a body. Out: a completion or a ProviderError for each call of it, as they come. Each error has a type: that of the
 // server's problem, without its path, or one of those made here. Nothing is retried here: see retries.js.
 
+import { FINISH_REASONS } from "../wire/protocol.js";
 import { providerError } from "../wire/errors.js";
 import { pauseIfLong } from "../time/pause.js";
 import { fieldsOf } from "../wire/schema.js";
@@ -211,10 +212,11 @@ const itemsOf = function* (reply, count) {
  * @returns {Completion | ProviderError}
  */
 function toReply(value) {
-  const { text, model, usage, error } = fieldsOf(value);
+  const { text, model, usage, finish_reason, error } = fieldsOf(value);
   if (error !== undefined) return problemError(error);
   if (typeof text !== "string") return malformed("the server's reply holds no text");
-  return { text, model: typeof model === "string" ? model : "", usage: toUsage(usage) };
+  const reason = FINISH_REASONS.find((known) => known === finish_reason) ?? null;
+  return { text, model: typeof model === "string" ? model : "", usage: toUsage(usage), finish_reason: reason };
 }
 
 /**

@@ -85,7 +85,15 @@ function recorderAt(path, log, isContinued) {
     callFinished(/** @type {number} */ call, /** @type {Outcome} */ outcome) {
       record(
         "error" in outcome
-          ? { type: "call_finished", call, model: "", text: null, error: outcome.error.detail, usage: NO_USAGE }
+          ? {
+              type: "call_finished",
+              call,
+              model: "",
+              text: null,
+              error: outcome.error.detail,
+              usage: NO_USAGE,
+              finish_reason: null,
+            }
           : { type: "call_finished", call, error: null, ...outcome.completion },
       );
     },

@@ -119,10 +119,12 @@ function keyIn(/** @type {string} */ body) {
  * @param {{group: Group, index: number} | undefined} asked
  * @param {Event & {type: "call_finished"}} event
  */
-function answer(asked, { text, model, usage, error }) {
+function answer(asked, { text, model, usage, finish_reason = null, error }) {
   if (asked === undefined || error === STOPPED) return;
   const outcome =
-    text === null ? { error: toWireError(providerError(error ?? "")) } : { completion: { text, model, usage } };
+    text === null
+      ? { error: toWireError(providerError(error ?? "")) }
+      : { completion: { text, model, usage, finish_reason } };
   settle(asked.group.entry, asked.index, outcome);
 }
 

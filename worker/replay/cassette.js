@@ -150,8 +150,10 @@ function callsOf(/** @type {Event[]} */ events) {
 }
 
 /** @returns {Outcome} */
-function outcomeOf(/** @type {Event & {type: "call_finished"}} */ { text, model, usage, error }) {
-  return text === null ? { error: toWireError(providerError(error ?? "")) } : { completion: { text, model, usage } };
+function outcomeOf(/** @type {Event & {type: "call_finished"}} */ { text, model, usage, finish_reason = null, error }) {
+  return text === null
+    ? { error: toWireError(providerError(error ?? "")) }
+    : { completion: { text, model, usage, finish_reason } };
 }
 
 /** @returns {RecordedTool[]} */

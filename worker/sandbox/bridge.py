@@ -324,8 +324,8 @@ def _outcomes(reply: bytearray, count: int) -> list[Reply | ProviderError]:
 
 
 def _reply(frame: protocol.Frame) -> Reply:
-    usage = cast(Mapping[str, Any], frame.meta["usage"])
-    return Reply(frame.text, str(frame.meta["model"]), ModelUsage(**usage))
+    meta = cast(Mapping[str, Any], frame.meta)
+    return Reply(frame.text, meta["model"], ModelUsage(**meta["usage"]), meta.get("finish_reason"))
 
 
 def _error(fields: Mapping[str, Any]) -> ProviderError:

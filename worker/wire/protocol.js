@@ -41,6 +41,7 @@ export const FRAME_ERROR = 1;
 export const FRAME_HEADER_BYTES = 16;
 export const FOR_WATCHING = ["output", "reply_written"];
 export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_VARS", "llm_query", "llm_batch", "llm_query_batched", "rlm_query", "rlm_batch", "rlm_query_batched", "SubCallError", "ToolError", "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"];
+export const FINISH_REASONS = /** @type {const} */ (["stop", "length", "content_filter", "tool_calls"]);
 
 /**
  * Facts of one limit, from which each front end makes its own option.
@@ -223,8 +224,8 @@ export const LIMITS = {
  * @typedef {{type: "egress", seq: number, path: Array<number>, seconds: number, call: number, to: string, model: string | null, chars: number, bytes: number, context_chars: number, new_chars: number, left_chars: number, context_size: number, spans: Array<Span>, more_spans: number, denied: string | null}} Egress
  */
 /**
- * A model call came back: `text`, or `error` when it failed.
- * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, usage: ModelUsage}} CallFinished
+ * A model call came back: `text`, or `error` when it failed. `finish_reason` as in `types.Reply`.
+ * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null}} CallFinished
  */
 /**
  * A code block begins to run. `block` counts the blocks of the iteration from 0.
@@ -258,6 +259,10 @@ export const LIMITS = {
  * A run is over. Fields as in `RunResult`.
  * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>}} RunFinished
  */
+/**
+ * Facts of a reply as they cross the channel: meta of a frame that did not fail.
+ * @typedef {{model: string, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null}} ReplyMeta
+ */
 /** @typedef {Boot | Start | ReplyPart} ToWorker */
 /** @typedef {Stage | Ready | Snapshot | Request | Ack | Heartbeat | Events | Finished | Failed} ToHost */
 /** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | Egress | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | RequestStarted | ToolCalled | RunFinished} Event */
@@ -286,7 +291,7 @@ export const EVENT_SCHEMAS = {
   call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number"}],
   reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
   egress: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "to": "string", "model": ["nullable", "string"], "chars": "number", "bytes": "number", "context_chars": "number", "new_chars": "number", "left_chars": "number", "context_size": "number", "spans": ["list", ["struct", {"name": "string", "start": "number", "end": "number", "byte_start": "number", "byte_end": "number"}]], "more_spans": "number", "denied": ["nullable", "string"]}],
-  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]}],
+  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}], "finish_reason": ["nullable", ["one", ["stop", "length", "content_filter", "tool_calls"]]]}],
   block_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "code": "string"}],
   output: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "text": "string"}],
   block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number"}], "partial": ["nullable", "string"]}],

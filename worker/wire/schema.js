@@ -1,7 +1,8 @@
 // @ts-check
 // Schema: checks a value against a shape of protocol.js.
 //
-// In: a schema and anything. Out: where the value differs, as a sentence, or null. Extra fields are ignored.
+// In: a schema and anything. Out: where the value differs, as a sentence, or null. Extra fields are ignored, and a missing
+// field that may be null is null: older logs lack newer fields.
 
 /** @typedef {import("./protocol.js").Schema} Schema */
 
@@ -15,7 +16,7 @@ export function mismatch(schema, value, where) {
   if (schema === "json") return null;
   if (typeof schema === "string") return typeof value === schema ? null : `${where} is not a ${schema}`;
   const [tag, inner] = schema;
-  if (tag === "nullable") return value === null ? null : mismatch(inner, value, where);
+  if (tag === "nullable") return value === null || value === undefined ? null : mismatch(inner, value, where);
   if (tag === "one") return inner.includes(value) ? null : `${where} is none of ${inner.join(", ")}`;
   if (tag === "list" && !Array.isArray(value)) return `${where} is not a list`;
   if (typeof value !== "object" || value === null) return `${where} is not an object`;

@@ -3,7 +3,7 @@
 // A room's own types stay in it; a type stands here if two rooms read it, or if it is part of the public face (`RLM...`).
 
 import type { Handler } from "./channel.js";
-import type { Event, ModelUsage, PastBlock, ReplyPart, RequestedCall, Span, WireError } from "./protocol.js";
+import type { Event, ModelUsage, PastBlock, ReplyMeta, ReplyPart, RequestedCall, Span, WireError } from "./protocol.js";
 
 // -------------------------------------------------------------------------------------------------------- model calls
 
@@ -17,6 +17,7 @@ export interface Completion {
   text: string;
   model: string;
   usage: ModelUsage;
+  finish_reason: ReplyMeta["finish_reason"];
 }
 
 /** The end of a call, or of a child run. */

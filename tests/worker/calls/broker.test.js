@@ -21,9 +21,13 @@ import {
 test("a sub-call is one POST of its prompt, answered by server-sent events", async () => {
   const got = await ask([prompt("hi", "openai:x")], () => streamed([sse({ delta: "he" }, { delta: "llo" }, done)]));
   assert.deepEqual(got.posts, [{ url: "/api/rlm", prompt: "hi", model: "openai:x", stream: true }]);
-  assert.deepEqual(got.frames, [{ index: 0, status: FRAME_OK, meta: { model: "m", usage: USAGE }, text: "hello" }]);
+  assert.deepEqual(got.frames, [
+    { index: 0, status: FRAME_OK, meta: { finish_reason: null, model: "m", usage: USAGE }, text: "hello" },
+  ]);
   assert.deepEqual(got.usage, { m: USAGE });
-  assert.deepEqual(got.finished, [[100, { completion: { text: "hello", model: "m", usage: USAGE } }]]);
+  assert.deepEqual(got.finished, [
+    [100, { completion: { text: "hello", model: "m", usage: USAGE, finish_reason: null } }],
+  ]);
 });
 
 test("a root call is one POST of its conversation", async () => {
@@ -248,4 +252,16 @@ test("usage that is no number counts the call alone", async () => {
 test("a text with a lone surrogate is framed as UTF-8", () => {
   const frame = encodeFrame(0, { completion: { text: "a\ud800b", model: "m", usage: USAGE } });
   assert.equal(framesIn(Buffer.from(frame))[0].text, "a\ufffdb");
+});
+
+test("a known reason why the reply ended is passed on, and any other is null", async () => {
+  for (const [sent, passed] of [
+    ["length", "length"],
+    ["content_filter", "content_filter"],
+    ["eos", null],
+    [7, null],
+  ]) {
+    const got = await ask([prompt("hi")], () => streamed([sse({ delta: "x" }, { ...done, finish_reason: sent })]));
+    assert.equal(got.frames[0].meta.finish_reason, passed);
+  }
 });
