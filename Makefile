@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* web/samples/*.py hatch_*.py) package-lock.json pyproject.toml
 
-.PHONY: demo serve test check bench picture assets browser format clean
+.PHONY: demo serve test check bench docs picture assets browser format clean
 
 demo: assets browser
 	$(BIN)/pyodide-rlm demo
@@ -26,6 +26,11 @@ test: check browser build/pyodide/pyodide-lock.json
 # Measures every row of the performance budget: `make bench`, or `make bench ARGS=--quick` (about three minutes).
 bench: .venv/dev assets browser
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# The manual, in build/site: first its generated parts, then the pages.
+docs: .venv/dev
+	$(BIN)/python -m docs.tools
+	$(BIN)/mkdocs build --quiet
 
 # The picture in the README, from a real run.
 picture: .venv/dev assets browser

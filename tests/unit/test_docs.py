@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import doctest
 import re
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import docs.tools.parts
+import docs.tools.site_pages
+from docs.tools.__main__ import PARTS, fresh
+from tests.docs_blocks import PAGES as BLOCK_PAGES
+from tests.docs_blocks import RUN, SHOWN, blocks_of
 
 ROOT = Path(__file__).parents[2]
 ROOT_PAGES = ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md"]
 PAGES = [*(ROOT / name for name in ROOT_PAGES), *sorted((ROOT / "docs").glob("*.md"))]
 MOST_LINES_OF_ARCHITECTURE = 200
 MOST_WHAT = 3 / 1_000
+MOST_NOT_RUN = 3
 PACKAGES = ["pyodide", "micropip", "pyodide-build", "pytest-pyodide", "playwright"]
 FOLDERS = ("docs", "rlm_core", "server", "tests", "web", "worker")
 MACHINE = re.compile(r"(?<![\w.])/(?:work|home|root|tmp|Users)/|registry\.npmjs|pypi\.org|files\.pythonhosted")
 
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+GENERATED = re.compile(r"^<!-- begin .*?^<!-- end [^\n]*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([\w-]+))?\)")
 CODE = re.compile(r"`([^`\s]+)`")
 
@@ -61,7 +73,8 @@ def test_each_path_that_is_named_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_what_is_rare(path: Path) -> None:
-    words = re.findall(r"[a-z']+", FENCE.sub("", text_of(path)).lower())
+    written = GENERATED.sub("", FENCE.sub("", text_of(path)))  # the sources of the other parts are counted themselves
+    words = re.findall(r"[a-z']+", written.lower())
     assert words.count("what") <= max(1, len(words) * MOST_WHAT)
 
 
@@ -108,3 +121,53 @@ def test_the_changelog_keeps_its_form() -> None:
         sections = re.findall(r"^### (.*)$", version, re.MULTILINE)
         assert sections == [kind for kind in kinds if kind in sections]
     assert [line for line in text.splitlines() if line and not line.startswith(("#", "- ", "  ", "The form"))] == []
+
+
+@pytest.mark.parametrize(("page", "name"), sorted(PARTS))
+def test_each_generated_part_is_fresh(page: str, name: str) -> None:
+    assert text_of(ROOT / "docs" / page) == fresh(page, name), "run `make docs`, and commit the page"
+
+
+def test_the_manual_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")} | {"index", "SECURITY", "ARCHITECTURE"}
+    assert {page for page in pages if not (tmp_path / "site" / f"{page}.html").is_file()} == set()
+    loaded = re.findall(
+        r"""(?:src|href)=["'](https?:[^"']+\.(?:js|css|woff2?))["']""", text_of(tmp_path / "site" / "index.html")
+    )
+    assert loaded == []
+
+
+@pytest.mark.parametrize("module", [docs.tools.parts, docs.tools.site_pages], ids=lambda module: module.__name__)
+def test_examples_of_the_docs_tools_hold(module: ModuleType) -> None:
+    results = doctest.testmod(module)
+    assert (results.failed, results.attempted > 0) == (0, True)
+
+
+def test_each_code_block_is_run_or_says_why_not() -> None:
+    blocks = [block for page in BLOCK_PAGES for block in blocks_of(page)]
+    run = [block for block in blocks if block.language in RUN and not block.reason]
+    not_run = [block for block in blocks if block.reason]
+    assert [str(block) for block in blocks if block.language not in RUN | SHOWN and not block.reason] == []
+    assert len(run) > 25
+    assert len(not_run) <= MOST_NOT_RUN
+
+
+def test_each_message_in_troubleshooting_is_one_of_ours() -> None:
+    rows = [line for line in text_of(ROOT / "docs" / "troubleshooting.md").splitlines() if line.startswith("| `")]
+    messages = [re.findall(r"`` ?(.+?) ?``|`(.+?)`", row)[0] for row in rows]
+    pieces = {
+        piece.strip() for pair in messages for piece in re.split(r"\.\.\.", "".join(pair)) if len(piece.strip()) > 4
+    }
+    assert len(rows) > 20
+    assert [piece for piece in sorted(pieces) if piece not in source_text()] == []
+
+
+def source_text() -> str:
+    """All sources, with the parts of long strings joined."""
+    folders = ("rlm_core", "server", "web", "worker")
+    paths = [path for folder in folders for ending in ("py", "js") for path in (ROOT / folder).rglob(f"*.{ending}")]
+    text = "\n".join(text_of(path) for path in paths)
+    return re.sub(r"[\"'`]\s*\+?\s*\n\s*f?[\"'`]", "", text)
