@@ -35,7 +35,10 @@ def upstream() -> Iterator[FakeUpstream]:
 def priced_server(upstream: FakeUpstream) -> Iterator[str]:
     """A server that takes the fake upstream for the vendor's own address, where the vendor's prices hold."""
     settings = settings_for(upstream, models=f"{PRICED},{UNPRICED}", total_seconds=10.0, first_byte_seconds=5.0)
-    with mock.patch.object(Settings, "is_vendors_own", return_value=True), serving(create_app(settings)) as url:
+    with (
+        mock.patch.object(Settings, "is_vendors_own", return_value=True),
+        serving(create_app(settings), drain_seconds=0) as url,
+    ):
         yield url
 
 

@@ -29,7 +29,7 @@ def upstream() -> Iterator[FakeUpstream]:
 def page(context: BrowserContext, upstream: FakeUpstream) -> Iterator[Page]:
     """The page of a server whose only provider is `upstream`."""
     patient = settings_for(upstream, models="openai:m", first_byte_seconds=60.0, total_seconds=60.0)
-    with serving(create_app(patient)) as url:
+    with serving(create_app(patient), drain_seconds=0) as url:
         opened = context.new_page()
         opened.goto(url)
         yield opened

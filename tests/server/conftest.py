@@ -93,7 +93,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Assets:
 @pytest.fixture(scope="session")
 def server(running_upstream: FakeUpstream, assets: Assets) -> Iterator[str]:
     """URL of a real server whose providers are at the fake upstream."""
-    with serving(create_app(settings_for(running_upstream), assets=assets)) as url:
+    with serving(create_app(settings_for(running_upstream), assets=assets), drain_seconds=0) as url:
         yield url
 
 
@@ -109,7 +109,7 @@ def patient(upstream: FakeUpstream, assets: Assets) -> Iterator[httpx2.Client]:
     """The same client of a server that gives up on nothing while a busy machine does much at once."""
     settings = settings_for(upstream, connect_seconds=60, first_byte_seconds=60, total_seconds=120)
     with (
-        serving(create_app(settings, assets=assets)) as url,
+        serving(create_app(settings, assets=assets), drain_seconds=0) as url,
         httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=120) as client,
     ):
         yield client

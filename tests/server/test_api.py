@@ -322,7 +322,7 @@ def test_a_length_that_is_no_number_is_refused(server: str, upstream: FakeUpstre
 def patient_server(running_upstream: FakeUpstream, assets: Assets) -> Iterator[str]:
     """A server that waits long for its upstream: what ends a call here is the client alone."""
     settings = settings_for(running_upstream, first_byte_seconds=60, total_seconds=60)
-    with serving(create_app(settings, assets=assets)) as url:
+    with serving(create_app(settings, assets=assets), drain_seconds=0) as url:
         yield url
 
 

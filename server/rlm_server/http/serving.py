@@ -17,23 +17,26 @@ from starlette.types import ASGIApp
 from rlm_core import RLMError
 
 from ..settings import Settings
-from .app import DRAIN_SECONDS, UVICORN_OPTIONS, App
+from .app import DRAIN_SECONDS, UVICORN_OPTIONS, App, UvicornOptions
 from .connection import connection_class
 
 STARTUP_SECONDS = 20
 
 
 @contextmanager
-def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def serving(
+    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, drain_seconds: int = DRAIN_SECONDS
+) -> Iterator[str]:
     """Serve `app` from its own thread until the block ends; yield its URL, without a final slash.
 
     Args:
         port: 0 takes a free one.
+        drain_seconds: longest wait at the end for open requests and calls under way; 0 cuts them off.
 
     Raises:
         RLMError: the port is taken, or the server did not start within `STARTUP_SECONDS`.
     """
-    listener, server = _listener(host, port), _Server(app)
+    listener, server = _listener(host, port), _Server(app, drain_seconds)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     if not server.ready.wait(STARTUP_SECONDS):
@@ -46,7 +49,9 @@ def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator
         listener.close()
 
 
-def serve_until_signal(app: ASGIApp, *, host: str, port: int, ready: Callable[[str], object]) -> None:
+def serve_until_signal(
+    app: ASGIApp, *, host: str, port: int, ready: Callable[[str], object], drain_seconds: int = DRAIN_SECONDS
+) -> None:
     """Serve `app` from this thread until SIGINT or SIGTERM, then drain; `ready` gets the URL before that.
 
     Raises:
@@ -54,7 +59,7 @@ def serve_until_signal(app: ASGIApp, *, host: str, port: int, ready: Callable[[s
     """
     with _listener(host, port) as listener:
         ready(_url(listener))
-        _Server(app).run(sockets=[listener])
+        _Server(app, drain_seconds).run(sockets=[listener])
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -77,11 +82,12 @@ class _Server(uvicorn.Server):
     An application that is wrapped in another is served with the default deadlines, and its calls are not waited for.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, drain_seconds: int) -> None:
         settings = app.state.settings if isinstance(app, App) else Settings.model_construct()
-        options = uvicorn.Config(app, http=connection_class(settings), **UVICORN_OPTIONS)
-        super().__init__(options)
+        options: UvicornOptions = {**UVICORN_OPTIONS, "timeout_graceful_shutdown": drain_seconds}
+        super().__init__(uvicorn.Config(app, http=connection_class(settings), **options))
         self.app = app
+        self.drain_seconds = drain_seconds
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -90,5 +96,5 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if isinstance(self.app, App):
-            self.app.drain_until = time.monotonic() + DRAIN_SECONDS
+            self.app.drain_until = time.monotonic() + self.drain_seconds
         await super().shutdown(sockets)

@@ -96,19 +96,18 @@ def _serve(variables: dict[str, str], ready: Callable[[str], object]) -> None:
     import logging
 
     from rlm_server.assets import Assets
-    from rlm_server.http import app, serving
     from rlm_server.http.access import JsonLines
+    from rlm_server.http.app import create_app
+    from rlm_server.http.serving import serve_until_signal
     from rlm_server.settings import load_settings
 
     os.environ.update(variables)
     lines = logging.StreamHandler()
     lines.setFormatter(JsonLines())
     logging.basicConfig(level=logging.DEBUG, handlers=[lines])
-    app.UVICORN_OPTIONS["timeout_graceful_shutdown"] = SHORT_DRAIN_SECONDS
-    vars(serving)["DRAIN_SECONDS"] = SHORT_DRAIN_SECONDS
     nothing = Path(variables["NOTHING"])
-    application = app.create_app(load_settings(), assets=Assets(nothing, nothing, nothing, nothing))
-    serving.serve_until_signal(application, host="127.0.0.1", port=0, ready=ready)
+    app = create_app(load_settings(), assets=Assets(nothing, nothing, nothing, nothing))
+    serve_until_signal(app, host="127.0.0.1", port=0, ready=ready, drain_seconds=SHORT_DRAIN_SECONDS)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ Ask = Callable[..., list[str]]
 def url(running_upstream: FakeUpstream, assets: Assets) -> Iterator[str]:
     """A server that waits long for its upstream."""
     settings = settings_for(running_upstream, first_byte_seconds=60, total_seconds=60)
-    with serving(create_app(settings, assets=assets)) as url:
+    with serving(create_app(settings, assets=assets), drain_seconds=0) as url:
         yield url
 
 
@@ -267,12 +267,15 @@ def test_the_file_outlives_the_server_and_holds_no_prompt(
     settings = settings_for(upstream, store_path=tmp_path / "store" if in_file else None)
     texts = []
     for _ in range(2):
-        with serving(create_app(settings, assets=assets)) as url, httpx2.Client(base_url=url) as client:
+        with (
+            serving(create_app(settings, assets=assets), drain_seconds=0) as url,
+            httpx2.Client(base_url=url) as client,
+        ):
             client.headers["Origin"] = url
             texts.append(whole(client, "run-file/call-7", "private-words")[:2])
     assert texts == (["1:", "1:"] if in_file else ["1:", "2:"])
     upstream.answer = lambda seen: json_turn(openai_reply("kept words"))
-    with serving(create_app(settings, assets=assets)) as url, httpx2.Client(base_url=url) as client:
+    with serving(create_app(settings, assets=assets), drain_seconds=0) as url, httpx2.Client(base_url=url) as client:
         client.headers["Origin"] = url
         whole(client, "run-file/call-8", "private-words-again")
         content = b"".join(file.read_bytes() for file in tmp_path.iterdir())

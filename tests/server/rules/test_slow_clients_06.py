@@ -36,7 +36,7 @@ def strict(running_upstream: FakeUpstream, assets: Assets) -> Iterator[str]:
     values = {"head_seconds": HEAD_SECONDS, "body_seconds": BODY_SECONDS, "first_byte_seconds": 30}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rlm_server.http.connection.LAST_WORD_SECONDS", 0.1)
-        with serving(create_app(settings_for(running_upstream, **values), assets=assets)) as url:
+        with serving(create_app(settings_for(running_upstream, **values), assets=assets), drain_seconds=0) as url:
             yield url
 
 
