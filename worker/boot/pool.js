@@ -14,7 +14,7 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {import("./runtime.js").HostKind} HostKind
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
  * @typedef {{data: ArrayBuffer | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
- * @typedef {{assets: Assets, start: Promise<Start> | null, spare: Promise<StartedWorker | null> | null, timer: number}} Pool
+ * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null, timer: number}} Pool
  */
 
 const REFILL_MS = 250;
@@ -58,7 +58,7 @@ async function poolOf(base, host) {
   const known = pools.get(name);
   if (known) return known;
   /** @type {Pool} */
-  const pool = { assets, start: null, spare: null, timer: 0 };
+  const pool = { assets, start: null, made: null, spare: null, timer: 0 };
   pools.set(name, pool);
   return pool;
 }
@@ -141,7 +141,7 @@ function refillLater(pool) {
 /** @param {Pool} pool */
 async function refill(pool) {
   if (pool.spare !== null || isSmallDevice()) return;
-  await ensureSnapshot(pool);
+  await (pool.made ??= ensureSnapshot(pool)); // a second refill waits for it too
   pool.spare ??= boot(pool, {}).then(
     (worker) => watched(pool, worker),
     () => null,
