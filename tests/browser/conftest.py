@@ -1,4 +1,4 @@
-"""One browser and one real server for the whole folder; a fresh page, open at the server's root, for each test."""
+"""One browser, one returning visitor and one real server for the folder; a page at the server's root for each test."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rlm_server.headless.browser import QUIET, BrowserMissing, find_browser
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
+from tests.browser.visitor import Visitor
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +42,7 @@ def served() -> Iterator[str]:
     """URL of the real server, with the built-in stand-in as its only model."""
     with mock.patch.dict(os.environ, clear=True):
         settings = Settings(_env_file=None, ollama_base_url="")  # type: ignore[call-arg]
-    with serving(create_app(settings)) as url:
+    with serving(create_app(settings), drain_seconds=0) as url:
         yield url
 
 
@@ -53,11 +54,26 @@ def shared_page(browser: Browser, served: str) -> Page:
     return page
 
 
+@pytest.fixture(scope="session")
+def visitor(browser: Browser) -> Iterator[Visitor]:
+    context = browser.new_context()
+    yield Visitor(context)
+    context.close()
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context()
-    yield opened
-    opened.close()
+def context(visitor: Visitor) -> Iterator[BrowserContext]:
+    """The visitor's context, with nothing in it but its caches."""
+    yield visitor.context
+    visitor.leave()
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[BrowserContext]:
+    """A context of a first visit: nothing is cached."""
+    context = browser.new_context()
+    yield context
+    context.close()
 
 
 @pytest.fixture
@@ -67,8 +83,19 @@ def faults() -> list[str]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, served: str, faults: list[str]) -> Page:
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.goto(served)
-    return opened
+def page(visitor: Visitor, context: BrowserContext, served: str, faults: list[str]) -> Page:
+    visitor.know(served)
+    return _opened(context, served, faults)
+
+
+@pytest.fixture
+def first_page(new_context: BrowserContext, served: str, faults: list[str]) -> Page:
+    """A page that nobody visited before."""
+    return _opened(new_context, served, faults)
+
+
+def _opened(context: BrowserContext, url: str, faults: list[str]) -> Page:
+    page = context.new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(url)
+    return page

@@ -130,6 +130,7 @@ def test_children_that_fail_or_run_out_cost_their_siblings_nothing(page: Page) -
     assert "My best guess." in printed(result)
 
 
+@pytest.mark.timed
 def test_a_stop_of_the_root_stops_all_children_and_ends_their_workers(page: Page) -> None:
     page.evaluate(COUNT_WORKERS)
     run(page, [code("FINAL(1)")])

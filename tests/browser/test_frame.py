@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,6 +17,7 @@ from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 from tests.browser.lab import code, printed, run
 from tests.browser.static_site import hosted, make_site
+from tests.browser.visitor import Visitor
 
 ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 SITES: dict[str, tuple[dict[str, str], str]] = {
@@ -35,25 +36,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_site(tmp_path_factory.mktemp("site"))
 
 
+@pytest.fixture(scope="module")
+def urls(folder: Path) -> Iterator[dict[str, str]]:
+    """URL of the static site under each set of headers."""
+    with ExitStack() as servers:
+        yield {name: servers.enter_context(hosted(folder, headers)) for name, (headers, _) in SITES.items()}
+
+
 @pytest.fixture(params=SITES)
-def site(request: pytest.FixtureRequest, folder: Path, context: BrowserContext) -> Iterator[tuple[Page, str]]:
+def site(
+    request: pytest.FixtureRequest, urls: dict[str, str], visitor: Visitor, context: BrowserContext
+) -> tuple[Page, str]:
     """A page of the static site, and the channel that its runs have."""
-    headers, transport = SITES[request.param]
-    with hosted(folder, headers) as url:
-        yield opened(context, url), transport
+    return known(visitor, urls[request.param]), SITES[request.param][1]
 
 
 @pytest.fixture
-def blog(folder: Path, context: BrowserContext) -> Iterator[Page]:
+def blog(urls: dict[str, str], visitor: Visitor, context: BrowserContext) -> Page:
     """A page of a site that sends no header at all."""
-    with hosted(folder) as url:
-        yield opened(context, url)
+    return known(visitor, urls["no header at all"])
 
 
 @pytest.fixture
-def isolated(folder: Path, context: BrowserContext) -> Iterator[Page]:
-    with hosted(folder, ISOLATED) as url:
-        yield opened(context, url)
+def isolated(urls: dict[str, str], visitor: Visitor, context: BrowserContext) -> Page:
+    return known(visitor, urls["isolated"])
+
+
+def known(visitor: Visitor, url: str) -> Page:
+    visitor.know(url)
+    return opened(visitor.context, url)
 
 
 def opened(context: BrowserContext, url: str) -> Page:
@@ -120,6 +131,7 @@ def test_a_death_is_an_observation_and_the_state_is_rebuilt(site: tuple[Page, st
     assert [post["prompt"] for post in result["posts"] if "prompt" in post] == ["one"]
 
 
+@pytest.mark.timed
 def test_a_stop_ends_the_run_and_removes_the_frame(site: tuple[Page, str]) -> None:
     page, transport = site
     replies = [code("answer['content'] = 'half way'"), code("print('spinning')\nwhile True: pass")]
@@ -234,7 +246,7 @@ def endpoint_for(*origins: str) -> Iterator[str]:
     """URL of a real server whose API pages of `origins` may call."""
     with mock.patch.dict(os.environ, clear=True):
         settings = Settings(_env_file=None, ollama_base_url="", allowed_origins=origins)  # type: ignore[call-arg]
-    with serving(create_app(settings)) as url:
+    with serving(create_app(settings), drain_seconds=0) as url:
         yield f"{url.rstrip('/')}/api/rlm"
 
 

@@ -179,7 +179,7 @@ def test_output_is_shown_while_its_block_still_runs_and_stop_keeps_the_partial_a
 
 def test_a_server_that_is_gone_is_explained_and_nothing_is_lost(page: Page) -> None:
     settings = Settings(_env_file=None, ollama_base_url="")  # type: ignore[call-arg]
-    with serving(create_app(settings)) as url:
+    with serving(create_app(settings), drain_seconds=0) as url:
         page.goto(url)
         drop_file(page, "notes.txt", "hello world")
     ask(page)
@@ -347,6 +347,7 @@ def test_hostile_model_output_loads_nothing_and_runs_nothing(page: Page, served:
     assert spoken == []
 
 
+@pytest.mark.timed
 def test_a_thousand_sub_calls_leave_the_page_small_and_responsive(page: Page) -> None:
     block = "replies = llm_batch([f'question {i}' for i in range(1000)])\nprint(len(replies))"
     ScriptedModel(page, [code(block), code("FINAL(str(len(replies)))")])
@@ -362,6 +363,7 @@ def test_a_thousand_sub_calls_leave_the_page_small_and_responsive(page: Page) ->
     assert page.evaluate("window.longestGap") < 1_000
 
 
+@pytest.mark.timed
 def test_two_hundred_iterations_leave_the_page_small_and_responsive(page: Page) -> None:
     page.click("#limits summary")
     page.fill("#limit-maxIterations", "250")

@@ -25,6 +25,12 @@ TAKE = """async () => {
 FINISH = code("FINAL('done')")
 
 
+@pytest.fixture
+def page(first_page: Page) -> Page:
+    """A first visit: no snapshot is kept yet."""
+    return first_page
+
+
 def evaluate(page: Page, script: str) -> Any:
     return page.evaluate(TAKE.replace("SCRIPT", script))
 

@@ -61,6 +61,7 @@ def test_the_worker_is_fully_contained(shared_page: Page) -> None:
     assert any("containment: full; channel: shared-memory" in text for text in notices)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("block", NASTY.values(), ids=NASTY.keys())
 def test_a_stop_ends_the_run_within_half_a_second_and_keeps_the_partial_answer(shared_page: Page, block: str) -> None:
     replies = [code("answer['content'] = 'half way'"), code(f"print('spinning')\n{block}")]
@@ -70,6 +71,7 @@ def test_a_stop_ends_the_run_within_half_a_second_and_keeps_the_partial_answer(s
     assert types(result)[-1] == "run_finished"
 
 
+@pytest.mark.timed
 def test_a_stop_keeps_what_the_stopped_block_had_found(shared_page: Page) -> None:
     block = "answer['content'] = 'found so far'\nprint('spinning')\nwhile True: pass"
     result = run(shared_page, [code(block)], stopOn="spinning")
@@ -77,6 +79,7 @@ def test_a_stop_keeps_what_the_stopped_block_had_found(shared_page: Page) -> Non
     assert "KeyboardInterrupt" in printed(result)
 
 
+@pytest.mark.timed
 def test_a_stop_while_a_model_is_asked_aborts_the_call(shared_page: Page) -> None:
     result = run(shared_page, [code("answer['content'] = 'so far'"), None], stopOn='"call":1')
     assert (result["stoppedBy"], result["answer"]) == ("cancelled", "so far")

@@ -23,6 +23,7 @@ from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from tests.browser.faults.vendor import Vendor
 from tests.browser.lab import code
+from tests.browser.visitor import Visitor
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, fake_upstream, openai_deltas
 
@@ -93,12 +94,13 @@ def upstream() -> Iterator[FakeUpstream]:
 def url(upstream: FakeUpstream) -> Iterator[str]:
     """A server that tries nothing again by itself, so that each fault reaches the page."""
     waits = {"retries": 0, "first_byte_seconds": 3.0, "total_seconds": 60.0, "models": "openai:m"}
-    with serving(create_app(settings_for(upstream, **waits))) as address:
+    with serving(create_app(settings_for(upstream, **waits)), drain_seconds=0) as address:
         yield address
 
 
 @pytest.fixture
-def page(context: BrowserContext, url: str) -> Page:
+def page(visitor: Visitor, context: BrowserContext, url: str) -> Page:
+    visitor.know(url)
     opened = context.new_page()
     opened.goto(url)
     return opened
