@@ -14,7 +14,8 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {import("./runtime.js").HostKind} HostKind
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
  * @typedef {{data: ArrayBuffer | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
- * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null, timer: number}} Pool
+ * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null,
+ *   isDue: boolean}} Pool
  */
 
 const REFILL_MS = 250;
@@ -58,7 +59,7 @@ async function poolOf(base, host) {
   const known = pools.get(name);
   if (known) return known;
   /** @type {Pool} */
-  const pool = { assets, start: null, made: null, spare: null, timer: 0 };
+  const pool = { assets, start: null, made: null, spare: null, isDue: false };
   pools.set(name, pool);
   return pool;
 }
@@ -130,11 +131,19 @@ async function refuse(pool, why) {
 
 // ------------------------------------------------------------------------------------------------- while nobody waits
 
-/** @param {Pool} pool */
+/**
+ * A refill that is due stays due: in a loop of runs it would never come if each run put it off.
+ * @param {Pool} pool
+ */
 function refillLater(pool) {
-  clearTimeout(pool.timer);
+  if (pool.isDue) return;
+  pool.isDue = true;
   void startOf(pool).then(({ data }) => {
-    pool.timer = setTimeout(() => void refill(pool), data === null ? MAKE_MS : REFILL_MS);
+    const due = () => {
+      pool.isDue = false;
+      void refill(pool);
+    };
+    setTimeout(due, data === null ? MAKE_MS : REFILL_MS);
   });
 }
 

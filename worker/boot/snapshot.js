@@ -1,11 +1,19 @@
 // @ts-check
 // Snapshot: the memory of a booted interpreter, made by the user's own browser and kept in its cache.
 //
-// In: the key of a build. Out: its snapshot, or null when there is none that is whole. It holds our code and Python's,
-// and nothing of a run. A page without a cache (insecure, or storage refused) makes its own, and keeps it while it lives.
+// In: the key of a build. Out: its snapshot, or null when none is kept; an error for one that this page's origin has not
+// made, or not for this build, or that has changed since. It holds our code and Python's, and nothing of a run. A page
+// without a cache (insecure, or storage refused) makes its own, and keeps it while it lives.
+//
+// The cache alone is not trusted: an entry has a seal (HMAC) of its bytes and its build, by a secret key that is kept in
+// IndexedDB and that no script can read.
 
 const CACHE = "pyodide-rlm-snapshot";
-const DIGEST = "X-Digest";
+const SEAL = "X-Seal";
+const DATABASE = "pyodide-rlm-seal";
+const STORE = "keys";
+/** @type {HmacKeyGenParams & {name: "HMAC"}} */
+const ALGORITHM = { name: "HMAC", hash: "SHA-256" };
 
 /** @param {string} key */
 function urlOf(key) {
@@ -20,9 +28,11 @@ export async function readSnapshot(key) {
   const response = await (await openCache())?.match(urlOf(key));
   if (!response) return null;
   const data = await response.arrayBuffer();
-  if (response.headers.get(DIGEST) === (await digestOf(data))) return data;
+  const secret = await storedSecret();
+  const seal = bytesIn(response.headers.get(SEAL) ?? "");
+  if (secret && (await crypto.subtle.verify(ALGORITHM.name, secret, seal, await sealedBytes(key, data)))) return data;
   await dropSnapshots();
-  throw new Error("the kept one was damaged");
+  throw new Error("the kept one was damaged, or is not of this page's making");
 }
 
 /**
@@ -31,9 +41,12 @@ export async function readSnapshot(key) {
  * @param {ArrayBuffer} data
  */
 export async function keepSnapshot(key, data) {
-  const headers = { [DIGEST]: await digestOf(data) };
+  const cache = await openCache();
+  if (cache === null) return;
+  const secret = (await storedSecret()) ?? (await newSecret());
+  const seal = await crypto.subtle.sign(ALGORITHM.name, secret, await sealedBytes(key, data));
   await dropSnapshots();
-  await (await openCache())?.put(urlOf(key), new Response(data, { headers }));
+  await (await openCache())?.put(urlOf(key), new Response(data, { headers: { [SEAL]: digits(seal) } }));
 }
 
 export async function dropSnapshots() {
@@ -44,9 +57,65 @@ async function openCache() {
   return typeof caches === "object" ? caches.open(CACHE) : null;
 }
 
-/** @param {ArrayBuffer} data */
-async function digestOf(data) {
-  if (typeof crypto.subtle !== "object") return "";
-  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+// --------------------------------------------------------------------------------------------------------------- seal
+
+/**
+ * The sealed bytes: the digests of build and memory.
+ * @param {string} key
+ * @param {ArrayBuffer} data
+ */
+async function sealedBytes(key, data) {
+  const build = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
+  const memory = await crypto.subtle.digest("SHA-256", data);
+  return new Uint8Array([...new Uint8Array(build), ...new Uint8Array(memory)]);
+}
+
+/** @returns {Promise<CryptoKey | null>} */
+async function storedSecret() {
+  const database = await openDatabase();
+  const secret = await requested(database.transaction(STORE).objectStore(STORE).get(ALGORITHM.name));
+  database.close();
+  return secret instanceof CryptoKey ? secret : null;
+}
+
+/** A new key, which no script can read; of two pages that make one at once the first wins. */
+async function newSecret() {
+  const made = await crypto.subtle.generateKey(ALGORITHM, false, ["sign", "verify"]);
+  const database = await openDatabase();
+  const store = database.transaction(STORE, "readwrite").objectStore(STORE);
+  await requested(store.add(made, ALGORITHM.name)).catch(() => null); // it is there already
+  database.close();
+  return (await storedSecret()) ?? made;
+}
+
+/** @returns {Promise<IDBDatabase>} */
+function openDatabase() {
+  const request = indexedDB.open(DATABASE, 1);
+  request.onupgradeneeded = () => void request.result.createObjectStore(STORE);
+  return requested(request);
+}
+
+/**
+ * @template T
+ * @param {IDBRequest<T>} request
+ * @returns {Promise<T>}
+ */
+function requested(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = (event) => {
+      event.preventDefault();
+      reject(request.error);
+    };
+  });
+}
+
+/** @param {ArrayBuffer} bytes */
+function digits(bytes) {
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @param {string} text */
+function bytesIn(text) {
+  return new Uint8Array((text.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16)));
 }
