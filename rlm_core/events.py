@@ -80,10 +80,11 @@ class ReplyWritten(Stamp):
 class Egress(Stamp):
     """Text that left the tab with a call: the host's own account, from its messages as they were sent.
 
-    `denied` says why the call was kept from leaving; then nothing did. Spans are the parts of the context that stand in
-    the call, made one where they touch: the longest hundred of them, and `more_spans` counts the others. Of the
-    context's characters `context_chars` are in this call, `new_chars` left with it for the first time, and `left_chars`
-    of `context_size` have left so far.
+    `to` is the destination in a line: origin, model, and the class of its host where that is known; logs before
+    2026-11-28 hold the origin alone. `denied` says why the call was kept from leaving; then nothing did. Spans are the
+    parts of the context that stand in the call, made one where they touch: the longest hundred of them, and
+    `more_spans` counts the others. Of the context's characters `context_chars` are in this call, `new_chars` left with
+    it for this destination for the first time, and `left_chars` of `context_size` have left so far for any.
     """
 
     type: ClassVar[str] = "egress"

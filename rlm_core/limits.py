@@ -80,7 +80,7 @@ class Limits:
     max_cost: float | None = _limit(None, "US dollars", "of all calls whose price is known", least=0)
     max_prompt_chars: int | None = _limit(None, "characters", "of one sub-call's prompt; a longer one is refused")
     max_context_chars: int | None = _limit(
-        None, "characters", "of the context that may leave in calls, each counted once", least=0
+        None, "characters", "of the context that may leave in calls, each counted once for each destination", least=0
     )
     window_tokens: int = _limit(128_000, "tokens", "of the root model's window", least=1_000)
     compact_at: float | None = _limit(

@@ -62,9 +62,9 @@ function Dialog({ request, answer }) {
 
 /** @param {{request: EgressRequest}} props */
 function Numbers({ request }) {
-  const { to, models, chars, bytes: size, tokens, price, contextChars } = request;
+  const { to, chars, bytes: size, tokens, price, contextChars } = request;
   const facts = [
-    ["To", `${to}, ${models.map((model) => model ?? "the default model").join(", ")}`],
+    ["To", to],
     ["Size", `${plural(chars, "character")}, ${bytes(size)}, about ${plural(tokens, "token")}`],
     ["Price", price === null ? "not known" : `about ${price.toFixed(4)} USD`],
     ["Of the context", `${plural(contextChars.added, "character")} for the first time`],

@@ -5,6 +5,7 @@
  */
 
 import { readTrajectory } from "/rlm/log/trajectory.js";
+import { readDestination } from "/rlm/wire/destination.js";
 import { applyEvent, finishRun, newRun } from "./run.js";
 import { changed, state } from "./state.js";
 
@@ -135,7 +136,18 @@ function egressOf({ egress: { calls, denied, bytes, left, of } }) {
   const sent = calls.filter((call) => call.denied === null);
   const chars = sent.reduce((sum, call) => sum + call.chars, 0);
   const sums = { calls: sent.length, denied, bytes, chars, contextChars: left, contextSize: of };
-  return { ...sums, share: of === 0 ? null : left / of, unsearched: [] };
+  return { ...sums, destinations: destinationsOf(sent), share: of === 0 ? null : left / of, unsearched: [] };
+}
+
+/** @param {import("./types/run.js").EgressCall[]} sent */
+function destinationsOf(sent) {
+  return [...new Set(sent.map(({ to }) => to))].map((to) => {
+    const calls = sent.filter((call) => call.to === to);
+    const sum = (/** @type {"bytes" | "chars" | "new_chars"} */ size) =>
+      calls.reduce((total, call) => total + call[size], 0);
+    const sums = { calls: calls.length, bytes: sum("bytes"), chars: sum("chars"), contextChars: sum("new_chars") };
+    return { ...readDestination(to), ...sums };
+  });
 }
 
 /** @param {RunStarted} started */

@@ -24,6 +24,7 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @property {import("./wire/protocol.js").Ready["level"]} containment
  * @property {string | null} model
  * @property {string | null} subModel
+ * @property {string[] | null} allowedModels beside these two
  * @property {string | null} systemPrompt
  * @property {StartJob["limits"]} limits
  * @property {JobTool[]} tools
@@ -61,6 +62,7 @@ const OPTIONS = {
   },
   model: { otherwise: null, must: "be a model's name", ok: isName },
   subModel: { otherwise: null, must: "be a model's name", ok: isName },
+  allowedModels: { otherwise: null, must: "be a list of models' names", ok: isNames },
   ...Object.fromEntries(Object.entries(LIMITS).map(([option, facts]) => [option, limitCheck(facts)])),
   systemPrompt: { otherwise: null, must: "be text", ok: isName },
   tools: { otherwise: {}, must: "be an object of name and tool", ok: isRecord },
@@ -267,6 +269,10 @@ function freeName(/** @type {string} */ name, /** @type {Set<string>} */ taken) 
 
 function isName(/** @type {unknown} */ value) {
   return typeof value === "string" && value.trim() !== "";
+}
+
+function isNames(/** @type {unknown} */ value) {
+  return Array.isArray(value) && value.every(isName);
 }
 
 function isJournal(/** @type {unknown} */ value) {

@@ -1,6 +1,13 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
 import type { Event, Fault, Json, LimitOptions, ModelUsage, Span } from "./wire/protocol.js";
-import type { OnEgress, RLMChild, RLMEgressAnswer, RLMEgressRequest, RLMFunction } from "./wire/types.d.ts";
+import type {
+  OnEgress,
+  RLMChild,
+  RLMDestination,
+  RLMEgressAnswer,
+  RLMEgressRequest,
+  RLMFunction,
+} from "./wire/types.d.ts";
 
 export type {
   Event,
@@ -9,6 +16,7 @@ export type {
   LimitOptions,
   ModelUsage,
   RLMChild,
+  RLMDestination,
   RLMEgressAnswer,
   RLMEgressRequest,
   RLMFunction,
@@ -64,6 +72,8 @@ export interface RLMEgress {
   /** Of the texts of all calls, what was sent again counted again. */
   bytes: number;
   chars: number;
+  /** By destination. */
+  destinations: RLMDestinationTotal[];
   /** Characters of the context that left, each counted once, and those that there are. */
   contextChars: number;
   contextSize: number;
@@ -71,6 +81,15 @@ export interface RLMEgress {
   share: number | null;
   /** Contexts that were not searched for, and why. */
   unsearched: string[];
+}
+
+/** Calls to one destination. */
+export interface RLMDestinationTotal extends RLMDestination {
+  calls: number;
+  bytes: number;
+  chars: number;
+  /** Characters of the context that left for it, each counted once. */
+  contextChars: number;
 }
 
 /** Options of `RLM`; the limits among them are `LimitOptions`. */
@@ -91,6 +110,11 @@ export interface RLMOptions extends LimitOptions {
   model?: string | null;
   /** Model of sub-calls. Default: the same as `model`. */
   subModel?: string | null;
+  /**
+   * Models that model code may name beside `model` and `subModel`. Another is refused in the REPL, with the list, and
+   * nothing is sent. Default: none.
+   */
+  allowedModels?: string[] | null;
   systemPrompt?: string | null;
   tools?: RLMTools;
   /** Tools of child runs. Default: the same. */

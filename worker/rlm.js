@@ -7,6 +7,7 @@
 import { configError } from "./wire/errors.js";
 import { runJob } from "./run/run.js";
 import { keptContext, openJournal } from "./log/journal.js";
+import { openDestinations } from "./egress/destinations.js";
 import { openLedger } from "./egress/ledger.js";
 import { readPast } from "./recovery/resume.js";
 import { checkReadable, checkedSettings, jobOf } from "./options.js";
@@ -118,10 +119,12 @@ class RLMSession {
 }
 
 function ledgerOf(/** @type {Settings} */ { endpoint }) {
-  return openLedger({ to: new URL(endpoint, document.baseURI).origin });
+  return openLedger({ destinations: openDestinations(endpoint) });
 }
 
-function hostOptions(/** @type {Settings} */ { endpoint, assets, host, containment, functions, onEgress }) {
+function hostOptions(
+  /** @type {Settings} */ { endpoint, assets, host, containment, functions, onEgress, allowedModels },
+) {
   return {
     endpoint,
     assets,
@@ -129,6 +132,7 @@ function hostOptions(/** @type {Settings} */ { endpoint, assets, host, containme
     containment,
     functions,
     onEgress,
+    allowedModels,
   };
 }
 

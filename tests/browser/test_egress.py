@@ -70,7 +70,8 @@ def test_a_planted_span_is_found_with_its_place(
     result = run(shared_page, [code(FIND.format(text=text)), DONE], context=context)
     (told,) = of_subs(result)
     assert spans(told) == [span]
-    assert (told["to"], told["chars"], told["denied"]) == ("http://" + shared_page.url.split("/")[2], 90, None)
+    to = "http://" + shared_page.url.split("/")[2] + " → the server's default model"
+    assert (told["to"], told["chars"], told["denied"]) == (to, 90, None)
 
 
 def test_what_is_printed_counts_when_the_root_model_is_shown_it(shared_page: Page) -> None:
@@ -130,6 +131,63 @@ def test_a_session_has_one_ledger(shared_page: Page) -> None:
     assert second["egress"]["contextSize"] == len(TEXT) + len(SECRET) + 7
     names = {name for event in egress(told) for name, *_ in spans(event)}
     assert names == {"context", "context_1"}
+
+
+# --- Destinations ---------------------------------------------------------------------------------------------------
+
+OTHER = """
+for ask in (lambda: llm_query(context[5000:5100], model='other:searching'),
+            lambda: llm_batch(['a', context[5000:5100]], model='other:searching'),
+            lambda: rlm_query('Who?', context[5000:5100], model='other:searching')):
+    try:
+        print('reached', ask())
+    except SubCallError as error:
+        print('caught', error)
+"""
+MODELS = {"model": "here:big", "subModel": "here:small", "maxDepth": 2}
+
+
+def test_a_model_beside_the_runs_is_refused_by_name_with_the_list(shared_page: Page) -> None:
+    result = run(shared_page, [code(OTHER), DONE], context=TEXT, options=MODELS)
+    said = 'the model "other:searching" is not one of this run\'s models: here:big, here:small. Nothing was sent.'
+    assert printed(result).count(said) == 3
+    assert "reached" not in printed(result)
+    assert [post["model"] for post in result["posts"]] == ["here:big", "here:big"]
+    assert result["egress"]["denied"] == 3
+    assert all(said in event["denied"] and event["new_chars"] == 0 for event in of_subs(result))
+    assert [total["model"] for total in result["egress"]["destinations"]] == ["here:big"]
+
+
+def test_models_that_the_user_allows_are_asked_and_counted_each_for_itself(shared_page: Page) -> None:
+    asks = code("for model in (None, 'other:one', 'other:one'): llm_query(context[5000:5100], model=model)")
+    allowed = {**MODELS, "allowedModels": ["other:one"]}
+    result = run(shared_page, [asks, DONE], context=TEXT, options=allowed)
+    told = of_subs(result)
+    assert [event["new_chars"] for event in told] == [100, 100, 0]
+    assert [event["to"].partition(" → ")[2] for event in told] == ["here:small", "other:one", "other:one"]
+    totals = {total["model"]: (total["calls"], total["contextChars"]) for total in result["egress"]["destinations"]}
+    assert (totals["here:small"], totals["other:one"]) == ((1, 100), (2, 100))
+
+
+def test_a_child_run_may_be_given_another_of_the_runs_models(shared_page: Page) -> None:
+    replies = [code("print(rlm_query('Who?', 'x', model='here:small'))"), code("FINAL('it')"), DONE]
+    result = run(shared_page, replies, context=TEXT, options=MODELS)
+    assert "it\n" in printed(result)
+    assert [post["model"] for post in result["posts"]] == ["here:big", "here:small", "here:big"]
+
+
+def test_the_question_names_the_destinations(shared_page: Page) -> None:
+    gate = "({kind, to, destinations}) => kind === 'root' ? 'allow' : {deny: JSON.stringify([to, destinations])}"
+    result = gated(
+        shared_page,
+        [code("llm_query('x', model='other:one')"), DONE],
+        gate,
+        options={**MODELS, "allowedModels": ["other:one"]},
+    )
+    to, [destination] = json.loads(of_subs(result)[0]["denied"])
+    origin = "http://" + shared_page.url.split("/")[2]
+    assert to == f"{origin} → other:one"
+    assert destination == {"to": to, "origin": origin, "provider": "other", "model": "other:one", "host": None}
 
 
 # --- The gate -------------------------------------------------------------------------------------------------------

@@ -49,8 +49,8 @@ def test_a_run_from_which_nothing_left_has_a_ledger_too() -> None:
 
 REQUEST = {
     "kind": "sub",
-    "to": "http://127.0.0.1:8000",
-    "models": ["m", None],
+    "to": "http://127.0.0.1:8000 → m",
+    "models": ["m"],
     "prompts": 7,
     "chars": 12_345,
     "tokens": 3_087,
@@ -63,7 +63,7 @@ REQUEST = {
 @pytest.mark.parametrize(("price", "told"), [(None, "price unknown"), (0.01234, "price about 0.0123 USD")])
 def test_the_question_shows_the_numbers_and_the_texts(price: float | None, told: str) -> None:
     text = question(REQUEST | {"price": price})
-    assert "To http://127.0.0.1:8000, m, the default model: sub-calls, 7 prompts, 12,345 characters" in text
+    assert "To http://127.0.0.1:8000 → m: sub-calls, 7 prompts, 12,345 characters" in text
     assert told in text
     assert "1,000 characters would leave for the first time; 20 of 4,000 have left" in text
     assert "  | short\\x1b[31m\\nred\n" in text, "a prompt cannot write to the terminal as it likes"

@@ -13,6 +13,7 @@ import { yieldToPage } from "../time/time_slices.js";
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
  * @typedef {import("../wire/protocol.js").WireError} WireError
  * @typedef {import("../wire/types.d.ts").Leaving} Leaving
+ * @typedef {import("../wire/types.d.ts").RLMDestination} RLMDestination
  * @typedef {import("../wire/types.d.ts").Usage} Usage
  * @typedef {import("./ledger.js").Known} Known
  * @typedef {import("./ledger.js").Ledger} Ledger
@@ -37,30 +38,47 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
 
   /** @param {Leaving} leaving */
   const weigh = ({ kind, calls }) => ledger.weigh(calls, kind === "root" ? conversation : new Map());
+  /** @param {Leaving} leaving */
+  const destinationsOf = ({ calls }) => Promise.all(calls.map(({ model }) => ledger.destinations.of(model)));
   /**
    * @param {Leaving} leaving
-   * @param {Weight[]} weights
+   * @param {{weights: Weight[], to: RLMDestination[]}} weighed
    * @param {string | null} denied
    */
-  const enter = ({ first, calls }, weights, denied) => {
+  const enter = ({ first, calls }, { weights, to }, denied) => {
     if (denied !== null) ledger.refuse(calls.length);
     weights.forEach((weight, index) => {
-      const added = denied === null ? ledger.enter(weight) : 0;
-      recorder.record(eventOf(weight, { call: first + index, model: calls[index].model, added, denied, ledger }));
+      const added = denied === null ? ledger.enter(weight, to[index]) : 0;
+      const about = { call: first + index, model: calls[index].model, to: to[index].to, added, denied, ledger };
+      recorder.record(eventOf(weight, about));
     });
   };
-  /** @param {Leaving} leaving */
-  const afterwards = async (leaving) => {
+  /**
+   * @param {Leaving} leaving
+   * @param {string | null} denied
+   */
+  const afterwards = async (leaving, denied) => {
     await yieldToPage();
-    enter(leaving, await weigh(leaving), null);
+    const weights = await weigh(leaving);
+    enter(leaving, { weights, to: await destinationsOf(leaving) }, denied);
+  };
+  /**
+   * @param {Leaving} leaving
+   * @param {string | null} denied
+   */
+  const enterAfterwards = (leaving, denied) => {
+    /** @param {Error} error */
+    const lost = (error) => recorder.record({ type: "notice", text: `${UNWEIGHED}: ${error.message}` });
+    ledger.inTurn(() => afterwards(leaving, denied)).catch(lost);
   };
   /** @param {Leaving} leaving */
   const before = async (leaving) => {
-    const weights = await weigh(leaving);
+    const weighed = { weights: await weigh(leaving), to: await destinationsOf(leaving) };
     const { signal } = leaving;
-    const reason = signal.aborted ? "" : await gate.decide(requestOf(leaving, weights, { ledger, path, usage }));
+    const request = requestOf(leaving, weighed, { ledger, path, usage });
+    const reason = signal.aborted ? "" : await gate.decide(request, ledger.spent());
     if (signal.aborted) return toWireError(providerError("the call was stopped", { type: "stopped" }));
-    enter(leaving, weights, reason);
+    enter(leaving, weighed, reason);
     return reason === null ? null : toWireError(providerError(`denied before it left: ${reason}`, { type: "denied" }));
   };
 
@@ -70,13 +88,11 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
      * @returns {Promise<WireError | null>}
      */
     async leave(leaving) {
-      if (gate.isOpen) {
-        /** @param {Error} error */
-        const lost = (error) => recorder.record({ type: "notice", text: `${UNWEIGHED}: ${error.message}` });
-        ledger.inTurn(() => afterwards(leaving)).catch(lost);
-        return null;
-      }
-      const denied = await ledger.inTurn(() => before(leaving)).catch(toWireError);
+      const refusal = await gate.refusal(leaving.calls);
+      if (refusal !== null || gate.isOpen) enterAfterwards(leaving, refusal?.message ?? null);
+      if (refusal === null && gate.isOpen) return null;
+      const denied =
+        refusal === null ? await ledger.inTurn(() => before(leaving)).catch(toWireError) : toWireError(refusal);
       if (denied !== null && leaving.kind === "root" && !leaving.signal.aborted) onRootDenied(denied.detail);
       return denied;
     },
@@ -87,15 +103,15 @@ const UNWEIGHED = "a call left whose text could not be searched for the context"
 
 /**
  * @param {Weight} weight
- * @param {{call: number, model: string | null, added: number, denied: string | null, ledger: Ledger}} about
+ * @param {{call: number, to: string, model: string | null, added: number, denied: string | null, ledger: Ledger}} about
  * @returns {import("../wire/types.d.ts").Unstamped<Event & {type: "egress"}>}
  */
-function eventOf({ chars, bytes, spans, contextChars }, { call, model, added, denied, ledger }) {
+function eventOf({ chars, bytes, spans, contextChars }, { call, to, model, added, denied, ledger }) {
   const { contextChars: left, contextSize } = ledger.summary();
   const { shown, more } = longest(spans);
   return {
     type: "egress",
-    ...{ call, to: ledger.to, model, chars, bytes, denied },
+    ...{ call, to, model, chars, bytes, denied },
     ...{ context_chars: contextChars, new_chars: added, left_chars: left, context_size: contextSize },
     ...{ spans: shown, more_spans: more },
   };
@@ -114,29 +130,31 @@ function longest(spans) {
 
 /**
  * @param {Leaving} leaving
- * @param {Weight[]} weights
+ * @param {{weights: Weight[], to: RLMDestination[]}} weighed
  * @param {{ledger: Ledger, path: number[], usage: () => Usage}} known
  * @returns {import("../wire/types.d.ts").RLMEgressRequest}
  */
-function requestOf({ kind, calls, signal }, weights, { ledger, path, usage }) {
+function requestOf({ kind, calls, signal }, { weights, to }, { ledger, path, usage }) {
   const spans = weights.flatMap((weight) => weight.spans);
   /** @param {"chars" | "bytes"} what */
   const sum = (what) => weights.reduce((total, weight) => total + weight[what], 0);
   const { contextChars: left, contextSize: of } = ledger.summary();
   const tokens = Math.ceil(sum("chars") / CHARS_PER_TOKEN);
   const models = [...new Set(calls.map(({ model }) => model))];
+  const destinations = [...new Map(to.map((destination) => [destination.to, destination])).values()];
   return {
     ...{
       kind,
       path: [...path],
-      to: ledger.to,
+      to: destinations.map((destination) => destination.to).join(", "),
+      destinations,
       models,
       prompts: calls.length,
       chars: sum("chars"),
       bytes: sum("bytes"),
     },
     ...{ tokens, price: models.length === 1 ? priceOf(usage(), models[0], tokens) : null },
-    contextChars: { added: ledger.gain(spans), left, of },
+    contextChars: { added: ledger.gain(weights, to), left, of },
     ...longestOf(spans),
     texts: calls.map(textOf),
     signal,
@@ -190,7 +208,7 @@ export function reenter(ledger, events) {
       if (at !== null) conversations.set(at, { messages, known });
       const [weight] = await ledger.weigh([{ model: event.model, messages }], known);
       if (denied.has(event.call)) ledger.refuse(1);
-      else ledger.enter(weight);
+      else ledger.enter(weight, await ledger.destinations.of(event.model));
     }
   });
 }

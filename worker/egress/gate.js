@@ -13,18 +13,26 @@
  * @param {object} rules
  * @param {number | null} rules.maxContextChars characters of the context that may leave in all
  * @param {import("../wire/types.d.ts").OnEgress} rules.onEgress
+ * @param {import("./allowed_models.js").AllowedModels} rules.allowedModels
  */
-export function openGate({ maxContextChars, onEgress }) {
+export function openGate({ maxContextChars, onEgress, allowedModels }) {
   return {
-    /** Whether no rule is set: every call may leave. */
+    /**
+     * Why one of the calls may not be made at all, or null.
+     * @param {Array<{model: string | null}>} calls
+     */
+    refusal: (calls) => allowedModels.refusal(calls.map(({ model }) => model)),
+    /** Whether no other rule is set: every call to these models may leave. */
     isOpen: maxContextChars === null && !onEgress,
     /**
      * @param {EgressRequest} request
+     * @param {number} spent characters of the context that left, each counted once for each destination
      * @returns {Promise<string | null>}
      */
-    async decide(request) {
-      const { added, left } = request.contextChars;
-      if (maxContextChars !== null && left + added > maxContextChars) return beyondLimit(added, left, maxContextChars);
+    async decide(request, spent) {
+      const { added } = request.contextChars;
+      if (maxContextChars !== null && spent + added > maxContextChars)
+        return beyondLimit(added, spent, maxContextChars);
       if (!onEgress) return null;
       try {
         return reasonIn(await untilAborted(onEgress(request), request.signal));

@@ -8,13 +8,14 @@
 // The context is read and indexed when the first call is weighed, in slices, as everything here.
 
 import { charsIn, indexContexts, spansIn, united } from "./context_index.js";
-import { openRangeUnion } from "./range_union.js";
+import { openSpanUnion } from "./range_union.js";
 import { inSlices } from "../time/time_slices.js";
 
 /**
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
  * @typedef {import("../wire/protocol.js").Span} Span
+ * @typedef {import("../wire/types.d.ts").RLMDestination} RLMDestination
  * @typedef {import("./context_index.js").ContextIndex} ContextIndex
  * @typedef {import("./context_index.js").Unsearched} Unsearched
  * @typedef {{chars: number, bytes: number, spans: Span[], contextChars: number}} Weight of one call, or one message
@@ -23,12 +24,24 @@ import { inSlices } from "../time/time_slices.js";
  * @typedef {ReturnType<Ledger["summary"]>} Summary
  */
 
-/** @param {{to: string}} options `to` is the origin that calls are sent to */
-export function openLedger({ to }) {
+/**
+ * Calls to one destination, and the parts of the context that left for it.
+ * @typedef {object} Account
+ * @property {RLMDestination} destination
+ * @property {number} calls
+ * @property {number} chars
+ * @property {number} bytes
+ * @property {number} contextChars
+ * @property {ReturnType<typeof openSpanUnion>} sent
+ */
+
+/** @param {{destinations: import("./destinations.js").Destinations}} options */
+export function openLedger({ destinations }) {
   /** @type {Array<() => Promise<ContextIndex & {unsearched: Unsearched[]}>>} */
   const indexes = [];
-  /** @type {Map<string, ReturnType<typeof openRangeUnion>>} */
-  const unions = new Map();
+  /** @type {Map<string, Account>} */
+  const accounts = new Map();
+  const sent = openSpanUnion();
   const sums = { calls: 0, denied: 0, bytes: 0, chars: 0, contextChars: 0 };
   /** @type {Unsearched[]} */
   const unsearched = [];
@@ -36,15 +49,19 @@ export function openLedger({ to }) {
   let added = 0;
   let last = Promise.resolve();
 
-  /** @param {string} name */
-  const unionOf = (name) => {
-    const union = unions.get(name) ?? openRangeUnion();
-    unions.set(name, union);
-    return union;
+  /**
+   * @param {RLMDestination} destination
+   * @returns {Account}
+   */
+  const accountOf = (destination) => {
+    const none = { destination, calls: 0, chars: 0, bytes: 0, contextChars: 0, sent: openSpanUnion() };
+    const account = accounts.get(destination.to) ?? none;
+    accounts.set(destination.to, account);
+    return account;
   };
 
   return {
-    to,
+    destinations,
     /**
      * The contexts of a question, beside those before; the first question without one is its own.
      * @param {JobContext[]} contexts
@@ -90,32 +107,35 @@ export function openLedger({ to }) {
       return inSlices(weights(read, calls, known));
     },
     /**
-     * How many characters of the context would leave for the first time.
-     * @param {Span[]} spans
+     * How many characters of the context calls would take to their destinations for the first time.
+     * @param {Weight[]} weights
+     * @param {RLMDestination[]} to one for each
      */
-    gain(spans) {
-      /** @type {Map<string, ReturnType<typeof openRangeUnion>>} */
-      const more = new Map();
-      let sum = 0;
-      for (const { name, start, end } of spans) {
-        const union = more.get(name) ?? openRangeUnion();
-        more.set(name, union);
-        for (const [from, upTo] of unionOf(name).gaps(start, end)) sum += union.add(from, upTo);
-      }
-      return sum;
+    gain(weights, to) {
+      const gains = [...new Set(to.map(accountOf))].map((account) =>
+        account.sent.gain(weights.flatMap(({ spans }, index) => (accountOf(to[index]) === account ? spans : []))),
+      );
+      return gains.reduce((sum, gain) => sum + gain, 0);
     },
     /**
-     * A call leaves; returns how many characters of the context do so for the first time.
+     * A call leaves; returns how many characters of the context leave for this destination for the first time.
      * @param {Weight} weight
+     * @param {RLMDestination} destination
      */
-    enter({ chars, bytes, spans }) {
-      const gain = spans.reduce((sum, { name, start, end }) => sum + unionOf(name).add(start, end), 0);
-      sums.calls += 1;
-      sums.bytes += bytes;
-      sums.chars += chars;
-      sums.contextChars += gain;
+    enter({ chars, bytes, spans }, destination) {
+      const account = accountOf(destination);
+      const gain = account.sent.add(spans);
+      for (const one of [sums, account]) {
+        one.calls += 1;
+        one.bytes += bytes;
+        one.chars += chars;
+      }
+      account.contextChars += gain;
+      sums.contextChars += sent.add(spans);
       return gain;
     },
+    /** Characters of the context that left, each counted once for each destination. */
+    spent: () => [...accounts.values()].reduce((sum, { contextChars }) => sum + contextChars, 0),
     /**
      * Calls were kept from leaving.
      * @param {number} calls
@@ -124,6 +144,9 @@ export function openLedger({ to }) {
     /** The sums so far. `share` is `null` where no context was searched. */
     summary: () => ({
       ...sums,
+      destinations: [...accounts.values()].flatMap(({ destination, sent: _, ...counts }) =>
+        counts.calls === 0 ? [] : [{ ...destination, ...counts }],
+      ),
       contextSize,
       share: contextSize === 0 ? null : sums.contextChars / contextSize,
       unsearched: unsearched.map(({ name, why }) => `${name}: ${why}`),

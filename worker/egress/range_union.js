@@ -4,6 +4,8 @@
 // In: ranges [start, end), in any order, also twice. Out: how much of each was new. Only the ranges of the union are kept,
 // so that the cost of one text is bounded by its own length.
 
+/** @typedef {import("../wire/protocol.js").Span} Span */
+
 export function openRangeUnion() {
   /** @type {number[]} sorted, apart from one another */
   const starts = [];
@@ -62,5 +64,41 @@ export function openRangeUnion() {
     },
     /** The ranges of the union, in order. @returns {Array<[number, number]>} */
     ranges: () => starts.map((start, index) => [start, ends[index]]),
+  };
+}
+
+/** The same for spans of several contexts, told apart by their names. */
+export function openSpanUnion() {
+  /** @type {Map<string, ReturnType<typeof openRangeUnion>>} */
+  const unions = new Map();
+
+  /**
+   * @param {typeof unions} all
+   * @param {string} name
+   */
+  const unionIn = (all, name) => {
+    const union = all.get(name) ?? openRangeUnion();
+    all.set(name, union);
+    return union;
+  };
+
+  return {
+    /**
+     * Add spans; returns how many of their characters were new.
+     * @param {Span[]} spans
+     */
+    add: (spans) => spans.reduce((sum, { name, start, end }) => sum + unionIn(unions, name).add(start, end), 0),
+    /**
+     * How many characters of spans, which may overlap, would be new.
+     * @param {Span[]} spans
+     */
+    gain(spans) {
+      /** @type {typeof unions} */
+      const more = new Map();
+      let sum = 0;
+      for (const { name, start, end } of spans)
+        for (const [from, upTo] of unionIn(unions, name).gaps(start, end)) sum += unionIn(more, name).add(from, upTo);
+      return sum;
+    },
   };
 }

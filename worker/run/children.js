@@ -26,7 +26,7 @@ const MAX_CHILDREN = 1_000;
 
 /**
  * @param {object} options
- * @param {RunOptions & {tree: import("./budget.js").Tree}} options.parent
+ * @param {RunOptions & {tree: import("./budget.js").Tree, gate: import("../egress/gate.js").Gate}} options.parent
  * @param {import("../wire/types.d.ts").Recorder} options.recorder the parent's
  * @param {(options: RunOptions) => Promise<{result: RunResult}>} options.runJob
  */
@@ -50,6 +50,8 @@ export function openChildren({ parent, recorder, runJob }) {
   const outcomeOf = async (/** @type {ToldChild} */ { job: below, stop }, /** @type {AbortSignal} */ above) => {
     if (above.aborted) return failed("the run was stopped");
     if (stop.signal.aborted) return failed(`${CHILD_STOPPED}.`);
+    const refusal = await parent.gate.refusal([below]);
+    if (refusal !== null) return { error: toWireError(refusal) };
     const signal = AbortSignal.any([above, stop.signal]);
     const functions = parent.functions && functionsBelow(parent.functions);
     const before = past?.children.get(below.path[below.path.length - 1]) ?? null;

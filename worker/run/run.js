@@ -12,6 +12,7 @@ import { observed, openDeaths } from "../recovery/crashes.js";
 import { openEgress, reenter } from "../egress/egress.js";
 import { finished, noResult } from "./result.js";
 import { configError } from "../wire/errors.js";
+import { openAllowedModels } from "../egress/allowed_models.js";
 import { openGate } from "../egress/gate.js";
 import { drive, noticeOf } from "./one_worker.js";
 import { openMeter } from "./message_quota.js";
@@ -54,6 +55,7 @@ import { openTree } from "./budget.js";
  * @property {import("../wire/types.d.ts").Functions} [functions] what the job's tools call
  * @property {import("../egress/ledger.js").Ledger} ledger of the tree, or of the session
  * @property {import("../wire/types.d.ts").OnEgress} [onEgress]
+ * @property {string[] | null} [allowedModels] beside the job's
  * @property {import("../egress/gate.js").Gate} [gate] of a child run: the tree's
  * @property {import("./budget.js").Tree} [tree] of a child run: the tree that it is in
  * @property {import("../wire/types.d.ts").Recorder} [recorder] of a child run: the tree's, at its place
@@ -84,7 +86,7 @@ export async function runJob(options) {
   const { job, tree = openTree(job.limits), onEvent, journal, ledger, log = null } = options;
   const isRoot = job.path.length === 0;
   const past = isRoot ? log : (options.past ?? null);
-  const gate = options.gate ?? openGate({ maxContextChars: limitOf(job), onEgress: options.onEgress ?? null });
+  const gate = options.gate ?? gateOf(options);
   const recorder = options.recorder ?? openRecorder({ path: job.path, onEvent, past: log, sink: journal?.append });
   const run = openRun(recorder, { ...options, past, tree, gate });
   if (isRoot) log?.events.forEach(onEvent);
@@ -101,6 +103,13 @@ export async function runJob(options) {
     run.stop.close();
     if (isRoot) await (keeps ? journal?.leave() : journal?.close());
   }
+}
+
+/** The gate of a tree of runs. @param {RunOptions} options */
+function gateOf({ job, ledger, onEgress = null, allowedModels }) {
+  const models = [job.model, job.sub_model ?? job.model, ...(allowedModels ?? [])];
+  const allowed = openAllowedModels({ models, defaultModel: ledger.destinations.defaultModel });
+  return openGate({ maxContextChars: limitOf(job), onEgress, allowedModels: allowed });
 }
 
 function limitOf(/** @type {StartJob} */ { limits }) {

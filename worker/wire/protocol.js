@@ -63,7 +63,7 @@ export const FINISH_REASONS = /** @type {const} */ (["stop", "length", "content_
  * @property {number | null} [maxOutputTokens] tokens of all replies in the tree; once used, no call begins; default: none
  * @property {number | null} [maxCost] US dollars of all calls whose price is known; default: none
  * @property {number | null} [maxPromptChars] characters of one sub-call's prompt; a longer one is refused; default: none
- * @property {number | null} [maxContextChars] characters of the context that may leave in calls, each counted once; default: none
+ * @property {number | null} [maxContextChars] characters of the context that may leave in calls, each counted once for each destination; default: none
  * @property {number | null} [windowTokens] tokens of the root model's window; default: 128000
  * @property {number | false | null} [compactAt] share of the window at which the conversation becomes a summary; false: never; default: 0.85
  */
@@ -81,7 +81,7 @@ export const LIMITS = {
   maxOutputTokens: {"name": "max_output_tokens", "option": "maxOutputTokens", "default": null, "least": 1, "most": null, "whole": true, "off": false, "scale": 1, "unit": "tokens", "of": "of all replies in the tree; once used, no call begins"},
   maxCost: {"name": "max_cost", "option": "maxCost", "default": null, "least": 0, "most": null, "whole": false, "off": false, "scale": 1, "unit": "US dollars", "of": "of all calls whose price is known"},
   maxPromptChars: {"name": "max_prompt_chars", "option": "maxPromptChars", "default": null, "least": 1, "most": null, "whole": true, "off": false, "scale": 1, "unit": "characters", "of": "of one sub-call's prompt; a longer one is refused"},
-  maxContextChars: {"name": "max_context_chars", "option": "maxContextChars", "default": null, "least": 0, "most": null, "whole": true, "off": false, "scale": 1, "unit": "characters", "of": "of the context that may leave in calls, each counted once"},
+  maxContextChars: {"name": "max_context_chars", "option": "maxContextChars", "default": null, "least": 0, "most": null, "whole": true, "off": false, "scale": 1, "unit": "characters", "of": "of the context that may leave in calls, each counted once for each destination"},
   windowTokens: {"name": "window_tokens", "option": "windowTokens", "default": 128000, "least": 1000, "most": null, "whole": true, "off": false, "scale": 1, "unit": "tokens", "of": "of the root model's window"},
   compactAt: {"name": "compact_at", "option": "compactAt", "default": 0.85, "least": 0, "most": 1, "whole": false, "off": true, "scale": 1, "unit": "share", "of": "of the window at which the conversation becomes a summary"},
 };

@@ -120,13 +120,27 @@ export interface RLMChild {
 
 // ------------------------------------------------------------------------------------------------------------- egress
 
+/** A destination of model calls, as far as the host knows it. */
+export interface RLMDestination {
+  /** All of it as a line: `https://here.example → openai:gpt-5 (openai)`. */
+  to: string;
+  /** Origin that the request is sent to. */
+  origin: string;
+  provider: string | null;
+  /** `provider:name`; the server's default by its name, null where that is not known. */
+  model: string | null;
+  /** Class of the machine behind the server, by its word: `openai`, `anthropic`, `on this machine`; null: not known. */
+  host: string | null;
+}
+
 /** A request before it leaves: one call, or a batch of them. */
 export interface RLMEgressRequest {
   kind: Kind;
   /** Place of the run in the tree; empty for the root run. */
   path: number[];
-  /** Origin that it is sent to. */
+  /** The destinations as text. */
   to: string;
+  destinations: RLMDestination[];
   /** The models that are named; null is the server's default. */
   models: Array<string | null>;
   prompts: number;
@@ -137,7 +151,10 @@ export interface RLMEgressRequest {
   tokens: number;
   /** US dollars, at the cost of this model's input tokens so far, replies included; null when that is not known. */
   price: number | null;
-  /** Characters of the context: `added` would leave with it for the first time, `left` of `of` have left before. */
+  /**
+   * Characters of the context: `added` would leave for these destinations for the first time, `left` of `of` have left
+   * before, for whichever.
+   */
   contextChars: { added: number; left: number; of: number };
   /** Where they stand in the context: the longest hundred spans, and how many more there are. */
   spans: Span[];

@@ -26,6 +26,7 @@ from rlm_core.types import Json
 from ..http.problems import Problem
 from ..providers.anthropic_messages import VERSION_HEADERS, AnthropicMessages
 from ..providers.exchange import Address, Exchange
+from ..providers.host_class import HERE, host_class
 from ..providers.openai_chat import OpenAIChat
 from ..providers.prices import load_prices
 from ..providers.stand_in.extractive import Extractive
@@ -65,10 +66,18 @@ class ModelInfo:
     label: str
     provider: str
     note: str = ""
+    host: str = ""
+    """Class of the machine that answers; see `host_class.py`."""
 
     def to_json(self) -> dict[str, Json]:
         """The line as it goes over the wire."""
-        return {"id": self.id, "label": self.label, "provider": self.provider, "note": self.note}
+        return {
+            "id": self.id,
+            "label": self.label,
+            "provider": self.provider,
+            "note": self.note,
+            "host": self.host,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ class Registry:
         self.prices = load_prices(settings)
         self.upstreams = {upstream.name: upstream for upstream in upstreams}
         self.settings = settings
+        self._hosts = hosts_of(settings)
         self._listings: dict[str, _Listing] = {}
         self._locks = {name: asyncio.Lock() for name in self.upstreams}
 
@@ -176,12 +186,12 @@ class Registry:
     def _info(self, model: str) -> ModelInfo:
         provider, _, name = model.partition(":")
         if model == BUILTIN:
-            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE)
+            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE, HERE)
         label = f"{name} ({TITLES.get(provider, provider)})"
         if provider not in self.upstreams:
             return ModelInfo(model, label, provider, _no_provider(provider).detail)
         listing = self._listings.get(provider)
-        return ModelInfo(model, label, provider, listing.note if listing else "")
+        return ModelInfo(model, label, provider, listing.note if listing else "", self._hosts.get(provider, ""))
 
     def _notes(self) -> dict[str, str]:
         return {name: listing.note for name, listing in self._listings.items() if listing.note}
@@ -224,6 +234,12 @@ def openai_addresses(settings: Settings) -> list[Address]:
     ]
     ollama = [Address("ollama", settings.ollama_base_url)] if settings.ollama_base_url else []
     return [address for address in addresses if address.name in configured] + ollama
+
+
+def hosts_of(settings: Settings) -> dict[str, str]:
+    """Provider -> class of the machine that answers for it."""
+    addresses = [anthropic_address(settings), *openai_addresses(settings)]
+    return {address.name: host_class(address.url) for address in addresses}
 
 
 def anthropic_address(settings: Settings) -> Address:

@@ -3,7 +3,7 @@
 In: `egress` events in their JSON form, or a request that is about to leave. Out: one JSON object for a whole run; or
 the person's answer.
 
-The file: `{"to": [origins], "calls": n, "denied": n, "bytes": n, "chars": n, "context": {"chars": n, "size": n,
+The file: `{"to": [destinations], "calls": n, "denied": n, "bytes": n, "chars": n, "context": {"chars": n, "size": n,
 "share": x | null}, "entries": [event, ...]}`. Sums are of the calls that left. Each entry is the event as it is in the
 trajectory, with the `kind` of its call; see `rlm_core.events.Egress`.
 """
@@ -62,10 +62,9 @@ def question(request: dict[str, Any]) -> str:
     """The lines that are shown, the question last."""
     context, texts = request["contextChars"], request["texts"]
     price = "unknown" if request["price"] is None else f"about {request['price']:.4f} USD"
-    models = ", ".join(model or "the default model" for model in request["models"])
     kind = "the root model's conversation" if request["kind"] == "root" else "sub-calls"
     lines = [
-        f"\nTo {request['to']}, {models}: {kind}, {request['prompts']:,} prompts, {request['chars']:,} characters, "
+        f"\nTo {request['to']}: {kind}, {request['prompts']:,} prompts, {request['chars']:,} characters, "
         f"about {request['tokens']:,} tokens, price {price}.",
         f"Of the context {context['added']:,} characters would leave for the first time; "
         f"{context['left']:,} of {context['of']:,} have left.",

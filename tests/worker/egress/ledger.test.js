@@ -6,9 +6,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { openAllowedModels } from "../../../worker/egress/allowed_models.js";
+import { openDestinations } from "../../../worker/egress/destinations.js";
 import { openEgress, reenter } from "../../../worker/egress/egress.js";
 import { openGate } from "../../../worker/egress/gate.js";
 import { openLedger } from "../../../worker/egress/ledger.js";
+import { readDestination } from "../../../worker/wire/destination.js";
 
 const SECRET = "The vault in Lisbon opens with the code 48-17-93, says Ágnes Müller 🦊 of the archive.";
 const FILLER = Array.from({ length: 300 }, (_, line) => `Line ${line * 7919} of the minutes, on the garden.\n`).join(
@@ -17,6 +20,15 @@ const FILLER = Array.from({ length: 300 }, (_, line) => `Line ${line * 7919} of 
 const TEXT = `${FILLER}${SECRET}\n${FILLER.toUpperCase()}`;
 const START = [...FILLER].length;
 const LENGTH = [...SECRET].length;
+
+const LIST = {
+  default: "openai:big",
+  models: [
+    { id: "openai:big", host: "openai" },
+    { id: "ollama:small", host: "on this machine" },
+  ],
+};
+const DESTINATIONS = openDestinations("https://here.example/api/rlm", async () => LIST);
 
 function encode(text) {
   return new TextEncoder().encode(text).buffer;
@@ -35,7 +47,7 @@ function sub(...prompts) {
 }
 
 function ledgerOf(...contexts) {
-  const ledger = openLedger({ to: "https://here.example" });
+  const ledger = openLedger({ destinations: DESTINATIONS });
   ledger.add(contexts);
   return ledger;
 }
@@ -46,11 +58,12 @@ function slices(text, spans) {
   return spans.map(({ start, end }) => [...text].slice(start, end).join(""));
 }
 
-function open(rules = {}, contexts = [textContext(TEXT)], usage = {}) {
+function open({ models = ["m", "other", null], ...rules } = {}, contexts = [textContext(TEXT)], usage = {}) {
   const ledger = ledgerOf(...contexts);
   const events = [];
   const endings = [];
-  const gate = openGate({ maxContextChars: null, onEgress: null, ...rules });
+  const allowedModels = openAllowedModels({ models, defaultModel: ledger.destinations.defaultModel });
+  const gate = openGate({ maxContextChars: null, onEgress: null, allowedModels, ...rules });
   const about = { ledger, gate, recorder: { record: (event) => events.push(event) }, path: [], usage: () => usage };
   const egress = openEgress({ ...about, onRootDenied: (detail) => endings.push(detail) });
   const { signal } = new AbortController();
@@ -164,7 +177,7 @@ test("each call is told with its own spans, and a character is counted once in a
   const { share, contextChars, calls, bytes } = ledger.summary();
   assert.deepEqual([contextChars, calls, share], [LENGTH, 3, LENGTH / [...TEXT].length]);
   assert.equal(bytes, new TextEncoder().encode(`${SECRET + SECRET.slice(0, 50)}nothing of it`).length);
-  assert.equal(events[0].to, "https://here.example");
+  assert.equal(events[0].to, "https://here.example → m");
 });
 
 test("spans are bounded in number, and the rest is counted", async () => {
@@ -252,7 +265,7 @@ test("onEgress is told the numbers, one request after another", async () => {
   const { prompts, chars, tokens, price, models, texts, contextChars, to } = asked[0];
   assert.deepEqual(
     { prompts, chars, tokens, price, models, to },
-    { prompts: 2, chars: LENGTH + 3, tokens: 22, price: 0.11, models: ["m"], to: "https://here.example" },
+    { prompts: 2, chars: LENGTH + 3, tokens: 22, price: 0.11, models: ["m"], to: "https://here.example → m" },
   );
   assert.deepEqual(texts, [SECRET, "abc"]);
   assert.deepEqual(
@@ -320,11 +333,136 @@ test("calls of an earlier session are entered from its log, without those that w
 });
 
 test("later contexts of a session have the names of the REPL", async () => {
-  const ledger = openLedger({ to: "" });
+  const ledger = openLedger({ destinations: DESTINATIONS });
   ledger.add([]);
   ledger.add([textContext(SECRET)]);
   ledger.add([]);
   ledger.add([fileContext("a.txt", FILLER)]);
   const names = (await spansIn(ledger, SECRET + FILLER)).map(({ name }) => name);
   assert.deepEqual(names, ["context_1", "context_2/a.txt"]);
+});
+
+// -------------------------------------------------------------------------------------------------------- destinations
+
+function to(model, ...prompts) {
+  return sub(...prompts).map((call) => ({ ...call, model }));
+}
+
+test("a destination tells origin, provider, model and host class, and the default's name where the server lists it", async () => {
+  assert.deepEqual(await DESTINATIONS.of("openai:big"), {
+    to: "https://here.example → openai:big (openai)",
+    origin: "https://here.example",
+    provider: "openai",
+    model: "openai:big",
+    host: "openai",
+  });
+  assert.deepEqual(await DESTINATIONS.of(null), await DESTINATIONS.of("openai:big"));
+  assert.equal((await DESTINATIONS.of("gemini:new")).to, "https://here.example → gemini:new");
+});
+
+test("this machine is the server's machine where the page is not on it", async () => {
+  const local = openDestinations("http://127.0.0.1:8000/api/rlm", async () => LIST);
+  assert.equal((await local.of("ollama:small")).host, "on this machine");
+  assert.equal((await DESTINATIONS.of("ollama:small")).host, "on the server's machine");
+});
+
+for (const [name, list] of Object.entries({ failing: () => Promise.reject(new Error("gone")), odd: async () => [7] }))
+  test(`a list of models that is ${name} makes a destination less exact, and stops nothing`, async () => {
+    const destinations = openDestinations("https://here.example/api/rlm", list);
+    assert.equal((await destinations.of(null)).to, "https://here.example → the server's default model");
+    assert.equal((await destinations.of("a:b")).to, "https://here.example → a:b");
+  });
+
+test("the line of a destination is read back from a log, and an older one is the origin alone", async () => {
+  for (const model of ["openai:big", "ollama:small", "gemini:new"]) {
+    const destination = await DESTINATIONS.of(model);
+    assert.deepEqual(readDestination(destination.to), destination);
+  }
+  const old = { to: "https://here.example", origin: "https://here.example", provider: null, model: null, host: null };
+  assert.deepEqual(readDestination("https://here.example"), old);
+});
+
+test("a span that goes to a second destination is new there, and the totals count it once", async () => {
+  const { leave, events, ledger } = open();
+  await leave(to("m", SECRET));
+  await leave(to("other", SECRET), { first: 1 });
+  await leave(to("m", SECRET), { first: 2 });
+  assert.deepEqual(
+    events.map((event) => [event.to, event.new_chars, event.left_chars]),
+    [
+      ["https://here.example → m", LENGTH, LENGTH],
+      ["https://here.example → other", LENGTH, LENGTH],
+      ["https://here.example → m", 0, LENGTH],
+    ],
+  );
+  const { contextChars, destinations } = ledger.summary();
+  assert.equal(contextChars, LENGTH);
+  assert.deepEqual(
+    destinations.map(({ model, calls, contextChars: own }) => [model, calls, own]),
+    [
+      ["m", 2, LENGTH],
+      ["other", 1, LENGTH],
+    ],
+  );
+});
+
+test("the limit of context characters counts a span once for each destination", async () => {
+  const { leave } = open({ maxContextChars: LENGTH + 10 });
+  assert.equal(await leave(to("m", SECRET)), null);
+  assert.equal(await leave(to("m", SECRET)), null);
+  const detail = `${LENGTH} more characters of the context would leave, and ${LENGTH} of ${LENGTH + 10} have left`;
+  assert.ok((await leave(to("other", SECRET))).includes(detail));
+});
+
+test("a batch to two destinations asks once, with both", async () => {
+  const requests = [];
+  const onEgress = (request) => {
+    requests.push(request);
+    return "allow";
+  };
+  const { leave } = open({ onEgress });
+  await leave([...to("m", SECRET), ...to("openai:big", SECRET)]);
+  const [{ destinations, contextChars, to: line }] = requests;
+  assert.deepEqual(
+    [destinations.map(({ model }) => model), contextChars.added, line],
+    [["m", "openai:big"], 2 * LENGTH, "https://here.example → m, https://here.example → openai:big (openai)"],
+  );
+});
+
+test("a model beside the run's is refused by name with the list, and nothing of it leaves", async () => {
+  const { leave, events, ledger, endings } = open({ models: ["openai:big", "ollama:small"] });
+  const detail = await leave(to("other:searching", SECRET));
+  assert.match(
+    detail,
+    /the model "other:searching" is not one of this run's models: openai:big, ollama:small\. Nothing/,
+  );
+  assert.deepEqual([ledger.summary().calls, ledger.summary().denied, ledger.summary().contextChars], [0, 1, 0]);
+  assert.deepEqual(
+    events.map((event) => [event.to, event.denied, event.new_chars]),
+    [["https://here.example → other:searching", detail, 0]],
+  );
+  assert.deepEqual(endings, []);
+  assert.equal(await leave(to("ollama:small", SECRET)), null);
+});
+
+test("a batch with one model beside the run's is refused whole", async () => {
+  const { leave, ledger } = open({ models: ["m"] });
+  assert.match(await leave([...to("m", "a"), ...to("n", "b")]), /"n" is not one/);
+  assert.deepEqual([ledger.summary().calls, ledger.summary().denied], [0, 2]);
+});
+
+test("the default model may be asked by its name, and a named one as the default", async () => {
+  assert.equal(await open({ models: [null] }).leave(to("openai:big", "x")), null);
+  assert.equal(await open({ models: ["openai:big"] }).leave(to(null, "x")), null);
+  assert.match(await open({ models: [null] }).leave(to("ollama:small", "x")), /run's models: openai:big\./);
+  assert.match(await open({ models: ["ollama:small"] }).leave(to(null, "x")), /the server's default model is not one/);
+});
+
+test("where the default's name is not known, no name passes for it", async () => {
+  const allowed = openAllowedModels({ models: [null], defaultModel: async () => null });
+  assert.match(
+    (await allowed.refusal(["openai:big"])).message,
+    /models: the server's default, which has no name here\./,
+  );
+  assert.equal(await allowed.refusal([null]), null);
 });
