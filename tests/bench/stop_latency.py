@@ -21,7 +21,7 @@ BLOCKS = (
     "while True: pass",
     "sum(range(10**12))",
     "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
-    "import re; re.match('(a+)+$', 'a' * 40 + 'b')",
+    "import collections, itertools; collections.deque(itertools.count(), maxlen=0)",
     "import time; time.sleep(3600)",
     "max(range(10**12))",
     "while True:\n    try: list(range(10**8))\n    except MemoryError: pass",

@@ -19,7 +19,7 @@ NASTY = {
     "an endless loop": "while True: pass",
     "a loop in C": "sum(range(10**12))",
     "a loop that catches everything": "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
-    "a regular expression that never ends": "import re; re.match('(a+)+$', 'a' * 40 + 'b')",
+    "an iterator that never ends": "import collections, itertools; collections.deque(itertools.count(), maxlen=0)",
     "a sleep": "import time; time.sleep(3600)",
 }
 

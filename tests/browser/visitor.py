@@ -1,17 +1,19 @@
 """Visitor: a browser context that many tests share, each of which finds it as a returning visitor would.
 
-In: a context. Out: the same one after each test, with its caches (the interpreter's snapshot) and nothing else: no
-page, no route, no cookie, no stored run. A test about a first visit opens a new context instead.
+In: a context. Out: the same one after each test, with its caches and the key that seals them, and nothing else: no page,
+no route, no cookie, no stored run. A test about a first visit opens a new context instead.
 """
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, CDPSession, Page
 
-ERASED = "cookies,file_systems,indexeddb,local_storage,service_workers,websql"
-"""All kinds of storage but `cache_storage`, in the names of the DevTools protocol."""
+ERASED = "cookies,file_systems,local_storage,service_workers"
+"""Kinds of storage, in the names of the DevTools protocol; databases are erased one by one."""
+KEPT_DATABASE = "pyodide-rlm-seal"
+PLAIN_FILE = "/rlm/rlm.js"
 MAKE_SNAPSHOT = """async () => {
   const { prepareWorker } = await import("/rlm/boot/pool.js");
   await prepareWorker(new URL("/rlm/assets/", location.href).href);
@@ -19,40 +21,40 @@ MAKE_SNAPSHOT = """async () => {
 
 
 class Visitor:
-    """One context, and the origins that it knows; of any other one nothing is kept."""
+    """One context, and a tab for each origin that it knows; of any other origin nothing is kept."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.context = context
-        self._blank = context.new_page()
-        self._devtools = context.new_cdp_session(self._blank)
-        self._origins: set[str] = set()
+        self._known: dict[str, tuple[Page, CDPSession]] = {}
 
     def know(self, url: str) -> None:
         """Visit the server at `url`, unless it was visited before: later pages start from the snapshot made here."""
-        if url in self._origins:
+        if url in self._known:
             return
-        self._origins.add(url)
         page = self.context.new_page()
         page.goto(url)
         page.evaluate(MAKE_SNAPSHOT)
-        page.close()
+        page.goto(url + PLAIN_FILE)  # a document of this origin that runs nothing
+        self._known[url] = page, self.context.new_cdp_session(page)
 
     def leave(self) -> None:
-        """Undo all that a test did, but for what is cached."""
-        pages = [page for page in self.context.pages if page is not self._blank]
-        passed = {_origin(page.url) for page in pages} - self._origins
+        """Undo all that a test did, except for the caches."""
+        own = [page for page, _ in self._known.values()]
+        pages = [page for page in self.context.pages if page not in own]
+        unknown = {_origin(page.url) for page in pages if page.url.startswith("http")} - set(self._known)
         for page in pages:
             page.close()
         self.context.unroute_all(behavior="ignoreErrors")
         self.context.set_offline(False)
         self.context.clear_permissions()
-        for origin in self._origins:
-            self._erase(origin, ERASED)
-        for origin in passed:
-            self._erase(origin, "all")
-
-    def _erase(self, origin: str, kinds: str) -> None:
-        self._devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": kinds})
+        for origin, (_, devtools) in self._known.items():
+            devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": ERASED})
+            for name in devtools.send("IndexedDB.requestDatabaseNames", {"securityOrigin": origin})["databaseNames"]:
+                if name != KEPT_DATABASE:
+                    devtools.send("IndexedDB.deleteDatabase", {"securityOrigin": origin, "databaseName": name})
+        for _, devtools in list(self._known.values())[:1]:
+            for origin in unknown:
+                devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
 
 
 def _origin(url: str) -> str:

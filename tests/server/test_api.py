@@ -210,7 +210,7 @@ NOT_JSON = [
     b'{"prompt": NaN}',
     b'{"prompt": Infinity}',
     b"9" * 5000,
-    b"[" * 100_000,
+    b"[" * 2_000,
     b'{"prompt": "a"} x',
     b"\0" * 10,
 ]

@@ -8,7 +8,9 @@ import pytest
 
 from rlm_core.python_source import MAX_LINKS, TripleQuotes, compiles, dedent, nests_too_deeply, string_value
 
-N = 5 * MAX_LINKS
+N = MAX_LINKS + 10
+"""A little more than is compiled, and nothing that a compiler could not bear."""
+MANY = 5 * MAX_LINKS
 
 DEEP = {
     "sums": "+".join(["1"] * N),
@@ -29,16 +31,16 @@ DEEP = {
 }
 
 FLAT = {
-    "a long list": repr(list(range(-N, N))),
-    "a long dict": repr({f"k{i}": (i, -i) for i in range(N)}),
-    "many statements": "x = 1 + 1\n" * N,
-    "many statements on a line": "x = 1;" * N,
-    "dots in text": "x = '''" + "The end. (Or not.) " * N + "'''",
-    "dots in a call's text": 'f("""' + "The end... - [x] \n" * N + '""")',
-    "dots in an f-string": 'f(f"""' + "The end... - (x) \n" * N + '{x}""")',
-    "dots in comments": "(\n" + "# The end. (Or not.\n" * N + "1)",
+    "a long list": repr(list(range(-MANY, MANY))),
+    "a long dict": repr({f"k{i}": (i, -i) for i in range(MANY)}),
+    "many statements": "x = 1 + 1\n" * MANY,
+    "many statements on a line": "x = 1;" * MANY,
+    "dots in text": "x = '''" + "The end. (Or not.) " * MANY + "'''",
+    "dots in a call's text": 'f("""' + "The end... - [x] \n" * MANY + '""")',
+    "dots in an f-string": 'f(f"""' + "The end... - (x) \n" * MANY + '{x}""")',
+    "dots in comments": "(\n" + "# The end. (Or not.\n" * MANY + "1)",
     "many functions": "def f(x):\n    if x.a:\n        return x.b(1)[2]\n    elif x.c: return (3)\n" * (MAX_LINKS // 2),
-    "many keywords": "f(" + ", ".join(f"a{i}=b.c(d)[{i}]" for i in range(N)) + ")",
+    "many keywords": "f(" + ", ".join(f"a{i}=b.c(d)[{i}]" for i in range(MANY)) + ")",
 }
 
 
@@ -76,11 +78,11 @@ def test_compiling_never_raises_or_warns(code: str) -> None:
         ("'a' + 'b'", None),
         ("", None),
         ("'\\d'", "\\d"),
-        ("-" * 10_000 + "'a'", None),
+        ("-" * 99 + "'a'", None),
     ],
 )
 def test_the_text_of_a_string_literal(source: str, value: str | None) -> None:
-    assert string_value(source[:100] if len(source) > 100 else source) == value
+    assert string_value(source) == value
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlm_core.contexts import describe
-from rlm_core.text_format import of_text
+from rlm_core.text_format import MAX_DEPTH, of_text
 
 TEXTS = [
     ("id,name,age\n1,Ada,3\n2,Bo,4\n", "It looks like CSV, 2 rows of 3 columns: id, name, age."),
@@ -27,11 +27,11 @@ TEXTS = [
     ('{"a": [' + "1, " * 20_000 + "1]}", "It looks like JSON, a dict; its first key: a."),
     ('[{"id": 1, "b": 2}, ' + "1, " * 20_000 + "1]", "It looks like JSON, a list; keys of the first: id, b."),
     ('[{"text": "' + "x" * 20_000 + '"}]', "It may be JSON; module `json` tells."),
-    ("[" * 5_000, ""),
-    ("[" * 50_000, ""),
+    ("[" * (MAX_DEPTH + 1), ""),
+    ("[" * (MAX_DEPTH + 1) + "1, " * 20_000, ""),
     ('["]", ' * 2_000, ""),
-    ('{"a": ' * 2_000 + "1" + "}" * 2_000, ""),
-    (f"{'[' * 5_000}\n" * 3, ""),
+    ('{"a": ' * (MAX_DEPTH + 1) + "1" + "}" * (MAX_DEPTH + 1), ""),
+    (f"{'[' * (MAX_DEPTH + 1)}\n" * 3, ""),
     ("[1] See the notes. " * 2_000, ""),
     ("{'python': 1} " * 2_000, ""),
     ("Once, there was a king.\nHe had a dog, a cat.\nAnd, so on, it went.", ""),

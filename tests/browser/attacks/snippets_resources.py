@@ -38,7 +38,7 @@ CODE = {
     "files without end": "n = 0\nwhile True:\n    open(f'/tmp/{n}', 'wb').write(b'x' * 1_000_000); n += 1",
     "a model of 100 KB": "llm_query('x', model='m' * 100_000)",
 }
-TIME = (("maxTimeout", 3_000),)
+TIME = (("maxTimeout", 2_500),)
 PAUSES_MS = {
     "a prompt of 10 MB": 500.0,
     "a prompt of 60 MB": 2_500.0,

@@ -32,14 +32,13 @@ CODE = {
     "mountNativeFS": 'won(pyodide_js.mountNativeFS("/native", grab("navigator").storage.getDirectory()))',
     "the old file system": 'won(grab("webkitRequestFileSystemSync")(0, 1024).root)',
     "a file system URL": 'won(grab("webkitResolveLocalFileSystemSyncURL")("filesystem:" + URL))',
-    "a blob URL": 'won(grab("URL").createObjectURL(grab("Blob").new(to_js([context]))))',
     "a notification": 'won(grab("Notification").permission)',
     "a persistent permission": 'won(grab("navigator").permissions.query)',
 }  # fmt: skip
 CONTROLLED = {
     "indexedDB.open", "indexedDB.databases", "caches.open", "caches.keys", "the origin's private files", "a lock",
     "an estimate of the store", "which locks are held", "a BroadcastChannel", "a hook on BroadcastChannel",
-    "IDBFS", "mountNativeFS", "a blob URL", "a notification", "a persistent permission", "a storage bucket",
+    "IDBFS", "mountNativeFS", "a notification", "a persistent permission", "a storage bucket",
 }  # fmt: skip
 
 SNIPPETS = tuple(Snippet(name, "storage", code, control=name in CONTROLLED) for name, code in CODE.items())

@@ -1,4 +1,4 @@
-"""Rule 6: who sends slowly is cut off in time, and nobody else notices. And what is no HTTP is answered safely."""
+"""Slow clients: they are cut off in time, and nobody else notices; bytes that are no HTTP are answered safely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule 11: what a run and a start may use is counted exactly, before the call, and settled after it."""
+"""Budgets: the use of a run and of a start is counted exactly, before the call, and settled after it."""
 
 from __future__ import annotations
 

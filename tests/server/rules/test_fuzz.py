@@ -1,5 +1,5 @@
-"""Rules 1 to 3, fuzzed: whatever is sent, the answer is typed, isolated and shared with nobody; and what reaches the
-upstream is a model from the list, its messages, and nothing else of the client's.
+"""Requests, fuzzed: every answer is typed, isolated and shared with nobody; the upstream gets a listed model, its
+messages, and nothing else of the client's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rule 8: the same run, call and prompt are paid for once, whoever asks again and however. And rule 9's exception."""
+"""Paid once: the same run, call and prompt cost one call, in whatever way they come again and whoever has left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule 15: told to stop, the server lets calls finish; killed at any moment, it has kept what it told anyone."""
+"""Drain: a server that stops lets calls finish; one that is killed has kept every reply that a client has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule 4: keys are planted wherever one can be, and looked for in every byte that comes out of a real process."""
+"""Keys: planted wherever one can be, and searched for in every byte that comes out of a real process."""
 
 from __future__ import annotations
 
