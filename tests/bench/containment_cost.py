@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
     rounds = int(arguments[0]) if arguments else 7
     with mock.patch.dict(os.environ, clear=True):
         settings = Settings(_env_file=None, ollama_base_url="")  # type: ignore[call-arg]
-    with serving(WithBench(create_app(settings))) as url, sync_playwright() as playwright:  # type: ignore[arg-type]
+    with serving(WithBench(create_app(settings))) as url, sync_playwright() as playwright:
         options = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
         browser = playwright.chromium.launch(executable_path=find_browser(), args=options)
         page = browser.new_page()

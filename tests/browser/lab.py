@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from playwright.sync_api import Page
 
@@ -16,7 +17,11 @@ def code(text: str) -> str:
     return f"Some code.\n{FENCE}repl\n{text}\n{FENCE}\n"
 
 
-def run(page: Page, replies: list[str | None], **job: Any) -> Any:
+Replies: TypeAlias = Sequence[str | None] | Mapping[str, Sequence[str | None]]
+"""Of one run, or of each run of a tree by its question; one of `None` never comes."""
+
+
+def run(page: Page, replies: Replies, **job: Any) -> Any:
     """Run a question on the page; see `lab.run` in lab.js for what `job` may hold and what comes back."""
     page.evaluate(LAB)
     return page.evaluate("(job) => lab.run(job)", {"replies": replies, **job})

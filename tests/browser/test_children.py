@@ -95,7 +95,7 @@ def test_a_tree_three_deep_and_five_wide_spends_its_budget_exactly(page: Page) -
     page.evaluate(COUNT_WORKERS)
     run(page, [code("FINAL(1)")])
     before = alive(page)
-    result = run(page, tree(), question="root", options={"maxDepth": 3, "maxSubCalls": SUB_CALLS})  # type: ignore[arg-type]
+    result = run(page, tree(), question="root", options={"maxDepth": 3, "maxSubCalls": SUB_CALLS})
     assert result["answer"] == "|".join(["q q q q q"] * WIDTH)
     kinds = Counter("sub" if "prompt" in post else "root" for post in result["posts"])
     assert kinds == {"root": 1 + WIDTH + WIDTH * WIDTH, "sub": WIDTH * WIDTH}
@@ -113,7 +113,7 @@ def test_a_tree_three_deep_and_five_wide_spends_its_budget_exactly(page: Page) -
 def test_one_sub_call_less_in_the_budget_ends_the_tree_before_the_last_one(page: Page) -> None:
     page.evaluate(COUNT_WORKERS)
     options = {"maxDepth": 3, "maxSubCalls": SUB_CALLS - 1}
-    result = run(page, tree(), question="root", options=options)  # type: ignore[arg-type]
+    result = run(page, tree(), question="root", options=options)
     assert result["stoppedBy"] == "max_sub_calls"
     assert f"{SUB_CALLS - 1} of {SUB_CALLS - 1} used" in result["detail"]
     assert sum("prompt" in post for post in result["posts"]) == WIDTH * WIDTH - 1
@@ -123,7 +123,7 @@ def test_one_sub_call_less_in_the_budget_ends_the_tree_before_the_last_one(page:
 
 def test_children_that_fail_or_run_out_cost_their_siblings_nothing(page: Page) -> None:
     options = {"maxDepth": 3, "maxErrors": 1, "maxIterations": 2}
-    result = run(page, tree(broken=True), question="root", options=options)  # type: ignore[arg-type]
+    result = run(page, tree(broken=True), question="root", options=options)
     assert result["answer"] == "q q q q q|none|none|q q q q q|q q q q q"
     assert "(max_errors)" in printed(result)
     assert "(max_iterations)" in printed(result)

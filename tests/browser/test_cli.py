@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rlm_core.events import CallStarted
 from rlm_core.trajectory import read
 from tests.browser.lab import code
 from tests.server.fake_upstream import Seen, Turn, events_turn, fake_upstream, json_turn, openai_deltas, openai_reply
@@ -100,7 +101,7 @@ def test_the_ledger_tells_what_left_and_the_limit_keeps_the_rest(haystack: Path,
     assert done.returncode == 0, done.stderr
     told = json.loads(ledger.read_text())
     text = haystack.read_text()
-    sent = [entry for event in read(log).events if event.type == "call_started" for entry in event.messages]
+    sent = [entry for event in read(log).events if isinstance(event, CallStarted) for entry in event.messages]
     assert told["calls"] == len(told["entries"]) > 1
     assert told["context"]["size"] == len(text)
     for entry in told["entries"]:

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from rlm_server.headless.browser import QUIET
-from tests.browser.lab import code, run
-from tests.browser.test_children import COUNT_WORKERS, WIDTH, alive, printed, tree
+from tests.browser.lab import code, printed, run
+from tests.browser.test_children import COUNT_WORKERS, WIDTH, alive, tree
 
 REPETITIONS = 3
 EAGER = "--enable-blink-features=ForceEagerMeasureMemory"
@@ -58,7 +58,7 @@ def run_tree(page: Page, *, sub_calls: int) -> Any:
     replies["c1"] = [code("1/0")]
     replies["c2"] = [code("print('spinning')\nwhile True: pass")]
     options = {"maxDepth": 3, "maxErrors": 1, "maxSubCalls": sub_calls}
-    return run(page, replies, question="root", stopChildren={"2": "spinning"}, options=options)  # type: ignore[arg-type]
+    return run(page, replies, question="root", stopChildren={"2": "spinning"}, options=options)
 
 
 def test_a_tree_with_a_failed_and_a_stopped_child_gives_its_workers_and_memory_back(measured_page: Page) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from rlm_core.events import Notice, RunStarted
 from rlm_core.trajectory import read
 from tests.browser.lab import LAB, code, run
 
@@ -27,7 +28,7 @@ TIMES = {"seq": 0, "seconds": 0}
 
 @pytest.fixture(scope="module")
 def recorded(shared_page: Page) -> str:
-    result = run(shared_page, REPLIES, context=CONTEXT, options=TWO_DEEP)  # type: ignore[arg-type]
+    result = run(shared_page, REPLIES, context=CONTEXT, options=TWO_DEEP)
     assert (result["answer"], len(result["posts"])) == (ANSWER, 8)
     return str(result["trajectory"])
 
@@ -155,7 +156,7 @@ CHILDREN = {
 @pytest.mark.parametrize("awaited", ["", "spinning"])
 def test_a_child_that_was_stopped_alone_is_stopped_there_again(shared_page: Page, awaited: str) -> None:
     options = {"maxDepth": 2}
-    first = run(shared_page, CHILDREN, stopChildren={"1": awaited}, options=options)  # type: ignore[arg-type]
+    first = run(shared_page, CHILDREN, stopChildren={"1": awaited}, options=options)
     assert "the child run was stopped" in first["answer"]
     again = run(shared_page, [], log={"replay": first["trajectory"]})
     assert (again["answer"], again["stoppedBy"], again["posts"]) == (first["answer"], "final_answer", [])
@@ -168,7 +169,7 @@ def test_a_limit_of_the_tree_ends_the_replay_where_it_ended_the_run(shared_page:
         "first": [code("FINAL(llm_query('one'))")],
         "second": [code("FINAL(llm_query('two'))")],
     }
-    first = run(shared_page, replies, options={"maxDepth": 2, "maxSubCalls": most})  # type: ignore[arg-type]
+    first = run(shared_page, replies, options={"maxDepth": 2, "maxSubCalls": most})
     assert first["stoppedBy"] == "max_sub_calls"
     again = run(shared_page, [], log={"replay": first["trajectory"]})
     assert (again.get("error"), again["stoppedBy"], again["posts"]) == (None, "max_sub_calls", [])
@@ -221,8 +222,8 @@ def test_a_fork_pays_for_the_calls_from_its_iteration_on_and_no_others(shared_pa
     assert "And now?" in result["posts"][0]["messages"][1]["content"]
     assert sum(usage["calls"] for usage in result["usage"].values()) == 5 + 3
     log = read(result["trajectory"].splitlines()).events
-    assert [event.question for event in log if event.type == "run_started"] == ["And now?"]
-    notices = [event.text for event in log if event.type == "notice"]
+    assert [event.question for event in log if isinstance(event, RunStarted)] == ["And now?"]
+    notices = [event.text for event in log if isinstance(event, Notice)]
     expected = 'forked from iteration 3 of the run "What?" by m: iterations 1 to 2 are answered from its log.'
     assert expected in notices
 

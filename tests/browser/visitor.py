@@ -1,7 +1,7 @@
 """Visitor: a browser context that many tests share, each of which finds it as a returning visitor would.
 
-In: a context. Out: the same one after each test, with its caches and the key that seals them, and nothing else: no page,
-no route, no cookie, no stored run. A test about a first visit opens a new context instead.
+In: a context. Out: the same one after each test, with its caches and the key that seals them, and nothing else: no
+page, no route, no cookie, no stored run. A test about a first visit opens a new context instead.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ def served() -> dict[str, Any]:
 
 def built(name: str) -> Path:
     folder = find_assets().assets
-    return folder / json.loads((folder / "manifest.json").read_text())["files"][name]["path"]
+    path: str = json.loads((folder / "manifest.json").read_text())["files"][name]["path"]
+    return folder / path
 
 
 def test_the_lock_file_is_for_the_pyodide_that_is_shipped() -> None:

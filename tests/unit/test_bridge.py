@@ -15,14 +15,21 @@ from rlm_core import Message, ModelCall, ModelUsage, ProtocolError, ProviderErro
 from rlm_core.errors import ChannelError
 from rlm_core.events import BlockFinished, BlockStarted, IterationStarted, Output
 from rlm_core.protocol import CHUNK, ERROR, FRAME_ERROR, FRAME_OK, INTERRUPTED, LAST, TIMED_OUT, Frame, encode_frame
-from rlm_core.types import FinishReason, Observation
+from rlm_core.types import FinishReason, Json, Observation
 
 WORKER = Path(__file__).parents[2] / "worker" / "sandbox"
 sys.path.insert(0, str(WORKER))
 bridge = importlib.import_module("bridge")
 
-USAGE = {"calls": 1, "input_tokens": 3, "output_tokens": 2}
-START = {"question": "What?", "model": None, "sub_model": None, "system_prompt": None, "limits": {}, "tools": []}
+USAGE: Json = {"calls": 1, "input_tokens": 3, "output_tokens": 2}
+START: dict[str, Json] = {
+    "question": "What?",
+    "model": None,
+    "sub_model": None,
+    "system_prompt": None,
+    "limits": {},
+    "tools": [],
+}
 
 
 class Data(bytes):
@@ -65,11 +72,11 @@ def ok(index: int, text: str) -> bytes:
     return encode_frame(Frame(index, FRAME_OK, {"model": "m", "usage": USAGE}, text))
 
 
-FACTS = {"type": "upstream-rate-limited", "retryable": True, "status": 429, "upstream": "openai"}
+FACTS: dict[str, Json] = {"type": "upstream-rate-limited", "retryable": True, "status": 429, "upstream": "openai"}
 
 
 def failed(index: int) -> bytes:
-    meta = {"title": "ProviderError", "detail": "no", **FACTS}
+    meta: dict[str, Json] = {"title": "ProviderError", "detail": "no", **FACTS}
     return encode_frame(Frame(index, FRAME_ERROR, meta, ""))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rlm_core.errors import ProviderError
-from rlm_core.events import CallStarted, Event, RunFinished, RunStarted
+from rlm_core.events import BlockFinished, CallStarted, Event, RunFinished, RunStarted
 from rlm_core.limits import Limits
 from rlm_core.run import run
 from rlm_core.testing import ScriptedProvider
@@ -81,7 +81,7 @@ def test_a_batch_with_a_failed_child_keeps_the_other_answers() -> None:
 def test_the_parents_tracebacks_show_its_own_lines_after_a_child_ran() -> None:
     ask = "rlm_query('Who?')\nraise ValueError('mine')"
     _, events, _ = tree(code(ask), code("FINAL(1)"), code("FINAL(2)"), max_depth=2)
-    errors = [event.observation.error for event in events if event.type == "block_finished" and event.path == ()]
+    errors = [event.observation.error for event in events if isinstance(event, BlockFinished) and event.path == ()]
     assert "raise ValueError('mine')" in (errors[0] or "")
 
 
@@ -118,7 +118,7 @@ def test_a_final_answer_is_kept_though_its_call_used_up_the_tokens() -> None:
 def test_a_prompt_that_is_too_long_is_refused_with_its_numbers_before_the_call() -> None:
     _, events, provider = tree(code("llm_query('x' * 101)"), code("FINAL(1)"), max_prompt_chars=100)
     assert provider.sub_calls == []
-    errors = [event.observation.error for event in events if event.type == "block_finished"]
+    errors = [event.observation.error for event in events if isinstance(event, BlockFinished)]
     assert "prompt 0 is too long, 101 of at most 100 characters" in (errors[0] or "")
 
 

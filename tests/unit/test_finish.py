@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from rlm_core.finish import last_answer, verdict
+from rlm_core.finish import Verdict, last_answer, verdict
 from rlm_core.parse import parse
 from rlm_core.repl import Repl
 
@@ -221,7 +223,7 @@ def prepared() -> Repl:
     return repl
 
 
-def judged(reply: str, repl: Repl) -> object:
+def judged(reply: str, repl: Repl) -> Verdict:
     parsed = parse(reply)
     for block in parsed.blocks:
         if repl.final is None:
@@ -252,7 +254,7 @@ def test_code_that_does_not_finish_is_told_why(name: str, code: str, seen: str) 
 
 
 def test_the_tables_hold_more_than_a_hundred_cases() -> None:
-    tables = [ACCEPTED, ASKED_BACK, NOT_ACCEPTED_IN_CODE]
+    tables: list[list[tuple[Any, ...]]] = [[*ACCEPTED], [*ASKED_BACK], [*NOT_ACCEPTED_IN_CODE]]
     assert sum(map(len, tables)) >= 100
     assert all(len({case[0] for case in table}) == len(table) for table in tables)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,17 +16,22 @@ def test_the_defaults() -> None:
     assert Limits() == Limits(max_iterations=20, max_output_chars=20_000, max_seconds=None, max_errors=5)
 
 
+def limits(limit: LimitFacts, value: float) -> Limits:
+    values: dict[str, Any] = {limit.name: value}
+    return Limits(**values)
+
+
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
 def test_the_table_says_which_values_a_limit_takes(limit: LimitFacts) -> None:
     step = 1 if limit.whole else 0.25
     smallest = limit.least if limit.whole else limit.least + step
-    assert getattr(Limits(**{limit.name: smallest}), limit.name) == smallest
+    assert getattr(limits(limit, smallest), limit.name) == smallest
     too_small = limit.least - 1 if limit.whole else limit.least
     with pytest.raises(ConfigError, match=f"{limit.name} must be .* {limit.least}"):
-        Limits(**{limit.name: too_small})
+        limits(limit, too_small)
     if limit.most is not None:
         with pytest.raises(ConfigError, match=f"{limit.name} must be .* up to {limit.most}"):
-            Limits(**{limit.name: limit.most + step})
+            limits(limit, limit.most + step)
 
 
 def test_a_limit_is_written_down_once() -> None:

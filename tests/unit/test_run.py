@@ -21,8 +21,9 @@ from rlm_core.events import (
     RunFinished,
     RunStarted,
 )
+from rlm_core.job import Job
 from rlm_core.limits import Limits
-from rlm_core.run import Job, answer, run
+from rlm_core.run import answer, run
 from rlm_core.testing import Line, ScriptedProvider
 from rlm_core.types import Fault, ModelCall, ModelUsage, Reply, RunResult, Tool
 

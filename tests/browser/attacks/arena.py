@@ -176,7 +176,7 @@ def attacked_server(wrap: Any = lambda app: app) -> Iterator[tuple[str, FakeUpst
     """The real server before a scripted upstream; `wrap` puts something around the app."""
     with upstream_beside_a_browser() as upstream:
         app: ASGIApp = wrap(create_app(settings_for(upstream)))
-        with serving(app, drain_seconds=0) as url:  # type: ignore[arg-type]
+        with serving(app, drain_seconds=0) as url:
             yield url, upstream
 
 

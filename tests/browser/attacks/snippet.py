@@ -38,7 +38,7 @@ class Snippet:
     ends: tuple[str, ...] = ("final_answer",)
     text: str = ""
     gap_ms: float = 200.0
-    options: tuple[tuple[str, object], ...] = ()
+    options: tuple[tuple[str, int], ...] = ()
 
     def reply(self, port: int) -> str:
         """The root model's reply: the attack, and a block that shows whether the REPL still works."""

@@ -71,7 +71,8 @@ def without(*names: str) -> dict[str, str | None]:
 def notice(run: Any) -> str:
     """What the trajectory says of the worker."""
     assert run.get("error") is None, run["error"]
-    return next(line for line in run["log"].splitlines() if '"notice"' in line and "containment" in line)
+    log: str = run["log"]
+    return next(line for line in log.splitlines() if '"notice"' in line and "containment" in line)
 
 
 def test_with_all_headers_the_level_is_full(browser: Browser) -> None:

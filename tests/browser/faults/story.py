@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from rlm_core.events import BlockFinished
 from rlm_core.trajectory import read
 
 TOLD = {
@@ -25,7 +26,7 @@ def story(log: str) -> Story:
     assert [event.seq for event in trajectory.events] == list(range(len(trajectory.events)))
     told: Story = defaultdict(list)
     for event in trajectory.events:
-        if event.type == "block_finished":
+        if isinstance(event, BlockFinished):
             seen = event.observation
             told[event.path].append((event.type, event.iteration, event.block, seen.stdout, seen.value, seen.error))
         elif event.type in TOLD:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page
 
+from rlm_core.events import BlockFinished
 from rlm_core.trajectory import read
 from tests.browser.faults.upstream import FAULTS, Upstream
 from tests.browser.lab import code
@@ -89,7 +90,7 @@ def check(result: Any, upstream: Upstream, row: Row) -> None:
     assert sorted(upstream.asked) == row.paid()
     assert log.notes == ()
     assert [event.seq for event in log.events] == list(range(len(log.events)))
-    ended = [(event.iteration, event.block) for event in log.events if event.type == "block_finished"]
+    ended = [(event.iteration, event.block) for event in log.events if isinstance(event, BlockFinished)]
     assert len(ended) == len(set(ended)) == row.iterations
 
 

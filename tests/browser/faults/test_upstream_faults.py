@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
+from rlm_core.events import CallFinished
 from rlm_core.trajectory import read
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
@@ -79,7 +80,7 @@ def check(result: Any, vendor: Vendor, *, batch: bool = False) -> None:
     assert sorted(vendor.asked) == sorted([*subs, *(f"root {number}" for number in range(4))])
     log = read(result["trajectory"].splitlines())
     assert [event.seq for event in log.events] == list(range(len(log.events)))
-    answered = [event.call for event in log.events if event.type == "call_finished" and event.error is None]
+    answered = [event.call for event in log.events if isinstance(event, CallFinished) and event.error is None]
     assert sorted(answered) == list(range(len(vendor.asked)))
     assert sum(used["calls"] for used in result["usage"].values()) == len(vendor.asked)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
 
 from tests.server.fake_upstream import (
     FakeUpstream,
@@ -39,7 +38,7 @@ class Vendor:
         number, self.requests = self.requests, self.requests + 1
         if number in self._faults:
             return self._faults[number]
-        body = cast(dict[str, Any], seen.json())
+        body = seen.json()
         name, text = self._reply(body["messages"])
         self.asked.append(name)
         return events_turn(*openai_deltas(text)) if body.get("stream") else json_turn(openai_reply(text))
