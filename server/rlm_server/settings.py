@@ -68,7 +68,7 @@ def _upstream_url(url: str) -> str:
         raise ValueError("must begin with https://, or with http:// and a loopback address: keys never travel in clear")
     if not host or parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must be scheme, host and path only: no user name, query or fragment")
-    return url.rstrip("/")
+    return url.rstrip("/").removesuffix("/chat/completions").removesuffix("/messages")
 
 
 def _origin(origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -122,7 +122,8 @@ class Settings(BaseSettings):
         allowed_hosts: further exact values of the `Host` header that are ours (`rlm.example.org`), comma separated.
         allowed_origins: exact origins of other sites whose pages may call the API, comma separated.
         frame_ancestors: CSP sources that may put the page in a frame, separated by spaces.
-        models: models to offer, `provider:name`, comma separated; empty asks each configured provider for its list.
+        models: models that may be used, `provider:name`, comma separated; empty permits every model of the configured
+            providers, and their lists are offered.
         default_model: model for requests that name none; empty chooses one.
         max_body_bytes: largest request body.
         head_seconds: longest time that the head of a request may take to arrive.
@@ -135,7 +136,8 @@ class Settings(BaseSettings):
         total_seconds: longest time of one call, retries included.
         models_seconds: longest wait for a provider's list of models.
         models_cache_seconds: how long such a list is kept.
-        retries: number of retries after a refused connection, 408, 409, 429 or 5xx; at most 3.
+        retries: most retries of a call whose failure may pass; at most 3. A call with an idempotency key is not
+            retried here: its client repeats it.
         retry_wait_seconds: wait before the first retry; doubles each time, with jitter.
         max_retry_after_seconds: longest `Retry-After` that is waited for; a longer one ends the call.
         max_run_calls, max_run_tokens, max_run_cost: budget of one run in calls, tokens and USD; unset: no limit.
@@ -147,7 +149,8 @@ class Settings(BaseSettings):
         anthropic_api_key, anthropic_base_url: Anthropic.
         openrouter_api_key: OpenRouter.
         gemini_api_key: Gemini, by its OpenAI-compatible endpoint.
-        ollama_base_url: where to look for Ollama; `none` does not look.
+        ollama_base_url: where to look for Ollama, with or without `/v1`; `none` does not look.
+        ollama_num_ctx: largest window that Ollama is asked for, in tokens; unset: that of the model.
     """
 
     model_config = SettingsConfigDict(
@@ -204,6 +207,7 @@ class Settings(BaseSettings):
     openrouter_api_key: Key = Field(default=None, validation_alias="OPENROUTER_API_KEY")
     gemini_api_key: Key = Field(default=None, validation_alias="GEMINI_API_KEY")
     ollama_base_url: Url = Field(default="http://127.0.0.1:11434/v1", validation_alias="OLLAMA_BASE_URL")
+    ollama_num_ctx: Annotated[int, Field(ge=512)] | None = None
 
     def configured_providers(self) -> list[str]:
         """Names of the configured providers, the built-in one last; Ollama needs no configuration and is left out."""

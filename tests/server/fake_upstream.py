@@ -197,7 +197,8 @@ def openai_deltas(*texts: str) -> list[object]:
 def anthropic_reply(text: object = "Paris", **more: object) -> dict[str, object]:
     """A message."""
     usage = {"input_tokens": 7, "output_tokens": 2, "cache_read_input_tokens": 3}
-    return {"type": "message", "content": [{"type": "text", "text": text}], "usage": usage, **more}
+    content = [{"type": "text", "text": text}]
+    return {"type": "message", "content": content, "stop_reason": "end_turn", "usage": usage, **more}
 
 
 def anthropic_deltas(*texts: str) -> list[object]:

@@ -68,6 +68,7 @@ def test_a_batch_keeps_the_order_of_its_prompts(client: httpx2.Client, upstream:
     reply = ask(client, type="batch", prompts=["a", "b", "c"]).json()
     assert reply == {
         "results": ["re: a", "re: b", "re: c"],
+        "finish_reasons": ["stop", "stop", "stop"],
         "usage": usage_of(3, 21, 6),
     }
 
@@ -100,7 +101,7 @@ def test_a_streamed_batch_is_one_line_for_each_item_and_a_last_one(
     *items, last = lines_of(response)
     by_index = {item["index"]: item for item in items}
     usage = usage_of(1, 7, 2)
-    assert by_index[0] == {"index": 0, "text": "re: a", "model": "openai:m", "usage": usage}
+    assert by_index[0] == {"index": 0, "text": "re: a", "model": "openai:m", "finish_reason": "stop", "usage": usage}
     assert by_index[1]["error"]["type"] == "/problems/upstream-key-refused"  # type: ignore[index]
     assert last == {"done": True, "usage": usage_of(2, 14, 4)}
 

@@ -20,7 +20,7 @@ from rlm_server.http.problems import PROBLEM_TYPES, UPSTREAM_SLUGS
 from rlm_server.http.serving import serving
 from tests.server.conftest import make_settings
 
-HEAVY = {"httpx2", "stamina", "playwright", "uvicorn"}
+HEAVY = {"httpx2", "playwright", "uvicorn"}
 
 
 def test_importing_the_app_loads_no_http_client_and_no_server() -> None:

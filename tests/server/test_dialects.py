@@ -33,6 +33,11 @@ def ask(client: httpx2.Client, provider: str, **more: object) -> httpx2.Response
     return client.post("/api/rlm", json={"prompt": "Capital of France?", "model": f"{provider}:m", **more})
 
 
+def plain(content: object) -> object:
+    """The text of a turn that may be marked for the vendor's cache."""
+    return content[0]["text"] if isinstance(content, list) else content
+
+
 def events_of(response: httpx2.Response) -> list[dict[str, object]]:
     return [json.loads(line.removeprefix("data: ")) for line in response.text.split("\n\n") if line]
 
@@ -41,7 +46,7 @@ def events_of(response: httpx2.Response) -> list[dict[str, object]]:
 def test_a_whole_reply_is_text_model_and_usage(client: httpx2.Client, upstream: FakeUpstream, provider: str) -> None:
     upstream.script(json_turn(REPLIES[provider]("Paris \ud83d\ude00")))
     usage = usage_of(1, TOKENS[provider], 2, **CACHED[provider])
-    expected = {"text": "Paris \N{GRINNING FACE}", "model": f"{provider}:m", "usage": usage}
+    expected = {"text": "Paris \N{GRINNING FACE}", "model": f"{provider}:m", "finish_reason": "stop", "usage": usage}
     response = ask(client, provider)
     assert (response.status_code, response.json()) == (200, expected)
 
@@ -51,7 +56,7 @@ def test_pieces_are_passed_on_and_then_the_end(client: httpx2.Client, upstream: 
     upstream.script(events_turn(*DELTAS[provider]("Pa", "", "ris\n")))
     response = ask(client, provider, stream=True)
     usage = usage_of(1, TOKENS[provider], 2)
-    end = {"done": True, "model": f"{provider}:m", "usage": usage}
+    end = {"done": True, "model": f"{provider}:m", "finish_reason": "stop", "usage": usage}
     assert response.headers["content-type"].startswith("text/event-stream")
     assert events_of(response) == [{"delta": "Pa"}, {"delta": "ris\n"}, end]
 
@@ -125,7 +130,7 @@ def test_neighbours_of_one_role_are_sent_as_one_turn(
     assert client.post("/api/rlm", json=ask_with).status_code == 200
     sent = [turn for turn in upstream.seen[0].json()["messages"] if turn["role"] != "system"]
     assert [turn["role"] for turn in sent] == ["user", "assistant", "user"]
-    assert sent[-1]["content"] == "Output: 7\n\nAnswer now."
+    assert plain(sent[-1]["content"]) == "Output: 7\n\nAnswer now."
 
 
 def test_openai_is_sent_the_messages_the_model_and_the_key(client: httpx2.Client, upstream: FakeUpstream) -> None:
@@ -136,7 +141,8 @@ def test_openai_is_sent_the_messages_the_model_and_the_key(client: httpx2.Client
     [seen] = upstream.seen
     assert (seen.method, seen.path) == ("POST", "/v1/chat/completions")
     assert seen.headers["authorization"] == f"Bearer {PLANTED_KEY}"
-    assert seen.json() == {"model": "m", "messages": messages}
+    streamed = {"stream": True, "stream_options": {"include_usage": True}}
+    assert seen.json() == {"model": "m", "messages": messages, **streamed}
 
 
 def test_openai_is_asked_for_usage_when_streaming(client: httpx2.Client, upstream: FakeUpstream) -> None:
@@ -158,12 +164,13 @@ def test_anthropic_is_sent_its_own_shape(client: httpx2.Client, upstream: FakeUp
     assert seen.json() == {
         "model": "m",
         "max_tokens": 8192,
-        "system": "s",
+        "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}],
         "messages": [
             {"role": "user", "content": "a\n\nb"},
             {"role": "assistant", "content": "c"},
-            {"role": "user", "content": "d"},
+            {"role": "user", "content": [{"type": "text", "text": "d", "cache_control": {"type": "ephemeral"}}]},
         ],
+        "stream": True,
     }
 
 
@@ -189,7 +196,7 @@ def test_usage_that_is_nonsense_counts_as_zero(client: httpx2.Client, upstream: 
 def test_a_stream_that_is_cut_off_ends_in_an_error_after_its_pieces(
     client: httpx2.Client, upstream: FakeUpstream, provider: str
 ) -> None:
-    upstream.script(events_turn(*DELTAS[provider]("Pa", "ris")[:-4], cut=True))
+    upstream.script(events_turn(*DELTAS[provider]("Pa", "ris")[:4], cut=True))
     *_, last = events_of(ask(client, provider, stream=True))
     error = last["error"]
     assert isinstance(error, dict)
@@ -198,10 +205,23 @@ def test_a_stream_that_is_cut_off_ends_in_an_error_after_its_pieces(
 
 
 @both
-def test_a_stream_without_its_last_event_is_cut_off(
+def test_a_stream_that_ends_cleanly_without_its_last_event_is_whole_for_an_unknown_reason(
     client: httpx2.Client, upstream: FakeUpstream, provider: str
 ) -> None:
-    upstream.script(events_turn(*DELTAS[provider]("Pa", "ris")[:-4]))
+    whole = {"openai": openai_deltas("Pa", "ris")[:2], "anthropic": anthropic_deltas("Pa", "ris")[:4]}[provider]
+    upstream.script(events_turn(*whole))
+    *pieces, last = events_of(ask(client, provider, stream=True))
+    assert "".join(str(piece["delta"]) for piece in pieces) == "Paris"
+    assert (last["done"], last["finish_reason"]) == (True, None)
+
+
+@both
+def test_a_stream_whose_end_nothing_marks_is_cut_off(
+    client: httpx2.Client, upstream: FakeUpstream, provider: str
+) -> None:
+    whole = {"openai": openai_deltas("Pa", "ris")[:2], "anthropic": anthropic_deltas("Pa", "ris")[:4]}[provider]
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    upstream.script(Turn(raw=head + b"".join(events_turn(*whole).chunks)))
     *_, last = events_of(ask(client, provider, stream=True))
     assert last["error"]["type"] == "/problems/upstream-cut-off"  # type: ignore[index]
 

@@ -11,7 +11,7 @@ from rlm_core.prompts import first_message, system_prompt
 from rlm_core.types import Message, Reply
 from rlm_server.providers.stand_in.extractive import DELTAS, NO_TEXT, Extractive, read_prompt, reply_as_sub
 from rlm_server.providers.stand_in.root_code import NOTHING
-from rlm_server.providers.upstream import Upstream, UpstreamError
+from rlm_server.providers.upstream import OfferedModel, Upstream, UpstreamCall, UpstreamError
 
 TEXT = "It rained all day. Ada Holm has the key of the tower. The goat was seasick."
 ANSWER = "Ada Holm has the key of the tower."
@@ -100,7 +100,7 @@ def test_it_is_an_upstream_with_one_model() -> None:
     upstream: Upstream = Extractive()
 
     assert upstream.name == "builtin"
-    assert asyncio.run(upstream.models()) == ["extractive"]
+    assert asyncio.run(upstream.models()).models == (OfferedModel("extractive"),)
 
 
 def test_the_pieces_of_a_stream_make_the_reply() -> None:
@@ -108,7 +108,7 @@ def test_the_pieces_of_a_stream_make_the_reply() -> None:
 
     async def collect() -> list[str | Reply]:
         conversation = (Message("system", system_prompt()), opening)
-        return [piece async for piece in Extractive().stream(conversation, "extractive")]
+        return [piece async for piece in Extractive().stream(UpstreamCall(conversation, "extractive"))]
 
     *pieces, reply = asyncio.run(collect())
     assert isinstance(reply, Reply)

@@ -71,7 +71,7 @@ def test_each_provider_is_asked_in_its_dialect(upstream: FakeUpstream) -> None:
     upstream.answer = answer
     listed = catalogue(settings_for(upstream, models=""))
     assert set(ids(listed)) == {BUILTIN, "openai:m", "anthropic:claude-sonnet-9"}
-    assert sorted(seen.path for seen in upstream.seen) == ["/v1/models", "/v1/models?limit=1000"]
+    assert {seen.path for seen in upstream.seen} == {"/v1/models", "/v1/models?limit=1000", "/props"}
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ BAD_LISTS = [
     Turn(silent=True),
     Turn(raw=b"no http"),
     Turn(chunks=(b"<html>",)),
-    json_turn([]),
     json_turn({"data": "x"}),
-    json_turn({"models": []}),
+    json_turn({"error": {"message": "this key may not list"}}, status=403),
+    json_turn({"error": {"message": "Loading model"}}, status=503),
 ]
 
 
@@ -125,19 +125,110 @@ def test_a_list_that_cannot_be_had_is_said_in_the_notes(upstream: FakeUpstream, 
     assert listed.notes == {"openai": listed.models[1].note}
     assert PLANTED_KEY not in str(listed)
     assert len(upstream.seen) == 1
-    assert "cannot be had" in refusal(settings, "openai:other").detail
+    assert found(settings, "openai:other") == "openai:other"
 
 
 def test_entries_that_are_no_models_are_passed_over(upstream: FakeUpstream) -> None:
-    upstream.script(json_turn({"data": [{"id": "m"}, {"id": 5}, {}, None, "x", {"id": ""}]}))
+    upstream.script(json_turn({"data": [{"id": "m"}, {"id": 5}, {}, None, {"id": ""}]}))
     assert ids(catalogue(settings_for(upstream, models="", anthropic_api_key=None))) == [BUILTIN, "openai:m"]
 
 
-def test_a_discovered_model_is_answered_for_and_another_is_not(upstream: FakeUpstream) -> None:
-    upstream.script(model_list("m"))
+LIST_SHAPES = {
+    "objects with id": {"object": "list", "data": [{"id": "m"}]},
+    "objects with name": {"models": [{"name": "m", "model": "m"}]},
+    "objects with model": {"models": [{"model": "m"}]},
+    "Gemini's prefix": {"models": [{"name": "models/m"}]},
+    "bare array": [{"id": "m"}],
+    "strings": {"data": ["m"]},
+}
+
+
+@pytest.mark.parametrize("body", LIST_SHAPES.values(), ids=LIST_SHAPES.keys())
+def test_a_list_is_read_in_any_shape(upstream: FakeUpstream, body: object) -> None:
+    upstream.script(json_turn(body))
+    listed = catalogue(settings_for(upstream, models="", anthropic_api_key=None))
+    assert (ids(listed), dict(listed.notes)) == ([BUILTIN, "openai:m"], {})
+
+
+@pytest.mark.parametrize("name", ["n", "z-ai/glm:free", "ok:online", "gpt-audio-mini", "hf.co/org/Name-GGUF:Q4_K_M"])
+def test_a_named_model_is_asked_whatever_the_list_says_and_no_list_is_fetched(
+    upstream: FakeUpstream, name: str
+) -> None:
+    assert found(settings_for(upstream, models=""), f"openai:{name}") == f"openai:{name}"
+    assert upstream.seen == []
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\n", "x" * 201, "\x00"])
+def test_a_malformed_name_is_refused(upstream: FakeUpstream, name: str) -> None:
+    assert refusal(settings_for(upstream, models=""), f"openai:{name}").kind.slug == "unknown-model"
+
+
+def test_permission_is_rlm_models_alone(upstream: FakeUpstream) -> None:
+    settings = settings_for(upstream, models="openai:gpt-5,openai:gpt-5-mini", default_model="anthropic:d")
+    assert [found(settings, model) for model in ("openai:gpt-5", "anthropic:d", BUILTIN)]
+    problem = refusal(settings, "openai:gpt-5-mimi")
+    assert problem.kind.slug == "unknown-model"
+    assert "RLM_MODELS" in problem.detail
+    assert "openai:gpt-5-mini" in problem.detail
+    assert upstream.seen == []
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (json_turn([]), "empty"),
+        (json_turn({"object": "list", "data": []}), "empty"),
+        (json_turn({"data": [{"id": "a"}], "has_more": True}), "further pages"),
+        (model_list(*(f"a-{number}" for number in range(2_500))), "2,500 models, of which 1,000"),
+    ],
+)
+def test_a_list_that_is_short_is_said_in_the_notes(upstream: FakeUpstream, turn: Turn, words: str) -> None:
+    upstream.script(turn)
+    listed = catalogue(settings_for(upstream, models="", anthropic_api_key=None, max_upstream_bytes=1_000_000))
+    assert words in listed.notes["openai"]
+    assert "by its name" in listed.notes["openai"]
+
+
+def test_a_filter_of_names_hides_a_model_and_forbids_none(upstream: FakeUpstream) -> None:
+    upstream.script(model_list("gpt-audio-mini", "m"))
     settings = settings_for(upstream, models="", anthropic_api_key=None)
-    assert found(settings, "openai:m") == "openai:m"
-    assert refusal(settings, "openai:n").kind.slug == "unknown-model"
+    assert ids(catalogue(settings)) == [BUILTIN, "openai:m"]
+    assert found(settings, "openai:gpt-audio-mini") == "openai:gpt-audio-mini"
+
+
+def test_a_base_url_without_its_version_is_noticed(upstream: FakeUpstream) -> None:
+    def answer(seen: Seen) -> Turn:
+        return model_list("m") if seen.path.startswith("/strict/v1/") else Turn(status=404, chunks=(b"404 page",))
+
+    upstream.answer = answer
+    settings = settings_for(upstream, models="", anthropic_api_key=None, openai_base_url=f"{upstream.url}/strict")
+    listed = catalogue(settings)
+    assert ids(listed) == [BUILTIN, "openai:m"]
+    assert "OPENAI_BASE_URL lacks /v1" in listed.notes["openai"]
+
+
+WINDOWS = {
+    "vLLM": ({"data": [{"id": "m", "max_model_len": 8192}]}, {}, 8192),
+    "OpenRouter": ({"data": [{"id": "m", "context_length": 131072}]}, {}, 131072),
+    "Groq": ({"data": [{"id": "m", "context_window": 32768}]}, {}, 32768),
+    "llama.cpp, its list": ({"data": [{"id": "m", "meta": {"n_ctx_train": 4096}}]}, {}, 4096),
+    "llama.cpp, its server": (
+        {"data": [{"id": "m", "meta": {"n_ctx_train": 8192}}]},
+        {"default_generation_settings": {"n_ctx": 2048}},
+        2048,
+    ),
+    "LM Studio": ({"data": [{"id": "m", "loaded_context_length": 4096, "max_context_length": 9}]}, {}, 4096),
+    "nobody": ({"data": [{"id": "m"}]}, {}, None),
+}
+
+
+@pytest.mark.parametrize(("listed", "props", "window"), WINDOWS.values(), ids=WINDOWS.keys())
+def test_the_window_of_a_model_is_taken_from_its_provider(
+    upstream: FakeUpstream, listed: object, props: object, window: int | None
+) -> None:
+    upstream.answer = lambda seen: json_turn(props if seen.path == "/props" else listed)
+    model = catalogue(settings_for(upstream, models="", anthropic_api_key=None)).models[-1]
+    assert (model.to_json()["id"], model.to_json()["window_tokens"]) == ("openai:m", window)
 
 
 def test_the_stand_in_asks_nobody(upstream: FakeUpstream) -> None:
@@ -155,8 +246,7 @@ def test_ollama_is_found_on_loopback_but_never_the_default_unasked(upstream: Fak
 
 
 def test_no_ollama_is_no_note(upstream: FakeUpstream) -> None:
-    upstream.script(Turn(raw=b""))
-    listed = catalogue(make_settings(ollama_base_url=f"{upstream.url}/v1"))
+    listed = catalogue(make_settings(ollama_base_url="http://127.0.0.1:1/v1"))
     assert (ids(listed), dict(listed.notes)) == ([BUILTIN], {})
 
 
@@ -189,7 +279,7 @@ def test_a_default_that_its_provider_does_not_list_is_named_with_the_nearest(ups
     upstream.answer = lambda seen: model_list("gpt-5-mini", "gpt-5")
     fault = fault_of_default(settings_for(upstream, default_model="openai:gpt-5-mimi"))
     assert "RLM_DEFAULT_MODEL is 'openai:gpt-5-mimi', which its provider does not list." in fault
-    assert "The nearest name is 'openai:gpt-5-mini'." in fault
+    assert "The nearest names are openai:gpt-5-mini" in fault
     assert fault_of_default(settings_for(upstream, default_model="openai:gpt-5")) == ""
 
 

@@ -4,8 +4,8 @@
 
 In: a digest and a function that makes the call. Out: its reply. The digest is the hash of the run, the call, the model
 and the messages; so the same header with another prompt is another call. A call in flight is joined, a successful one
-is answered from the store, a failed one is retried. A call outlives its clients: it is paid for, and a repeated request
-gets its reply.
+is answered from the store, a failed one is made again when it is requested again. A call outlives its clients: it is
+paid for, and a repeated request gets its reply. Only its user stops it (`stop`).
 
 A batch has one header for all its prompts; equal prompts in it are numbered in their order.
 """
@@ -17,21 +17,26 @@ import hashlib
 import json
 import logging
 import re
+import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from rlm_core.errors import ProviderError
-from rlm_core.types import Message, Reply
+from rlm_core.types import Json, Message, Reply
 
 from ..http.problems import Problem
-from ..providers.upstream import UpstreamError
+from ..providers.upstream import NO_OPTIONS, ModelOptions, UpstreamError
 from .reply_store import Store
 
 logger = logging.getLogger("rlm_server")
 HEADER = "Idempotency-Key"
 KEY_FORM = re.compile(r"(?P<run>[A-Za-z0-9._:-]{1,64})/(?P<call>[A-Za-z0-9._:/-]{1,128})")
+REPEAT_SECONDS = 600.0
+"""Time within which a repeated request counts as a retry of the same call."""
+MOST_REMEMBERED = 10_000
 Pieces: TypeAlias = AsyncGenerator[str | Reply, None]
 
 
@@ -42,9 +47,15 @@ class IdempotencyKey:
     run: str
     call: str
 
-    def digest(self, model: str, messages: Sequence[Message], nth: int) -> bytes:
-        """The digest of the `nth` (from 0) of equal calls to `model` in one batch."""
-        fields = [self.run, self.call, model, [[message.role, message.content] for message in messages], nth]
+    def digest(self, model: str, messages: Sequence[Message], nth: int, options: ModelOptions = NO_OPTIONS) -> bytes:
+        """The digest of the `nth` (from 0) of equal calls to `model` in one batch.
+
+        Without options it is the one of earlier versions, whose store files are read.
+        """
+        spoken = [[message.role, message.content] for message in messages]
+        fields: list[Json] = [self.run, self.call, model, cast("list[Json]", spoken), nth]
+        if chosen := options.chosen():
+            fields.append(cast("Json", chosen))
         return hashlib.sha256(json.dumps(fields).encode()).digest()
 
 
@@ -72,19 +83,38 @@ class InFlight:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._calls: dict[bytes, _SharedCall] = {}
+        self._failures: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
+        self._stops: OrderedDict[IdempotencyKey, int] = OrderedDict()
 
-    async def join(self, digest: bytes, call: Callable[[], Pieces]) -> Pieces:
+    async def join(self, digest: bytes, call: Callable[[], Pieces], *, key: IdempotencyKey | None = None) -> Pieces:
         """The pieces of the reply under `digest`, then the `Reply`; `call` is made unless it is in flight or kept.
 
         Closing the iterator does not stop the call.
         """
         shared = self._calls.get(digest)
         if shared is None:
-            shared = self._calls[digest] = _SharedCall()
+            shared = self._calls[digest] = _SharedCall(key)
             shared.begin(self._reply(digest, call, shared), end=lambda: self._calls.pop(digest))
         async with aclosing(shared.pieces()) as pieces:
             async for piece in pieces:
                 yield piece
+
+    def stop(self, key: IdempotencyKey) -> int:
+        """Cancel the calls in flight under `key` for their user, and those that its request would still begin.
+
+        Returns:
+            How many were in flight.
+        """
+        self._stops[key] = self._stops.get(key, 0) + 1
+        _forget_oldest(self._stops)
+        calls = [shared for shared in self._calls.values() if shared.key == key]
+        for shared in calls:
+            shared.stop()
+        return len(calls)
+
+    def stops(self, key: IdempotencyKey | None) -> int:
+        """How often calls under `key` were stopped."""
+        return 0 if key is None else self._stops.get(key, 0)
 
     async def drain(self, seconds: float) -> None:
         """Wait for the calls in flight, then cancel the rest."""
@@ -102,13 +132,28 @@ class InFlight:
         kept = await self.store.get(digest)
         if kept is not None:
             return kept
-        async with aclosing(call()) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Reply):
-                    await self.store.put(digest, piece)
-                    return piece
-                shared.add(piece)
+        try:
+            async with aclosing(call()) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Reply):
+                        self._failures.pop(digest, None)
+                        await self.store.put(digest, piece)
+                        return piece
+                    shared.add(piece)
+        except UpstreamError as fault:
+            if self._failed(digest) >= fault.requests:
+                fault.retryable = False
+            raise
         raise AssertionError("a call ended without its Reply")
+
+    def _failed(self, digest: bytes) -> int:
+        """Count a failed request of a call; the number of them, those of long ago left out."""
+        count, at = self._failures.pop(digest, (0, 0.0))
+        now = time.monotonic()
+        count = count + 1 if now - at < REPEAT_SECONDS else 1
+        self._failures[digest] = (count, now)
+        _forget_oldest(self._failures)
+        return count
 
 
 class _SharedCall:
@@ -116,7 +161,9 @@ class _SharedCall:
 
     task: asyncio.Task[Reply]
 
-    def __init__(self) -> None:
+    def __init__(self, key: IdempotencyKey | None) -> None:
+        self.key = key
+        self.is_stopped = False
         self.texts: list[str] = []
         self._changed = asyncio.Event()
 
@@ -128,6 +175,10 @@ class _SharedCall:
 
         self.task = asyncio.create_task(call)
         self.task.add_done_callback(ended)
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        self.task.cancel()
 
     def add(self, text: str) -> None:
         self.texts.append(text)
@@ -143,6 +194,8 @@ class _SharedCall:
             if self.task.done() and sent == len(self.texts):
                 break
             await changed.wait()
+        if self.is_stopped:
+            raise stopped_error("server")
         if self.task.cancelled():
             raise UpstreamError("The server is stopping.", kind="cut-off", upstream="server", retryable=True)
         reply = self.task.result()
@@ -154,6 +207,16 @@ class _SharedCall:
     def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+
+def stopped_error(upstream: str) -> UpstreamError:
+    """The error of a call that its user stopped."""
+    return UpstreamError("The call was stopped by its user.", kind="stopped", upstream=upstream)
+
+
+def _forget_oldest(entries: OrderedDict[Any, Any]) -> None:
+    while len(entries) > MOST_REMEMBERED:
+        entries.popitem(last=False)
 
 
 def _log_fault(task: asyncio.Task[Reply]) -> None:

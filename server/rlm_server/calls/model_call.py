@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,8 +20,9 @@ from rlm_core.types import Message, ModelUsage, Reply
 
 from ..http.problems import Problem, internal_problem, problem_of
 from ..http.wire import Batch, check_prompt
+from ..providers.upstream import NO_OPTIONS, ModelOptions, UpstreamCall, UpstreamError
 from .budgets import Budgets
-from .in_flight import IdempotencyKey, InFlight, Pieces
+from .in_flight import IdempotencyKey, InFlight, Pieces, stopped_error
 
 if TYPE_CHECKING:
     from ..providers.upstream import Upstream
@@ -41,25 +42,40 @@ class Backend:
     budgets: Budgets
     in_flight: InFlight
     concurrency: int
+    retries: int
 
-    async def request(self, model: str | None, key: IdempotencyKey | None) -> ModelRequest:
+    async def request(
+        self, model: str | None, key: IdempotencyKey | None, options: ModelOptions = NO_OPTIONS
+    ) -> ModelRequest:
         """Begin the model calls of one HTTP request.
 
         Raises:
-            Problem: nobody answers for `model`.
+            Problem: nobody answers for `model`, or its provider does not have one of `options`.
         """
         upstream, name = await self.registry.find(model)
-        return ModelRequest(self, upstream, name, key)
+        for option in options.chosen():
+            if option not in upstream.options:
+                known = ", ".join(sorted(upstream.options)) or "none"
+                detail = f"The provider {upstream.name} has no option `{option}`. Leave it out; it has: {known}."
+                raise Problem("unknown-option", detail)
+        return ModelRequest(self, upstream, name, key, options, self.in_flight.stops(key))
 
 
 @dataclass(slots=True)
 class ModelRequest:
-    """The model calls of one HTTP request. `paid` is the usage of the calls it made; a kept reply adds nothing."""
+    """The model calls of one HTTP request.
+
+    Attributes:
+        stops: how often calls under `key` had been stopped by their user when the request began.
+        paid: usage of the calls it made; a kept reply adds nothing.
+    """
 
     backend: Backend
     upstream: Upstream
     name: str
     key: IdempotencyKey | None
+    options: ModelOptions
+    stops: int
     paid: ModelUsage = field(default_factory=ModelUsage)
 
     @property
@@ -69,7 +85,7 @@ class ModelRequest:
 
     async def answer(self, messages: Messages, *, nth: int = 0) -> Outcome:
         """One reply; `nth` of the equal prompts of a batch, from 0."""
-        return await outcome_of(_last(self._pieces(messages, nth, self._whole)))
+        return await outcome_of(_last(self._pieces(messages, nth)))
 
     async def answer_items(self, batch: Batch, deliver: Deliver) -> None:
         """Answer every prompt, `concurrency` at a time, and deliver each outcome as it comes."""
@@ -87,7 +103,7 @@ class ModelRequest:
 
     async def answer_in_pieces(self, messages: Messages, write: Callable[[str], Awaitable[None]]) -> Outcome:
         """One reply; its text is written as it comes."""
-        return await outcome_of(_last(self._pieces(messages, 0, self._streamed), write))
+        return await outcome_of(_last(self._pieces(messages, 0), write))
 
     async def _answer_prompt(self, prompt: str, nth: int) -> Outcome:
         try:
@@ -96,20 +112,26 @@ class ModelRequest:
             return problem
         return await self.answer((Message("user", prompt),), nth=nth)
 
-    def _pieces(self, messages: Messages, nth: int, call: Callable[[Messages], Pieces]) -> Pieces:
-        if self.key is None:
-            return self._paid(messages, call)
-        digest = self.key.digest(self.model, messages, nth)
-        return self.backend.in_flight.join(digest, lambda: self._paid(messages, call))
+    def _pieces(self, messages: Messages, nth: int) -> Pieces:
+        """The pieces of one reply: those of a call in flight or kept under the key, or of a new call.
 
-    async def _paid(self, messages: Messages, call: Callable[[Messages], Pieces]) -> Pieces:
+        A client that sends a key repeats a failed call itself, so that the server does not retry it as well.
+        """
+        if self.key is None:
+            return self._paid(messages, self.backend.retries)
+        digest = self.key.digest(self.model, messages, nth, self.options)
+        return self.backend.in_flight.join(digest, lambda: self._paid(messages, 0), key=self.key)
+
+    async def _paid(self, messages: Messages, retries: int) -> Pieces:
         """Make the call, within the budgets."""
+        if self.backend.in_flight.stops(self.key) != self.stops:
+            raise stopped_error(self.upstream.name)
         backend, prices = self.backend, self.backend.registry.prices
         guess = backend.budgets.guess(messages)
         likely = prices.cost(self.upstream.name, self.name, guess)
         run = self.key.run if self.key else ""
         with backend.budgets.reserved(run, replace(guess, cost=likely or 0.0)) as settle:
-            async with aclosing(call(messages)) as pieces:
+            async with aclosing(self._upstream_pieces(messages, retries)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Reply):
                         piece = prices.priced(self.upstream.name, self.name, piece)
@@ -117,11 +139,15 @@ class ModelRequest:
                         self.paid += piece.usage
                     yield piece
 
-    async def _whole(self, messages: Messages) -> AsyncGenerator[str | Reply, None]:
-        yield await self.upstream.complete(messages, self.name)
-
-    def _streamed(self, messages: Messages) -> Pieces:
-        return self.upstream.stream(messages, self.name)
+    async def _upstream_pieces(self, messages: Messages, retries: int) -> Pieces:
+        try:
+            async with aclosing(
+                self.upstream.stream(UpstreamCall(messages, self.name, self.options, retries))
+            ) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except UpstreamError as fault:
+            raise await self.backend.registry.explained(fault, self.name) from None
 
 
 async def outcome_of(call: Awaitable[Reply]) -> Outcome:

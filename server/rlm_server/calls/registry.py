@@ -1,6 +1,7 @@
 """Registry: which providers are configured, which models they offer, and who answers for a model's name.
 
 In: `Settings`. Out: for `"provider:name"` the upstream that answers, and the catalogue that `/api/models` shows.
+Permission is `RLM_MODELS` alone; without it any well-formed name is asked of its provider. A list is for choosing.
 `builtin:extractive` is always there, and the default when nothing is configured. Lists of models are fetched when
 they are first needed and kept for a while; a list that cannot be had is reported in the notes and stops nothing else.
 """
@@ -13,20 +14,21 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
 import httpx2
-import stamina.instrumentation
 
 from rlm_core.types import Json
 
 from ..http.problems import Problem
 from ..providers.anthropic_messages import VERSION_HEADERS, AnthropicMessages
+from ..providers.chat import ChatProvider
 from ..providers.exchange import Address, Exchange
 from ..providers.host_class import HERE, host_class
+from ..providers.ollama_chat import OllamaChat
 from ..providers.openai_chat import OpenAIChat
 from ..providers.prices import load_prices
 from ..providers.stand_in.extractive import Extractive
@@ -56,11 +58,13 @@ PREFERRED = ("gpt-5-mini", "gpt-4.1-mini", "claude-sonnet", "openrouter/auto", "
 NOT_FOR_TEXT = re.compile(r"embed|whisper|tts|dall-e|moderation|image|audio|realtime|transcribe|sora|imagen|veo")
 FAILURE_CACHE_SECONDS = 15.0
 MAX_MODELS = 1000
+MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
+ANY_NAME = "Any other model can be used by its name, as provider:name."
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """One line of `/api/models`."""
+    """One line of `/api/models`. `window_tokens` is the model's window where its provider reports it."""
 
     id: str
     label: str
@@ -68,6 +72,7 @@ class ModelInfo:
     note: str = ""
     host: str = ""
     """Class of the machine that answers; see `host_class.py`."""
+    window_tokens: int | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The line as it goes over the wire."""
@@ -77,12 +82,13 @@ class ModelInfo:
             "provider": self.provider,
             "note": self.note,
             "host": self.host,
+            "window_tokens": self.window_tokens,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The models on offer; `notes` reports the providers whose list cannot be had."""
+    """The models to choose from; `notes` reports defects of the providers' lists."""
 
     models: tuple[ModelInfo, ...]
     default: str
@@ -91,9 +97,10 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """The models that one provider listed, valid until `expires` (monotonic seconds)."""
+    """The models that one provider listed, valid until `expires` (monotonic seconds); `shown` are those for text."""
 
-    names: tuple[str, ...]
+    windows: Mapping[str, int | None]
+    shown: tuple[str, ...]
     note: str
     expires: float
 
@@ -110,19 +117,38 @@ class Registry:
         self._locks = {name: asyncio.Lock() for name in self.upstreams}
 
     async def find(self, model: str | None) -> tuple[Upstream, str]:
-        """Who answers for `model`, and the model's name there.
+        """The upstream of `model`, and the model's name there. No list is consulted: a named model is asked.
 
         Raises:
-            Problem: the model is not on the list, or its provider is not configured.
+            Problem: the model is not permitted, its name is malformed, or its provider is not configured.
         """
         wanted = model or self.settings.default_model or (await self.catalogue()).default
         provider, _, name = wanted.partition(":")
         upstream = self.upstreams.get(provider)
         if upstream is None:
             raise _no_provider(provider)
-        if not await self._offers(upstream, name):
-            raise Problem("unknown-model", f"{_shown(wanted)} is not on the list. {self._advice(provider)}")
+        permitted = (BUILTIN, self.settings.default_model, *self.settings.models)
+        if self.settings.models and wanted not in permitted:
+            nearest = _nearest(provider, name, (listed.partition(":")[2] for listed in permitted if listed))
+            detail = f"{_shown(wanted)} is not permitted here: RLM_MODELS names the models that may be used. {nearest}"
+            raise Problem("unknown-model", f"{detail}Choose one from /api/models, or add it to RLM_MODELS.")
+        if upstream.name == "builtin" and wanted != BUILTIN:
+            raise Problem("unknown-model", f"There is no model {_shown(wanted)}. The built-in one is {BUILTIN}.")
+        if not MODEL_NAME.fullmatch(name):
+            raise Problem(
+                "unknown-model", f"{_shown(wanted)} is not a name of a model. Write provider:name, no spaces."
+            )
         return upstream, name
+
+    async def explained(self, fault: UpstreamError, name: str) -> UpstreamError:
+        """`fault`, with the nearest names of the provider's list where the upstream does not know the model `name`."""
+        upstream = self.upstreams.get(fault.upstream or "")
+        if fault.kind != "model-unknown" or upstream is None or upstream.name == "builtin":
+            return fault
+        listing = await self._listing(upstream)
+        nearest = _nearest(upstream.name, name, listing.windows)
+        fault.args = (" ".join(filter(None, (str(fault), nearest.strip() or listing.note))),)
+        return fault
 
     async def fault_of_default(self) -> str:
         """Reason why the default model that was set cannot answer; empty if it can, or where no list says so."""
@@ -133,11 +159,10 @@ class Registry:
             return ""
         if upstream is None:
             return f"RLM_DEFAULT_MODEL is {_shown(model)}. {_no_provider(provider).detail}"
-        names = () if upstream.name == "builtin" else (await self._listing(upstream)).names
+        names = () if upstream.name == "builtin" else tuple((await self._listing(upstream)).windows)
         if name in names or (not names and upstream.name != "builtin"):
             return ""
-        near = difflib.get_close_matches(name, names, n=1)
-        nearest = f"The nearest name is {_shown(f'{provider}:{near[0]}')}. " if near else ""
+        nearest = _nearest(provider, name, names)
         return f"RLM_DEFAULT_MODEL is {_shown(model)}, which its provider does not list. {nearest}See /api/models."
 
     async def catalogue(self) -> Catalogue:
@@ -153,35 +178,36 @@ class Registry:
         return [
             f"{up.name}:{name}"
             for up, listing in zip(listing_upstreams, listings, strict=True)
-            for name in listing.names
+            for name in listing.shown
         ]
-
-    async def _offers(self, upstream: Upstream, name: str) -> bool:
-        model = f"{upstream.name}:{name}"
-        if model in (BUILTIN, self.settings.default_model) or model in self.settings.models:
-            return True
-        if self.settings.models or upstream.name == "builtin":
-            return False
-        return name in (await self._listing(upstream)).names
 
     async def _listing(self, upstream: Upstream) -> _Listing:
         """The models of `upstream`: from the cache, or fetched once for all who wait."""
         async with self._locks[upstream.name]:
             listing = self._listings.get(upstream.name)
             if listing is None or listing.expires <= time.monotonic():
-                listing = await self._ask_for_listing(upstream)
+                listing = await self._fetched_listing(upstream)
                 self._listings[upstream.name] = listing
             return listing
 
-    async def _ask_for_listing(self, upstream: Upstream) -> _Listing:
+    async def _fetched_listing(self, upstream: Upstream) -> _Listing:
         try:
-            names = await upstream.models()
+            offer = await upstream.models()
         except UpstreamError as fault:
-            note = "" if upstream.name == "ollama" else f"The list of models cannot be had: {fault}"
-            return _Listing((), note, time.monotonic() + FAILURE_CACHE_SECONDS)
-        texts = (name.removeprefix("models/") for name in names)
-        kept = tuple(sorted(name for name in texts if not NOT_FOR_TEXT.search(name)))[:MAX_MODELS]
-        return _Listing(kept, "", time.monotonic() + self.settings.models_cache_seconds)
+            is_absent = upstream.name == "ollama" and fault.kind == "unreachable"
+            note = "" if is_absent else f"The list of models cannot be had: {fault} {ANY_NAME}"
+            return _Listing({}, (), note, time.monotonic() + FAILURE_CACHE_SECONDS)
+        windows = {model.name: model.window_tokens for model in offer.models}
+        for_text = sorted(name for name in windows if not NOT_FOR_TEXT.search(name))
+        shown = tuple(for_text[:MAX_MODELS])
+        notes = [offer.note]
+        if not windows:
+            notes.append("Its list of models is empty.")
+        if len(shown) < len(for_text):
+            notes.append(f"It lists {len(for_text):,} models, of which {len(shown):,} are shown.")
+        note = " ".join(filter(None, notes))
+        seconds = self.settings.models_cache_seconds if windows else FAILURE_CACHE_SECONDS
+        return _Listing(windows, shown, f"{note} {ANY_NAME}" if note else "", time.monotonic() + seconds)
 
     def _info(self, model: str) -> ModelInfo:
         provider, _, name = model.partition(":")
@@ -191,16 +217,13 @@ class Registry:
         if provider not in self.upstreams:
             return ModelInfo(model, label, provider, _no_provider(provider).detail)
         listing = self._listings.get(provider)
-        return ModelInfo(model, label, provider, listing.note if listing else "", self._hosts.get(provider, ""))
+        host = self._hosts.get(provider, "")
+        if listing is None:
+            return ModelInfo(model, label, provider, host=host)
+        return ModelInfo(model, label, provider, listing.note, host, listing.windows.get(name))
 
     def _notes(self) -> dict[str, str]:
         return {name: listing.note for name, listing in self._listings.items() if listing.note}
-
-    def _advice(self, provider: str) -> str:
-        if self.settings.models:
-            return "The list is RLM_MODELS; add it there, or choose from /api/models."
-        listing = self._listings.get(provider)
-        return listing.note if listing and listing.note else "Choose one from /api/models."
 
 
 @asynccontextmanager
@@ -228,18 +251,28 @@ def openai_addresses(settings: Settings) -> list[Address]:
     """The configured providers of OpenAI's dialect, in the order in which their models are offered."""
     configured = settings.configured_providers()
     addresses = [
-        Address("openai", settings.openai_base_url, settings.openai_api_key, key_variable="OPENAI_API_KEY"),
+        Address(
+            "openai",
+            settings.openai_base_url,
+            settings.openai_api_key,
+            key_variable="OPENAI_API_KEY",
+            url_variable="" if settings.is_vendors_own("openai") else "OPENAI_BASE_URL",
+        ),
         Address("openrouter", OPENROUTER_URL, settings.openrouter_api_key, key_variable="OPENROUTER_API_KEY"),
         Address("gemini", GEMINI_URL, settings.gemini_api_key, key_variable="GEMINI_API_KEY"),
     ]
-    ollama = [Address("ollama", settings.ollama_base_url)] if settings.ollama_base_url else []
-    return [address for address in addresses if address.name in configured] + ollama
+    return [address for address in addresses if address.name in configured]
 
 
 def hosts_of(settings: Settings) -> dict[str, str]:
     """Provider -> class of the machine that answers for it."""
-    addresses = [anthropic_address(settings), *openai_addresses(settings)]
+    addresses = [anthropic_address(settings), *openai_addresses(settings), ollama_address(settings)]
     return {address.name: host_class(address.url) for address in addresses}
+
+
+def ollama_address(settings: Settings) -> Address:
+    """Where Ollama is; its URL may or may not end with the version of its OpenAI path."""
+    return Address("ollama", settings.ollama_base_url.removesuffix("/v1"))
 
 
 def anthropic_address(settings: Settings) -> Address:
@@ -258,15 +291,16 @@ def anthropic_address(settings: Settings) -> Address:
 def _upstreams(client: httpx2.AsyncClient, settings: Settings) -> Iterator[Upstream]:
     yield Extractive()
     if "anthropic" in settings.configured_providers():
-        yield AnthropicMessages(Exchange(client, anthropic_address(settings), settings))
+        yield ChatProvider(Exchange(client, anthropic_address(settings), settings), AnthropicMessages())
     for address in openai_addresses(settings):
-        yield OpenAIChat(Exchange(client, address, settings))
+        yield ChatProvider(Exchange(client, address, settings), OpenAIChat())
+    if settings.ollama_base_url:
+        yield ChatProvider(Exchange(client, ollama_address(settings), settings), OllamaChat())
 
 
 def _quiet_libraries() -> None:
-    """Below WARNING httpcore2 quotes the headers of upstreams; stamina's lines repeat ours."""
+    """Below WARNING httpcore2 quotes the headers of upstreams."""
     logging.getLogger("httpcore2").setLevel(logging.WARNING)
-    stamina.instrumentation.set_on_retry_hooks([])
 
 
 def _fitting(names: Sequence[str]) -> str:
@@ -285,6 +319,16 @@ def _no_provider(provider: str) -> Problem:
     return Problem(
         "unknown-model", f"There is no provider {_shown(provider)}. Models are written provider:name; see /api/models."
     )
+
+
+def _nearest(provider: str, name: str, names: Iterable[str]) -> str:
+    """A sentence with the names that are closest to `name`, or nothing."""
+    listed = list(names)
+    near = [other for other in listed if other.startswith((f"{name}-", f"{name}:"))][:3]
+    near = near or difflib.get_close_matches(name, listed, n=3)
+    if not near:
+        return ""
+    return f"The nearest names are {', '.join(f'{provider}:{other}' for other in near)}. "
 
 
 def _shown(name: str) -> str:

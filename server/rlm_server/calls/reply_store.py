@@ -169,4 +169,4 @@ def _check_kind(rows: sqlite3.Connection) -> None:
 
 def _reply(text: str) -> Reply:
     fields = json.loads(text)
-    return Reply(fields["text"], fields["model"], ModelUsage(**fields["usage"]))
+    return Reply(fields["text"], fields["model"], ModelUsage(**fields["usage"]), fields.get("finish_reason"))

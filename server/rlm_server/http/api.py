@@ -1,4 +1,4 @@
-"""API: `/api/rlm`, `/api/models` and `/api/health`.
+"""API: `/api/rlm`, `/api/rlm/cancel`, `/api/models` and `/api/health`.
 
 In: a request. Out: a model's reply, whole, as server-sent events, or as one line for each item of a batch. A client
 that goes away cancels its calls upstream, but for those that are kept (`in_flight.py`). The fields of a request are
@@ -44,9 +44,10 @@ Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 
 def api_routes() -> list[BaseRoute]:
-    """The three routes; the application's state holds `settings` and `backend`."""
+    """The routes; the application's state holds `settings` and `backend`."""
     return [
         Route("/api/rlm", answer, methods=["POST"]),
+        Route("/api/rlm/cancel", cancel, methods=["POST"]),
         Route("/api/models", list_models, methods=["GET"]),
         Route("/api/health", health, methods=["GET"]),
     ]
@@ -61,7 +62,7 @@ async def answer(request: Request) -> Response:
     record(request.scope, model=(wanted.model or "default")[:100], calls=_calls(wanted))
     if key is not None:
         record(request.scope, run=key.run)
-    calls = await backend.request(wanted.model, key)
+    calls = await backend.request(wanted.model, key, wanted.options)
     record(request.scope, model=calls.model)
     if wanted.stream:
         return _Stream(calls, wanted)
@@ -69,6 +70,20 @@ async def answer(request: Request) -> Response:
         return await attended(request.receive, _answer_whole(calls, wanted))
     finally:
         _record_usage(request.scope, calls.paid)
+
+
+async def cancel(request: Request) -> Response:
+    """Stop the calls in flight under an idempotency key, for the user who does not want them any more."""
+    settings: Settings = request.app.state.settings
+    backend: Backend = request.app.state.backend
+    body = await read_json(request, settings)
+    value = body.get("key") if isinstance(body, dict) and len(body) == 1 else None
+    key = read_idempotency_key([value]) if isinstance(value, str) else None
+    if key is None:
+        raise Problem("invalid-request", 'Send {"key": "<run>/<call>"}, the Idempotency-Key of the call to stop.')
+    cancelled = backend.in_flight.stop(key)
+    record(request.scope, run=key.run, cancelled=cancelled)
+    return _json({"cancelled": cancelled})
 
 
 async def list_models(request: Request) -> Response:
@@ -180,7 +195,8 @@ async def _write_items(calls: ModelRequest, batch: Batch, write: Write) -> None:
 
 
 async def _write_pieces(calls: ModelRequest, wanted: Conversation, write: Write) -> None:
-    """Server-sent events: `{"delta"}` for each piece, then `{"done": true, "model", "usage"}` or `{"error"}`."""
+    """Server-sent events: `{"delta"}` for each piece, then `{"done": true, "model", "finish_reason", "usage"}` or
+    `{"error"}`."""
 
     async def pass_on(text: str) -> None:
         await write(_event({"delta": text}))
@@ -189,7 +205,8 @@ async def _write_pieces(calls: ModelRequest, wanted: Conversation, write: Write)
     if isinstance(outcome, Problem):
         await write(_event({"error": outcome.to_json()}))
     else:
-        await write(_event({"done": True, "model": outcome.model, "usage": usage_json(outcome.usage)}))
+        reply = {name: value for name, value in reply_json(outcome).items() if name != "text"}
+        await write(_event({"done": True, **reply}))
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -122,7 +122,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     in_flight = InFlight(store)
     with closing(store):
         async with open_registry(settings) as registry:
-            app.state.backend = Backend(registry, Budgets.of(settings), in_flight, settings.concurrency)
+            app.state.backend = Backend(
+                registry, Budgets.of(settings), in_flight, settings.concurrency, settings.retries
+            )
             checking = asyncio.create_task(_check_default(registry))
             yield
             checking.cancel()

@@ -1,7 +1,8 @@
 """Problems: every way in which this server says no, as `application/problem+json`.
 
 In: a failure. Out: one object `{type, title, status, detail, retryable, upstream}` with `type` from a fixed set,
-and `retry_after` (seconds) where a wait is asked for: a reply that streams has no header left to say it.
+`retry_after` (seconds) where a wait is asked for, since a reply that streams has no header left to say it, and
+`reported`, the upstream's own `type`, `code` and `param`, where they are plain identifiers.
 A detail holds the event, the numbers and the remedy; it never quotes a prompt, a key or an upstream's body.
 """
 
@@ -37,9 +38,10 @@ PROBLEM_TYPES = {
     for row in (
         ProblemType("invalid-json", 400, "The body is not JSON"),
         ProblemType("invalid-request", 400, "The request is not one that this endpoint knows"),
+        ProblemType("unknown-option", 400, "The provider has no such option"),
         ProblemType("unknown-field", 400, "The request holds a field that is not allowed"),
         ProblemType("empty-prompt", 400, "There is nothing to answer"),
-        ProblemType("unknown-model", 400, "The model is not on the list"),
+        ProblemType("unknown-model", 400, "The model may not be used"),
         ProblemType("provider-not-configured", 400, "The model's provider is not configured"),
         ProblemType("token-required", 401, "The token is missing or wrong"),
         ProblemType("host-refused", 403, "The Host header is not one of ours"),
@@ -62,6 +64,9 @@ PROBLEM_TYPES = {
         ProblemType("upstream-quota-spent", 502, "The account at the provider has no credit left"),
         ProblemType("upstream-failed", 502, "The provider failed", retryable=True),
         ProblemType("upstream-malformed", 502, "The provider's reply cannot be read"),
+        ProblemType("upstream-prompt-cut", 502, "The provider read only a part of the prompt"),
+        ProblemType("upstream-reply-too-large", 502, "The provider's reply is larger than allowed"),
+        ProblemType("stopped", 409, "The call was stopped"),
         ProblemType("upstream-cut-off", 502, "The provider's reply broke off", retryable=True),
     )
 }
@@ -77,6 +82,9 @@ UPSTREAM_SLUGS: Mapping[ErrorKind, str] = {
     "failed": "upstream-failed",
     "malformed": "upstream-malformed",
     "cut-off": "upstream-cut-off",
+    "prompt-cut": "upstream-prompt-cut",
+    "reply-too-large": "upstream-reply-too-large",
+    "stopped": "stopped",
 }
 
 
@@ -87,6 +95,8 @@ class Problem(Exception):
         slug: a key of `PROBLEM_TYPES`.
         detail: for the person who reads it.
         retry_after: seconds to wait before the next attempt.
+        retryable: whether the same request may succeed later; by default that of its type.
+        reported: the upstream's `type`, `code` and `param`, plain identifiers.
     """
 
     def __init__(
@@ -98,6 +108,8 @@ class Problem(Exception):
         upstream: str | None = None,
         headers: Mapping[str, str] | None = None,
         retry_after: int | None = None,
+        retryable: bool | None = None,
+        reported: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.kind = PROBLEM_TYPES[slug]
@@ -105,6 +117,8 @@ class Problem(Exception):
         self.status = status or self.kind.status
         self.upstream = upstream
         self.retry_after = retry_after
+        self.retryable = self.kind.retryable if retryable is None else retryable
+        self.reported = dict(reported or {})
         self.headers = dict(headers or {})
         if retry_after is not None:
             self.headers["Retry-After"] = str(retry_after)
@@ -116,9 +130,11 @@ class Problem(Exception):
             "title": self.kind.title,
             "status": self.status,
             "detail": self.detail,
-            "retryable": self.kind.retryable,
+            "retryable": self.retryable,
             "upstream": self.upstream,
         }
+        if self.reported:
+            problem["reported"] = dict(self.reported)
         return problem if self.retry_after is None else {**problem, "retry_after": self.retry_after}
 
 
@@ -127,7 +143,12 @@ def problem_of(fault: ProviderError) -> Problem:
     slug = UPSTREAM_SLUGS[fault.kind] if isinstance(fault, UpstreamError) else "upstream-failed"
     wait = fault.retry_after if isinstance(fault, UpstreamError) else None
     return Problem(
-        slug, str(fault), upstream=fault.upstream, retry_after=None if wait is None else max(1, math.ceil(wait))
+        slug,
+        str(fault),
+        upstream=fault.upstream,
+        retry_after=None if wait is None else max(1, math.ceil(wait)),
+        retryable=fault.retryable,
+        reported=fault.reported if isinstance(fault, UpstreamError) else None,
     )
 
 

@@ -1,8 +1,10 @@
 """Wire: the request shapes of `/api/rlm`, checked, and the shapes of its replies.
 
-    {"messages": [{"role", "content"}], "model"?, "stream"?}     -> Conversation
-    {"prompt": "...", "model"?, "stream"?}                       -> Conversation of one user message
-    {"type": "batch", "prompts": [...], "model"?, "stream"?}     -> Batch
+    {"messages": [{"role", "content"}], ...}     -> Conversation
+    {"prompt": "...", ...}                       -> Conversation of one user message
+    {"type": "batch", "prompts": [...], ...}     -> Batch
+
+Each takes `model`, `stream` and `options` (`temperature`, `top_p`, `max_output_tokens`, `reasoning_effort`, `seed`).
 
 In: any JSON value. Out: one of the two, or a `Problem` that names the offending field. Anything else is
 refused, so that nothing of the upstream (its URL, headers, tools) can be chosen by a client. Nothing here does I/O.
@@ -10,16 +12,20 @@ refused, so that nothing of the upstream (its URL, headers, tools) can be chosen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast, get_args
 
 from rlm_core.types import Json, Message, ModelUsage, Reply, Role
 
+from ..providers.upstream import NO_OPTIONS, ModelOptions
 from .problems import Problem
 
 MAX_BATCH = 1000
 ROLES = get_args(Role)
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Values of `reasoning_effort`; which of them a model takes is its vendor's matter."""
+MAX_SEED = 2**63 - 1
 SHAPES = '{"messages": [...]}, {"prompt": "..."} or {"type": "batch", "prompts": [...]}'
 
 
@@ -30,6 +36,7 @@ class Conversation:
     messages: tuple[Message, ...]
     model: str | None = None
     stream: bool = False
+    options: ModelOptions = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Batch:
     prompts: tuple[str, ...]
     model: str | None = None
     stream: bool = False
+    options: ModelOptions = NO_OPTIONS
 
 
 Wanted: TypeAlias = Conversation | Batch
@@ -78,8 +86,13 @@ def check_prompt(prompt: str) -> None:
 
 
 def reply_json(reply: Reply) -> dict[str, Json]:
-    """`{text, model, usage}`."""
-    return {"text": reply.text, "model": reply.model, "usage": usage_json(reply.usage)}
+    """`{text, model, finish_reason, usage}`; the finish reason is `null` where it is unknown."""
+    return {
+        "text": reply.text,
+        "model": reply.model,
+        "finish_reason": reply.finish_reason,
+        "usage": usage_json(reply.usage),
+    }
 
 
 def usage_json(usage: ModelUsage) -> dict[str, Json]:
@@ -98,18 +111,19 @@ def usage_json(usage: ModelUsage) -> dict[str, Json]:
 
 
 def batch_json(outcomes: Sequence[Reply | Problem]) -> dict[str, Json]:
-    """`{results, usage, errors?}`: a failed item is `null` in `results` and has an entry in `errors`."""
+    """`{results, finish_reasons, usage, errors?}`: a failed item is `null` and has an entry in `errors`."""
     results: list[Json] = [outcome.text if isinstance(outcome, Reply) else None for outcome in outcomes]
     usage = sum((outcome.usage for outcome in outcomes if isinstance(outcome, Reply)), ModelUsage())
     errors: list[Json] = [
         {"index": index, **outcome.to_json()} for index, outcome in enumerate(outcomes) if isinstance(outcome, Problem)
     ]
-    whole: dict[str, Json] = {"results": results, "usage": usage_json(usage)}
+    reasons: list[Json] = [outcome.finish_reason if isinstance(outcome, Reply) else None for outcome in outcomes]
+    whole: dict[str, Json] = {"results": results, "finish_reasons": reasons, "usage": usage_json(usage)}
     return {**whole, "errors": errors} if errors else whole
 
 
 def item_json(index: int, outcome: Reply | Problem) -> dict[str, Json]:
-    """One line of a streamed batch: `{index, text, model, usage}` or `{index, error}`."""
+    """One line of a streamed batch: `{index, text, model, finish_reason, usage}` or `{index, error}`."""
     if isinstance(outcome, Problem):
         return {"index": index, "error": outcome.to_json()}
     return {"index": index, **reply_json(outcome)}
@@ -125,14 +139,14 @@ def _batch(body: Mapping[str, object]) -> Batch:
     if len(prompts) > MAX_BATCH:
         raise _invalid(f"`prompts` holds {len(prompts):,}; at most {MAX_BATCH:,} go into one batch. Send several.")
     texts = tuple(_text(prompt, f"prompts[{index}]") for index, prompt in enumerate(prompts))
-    return Batch(texts, _model(body), _stream(body))
+    return Batch(texts, _model(body), _stream(body), _options(body))
 
 
 def _prompt(body: Mapping[str, object]) -> Conversation:
     _only(body, ("prompt",))
     prompt = _text(body["prompt"], "prompt")
     check_prompt(prompt)
-    return Conversation((Message("user", prompt),), _model(body), _stream(body))
+    return Conversation((Message("user", prompt),), _model(body), _stream(body), _options(body))
 
 
 def _conversation(body: Mapping[str, object]) -> Conversation:
@@ -142,7 +156,7 @@ def _conversation(body: Mapping[str, object]) -> Conversation:
         raise _invalid(f"`messages` must be a list of at least one message, not {_kind(messages)}.")
     checked = tuple(_message(message, f"messages[{index}]") for index, message in enumerate(messages))
     check_prompt("".join(message.content for message in checked if message.role == "user"))
-    return Conversation(checked, _model(body), _stream(body))
+    return Conversation(checked, _model(body), _stream(body), _options(body))
 
 
 def _message(value: object, field: str) -> Message:
@@ -159,7 +173,7 @@ def _message(value: object, field: str) -> Message:
 
 def _only(body: Mapping[str, object], names: tuple[str, ...]) -> None:
     for name in body:
-        if name not in (*names, "model", "stream"):
+        if name not in (*names, "model", "stream", "options"):
             raise _unknown(name)
 
 
@@ -183,6 +197,38 @@ def _stream(body: Mapping[str, object]) -> bool:
     if not isinstance(stream, bool):
         raise _invalid(f"`stream` must be true or false, not {_kind(stream)}.")
     return stream
+
+
+def _options(body: Mapping[str, object]) -> ModelOptions:
+    options = body.get("options")
+    if options is None:
+        return NO_OPTIONS
+    if not isinstance(options, dict):
+        raise _invalid(f"`options` must be an object, not {_kind(options)}.")
+    for name, value in options.items():
+        if name not in OPTION_CHECKS:
+            raise _unknown(f"options.{name}")
+        fits, wanted = OPTION_CHECKS[name]
+        if value is not None and not fits(value):
+            raise _invalid(f"`options.{name}` must be {wanted}.")
+    return ModelOptions(**options)
+
+
+def _number_within(least: float, most: float) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _whole_within(least: int, most: int) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+OPTION_CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "temperature": (_number_within(0, 2), "a number from 0 to 2"),
+    "top_p": (_number_within(0, 1), "a number from 0 to 1"),
+    "max_output_tokens": (_whole_within(1, 10_000_000), "a whole number from 1 to 10,000,000"),
+    "reasoning_effort": (lambda value: value in EFFORTS, f"one of {', '.join(EFFORTS)}"),
+    "seed": (_whole_within(-MAX_SEED, MAX_SEED), "a whole number of at most 63 bits"),
+}
 
 
 def _kind(value: object) -> str:

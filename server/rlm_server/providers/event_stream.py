@@ -1,46 +1,168 @@
-"""Event streams: the `data` of server-sent events, cut out of the bytes that carry them.
+"""Event stream: the JSON values of a reply, whatever form its bytes have.
 
-In: chunks of bytes, split anywhere. Out: one string for each event. Names, ids and comments of events are dropped,
-for both dialects repeat the relevant ones inside the data.
+In: chunks of bytes, split anywhere; an empty chunk says that nothing came for a while. Out: JSON values, each with the
+name of its event. The forms are told apart by the bytes alone, since servers label them wrongly:
+
+    data: {...}        server-sent events, with or without blank lines, ended by LF, CRLF or CR, over several lines
+    {...}\\n{...}       one value a line
+    {...}              one value, on one line or many
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
 
-MAX_LINE_BYTES = 4 * 1024 * 1024
+DONE: Final = "[DONE]"
+"""The value that ends a stream of OpenAI's dialect."""
+COMPLETE = ("}", "]", '"')
 
 
-class LineTooLong(ValueError):
-    """A line exceeds `MAX_LINE_BYTES`: this is no event stream."""
+class NotJson(ValueError):
+    """The bytes are in none of the forms; `web_page` where they are HTML, `cut` where a value has no end."""
+
+    def __init__(self, message: str, *, web_page: bool = False, cut: bool = False) -> None:
+        super().__init__(message)
+        self.web_page = web_page
+        self.cut = cut
 
 
-async def data_of_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    r"""Yield the data of each event; bytes that are not UTF-8 become U+FFFD.
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One value of a stream. `name` is the event's name where it has one."""
+
+    value: object
+    name: str = ""
+
+
+async def events_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """Yield each value as soon as it is whole; bytes that are not UTF-8 become U+FFFD.
 
     Raises:
-        LineTooLong: a line has no end.
-
-    `b"data: {\n", b"data: }\n\n: ping\n\n"` gives `"{\n}"`.
+        NotJson: the bytes are in none of the forms.
     """
-    data: list[str] = []
-    async for line in _lines(chunks):
-        if not line and data:
-            yield "\n".join(data)
-            data = []
-        elif line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-    if data:
-        yield "\n".join(data)
-
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    rest = b""
+    reader = _Reader()
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.removesuffix(b"\r").decode(errors="replace")
-        if len(rest) > MAX_LINE_BYTES:
-            raise LineTooLong(f"a line of more than {MAX_LINE_BYTES:,} bytes")
-    if rest:
-        yield rest.removesuffix(b"\r").decode(errors="replace")
+        for event in reader.read(chunk) if chunk else reader.pause():
+            yield event
+    for event in reader.end():
+        yield event
+
+
+class _Reader:
+    """The state between two chunks: the open line, and the open value as `data:` lines or as bare JSON."""
+
+    def __init__(self) -> None:
+        self.line: list[bytes] = []
+        self.after_cr = False
+        self.is_first = True
+        self.name = ""
+        self.data: list[str] = []
+        self.json: list[str] = []
+        self.values = 0
+        self.unread = 0
+
+    def read(self, chunk: bytes) -> list[Event]:
+        """The events that `chunk` completes."""
+        if self.after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+        self.after_cr = chunk.endswith(b"\r") if chunk else self.after_cr
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *whole, rest = chunk.split(b"\n")
+        events: list[Event] = []
+        for line in whole:
+            events += self._read_line(_text([*self.line, line]))
+            self.line = []
+        if rest:
+            self.line.append(rest)
+        return events
+
+    def pause(self) -> list[Event]:
+        """The event that is whole although nothing ends its line."""
+        line = _text(self.line)
+        if not line.rstrip().endswith(COMPLETE):
+            return []
+        value = _parsed("\n".join([*self.json, line]))
+        if value is None:
+            return []
+        self.json, self.line = [], []
+        return [self._event(value)]
+
+    def end(self) -> list[Event]:
+        """The events that the end completes."""
+        events = self._read_line(_text(self.line)) if self.line else []
+        events += self._dispatched(at_end=True)
+        if self.json:
+            text = "\n".join(self.json)
+            raise NotJson(f"of {len(text):,} characters is not JSON", cut=bool(self.values))
+        if self.unread and not self.values:
+            raise NotJson(f"of {self.unread:,} characters is not JSON")
+        return events
+
+    def _read_line(self, line: str) -> list[Event]:
+        if self.is_first:
+            line, self.is_first = line.removeprefix("\ufeff"), False
+        if not self.values and not self.json and line.lstrip().startswith("<"):
+            raise NotJson("is a web page", web_page=True)
+        if self.json or (not self.data and line.lstrip().startswith(("{", "["))):
+            return self._read_json_line(line)
+        if not line:
+            return self._dispatched(at_end=False)
+        name, _, rest = line.partition(":")
+        if name == "data":
+            return self._read_data_line(rest.removeprefix(" "))
+        if name == "event":
+            self.name = rest.strip()
+        elif name not in ("", "id", "retry"):
+            self.unread += len(line)
+        return []
+
+    def _read_json_line(self, line: str) -> list[Event]:
+        """One value a line, or one value over many: its last line begins with the bracket that closes it."""
+        self.json.append(line)
+        if len(self.json) > 1 and not line.startswith(("}", "]")):
+            return []
+        value = _parsed("\n".join(self.json))
+        if value is None:
+            return []
+        self.json = []
+        return [self._event(value)]
+
+    def _read_data_line(self, line: str) -> list[Event]:
+        self.data.append(line)
+        text = "\n".join(self.data).strip()
+        value: object = DONE if text == DONE else _parsed(text) if text.endswith(COMPLETE) else None
+        if value is None:
+            return []
+        self.data = []
+        return [self._event(value)]
+
+    def _dispatched(self, *, at_end: bool) -> list[Event]:
+        """The event that a blank line ends: one that is whole was dispatched before."""
+        text, self.data = "\n".join(self.data).strip(), []
+        if text and self.name == "error":
+            return [self._event(text)]
+        if text.startswith(("{", "[", '"')):
+            raise NotJson(f"of {len(text):,} characters is not JSON", cut=at_end and bool(self.values))
+        return []  # nothing, a comment, or a sign of life
+
+    def _event(self, value: object) -> Event:
+        self.values += 1
+        name, self.name = self.name, ""
+        return Event(value, name)
+
+
+def _parsed(text: str) -> object:
+    """The JSON value of `text`, `None` where it is none (or `null`)."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _text(parts: list[bytes]) -> str:
+    return b"".join(parts).decode(errors="replace")

@@ -1,7 +1,8 @@
 """Exchange: HTTP with one upstream, whatever its dialect.
 
 In: a path and a JSON body. Out: an open `Answer` with status 200, or an `UpstreamError` of a fixed kind whose text
-holds nothing that the upstream wrote. Timeouts, retries, size limits and the key's header live here and only here.
+holds nothing that the upstream wrote. Timeouts, size limits and the key's header live here and only here; retries are
+`chat.py`'s business, and the meaning of a refusal that of `failures.py`.
 """
 
 from __future__ import annotations
@@ -9,32 +10,28 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
-import stamina
 from pydantic import SecretStr
 
 from ..settings import Settings
+from .event_stream import NotJson, events_of
+from .failures import BUDGET, CUT, FEW, Failure, failure_of, retry_after_seconds
 from .upstream import ErrorKind, UpstreamError
+from .workarounds import Body, workaround_for
 
 logger = logging.getLogger("rlm_server.upstream")
-MAX_RETRY_WAIT_SECONDS = 20.0
-PEEK_BYTES = 4096
+PEEK_BYTES = 16 * 1024
 PEEK_SECONDS = 2.0
-RETRIED_STATUSES = frozenset({408, 409, 429})
-TOO_LONG = (
-    b"context_length_exceeded",
-    b"maximum context length",
-    b"prompt is too long",
-    b"exceed_context_size",
-    b"input token count",
-)
-"""Vendors' words, in lower case, for a prompt longer than their model takes."""
-NO_CREDIT = b"insufficient_quota"
+PAUSE_SECONDS = 1.5
+"""Time without a byte after which a reply that is whole is taken as one."""
+GRACE_SECONDS = 2.0
+"""Time that a reply may still take after its finish reason, for its usage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,7 @@ class Address:
         key: goes into the header `key_header` after `key_prefix`; `None` sends none.
         headers: further headers of every request.
         key_variable: the environment variable that the key is read from, for advice.
+        url_variable: the one that the URL is read from, for advice; empty where it is fixed.
     """
 
     name: str
@@ -56,6 +54,7 @@ class Address:
     key_prefix: str = "Bearer "
     headers: Mapping[str, str] | None = None
     key_variable: str = ""
+    url_variable: str = ""
 
 
 class Exchange:
@@ -70,95 +69,101 @@ class Exchange:
     def name(self) -> str:
         return self.address.name
 
+    @property
+    def may_lack_version(self) -> bool:
+        """Whether the URL was set by the user and has no `/v1` or the like in its path."""
+        return bool(self.address.url_variable) and re.search(r"/v\d", self.address.url) is None
+
+    def at(self, url: str) -> Exchange:
+        """The same upstream at another URL."""
+        return Exchange(self.client, replace(self.address, url=url), self.settings)
+
     @asynccontextmanager
-    async def post(self, path: str, body: Mapping[str, object], *, accept: str) -> AsyncIterator[Answer]:
-        """Post `body` as JSON; try again as the settings allow until an answer with status 200 begins.
+    async def post(self, path: str, body: Mapping[str, object], *, deadline: float) -> AsyncIterator[Answer]:
+        """Post `body` as JSON, once; `deadline` in monotonic seconds holds for the answer too.
 
         Raises:
-            UpstreamError: there is none; also from within the block, where reading the answer failed.
+            Refused: the status is not 200.
+            UpstreamError: there is no answer; also from within the block, where reading it failed.
         """
-        deadline = time.monotonic() + self.settings.total_seconds
+        accept = "text/event-stream" if body.get("stream") else "application/json"
         headers = {"Content-Type": "application/json", "Accept": accept, **(self.address.headers or {})}
         request = self.client.build_request(
             "POST", self.address.url + path, content=json.dumps(body).encode(), headers=headers
         )
         with self._faults_named():
             async with _until(deadline):
-                response = await self._send_with_retries(request)
+                response = await self._send(request, body)
             try:
                 yield Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
             finally:
                 await response.aclose()
 
     async def get_json(self, path: str, *, seconds: float) -> object:
-        """Get a JSON value, in one try.
+        """Get a JSON value, once.
 
         Raises:
             UpstreamError: there is none within `seconds`.
         """
+        return await self._json("GET", path, None, seconds)
+
+    async def post_json(self, path: str, body: Mapping[str, object], *, seconds: float) -> object:
+        """Post `body` and read a JSON value, once.
+
+        Raises:
+            UpstreamError: there is none within `seconds`.
+        """
+        return await self._json("POST", path, json.dumps(body).encode(), seconds)
+
+    async def _json(self, method: str, path: str, content: bytes | None, seconds: float) -> object:
         deadline = time.monotonic() + seconds
-        request = self.client.build_request("GET", self.address.url + path, headers=self.address.headers)
+        kind = {} if content is None else {"Content-Type": "application/json"}
+        headers = {**kind, **(self.address.headers or {})}
+        request = self.client.build_request(method, self.address.url + path, content=content, headers=headers)
         with self._faults_named():
             async with _until(deadline):
                 response = await self._send(request)
             try:
                 answer = Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
-                return await answer.json()
+                async for event in events_of(answer.chunks()):
+                    return event.value
+                raise malformed(self.name, "is empty")
             finally:
                 await response.aclose()
 
-    async def _send_with_retries(self, request: httpx2.Request) -> httpx2.Response:
-        wait = self.settings.retry_wait_seconds
-        attempts = stamina.retry_context(
-            on=self._retry_decision,
-            attempts=self.settings.retries + 1,
-            timeout=None,
-            wait_initial=wait,
-            wait_jitter=wait,
-            wait_max=MAX_RETRY_WAIT_SECONDS,
-        )
-        async for attempt in attempts:
-            with attempt, self._faults_named():
-                return await self._send(request)
-        raise AssertionError("stamina ends by a return or an exception")
-
-    def _retry_decision(self, fault: Exception) -> bool | float:
-        """Whether to try again after `fault`; a number is the wait that the upstream wants."""
-        if not isinstance(fault, UpstreamError) or not self._may_pass(fault):
-            return False
-        logger.info(json.dumps({"upstream": self.name, "failed": fault.kind, "status": fault.status}))
-        return True if fault.retry_after is None else fault.retry_after
-
-    def _may_pass(self, fault: UpstreamError) -> bool:
-        status = fault.status or 0
-        if fault.kind == "quota-spent":
-            return False
-        if fault.kind != "unreachable" and status not in RETRIED_STATUSES and status < 500:
-            return False
-        return (fault.retry_after or 0) <= self.settings.max_retry_after_seconds
-
-    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+    async def _send(self, request: httpx2.Request, body: Body | None = None) -> httpx2.Response:
         response = await self.client.send(request, stream=True, auth=_Key(self.address), follow_redirects=False)
         if response.status_code == 200:
             return response
+        wait = retry_after_seconds(response.headers)
         words = await _peeked(response)
-        raise self._refusal(response.status_code, response.headers.get("retry-after"), words)
+        raise Refused(self, response.status_code, words, wait, body or {})
 
-    def _refusal(self, status: int, retry_after: str | None, words: bytes) -> UpstreamError:
-        kind, advice = _meaning(status, words)
-        variable = self.address.key_variable
-        if kind == "key-refused" and variable:
-            advice = f"Check {variable}."
-        wait = _seconds(retry_after)
-        if kind == "rate-limited" and wait is not None:
-            advice = f"It asks to wait {wait:g} s. {advice}"
+    def error(self, failure: Failure, *, status: int | None = None) -> UpstreamError:
+        """The error for `failure`, with its numbers and its advice."""
+        key = self.address.key
+        secret = key.get_secret_value() if key is not None else ""
+        reported = {
+            name: word for name, word in (failure.reported or {}).items() if not secret or secret not in word != secret
+        }
+        event = f"answered with status {status}" if status else "reported an error in place of a reply"
+        words = ", ".join(f"{name} {word}" for name, word in reported.items())
+        advice = failure.advice
+        if failure.kind == "key-refused" and self.address.key_variable:
+            advice = advice.replace("Check its key", f"Check {self.address.key_variable}")
+        if failure.kind == "model-unknown" and self.may_lack_version:
+            advice += f" {self.address.url_variable} may lack /v1 at its end."
+        if failure.wait is not None:
+            advice = f"It asks to wait {round(failure.wait, 2):g} s. {advice}"
         return UpstreamError(
-            f"{self.name} answered with status {status}. {advice}",
-            kind=kind,
+            f"{self.name} {event}{f' ({words})' if words else ''}. {advice}",
+            kind=failure.kind,
             upstream=self.name,
-            retryable=kind in ("rate-limited", "failed", "timeout"),
+            retryable=failure.requests > 1,
             status=status,
-            retry_after=wait,
+            retry_after=failure.wait,
+            requests=failure.requests,
+            reported=reported,
         )
 
     @contextmanager
@@ -166,64 +171,95 @@ class Exchange:
         """Turn faults of the transport into `UpstreamError`; theirs may quote the request, so they are not chained."""
         try:
             yield
+        except NotJson as fault:
+            raise _unreadable(self.name, fault) from None
         except (httpx2.HTTPError, TimeoutError) as fault:
-            kind, event = _kind_of(fault)
-            retryable = kind != "malformed"
-            raise UpstreamError(f"{self.name} {event}", kind=kind, upstream=self.name, retryable=retryable) from None
+            kind, event, requests = _kind_of(fault)
+            raise UpstreamError(
+                f"{self.name} {event}", kind=kind, upstream=self.name, retryable=requests > 1, requests=requests
+            ) from None
+
+
+class Refused(UpstreamError):
+    """A status other than 200. The words of its body are searched here and not kept.
+
+    Attributes:
+        change: the change of the request that may mend it, or `None`.
+        is_of_model: whether the words are about a model.
+    """
+
+    def __init__(self, exchange: Exchange, status: int, words: str, wait: float | None, body: Body) -> None:
+        failure = failure_of(status, words)
+        if wait is not None and failure.requests > 1:
+            failure = replace(failure, wait=wait)
+        error = exchange.error(failure, status=status)
+        super().__init__(
+            str(error),
+            kind=error.kind,
+            upstream=exchange.name,
+            retryable=error.retryable,
+            status=status,
+            retry_after=error.retry_after,
+            requests=error.requests,
+            reported=error.reported,
+        )
+        self.change = workaround_for(body, status, words.lower())
+        self.is_of_model = "model" in words.lower()
 
 
 class Answer:
-    """The body of a response with status 200, read at most once and no further than `max_bytes`."""
+    """The body of a response with status 200, read at most once and no further than `max_bytes`.
+
+    Attributes:
+        is_framed: whether HTTP itself says where the body ends, so that a cut one is noticed.
+        ends_at: monotonic time at which the body counts as ended, wherever it is; `None` waits for its end.
+    """
 
     def __init__(self, response: httpx2.Response, name: str, *, deadline: float, max_bytes: int) -> None:
-        self.is_event_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+        self.is_framed = "content-length" in response.headers or "transfer-encoding" in response.headers
+        self.ends_at: float | None = None
         self._response = response
         self._name = name
         self._deadline = deadline
         self._max_bytes = max_bytes
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes as they come, decompressed.
+        """The bytes as they come, decompressed; an empty chunk for each `PAUSE_SECONDS` without one.
 
         Raises:
-            UpstreamError: they are too many.
+            UpstreamError: they are more than `max_bytes`.
             TimeoutError, httpx2.HTTPError: they stop; `Exchange` names these.
         """
         size = 0
         chunks = self._response.aiter_bytes()
-        while True:
-            async with _until(self._deadline):
-                chunk = await anext(chunks, None)
-            if chunk is None:
-                return
-            size += len(chunk)
-            if size > self._max_bytes:
-                raise malformed(self._name, f"is larger than {self._max_bytes:,} bytes (RLM_MAX_UPSTREAM_BYTES)")
-            yield chunk
+        coming: asyncio.Future[bytes | None] | None = None
+        try:
+            while True:
+                coming = coming or asyncio.ensure_future(anext(chunks, None))
+                await asyncio.wait((coming,), timeout=self._patience())
+                if not coming.done():
+                    if self.ends_at is not None and time.monotonic() >= self.ends_at:
+                        return
+                    if time.monotonic() >= self._deadline:
+                        raise TimeoutError
+                    yield b""
+                    continue
+                chunk, coming = coming.result(), None
+                if chunk is None:
+                    return
+                size += len(chunk)
+                if size > self._max_bytes:
+                    raise too_large(self._name, self._max_bytes)
+                if chunk:
+                    yield chunk
+        finally:
+            if coming is not None:
+                coming.cancel()
+                await asyncio.wait((coming,))
 
-    async def json(self) -> object:
-        """The whole body as a JSON value.
-
-        Raises:
-            UpstreamError: it is not one.
-        """
-        body = bytearray()
-        async for chunk in self.chunks():
-            body += chunk
-        return parse_json(self._name, body)
-
-
-def parse_json(name: str, text: str | bytes | bytearray) -> object:
-    """Parse the body of the upstream `name`.
-
-    Raises:
-        UpstreamError: it is not JSON.
-    """
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        raise malformed(name, f"of {len(text):,} bytes is not JSON") from None
-    return value
+    def _patience(self) -> float:
+        ends_at = self._deadline if self.ends_at is None else min(self.ends_at, self._deadline)
+        return max(0.0, min(PAUSE_SECONDS, ends_at - time.monotonic()))
 
 
 def malformed(name: str, defect: str) -> UpstreamError:
@@ -232,11 +268,27 @@ def malformed(name: str, defect: str) -> UpstreamError:
     return UpstreamError(f"The reply of {name} {defect}. {advice}", kind="malformed", upstream=name)
 
 
+def too_large(name: str, max_bytes: int) -> UpstreamError:
+    """The error for a reply above the limit."""
+    message = (
+        f"The reply of {name} is larger than {max_bytes:,} bytes, the limit RLM_MAX_UPSTREAM_BYTES. Ask for a shorter "
+        "reply, or raise the limit."
+    )
+    return UpstreamError(message, kind="reply-too-large", upstream=name)
+
+
 def cut_off(name: str) -> UpstreamError:
     """The error for a reply that ends before its end."""
-    return UpstreamError(
-        f"The reply of {name} broke off before its end. Try again.", kind="cut-off", upstream=name, retryable=True
-    )
+    message = f"The reply of {name} broke off before its end. Try again."
+    return UpstreamError(message, kind="cut-off", upstream=name, retryable=True, requests=CUT)
+
+
+def _unreadable(name: str, fault: NotJson) -> UpstreamError:
+    if fault.cut:
+        return cut_off(name)
+    if fault.web_page:
+        return malformed(name, "is a web page, perhaps of a portal or proxy that wants a login")
+    return malformed(name, str(fault))
 
 
 class _Key(httpx2.Auth):
@@ -259,69 +311,47 @@ async def _until(deadline: float) -> AsyncIterator[None]:
         yield
 
 
-async def _peeked(response: httpx2.Response) -> bytes:
-    """The first words of a refusal, in lower case, to be searched and never shown; then the response is closed."""
+async def _peeked(response: httpx2.Response) -> str:
+    """The first words of a refusal, to be searched and never shown; then the response is closed."""
     words = bytearray()
     try:
         async with asyncio.timeout(PEEK_SECONDS):
             async for chunk in response.aiter_bytes(PEEK_BYTES):
                 words += chunk
-                break
+                if len(words) >= PEEK_BYTES:
+                    break
     except (httpx2.HTTPError, TimeoutError):
-        pass  # the status alone has to do
+        pass  # the status and the words so far have to do
     finally:
         await response.aclose()
-    return bytes(words[:PEEK_BYTES]).lower()
+    return bytes(words[:PEEK_BYTES]).decode(errors="replace")
 
 
-def _meaning(status: int, words: bytes) -> tuple[ErrorKind, str]:
-    """The meaning of a status other than 200, and the remedy."""
-    if status == 402 or (status == 429 and NO_CREDIT in words):
-        return "quota-spent", "The account has no credit left. Add some, or choose another model."
-    if status == 413 or (status == 400 and any(sign in words for sign in TOO_LONG)):
-        return "prompt-too-long", "The prompt is longer than the model takes. Send less text at once."
-    if status in (401, 403):
-        return "key-refused", "Check its key."
-    if status == 408:
-        return "timeout", "Try again, or with a shorter prompt."
-    if status == 429:
-        return "rate-limited", "Ask less at once (RLM_CONCURRENCY), or try again later."
-    if status >= 500 or status == 409:
-        return "failed", "Try again later."
-    if 300 <= status < 400:
-        return "call-refused", "Redirects are not followed. Check its base URL."
-    if status == 404:
-        return "model-unknown", "It does not know this model or path. Check the model's name and the base URL."
-    return "call-refused", "The prompt may be too long for the model, or the model cannot answer it."
-
-
-FAULTS: tuple[tuple[tuple[type[Exception], ...], ErrorKind, str], ...] = (
+FAULTS: tuple[tuple[tuple[type[Exception], ...], ErrorKind, str, int], ...] = (
     (
         (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout),
         "unreachable",
         "cannot be reached. Check the network and its base URL.",
+        BUDGET,
     ),
     (
         (httpx2.TimeoutException, TimeoutError),
         "timeout",
         "did not answer in time. Try again, or raise RLM_FIRST_BYTE_SECONDS and RLM_TOTAL_SECONDS.",
+        FEW,
     ),
-    ((httpx2.DecodingError,), "malformed", "sent a reply whose compression cannot be undone. Try again."),
-    ((httpx2.TransportError,), "cut-off", "closed the connection before its reply was complete. Try again."),
+    ((httpx2.DecodingError,), "malformed", "sent a reply whose compression cannot be undone. Try again.", 1),
+    (
+        (httpx2.TransportError,),
+        "cut-off",
+        "closed the connection before its reply was complete. Try again.",
+        CUT,
+    ),
 )
 
 
-def _kind_of(fault: Exception) -> tuple[ErrorKind, str]:
-    for types, kind, event in FAULTS:
+def _kind_of(fault: Exception) -> tuple[ErrorKind, str, int]:
+    for types, kind, event, requests in FAULTS:
         if isinstance(fault, types):
-            return kind, event
-    return "failed", "could not be asked. Check its base URL."
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """The seconds of a Retry-After header; its date form is rare and read as absent."""
-    try:
-        seconds = float(retry_after or "")
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 1e6 else None
+            return kind, event, requests
+    return "failed", "could not be asked. Check its base URL.", BUDGET

@@ -1,175 +1,87 @@
-"""OpenAI's chat dialect: `POST /chat/completions`, as OpenAI, OpenRouter, Gemini, Ollama, vLLM and others speak it.
+"""OpenAI's chat dialect: `POST /chat/completions`, as OpenAI, OpenRouter, Gemini, vLLM, llama.cpp and others speak it.
 
-In: messages. Out: a `Reply`, whole or in pieces. Neighbours of one role are merged, as some chat templates demand. Only
-text goes out and only text is read; whatever else the reply holds is passed over. HTTP is `exchange.py`'s business.
+In: a call. Out: the body to post. Neighbours of one role are merged, as some chat templates demand; only text goes out.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from rlm_core.types import Message, ModelUsage, Reply
+from rlm_core.types import Message
 
-from .event_stream import LineTooLong, data_of_events
-from .exchange import Answer, Exchange, cut_off, malformed, parse_json
+from .exchange import Exchange, Refused
+from .model_lists import offer_of, window_of
 from .turns import merged
-from .upstream import UpstreamError
+from .upstream import Offer, UpstreamCall, UpstreamError
+from .workarounds import Body
+
+OPTIONS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_output_tokens": "max_tokens",
+    "reasoning_effort": "reasoning_effort",
+    "seed": "seed",
+}
+"""Our options -> fields of the body."""
+NEWER_FIELD = "max_completion_tokens"
+"""The vendor's own field in place of `max_tokens`."""
+VENDOR_URL = "https://api.openai.com/"
 
 
 class OpenAIChat:
-    """One provider that speaks the dialect."""
+    """The dialect."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+    options = frozenset(OPTIONS)
 
-    @property
-    def name(self) -> str:
-        return self.exchange.name
+    def path(self, model: str) -> str:
+        return "/chat/completions"
 
-    async def models(self) -> Sequence[str]:
-        """The ids that `GET /models` lists."""
-        seconds = self.exchange.settings.models_seconds
-        return model_ids(self.name, await self.exchange.get_json("/models", seconds=seconds))
-
-    async def complete(self, messages: Sequence[Message], model: str) -> Reply:
-        """One call, one JSON reply."""
-        body = {"model": model, "messages": _to_wire(messages)}
-        async with self.exchange.post("/chat/completions", body, accept="application/json") as answer:
-            return self._reply(await answer.json(), model)
-
-    async def stream(self, messages: Sequence[Message], model: str) -> AsyncGenerator[str | Reply, None]:
-        """One call, its text in pieces, then the whole `Reply`."""
-        body = {
-            "model": model,
-            "messages": _to_wire(messages),
+    async def body(self, exchange: Exchange, call: UpstreamCall) -> Body:
+        fields = (
+            {**OPTIONS, "max_output_tokens": NEWER_FIELD} if exchange.address.url.startswith(VENDOR_URL) else OPTIONS
+        )
+        return {
+            "model": call.model,
+            "messages": to_wire(call.messages),
+            **{fields[name]: value for name, value in call.options.chosen().items()},
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        async with self.exchange.post("/chat/completions", body, accept="text/event-stream") as answer:
-            if not answer.is_event_stream:  # a server that does not stream answers with the whole
-                reply = self._reply(await answer.json(), model)
-                yield reply.text
-                yield reply
-                return
-            async for piece in self._pieces(answer, model):
-                yield piece
 
-    async def _pieces(self, answer: Answer, model: str) -> AsyncGenerator[str | Reply, None]:
-        texts: list[str] = []
-        usage = ModelUsage(calls=1)
-        ended = False
+    async def models(self, exchange: Exchange) -> Offer:
+        """`GET /models`; where that fails and the base URL has no version, `GET /v1/models`."""
+        seconds = exchange.settings.models_seconds
         try:
-            async for data in data_of_events(answer.chunks()):
-                if data.strip() == "[DONE]":
-                    ended = True
-                    break
-                event = self._object(parse_json(self.name, data))
-                usage = _usage(event) or usage
-                text, finished = self._delta(event)
-                ended = ended or finished
-                if text:
-                    texts.append(text)
-                    yield text
-        except LineTooLong as fault:
-            raise malformed(self.name, f"holds {fault}") from None
-        if not ended:
-            raise cut_off(self.name)
-        yield Reply("".join(texts), f"{self.name}:{model}", usage)
+            offer = offer_of(exchange.name, await exchange.get_json("/models", seconds=seconds))
+        except UpstreamError as fault:
+            if not exchange.may_lack_version or fault.kind not in ("model-unknown", "malformed", "call-refused"):
+                raise
+            offer = offer_of(exchange.name, await exchange.get_json("/v1/models", seconds=seconds))
+            note = f"{exchange.address.url_variable} lacks /v1 at its end: add it, or calls will fail."
+            return replace(offer, note=note)
+        return await self._with_window(exchange, offer)
 
-    def _delta(self, event: Mapping[str, object]) -> tuple[str, bool]:
-        """The text of one event, and whether the model finished with it."""
-        choices = event.get("choices", [])
-        if not isinstance(choices, list):
-            raise malformed(self.name, "has `choices` that are not a list")
-        if not choices:
-            return "", False
-        choice = self._object(choices[0])
-        delta = choice.get("delta")
-        finished = choice.get("finish_reason") is not None
-        if delta is None:
-            return "", finished
-        return self._text(self._object(delta)) or "", finished
+    def refused(self, fault: Refused, model: str) -> bool:
+        return False
 
-    def _reply(self, value: object, model: str) -> Reply:
-        body = self._object(value)
-        choices = body.get("choices")
-        if not isinstance(choices, list) or not choices:
-            raise malformed(self.name, "has no `choices`")
-        text = self._text(self._object(self._object(choices[0]).get("message")))
-        if text is None:
-            raise malformed(self.name, "holds no text: the model may have used all its tokens before it wrote any")
-        return Reply(text, f"{self.name}:{model}", _usage(body) or ModelUsage(calls=1))
-
-    def _text(self, message: Mapping[str, object]) -> str | None:
-        """The text of a message: a string, the text parts of a list, or a refusal."""
-        content = message.get("content")
-        if content is None:
-            content = message.get("refusal")
-        if content is None or isinstance(content, str):
-            return content
-        if not isinstance(content, list):
-            raise malformed(self.name, "has `content` that is not text")
-        texts = [part.get("text") for part in map(self._object, content) if part.get("type") == "text"]
-        if not all(isinstance(text, str) for text in texts):
-            raise malformed(self.name, "has a text part without text")
-        return "".join(str(text) for text in texts)
-
-    def _object(self, value: object) -> Mapping[str, object]:
-        """`value`, which must be an object and not report an error.
-
-        Raises:
-            UpstreamError: it is something else, or an error sent with status 200.
-        """
-        if not isinstance(value, dict):
-            raise malformed(self.name, "does not have the shape of a chat completion")
-        if value.get("error"):
-            raise UpstreamError(
-                f"{self.name} reported an error instead of a reply. Try again, or choose another model.",
-                kind="failed",
-                upstream=self.name,
-                retryable=True,
+    async def _with_window(self, exchange: Exchange, offer: Offer) -> Offer:
+        """The offer of llama.cpp's server with the window that it was started with, by `GET /props`."""
+        url = exchange.address.url
+        is_local = exchange.address.url_variable and not url.startswith(VENDOR_URL)
+        if not is_local or len(offer.models) != 1 or not url.endswith("/v1"):
+            return offer
+        try:
+            props = await exchange.at(url.removesuffix("/v1")).get_json(
+                "/props", seconds=exchange.settings.models_seconds
             )
-        return value
+        except UpstreamError:
+            return offer
+        paths = (("default_generation_settings", "n_ctx"), ("n_ctx",))
+        window = window_of(props, paths) if isinstance(props, Mapping) else None
+        return replace(offer, models=(replace(offer.models[0], window_tokens=window),)) if window else offer
 
 
-def model_ids(name: str, value: object) -> list[str]:
-    """The ids of a list of models, as both dialects send it.
-
-    Raises:
-        UpstreamError: `value` is not such a list.
-    """
-    data = value.get("data") if isinstance(value, dict) else None
-    if not isinstance(data, list):
-        raise malformed(name, "is not a list of models")
-    ids = [entry.get("id") for entry in data if isinstance(entry, dict)]
-    return [model for model in ids if isinstance(model, str) and model]
-
-
-def token_count(value: object) -> int:
-    """`value` as a number of tokens; 0 for anything that is not one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _to_wire(messages: Sequence[Message]) -> list[dict[str, str]]:
+def to_wire(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """`messages` as `{role, content}`, neighbours of one role merged."""
     return [{"role": turn.role, "content": turn.content} for turn in merged(messages)]
-
-
-def _usage(body: Mapping[str, object]) -> ModelUsage | None:
-    usage = body.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    details = usage.get("prompt_tokens_details")
-    return ModelUsage(
-        1,
-        token_count(usage.get("prompt_tokens")),
-        token_count(usage.get("completion_tokens")),
-        token_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-        _cost(usage.get("cost")),
-    )
-
-
-def _cost(value: object) -> float | None:
-    """OpenRouter's charge, in USD."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
-        return None
-    return float(value)

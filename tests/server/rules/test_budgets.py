@@ -18,7 +18,7 @@ from tests.server.conftest import make_settings, settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, json_turn, openai_reply
 
 ONE = ModelUsage(1, cost=0.0)
-PATIENT = {"first_byte_seconds": 30, "total_seconds": 30}
+PATIENT = {"connect_seconds": 60.0, "first_byte_seconds": 30, "total_seconds": 30}
 SPENT = "/problems/budget-spent"
 
 

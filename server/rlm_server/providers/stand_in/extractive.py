@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 
 from rlm_core.types import Message, ModelUsage, Reply
 
-from ..upstream import UpstreamError
+from ..upstream import Offer, OfferedModel, Pieces, UpstreamCall, UpstreamError
 from .passages import passages
 from .ranking import best
 from .root_code import NOTHING
@@ -44,9 +44,14 @@ class Extractive:
         """`"builtin"`."""
         return PROVIDER
 
-    async def models(self) -> Sequence[str]:
-        """List its one model."""
-        return [MODEL]
+    @property
+    def options(self) -> frozenset[str]:
+        """None: it samples nothing."""
+        return frozenset()
+
+    async def models(self) -> Offer:
+        """Its one model."""
+        return Offer((OfferedModel(MODEL),))
 
     async def complete(self, messages: Sequence[Message], model: str) -> Reply:
         """Answer `messages`: as root model when they are a run's conversation, else as sub model.
@@ -56,13 +61,13 @@ class Extractive:
         """
         if model != MODEL:
             message = f"There is no model {PROVIDER}:{model}. Use {PROVIDER}:{MODEL}."
-            raise UpstreamError(message, kind="call-refused", upstream=PROVIDER, status=404)
+            raise UpstreamError(message, kind="model-unknown", upstream=PROVIDER, status=404)
         text = await asyncio.to_thread(reply_to, tuple(messages))
-        return Reply(text, model=f"{PROVIDER}:{MODEL}", usage=ModelUsage(calls=1, cost=0.0))
+        return Reply(text, model=f"{PROVIDER}:{MODEL}", usage=ModelUsage(calls=1, cost=0.0), finish_reason="stop")
 
-    async def stream(self, messages: Sequence[Message], model: str) -> AsyncGenerator[str | Reply, None]:
+    async def stream(self, call: UpstreamCall) -> Pieces:
         """Answer as `complete` does, in at most `DELTAS` pieces cut at line ends."""
-        reply = await self.complete(messages, model)
+        reply = await self.complete(call.messages, call.model)
         lines = reply.text.splitlines(keepends=True)
         step = max(1, -(-len(lines) // DELTAS))
         for first in range(0, len(lines), step):

@@ -1,0 +1,256 @@
+"""Chat: one provider, whatever its dialect: requests, ways round its refusals, retries, and the reading of its replies.
+
+In: an `UpstreamCall`. Out: its `Reply`, in pieces and whole. A dialect makes the body (`openai_chat.py`,
+`anthropic_messages.py`, `ollama_chat.py`); the reply is read by `reply_forms.py`, a failure by `failures.py`. Calls are
+streamed upstream even where the client wants the whole, since gateways cut connections on which nothing comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Protocol
+
+from rlm_core.types import Message, Reply
+
+from .event_stream import DONE, events_of
+from .exchange import GRACE_SECONDS, Answer, Exchange, Refused, cut_off, malformed
+from .failures import failure_in, failure_of
+from .reply_forms import Part, UnknownForm, finish_reason, part_of, usage_of
+from .upstream import Offer, Pieces, UpstreamCall, UpstreamError
+from .workarounds import Body, Change, changed
+
+logger = logging.getLogger("rlm_server.upstream")
+MAX_RETRY_WAIT_SECONDS = 20.0
+MAX_CHANGES = 4
+"""Most ways round a refusal in one call."""
+CUT_SHARE = 0.6
+"""A prompt of which the model read a smaller share of its words, counted as tokens, was cut by the server."""
+CUT_WORDS = 1_000
+"""Shorter prompts are not examined."""
+BYTES_PER_TOKEN = 4
+
+
+class Dialect(Protocol):
+    """A vendor's way to ask."""
+
+    options: frozenset[str]
+
+    def path(self, model: str) -> str:
+        """The path that calls are posted to."""
+        ...
+
+    async def body(self, exchange: Exchange, call: UpstreamCall) -> Body:
+        """The body of a streamed call.
+
+        Raises:
+            UpstreamError: the call cannot be made.
+        """
+        ...
+
+    async def models(self, exchange: Exchange) -> Offer:
+        """The provider's list.
+
+        Raises:
+            UpstreamError: it cannot be had.
+        """
+        ...
+
+    def refused(self, fault: Refused, model: str) -> bool:
+        """Whether the dialect itself has another way after `fault`; it is used from then on."""
+        ...
+
+
+class ChatProvider:
+    """One provider."""
+
+    def __init__(self, exchange: Exchange, dialect: Dialect) -> None:
+        self.exchange = exchange
+        self.dialect = dialect
+        self._changes: dict[str, list[Change]] = {}
+
+    @property
+    def name(self) -> str:
+        return self.exchange.name
+
+    @property
+    def options(self) -> frozenset[str]:
+        return self.dialect.options
+
+    async def models(self) -> Offer:
+        """The models that the provider lists."""
+        return await self.dialect.models(self.exchange)
+
+    async def stream(self, call: UpstreamCall) -> Pieces:
+        """Answer `call`; a failure before the first piece is retried as far as the call and the failure allow."""
+        deadline = time.monotonic() + self.exchange.settings.total_seconds
+        requests, passed_on = 0, False
+        while True:
+            try:
+                async with aclosing(self._once(call, deadline)) as pieces:
+                    async for piece in pieces:
+                        passed_on = True
+                        yield piece
+                return
+            except UpstreamError as fault:
+                requests += 1
+                wait = None if passed_on else self._wait(fault, call, requests)
+                self._log(fault, wait)
+                if wait is None or time.monotonic() + wait > deadline:
+                    raise
+            await asyncio.sleep(wait)
+
+    def _wait(self, fault: UpstreamError, call: UpstreamCall, requests: int) -> float | None:
+        """Seconds before the next request, or `None` where there is none."""
+        settings = self.exchange.settings
+        if requests >= min(fault.requests, call.retries + 1):
+            return None
+        if fault.retry_after is not None:
+            return fault.retry_after if fault.retry_after <= settings.max_retry_after_seconds else None
+        base = settings.retry_wait_seconds
+        return min(MAX_RETRY_WAIT_SECONDS, base * float(2 ** (requests - 1))) + random.uniform(0, base)
+
+    def _log(self, fault: UpstreamError, wait: float | None) -> None:
+        line = {"upstream": self.name, "failed": fault.kind, "status": fault.status, **fault.reported}
+        logger.info(json.dumps(line if wait is None else {**line, "retry_in": round(wait, 2)}))
+
+    async def _once(self, call: UpstreamCall, deadline: float) -> Pieces:
+        """One request, and the further ones that find a way round a refusal."""
+        for _ in range(MAX_CHANGES + 1):
+            body = changed(await self.dialect.body(self.exchange, call), self._changes.get(call.model, ()))
+            try:
+                path = self.dialect.path(call.model)
+                async with (
+                    self.exchange.post(path, body, deadline=deadline) as answer,
+                    aclosing(self._pieces(answer, call, body)) as pieces,
+                ):
+                    async for piece in pieces:
+                        yield piece
+                return
+            except Refused as refused:
+                if not self._found_way(refused, call.model):
+                    raise
+        raise cut_off(self.name)
+
+    def _found_way(self, refused: Refused, model: str) -> bool:
+        change = refused.change
+        if change is None:
+            return self.dialect.refused(refused, model)
+        logger.info(json.dumps({"upstream": self.name, "workaround": change.row.name}))
+        self._changes.setdefault(model, []).append(change)
+        return True
+
+    async def _pieces(self, answer: Answer, call: UpstreamCall, body: Body) -> Pieces:
+        reply = _Reply()
+        async for part in self._parts(answer):
+            text = reply.add(part)
+            if reply.finish:
+                answer.ends_at = answer.ends_at if not text and answer.ends_at else time.monotonic() + GRACE_SECONDS
+            if text:
+                yield text
+            if part.is_end:
+                break
+        if not reply.is_whole and not answer.is_framed:
+            raise cut_off(self.name)
+        if not reply.is_whole and not reply.texts and not reply.reasoning:
+            raise malformed(self.name, "holds no text and no end")
+        rest = reply.rest()
+        if rest:
+            yield rest
+        usage = usage_of(reply.usage)
+        self._check_read(call.messages, usage.input_tokens, body)
+        reason = "content_filter" if reply.refused else finish_reason(reply.finish)
+        yield Reply(reply.text, f"{self.name}:{call.model}", usage, reason)
+
+    async def _parts(self, answer: Answer) -> AsyncIterator[Part]:
+        """The parts of the reply as they come.
+
+        Raises:
+            UpstreamError: a part is none, or reports a failure.
+        """
+        async for event in events_of(answer.chunks()):
+            if event.value == DONE:
+                yield Part(is_end=True)
+                return
+            failure = failure_in(event.value, event=event.name)
+            if failure is not None:
+                raise self.exchange.error(failure)
+            try:
+                part = part_of(event.value)
+            except UnknownForm as fault:
+                raise malformed(self.name, str(fault)) from None
+            if part.finish == "error":
+                raise self.exchange.error(failure_of(200, ""))
+            yield part
+
+    def _check_read(self, messages: tuple[Message, ...], read: int, body: Body) -> None:
+        """Refuse a reply to a prompt of which the model read a part only.
+
+        Raises:
+            UpstreamError: far fewer input tokens are reported than were sent.
+        """
+        size = sum(len(message.content) for message in messages)
+        if not read or read * 2 * BYTES_PER_TOKEN > size:
+            return
+        words = sum(len(message.content.split()) for message in messages)
+        if words < CUT_WORDS or read >= CUT_SHARE * words:
+            return
+        raise UpstreamError(
+            f"{self.name} read {read:,} of about {max(words, size // BYTES_PER_TOKEN):,} tokens and answered all the "
+            "same. Raise the model's window (RLM_OLLAMA_NUM_CTX for Ollama), or send less.",
+            kind="prompt-cut",
+            upstream=self.name,
+        )
+
+
+class _Reply:
+    """A reply as its parts come."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.reasoning: list[str] = []
+        self.finish = ""
+        self.refused = False
+        self.is_whole = False
+        self.usage: dict[str, float] = {}
+        self._half = ""
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    def add(self, part: Part) -> str:
+        """Take `part`; return its text in whole characters."""
+        self.finish = part.finish or self.finish
+        self.refused = self.refused or part.refused
+        self.is_whole = self.is_whole or part.is_end or bool(part.finish)
+        self.usage.update(part.usage or {})
+        if part.reasoning:
+            self.reasoning.append(part.reasoning)
+        return self._kept(part.text)
+
+    def rest(self) -> str:
+        """The text that ends the reply: half a character, or the reasoning of a model that wrote nothing else."""
+        half, self._half = self._half, ""
+        text = self._kept("\N{REPLACEMENT CHARACTER}") if half else ""
+        if self.texts or finish_reason(self.finish) not in ("stop", None):
+            return text
+        return self._kept("".join(self.reasoning))
+
+    def _kept(self, text: str) -> str:
+        """`text` without lone surrogates: a character whose halves come apart waits for its second half."""
+        if not text:
+            return ""
+        if self._half or not text.isascii():
+            text = self._half + text
+            self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+            whole = text[: len(text) - len(self._half)]
+            text = whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        if text:
+            self.texts.append(text)
+        return text

@@ -1,0 +1,287 @@
+"""Reply forms: where the servers of each dialect put text, reasoning, finish reason and usage.
+
+In: one JSON value of a reply, an event of a stream or the whole. Out: a `Part` of the reply. Each form is a row of a
+table: a server that speaks a little differently gets a row here, and no `if` anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rlm_core.types import FinishReason, ModelUsage
+
+Path: TypeAlias = tuple[str | int, ...]
+Object: TypeAlias = Mapping[str, object]
+
+CHAT_TEXTS: tuple[Path, ...] = (("delta", "content"), ("message", "content"), ("text",))
+CHAT_REASONING: tuple[Path, ...] = tuple(
+    (part, name) for part in ("delta", "message") for name in ("reasoning_content", "reasoning")
+)
+CHAT_REFUSALS: tuple[Path, ...] = (("delta", "refusal"), ("message", "refusal"))
+USAGES: tuple[Path, ...] = (
+    ("usage",),
+    ("choices", 0, "usage"),
+    ("choices", 0, "delta", "usage"),
+    ("choices", 0, "message", "usage"),
+    ("x_groq", "usage"),
+    ("message", "usage"),
+    (),
+)
+"""Paths to the counts; the last one is for servers that put them beside the text (Ollama)."""
+COUNTS: Mapping[str, tuple[Path, ...]] = {
+    "input": (("prompt_tokens",), ("input_tokens",), ("prompt_eval_count",)),
+    "output": (("completion_tokens",), ("output_tokens",), ("eval_count",)),
+    "cached": (
+        ("prompt_tokens_details", "cached_tokens"),
+        ("input_tokens_details", "cached_tokens"),
+        ("cached_tokens",),
+        ("prompt_cache_hit_tokens",),
+        ("cache_read_input_tokens",),
+    ),
+    "written": (("cache_creation_input_tokens",),),
+}
+APART = "cache_read_input_tokens"
+"""Where this stands, Anthropic's dialect, the tokens read from and written to the cache are no part of the input."""
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens", "token_limit"), "length"),
+    **dict.fromkeys(("model_context_window_exceeded", "insufficient_system_resource"), "length"),
+    **dict.fromkeys(("content_filter", "refusal", "safety", "sensitive", "recitation", "blocklist"), "content_filter"),
+    **dict.fromkeys(("prohibited_content", "spii", "content_filtered"), "content_filter"),
+    **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
+}
+THOUGHTS = ("thinking", "reasoning", "redacted_thinking", "reasoning.text", "reasoning_content")
+"""Types of content parts that are no part of the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a reply.
+
+    Attributes:
+        finish: the finish reason in the vendor's words, or empty.
+        refused: whether `text` says that the model will not answer.
+        usage: the counts known so far, by the names of `COUNTS` and `"cost"`.
+        is_end: whether nothing follows.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    finish: str = ""
+    refused: bool = False
+    usage: Mapping[str, float] | None = None
+    is_end: bool = False
+
+
+class UnknownForm(ValueError):
+    """The value has none of the forms; the message continues "The reply of <name> ..."."""
+
+
+def part_of(value: object) -> Part:
+    """Read one value of a reply.
+
+    Raises:
+        UnknownForm: it has none of the forms.
+    """
+    if not isinstance(value, Mapping):
+        raise UnknownForm("does not have the shape of a reply")
+    for fits, read in FORMS:
+        if fits(value):
+            return read(value)
+    raise UnknownForm("does not have the shape of a reply")
+
+
+def finish_reason(finish: str) -> FinishReason | None:
+    """The finish reason on our wire, `None` for one that is unknown.
+
+    >>> finish_reason("end_turn"), finish_reason("MAX_TOKENS"), finish_reason("")
+    ('stop', 'length', None)
+    """
+    return FINISH_REASONS.get(finish.lower())
+
+
+def usage_of(counts: Mapping[str, float]) -> ModelUsage:
+    """The usage of one call by its counts."""
+    return ModelUsage(
+        1, int(counts.get("input", 0)), int(counts.get("output", 0)), int(counts.get("cached", 0)), counts.get("cost")
+    )
+
+
+def token_count(value: object) -> int | None:
+    """`value` as a number of tokens, `None` for anything that is not one.
+
+    >>> token_count(7), token_count(7.0), token_count("7"), token_count(True)
+    (7, 7, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+        return None
+    return int(value)
+
+
+# ---------------------------------------------------------------------------------------------------- OpenAI's dialect
+
+
+def _chat(value: Object) -> Part:
+    """`{"choices": [{"delta" | "message", "finish_reason"}], "usage"}`."""
+    choices = value.get("choices")
+    if choices is not None and not isinstance(choices, list):
+        raise UnknownForm("has `choices` that are not a list")
+    choice: object = choices[0] if choices else {}
+    if not isinstance(choice, Mapping):
+        raise UnknownForm("has `choices` that are not objects")
+    text, thoughts = _text(_first(choice, CHAT_TEXTS))
+    refusal = _first(choice, CHAT_REFUSALS) if not text else None
+    shown = _first(choice, CHAT_REASONING)
+    finish = _word(choice.get("finish_reason"))
+    return Part(
+        text or (refusal if isinstance(refusal, str) else ""),
+        thoughts + (shown if isinstance(shown, str) else ""),
+        finish,
+        refused=isinstance(refusal, str) and bool(refusal),
+        usage=_usage(value),
+        is_end=isinstance(choice.get("message"), Mapping) and bool(text or finish),
+    )
+
+
+# ------------------------------------------------------------------------------------------------- Anthropic's dialect
+
+
+def _message(value: Object) -> Part:
+    """A whole message: `{"content": [{"type", "text"}], "stop_reason", "usage"}`."""
+    content = value.get("content")
+    if not isinstance(content, Sequence) or isinstance(content, str):
+        raise UnknownForm("has no `content`")
+    text, thoughts = _text(content)
+    return Part(text, thoughts, _word(value.get("stop_reason")), usage=_usage(value), is_end=True)
+
+
+def _message_event(value: Object) -> Part:
+    """One event of a streamed message: `message_start`, `content_block_delta`, `message_delta`, `message_stop`."""
+    delta = value.get("delta")
+    fields = delta if isinstance(delta, Mapping) else {}
+    text, thoughts = _text([fields] if fields.get("type") in ("text_delta", "thinking_delta") else None)
+    return Part(
+        text,
+        thoughts,
+        _word(fields.get("stop_reason")),
+        usage=_usage(value),
+        is_end=value.get("type") == "message_stop",
+    )
+
+
+# ---------------------------------------------------------------------------------------------------- Ollama's dialect
+
+
+def _ollama(value: Object) -> Part:
+    """`{"message": {"content", "thinking"}, "done", "done_reason", "prompt_eval_count", "eval_count"}`."""
+    message = value.get("message")
+    fields = message if isinstance(message, Mapping) else {}
+    text, thoughts = _text(fields.get("content"))
+    thinking = fields.get("thinking")
+    is_end = value.get("done") is True
+    return Part(
+        text,
+        thoughts + (thinking if isinstance(thinking, str) else ""),
+        (_word(value.get("done_reason")) or "stop") if is_end else "",
+        usage=_usage(value) if is_end else None,
+        is_end=is_end,
+    )
+
+
+MESSAGE_EVENTS = frozenset(
+    [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "ping",
+    ]
+)
+FORMS: tuple[tuple[Callable[[Object], bool], Callable[[Object], Part]], ...] = (
+    (lambda value: "choices" in value, _chat),
+    (lambda value: value.get("type") in MESSAGE_EVENTS, _message_event),
+    (lambda value: isinstance(value.get("done"), bool), _ollama),
+    (lambda value: "content" in value or value.get("type") == "message", _message),
+    (lambda value: any(_at(value, path) is not None for path in USAGES[:-1]), lambda value: Part(usage=_usage(value))),
+    (lambda value: "id" in value or "object" in value or isinstance(value.get("type"), str), lambda value: Part()),
+    (lambda value: not value, lambda value: Part()),
+)
+"""Whether a value has the form, and how it is read; the first that fits is taken."""
+
+
+def _text(content: object) -> tuple[str, str]:
+    """Text and reasoning of a message's content: a string, or a list of parts."""
+    if content is None:
+        return "", ""
+    if isinstance(content, str):
+        return content, ""
+    if not isinstance(content, Sequence):
+        raise UnknownForm("has `content` that is not text")
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in content:
+        if not isinstance(part, Mapping):
+            raise UnknownForm("has `content` that is not text")
+        kind = part.get("type")
+        if kind in THOUGHTS or kind == "thinking_delta":
+            thoughts += _strings(part.get("thinking") or part.get("text") or part.get("reasoning"))
+        elif kind in ("text", "output_text", "text_delta"):
+            if not isinstance(part.get("text"), str):
+                raise UnknownForm("has a text part without text")
+            texts.append(str(part["text"]))
+    return "".join(texts), "".join(thoughts)
+
+
+def _strings(value: object) -> Iterator[str]:
+    """The strings of reasoning, which may be parts again."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Sequence):
+        for part in value:
+            yield from _strings(part.get("text") if isinstance(part, Mapping) else part)
+
+
+def _usage(value: Object) -> Mapping[str, float] | None:
+    """The counts of the first path that leads to some, `None` without any."""
+    for path in USAGES:
+        usage = _at(value, path)
+        if isinstance(usage, Mapping) and (counts := _counts(usage)):
+            return counts
+    return None
+
+
+def _counts(usage: Object) -> dict[str, float]:
+    counts: dict[str, float] = {}
+    for name, paths in COUNTS.items():
+        numbers = (token_count(_at(usage, path)) for path in paths)
+        number = next((number for number in numbers if number is not None), None)
+        if number is not None:
+            counts[name] = number
+    if "input" in counts and (APART in usage or "written" in counts):
+        counts["input"] += counts.get("cached", 0) + counts.get("written", 0)
+    cost = usage.get("cost")
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e9:
+        counts["cost"] = float(cost)
+    return counts
+
+
+def _first(value: Object, paths: Sequence[Path]) -> object:
+    """The first value under `paths` that is not null and not empty text."""
+    return next((found for path in paths if (found := _at(value, path)) not in (None, "")), None)
+
+
+def _at(value: object, path: Path) -> object:
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, Sequence) and not isinstance(value, str) and value else None
+        else:
+            value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else ""

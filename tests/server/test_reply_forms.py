@@ -1,0 +1,197 @@
+"""Servers that speak a little differently: each form of a reply, read through the real provider."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from rlm_core.types import Message, Reply
+from rlm_server.calls.registry import open_registry
+from rlm_server.providers.upstream import UpstreamCall, UpstreamError
+from tests.server.conftest import settings_for
+from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, json_turn
+
+COUNTS = {"prompt_tokens": 111, "completion_tokens": 22}
+SSE = {"Content-Type": "text/event-stream"}
+
+
+def reply_of(upstream: FakeUpstream, turn: Turn, model: str = "openai:m") -> tuple[Reply, list[str]]:
+    upstream.script(turn)
+
+    async def call() -> tuple[Reply, list[str]]:
+        slow = {"first_byte_seconds": 20.0, "total_seconds": 20.0, "ollama_base_url": upstream.url}
+        async with open_registry(settings_for(upstream, models="", **slow)) as registry:
+            answerer, name = await registry.find(model)
+            pieces = [piece async for piece in answerer.stream(UpstreamCall((Message("user", "q"),), name))]
+        reply = pieces.pop()
+        assert isinstance(reply, Reply)
+        return reply, [str(piece) for piece in pieces]
+
+    return asyncio.run(call())
+
+
+def chunk(delta: object, finish: str | None = None, **more: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
+
+
+def text_chunks(*texts: str) -> list[dict[str, object]]:
+    return [chunk({"content": text}) for text in texts]
+
+
+def sse(events: Sequence[object], end: str = "\n\n", start: str = "data: ", **more: object) -> Turn:
+    texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    return Turn(chunks=tuple((start + text + end).encode() for text in texts), **{"headers": SSE, **more})  # type: ignore[arg-type]
+
+
+PIECES = text_chunks("Pa", "ris")
+END = [chunk({}, "stop"), {"choices": [], "usage": COUNTS}, "[DONE]"]
+READ = {
+    "as documented": sse([*PIECES, *END]),
+    "CRLF, no space, names and ids": sse([*PIECES, *END], "\r\n\r\n", "id: 7\r\nevent: message\r\ndata:"),
+    "CR": sse([*PIECES, *END], "\r\r"),
+    "no blank lines": sse([*PIECES, *END], "\n"),
+    "labelled JSON": sse([*PIECES, *END], headers={"Content-Type": "application/json"}),
+    "labelled text": sse([*PIECES, *END], headers={"Content-Type": "text/plain; charset=utf-8"}),
+    "not labelled": sse([*PIECES, *END], headers={"Content-Type": "application/octet-stream"}),
+    "empty data": sse(["", *PIECES, "", *END]),
+    "data like comments": sse([": PROCESSING", *PIECES, "ping", *END]),
+    "no [DONE]": sse([*PIECES, *END[:-1]]),
+    "finish reason in every event": sse(
+        [chunk({"content": "Pa"}, "stop"), chunk({"content": "ris"}, "stop"), *END[1:]]
+    ),
+    "empty finish reason": sse([chunk({"content": "Paris"}, ""), *END]),
+    "unasked whole": json_turn(
+        {"choices": [{"message": {"content": "Paris"}, "finish_reason": "stop"}], "usage": COUNTS}
+    ),
+    "text parts with thinking among them": sse(
+        [
+            chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "FINAL(7)"}]}]}),
+            chunk({"content": [{"type": "text", "text": "Paris"}]}),
+            *END,
+        ]
+    ),
+    "reasoning beside": sse([chunk({"content": None, "reasoning_content": "hm", "reasoning": "hm"}), *PIECES, *END]),
+    "text in the reasoning field only": sse([chunk({"content": None, "reasoning_content": "Paris"}), *END]),
+    "usage in choices": sse([*PIECES, {"choices": [{"delta": {}, "finish_reason": "stop", "usage": COUNTS}]}]),
+    "usage in x_groq": sse([*PIECES, chunk({}, "stop", x_groq={"usage": COUNTS})]),
+    "usage as floats": sse([*PIECES, chunk({}, "stop", usage={"prompt_tokens": 111.0, "completion_tokens": 22.0})]),
+    "usage in each, null last": sse([*(chunk({"content": "Paris"}, usage=COUNTS),), chunk({}, "stop", usage=None)]),
+    "Anthropic's names of usage": sse([*PIECES, chunk({}, "stop", usage={"input_tokens": 111, "output_tokens": 22})]),
+}
+
+
+@pytest.mark.parametrize("turn", READ.values(), ids=READ.keys())
+def test_every_form_of_a_reply_is_read(upstream: FakeUpstream, turn: Turn) -> None:
+    reply, pieces = reply_of(upstream, turn)
+    assert (reply.text, "".join(pieces), reply.finish_reason) == ("Paris", "Paris", "stop")
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (111, 22)
+
+
+REASONS = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "MAX_TOKENS": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+    "SAFETY": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "something new": None,
+}
+
+
+@pytest.mark.parametrize(("word", "reason"), REASONS.items())
+def test_the_finish_reason_is_one_of_four_or_unknown(upstream: FakeUpstream, word: str, reason: str | None) -> None:
+    assert reply_of(upstream, sse([*PIECES, chunk({}, word)]))[0].finish_reason == reason
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [("end_turn", "stop"), ("stop_sequence", "stop"), ("max_tokens", "length"), ("refusal", "content_filter")],
+)
+def test_anthropics_stop_reason_is_one_of_them(upstream: FakeUpstream, word: str, reason: str) -> None:
+    start = {"type": "message_start", "message": {"usage": {"input_tokens": 111, "output_tokens": 1}}}
+    delta = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Paris"}}
+    thought = {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "FINAL(7)"}}
+    end = {"type": "message_delta", "delta": {"stop_reason": word}, "usage": {"output_tokens": 22}}
+    reply, _ = reply_of(upstream, sse([start, thought, delta, end]), "anthropic:m")
+    assert (reply.text, reply.finish_reason) == ("Paris", reason)
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (111, 22)
+
+
+def test_anthropics_counts_may_come_at_the_end_only(upstream: FakeUpstream) -> None:
+    start = {"type": "message_start", "message": {"usage": {"input_tokens": 0, "output_tokens": 0}}}
+    delta = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Paris"}}
+    counts = {"input_tokens": 100, "cache_read_input_tokens": 11, "output_tokens": 22}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": counts}
+    usage = reply_of(upstream, sse([start, delta, end, "[DONE]"]), "anthropic:m")[0].usage
+    assert (usage.input_tokens, usage.output_tokens, usage.cached_tokens) == (111, 22, 11)
+
+
+EMPTY = {
+    "all tokens in reasoning": (sse([chunk({"reasoning_content": "still thinking"}), chunk({}, "length")]), "length"),
+    "filter": (sse([chunk({}, "content_filter")]), "content_filter"),
+    "tool call": (sse([chunk({"content": None, "tool_calls": [{"index": 0}]}), chunk({}, "tool_calls")]), "tool_calls"),
+    "only [DONE]": (sse(["[DONE]"]), None),
+    "empty text": (sse([chunk({"content": ""}, "stop")]), "stop"),
+}
+
+
+@pytest.mark.parametrize(("turn", "reason"), EMPTY.values(), ids=EMPTY.keys())
+def test_a_reply_without_text_is_empty_with_its_reason(upstream: FakeUpstream, turn: Turn, reason: str | None) -> None:
+    reply, _ = reply_of(upstream, turn)
+    assert (reply.text, reply.finish_reason) == ("", reason)
+
+
+def test_a_refusal_is_text_that_a_filter_ended(upstream: FakeUpstream) -> None:
+    reply, _ = reply_of(upstream, sse([chunk({"refusal": "I cannot."}), chunk({}, "stop")]))
+    assert (reply.text, reply.finish_reason) == ("I cannot.", "content_filter")
+
+
+HELD = {
+    "finish reason and usage": sse([*PIECES, *END[:-1]], hang=True),
+    "finish reason": sse([*PIECES, chunk({}, "stop")], hang=True),
+    "[DONE]": sse([*PIECES, *END], hang=True),
+    "whole JSON": json_turn({"choices": [{"message": {"content": "Paris"}, "finish_reason": "stop"}]}, hang=True),
+}
+
+
+@pytest.mark.parametrize("turn", HELD.values(), ids=HELD.keys())
+def test_a_whole_reply_is_over_within_three_seconds_though_its_connection_stays_open(
+    upstream: FakeUpstream, turn: Turn
+) -> None:
+    began = time.monotonic()
+    assert reply_of(upstream, turn)[0].text == "Paris"
+    assert time.monotonic() - began < 3.5
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["Look \ud83d", "\ude00 now"], "Look \N{GRINNING FACE} now"),
+        (["hm \ud83d", "\n"], "hm \ufffd\n"),
+        (["hm \ud83d"], "hm \ufffd"),
+        (["\ude00!"], "\ufffd!"),
+    ],
+)
+def test_halves_of_a_character_are_joined_and_lone_ones_replaced(
+    upstream: FakeUpstream, texts: list[str], expected: str
+) -> None:
+    reply, pieces = reply_of(upstream, sse([*text_chunks(*texts), *END]))
+    assert (reply.text, "".join(pieces)) == (expected, expected)
+
+
+def test_an_error_as_finish_reason_is_one(upstream: FakeUpstream) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        reply_of(upstream, sse([*PIECES, chunk({}, "error")]))
+    assert caught.value.kind == "failed"
+
+
+def test_an_unasked_stream_of_events_is_read_where_a_whole_was_wanted(upstream: FakeUpstream) -> None:
+    upstream.script(events_turn(*PIECES, *END))
+    assert reply_of(upstream, events_turn(*PIECES, *END))[0].text == "Paris"
