@@ -100,7 +100,7 @@ def case(seed: int, *, chars: int = 1_000_000, shape: Shape = "str") -> Case:
 
 
 def unanswerable(seed: int, *, chars: int = 200_000) -> Case:
-    """Return a case without the needle, and without what comes closest to it; the other decoys are there."""
+    """Return a case without the needle, and without its closest decoy; the other decoys are there."""
     rng = Random(seed)
     kind, hay = list(NEEDLES)[seed % len(NEEDLES)], list(HAYSTACKS)[seed % len(HAYSTACKS)]
     needle = NEEDLES[kind](rng)

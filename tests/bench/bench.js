@@ -1,4 +1,4 @@
-// What the bench measures inside the page; evaluated there, it leaves `bench` behind. All times are milliseconds.
+// Measurements of the bench inside the page; evaluated there, it leaves `bench` behind. All times are milliseconds.
 //
 // `converse` drives one booted worker with the host's end of the channel and instant replies; `run` is the public RLM
 // with scripted root replies, whose sub-calls go to the real server or to an instant stub.
@@ -56,7 +56,7 @@
 
   const START = { question: "What?", model: null, sub_model: null, system_prompt: null, tools: [], path: [] };
 
-  /** One worker runs `blocks`; the result tells when each root call came, and what was printed. */
+  /** One worker runs `blocks`; the result holds the time of each root call, and the output. */
   const converse = async ({ blocks, contexts = [], script, worker: given }) => {
     const [runtime, channel, { encodeFrame }, { readSnapshot }] = await Promise.all([
       import("/rlm/boot/runtime.js"),

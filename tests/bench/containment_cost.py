@@ -1,4 +1,4 @@
-"""What containment costs: boot and `llm_query`, contained and not, side by side in one browser.
+"""Cost of containment: boot and `llm_query`, contained and not, side by side in one browser.
 
 `python tests/bench/containment_cost.py [ROUNDS]` prints medians and their ratio. The other worker (plain_worker.js) is
 the same Pyodide, core and channel without the policy, the self-test, the removed names, the capped memory and the

@@ -1,4 +1,4 @@
-"""Lab: what all measurements share. One browser, the real server, and the bench's own site, each in its own process.
+"""Lab: the shared part of all measurements. One browser, the real server and the bench's site, each in its own process.
 
 In: nothing. Out: a `Lab` whose methods run JavaScript of bench.js, children.js and plain.js on their pages.
 """
@@ -42,7 +42,7 @@ class Lab:
         return self.plain_page.evaluate(f"(given) => plain.{name}(given)", arguments)
 
     def printed(self, blocks: list[str], **arguments: Any) -> list[str]:
-        """What each block printed, run by `bench.converse`."""
+        """Output of each block, run by `bench.converse`."""
         printed: list[str] = self.bench("converse", blocks=blocks, **arguments)["printed"]
         return printed
 

@@ -1,4 +1,4 @@
-"""Memory: what a worker takes, and whether a tab that has run many questions has grown.
+"""Memory: the size of a worker, and whether a tab that has run many questions has grown.
 
 In: an open `Lab`. Out: `Row`s of the resident memory of the browser's page processes, read while nothing runs.
 """

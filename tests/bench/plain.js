@@ -1,4 +1,4 @@
-// What the bench compares with, on a page without any protection; evaluated there, it leaves `plain` behind.
+// Peers of the bench, on a page without any protection; evaluated there, it leaves `plain` behind.
 
 (() => {
   const PYODIDE = `import { loadPyodide } from "${location.origin}/pyodide/pyodide.mjs";

@@ -1,6 +1,6 @@
 // The worker without containment, for comparison: the same Pyodide, core, bridge and channel, and nothing removed.
 //
-// In: the boot message of worker.js. Out: `ready`, then what the bridge says.
+// In: the boot message of worker.js. Out: `ready`, then the bridge's messages.
 
 import { loadPyodide } from "/bench/pyodide.mjs";
 import createPyodideModule from "/bench/pyodide.asm.mjs";

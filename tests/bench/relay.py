@@ -1,4 +1,4 @@
-"""Relay: what the server adds to a model call, and how many streams it holds at once.
+"""Relay: the time that the server adds to a model call, and how many streams it holds at once.
 
 In: the addresses of the server and of the bench's model. Out: `Row`s. No browser is needed.
 """

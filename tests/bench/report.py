@@ -72,14 +72,14 @@ def growth(curves: Sequence[Curve]) -> Iterator[str]:
 
 
 def each(curve: Curve) -> str:
-    """What one unit costs, where it can be told: `0.21 ms a call`."""
+    """Cost of one unit, where there is one: `0.21 ms a call`."""
     if curve.unit == "bytes":
         return f"{shown(curve.each * 1e9)} ms a megabyte"
     return f"{shown(curve.each * 1e3)} ms each"
 
 
 def chart(rows: Sequence[Row]) -> Iterator[str]:
-    """Each row as a bar: what it uses of its budget."""
+    """Each row as a bar: its share of the budget."""
     width, height = LABEL_WIDTH + BAR_WIDTH + 90, ROW_HEIGHT * (len(rows) + 1)
     font = "font-family='system-ui, sans-serif' font-size='13'"
     yield f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' {font}>"
@@ -100,7 +100,7 @@ def chart(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def named(row: Row, rows: Sequence[Row]) -> str:
-    """What the row measures, with its peer where another row measures the same."""
+    """The measured quantity, with its peer where another row measures the same."""
     alone = sum(other.what == row.what for other in rows) == 1
     return row.what if alone or not row.peer else f"{row.what}: {row.peer}"
 

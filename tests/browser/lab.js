@@ -1,4 +1,4 @@
-// What the browser tests need inside the page; evaluated there, it leaves `lab` behind.
+// Means of the browser tests inside the page; evaluated there, it leaves `lab` behind.
 //
 // `lab.run` runs the public RLM against scripted replies; `lab.converse` drives a booted worker with no broker between.
 
@@ -119,7 +119,7 @@
     return { ...told, results: results.map(({ trajectory, ...result }) => ({ ...result, log: trajectory?.() })) };
   };
 
-  /** `{files: {name: text}}` and `{bytes: [..]}` stand for what JSON cannot carry into the page. */
+  /** `{files: {name: text}}` and `{bytes: [..]}` stand for values that JSON cannot carry into the page. */
   const contextOf = (context) => {
     if (context?.files)
       return Object.entries(context.files).map(

@@ -22,7 +22,7 @@ Replies: TypeAlias = Sequence[str | None] | Mapping[str, Sequence[str | None]]
 
 
 def run(page: Page, replies: Replies, **job: Any) -> Any:
-    """Run a question on the page; see `lab.run` in lab.js for what `job` may hold and what comes back."""
+    """Run a question on the page; `lab.run` in lab.js tells the fields of `job` and of the result."""
     page.evaluate(LAB)
     return page.evaluate("(job) => lab.run(job)", {"replies": replies, **job})
 

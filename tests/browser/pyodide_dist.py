@@ -1,4 +1,4 @@
-"""Make `build/pyodide/`: a plain Pyodide with what the unit suite needs, for pytest-pyodide.
+"""Make `build/pyodide/`: a plain Pyodide with the needs of the unit suite, for pytest-pyodide.
 
 Wheels come from the package index by pip; the tests themselves then use no network.
 """

@@ -20,7 +20,7 @@ async () => {
 
 
 def serious_violations(page: Page) -> list[str]:
-    """What axe-core calls serious or critical; evaluated, since the page's own policy lets no foreign script in."""
+    """Violations that axe-core calls serious or critical; evaluated, since the page's policy bars foreign scripts."""
     page.evaluate(AXE.read_text())
     return list(page.evaluate(SCRIPT))
 

@@ -1,4 +1,4 @@
-"""Documents of every kind, read by model code in the contained worker with what is shipped in it."""
+"""Documents of every kind, read by model code in the contained worker with the packages that are shipped in it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ IMPORTS = "import pypdf, openpyxl, et_xmlfile, mammoth, cobble\n"
 
 
 def told(result: Any) -> str:
-    """What the root model was first told of its context."""
+    """The first message to the root model, about its context."""
     first = next(event for event in result["events"] if event["type"] == "call_started")
     return str(first["messages"][1]["content"])
 

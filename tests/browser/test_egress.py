@@ -1,4 +1,4 @@
-"""What left the tab, and what was kept from leaving: the ledger and the gate in a real run."""
+"""Text that left the tab, and text that was held back: the ledger and the gate in a real run."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def drop(page: Page, *paths: Path) -> None:
 
 @pytest.fixture
 def papers(tmp_path: Path) -> Path:
-    """A folder of three files at two depths, and what a file manager leaves behind."""
+    """A folder of three files at two depths, and the droppings of a file manager."""
     folder = tmp_path / "papers"
     (folder / "2025" / "may").mkdir(parents=True)
     (folder / ".git").mkdir()

@@ -138,7 +138,7 @@ def test_a_stop_ends_the_run_and_removes_the_frame(site: tuple[Page, str]) -> No
     result = run(page, replies, stopOn="spinning")
     assert (result["stoppedBy"], result["answer"]) == ("cancelled", "half way")
     assert frames(page) <= SPARE
-    if transport == "shared-memory":  # the block itself is interrupted, and tells what it had
+    if transport == "shared-memory":  # the block itself is interrupted, and shows its output
         assert "KeyboardInterrupt" in printed(result)
 
 

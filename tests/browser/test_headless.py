@@ -33,7 +33,7 @@ def elsewhere(work: Callable[[], T]) -> T:
 
 
 def driven(url: str, use: Callable[[BrowserRLM], Coroutine[Any, Any, T]], *replies: str, **options: Any) -> T:
-    """What `use` gives of a `BrowserRLM` whose root model says `replies`."""
+    """Result of `use` on a `BrowserRLM` whose root model says `replies`."""
 
     async def main() -> T:
         async with BrowserRLM(url, **options) as rlm:

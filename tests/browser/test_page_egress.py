@@ -1,4 +1,4 @@
-"""What left the tab, on the page: the panel, the question before calls leave, and the limit."""
+"""Egress on the page: the panel, the question before calls leave, and the limit."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def edited(log: str, change: Any) -> str:
 
 
 def comparable(log: str) -> list[Any]:
-    """The events of a log without times, numbers, notices and what left; replies last, as they come in any order."""
+    """The events of a log without times, numbers, notices and egress; replies last, as they come in any order."""
     events = [json.loads(line) | TIMES for line in log.splitlines()]
     for event in events:
         event.get("observation", {}).pop("seconds", None)

@@ -1,4 +1,4 @@
-"""The public class `RLM` on the page: what it takes, what it refuses by name, and how contexts arrive in the REPL."""
+"""The public class `RLM` on the page: its options, refusals by name, and how contexts arrive in the REPL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snapshot and pool: workers start from kept memory, as contained and as fresh as any; what is broken is left aside."""
+"""Snapshot and pool: workers start from kept memory, as contained and as fresh as any; a broken one is left aside."""
 
 from __future__ import annotations
 

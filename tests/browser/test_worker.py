@@ -118,7 +118,7 @@ def test_a_fresh_run_knows_nothing_of_the_one_before(shared_page: Page) -> None:
     assert printed(result) == "False False\n"
 
 
-# --- What the worker cannot do --------------------------------------------------------------------------------------
+# --- Powers that the worker lacks ------------------------------------------------------------------------------------
 
 ATTEMPTS = """
 import gc, pyodide_js, sys, socket, urllib.request

@@ -36,7 +36,7 @@ def page(context: BrowserContext, upstream: FakeUpstream) -> Iterator[Page]:
 
 
 def written_in_three(*, first_until_released: bool = True) -> Turn:
-    """The reply in three pieces; what follows the first is held until the test releases it."""
+    """The reply in three pieces; the ones after the first are held until the test releases it."""
     whole = events_turn(*openai_deltas(FIRST, SECOND, THIRD))
     first, second, *rest = whole.chunks
     return Turn(headers=whole.headers, chunks=(first, second, b"".join(rest)), held=first_until_released)

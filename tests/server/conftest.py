@@ -99,7 +99,7 @@ def server(running_upstream: FakeUpstream, assets: Assets) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def client(server: str) -> Iterator[httpx2.Client]:
-    """A client that sends what the page's own requests send."""
+    """A client that sends the headers of the page."""
     with httpx2.Client(base_url=server, headers={"Origin": server}, trust_env=False, timeout=10) as client:
         yield client
 

@@ -1,4 +1,4 @@
-"""A vendor's API on loopback, scripted: what it was asked is recorded, what it answers is up to the test.
+"""A vendor's API on loopback, scripted: requests are recorded, answers are up to the test.
 
 It speaks plain sockets, so that it can also hang, cut a reply off, or send what is no HTTP at all.
 """
@@ -31,7 +31,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Turn:
-    """What to send back.
+    """An answer.
 
     Attributes:
         raw: sent instead of everything else.
@@ -210,6 +210,6 @@ def anthropic_deltas(*texts: str) -> list[object]:
 
 
 def usage_of(calls: int, input_tokens: int, output_tokens: int, **known: float) -> dict[str, object]:
-    """The usage in a reply of the server, with what is `known` besides."""
+    """The usage in a reply of the server, with the `known` fields besides."""
     counts = {"calls": calls, "input_tokens": input_tokens, "output_tokens": output_tokens}
     return {**counts, "cached_tokens": 0, "cost": None, **known}

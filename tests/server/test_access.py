@@ -1,4 +1,4 @@
-"""The access log: a JSON line for each request, and no word of what was asked."""
+"""The access log: a JSON line for each request, and no word of a prompt."""
 
 from __future__ import annotations
 

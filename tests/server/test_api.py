@@ -273,7 +273,7 @@ def test_a_chunked_body_is_read_no_further_than_the_limit(client: httpx2.Client)
 
 
 def raw_exchange(server: str, head: str, body: bytes, *, close: bool = False) -> bytes:
-    """What the server says to a request that no client would write."""
+    """Answer of the server to a request that no client would write."""
     host, _, port = server.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         lines = f"POST /api/rlm HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: {server}\r\n{head}\r\n"
@@ -321,7 +321,7 @@ def test_a_length_that_is_no_number_is_refused(server: str, upstream: FakeUpstre
 
 @pytest.fixture(scope="module")
 def patient_server(running_upstream: FakeUpstream, assets: Assets) -> Iterator[str]:
-    """A server that waits long for its upstream: what ends a call here is the client alone."""
+    """A server that waits long for its upstream: the client alone ends a call here."""
     settings = settings_for(running_upstream, first_byte_seconds=60, total_seconds=60)
     with serving(create_app(settings, assets=assets), drain_seconds=0) as url:
         yield url

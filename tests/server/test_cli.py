@@ -1,4 +1,4 @@
-"""The command: what it says and the exit status, without a browser. Runs are in tests/browser/test_cli.py."""
+"""The command: its words and its exit status, without a browser. Runs are in tests/browser/test_cli.py."""
 
 from __future__ import annotations
 

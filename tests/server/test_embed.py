@@ -1,4 +1,4 @@
-"""`pyodide-rlm embed`: what a static site copies is whole, current, and put nowhere else."""
+"""`pyodide-rlm embed`: the copy for a static site is whole, current, and put nowhere else."""
 
 from __future__ import annotations
 

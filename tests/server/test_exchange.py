@@ -1,4 +1,4 @@
-"""Retries, timeouts, and the key: what happens between the server and an upstream."""
+"""Retries, timeouts, and the key, between the server and an upstream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: what a terminal shows for each event."""
+"""Progress: the line of a terminal for each event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentence that answers comes first, and what does not answer does not come at all."""
+"""The sentence that answers comes first, and one that does not answer does not come at all."""
 
 from __future__ import annotations
 

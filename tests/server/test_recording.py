@@ -1,4 +1,4 @@
-"""Recordings: what the command line makes of a log."""
+"""Recordings: the command line's use of a log."""
 
 from __future__ import annotations
 

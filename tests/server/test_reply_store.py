@@ -1,4 +1,4 @@
-"""The store: what is kept, for how long, where, and that it never fails a request."""
+"""The store: replies kept, for how long, where; and it never fails a request."""
 
 from __future__ import annotations
 

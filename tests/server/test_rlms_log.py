@@ -159,7 +159,7 @@ def test_a_real_log_is_exported_again_as_it_was(log: Path) -> None:
 
 
 def told(row: dict[str, Any]) -> Any:
-    """What a trajectory of ours can tell of a row: no times, no variables, stderr within stdout."""
+    """The part of a row that a trajectory of ours can hold: no times, no variables, stderr within stdout."""
     if row["type"] == "metadata":
         return row["root_model"], row["max_depth"], row["max_iterations"]
     blocks = [(block["code"], *told_result(block["result"])) for block in row["code_blocks"]]

@@ -1,4 +1,4 @@
-"""The stand-in as root model: its code fits the context, and its next step follows from what it sees."""
+"""The stand-in as root model: its code fits the context, and its next step follows from the observation."""
 
 from __future__ import annotations
 

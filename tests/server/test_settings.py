@@ -1,4 +1,4 @@
-"""Settings: what is read, what is refused, and that no value comes back in an error."""
+"""Settings: values read, values refused, and none that comes back in an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files: their types, their caching, their compressed siblings, and what is not served."""
+"""Files: their types, their caching, their compressed siblings, and files that are not served."""
 
 from __future__ import annotations
 

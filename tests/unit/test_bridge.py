@@ -38,7 +38,7 @@ class Data(bytes):
 
 
 class ScriptedLine:
-    """Answers requests with `parts`, (state, bytes) each, and keeps what was said to it."""
+    """Answers requests with `parts`, (state, bytes) each, and keeps the messages to it."""
 
     def __init__(self, *parts: tuple[int, bytes]) -> None:
         self.parts = list(parts)

@@ -1,4 +1,4 @@
-"""Cassettes: what a recorded run answers, and what it refuses."""
+"""Cassettes: answers from a recorded run, and refusals."""
 
 from __future__ import annotations
 

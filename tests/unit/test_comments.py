@@ -1,4 +1,4 @@
-"""The script that counts words of comments: what is a comment, and when it fails."""
+"""The script that counts words of comments: its notion of a comment, and its failures."""
 
 from __future__ import annotations
 

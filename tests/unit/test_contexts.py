@@ -1,4 +1,4 @@
-"""What a model is told of its context: type, size, shape, first lines; never more than a few thousand characters."""
+"""Description of a context for a model: type, size, shape, first lines; never more than a few thousand characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are no text: what they are, and what model code reads them with where it is there."""
+"""Files that are no text: their kinds, and the package that model code reads them with, where it is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finishing: which replies end a run, with what answer, and what the model is told when one does not."""
+"""Finishing: replies that end a run, their answers, and the correction where one does not."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ ACCEPTED = [
     ),
 ]
 
-# name of the promise, reply, part of what the model is told
+# name of the promise, reply, part of the correction
 ASKED_BACK = [
     ("nothing", "I will look at the context first.", "no code and no final answer"),
     ("an empty reply", "", "no code and no final answer"),

@@ -45,7 +45,7 @@ def test_there_are_golden_runs() -> None:
 
 
 def played(script: dict[str, Any]) -> list[str]:
-    """The log of a run over `script`, without what differs from one run to the next."""
+    """The log of a run over `script`, without the parts that differ from one run to the next."""
     lines: list[str] = []
     sub: dict[str, Any] = script.get("sub", {})
 

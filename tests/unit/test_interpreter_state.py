@@ -1,4 +1,4 @@
-"""Hooks: what a block does to the interpreter's switches is undone before the next line of ours runs."""
+"""Hooks: a change of the interpreter's switches by a block is undone before the next line of ours runs."""
 
 from __future__ import annotations
 

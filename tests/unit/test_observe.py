@@ -1,4 +1,4 @@
-"""What the model is shown after its code ran."""
+"""Observations: the message to the model after its code ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fences: what in a reply is code, and where each block ends."""
+"""Fences: the code in a reply, and the end of each block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the loop says to a model."""
+"""Prompts: the loop's messages to a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be told of Python source without running it."""
+"""Python source, judged without running it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The REPL is Python: what a block prints, gives, raises and leaves behind."""
+"""The REPL is Python: output, value, errors and names of a block."""
 
 from __future__ import annotations
 

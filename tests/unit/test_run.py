@@ -1,4 +1,4 @@
-"""THE LOOP: what the root model is told, in which order, and how a run ends."""
+"""THE LOOP: the messages to the root model, their order, and the end of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions and compaction: what lives on from one question to the next, and from a long conversation to a short one."""
+"""Sessions and compaction: the state that outlives a question, and a long conversation that becomes a short one."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def wired(
     return repl, subcalls, budget
 
 
-# name of the promise, code, what it prints
+# name of the promise, code, its output
 WORKS = [
     ("one prompt", "print(llm_query('hi'))", "HI\n"),
     ("one prompt by name", "print(llm_query(prompt='hi', model='m'))", "HI\n"),

@@ -1,4 +1,4 @@
-"""Shapes: what the beginning of a context tells of it; right or silent."""
+"""Text format: told from the beginning of a context; right or silent."""
 
 from __future__ import annotations
 

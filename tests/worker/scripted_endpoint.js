@@ -1,4 +1,4 @@
-// A broker whose endpoint is scripted: what it was asked, what came of each call, and how long it would have waited.
+// A broker whose endpoint is scripted: its requests, the outcome of each call, and its waits.
 
 import assert from "node:assert/strict";
 import { answeringEnd } from "../../worker/wire/channel.js";
@@ -38,7 +38,7 @@ export function json(value, options) {
 }
 
 /**
- * Ask `calls` of a broker whose endpoint is `respond`; what came back, and what it took. Waits are noted, not waited;
+ * Ask `calls` of a broker whose endpoint is `respond`; its frames, usage and time. Waits are noted, not waited;
  * `isKnown` says that something answers at the endpoint, `waited` is told of each wait.
  */
 export async function ask(

@@ -1,4 +1,4 @@
-"""Arena: the real page, the real server and a scripted upstream; snippets go in, and what came of each comes out.
+"""Arena: the real page, the real server and a scripted upstream; snippets go in, and their outcomes come out.
 
 A run is given many snippets, one an iteration: the upstream counts the canary's hits each time it is asked for the
 next reply, so that each hit is laid at the door of the snippet that caused it.
@@ -38,7 +38,7 @@ ALIVE = "alive 42 True\n"
 
 @dataclass
 class Outcome:
-    """What one snippet came to."""
+    """Outcome of one snippet."""
 
     snippet: Snippet
     printed: str = ""
@@ -124,7 +124,7 @@ def _is_root(seen: Seen) -> bool:
 
 
 def _hosts_own(log: str) -> list[object]:
-    """From a trajectory, what the host alone may tell: calls, replies and the end."""
+    """The facts of a trajectory that are the host's alone: calls, replies and the end."""
     events = [json.loads(line) for line in log.splitlines()]
     return [event["usage"] for event in events if event["type"] in ("call_finished", "run_finished")]
 

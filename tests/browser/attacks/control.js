@@ -1,6 +1,6 @@
-// The unprotected worker: plain Pyodide, no policy, no removed names. What attacks must succeed in.
+// The unprotected worker: plain Pyodide, no policy, no removed names. Attacks must succeed in it.
 //
-// In: one message {code} at a time. Out: {ready} once, then what the code printed, with its traceback.
+// In: one message {code} at a time. Out: {ready} once, then the output of the code, with its traceback.
 
 import { loadPyodide } from "/pyodide/pyodide.mjs";
 

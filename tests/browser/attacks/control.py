@@ -42,7 +42,7 @@ class Control:
         page.evaluate(RUN, TOOLS + STAND_IN)
 
     def leaks(self, snippet: Snippet) -> tuple[bool, str]:
-        """Whether `snippet` does here what it must not, and what it printed."""
+        """Whether the forbidden act of `snippet` succeeds here, and its output."""
         perch = self._canary.perch()
         printed = str(self._page.evaluate(RUN, snippet.block(perch.port)))
         won = any(line.startswith("WON") for line in printed.splitlines())

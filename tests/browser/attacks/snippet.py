@@ -1,8 +1,8 @@
 """Snippet: one attack as data, and the tools that all attacks begin with.
 
-`code` is what a hostile document would have the model write. It may use `URL`, `WS`, `HOST`, `PORT` (a perch of the
+`code` is the block that a hostile document would provoke. It may use `URL`, `WS`, `HOST`, `PORT` (a perch of the
 canary's, its own), `grab(name)` (a global of JavaScript, got by any route that still works) and `line()` (the worker's
-own way to the host). It prints a line that begins with `WON` when it did what it must not; reaching the canary needs
+own way to the host). It prints a line that begins with `WON` when it did a forbidden thing; reaching the canary needs
 no word.
 """
 
@@ -19,13 +19,13 @@ class Snippet:
     """One attack.
 
     Attributes:
-        name: what is tried; unique.
+        name: the attempt; unique.
         kind: network, storage, page, loop, kill, resources, files or prompts.
         code: the block that is run; empty when the reply itself is the attack.
         control: whether it must succeed in an unprotected worker.
         alone: it may end its run, so it gets one for itself.
         ends: how its run may end, when alone.
-        text: what the reply says outside of its block.
+        text: the reply outside of its block.
         gap_ms: longest time that the page's main thread may be busy with it.
         options: options of the run, when alone.
     """

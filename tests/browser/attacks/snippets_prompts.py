@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - one attack a line
-"""Attacks by what is shown: replies, prints and answers that would load or run something if the page let them."""
+"""Attacks by shown text: replies, prints and answers that would load or run something if the page let them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks on what a run may cost: calls, prompts and replies beyond all measure. The host's limits end each."""
+"""Attacks on the cost of a run: calls, prompts and replies beyond all measure. The host's limits end each."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - one attack a line
-"""Attacks that try to keep something for a later page, or to read what another one kept."""
+"""Attacks that try to keep something for a later page, or to read another one's."""
 
 from __future__ import annotations
 

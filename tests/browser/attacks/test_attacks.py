@@ -88,7 +88,7 @@ def together(arena: Arena) -> dict[str, Outcome]:
 
 
 def check_books(arena: Arena, run: Mapping[str, Any]) -> None:
-    """What the host tells of a run is the truth, whatever the worker said, and no secret went upstream."""
+    """The host's account of a run is the truth, whatever the worker said, and no secret went upstream."""
     assert leaked(arena.bodies()) == []
     assert arena.faults == []
     assert run["ends"] == 1

@@ -29,7 +29,7 @@ GONE = {"shared-memory": [CSP, "Document-Isolation-Policy", *OURS], "jspi": [CSP
 
 @dataclass(frozen=True)
 class Frames:
-    """A page whose workers live in frames, and what the attacks that share a run came to."""
+    """A page whose workers live in frames, and the outcomes of the attacks that share a run."""
 
     arena: Arena
     together: dict[str, Outcome]

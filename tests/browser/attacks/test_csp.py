@@ -90,7 +90,7 @@ def test_a_whole_run_violates_the_pages_policy_nowhere(watched: tuple[Arena, Rep
 
 
 def _violates(arena: Arena, reporting: Reporting) -> None:
-    """The control: what is against the policy is heard of in both places."""
+    """The control: a violation of the policy is reported in both places."""
     with arena.page.expect_request(f"**{REPORTS}"):
         arena.page.evaluate("() => { new Image().src = 'http://127.0.0.1:9/never'; }")
     arena.page.wait_for_function("() => violations.length > 0")

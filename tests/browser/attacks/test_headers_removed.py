@@ -1,4 +1,4 @@
-"""With headers taken away one by one the level falls as described, and nothing runs below what was asked for."""
+"""With headers taken away one by one the level falls as described, and nothing runs below the level that was set."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def without(*names: str) -> dict[str, str | None]:
 
 
 def notice(run: Any) -> str:
-    """What the trajectory says of the worker."""
+    """The line of the trajectory about the worker."""
     assert run.get("error") is None, run["error"]
     log: str = run["log"]
     return next(line for line in log.splitlines() if '"notice"' in line and "containment" in line)

@@ -1,7 +1,7 @@
 // What an attack is judged by, inside the page: evaluated there, it leaves `arena` behind.
 //
-// `arena.run` asks by the page's own `ask`; it returns what blocks gave, how the run ended, and each gap of the main
-// thread during it. `planted` is what nobody may find; a BroadcastChannel listens that no page of ours has.
+// `arena.run` asks by the page's own `ask`; it returns the observations, the end of the run, and each gap of the main
+// thread during it. `planted` is a secret that nobody may find; a BroadcastChannel listens that no page of ours has.
 
 (() => {
   const TICK_MS = 10;

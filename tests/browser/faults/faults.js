@@ -1,7 +1,7 @@
-// What the fault tests need inside the page; evaluated there, it leaves `faults` behind.
+// Means of the fault tests inside the page; evaluated there, it leaves `faults` behind.
 //
 // A run is started and left to itself; at the event that the test names, the fault happens. Models are answered by the
-// test's own process, so that it counts what is asked before and after a reload.
+// test's own process, so that it counts calls before and after a reload.
 
 (() => {
   const NativeWorker = globalThis.Worker;
@@ -13,7 +13,7 @@
     }
   };
 
-  /** Tools of the page; what they count outlives a reload. */
+  /** Tools of the page; their counts outlive a reload. */
   const counted = (name) => {
     const count = Number(localStorage.getItem(name) ?? 0) + 1;
     localStorage.setItem(name, count);
@@ -61,7 +61,7 @@
     kill: () => terminate(workers.slice(0, 1)),
     killChildren: () => terminate(workers.slice(1)),
     killBoth: () => terminate(workers.slice(0, 2)),
-    /** What was kept up to this event is all that is ever kept: a tab that closes does nothing more. */
+    /** Nothing is kept after this event: a tab that closes does nothing more. */
     reload: (happened) => {
       standStill(happened);
       location.reload();

@@ -1,4 +1,4 @@
-"""Story: what a log tells, less what two runs of the same question may differ in."""
+"""Story: the facts of a log, less those in which two runs of the same question may differ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Story = dict[tuple[int, ...], list[tuple[Any, ...]]]
 
 
 def story(log: str) -> Story:
-    """What each run of the tree did, in its order; the numbers of events, their times and notices are left out."""
+    """Steps of each run of the tree, in their order; the numbers of events, their times and notices are left out."""
     trajectory = read(log.splitlines())
     assert trajectory.notes == ()
     assert [event.seq for event in trajectory.events] == list(range(len(trajectory.events)))

@@ -31,7 +31,7 @@ BATCH = "y = ' '.join(llm_batch(['two', 'three']))"
 
 @dataclass(frozen=True)
 class Row:
-    """A fault in the second of four iterations, and what the upstream is asked in all."""
+    """A fault in the second of four iterations, and all calls at the upstream."""
 
     block: str
     again: str = QUERY

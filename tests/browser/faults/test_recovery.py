@@ -1,4 +1,4 @@
-"""The fault table below the root: child runs and tools survive what the root run survives; nothing is paid twice."""
+"""The fault table below the root: child runs and tools survive all that a root run survives; nothing is paid twice."""
 
 from __future__ import annotations
 

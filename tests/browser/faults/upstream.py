@@ -1,4 +1,4 @@
-"""Upstream: the model of the fault tests, in the test's own process, which counts what it is asked."""
+"""Upstream: the model of the fault tests, in the process of the test, which counts its calls."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Fault = Callable[[Route], None]
 class Upstream:
     """Answers root calls by the number of replies that they hold, and sub-calls by `sub:<prompt>`.
 
-    Like the server, it answers a call that it knows by its ticket from its store: `asked` holds what was paid for.
+    Like the server, it answers a call whose idempotency key it knows from its store: `asked` holds the paid calls.
 
     Args:
         replies: of the root model, one an iteration.
-        faults: number of a request, from 0 -> what happens to it instead of an answer.
+        faults: number of a request, from 0 -> its fault instead of an answer.
     """
 
     def __init__(self, replies: Sequence[str], *, faults: dict[int, Fault] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Vendor: a provider behind a real server, scripted by the prompt, which counts what was paid for."""
+"""Vendor: a provider behind a real server, scripted by the prompt, which counts the calls that were paid for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Vendor:
     Args:
         upstream: where it answers.
         replies: of the root model, one an iteration.
-        faults: number of a request, from 0 -> what is sent instead of an answer. What came so was not paid for.
+        faults: number of a request, from 0 -> the turn instead of an answer. It was not paid for.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Vendor:
         return events_turn(*openai_deltas(text)) if body.get("stream") else json_turn(openai_reply(text))
 
     def _reply(self, messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
-        """What is asked, and the answer to it."""
+        """Name of the call, and its answer."""
         if messages[0]["role"] != "system":
             prompt = messages[0]["content"]
             return prompt, f"sub:{prompt}"

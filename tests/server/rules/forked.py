@@ -50,7 +50,7 @@ class Servers:
 
 @contextmanager
 def forked_servers(stderr: Path) -> Iterator[Servers]:
-    """Run the warm process; what its servers print goes to the file `stderr`."""
+    """Run the warm process; its servers print to the file `stderr`."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "server")])
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": paths}
     with stderr.open("wb") as printed:

@@ -157,7 +157,7 @@ def told_until_killed(url: str, key: str, prompts: list[str]) -> dict[int, str]:
                 assert "text" in item
                 told[item["index"]] = item["text"]
     except (httpx2.HTTPError, json.JSONDecodeError):
-        pass  # what was on its way when the server died
+        pass  # a reply was on its way when the server died
     return told
 
 

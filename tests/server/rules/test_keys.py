@@ -29,7 +29,7 @@ def planted_in(said: bytes) -> list[str]:
 
 
 def turns(seen: Seen) -> list[Turn]:
-    """What an upstream does that knows the key and says it everywhere."""
+    """Turns of an upstream that knows the key and repeats it everywhere."""
     key = seen.headers.get("authorization", "") + seen.headers.get("x-api-key", "")
     return [
         *(Turn(status=status, chunks=(key.encode(),)) for status in (301, 400, 401, 403, 404, 418, 429, 500, 503)),

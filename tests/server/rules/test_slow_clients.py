@@ -52,7 +52,7 @@ def connected(url: str) -> socket.socket:
 
 
 def until_closed(connection: socket.socket) -> tuple[bytes, float]:
-    """What the server still says, and the seconds until it closes."""
+    """Last words of the server, and the seconds until it closes."""
     began, said = time.monotonic(), b""
     try:
         while piece := connection.recv(65536):

@@ -1,4 +1,4 @@
-// What failed and may pass is asked again: by itself, after a wait, within reason.
+// A call that failed and may pass is retried: by itself, after a wait, within reason.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// The ledger and the gate: what is counted, exactly, and what may leave.
+// The ledger and the gate: exact counts, and leave to go.
 
 import assert from "node:assert/strict";
 import { openAsBlob } from "node:fs";

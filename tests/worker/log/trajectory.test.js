@@ -1,4 +1,4 @@
-// Logs as text: what is read, what is left out, and what is refused by its line.
+// Logs as text: lines read, lines left out, and lines refused by number.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

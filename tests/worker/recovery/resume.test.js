@@ -1,4 +1,4 @@
-// Past: what a log that was cut off answers, and what is asked again under its old name.
+// Resume: answers from a log that was cut off, and calls repeated under their old keys.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -42,7 +42,7 @@ function ended(iteration, error = null) {
   };
 }
 
-/** A tape over `log`; `asked` takes what it could not answer, by idempotency key. */
+/** A tape over `log`; `asked` takes the calls that it could not answer, by idempotency key. */
 function tapeOf(log, asked) {
   const past = readPast(log);
   const tape = openTape({

@@ -1,4 +1,4 @@
-// Replay and fork against golden logs: what is answered from the record, what is refused, and where it goes on live.
+// Replay and fork against golden logs: answers from the record, refusals, and the point where a fork continues live.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -24,7 +24,7 @@ function jobOf({ question, limits }) {
   return { question, model: null, sub_model: null, limits, contexts: [{ name: "context" }] };
 }
 
-/** The requests of a log as its worker made them: body, and what was answered. */
+/** The requests of a log as its worker made them: body and answer. */
 function requestsOf(events) {
   const requests = [];
   let conversation = [];
@@ -62,7 +62,7 @@ function read(frame) {
   return [index, status === FRAME_OK ? body : JSON.parse(body).detail];
 }
 
-/** `made` as the host drives it, over a run's events; what was recorded, and told to the caller. */
+/** `made` as the host drives it, over a run's events; the recorded events, and the caller's. */
 function drive(made) {
   const told = [];
   const counted = [];

@@ -1,4 +1,4 @@
-// What a tree of runs shares: counts that are exact, and places that cannot block each other.
+// Shared by a tree of runs: exact counts, and slots that cannot block each other.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// Mounted files: what is read is what is there, in whatever steps, and small steps in a row cost few reads.
+// Mounted files: every read gives the file's bytes, in whatever steps, and small steps in a row cost few reads.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

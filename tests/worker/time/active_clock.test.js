@@ -1,4 +1,4 @@
-// The active clock: it counts by ticks, and what a machine slept is no work.
+// The active clock: it counts by ticks, and sleep of the machine is no work.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// A thread that asks through the waiting end of the channel, as a worker does, and tells what it got.
+// A thread that asks through the waiting end of the channel, as a worker does, and posts the replies.
 //
 // In: messages {ask: [body, ...]}. Out: requests and acks of the channel, and for each body one message
 // {type: "got", body, state, bytes, sha256, text}; `text` is left out for long replies.
