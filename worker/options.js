@@ -47,7 +47,7 @@ const READ_AT_ONCE = 64;
  * Each option's check: gives the value to use, or null when it is impossible, with what it may be.
  * @type {Record<string, {otherwise: unknown, must: string, ok: (value: unknown) => boolean}>}
  */
-const OPTIONS = {
+export const OPTIONS = {
   endpoint: { otherwise: "/api/rlm", must: "be a URL", ok: isName },
   assets: { otherwise: new URL("./assets/", import.meta.url).href, must: "be the URL of a folder", ok: isName },
   host: {

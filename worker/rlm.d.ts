@@ -106,7 +106,7 @@ export interface RLMOptions extends LimitOptions {
   host?: "auto" | "worker" | "frame";
   /** Least containment at which model code may run. Default "network"; "weak" must be asked for. */
   containment?: "full" | "network" | "weak";
-  /** `provider:name`; default: the server's. */
+  /** Model of the iterations, as `provider:name`. Default: the server's. */
   model?: string | null;
   /** Model of sub-calls. Default: the same as `model`. */
   subModel?: string | null;
@@ -115,26 +115,30 @@ export interface RLMOptions extends LimitOptions {
    * nothing is sent. Default: none.
    */
   allowedModels?: string[] | null;
+  /** Text of the system prompt in place of the built-in one; the REPL's reference is added. */
   systemPrompt?: string | null;
+  /** Values and functions that model code finds under their names. */
   tools?: RLMTools;
   /** Tools of child runs. Default: the same. */
   subTools?: RLMTools | null;
+  /** Called after each iteration of the root run. */
   onIteration?: (iteration: RLMIteration) => void;
+  /** Called for each sub-call, before its request leaves. */
   onSubLLMCall?: (call: { prompt: string; model: string | null }) => void;
   /**
-   * Every event of the run, stamped. Two types are for watching only and not in the log: `output`, what a block prints,
+   * Called with each event of the run. Two types are for watching only and not in the log: `output`, what a block prints,
    * and `reply_written`, what the root model writes, at most every 50 ms: `text` follows the first `at` characters.
    */
   onEvent?: (event: Event) => void;
   /**
-   * Asked before each request leaves, one after another. A denied one raises SubCallError in model code with the reason;
+   * Decides before each request leaves, one after another. A denied one raises SubCallError in model code with the reason;
    * a denied call of the root model ends the run. A function that fails, or answers something else, has denied.
    */
   onEgress?: OnEgress;
-  /** Keep the log in this browser while the run lasts, under a name, so that a reloaded tab can go on. Default: not. */
+  /** Keep the log in this browser while the run lasts, under a name, so that a reloaded tab can continue. Default: not. */
   journal?: boolean | string | null;
   /**
-   * Keep the context as well, in the origin's private files, until the run ends: to go on, `run` needs no context then.
+   * Keep the context as well, in the origin's private files, until the run ends: a resume needs no context then.
    * Default false.
    */
   keepContext?: boolean | null;

@@ -56,7 +56,9 @@ def number(value: object) -> str:
     mebibyte = 1024 * 1024
     if value is None or value == () or value == "":
         return "none"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, int | float):
         return f"`{value}`"
     if value and value % mebibyte == 0:
         return f"{value // mebibyte:,.0f} MiB"
