@@ -116,9 +116,9 @@ class Settings(BaseSettings):
     Attributes:
         host: address to listen on. Anything but loopback needs `token`.
         port: port to listen on; 0 takes a free one.
-        token: shared secret. On loopback it lets programs without an `Origin` header call the API
-            (`Authorization: Bearer ...`); on any other address every request needs it (browsers ask for it as a
-            password; the user name is ignored).
+        token: shared secret. Where it is set every request needs it, also on loopback, where a proxy may pass on
+            requests of others (`Authorization: Bearer ...`; browsers ask for it as a password, the user name is
+            ignored). It also lets programs without an `Origin` header call the API.
         allowed_hosts: further exact values of the `Host` header that are ours (`rlm.example.org`), comma separated.
         allowed_origins: exact origins of other sites whose pages may call the API, comma separated.
         frame_ancestors: CSP sources that may put the page in a frame, separated by spaces.

@@ -127,3 +127,30 @@ def test_a_store_that_fails_costs_a_call_and_no_request(tmp_path: Path, caplog: 
 
     assert with_store(tmp_path / "store", work) is None
     assert '"store": "failed"' in caplog.text
+
+
+def test_after_a_full_disk_the_bytes_are_counted_from_the_truth(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "store.sqlite"
+    store = Store(path, max_bytes=10_000_000, max_seconds=60)
+    table = store._table
+
+    async def fill() -> None:
+        await store.put(b"0", Reply("x" * 1000))
+        (pages,) = table.rows.execute("PRAGMA page_count").fetchone()
+        table.rows.execute(f"PRAGMA max_page_count = {pages + 1}")
+        for number in range(1, 20):
+            await store.put(bytes([number]), Reply("x" * 500_000))
+        table.rows.execute("PRAGMA max_page_count = 1000000")
+        await store.put(b"later", Reply("y" * 500_000))
+
+    asyncio.run(fill())
+    (there,) = table.rows.execute("SELECT sum(bytes) FROM reply").fetchone()
+    assert table.bytes == there
+    kept_keys = {key for (key,) in table.rows.execute("SELECT key FROM reply")}
+    store.close()
+    assert kept_keys == {b"0", b"later"}
+    [line] = [record.message for record in caplog.records if record.name == "rlm_server.store"]
+    assert str(path) in line
+    assert "full" in line

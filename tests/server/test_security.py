@@ -150,6 +150,42 @@ def test_our_own_page_is_let_in(client: httpx2.Client, site: str) -> None:
     assert client.get("/api/models", headers={"Sec-Fetch-Site": site}).status_code == 200
 
 
+TWICE = {
+    "origin": [("Origin", "{own}"), ("Origin", "https://evil.example")],
+    "origin, the other way round": [("Origin", "https://evil.example"), ("Origin", "{own}")],
+    "sec-fetch-site": [("Origin", "{own}"), ("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")],
+    "authorization": [("Origin", "{own}"), ("Authorization", "Bearer a"), ("Authorization", "Bearer b")],
+}
+
+
+@pytest.mark.parametrize("headers", TWICE.values(), ids=TWICE.keys())
+def test_a_header_that_decides_may_come_once_only(server: str, headers: list[tuple[str, str]]) -> None:
+    sent = [(name, value.format(own=server)) for name, value in headers]
+    assert httpx2.post(f"{server}/api/rlm", json=ASK, headers=sent).status_code == 403
+    assert httpx2.get(f"{server}/api/models", headers=sent).status_code == 403
+
+
+MALFORMED_HOSTS = [
+    "127.0.0.1:80:80",
+    "127.0.0.1:port",
+    "127.0.0.1:",
+    "user@127.0.0.1",
+    "127.0.0.1/path",
+    "127.0.0.1#x",
+    "localhost:123456",
+    "[::1",
+    "[::1]x",
+    "[]",
+    "localhost.evil.example",
+    "",
+]
+
+
+@pytest.mark.parametrize("host", MALFORMED_HOSTS)
+def test_a_malformed_host_is_refused(client: httpx2.Client, host: str) -> None:
+    assert client.get("/api/models", headers={"Host": host}).status_code in (400, 403)
+
+
 def test_a_program_without_origin_needs_the_token(server: str) -> None:
     response = httpx2.post(f"{server}/api/rlm", json=ASK)
     assert (response.status_code, response.json()["type"]) == (403, "/problems/origin-refused")
@@ -178,8 +214,8 @@ def basic(token: str) -> dict[str, str]:
 def test_a_program_with_the_token_is_let_in(tokened: TestClient) -> None:
     with tokened:
         assert tokened.post("/api/rlm", json=ASK, headers=bearer(TOKEN)).status_code == 400
-        assert tokened.post("/api/rlm", json=ASK, headers=bearer("wrong")).status_code == 403
-        assert tokened.post("/api/rlm", json=ASK, headers={"Origin": "http://127.0.0.1"}).status_code == 400
+        assert tokened.post("/api/rlm", json=ASK, headers=bearer("wrong")).status_code == 401
+        assert tokened.post("/api/rlm", json=ASK, headers={"Origin": "http://127.0.0.1"}).status_code == 401
 
 
 BAD_CREDENTIALS = [
@@ -197,10 +233,12 @@ BAD_CREDENTIALS = [
 
 @pytest.mark.parametrize("headers", BAD_CREDENTIALS)
 @pytest.mark.parametrize("path", ["/", "/api/health", "/api/models", "/nothing"])
-def test_beyond_this_machine_every_request_needs_the_token(
-    reachable: TestClient, headers: dict[str, str], path: str
+@pytest.mark.parametrize("address", ["reachable", "tokened"])
+def test_with_a_token_no_request_passes_without_it_also_on_loopback(
+    request: pytest.FixtureRequest, headers: dict[str, str], path: str, address: str
 ) -> None:
-    response = reachable.get(path, headers=headers)
+    client: TestClient = request.getfixturevalue(address)
+    response = client.get(path, headers=headers)
     assert (response.status_code, response.json()["type"]) == (401, "/problems/token-required")
     assert response.headers["www-authenticate"].startswith("Basic ")
     assert TOKEN not in response.text
@@ -237,6 +275,8 @@ def test_a_configured_origin_may_ask_before(embedded: TestClient) -> None:
     headers = {"Origin": "https://notes.example", "Access-Control-Request-Method": "POST"}
     response = embedded.options("/api/rlm", headers=headers)
     assert (response.status_code, response.headers["access-control-allow-methods"]) == (204, "GET, POST")
+    assert "idempotency-key" in response.headers["access-control-allow-headers"]
+    assert "retry-after" in response.headers["access-control-expose-headers"]
     assert embedded.options("/api/rlm", headers={**headers, "Host": "evil.example"}).status_code == 403
 
 

@@ -57,6 +57,8 @@ class Store:
         self, path: Path | None, *, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.time
     ) -> None:
         self._table = _Table(path, max_bytes=max_bytes, max_seconds=max_seconds, clock=clock)
+        self._name = "memory" if path is None else str(path)
+        self._fault = ""
         self._thread = None if path is None else ThreadPoolExecutor(1, thread_name_prefix="store")
 
     async def get(self, key: bytes) -> Reply | None:
@@ -78,10 +80,18 @@ class Store:
         try:
             if self._thread is None:
                 return work()
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            result = await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as fault:
-            logger.warning(json.dumps({"store": "failed", "fault": type(fault).__name__}))
+            self._log_once(str(fault))
             return None
+        self._fault = ""
+        return result
+
+    def _log_once(self, reason: str) -> None:
+        """One line for a fault that lasts; it is logged again once the store has worked in between."""
+        if reason != self._fault:
+            logger.warning(json.dumps({"store": "failed", "file": self._name, "reason": reason}))
+        self._fault = reason
 
 
 def check_store(path: Path | None) -> None:
@@ -115,11 +125,16 @@ class _Table:
         size = len(text) + ROW_BYTES
         if size > self.max_bytes:
             return
-        with self.rows:
-            self.rows.execute("BEGIN IMMEDIATE")
-            insert = "INSERT OR IGNORE INTO reply (key, at, bytes, text) VALUES (?, ?, ?, ?)"
-            self.bytes += size * self.rows.execute(insert, (key, self.clock(), size, text)).rowcount
-            self._trim()
+        before = self.bytes
+        try:
+            with self.rows:
+                self.rows.execute("BEGIN IMMEDIATE")
+                insert = "INSERT OR IGNORE INTO reply (key, at, bytes, text) VALUES (?, ?, ?, ?)"
+                self.bytes += size * self.rows.execute(insert, (key, self.clock(), size, text)).rowcount
+                self._trim()
+        except sqlite3.Error:
+            self.bytes = before  # the rows are as they were: the transaction was rolled back
+            raise
 
     def close(self) -> None:
         self.rows.close()

@@ -272,4 +272,6 @@ def _own_server() -> AbstractContextManager[str]:
     from ..http.serving import serving
     from ..settings import load_settings
 
-    return serving(create_app(load_settings(host="127.0.0.1", port=0)), host="127.0.0.1", port=0)
+    # The token is for servers that others reach: this one is on a free port, for the page of this run alone.
+    settings = load_settings(host="127.0.0.1", port=0).model_copy(update={"token": None})
+    return serving(create_app(settings), host="127.0.0.1", port=0)

@@ -12,6 +12,7 @@ import json
 from starlette.requests import Request
 
 from ..settings import Settings
+from .large_json import LONG_BYTES, TooManyValues, parse_large
 from .problems import Problem
 
 DRAINED = 4
@@ -40,12 +41,19 @@ async def read_json(request: Request, settings: Settings) -> object:
         raise Problem("body-timeout", detail, headers={"Connection": "close"}) from None
     if size > settings.max_body_bytes:
         raise _too_large(size, settings.max_body_bytes)
-    return _parsed(body)
+    return _parsed(body) if size < LONG_BYTES else await asyncio.to_thread(_parsed, body)
 
 
 def _parsed(body: bytearray) -> object:
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        if len(body) < LONG_BYTES:
+            return json.loads(body, parse_constant=_refuse_constant)
+        return parse_large(body)
+    except TooManyValues:
+        detail = (
+            f"The body of {len(body):,} bytes holds more values than any request. Send one of the documented shapes."
+        )
+        raise Problem("invalid-json", detail) from None
     except RecursionError:
         raise Problem("invalid-json", "The body is nested too deeply. Send one of the documented shapes.") from None
     except ValueError as fault:

@@ -1,4 +1,4 @@
-"""Security: who may ask, and the headers of every response.
+"""Security: who may call, and the headers of every response.
 
 `SecurityHeaders` wraps the whole application, error pages included. `Gate` refuses a request by its Host, Origin,
 Sec-Fetch-Site and token before a byte of its body is read. Both are plain ASGI; neither reads a body.
@@ -26,6 +26,10 @@ PAGE_CSP = (
     "img-src 'self' data: blob:; font-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors {frame_ancestors}"
 )
+HOST_FORM = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?::[0-9]{1,5})?")
+"""A Host header in lower case: a name or an address, and perhaps a port."""
+SINGLE_HEADERS = ("origin", "authorization", "sec-fetch-site")
+"""Headers of which a request has one at most: of two, one could be checked and another obeyed."""
 WORKER_PATH = re.compile(r"/rlm/assets/worker\.[^/]*\Z")
 FEATURES = (
     "accelerometer autoplay camera display-capture encrypted-media fullscreen gamepad geolocation "
@@ -86,7 +90,6 @@ class Gate:
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self.app = app
-        self.open = is_loopback(settings.host)
         self.token = settings.token
         self.hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self.origins = frozenset(settings.allowed_origins)
@@ -98,7 +101,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        origin = headers.get("origin")
+        origin = _only(headers, "origin")
         shared_with = origin if origin in self.origins and scope["path"].startswith("/api/") else None
         if shared_with is not None:
             send = _allowing(shared_with, send)
@@ -115,9 +118,12 @@ class Gate:
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         host = self._check_host(headers)
+        for name in SINGLE_HEADERS:
+            if len(headers.getlist(name)) > 1:
+                raise _origin_refused(f"There are several {name} headers.")
         known = self._holds_token(headers)
-        if not self.open and not known:
-            raise _token_required("This server listens beyond this machine, so every request needs the token.")
+        if self.token is not None and not known:
+            raise _token_required("This server has a token, so every request needs it.")
         self._check_origin(scope, headers, host, known=known)
 
     def _check_host(self, headers: Headers) -> str:
@@ -126,7 +132,7 @@ class Gate:
         host = hosts[0].lower() if len(hosts) == 1 else ""
         name = _host_name(host)
         ours = name in LOOPBACK_NAMES or (name == self.listening_on and name not in ("0.0.0.0", "::"))
-        if not (ours or host in self.hosts):
+        if not (host in self.hosts or (ours and HOST_FORM.fullmatch(host))):
             raise Problem(
                 "host-refused",
                 "The Host header is not one of ours. Open the server at 127.0.0.1 or localhost, or add the exact "
@@ -159,6 +165,12 @@ class Gate:
         return hmac.compare_digest(secret.encode(), self.token.get_secret_value().encode())
 
 
+def _only(headers: Headers, name: str) -> str | None:
+    """The header's value where there is exactly one."""
+    values = headers.getlist(name)
+    return values[0] if len(values) == 1 else None
+
+
 def _host_name(host: str) -> str:
     """The name in a Host header, without port and brackets."""
     if host.startswith("["):
@@ -182,6 +194,7 @@ def _allowing(origin: str, send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = "retry-after, x-request-id"
             headers.add_vary_header("Origin")
         await send(message)
 
