@@ -49,7 +49,9 @@ function driven(worker, run, { job, end: endSignal, notice }, resolve) {
   const limitMs = typeof job.limits.max_block_seconds === "number" ? job.limits.max_block_seconds * 1_000 : null;
   const clock = openActiveClock({ limitMs, onTime: () => interruptBlock() });
   const pulse = openPulse({ onSilence: () => lost(ENDED_OUTSIDE), inBlock: () => place.current() !== null });
-  const handler = waitedFor(clock, pulse, tape.handle);
+  const handler = waitedFor(clock, pulse, (body, answer, data) =>
+    body.startsWith('{"op": "package"') ? worker.packages(body, answer) : tape.handle(body, answer, data),
+  );
   const channel = answeringEnd({ line: worker.line, handler });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
