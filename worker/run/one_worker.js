@@ -5,6 +5,7 @@
 // does wrong is its death.
 
 import { openActiveClock } from "../time/active_clock.js";
+import { withPackages } from "../boot/packages.js";
 import { answeringEnd } from "../wire/channel.js";
 import { resultOf } from "./result.js";
 import { ENDED_OUTSIDE, channelError } from "../wire/errors.js";
@@ -49,9 +50,7 @@ function driven(worker, run, { job, end: endSignal, notice }, resolve) {
   const limitMs = typeof job.limits.max_block_seconds === "number" ? job.limits.max_block_seconds * 1_000 : null;
   const clock = openActiveClock({ limitMs, onTime: () => interruptBlock() });
   const pulse = openPulse({ onSilence: () => lost(ENDED_OUTSIDE), inBlock: () => place.current() !== null });
-  const handler = waitedFor(clock, pulse, (body, answer, data) =>
-    body.startsWith('{"op": "package"') ? worker.packages(body, answer) : tape.handle(body, answer, data),
-  );
+  const handler = waitedFor(clock, pulse, withPackages(worker.packages, tape.handle));
   const channel = answeringEnd({ line: worker.line, handler });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
