@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from .errors import ProviderError, ReplayError
-from .events import CallFinished, CallStarted, Event, RunStarted
-from .trajectory import read
-from .types import Message, ModelCall, Reply
+from .events import RunStarted
+from .trajectory import RecordedCall, read, recorded_calls
+from .types import ModelCall, Reply
 
 _SHOWN_CHARS = 60
 _BEFORE_CHARS = 15
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
-    """A call of the recorded run, with its outcome."""
-
-    call: ModelCall
-    outcome: Reply | ProviderError
 
 
 class Cassette:
@@ -60,7 +51,7 @@ class Cassette:
         self.question = events[0].question
         self.model = events[0].model
         self.sub_model = events[0].sub_model
-        self._calls = list(_recorded(events))
+        self._calls = [recorded for recorded in recorded_calls(events) if recorded.outcome is not None]
         self._left: dict[ModelCall, deque[RecordedCall]] = {}
         for recorded in self._calls:
             self._left.setdefault(recorded.call, deque()).append(recorded)
@@ -79,7 +70,9 @@ class Cassette:
         alike = self._left.get(call)
         if not alike:
             raise ReplayError(self._unknown(call))
-        return alike.popleft().outcome
+        recorded = alike.popleft()
+        assert recorded.outcome is not None  # others are no answers
+        return recorded.outcome
 
     def _unknown(self, call: ModelCall) -> str:
         missing = f"this {call.kind} call was not recorded"
@@ -90,28 +83,6 @@ class Cassette:
         position = next(position for position, one in enumerate(self._calls) if one.call is nearest)
         differs = _difference(nearest, call)
         return f"{missing}; next was call {position}, and {differs}. Record the run again if that is meant."
-
-
-def _recorded(events: Iterable[Event]) -> Iterator[RecordedCall]:
-    """The calls that were answered, in the order of their start."""
-    started: dict[int, ModelCall] = {}
-    conversations: dict[tuple[int, ...], tuple[Message, ...]] = {}
-    answered: dict[int, RecordedCall] = {}
-    for event in events:
-        if isinstance(event, CallStarted):
-            messages = (*conversations.get(event.path, ())[: event.kept], *event.messages)
-            if event.kind == "root":
-                conversations[event.path] = messages
-            started[event.call] = ModelCall(messages, event.model, event.kind)
-        elif isinstance(event, CallFinished) and event.call in started:
-            answered[event.call] = RecordedCall(started[event.call], _outcome_of(event))
-    return (answered[number] for number in started if number in answered)
-
-
-def _outcome_of(event: CallFinished) -> Reply | ProviderError:
-    if event.text is None:
-        return ProviderError(event.error or "the recorded call failed.", upstream=event.model or None)
-    return Reply(event.text, event.model, event.usage, event.finish_reason)
 
 
 def _difference(recorded: ModelCall, now: ModelCall) -> str:

@@ -28,7 +28,12 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Stamp):
-    """A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text."""
+    """A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text.
+
+    `run` names the run for good, also where it is resumed: the idempotency keys of its calls begin with it. It is the
+    host's, and empty without one. `model_options` go with the calls of the root model, `sub_model_options` with
+    sub-calls, under their wire names: `temperature`, `top_p`, `max_output_tokens`, `reasoning_effort`, `seed`.
+    """
 
     type: ClassVar[str] = "run_started"
     question: str
@@ -36,6 +41,9 @@ class RunStarted(Stamp):
     sub_model: str | None
     limits: Mapping[str, Json]
     contexts: tuple[Mapping[str, Json], ...] = ()
+    run: str = ""
+    model_options: Mapping[str, Json] = field(default_factory=dict)
+    sub_model_options: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,7 @@ class CallStarted(Stamp):
     """A model call is about to leave. `call` numbers those of the tree from 0; `batch` is the size of its request.
 
     `messages` holds those that are new since the root call before it; `kept` counts the earlier ones that precede them.
+    `options` are the model options of the call, as in `RunStarted`.
     """
 
     type: ClassVar[str] = "call_started"
@@ -60,6 +69,7 @@ class CallStarted(Stamp):
     messages: tuple[Message, ...]
     kept: int = 0
     batch: int = 1
+    options: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +114,18 @@ class Egress(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished(Stamp):
-    """A model call came back: `text`, or `error` when it failed. `finish_reason` as in `types.Reply`."""
+    """A model call came back: `text`, or `error` when it failed. `finish_reason` as in `types.Reply`.
+
+    `stopped` is the kind of stop that ended it before an answer came, with an `error` for people: `cancelled` when the
+    run or its block was stopped. Such a call has no outcome; a resumed run makes it once more.
+    """
 
     type: ClassVar[str] = "call_finished"
     call: int
     model: str = ""
     text: str | None = None
     error: str | None = None
+    stopped: str | None = None
     usage: ModelUsage = field(default_factory=ModelUsage)
     finish_reason: FinishReason | None = None
 
@@ -137,13 +152,18 @@ class Output(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockFinished(Stamp):
-    """A code block ended. `partial` is the answer that the REPL holds so far, if it holds one."""
+    """A code block ended. `partial` is the answer that the REPL holds so far, if it holds one.
+
+    A `lost` block was at work when its worker died or was stopped: its observation is the host's, its variables are
+    gone, and no later worker runs it.
+    """
 
     type: ClassVar[str] = "block_finished"
     iteration: int
     block: int
     observation: Observation
     partial: str | None = None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,10 +178,16 @@ class IterationFinished(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Stamp):
-    """Something the user should know that is none of the above (a transport, a containment level, a retry)."""
+    """Something the user should know that is none of the above (a transport, a containment level, a retry).
+
+    `text` is for people and may be reworded; `code` is the stable name that programs read, `None` where none of them
+    does. The host's codes: `worker_ready`, `worker_lost`, `continued` (from a journal), `diverged` (from a recorded
+    run), `forked`, `called_again` (a function that did not answer before the run was cut off).
+    """
 
     type: ClassVar[str] = "notice"
     text: str
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +206,11 @@ class RequestStarted(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCalled(Stamp):
-    """Model code called a function of the host's: its result, or `error` when it failed."""
+    """Model code called a function of the host's: its result, or `error` when it failed.
+
+    `arguments_json` (an object with `args` and `kwargs`) and `result_json` are their JSON text where JavaScript, which
+    writes the log, changes them: a number that it cannot hold, or keys that it sorts.
+    """
 
     type: ClassVar[str] = "tool_called"
     name: str
@@ -188,6 +218,8 @@ class ToolCalled(Stamp):
     kwargs: Mapping[str, Json] = field(default_factory=dict)
     result: Json = None
     error: str | None = None
+    arguments_json: str | None = None
+    result_json: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

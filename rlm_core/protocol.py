@@ -100,6 +100,14 @@ BootPurpose = Literal["run", "snapshot"]
 ContextType = Literal["text", "json", "bytes", "file", "pickle", "mounted"]
 
 
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package that model code may import: a file of the import path, which nobody opens before that."""
+
+    name: str
+    data: ArrayBuffer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
     """First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
@@ -114,6 +122,7 @@ class Boot:
     wasm: WebAssemblyModule
     stdlib: ArrayBuffer
     core: ArrayBuffer
+    wheels: tuple[Wheel, ...]
     lock: str
     snapshot: ArrayBuffer | None
     channel: SharedArrayBuffer | None
@@ -123,11 +132,14 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class JobTool:
-    """A tool: it becomes a variable of the REPL and a line of the prompt. A `function` is the host's."""
+    """A tool: it becomes a variable of the REPL and a line of the prompt. A `function` is the host's.
+
+    `json` is the JSON text of a value, which only Python parses: JavaScript's numbers cannot hold each of its own.
+    """
 
     name: str
     description: str
-    value: Json
+    json: str
     function: bool
 
 
@@ -149,12 +161,14 @@ class StartJob:
     """The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
 
     `session` is the number of the question in its session, `None` where there is none: its files are mounted apart.
-    `past` holds the blocks of an earlier worker of the same run, in order.
+    `past` holds the blocks of an earlier worker of the same run, in order. The model options are for the host's calls.
     """
 
     question: str
     model: str | None
     sub_model: str | None
+    model_options: Mapping[str, Json]
+    sub_model_options: Mapping[str, Json]
     system_prompt: str | None
     limits: Mapping[str, Json]
     tools: tuple[JobTool, ...]
@@ -311,21 +325,15 @@ class ChildRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PackageRequest:
-    """Body of a request: the wheel of a package of the lock file. The reply is its bytes."""
-
-    op: Literal["package"] = "package"
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRequest:
-    """Body of a request: call this function of the host. The reply is its result as JSON."""
+    """Body of a request: call this function of the host. The reply is its result as JSON.
+
+    `arguments` is the JSON text of an object with the list `args` and the object `kwargs`.
+    """
 
     op: Literal["tool"] = "tool"
     name: str
-    args: tuple[Json, ...]
-    kwargs: Mapping[str, Json]
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,6 @@ class _Loop:
             start_children=start_children if job.may_have_children else None,
         )
         self.repl.rebind(self.subcalls.functions())
-        self.repl.rebind(job.functions)
         self.repl.rebind({tool.name: bound(tool, self.subcalls.calling) for tool in job.tools})
         self.messages = self._opening()
         self.history = as_dicts(self.messages)
@@ -257,8 +256,8 @@ class _Loop:
         full = limits.compact_at is not None and self.tokens >= limits.compact_at * limits.window_tokens
         if not full or len(self.messages) <= OPENING:
             return
-        self.budget.begin_sub_calls(1)
-        outcome = complete(self.provider, [ModelCall(request(self.messages), self.job.model, "sub")])[0]
+        self.budget.check_tree()
+        outcome = complete(self.provider, [ModelCall(request(self.messages), self.job.model, "compaction")])[0]
         if isinstance(outcome, ProviderError) or not outcome.text.strip():
             self.emit(Notice(text=f"The conversation could not be summed up, and continues in full: {outcome}"))
             return
@@ -277,13 +276,20 @@ class _Loop:
             def show(text: str, number: int = number) -> None:
                 self.emit(Output(iteration=iteration, block=number, text=text))
 
+            lost = self._is_lost(iteration, number)
             observation = self._observed(iteration, number, block, show)
             observations.append(observation)
             partial = self.repl.partial or None
-            self.emit(BlockFinished(iteration=iteration, block=number, observation=observation, partial=partial))
+            self.emit(
+                BlockFinished(iteration=iteration, block=number, observation=observation, partial=partial, lost=lost)
+            )
             if self._is_over() or self.repl.timed_out:
                 break
         return observations
+
+    def _is_lost(self, iteration: int, number: int) -> bool:
+        past = self.past.get((iteration, number))
+        return past is not None and past.lost
 
     def _observed(self, iteration: int, number: int, block: CodeBlock, show: Callable[[str], None]) -> Observation:
         """Run one block; of one that ran in an earlier worker, the model sees the recorded observation."""
@@ -338,11 +344,9 @@ class _Loop:
         if len(question) > prompts.MAX_QUESTION_CHARS:
             self.repl.namespace["question"] = question
         earlier = self.session.summary()
-        description = prompts.describe(self.context, self.job.about) + (f"\n\n{earlier}" if earlier else "")
+        description = prompts.describe(self.context) + (f"\n\n{earlier}" if earlier else "")
         first = prompts.first_message(question, description, max_iterations=self.job.limits.max_iterations)
-        reads, packages = "read" in self.job.functions, self.job.packages
-        system = prompts.system_prompt(self.job.system_prompt, self.job.tools, reads=reads, packages=packages)
-        return [Message("system", system), first]
+        return [Message("system", prompts.system_prompt(self.job.system_prompt, self.job.tools)), first]
 
     def started(self) -> RunStarted:
         return RunStarted(

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -21,6 +22,8 @@ from .provider import Provider
 from .types import Message, ModelCall, ModelUsage, Observation, Reply, Span
 
 _TYPES: Mapping[str, type[Event]] = {event_type.type: event_type for event_type in EVENT_TYPES}
+_SHOWN_NAMES = 5
+_SHOWN_CHARS = 40
 
 
 # --- One event ------------------------------------------------------------------------------------------------------
@@ -40,37 +43,91 @@ def from_json(line: str) -> Event:
     """The event in a line made by `to_json`.
 
     Raises:
-        ProtocolError: the line is not an event; the message says why.
+        ProtocolError: the line is not an event, or has a field that its type has not; the message says why.
     """
+    fields = _fields(line)
+    event_type = _TYPES.get(fields["type"])
+    if event_type is None:
+        raise ProtocolError(f"not an event of a known type: {line[:80]!r}.")
+    return _event(event_type, fields)
+
+
+def _event(event_type: type[Event], fields: Mapping[str, Any]) -> Event:
+    try:
+        return event_type(**{name: _value(event_type, name, value) for name, value in fields.items() if name != "type"})
+    except (TypeError, AttributeError) as error:
+        raise ProtocolError(f"not a whole {event_type.type} event: {error}.") from None
+
+
+def _fields(line: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {error}.") from None
-    name = fields.pop("type", None) if isinstance(fields, dict) else None
-    event_type = _TYPES.get(name) if isinstance(name, str) else None
-    if event_type is None:
-        raise ProtocolError(f"not an event of a known type: {line[:80]!r}.")
-    try:
-        return event_type(**{name: _value(event_type, name, value) for name, value in fields.items()})
-    except (TypeError, AttributeError) as error:
-        raise ProtocolError(f"not a whole {event_type.type} event: {error}.") from None
+    if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
+        raise ProtocolError(f"not an event: {line[:80]!r}.")
+    return fields
 
 
 def _value(event_type: type[Event], name: str, value: Any) -> Any:
     """The field's value with its own types, of which JSON knows only objects and arrays."""
     if name in ("path", "contexts", "args", "children"):
         return tuple(value)
-    if name == "messages":
-        return tuple(Message(**message) for message in value)
-    if name == "spans":
-        return tuple(Span(**span) for span in value)
-    if name == "observation":
-        return Observation(**value)
+    nested = _nested(event_type).get(name)
+    if nested is None:
+        return value
+    if name in ("messages", "spans"):
+        return tuple(nested(**item) for item in value)
     if name == "usage" and event_type is RunFinished:
-        return {model: ModelUsage(**used) for model, used in value.items()}
-    if name == "usage":
-        return ModelUsage(**value)
-    return value
+        return {model: nested(**used) for model, used in value.items()}
+    return nested(**value)
+
+
+def _nested(event_type: type[Event]) -> Mapping[str, type[Any]]:
+    """The classes of fields that hold objects, by name."""
+    classes = {"messages": Message, "spans": Span, "observation": Observation, "usage": ModelUsage}
+    return {field.name: classes[field.name] for field in dataclasses.fields(event_type) if field.name in classes}
+
+
+# --- Logs of other versions -----------------------------------------------------------------------------------------
+
+
+def _upgraded(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an event as an earlier version wrote it, with those that came later.
+
+    Each was a sentence then; only here does the program read one.
+    """
+    later: dict[str, Any] = {}
+    match fields:
+        case {"type": "call_finished", "error": "the call was stopped"}:
+            later = {"stopped": "cancelled"}
+        case {"type": "block_finished", "observation": {"error": str(error)}}:
+            later = {"lost": error.startswith("The Python interpreter died in this block")}
+        case {"type": "notice", "text": str(text)} if text.startswith("the run is continued from its journal"):
+            later = {"code": "continued"}
+    return later | fields
+
+
+def _known(fields: dict[str, Any], event_type: type[Event]) -> tuple[dict[str, Any], list[str]]:
+    """The fields that an event of its type has, those of the objects in it too, and the names of the others."""
+    unknown: list[str] = []
+
+    def picked(value: Any, names: set[str], where: str) -> Any:
+        if not isinstance(value, dict):
+            return value
+        unknown.extend(f"{where}.{name}" for name in value if name not in names)
+        return {name: item for name, item in value.items() if name in names}
+
+    own = picked(fields, {"type", *(field.name for field in dataclasses.fields(event_type))}, event_type.type)
+    for name, cls in _nested(event_type).items():
+        names, where = {field.name for field in dataclasses.fields(cls)}, f"{event_type.type}.{name}"
+        if name in ("messages", "spans") and isinstance(own.get(name), list):
+            own[name] = [picked(item, names, where) for item in own[name]]
+        elif name == "usage" and event_type is RunFinished and isinstance(own.get(name), dict):
+            own[name] = {model: picked(used, names, where) for model, used in own[name].items()}
+        elif name in own:
+            own[name] = picked(own[name], names, where)
+    return own, list(dict.fromkeys(unknown))
 
 
 # --- The log --------------------------------------------------------------------------------------------------------
@@ -78,14 +135,16 @@ def _value(event_type: type[Event], name: str, value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """Events of a log. `notes` are sentences about lines that were left out."""
+    """A log that was read. `notes` says what had to be left out, with counts."""
 
     events: tuple[Event, ...]
     notes: tuple[str, ...] = ()
 
 
 def read(source: str | os.PathLike[str] | Iterable[str]) -> Trajectory:
-    """Read a log from a path or from its lines; a last line that was cut off is left out, and said so.
+    """Read a log of this version, an earlier or a later one, from a path or from its lines.
+
+    A last line that was cut off, events of an unknown type and unknown fields are left out, and counted in the notes.
 
     Raises:
         ProtocolError: a line that is not the last is no event; the message gives its number.
@@ -95,14 +154,35 @@ def read(source: str | os.PathLike[str] | Iterable[str]) -> Trajectory:
             return read(file.readlines())
     lines = [(number, line) for number, line in enumerate(source, start=1) if line.strip()]
     events: list[Event] = []
+    types: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    notes: list[str] = []
     for number, line in lines:
         try:
-            events.append(from_json(line))
+            fields = _upgraded(_fields(line))
+            event_type = _TYPES.get(fields["type"])
+            if event_type is None:
+                types[fields["type"]] += 1
+                continue
+            known, others = _known(fields, event_type)
+            unknown.update([", ".join(others)] if others else [])
+            events.append(_event(event_type, known))
         except ProtocolError as error:
-            if number == lines[-1][0] and not _is_json(line):
-                return Trajectory(tuple(events), (f"line {number}, the last, was cut off and is left out.",))
-            raise ProtocolError(f"line {number}: {error}") from None
-    return Trajectory(tuple(events))
+            if number != lines[-1][0] or _is_json(line):
+                raise ProtocolError(f"line {number}: {error}") from None
+            notes.append(f"line {number}, the last, was cut off and is left out.")
+    notes += _noted(types, "{} of an unknown type left out ({})")
+    notes += _noted(unknown, "{} with unknown fields, which are left out ({})")
+    return Trajectory(tuple(events), tuple(notes))
+
+
+def _noted(counts: Counter[str], sentence: str) -> list[str]:
+    if not counts:
+        return []
+    total = counts.total()
+    names = ", ".join(name[:_SHOWN_CHARS] for name in list(counts)[:_SHOWN_NAMES])
+    more = ", …" if len(counts) > _SHOWN_NAMES else ""
+    return [sentence.format(f"{total} event{'' if total == 1 else 's'}", names + more)]
 
 
 def _is_json(line: str) -> bool:
@@ -149,6 +229,39 @@ class Recorder:
 
 
 # --- Calls ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A call of a log, with its whole messages; `outcome` is `None` where it was stopped or the log ends before it."""
+
+    number: int
+    path: tuple[int, ...]
+    call: ModelCall
+    outcome: Reply | ProviderError | None
+
+
+def recorded_calls(events: Iterable[Event]) -> list[RecordedCall]:
+    """The calls of a log in the order in which they left; a log holds the new messages of a root call only."""
+    calls: dict[int, RecordedCall] = {}
+    conversations: dict[tuple[int, ...], tuple[Message, ...]] = {}
+    for event in events:
+        if isinstance(event, CallStarted):
+            messages = event.messages
+            if event.kind == "root":
+                messages = (*conversations.get(event.path, ())[: event.kept], *messages)
+                conversations[event.path] = messages
+            call = ModelCall(messages, event.model, event.kind)
+            calls[event.call] = RecordedCall(event.call, event.path, call, None)
+        elif isinstance(event, CallFinished) and event.call in calls and event.stopped is None:
+            calls[event.call] = dataclasses.replace(calls[event.call], outcome=_outcome_of(event))
+    return list(calls.values())
+
+
+def _outcome_of(event: CallFinished) -> Reply | ProviderError:
+    if event.text is None:
+        return ProviderError(event.error or "the recorded call failed.", upstream=event.model or None)
+    return Reply(event.text, event.model, event.usage, event.finish_reason)
 
 
 def recorded(provider: Provider, emit: Emit) -> Recorded:

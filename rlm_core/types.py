@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 Role = Literal["system", "user", "assistant"]
-CallKind = Literal["root", "sub"]
+CallKind = Literal["root", "sub", "compaction"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 StoppedBy = Literal[
     "final_answer",
@@ -135,7 +135,8 @@ class ModelCall:
     Attributes:
         messages: the whole conversation, oldest first.
         model: `"provider:name"`, or `None` for the default of `kind`.
-        kind: `"root"` for an iteration's call, `"sub"` for one made by model code.
+        kind: `"root"` for an iteration's call, `"sub"` for one made by model code, `"compaction"` for the summary of a
+            conversation that fills the window; it is no sub-call, and counts in no limit of them.
     """
 
     messages: tuple[Message, ...]

@@ -128,7 +128,7 @@ const CUT_OFF = {
 function resultOf({ answer, iterations, seconds, usage, stopped_by, detail }, { log }) {
   const totalTime = Math.round(seconds * 1000);
   const ended = { answer, iterations, totalTime, stoppedBy: stopped_by, detail, fault: null };
-  return { ...ended, usage, usageByPath: {}, trajectory: () => log };
+  return { ...ended, usage, usageByPath: {}, usageFromRecord: usage, trajectory: () => log };
 }
 
 /** Sums of the egress events in the log. @param {RunView} run @returns {import("./types/run.js").RLMResult["egress"]} */

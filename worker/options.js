@@ -1,11 +1,11 @@
 // @ts-check
-// Job: what the caller gave -> what the worker is started with.
+// Options: the caller's arguments -> the job that the worker is started with.
 //
 // In: options, question and context as a user of the package passes them. Out: a job of plain data, or a ConfigError
-// that names the argument, what it was and what it may be. Nothing runs here.
+// that names the argument, its value and its allowed values. Nothing runs here.
 
 import { configError } from "./wire/errors.js";
-import { checkedJson } from "./wire/json.js";
+import { JsonText, checkText, textOfJson } from "./wire/json.js";
 import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
 
 /**
@@ -14,6 +14,8 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @typedef {import("./wire/protocol.js").LimitFacts} LimitFacts
  * @typedef {import("./wire/protocol.js").StartJob} StartJob
  */
+
+/** @typedef {import("./wire/types.d.ts").ModelOptions} ModelOptions */
 
 /**
  * Options of the class RLM, checked, with defaults filled in.
@@ -25,8 +27,11 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @property {string | null} model
  * @property {string | null} subModel
  * @property {string[] | null} allowedModels beside these two
+ * @property {ModelOptions} modelOptions
+ * @property {ModelOptions} subModelOptions
  * @property {string | null} systemPrompt
  * @property {StartJob["limits"]} limits
+ * @property {boolean} allowUnknownPrice
  * @property {JobTool[]} tools
  * @property {JobTool[] | null} subTools
  * @property {import("./wire/types.d.ts").Functions} functions
@@ -42,6 +47,8 @@ const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
 const OF_SESSIONS = /^(?:context|history)(?:_\d+)?$/;
 const SHOWN_CHARS = 60;
 const READ_AT_ONCE = 64;
+const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+const LONE_SURROGATES = /\p{Surrogate}/gu; // with the flag u a pair is one character, and no match
 
 /**
  * Each option's check: gives the value to use, or null when it is impossible, with what it may be.
@@ -63,70 +70,130 @@ export const OPTIONS = {
   model: { otherwise: null, must: "be a model's name", ok: isName },
   subModel: { otherwise: null, must: "be a model's name", ok: isName },
   allowedModels: { otherwise: null, must: "be a list of models' names", ok: isNames },
+  modelOptions: { otherwise: {}, must: "be an object of options", ok: isRecord },
+  subModelOptions: { otherwise: null, must: "be an object of options", ok: isRecord },
   ...Object.fromEntries(Object.entries(LIMITS).map(([option, facts]) => [option, limitCheck(facts)])),
   systemPrompt: { otherwise: null, must: "be text", ok: isName },
   tools: { otherwise: {}, must: "be an object of name and tool", ok: isRecord },
   subTools: { otherwise: null, must: "be an object of name and tool", ok: isRecord },
+  allowUnknownPrice: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
   onIteration: { otherwise: null, must: "be a function", ok: isFunction },
   onSubLLMCall: { otherwise: null, must: "be a function", ok: isFunction },
   onEvent: { otherwise: null, must: "be a function", ok: isFunction },
   onEgress: { otherwise: null, must: "be a function", ok: isFunction },
-  journal: { otherwise: null, must: "be true, false or a short name", ok: isJournal },
+  journal: {
+    otherwise: null,
+    must: 'be true, false or a name of 1 to 64 letters, digits, ".", "_", ":" and "-"',
+    ok: isJournal,
+  },
   keepContext: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
 };
 
-/** @returns {Settings} */
-export function checkedSettings(/** @type {unknown} */ options) {
-  const given = /** @type {Record<string, unknown>} */ (options);
+export const OPTION_NAMES = Object.keys(OPTIONS);
+
+/**
+ * Options of a model call: their names on the wire, and their checks.
+ * @type {Record<string, {wire: string, must: string, ok: (value: unknown) => boolean}>}
+ */
+const MODEL_OPTIONS = {
+  temperature: { wire: "temperature", must: "be a number from 0 to 2", ok: (value) => isWithin(value, 0, 2) },
+  topP: {
+    wire: "top_p",
+    must: "be a number above 0 and up to 1",
+    ok: (value) => isAboveZero(value) && Number(value) <= 1,
+  },
+  maxOutputTokens: { wire: "max_output_tokens", must: "be a whole number of at least 1", ok: wholeFrom(1) },
+  reasoningEffort: {
+    wire: "reasoning_effort",
+    must: `be one of ${EFFORTS.join(", ")}`,
+    ok: (value) => EFFORTS.includes(String(value)),
+  },
+  seed: { wire: "seed", must: "be a whole number", ok: Number.isSafeInteger },
+};
+
+/**
+ * @param {unknown} options
+ * @returns {Settings}
+ */
+export function checkedSettings(options) {
+  const values = /** @type {Record<string, unknown>} */ (options);
   if (typeof options !== "object" || options === null)
     throw configError(`the options must be an object, not ${shown(options)}.`);
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
-  if (unknown !== undefined)
-    throw configError(`unknown option ${unknown}. Known are ${Object.keys(OPTIONS).join(", ")}.`);
+  const unknown = Object.keys(values).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown !== undefined) throw configError(`unknown option ${unknown}. Known are ${OPTION_NAMES.join(", ")}.`);
   const checked = Object.fromEntries(
     Object.entries(OPTIONS).map(([name, { otherwise, must, ok }]) => {
-      const value = given[name] ?? otherwise;
+      const value = values[name] ?? otherwise;
       if (value !== null && !ok(value)) throw configError(`${name} must ${must}, not ${shown(value)}.`);
       return [name, value];
     }),
   );
   if (checked.keepContext && !checked.journal)
     throw configError("keepContext keeps the context beside the journal: set journal as well.");
+  const modelOptions = modelOptionsOf("modelOptions", checked.modelOptions);
+  const subModelOptions =
+    checked.subModelOptions === null ? modelOptions : modelOptionsOf("subModelOptions", checked.subModelOptions);
   const own = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
   const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));
   const functions = { tools: own.functions, subTools: below?.functions ?? null };
   const assets = new URL(String(checked.assets), document.baseURI).href;
   const tools = { tools: own.tools, subTools: below?.tools ?? null, functions };
-  return /** @type {Settings} */ ({ ...checked, ...tools, assets, limits: limitsOf(checked) });
+  const derived = { modelOptions, subModelOptions, assets, limits: limitsOf(checked) };
+  return /** @type {Settings} */ ({ ...checked, ...tools, ...derived });
 }
 
 /**
  * @param {Settings} settings
  * @param {unknown} prompt
  * @param {unknown} context
- * @returns {StartJob}
+ * @returns {Promise<StartJob>}
  */
-export function jobOf(settings, prompt, context) {
+export async function jobOf(settings, prompt, context) {
   if (typeof prompt !== "string" || prompt.trim() === "")
     throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
-  const { model, subModel, systemPrompt, tools, subTools } = settings;
+  const { model, subModel, modelOptions, subModelOptions, systemPrompt, tools, subTools } = settings;
   return {
     question: prompt,
     model,
     sub_model: subModel,
+    model_options: modelOptions,
+    sub_model_options: subModelOptions,
     system_prompt: systemPrompt,
     limits: settings.limits,
     tools,
     sub_tools: subTools,
-    contexts: contextsOf(context),
+    contexts: context instanceof JsonText ? [await jsonContext(context)] : contextsOf(context),
     path: [],
     session: null,
     past: [],
   };
 }
 
-/** The fields of the core's `Limits`, in its units. @returns {StartJob["limits"]} */
-function limitsOf(/** @type {Record<string, unknown>} */ checked) {
+/**
+ * Model options under their wire names.
+ * @param {string} option
+ * @param {unknown} values
+ * @returns {ModelOptions}
+ */
+function modelOptionsOf(option, values) {
+  const set = Object.entries(Object(values)).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(
+    set.map(([name, value]) => {
+      if (!Object.hasOwn(MODEL_OPTIONS, name))
+        throw configError(`unknown option ${option}.${name}. Known are ${Object.keys(MODEL_OPTIONS).join(", ")}.`);
+      const { wire, must, ok } = MODEL_OPTIONS[name];
+      if (!ok(value)) throw configError(`${option}.${name} must ${must}, not ${shown(value)}.`);
+      return [wire, value];
+    }),
+  );
+}
+
+/**
+ * The fields of the core's `Limits`, in its units.
+ * @param {Record<string, unknown>} checked
+ * @returns {StartJob["limits"]}
+ */
+function limitsOf(checked) {
   return Object.fromEntries(
     Object.entries(LIMITS).map(([option, { name, scale }]) => {
       const value = checked[option];
@@ -135,13 +202,17 @@ function limitsOf(/** @type {Record<string, unknown>} */ checked) {
   );
 }
 
-/** The row of a limit in `OPTIONS`, in the option's unit. */
-function limitCheck(/** @type {LimitFacts} */ { default: usual, least, most, whole, off, scale, unit }) {
+/**
+ * The row of a limit in `OPTIONS`, in the option's unit.
+ * @param {LimitFacts} limitFacts
+ */
+function limitCheck({ default: usual, least, most, whole, off, scale, unit }) {
   const otherwise = usual === null ? null : usual * scale;
   if (whole) return { otherwise, must: `be a whole number of at least ${least}`, ok: wholeFrom(least) };
   const of = scale === 1_000 ? ` of milli${unit}` : ` of ${unit}`;
   const must = `be a number${most === null ? of : ""} above 0${most === null ? "" : ` and up to ${most}`}`;
-  const fits = (/** @type {unknown} */ value) => isAboveZero(value) && Number(value) <= (most ?? Infinity);
+  /** @param {unknown} value */
+  const fits = (value) => isAboveZero(value) && Number(value) <= (most ?? Infinity);
   return off
     ? { otherwise, must: `${must}, or false`, ok: (/** @type {unknown} */ value) => value === false || fits(value) }
     : { otherwise, must, ok: fits };
@@ -149,48 +220,57 @@ function limitCheck(/** @type {LimitFacts} */ { default: usual, least, most, who
 
 // -------------------------------------------------------------------------------------------------------------- tools
 
-/** The tools as the worker is told of them, and the functions among them, which stay here. */
-function toolsOf(/** @type {Record<string, unknown>} */ given) {
+/**
+ * The tools as the worker gets them, and the functions among them, which stay here.
+ * @param {Record<string, unknown>} value
+ */
+function toolsOf(value) {
   /** @type {Record<string, import("./wire/types.d.ts").RLMFunction>} */
   const functions = {};
-  const tools = Object.entries(given).map(([name, tool]) => toolOf(name, tool, functions));
+  const tools = Object.entries(value).map(([name, tool]) => toolOf(name, tool, functions));
   return { tools, functions };
 }
 
 /**
  * @param {string} name
- * @param {unknown} given
+ * @param {unknown} value
  * @param {Record<string, import("./wire/types.d.ts").RLMFunction>} functions takes it, if it is one
  * @returns {JobTool}
  */
-function toolOf(name, given, functions) {
+function toolOf(name, value, functions) {
   if (!IDENTIFIER.test(name))
     throw configError(`tool "${name}": the name must be a Python identifier, as it becomes a variable.`);
   if (RESERVED_NAMES.includes(name) || OF_SESSIONS.test(name))
     throw configError(`tool "${name}": the name is reserved; choose another.`);
-  const { tool, description = "" } = isDescribed(given) ? given : { tool: given };
+  const { tool, description = "" } = isDescribed(value) ? value : { tool: value };
   if (typeof description !== "string")
     throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
   if (typeof tool !== "function")
-    return { name, description, value: checkedJson(tool, `tool "${name}"`), function: false };
+    return { name, description, json: textOfJson(tool, `tool "${name}"`), function: false };
   functions[name] = /** @type {import("./wire/types.d.ts").RLMFunction} */ (tool);
-  return { name, description, value: null, function: true };
+  return { name, description, json: "null", function: true };
 }
 
-/** @returns {given is {tool: unknown, description?: unknown}} */
-function isDescribed(/** @type {unknown} */ given) {
+/**
+ * @param {unknown} value
+ * @returns {value is {tool: unknown, description?: unknown}}
+ */
+function isDescribed(value) {
   return (
-    typeof given === "object" &&
-    given !== null &&
-    Object.hasOwn(given, "tool") &&
-    Object.keys(given).every((key) => key === "tool" || key === "description")
+    typeof value === "object" &&
+    value !== null &&
+    Object.hasOwn(value, "tool") &&
+    Object.keys(value).every((key) => key === "tool" || key === "description")
   );
 }
 
 // ------------------------------------------------------------------------------------------------------------ context
 
-/** @returns {JobContext[]} */
-function contextsOf(/** @type {unknown} */ context) {
+/**
+ * @param {unknown} context
+ * @returns {JobContext[]}
+ */
+function contextsOf(context) {
   if (context === undefined || context === null) return [];
   if (typeof context === "string") return [encoded("text", context)];
   if (context instanceof Blob) return filesOf([context]);
@@ -198,11 +278,36 @@ function contextsOf(/** @type {unknown} */ context) {
     return filesOf(context);
   const bytes = bytesOf(context);
   if (bytes) return [{ name: "context", type: "bytes", data: bytes }];
-  return [encoded("json", JSON.stringify(checkedJson(context, "context")))];
+  return [encoded("json", textOfJson(context, "context"))];
 }
 
-/** @returns {JobContext} */
-function encoded(/** @type {"text" | "json"} */ type, /** @type {string} */ text) {
+/**
+ * Changes of a context on its way, as sentences.
+ * @param {unknown} context
+ */
+export function noticesOf(context) {
+  const lone = typeof context === "string" ? (context.match(LONE_SURROGATES)?.length ?? 0) : 0;
+  if (lone === 0) return [];
+  const units = lone === 1 ? "1 lone surrogate, half of a character" : `${lone} lone surrogates, halves of characters`;
+  return [`the context holds ${units}, which UTF-8 has not: in the REPL each is U+FFFD.`];
+}
+
+/**
+ * @param {JsonText} jsonText
+ * @returns {Promise<JobContext>}
+ */
+async function jsonContext({ text }) {
+  const whole = typeof text === "string" ? text : await text.text();
+  checkText(whole, "the context");
+  return encoded("json", whole);
+}
+
+/**
+ * @param {"text" | "json"} type
+ * @param {string} text
+ * @returns {JobContext}
+ */
+function encoded(type, text) {
   return {
     name: "context",
     type,
@@ -219,7 +324,8 @@ export async function checkReadable({ contexts }) {
     await Promise.all(contexts.slice(index, index + READ_AT_ONCE).map(checkFile));
 }
 
-async function checkFile(/** @type {JobContext} */ { name, data }) {
+/** @param {JobContext} jobContext */
+async function checkFile({ name, data }) {
   if (!(data instanceof Blob)) return;
   await data
     .slice(0, 1)
@@ -231,15 +337,21 @@ async function checkFile(/** @type {JobContext} */ { name, data }) {
     });
 }
 
-/** A copy: it is transferred, and what is the caller's must stay the caller's. */
-function bytesOf(/** @type {unknown} */ value) {
+/**
+ * A copy: it is transferred, and what is the caller's must stay the caller's.
+ * @param {unknown} value
+ */
+function bytesOf(value) {
   if (value instanceof ArrayBuffer) return value.slice(0);
   if (!ArrayBuffer.isView(value)) return null;
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice().buffer;
 }
 
-/** @returns {JobContext[]} */
-function filesOf(/** @type {Blob[]} */ files) {
+/**
+ * @param {Blob[]} files
+ * @returns {JobContext[]}
+ */
+function filesOf(files) {
   const taken = new Set();
   return files.map((data, index) => {
     const name = freeName(pathOf(data) || `file-${index + 1}`, taken);
@@ -248,8 +360,11 @@ function filesOf(/** @type {Blob[]} */ files) {
   });
 }
 
-/** The file's path below the mount point: no empty, `.` or `..` part. */
-function pathOf(/** @type {Blob} */ file) {
+/**
+ * The file's path below the mount point: no empty, `.` or `..` part.
+ * @param {Blob} file
+ */
+function pathOf(file) {
   const path = file instanceof File ? file.webkitRelativePath || file.name : "";
   return path
     .split(/[/\\]/)
@@ -257,8 +372,12 @@ function pathOf(/** @type {Blob} */ file) {
     .join("/");
 }
 
-/** `name`, or `name (2)` and so on when it is taken. */
-function freeName(/** @type {string} */ name, /** @type {Set<string>} */ taken) {
+/**
+ * `name`, or `name (2)` and so on when it is taken.
+ * @param {string} name
+ * @param {Set<string>} taken
+ */
+function freeName(name, taken) {
   const [, stem, suffix] = /** @type {RegExpExecArray} */ (/^(.*?)(\.[^./]*)?$/s.exec(name));
   let free = name;
   for (let number = 2; taken.has(free); number += 1) free = `${stem} (${number})${suffix ?? ""}`;
@@ -267,34 +386,51 @@ function freeName(/** @type {string} */ name, /** @type {Set<string>} */ taken) 
 
 // ------------------------------------------------------------------------------------------------------------- checks
 
-function isName(/** @type {unknown} */ value) {
+/** @param {unknown} value */
+function isName(value) {
   return typeof value === "string" && value.trim() !== "";
 }
 
-function isNames(/** @type {unknown} */ value) {
+/** @param {unknown} value */
+function isNames(value) {
   return Array.isArray(value) && value.every(isName);
 }
 
-function isJournal(/** @type {unknown} */ value) {
+/** @param {unknown} value */
+function isJournal(value) {
   return typeof value === "boolean" || /^[A-Za-z0-9._:-]{1,64}$/.test(String(value));
 }
 
-function isFunction(/** @type {unknown} */ value) {
+/** @param {unknown} value */
+function isFunction(value) {
   return typeof value === "function";
 }
 
-function isAboveZero(/** @type {unknown} */ value) {
+/** @param {unknown} value */
+function isAboveZero(value) {
   return Number.isFinite(value) && Number(value) > 0;
 }
 
-function isRecord(/** @type {unknown} */ value) {
+/**
+ * @param {unknown} value
+ * @param {number} least
+ * @param {number} most
+ */
+function isWithin(value, least, most) {
+  return Number.isFinite(value) && Number(value) >= least && Number(value) <= most;
+}
+
+/** @param {unknown} value */
+function isRecord(value) {
   return typeof value === "object" && !Array.isArray(value);
 }
 
-function wholeFrom(/** @type {number} */ least) {
+/** @param {number} least */
+function wholeFrom(least) {
   return (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= least;
 }
 
-function shown(/** @type {unknown} */ value) {
+/** @param {unknown} value */
+function shown(value) {
   return typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_CHARS)) : String(value).slice(0, SHOWN_CHARS);
 }

@@ -7,6 +7,7 @@ import type {
   RLMEgressAnswer,
   RLMEgressRequest,
   RLMFunction,
+  RLMKeptRun,
 } from "./wire/types.d.ts";
 
 export type {
@@ -20,6 +21,7 @@ export type {
   RLMEgressAnswer,
   RLMEgressRequest,
   RLMFunction,
+  RLMKeptRun,
   Span,
 };
 
@@ -39,11 +41,11 @@ export type StoppedBy =
 
 /** What model code finds under a name: a JSON value or a function, with its line in the prompt. */
 export interface RLMTool {
-  tool: Json | RLMFunction;
+  tool: Json | RLMJsonText | RLMFunction;
   description?: string;
 }
 
-export type RLMTools = Record<string, RLMTool | Json | RLMFunction>;
+export type RLMTools = Record<string, RLMTool | Json | RLMJsonText | RLMFunction>;
 
 export interface RLMCodeBlock {
   code: string;
@@ -92,6 +94,19 @@ export interface RLMDestinationTotal extends RLMDestination {
   contextChars: number;
 }
 
+/** Options of a model's calls; one that is left out is the provider's default. */
+export interface RLMModelOptions {
+  /** From 0 to 2. */
+  temperature?: number | null;
+  /** Above 0 and up to 1. */
+  topP?: number | null;
+  /** Most tokens of one reply. */
+  maxOutputTokens?: number | null;
+  /** Which of them a model takes is its vendor's matter. */
+  reasoningEffort?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max" | null;
+  seed?: number | null;
+}
+
 /** Options of `RLM`; the limits among them are `LimitOptions`. */
 export interface RLMOptions extends LimitOptions {
   /** Where model calls are POSTed. Default "/api/rlm". */
@@ -115,6 +130,15 @@ export interface RLMOptions extends LimitOptions {
    * nothing is sent. Default: none.
    */
   allowedModels?: string[] | null;
+  /**
+   * Whether `maxCost` may stand where the price of a model is not known: such calls count for nothing in it. Default
+   * false: the run is refused, or ends after the first reply of unknown cost.
+   */
+  allowUnknownPrice?: boolean | null;
+  /** Options of the root model's calls. The server maps them to each provider, and refuses by name one that it has not. */
+  modelOptions?: RLMModelOptions | null;
+  /** Options of sub-calls. Default: the same as `modelOptions`. */
+  subModelOptions?: RLMModelOptions | null;
   /** Text of the system prompt in place of the built-in one; the REPL's reference is added. */
   systemPrompt?: string | null;
   /** Values and functions that model code finds under their names. */
@@ -135,7 +159,11 @@ export interface RLMOptions extends LimitOptions {
    * a denied call of the root model ends the run. A function that fails, or answers something else, has denied.
    */
   onEgress?: OnEgress;
-  /** Keep the log in this browser while the run lasts, under a name, so that a reloaded tab can continue. Default: not. */
+  /**
+   * Keep the log in this browser while the run lasts, so that a reloaded tab can resume it. A name, of 1 to 64 letters,
+   * digits, ".", "_", ":" and "-", is that of the journal: a new run under it asks anew, and replaces one that did not end.
+   * true: a name is made up. Default: not. See `listRuns`.
+   */
   journal?: boolean | string | null;
   /**
    * Keep the context as well, in the origin's private files, until the run ends: a resume needs no context then.
@@ -154,6 +182,11 @@ export interface RLMResult {
   usage: Record<string, ModelUsage>;
   /** Place in the tree ("" is the root, "0.2" a child of a child) -> model -> what that run alone used. */
   usageByPath: Record<string, Record<string, ModelUsage>>;
+  /**
+   * Of `usage`, the part that was answered from a record and paid earlier: of a run that was resumed, replayed or forked.
+   * The rest was paid now.
+   */
+  usageFromRecord: Record<string, ModelUsage>;
   /** What left the tab; in a session, of all its questions so far. */
   egress: RLMEgress;
   stoppedBy: StoppedBy;
@@ -177,7 +210,7 @@ export interface FromLog {
 
 export interface RLMRunOptions extends FromLog {
   /** A file is mounted at its `webkitRelativePath`, or at its name, which may be a path too: so a folder is its files. */
-  context?: Json | ArrayBuffer | ArrayBufferView | Blob | Blob[];
+  context?: Json | RLMJsonText | ArrayBuffer | ArrayBufferView | Blob | Blob[];
   /** Stops the whole run. */
   signal?: AbortSignal;
   /** Told of each child run, wherever in the tree. */
@@ -204,7 +237,25 @@ export interface RLMSession {
    * goes through the earlier questions again, answered from their record, less the blocks that were stopped or killed
    * their worker. Rejects with a ChannelError after `close`.
    */
-  run: RLM["run"];
+  run(prompt: string, options?: Omit<RLMRunOptions, keyof FromLog>): Promise<RLMResult>;
   /** End it, and its worker. */
   close(): void;
 }
+
+/**
+ * A JSON value as its text: a context, a tool's value or a tool's result that Python parses as it is, with its numbers
+ * (9007199254740993, 1.0) and the order of its keys, which JavaScript changes. A Blob is UTF-8, and for a context only.
+ */
+export function jsonText(text: string | Blob): RLMJsonText;
+
+/** Made by `jsonText`. */
+export interface RLMJsonText {
+  readonly text: string | Blob;
+}
+
+/** The runs that this browser keeps in journals: they did not end. The newest first. */
+export function listRuns(): Promise<RLMKeptRun[]>;
+/** The log of a kept run so far, for `resume`. Rejects with a ConfigError where no run has the name. */
+export function readRun(name: string): Promise<string>;
+/** Drop a kept run, its log and its context. Rejects with a ConfigError where none has the name, or a tab drives it. */
+export function deleteRun(name: string): Promise<void>;

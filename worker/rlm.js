@@ -4,16 +4,18 @@
 // In: options and callbacks of the caller, checked by name. Out: the result; on the way iterations, sub-calls, events.
 // Types for TypeScript users are in rlm.d.ts.
 
-import { configError } from "./wire/errors.js";
-import { runJob } from "./run/run.js";
-import { keptContext, openJournal } from "./log/journal.js";
 import { openDestinations } from "./egress/destinations.js";
 import { openLedger } from "./egress/ledger.js";
-import { readPast } from "./recovery/resume.js";
-import { checkReadable, checkedSettings, jobOf } from "./options.js";
+import { checkedQuestionOptions, checkedRunOptions } from "./call_options.js";
+import { described, keptContext, openJournal } from "./log/journal.js";
+import { OPTION_NAMES, checkReadable, checkedSettings, jobOf, noticesOf } from "./options.js";
+import { readResumed } from "./recovery/resume.js";
 import { openFork } from "./replay/fork.js";
-import { openRerun } from "./replay/replay.js";
+import { openReplay } from "./replay/replay.js";
+import { checkPrices } from "./run/price_check.js";
 import { openSession } from "./run/session.js";
+import { runTree } from "./run/tree.js";
+import { configError } from "./wire/errors.js";
 
 /**
  * @typedef {import("./wire/protocol.js").Event} Event
@@ -25,14 +27,12 @@ import { openSession } from "./run/session.js";
  * @typedef {import("./rlm.d.ts").RLMIteration} RLMIteration
  * @typedef {import("./rlm.d.ts").RLMOptions} RLMOptions
  * @typedef {import("./rlm.d.ts").RLMResult} RLMResult
+ * @typedef {import("./rlm.d.ts").RLMRunOptions} RLMRunOptions
+ * @typedef {import("./wire/types.d.ts").Kind} Kind
  */
 
-/**
- * The log that a run is made from, in one of three ways. `resume`: one that did not end goes on, over the same context;
- * one that had written nothing yet begins anew. `replay`: it is made again without a model, or rejects with a ReplayError
- * that says where it differs. `fork`: from that iteration on it goes on live.
- * @typedef {{resume?: string, replay?: string, fork?: import("./replay/fork.js").Fork}} FromLog
- */
+export { deleteRun, listRuns, readRun } from "./log/journal.js";
+export { jsonText } from "./wire/json.js";
 
 export class RLM {
   /** @type {Settings} */
@@ -47,25 +47,29 @@ export class RLM {
    * Answer `prompt` over `context`. Rejects with ConfigError or ChannelError when nothing could run; each other ending
    * has a result.
    * @param {string} prompt the question; without a context it is the context as well
-   * @param {{context?: unknown, signal?: AbortSignal, onChild?: (child: RLMChild) => void} & FromLog} [options]
-   *   `onChild` is told of each child run, with the function that stops it
+   * @param {RLMRunOptions} [options]
    * @returns {Promise<RLMResult>}
    */
-  async run(prompt, { context, signal, onChild, ...logs } = {}) {
+  async run(prompt, options) {
     const began = performance.now();
-    const past = logs.resume ? readPast(logs.resume) : null;
-    const made = madeFrom(logs);
-    const asked = jobOf(this.#settings, prompt, context);
-    const kept = past !== null && context === undefined ? await keptContext(this.#settings.journal) : [];
-    const wanted = continued({ ...asked, contexts: kept.length > 0 ? kept : asked.contexts }, past);
-    const job = made?.job(wanted) ?? wanted;
+    const settings = this.#settings;
+    const { context, signal, onChild, resume, replay, fork } = checkedRunOptions(options, OPTION_NAMES);
+    const resumed = resume ? readResumed(resume) : null;
+    const made = fork !== undefined ? openFork(fork) : replay !== undefined ? openReplay(replay) : null;
+    const wanted = await jobOf(settings, prompt, context);
+    const kept = resumed !== null && context === undefined ? await keptContext(settings.journal) : [];
+    const continuedJob = continued({ ...wanted, contexts: kept.length > 0 ? kept : wanted.contexts }, resumed);
+    const job = made?.job(continuedJob) ?? continuedJob;
     await checkReadable(job);
-    const { onEvent, onCall } = listeners(this.#settings);
-    const listening = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
-    const running = { past, kept, onEvent, signal };
-    const journal = logs.replay === undefined ? await journalOf(this.#settings, job, running) : null;
-    const from = { log: past, ledger: ledgerOf(this.#settings), source: made?.source, end: made?.end };
-    const finished = await runJob({ job, signal, journal, ...from, ...hostOptions(this.#settings), ...listening });
+    if (replay === undefined) await checkCost(settings, job);
+    const { onEvent, onCall } = listeners(settings);
+    const journal = replay === undefined ? await journalOf(settings, job, { resumed, kept, onEvent, signal }) : null;
+    const heard = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
+    const from = { journal, resumed, source: made?.source, end: made?.end };
+    const notices = noticesOf(context);
+    const run = { job, signal, notices, listeners: heard, ledger: ledgerOf(settings), ...from, ...hosted(settings) };
+    if (replay !== undefined) run.allowUnknownPrice = true; // nothing is paid
+    const finished = await runTree(run);
     const result = made?.close(finished.result) ?? finished.result;
     return toResult({ ...finished, result }, performance.now() - began);
   }
@@ -93,20 +97,22 @@ class RLMSession {
    * did not heed a stop, a fresh one goes through the earlier questions again, answered from their record: no model is
    * asked, and blocks that were stopped or killed their worker are left out. Rejects with a ChannelError after `close`.
    * @param {string} prompt
-   * @param {{context?: unknown, signal?: AbortSignal, onChild?: (child: RLMChild) => void}} [options]
+   * @param {Pick<RLMRunOptions, "context" | "signal" | "onChild">} [options]
    * @returns {Promise<RLMResult>}
    */
-  async run(prompt, { context, signal, onChild } = {}) {
+  async run(prompt, options) {
+    const { context, signal, onChild } = checkedQuestionOptions(options, OPTION_NAMES);
     if (this.#isRunning) throw configError("the session is at work on a question: await it before you ask the next.");
     this.#isRunning = true;
     const began = performance.now();
     try {
-      const job = { ...jobOf(this.#settings, prompt, context), session: this.#session.turns().length };
+      const job = { ...(await jobOf(this.#settings, prompt, context)), session: this.#session.turns().length };
       await checkReadable(job);
+      await checkCost(this.#settings, job);
       const heard = { ...listeners(this.#settings), ...childListener(onChild) };
       const own = { session: this.#session, ledger: this.#ledger };
-      const told = { job, signal, ...own, ...hostOptions(this.#settings), ...heard };
-      return toResult(await runJob(told), performance.now() - began);
+      const run = { job, signal, notices: noticesOf(context), listeners: heard, ...own, ...hosted(this.#settings) };
+      return toResult(await runTree(run), performance.now() - began);
     } finally {
       this.#isRunning = false;
     }
@@ -118,110 +124,117 @@ class RLMSession {
   }
 }
 
-function ledgerOf(/** @type {Settings} */ { endpoint }) {
+/** @param {Settings} settings */
+function ledgerOf({ endpoint }) {
   return openLedger({ destinations: openDestinations(endpoint) });
 }
 
-function hostOptions(
-  /** @type {Settings} */ { endpoint, assets, host, containment, functions, onEgress, allowedModels },
+/**
+ * The options of a tree that are the same for each of its runs.
+ * @param {Settings} settings
+ */
+function hosted(settings) {
+  const { endpoint, assets, host, containment, functions, allowedModels, allowUnknownPrice, onEgress } = settings;
+  const hosting = { endpoint, assets, host, containment };
+  return { hosting, functions, allowedModels, allowUnknownPrice, onEgress: onEgress ?? null };
+}
+
+/** Refuse a limit of cost that cannot be kept. */
+async function checkCost(
+  /** @type {Settings} */ { endpoint, allowUnknownPrice },
+  /** @type {StartJob} */ { limits, model, sub_model },
 ) {
-  return {
-    endpoint,
-    assets,
-    host,
-    containment,
-    functions,
-    onEgress,
-    allowedModels,
-  };
+  if (limits.max_cost !== null && !allowUnknownPrice) await checkPrices(endpoint, [model, sub_model ?? model]);
 }
 
 /**
- * @param {import("./run/run.js").FinishedRun} finished
+ * @param {import("./run/types.d.ts").FinishedRun} finished
  * @param {number} milliseconds
  * @returns {RLMResult}
  */
-function toResult({ result, trajectory, usageByPath, egress }, milliseconds) {
+function toResult({ result, trajectory, usageByPath, usageFromRecord, egress }, milliseconds) {
   const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault } = result;
   const totalTime = Math.round(milliseconds);
-  const used = { usage, usageByPath: usageByPath(), egress };
+  const used = { usage, usageByPath: usageByPath(), usageFromRecord: usageFromRecord(), egress };
   return { answer, iterations, totalTime, ...used, stoppedBy, detail, fault, trajectory };
 }
 
-/** A run that is made again from a log, or forked from one. */
-function madeFrom(/** @type {FromLog} */ { resume, replay, fork }) {
-  const given = Object.entries({ resume, replay, fork }).filter(([, log]) => log !== undefined);
-  if (given.length > 1)
-    throw configError(`${given.map(([name]) => name).join(" and ")} cannot be had at once: a run has one log.`);
-  if (fork !== undefined) return openFork(fork);
-  return replay === undefined ? null : openRerun(replay);
-}
-
 /**
- * A run that goes on has the question, the models and the limits that it began with.
+ * A resumed run has the question, the models with their options, and the limits of its log.
  * @param {StartJob} job
- * @param {import("./recovery/resume.js").Past | null} past
+ * @param {import("./recovery/resume.js").ResumedLog | null} resumed
  * @returns {StartJob}
  */
-function continued(job, past) {
-  const first = past?.events[0];
+function continued(job, resumed) {
+  const first = resumed?.events[0];
   if (first?.type !== "run_started") return job;
-  const { question, model, sub_model, limits } = first;
-  return { ...job, question, model, sub_model, limits: { ...job.limits, ...limits } };
+  const { question, model, sub_model, model_options, sub_model_options, limits } = first;
+  const models = { model, sub_model, model_options, sub_model_options };
+  return { ...job, question, ...models, limits: { ...job.limits, ...limits } };
 }
 
 /**
  * @param {Settings} settings
  * @param {StartJob} job
- * @param {{past: import("./recovery/resume.js").Past | null, kept: import("./wire/protocol.js").JobContext[],
+ * @param {{resumed: import("./recovery/resume.js").ResumedLog | null, kept: import("./wire/protocol.js").JobContext[],
  *   onEvent: (event: Event) => void, signal?: AbortSignal}} run
  */
-async function journalOf({ journal, keepContext, systemPrompt }, job, { past, kept, onEvent, signal }) {
+async function journalOf({ journal, keepContext, systemPrompt }, job, { resumed, kept, onEvent, signal }) {
   const { question, model, sub_model } = job;
   if (journal === null || journal === false) return null;
   const name = typeof journal === "string" ? journal : crypto.randomUUID();
   const options = { model, subModel: sub_model, systemPrompt };
-  const onNotice = (/** @type {string} */ text) => onEvent({ type: "notice", seq: 0, path: [], seconds: 0, text });
-  const contexts = kept.map(({ name: path, type }) => ({ name: path, type }));
+  /** @param {string} text */
+  const onNotice = (text) => onEvent({ type: "notice", seq: 0, path: [], seconds: 0, code: null, text });
+  const contexts = kept.map(described);
   const run = { name, question, began: Date.now(), options, contexts };
-  const opened = await openJournal(run, { lines: past?.lines, onNotice, signal });
+  const opened = await openJournal(run, { lines: resumed?.lines, onNotice, signal });
   if (keepContext && kept.length === 0) void opened.keep(job.contexts);
   return opened;
 }
 
-/** The caller's callbacks, fed from events and calls. */
-function listeners(/** @type {Settings} */ { onIteration, onSubLLMCall, onEvent }) {
-  const iterations = iterationsOf((iteration) => tell(onIteration, iteration));
+/**
+ * The caller's callbacks, fed from events and calls.
+ * @param {Settings} settings
+ */
+function listeners({ onIteration, onSubLLMCall, onEvent }) {
+  const iterations = iterationsOf((iteration) => call(onIteration, iteration));
   return {
-    onEvent(/** @type {Event} */ event) {
+    /** @param {Event} event */
+    onEvent(event) {
       if (event.path.length === 0) iterations(event);
-      tell(onEvent, event);
+      call(onEvent, event);
     },
-    onCall(/** @type {"root" | "sub"} */ kind, /** @type {RequestedCall} */ { messages, model }) {
-      if (kind === "sub") tell(onSubLLMCall, { prompt: messages[messages.length - 1]?.content ?? "", model });
+    /**
+     * @param {Kind} kind
+     * @param {RequestedCall} requestedCall
+     */
+    onCall(kind, { messages, model }) {
+      if (kind === "sub") call(onSubLLMCall, { prompt: messages[messages.length - 1]?.content ?? "", model });
     },
   };
 }
 
 /**
- * @param {unknown} onChild the caller's
+ * @param {RLMRunOptions["onChild"]} onChild the caller's
  * @param {(child: RLMChild) => void} [replay] of a run that is made from a log
  * @returns {{onChild?: (child: RLMChild) => void}}
  */
 function childListener(onChild, replay) {
-  if (onChild === undefined || onChild === null) return { onChild: replay };
-  if (typeof onChild !== "function") throw configError("onChild must be a function.");
-  const told = (/** @type {RLMChild} */ child) => tell(/** @type {(child: RLMChild) => void} */ (onChild), child);
+  if (onChild === undefined) return { onChild: replay };
   return {
     onChild(child) {
-      told(child);
+      call(onChild, child);
       replay?.(child);
     },
   };
 }
 
-/** Collects the blocks of each iteration, and tells of it when it is over. */
-function iterationsOf(/** @type {(iteration: RLMIteration) => void} */ told) {
+/**
+ * Collects the blocks of each iteration, for the caller's function when it is over.
+ * @param {(iteration: RLMIteration) => void} onIteration
+ */
+function iterationsOf(onIteration) {
   /** @type {RLMCodeBlock[]} */
   let codeBlocks = [];
   let code = "";
@@ -232,7 +245,7 @@ function iterationsOf(/** @type {(iteration: RLMIteration) => void} */ told) {
       const { stdout, value, error, seconds } = event.observation;
       codeBlocks.push({ code, stdout, value, error, seconds });
     } else if (event.type === "iteration_finished")
-      told({ index: event.iteration - 1, response: event.reply, codeBlocks });
+      onIteration({ index: event.iteration - 1, response: event.reply, codeBlocks });
   };
 }
 
@@ -242,7 +255,7 @@ function iterationsOf(/** @type {(iteration: RLMIteration) => void} */ told) {
  * @param {((value: T) => void) | null} callback
  * @param {T} value
  */
-function tell(callback, value) {
+function call(callback, value) {
   try {
     callback?.(value);
   } catch (error) {

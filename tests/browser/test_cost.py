@@ -86,10 +86,17 @@ def test_a_run_ends_when_its_cost_is_reached_and_tells_the_numbers(priced_page: 
 
 def test_a_model_without_a_price_costs_something_unknown(priced_page: Page, upstream: FakeUpstream) -> None:
     choose_model(priced_page, UNPRICED)
-    set_limits(priced_page, maxCost=0.000001)
     ask(priced_page)
     ended(priced_page)
     expect(priced_page.locator("#answer")).to_contain_text("all ten")
     expect(priced_page.locator("#status")).to_contain_text("Costunknown")
     expect(priced_page.locator("#usage summary")).to_contain_text("cost unknown")
     assert len(upstream.seen) == 11
+
+
+def test_a_limit_of_cost_is_refused_where_no_price_is_known(priced_page: Page, upstream: FakeUpstream) -> None:
+    choose_model(priced_page, UNPRICED)
+    set_limits(priced_page, maxCost=1)
+    ask(priced_page)
+    expect(priced_page.locator("#run-problem")).to_contain_text(f"no price of the model {UNPRICED} is known")
+    assert upstream.seen == []

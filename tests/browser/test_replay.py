@@ -202,7 +202,7 @@ def test_what_is_no_log_is_refused_by_its_line(shared_page: Page, recorded: str)
     assert refused["error"]["name"] == "ConfigError"
     assert refused["error"]["message"].startswith("line 2 is no event of a trajectory: it is not JSON")
     both = run(shared_page, [], log={"replay": recorded, "resume": recorded})
-    assert "resume and replay cannot be had at once" in both["error"]["message"]
+    assert "resume and replay exclude each other" in both["error"]["message"]
 
 
 # --- Fork -----------------------------------------------------------------------------------------------------------

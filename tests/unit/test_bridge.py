@@ -218,7 +218,7 @@ def test_a_context_is_decoded_by_its_type(kind: str, data: bytes, value: object)
 def test_files_are_text_where_they_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
     (tmp_path / "a.txt").write_text("naïve", encoding="utf-8")
-    (tmp_path / "b.bin").write_bytes(b"\xff\x00\x01")
+    (tmp_path / "b.bin").write_bytes(b"\xff\xfe")
     assert bridge._context([]) is None
     assert bridge._context([("a.txt", "file", None)]) == "naïve"
     assert bridge._context([("b.bin", "file", None)]) == tmp_path / "b.bin"
@@ -272,3 +272,19 @@ def test_the_reason_why_a_reply_ended_reaches_the_core(reason: FinishReason | No
     meta: dict[str, Any] = {"model": "m", "usage": USAGE, "finish_reason": reason}
     line = ScriptedLine((LAST, encode_frame(Frame(0, FRAME_OK, meta, "x"))))
     assert complete(line, 1)[0] == Reply("x", "m", ModelUsage(1, 3, 2), reason)
+
+
+def test_arguments_and_result_of_a_function_cross_as_json_text() -> None:
+    line = ScriptedLine((LAST, b'{"10": 9007199254740993, "2": 1.0}'))
+    result = bridge.BridgeProvider(line, lambda: None).tool("f")(9007199254740993, n={"10": 1.0, "2": -0.0})
+    assert repr(result) == "{'10': 9007199254740993, '2': 1.0}"
+    (request,) = line.requests
+    assert (request["op"], request["name"]) == ("tool", "f")
+    assert request["arguments"] == '{"args": [9007199254740993], "kwargs": {"n": {"10": 1.0, "2": -0.0}}}'
+
+
+def test_values_of_tools_are_parsed_from_their_json_text() -> None:
+    exact = '{"10": 9007199254740993, "2": [1.0, -0.0]}'
+    tools = [{"name": "value", "description": "", "json": exact, "function": False}]
+    (tool,) = bridge._tools(tools, bridge.BridgeProvider(ScriptedLine(), lambda: None))
+    assert repr(tool.value) == "{'10': 9007199254740993, '2': [1.0, -0.0]}"

@@ -37,7 +37,7 @@ def test_a_script_leaves_the_same_events_as_ever(name: str) -> None:
     expected = GOLDEN / f"{name}.jsonl"
     if os.environ.get("WRITE_GOLDEN"):
         expected.write_text("".join(lines), encoding="utf-8")
-    assert [json.loads(line) for line in lines] == [json.loads(line) for line in expected.read_text().splitlines()]
+    assert read(lines) == read(expected)
 
 
 def test_there_are_golden_runs() -> None:

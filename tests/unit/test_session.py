@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from rlm_core.errors import ProviderError
-from rlm_core.events import Event, Notice
+from rlm_core.events import CallStarted, Event, Notice
 from rlm_core.limits import Limits
 from rlm_core.run import run
 from rlm_core.session import Session
 from rlm_core.testing import Line, ScriptedProvider
+from rlm_core.types import ModelCall
 
 
 def code(text: str) -> str:
@@ -69,14 +70,24 @@ def test_a_conversation_that_fills_its_share_of_the_window_is_replaced_by_a_summ
 
 def test_the_summary_is_asked_for_over_the_whole_conversation() -> None:
     _, _, provider = compacting(LONG, code("FINAL(1)"))
-    (asked,) = provider.sub_calls
+    (asked,) = compactions(provider)
     assert len(asked.messages) == 5
     assert "Sum it up for yourself" in asked.messages[-1].content
 
 
+def compactions(provider: ScriptedProvider) -> list[ModelCall]:
+    return [call for call in provider.calls if call.kind == "compaction"]
+
+
 def test_compaction_can_be_switched_off() -> None:
     _, _, provider = compacting(LONG, code("FINAL(1)"), compact_at=None)  # type: ignore[arg-type]
-    assert provider.sub_calls == []
+    assert compactions(provider) == []
+
+
+def test_compaction_is_no_sub_call_and_happens_where_none_is_allowed() -> None:
+    answer, events, provider = compacting(LONG, code("FINAL(x)"), max_sub_calls=0)
+    assert (answer, provider.sub_calls, len(compactions(provider))) == ("7", [], 1)
+    assert [event.kind for event in events if isinstance(event, CallStarted)] == ["root", "compaction", "root"]
 
 
 def test_a_summary_that_is_empty_leaves_the_conversation_as_it_is() -> None:

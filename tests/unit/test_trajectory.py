@@ -28,8 +28,8 @@ from rlm_core.events import (
 )
 from rlm_core.run import run
 from rlm_core.testing import ScriptedProvider
-from rlm_core.trajectory import Recorder, from_json, read, recorded, to_json
-from rlm_core.types import Message, ModelCall, ModelUsage, Observation, Span
+from rlm_core.trajectory import Recorder, from_json, read, recorded, recorded_calls, to_json
+from rlm_core.types import Message, ModelCall, ModelUsage, Observation, Reply, Span
 
 EVENTS: list[Event] = [
     RunStarted(
@@ -88,6 +88,7 @@ def test_the_json_form_is_the_contract() -> None:
         "model": None,
         "kept": 2,
         "batch": 3,
+        "options": {},
         "messages": [{"role": "user", "content": "hi"}],
     }
 
@@ -140,8 +141,55 @@ def test_a_broken_line_before_the_last_is_named() -> None:
 
 
 def test_a_last_line_that_is_whole_but_no_event_is_named() -> None:
-    with pytest.raises(ProtocolError, match="line 1: not an event of a known type"):
-        read(['{"type": "other"}'])
+    with pytest.raises(ProtocolError, match="line 1: not an event"):
+        read(['{"kind": "other"}'])
+
+
+def test_events_and_fields_of_a_later_version_are_left_out_and_counted() -> None:
+    later = json.loads(to_json(EVENTS[3])) | {"mood": "good"}
+    later["usage"]["joules"] = 3
+    lines = [to_json(EVENTS[0]), '{"type": "surprise"}', json.dumps(later), '{"type": "surprise"}', '{"type']
+    found = read(lines)
+    assert found.events == (EVENTS[0], EVENTS[3])
+    assert found.notes == (
+        "line 5, the last, was cut off and is left out.",
+        "2 events of an unknown type left out (surprise)",
+        "1 event with unknown fields, which are left out (call_finished.mood, call_finished.usage.)",
+    )
+
+
+def facts(name: str) -> list[tuple[str, object]]:
+    """Facts in a log that was recorded before they had fields: type of event and where."""
+    log = read(Path(__file__).parents[1] / "golden" / "before_facts" / f"{name}.jsonl")
+    assert log.notes == ()
+    found: list[tuple[str, object]] = []
+    for event in log.events:
+        if isinstance(event, BlockFinished) and event.lost:
+            found.append(("lost", event.iteration))
+        if isinstance(event, Notice) and event.code:
+            found.append(("code", event.code))
+        if isinstance(event, CallFinished) and event.stopped:
+            found.append((event.stopped, event.call))
+    return found
+
+
+def test_a_log_of_an_earlier_version_has_the_facts_that_it_told_as_sentences() -> None:
+    assert facts("crashed") == [("lost", 2)]
+    assert facts("continued") == [("code", "continued")]
+    assert facts("stopped") == [("cancelled", 2)]
+    assert facts("child") == []
+
+
+def test_a_call_of_a_log_has_its_whole_messages_and_no_outcome_where_it_was_stopped() -> None:
+    log = read(Path(__file__).parents[1] / "golden" / "before_facts" / "stopped.jsonl")
+    calls = recorded_calls(log.events)
+    assert [[message.role for message in one.call.messages] for one in calls] == [
+        ["system", "user"],
+        ["user"],
+        ["system", "user", "assistant", "user"],
+    ]
+    assert isinstance(calls[1].outcome, Reply)
+    assert (calls[1].outcome.text, calls[2].outcome) == ("sub:one", None)
 
 
 def test_the_recorder_stamps_and_writes_all_but_what_is_for_watching() -> None:

@@ -12,7 +12,7 @@ export type CallState = "waiting" | "running" | "done" | "failed" | "stopped";
 /** A model call, or a call of a tool: then `prompt` is the call as code, and `reply` its result. */
 export interface CallView {
   call: number;
-  kind: "root" | "sub" | "tool";
+  kind: "root" | "sub" | "compaction" | "tool";
   state: CallState;
   model: string;
   prompt: string;

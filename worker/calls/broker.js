@@ -35,7 +35,7 @@ import { openReplyPieces } from "./reply_pieces.js";
 /**
  * The state that the POSTs of one request share.
  * @typedef {{calls: RequestedCall[], signal: AbortSignal, idempotencyKey?: string, settle: Settle,
- *   pieces: ReturnType<typeof openReplyPieces> | null}} Shared
+ *   options: import("../wire/types.d.ts").ModelOptions, pieces: ReturnType<typeof openReplyPieces> | null}} Shared
  */
 
 const BATCH_CALLS = 1_000;
@@ -87,7 +87,7 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
    * @param {Shared} shared
    * @returns {Promise<Map<number, ProviderError>>} those, by their indexes in the request
    */
-  const sendOnce = async ({ body, indexes, batch }, { signal, idempotencyKey, settle, pieces }) => {
+  const sendOnce = async ({ body, indexes, batch }, { signal, idempotencyKey, settle, pieces, options }) => {
     const idle = openIdleTimeout(idleMs);
     const unanswered = cutOff();
     /** @type {Map<number, ProviderError>} */
@@ -110,8 +110,8 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
     const until = AbortSignal.any([signal, idle.signal]);
     pieces?.restart();
     try {
-      const options = { fetcher: fetchAnswered, signal: until, idempotencyKey };
-      const response = await request(endpoint, await encoded(body), options);
+      const sending = { fetcher: fetchAnswered, signal: until, idempotencyKey };
+      const response = await request(endpoint, await encoded(withOptions(body, options)), sending);
       await (batch ? readBatch(response, { count: indexes.length, take }) : readSingle(response, { take, write }));
     } catch (error) {
       const fault = isProviderError(error) ? error : providerError(toWireError(error).detail);
@@ -143,7 +143,8 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
       const denied = (await witness.leave?.({ first, kind, calls, signal })) ?? null;
       const posts = denied === null ? postsOf(kind, calls) : [];
       if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
-      const shared = { calls, signal, idempotencyKey, settle, pieces };
+      const options = witness.options?.(kind) ?? {};
+      const shared = { calls, signal, idempotencyKey, settle, pieces, options };
       await inParallel(PARALLEL_POSTS, posts, (post) => send(post, shared));
       answer.end();
     },
@@ -171,7 +172,7 @@ function settler(count, settle) {
 
 /**
  * Bare prompts to the same model travel together, all others alone.
- * @param {"root" | "sub"} kind
+ * @param {import("../wire/types.d.ts").Kind} kind
  * @param {RequestedCall[]} calls
  * @returns {Post[]}
  */
@@ -194,6 +195,14 @@ function postsOf(kind, calls) {
 function batchPost(calls, indexes) {
   const prompts = indexes.map((index) => calls[index].messages[0].content);
   return { body: { type: "batch", prompts, ...modelOf(calls[0]), stream: true }, indexes, batch: true };
+}
+
+/**
+ * @param {Post["body"]} body
+ * @param {Shared["options"]} options
+ */
+function withOptions(body, options) {
+  return Object.keys(options).length === 0 ? body : { ...body, options };
 }
 
 /** @param {RequestedCall} requestedCall */

@@ -4,6 +4,7 @@
 // In: the calls of a request, as they are about to leave. Out: null, or the error that they end with instead; and an
 // `egress` event for each. Without a gate nothing waits for the weighing: it is done while the call is under way.
 
+import { recordedCalls } from "../log/recorded_calls.js";
 import { providerError, toWireError } from "../wire/errors.js";
 import { yieldToPage } from "../time/time_slices.js";
 
@@ -68,7 +69,7 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
    */
   const enterAfterwards = (leaving, denied) => {
     /** @param {Error} error */
-    const lost = (error) => recorder.record({ type: "notice", text: `${UNWEIGHED}: ${error.message}` });
+    const lost = (error) => recorder.record({ type: "notice", code: null, text: `${UNWEIGHED}: ${error.message}` });
     ledger.inTurn(() => afterwards(leaving, denied)).catch(lost);
   };
   /** @param {Leaving} leaving */
@@ -197,18 +198,14 @@ export function reenter(ledger, events) {
     const denied = new Set(
       events.flatMap((event) => (event.type === "egress" && event.denied !== null ? [event.call] : [])),
     );
-    /** @type {Map<string, {messages: Message[], known: Known}>} */
-    const conversations = new Map();
-    for (const event of events) {
-      if (event.type !== "call_started") continue;
-      const at = event.kind === "root" ? event.path.join(".") : null;
-      const before = at === null ? null : conversations.get(at);
-      const messages = [...(before?.messages ?? []).slice(0, event.kept), ...event.messages];
-      const known = before?.known ?? new Map();
-      if (at !== null) conversations.set(at, { messages, known });
-      const [weight] = await ledger.weigh([{ model: event.model, messages }], known);
-      if (denied.has(event.call)) ledger.refuse(1);
-      else ledger.enter(weight, await ledger.destinations.of(event.model));
+    /** @type {Map<string, Known>} by the path of the run */
+    const searched = new Map();
+    for (const { number, path, kind, call } of recordedCalls(events)) {
+      const known = searched.get(path.join(".")) ?? new Map();
+      if (kind === "root") searched.set(path.join("."), known);
+      const [weight] = await ledger.weigh([call], kind === "root" ? known : new Map());
+      if (denied.has(number)) ledger.refuse(1);
+      else ledger.enter(weight, await ledger.destinations.of(call.model));
     }
   });
 }

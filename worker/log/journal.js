@@ -1,9 +1,9 @@
 // @ts-check
-// Journal: the log of a run, kept in this browser as it grows, so that a reloaded tab can go on with it.
+// Journal: the log of a run, kept in this browser as it grows, so that a reloaded tab can resume the run.
 //
 // In: the lines of a trajectory. Out: a promise that all of them are on disk; later, the runs that did not end. One
 // strict transaction an event: 1.3 ms, and nothing is lost when the browser is killed. A context is kept only when the
-// caller asks for it, in a file of the origin's own (OPFS).
+// caller asks for it, in a file of the origin's own (OPFS). A name is that of a journal: one run at a time is kept in it.
 
 import { configError } from "../wire/errors.js";
 
@@ -11,17 +11,17 @@ import { configError } from "../wire/errors.js";
  * @typedef {object} Journal
  * @property {string} name
  * @property {(line: string) => void} append
- * @property {(contexts: JobContext[]) => Promise<void>} keep also the context; when it cannot be kept, that is said
+ * @property {(contexts: JobContext[]) => Promise<void>} keep also the context; a notice says when it cannot be kept
  * @property {() => Promise<void>} written resolves when every line so far is kept; while the store is full it waits
- * @property {() => Promise<void>} close the run has its end: what is kept of it goes
- * @property {() => Promise<void>} leave the run did not go on: what is kept of it stays
+ * @property {() => Promise<void>} close the run has its end: its log is dropped
+ * @property {() => Promise<void>} leave the run was not resumed: its log stays
  */
 
 /**
- * A run that was begun. `contexts` are those that are kept with it.
+ * A run that was begun; `contexts` are kept with it.
  * @typedef {{name: string, question: string, began: number, options: Record<string, unknown>, contexts: KeptContext[]}} KeptRun
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
- * @typedef {Pick<JobContext, "name" | "type">} KeptContext
+ * @typedef {Pick<JobContext, "name" | "type"> & {lastModified?: number}} KeptContext
  */
 
 const DATABASE = "pyodide-rlm";
@@ -31,7 +31,7 @@ const FOLDER = "pyodide-rlm-contexts";
 /**
  * @param {KeptRun} run
  * @param {object} options
- * @param {string[]} [options.lines] of the run that goes on: the journal is whole by itself
+ * @param {string[]} [options.lines] of a resumed run: the journal is whole by itself
  * @param {(text: string) => void} options.onNotice
  * @param {AbortSignal} [options.signal] the run is stopped: no more waiting for room
  * @returns {Promise<Journal>}
@@ -47,23 +47,28 @@ export async function openJournal(run, { lines = [], onNotice, signal }) {
   let next = lines.length;
   let last = Promise.resolve();
 
-  const put = async (/** @type {string} */ line, /** @type {number} */ number) => {
-    for (let told = false; ; told = true) {
+  /**
+   * @param {string} line
+   * @param {number} number
+   */
+  const put = async (line, number) => {
+    for (let isNoticed = false; ; isNoticed = true) {
       try {
         return await stored(database, "lines", (kept) => kept.put(line, [run.name, number]));
       } catch (error) {
         if (!isFull(error) || signal?.aborted) throw error;
-        if (!told) onNotice(FULL);
+        if (!isNoticed) onNotice(FULL);
         await pause(FULL_RETRY_MS);
       }
     }
   };
   const ended = new AbortController();
   let keeping = Promise.resolve();
-  const keep = async (/** @type {JobContext[]} */ contexts) => {
+  /** @param {JobContext[]} contexts */
+  const keep = async (contexts) => {
     try {
       await keepContext(run.name, contexts, ended.signal);
-      const kept = contexts.map(({ name, type }) => ({ name, type }));
+      const kept = contexts.map(described);
       await stored(database, "runs", (runs) => runs.put({ ...run, contexts: kept }));
     } catch (error) {
       if (!(error instanceof DOMException) && !(error instanceof TypeError)) throw error;
@@ -82,7 +87,7 @@ export async function openJournal(run, { lines = [], onNotice, signal }) {
     append(line) {
       const number = next++;
       last = last.then(() => put(line, number));
-      last.catch(() => {}); // told by `written`
+      last.catch(() => {}); // `written` rejects with it
     },
     written: () => last,
     keep: (contexts) => (keeping = keep(contexts)),
@@ -90,8 +95,8 @@ export async function openJournal(run, { lines = [], onNotice, signal }) {
     async close() {
       ended.abort();
       await keeping;
-      await last.catch(() => {}); // told by `written`
-      await forget(run.name);
+      await last.catch(() => {}); // `written` rejects with it
+      await drop(run.name);
       await leave();
     },
   };
@@ -101,30 +106,74 @@ const FULL = "the browser's storage is full: the run waits before it asks a mode
 
 const NOT_KEPT = "the context is not kept in this browser: a run that is cut off will ask for it again";
 
-function isFull(/** @type {unknown} */ error) {
+/** @param {unknown} error */
+function isFull(error) {
   return error instanceof DOMException && error.name === "QuotaExceededError";
 }
 
+// ------------------------------------------------------------------------------------------------------ the kept runs
+
 /** The runs that were begun and did not end, the newest first, without those that another tab drives. */
 export async function unfinished() {
-  const database = await open();
-  const runs = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll()));
-  database.close();
-  const { held = [] } = await navigator.locks.query();
-  const driven = new Set(held.map(({ name }) => name));
-  return runs.filter(({ name }) => !driven.has(lockOf(name))).sort((one, other) => other.began - one.began);
+  const [runs, driven] = await Promise.all([keptRuns(), drivenNames()]);
+  return runs.filter(({ name }) => !driven.has(name));
 }
 
-/** The log of a run as it was left. */
-export async function readLog(/** @type {string} */ name) {
+/**
+ * The runs whose log is kept, the newest first.
+ * @returns {Promise<import("../wire/types.d.ts").RLMKeptRun[]>}
+ */
+export async function listRuns() {
+  const [runs, driven] = await Promise.all([keptRuns(), drivenNames()]);
+  return runs.map(({ name, question, began, contexts }) => ({
+    name,
+    question,
+    began: new Date(began),
+    hasContext: contexts.length > 0,
+    isRunning: driven.has(name),
+  }));
+}
+
+/**
+ * The log of a kept run so far; a ConfigError where none has the name.
+ * @param {string} name
+ */
+export async function readRun(name) {
+  await checkKept(name);
+  return readLog(name);
+}
+
+/**
+ * Drop the log of a kept run, and its context; a ConfigError where none has the name, and where it is under way.
+ * @param {string} name
+ */
+export async function deleteRun(name) {
+  await checkKept(name);
+  await forget(name);
+}
+
+/**
+ * The log in the journal of that name; empty where there is none.
+ * @param {string} name
+ */
+export async function readLog(name) {
   const database = await open();
   const lines = await read(database, "lines", (kept) => kept.getAll(linesOf(name)));
   database.close();
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** Drop all that is kept of a run. */
-export async function forget(/** @type {string} */ name) {
+/**
+ * Drop a run that no tab drives.
+ * @param {string} name
+ */
+export async function forget(name) {
+  const release = await holdRun(name);
+  await drop(name).finally(release);
+}
+
+/** @param {string} name */
+async function drop(name) {
   const database = await open();
   await stored(database, "runs", (runs) => runs.delete(name));
   await stored(database, "lines", (lines) => lines.delete(linesOf(name)));
@@ -132,25 +181,53 @@ export async function forget(/** @type {string} */ name) {
   await dropContext(name);
 }
 
-function linesOf(/** @type {string} */ name) {
+/** @returns {Promise<KeptRun[]>} the newest first */
+async function keptRuns() {
+  const database = await open();
+  const runs = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll()));
+  database.close();
+  return runs.sort((one, other) => other.began - one.began);
+}
+
+/** Names of the runs that some tab drives. */
+async function drivenNames() {
+  const { held = [] } = await navigator.locks.query();
+  const locks = held.map(({ name = "" }) => name).filter((name) => name.startsWith(LOCK));
+  return new Set(locks.map((name) => name.slice(LOCK.length)));
+}
+
+/** @param {unknown} name */
+async function checkKept(name) {
+  const runs = await keptRuns();
+  if (runs.some((run) => run.name === name)) return;
+  const names = runs.map((run) => `"${run.name}"`).join(", ") || "none";
+  throw configError(`no run is kept under the name ${JSON.stringify(name)}. Kept are: ${names}.`);
+}
+
+/** @param {string} name */
+function linesOf(name) {
   return IDBKeyRange.bound([name, 0], [name, Infinity]);
 }
 
 // ----------------------------------------------------------------------------------------------- one tab drives a run
 
-function lockOf(/** @type {string} */ name) {
-  return `pyodide-rlm:${name}`;
-}
+const LOCK = "pyodide-rlm:";
 
-/** @returns {Promise<() => void>} lets go of the run */
-function holdRun(/** @type {string} */ name) {
+/**
+ * @param {string} name
+ * @returns {Promise<() => void>} lets go of the run
+ */
+function holdRun(name) {
   return new Promise((resolve, reject) => {
-    const hold = (/** @type {Lock | null} */ lock) => {
+    /** @param {Lock | null} lock */
+    const hold = (lock) => {
       if (lock === null)
-        return reject(configError(`the run "${name}" is under way in another tab. Go on with it there.`));
+        return reject(
+          configError(`the run "${name}" is under way in another tab. Stop it there, or wait for its end.`),
+        );
       return new Promise((/** @type {(_: void) => void} */ release) => resolve(release));
     };
-    navigator.locks.request(lockOf(name), { ifAvailable: true }, hold).catch(reject);
+    navigator.locks.request(LOCK + name, { ifAvailable: true }, hold).catch(reject);
   });
 }
 
@@ -199,13 +276,22 @@ function read(database, name, ask) {
   });
 }
 
-function pause(/** @type {number} */ milliseconds) {
+/** @param {number} milliseconds */
+function pause(milliseconds) {
   return new Promise((/** @type {(_: void) => void} */ done) => {
     setTimeout(done, milliseconds);
   });
 }
 
 // ----------------------------------------------------------------------------------------------------------- contexts
+
+/**
+ * @param {JobContext} jobContext
+ * @returns {KeptContext}
+ */
+export function described({ name, type, data }) {
+  return data instanceof File ? { name, type, lastModified: data.lastModified } : { name, type };
+}
 
 async function folder() {
   return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
@@ -224,8 +310,11 @@ async function keepContext(name, contexts, signal) {
   }
 }
 
-/** @returns {Promise<JobContext[]>} the context kept with the run of that name; none when it was not kept */
-export async function keptContext(/** @type {boolean | string | null} */ name) {
+/**
+ * @param {boolean | string | null} name
+ * @returns {Promise<JobContext[]>} the context kept with the run of that name; none when it was not kept
+ */
+export async function keptContext(name) {
   if (typeof name !== "string") return [];
   const database = await open();
   const runs = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll(name)));
@@ -233,14 +322,16 @@ export async function keptContext(/** @type {boolean | string | null} */ name) {
   const contexts = runs[0]?.contexts ?? [];
   if (contexts.length === 0) return [];
   const own = await (await folder()).getDirectoryHandle(encodeURIComponent(name));
-  const restored = contexts.map(async ({ name: path, type }, index) => {
+  const restored = contexts.map(async ({ name: path, type, lastModified }, index) => {
+    const times = lastModified === undefined ? {} : { lastModified };
     const file = await (await own.getFileHandle(String(index))).getFile();
-    return { name: path, type, data: type === "file" ? new File([file], path) : await file.arrayBuffer() };
+    return { name: path, type, data: type === "file" ? new File([file], path, times) : await file.arrayBuffer() };
   });
   return Promise.all(restored);
 }
 
-async function dropContext(/** @type {string} */ name) {
+/** @param {string} name */
+async function dropContext(name) {
   try {
     await (await folder()).removeEntry(encodeURIComponent(name), { recursive: true });
   } catch (error) {
@@ -248,6 +339,7 @@ async function dropContext(/** @type {string} */ name) {
   }
 }
 
-function isMissing(/** @type {unknown} */ error) {
+/** @param {unknown} error */
+function isMissing(error) {
   return error instanceof DOMException && error.name === "NotFoundError";
 }

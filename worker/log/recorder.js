@@ -1,8 +1,8 @@
 // @ts-check
 // Recorder: the trajectory of one run, as the host saw it.
 //
-// In: events, from the worker or of the host itself. Out: the same stamped with seq, path and seconds, to whoever
-// listens, and as JSON lines. What is for watching only (`output`, `reply_written`) is passed on, not kept.
+// In: events, from the worker or of the host itself. Out: the same stamped with seq, path and seconds, to the listener and
+// as JSON lines. Events for watching only (`output`, `reply_written`) are passed on, not kept.
 
 import { FOR_WATCHING } from "../wire/protocol.js";
 import { NO_USAGE } from "../wire/usage.js";
@@ -11,27 +11,28 @@ import { NO_USAGE } from "../wire/usage.js";
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Message} Message
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
- * @typedef {import("../wire/types.d.ts").Outcome} Outcome
+ * @typedef {import("../wire/protocol.js").WireError} WireError
+ * @typedef {import("../wire/types.d.ts").Kind} Kind
  * @typedef {import("../wire/types.d.ts").Recorder} Recorder
  * @typedef {import("../wire/types.d.ts").Unstamped} Unstamped
  */
 
 /**
  * @param {object} options
- * @param {number[]} options.path place of the run in the tree
+ * @param {number[]} options.path position of the run in the tree
  * @param {(event: Event) => void} options.onEvent
- * @param {{lines: string[], calls: number, seconds: number} | null} [options.past] recorded in an earlier session
+ * @param {{lines: string[], calls: number, seconds: number} | null} [options.resumed] recorded in an earlier session
  * @param {(line: string) => void} [options.sink] takes each line as it is recorded
  * @param {() => number} [options.now] milliseconds, monotonic
  */
-export function openRecorder({ path, onEvent, past = null, sink = () => {}, now = () => performance.now() }) {
-  const { lines, calls, seconds } = past ?? { lines: [], calls: 0, seconds: 0 };
+export function openRecorder({ path, onEvent, resumed = null, sink = () => {}, now = () => performance.now() }) {
+  const { lines, calls, seconds } = resumed ?? { lines: [], calls: 0, seconds: 0 };
   const began = now() - seconds * 1_000;
-  return recorderAt(path, { open: true, began, lines: [...lines], calls, onEvent, sink, now }, past !== null);
+  return recorderAt(path, { open: true, began, lines: [...lines], calls, onEvent, sink, now }, resumed !== null);
 }
 
 /**
- * What the recorders of a tree of runs share.
+ * The state that the recorders of a tree of runs share.
  * @typedef {{open: boolean, began: number, lines: string[], calls: number, onEvent: (event: Event) => void,
  *   sink: (line: string) => void, now: () => number}} Log
  */
@@ -49,7 +50,8 @@ function recorderAt(path, log, isContinued) {
   let rootMessages = [];
   let empty = !isContinued;
 
-  const record = (/** @type {Unstamped} */ event) => {
+  /** @param {Unstamped} event */
+  const record = (event) => {
     if (!log.open) return;
     const { type, ...fields } = event;
     const seconds = Math.round((log.now() - log.began) * 1_000) / 1_000_000;
@@ -62,46 +64,39 @@ function recorderAt(path, log, isContinued) {
     log.onEvent(stamped);
   };
 
-  const callStarted = (
-    /** @type {"root" | "sub"} */ kind,
-    /** @type {RequestedCall} */ call,
-    /** @type {number} */ batch,
-  ) => {
-    const kept = kind === "root" ? shared(rootMessages, call.messages) : 0;
-    if (kind === "root") rootMessages = call.messages;
-    const messages = call.messages.slice(kept);
-    record({ type: "call_started", call: log.calls, kind, model: call.model, messages, kept, batch });
-    log.calls += 1;
+  /**
+   * The fields of a call that its log does not hold yet: those of its conversation are logged once.
+   * @param {Kind} kind
+   * @param {RequestedCall} requestedCall
+   */
+  const added = (kind, { model, messages }) => {
+    if (kind !== "root") return { kind, model, messages, kept: 0 };
+    const kept = shared(rootMessages, messages);
+    rootMessages = messages;
+    return { kind, model, messages: messages.slice(kept), kept };
   };
 
   return {
     record,
     /** One event per call; returns the number of the first. */
-    callsStarted(/** @type {"root" | "sub"} */ kind, /** @type {RequestedCall[]} */ started) {
+    callsStarted(kind, calls, options) {
       const first = log.calls;
-      for (const call of started) callStarted(kind, call, started.length);
+      for (const call of calls)
+        record({ type: "call_started", call: log.calls++, ...added(kind, call), batch: calls.length, options });
       return first;
     },
-    callFinished(/** @type {number} */ call, /** @type {Outcome} */ outcome) {
+    callFinished(call, outcome) {
       record(
         "error" in outcome
-          ? {
-              type: "call_finished",
-              call,
-              model: "",
-              text: null,
-              error: outcome.error.detail,
-              usage: NO_USAGE,
-              finish_reason: null,
-            }
-          : { type: "call_finished", call, error: null, ...outcome.completion },
+          ? { ...failed(outcome.error), type: "call_finished", call }
+          : { type: "call_finished", call, error: null, stopped: null, ...outcome.completion },
       );
     },
     /** The recorder of the run at `path`, into the same log. */
-    below: (/** @type {number[]} */ below, /** @type {boolean} */ isContinued) => recorderAt(below, log, isContinued),
-    /** Whether anything of this run was recorded yet. */
+    below: (below, isContinued) => recorderAt(below, log, isContinued),
+    /** Whether nothing of this run is recorded yet. */
     empty: () => empty,
-    /** Take no more: what comes later is of child runs that were ended with the tree. */
+    /** Record no more: later events are of child runs that were ended with the tree. */
     close: () => void (log.open = false),
     /** The log of the whole tree so far: one JSON object a line. */
     trajectory: () => lines.map((line) => `${line}\n`).join(""),
@@ -110,8 +105,18 @@ function recorderAt(path, log, isContinued) {
   };
 }
 
-/** How many messages both conversations begin with. */
-function shared(/** @type {Message[]} */ before, /** @type {Message[]} */ after) {
+/** @param {WireError} wireError */
+function failed({ type, detail }) {
+  const stopped = type === "stopped" ? "cancelled" : null;
+  return { model: "", text: null, error: detail, stopped, usage: NO_USAGE, finish_reason: null };
+}
+
+/**
+ * How many messages both conversations begin with.
+ * @param {Message[]} before
+ * @param {Message[]} after
+ */
+function shared(before, after) {
   const differs = after.findIndex(
     (message, at) => message.content !== before[at]?.content || message.role !== before[at].role,
   );

@@ -1,76 +1,84 @@
 // @ts-check
-// Deaths: what becomes of a run whose worker died.
+// Crashes: whether a run whose worker crashed continues.
 //
-// In: each death, and where the run was. Out: whether it goes on with a fresh worker, and what that one is told of the
-// block that ran: it is not run again, unless the worker was ended from outside and the block had no part in it.
+// In: each crash, and the position of the run. Out: whether a fresh worker takes over, and the observation of the block
+// that ran: it is not run again, unless the worker was ended from outside and the block had no part in it.
 
 import { ENDED_OUTSIDE } from "../wire/errors.js";
 import { MAX_CRASHES } from "../wire/protocol.js";
 
 /**
- * @typedef {ReturnType<typeof import("./position.js").openPlace>} Whereabouts
+ * @typedef {ReturnType<typeof import("./position.js").openPosition>} RunPosition
+ * @typedef {import("../wire/types.d.ts").Position} Position
  * @typedef {import("../wire/types.d.ts").Recorder} Recorder
  */
 
 /**
  * @param {object} options
- * @param {Whereabouts} options.place
- * @param {Recorder} options.recorder
+ * @param {RunPosition} options.position
+ * @param {Pick<Recorder, "record" | "empty">} options.recorder
  * @param {() => boolean} options.waits whether the block only waited for an answer
- * @param {{open: import("./position.js").Place | null, deaths: number} | null} [options.past] of earlier sessions
+ * @param {{open: Position | null, crashes: number} | null} [options.resumed] of earlier sessions
  */
-export function openDeaths({ place, recorder, waits, past = null }) {
-  /** @type {Map<string, number>} */
-  const kills = new Map();
-  if (past?.open) kills.set(keyOf(past.open), past.deaths);
+export function openCrashes({ position, recorder, waits, resumed = null }) {
+  /** @type {Map<string, number>} by block, those that were ended from outside */
+  const endings = new Map();
+  if (resumed?.open) endings.set(keyOf(resumed.open), resumed.crashes);
   let inARow = 0;
   let progress = 0;
 
-  /** How often the worker died in the block that runs. */
-  const killsOf = (/** @type {import("./position.js").Place} */ block) => {
-    const times = (kills.get(keyOf(block)) ?? 0) + 1;
-    kills.set(keyOf(block), times);
+  /**
+   * How often a worker was ended from outside in this block, this time included.
+   * @param {Position} block
+   */
+  const endingsIn = (block) => {
+    const times = (endings.get(keyOf(block)) ?? 0) + 1;
+    endings.set(keyOf(block), times);
     return times;
   };
 
   return {
     /**
-     * Count one; false when there were too many without a block between them that ended as it should.
+     * Count a crash; false when there were too many without a block between them that ended as it should.
      * @param {string} why
      */
     survive(why) {
-      inARow = place.progress() > progress ? 1 : inARow + 1;
-      progress = place.progress();
-      const at = place.current();
-      const isGuilty = at !== null && (why !== ENDED_OUTSIDE || (!waits() && killsOf(at) > 1));
-      if (isGuilty) place.lose(at, observed(why));
+      inARow = position.progress() > progress ? 1 : inARow + 1;
+      progress = position.progress();
+      const block = position.current();
+      const isGuilty = block !== null && (why !== ENDED_OUTSIDE || (!waits() && endingsIn(block) > 1));
+      if (isGuilty) position.lose(block, observed(why));
       if (inARow >= MAX_CRASHES) return false;
-      if (!recorder.empty()) recorder.record({ type: "notice", text: noticed(why, inARow, isGuilty) });
+      if (!recorder.empty())
+        recorder.record({ type: "notice", code: "worker_lost", text: noticed(why, inARow, isGuilty) });
       return true;
     },
   };
 }
 
-function keyOf(/** @type {import("./position.js").Place} */ { iteration, block }) {
+/** @param {Position} position */
+function keyOf({ iteration, block }) {
   return `${iteration}.${block}`;
 }
 
-const DIED = "The Python interpreter died in this block";
-
-/** Whether an observation is that of a block which killed its worker. */
-export function isDeath(/** @type {import("../wire/protocol.js").Observation} */ { error }) {
-  return error?.startsWith(DIED) === true;
-}
-
-export function observed(/** @type {string} */ why) {
+/**
+ * The error that the model sees of a block in which the interpreter died.
+ * @param {string} why
+ */
+export function observed(why) {
   return (
-    `${DIED} (${why}) and was started again. The variables of the blocks before were ` +
+    `The Python interpreter died in this block (${why}) and was started again. The variables of the blocks before were ` +
     "rebuilt by running those again; this block is not run again, and what it had bound is gone. Its replies from models " +
     "are kept: to ask the same again costs nothing. Do it in another way."
   );
 }
 
-function noticed(/** @type {string} */ why, /** @type {number} */ times, /** @type {boolean} */ isGuilty) {
+/**
+ * @param {string} why
+ * @param {number} times
+ * @param {boolean} isGuilty
+ */
+function noticed(why, times, isGuilty) {
   const block = isGuilty ? " The block that ran is not run again." : "";
   return `the Python worker was lost, ${times} of at most ${MAX_CRASHES} times: ${why}. Its state is rebuilt.${block}`;
 }

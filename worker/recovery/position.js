@@ -1,128 +1,142 @@
 // @ts-check
-// Place: where a run is, what its blocks gave, and which of its events a later worker of the same run says again.
+// Position: how far a run is, and which of its events a later worker of the same run repeats.
 //
-// In: the worker's checked events, of one worker after another. Out: to the recorder, each of them once; to the next
-// worker, what the blocks gave so far, so that it rebuilds the state without saying anything new to a model.
+// In: the checked events of one worker after another. Out: to the recorder, each of them once; to the next worker, the
+// observations of the blocks so far, so that it rebuilds the state without asking a model anything new.
 
-import { MAX_MESSAGE_CHARS } from "../wire/protocol.js";
+import { openOutput } from "./block_output.js";
+import { openBlocks } from "./observed_blocks.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
- * @typedef {import("../wire/protocol.js").Observation} Observation
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
+ * @typedef {import("../wire/types.d.ts").Position} Position
  * @typedef {import("../wire/types.d.ts").Recorder} Recorder
- * @typedef {{iteration: number, block: number}} Place
+ * @typedef {import("../wire/types.d.ts").Unstamped} Unstamped
+ * @typedef {Event & {type: "run_started"}} RunStarted
  */
 
 /**
- * Who wants to know when the run begins, again or for the first time, and when a block runs.
- * @typedef {{began: (event: Event & {type: "run_started"}) => void, started: () => void, finished: () => void}} Listener
+ * Called when the run begins, for the first time or repeated, and when a block begins and ends.
+ * @typedef {{began: (event: RunStarted) => void, started: () => void, finished: () => void}} Listener
  */
 
-const MAX_SHOWN_CHARS = Math.min(1 << 20, MAX_MESSAGE_CHARS);
 const NOBODY = { began: () => {}, started: () => {}, finished: () => {} };
 
 /**
- * @param {Recorder} recorder
- * @param {{blocks: PastBlock[], told: number} | null} [past] of an earlier session
+ * @param {Pick<Recorder, "record">} recorder
+ * @param {{blocks: PastBlock[], workerEvents: number} | null} [resumed] of an earlier session
  */
-export function openPlace(recorder, past = null) {
-  const blocks = [...(past?.blocks ?? [])];
-  /** @type {Place | null} */
-  let open = null;
+export function openPosition(recorder, resumed = null) {
+  const blocks = openBlocks(resumed?.blocks ?? []);
+  const output = openOutput();
+  const repeats = openRepeats(resumed?.workerEvents ?? 0);
   /** @type {Listener} */
   let listener = NOBODY;
+  let isBegun = false;
   let iteration = 0;
+  /** @type {Position | null} */
+  let current = null;
   let partial = "";
-  let recorded = past?.told ?? 0;
-  let repeated = 0;
-  let printed = "";
-  let shown = 0;
-  let began = false;
-  let progress = 0;
 
-  const follow = (/** @type {Event} */ event, /** @type {boolean} */ isNew) => {
-    if (event.type === "run_started") {
-      began = true;
-      listener.began(event);
-    }
-    if (event.type === "iteration_started") ({ iteration } = event);
-    if (event.type === "block_started") {
-      open = { iteration: event.iteration, block: event.block };
-      if (isNew) printed = "";
-      shown = 0;
-      listener.started();
-    } else if (event.type === "block_finished") {
-      if (event.partial !== null) ({ partial } = event);
-      if (isNew && !isLost(open)) {
-        keep(event, event.observation);
-        progress += 1;
-      }
-      open = null;
-      listener.finished();
-    }
+  /** @param {RunStarted} event */
+  const begin = (event) => {
+    isBegun = true;
+    listener.began(event);
   };
-  const keep = (/** @type {Place} */ { iteration, block }, /** @type {Observation} */ observation, lost = false) =>
-    void blocks.push({ iteration, block, observation, lost });
-  const isLost = (/** @type {Place | null} */ place) => blocks.some((past) => past.lost && samePlace(past, place));
-  /** Output of a block that is run again is shown from where the first one was cut off. */
-  const recordOutput = (/** @type {Event & {type: "output"}} */ event) => {
-    const skipped = Math.max(0, printed.length - shown);
-    shown += event.text.length;
-    const text = event.text.slice(skipped);
-    if (text === "") return;
-    if (printed.length < MAX_SHOWN_CHARS) printed += text;
-    recorder.record({ ...event, text });
+  /**
+   * @param {Position} position
+   * @param {boolean} isNew
+   */
+  const beginBlock = ({ iteration, block }, isNew) => {
+    current = { iteration, block };
+    output.begin({ isNew });
+    listener.started();
+  };
+  /**
+   * @param {Event & {type: "block_finished"}} event
+   * @param {boolean} isNew
+   */
+  const endBlock = (event, isNew) => {
+    if (event.partial !== null) ({ partial } = event);
+    if (isNew && !event.lost) blocks.finish(event, event.observation);
+    current = null;
+    listener.finished();
+  };
+  /**
+   * Output of a block that is run again is recorded from where the first one was cut off.
+   * @param {Event & {type: "output"}} event
+   */
+  const recordOutput = (event) => {
+    const text = output.rest(event.text);
+    if (text !== "") recorder.record({ ...event, text });
   };
 
   return {
-    /** A worker begins; what was recorded so far is dropped when it says it again. */
-    begin(/** @type {Listener} */ next) {
-      [listener, repeated, began, open] = [next, recorded, false, null];
+    /**
+     * A worker begins; it repeats the events that are recorded so far.
+     * @param {Listener} next
+     */
+    begin(next) {
+      [listener, isBegun, current] = [next, false, null];
+      repeats.begin();
     },
     /** The recorder as event_check.js sees it. */
-    empty: () => !began,
-    record(/** @type {import("../wire/types.d.ts").Unstamped} */ unstamped) {
-      const event = /** @type {Event} */ (unstamped);
-      const isNew = repeated === 0;
+    empty: () => !isBegun,
+    /** @param {Unstamped} unstamped */
+    record(unstamped) {
+      const claimed = /** @type {Event} */ (unstamped);
+      const event = claimed.type === "block_finished" ? { ...claimed, lost: blocks.isLost(current) } : claimed;
+      const isNew = repeats.isOver();
       if (event.type === "output") return void (isNew && recordOutput(event));
       if (event.type === "notice") return void (isNew && recorder.record(event));
-      if (isNew) {
-        recorder.record(event);
-        recorded += 1;
-      } else repeated -= 1;
-      follow(event, isNew);
+      if (isNew) recorder.record(event);
+      repeats.count();
+      if (event.type === "run_started") begin(event);
+      else if (event.type === "iteration_started") ({ iteration } = event);
+      else if (event.type === "block_started") beginBlock(event, isNew);
+      else if (event.type === "block_finished") endBlock(event, isNew);
     },
-    /** From here on the worker's events are new. */
-    goOn() {
-      recorded -= repeated;
-      repeated = 0;
-      forget(blocks, open ?? { iteration, block: 0 });
+    /** The run takes another way: from here on the worker's events are new. */
+    diverge() {
+      repeats.end();
+      blocks.dropFrom(current ?? { iteration, block: 0 });
     },
     partial: () => partial,
-    current: () => open,
-    /** The block that runs is not run again: it is answered by what happened. */
-    lose(/** @type {Place} */ place, /** @type {string} */ error) {
-      const known = blocks.findIndex((past) => samePlace(past, place));
-      if (known !== -1) blocks[known] = { ...blocks[known], lost: true };
-      else keep(place, { stdout: printed, stdout_chars: printed.length, value: null, error, seconds: 0 }, true);
+    current: () => current,
+    /**
+     * The block at `position` is not run again: its observation is the host's.
+     * @param {Position} position
+     * @param {string} error
+     */
+    lose(position, error) {
+      const stdout = output.text();
+      blocks.lose(position, { stdout, stdout_chars: stdout.length, value: null, error, seconds: 0 });
     },
-    isLost,
-    /** How many blocks ended as they should. */
-    progress: () => progress,
-    /** What the next worker is told. */
-    blocks: () => [...blocks],
+    isLost: blocks.isLost,
+    progress: blocks.finished,
+    /** What the next worker starts from. */
+    blocks: blocks.all,
   };
 }
 
-/** @returns {boolean} */
-export function samePlace(/** @type {Place} */ one, /** @type {Place | null} */ other) {
-  return one.iteration === other?.iteration && one.block === other.block;
-}
-
-/** Drop what was known of blocks from there on: the run takes another way. */
-function forget(/** @type {PastBlock[]} */ blocks, /** @type {Place} */ from) {
-  const after = (/** @type {PastBlock} */ { iteration, block }) =>
-    iteration > from.iteration || (iteration === from.iteration && block >= from.block);
-  blocks.splice(0, blocks.length, ...blocks.filter((past) => !after(past)));
+/**
+ * Counts the events of a worker: as many as are recorded are repeated by the next one.
+ * @param {number} recorded
+ */
+function openRepeats(recorded) {
+  let left = 0;
+  return {
+    begin: () => void (left = recorded),
+    isOver: () => left === 0,
+    count() {
+      if (left > 0) left -= 1;
+      else recorded += 1;
+    },
+    /** The rest is not repeated: it is not of this run any more. */
+    end() {
+      recorded -= left;
+      left = 0;
+    },
+  };
 }

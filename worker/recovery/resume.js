@@ -1,114 +1,103 @@
 // @ts-check
-// Past: the log of a run that did not end -> what its next worker is answered and told.
+// Resume: the log of a run that did not end -> the state that its next worker starts from.
 //
 // In: JSON lines as they were kept; the last may be cut off. Out: for the root run and each of its child runs, the
-// requests with their answers, the blocks with their observations, and what was counted.
+// requests with their answers, the blocks with their observations, and the counts of both.
 
-import { entriesOf } from "./resumed_requests.js";
+import { openReader } from "../log/trajectory.js";
 import { configError } from "../wire/errors.js";
-import { isDeath } from "./crashes.js";
-import { EVENT_SCHEMAS } from "../wire/protocol.js";
-import { mismatch } from "../wire/schema.js";
-import { added } from "../wire/usage.js";
+import { spend } from "../wire/usage.js";
+import { entriesOf } from "./resumed_requests.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
- * @typedef {import("../wire/protocol.js").Json} Json
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
- * @typedef {import("../wire/protocol.js").RunResult} RunResult
- * @typedef {import("./request_tape.js").Entry} Entry
- * @typedef {import("./position.js").Place} Place
+ * @typedef {import("../wire/types.d.ts").Position} Position
+ * @typedef {import("../wire/types.d.ts").Usage} Usage
+ * @typedef {import("./recorded_request.js").Entry} Entry
+ * @typedef {Event & {type: "run_started"}} RunStarted
  * @typedef {Event & {type: "run_finished"}} RunFinished
  */
 
 /**
- * What is known of one run of the tree.
- * @typedef {object} RunPast
+ * One run of the tree, as far as its log goes.
+ * @typedef {object} ResumedRun
  * @property {Entry[]} entries
  * @property {PastBlock[]} blocks
- * @property {number} told how many events of the worker's own there are
+ * @property {number} workerEvents number of events that the worker sent
  * @property {number} rootCalls
- * @property {Place | null} open the block that ran when the log ends
- * @property {number} deaths how often the tab was closed in the block that is open, while that was at work
- * @property {Array<Record<string, Json>> | null} contexts as the worker described them
- * @property {Map<number, RunPast>} children by their numbers, those that had begun
+ * @property {Position | null} open the block that ran when the log ends
+ * @property {number} crashes how often the tab was closed in the open block, while that was at work
+ * @property {RunStarted["contexts"] | null} contexts as the worker described them
+ * @property {Map<number, ResumedRun>} children by their numbers, those that had begun
  * @property {number} nextChild
  * @property {RunFinished | null} ended
  */
 
 /**
- * What is known of the whole tree, and of its root run.
- * @typedef {RunPast & {events: Event[], lines: string[], calls: number, seconds: number, notes: string[], subCalls: number,
- *   usage: Map<string, RunResult["usage"]>}} Past `notes` say what was left out; `usage` is by path, as "0.2"
+ * The whole tree and its root run; `run` is its name. `notes` name the lines that were left out; `usage` is by path, as
+ * "0.2".
+ * @typedef {ResumedRun & {run: string, events: Event[], lines: string[], calls: number, seconds: number, notes: string[],
+ *   subCalls: number, usage: Map<string, Usage>}} ResumedLog
  */
 
-export const CONTINUED = "the run is continued from its journal";
 const WORKERS_OWN = ["run_started", "iteration_started", "iteration_finished", "block_started", "block_finished"];
 
 /**
  * @param {string} log
- * @returns {Past}
+ * @returns {ResumedLog}
  */
-export function readPast(log) {
+export function readResumed(log) {
   const { events, lines, notes, ending } = eventsOf(log);
   if (events[0]?.type !== "run_started")
     throw configError("the log does not begin with run_started: it is no whole run.");
   const calls = events.filter(({ type }) => type === "call_started").length;
   const { seconds } = events[events.length - 1];
-  return {
-    ...runPast(events, byPath(events.filter(isOwnEnd(ending))), []),
-    events,
-    lines,
-    notes,
-    calls,
-    seconds,
-    ...spentIn(events),
-  };
+  const { run } = events[0];
+  const root = resumedRun(events, byPath(events.filter(isOwnEnd(ending))), []);
+  return { ...root, run, events, lines, notes, calls, seconds, ...spentIn(events) };
 }
 
 /**
  * @param {Event[]} events of the whole tree
  * @param {Map<string, Event[]>} runs
  * @param {number[]} path
- * @returns {RunPast}
+ * @returns {ResumedRun}
  */
-function runPast(events, runs, path) {
+function resumedRun(events, runs, path) {
   const own = runs.get(path.join(".")) ?? [];
-  const children = new Map(
-    numbersBelow(runs, path).map((number) => [number, runPast(events, runs, [...path, number])]),
-  );
+  const numbers = numbersBelow(runs, path);
+  const children = new Map(numbers.map((number) => [number, resumedRun(events, runs, [...path, number])]));
   const blocks = blocksOf(own);
   const entries = entriesOf(own, { blocks, children });
   const open = openIn(own);
-  const isWaiting = entries.some(({ place, missing }) => place === open && missing.length > 0);
-  const started = own.find((event) => event.type === "run_started");
+  const isWaiting = entries.some(({ position, missing }) => position === open && missing.length > 0);
   return {
     entries,
     blocks,
     children,
     open,
-    told: own.filter(({ type }) => WORKERS_OWN.includes(type)).length,
+    workerEvents: own.filter(({ type }) => WORKERS_OWN.includes(type)).length,
     rootCalls: entries.filter(({ isRoot }) => isRoot).length,
-    deaths: open === null || isWaiting ? 0 : 1 + continuedSince(events, open),
-    contexts: started?.type === "run_started" ? started.contexts : null,
-    nextChild: Math.max(
-      0,
-      ...own.flatMap((event) => (event.type === "request_started" ? event.children : [])).map((number) => number + 1),
-    ),
-    ended: /** @type {RunFinished | undefined} */ (own.findLast(({ type }) => type === "run_finished")) ?? null,
+    crashes: open === null || isWaiting ? 0 : 1 + resumedSince(events, open),
+    contexts: own.find((event) => event.type === "run_started")?.contexts ?? null,
+    nextChild: 1 + Math.max(-1, ...own.flatMap((event) => (event.type === "request_started" ? event.children : []))),
+    ended: own.findLast((event) => event.type === "run_finished") ?? null,
   };
 }
 
 /**
- * All but the ends of child runs that were stopped with the whole tree: those go on with it. One that was stopped alone
- * has its end.
+ * All but the ends of child runs that were stopped with the whole tree: those continue with it. One that was stopped
+ * alone has its end.
+ * @param {RunFinished | null} ending
  */
-function isOwnEnd(/** @type {RunFinished | null} */ ending) {
+function isOwnEnd(ending) {
   return (/** @type {Event} */ event) =>
     ending === null || event.type !== "run_finished" || event.stopped_by !== "cancelled";
 }
 
-function byPath(/** @type {Event[]} */ events) {
+/** @param {Event[]} events */
+function byPath(events) {
   /** @type {Map<string, Event[]>} */
   const runs = new Map();
   for (const event of events) {
@@ -120,8 +109,12 @@ function byPath(/** @type {Event[]} */ events) {
   return runs;
 }
 
-/** The numbers of the child runs of the run at `path`. */
-function numbersBelow(/** @type {Map<string, Event[]>} */ runs, /** @type {number[]} */ path) {
+/**
+ * The numbers of the child runs of the run at `path`.
+ * @param {Map<string, Event[]>} runs
+ * @param {number[]} path
+ */
+function numbersBelow(runs, path) {
   const paths = [...runs.values()].map(([event]) => event.path);
   const below = paths.filter(
     (other) => other.length === path.length + 1 && path.every((part, at) => other[at] === part),
@@ -129,51 +122,58 @@ function numbersBelow(/** @type {Map<string, Event[]>} */ runs, /** @type {numbe
   return below.map((other) => other[path.length]);
 }
 
-/** The events up to the run's end or the last whole line, whichever comes first. */
-function eventsOf(/** @type {string} */ log) {
-  /** @type {Event[]} */
-  const events = [];
+/**
+ * The events up to the run's end or the last whole line, whichever comes first.
+ * @param {string} log
+ */
+function eventsOf(log) {
+  const reader = openReader();
   const lines = log.split("\n").filter((line) => line.trim() !== "");
   for (const [index, line] of lines.entries()) {
-    const event = eventIn(line);
-    if (event === null) {
-      const left = `line ${index + 1} of the log is damaged: it is read up to there, ${lines.length - index} lines are left out`;
-      return { events, lines: lines.slice(0, index), notes: [left], ending: null };
-    }
-    if (event.type === "run_finished" && event.path.length === 0)
-      return { events, lines: lines.slice(0, index), notes: [], ending: event };
-    events.push(event);
+    const { event, wrong } = reader.read(line);
+    const isEnd = event?.type === "run_finished" && event.path.length === 0;
+    if (wrong === null && !isEnd) continue;
+    const notes = reader.notes();
+    if (wrong !== null) notes.push(damaged(index + 1, lines.length - index));
+    return {
+      events: isEnd ? reader.events.slice(0, -1) : reader.events,
+      lines: lines.slice(0, index),
+      notes,
+      ending: isEnd ? event : null,
+    };
   }
-  return { events, lines, notes: [], ending: null };
+  return { events: reader.events, lines, notes: reader.notes(), ending: null };
 }
 
-/** @returns {Event | null} */
-function eventIn(/** @type {string} */ line) {
-  try {
-    const { type, ...fields } = JSON.parse(line);
-    const isKnown = typeof type === "string" && Object.hasOwn(EVENT_SCHEMAS, type);
-    return isKnown && mismatch(EVENT_SCHEMAS[type], fields, type) === null ? { type, ...fields } : null;
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return null;
-    throw error;
-  }
+/**
+ * @param {number} line
+ * @param {number} left
+ */
+function damaged(line, left) {
+  return `line ${line} of the log is damaged: it is read up to there, ${left} lines are left out`;
 }
 
-/** @returns {PastBlock[]} */
-function blocksOf(/** @type {Event[]} */ events) {
+/**
+ * @param {Event[]} events
+ * @returns {PastBlock[]}
+ */
+function blocksOf(events) {
   /** @type {Map<string, PastBlock>} */
   const blocks = new Map();
   for (const event of events) {
     if (event.type !== "block_finished") continue;
-    const { iteration, block, observation } = event;
-    blocks.set(`${iteration}.${block}`, { iteration, block, observation, lost: isDeath(observation) });
+    const { iteration, block, observation, lost } = event;
+    blocks.set(`${iteration}.${block}`, { iteration, block, observation, lost });
   }
   return [...blocks.values()];
 }
 
-/** What the calls of the log used, by the path of the run that made them, and how many were sub-calls. */
-function spentIn(/** @type {Event[]} */ events) {
-  /** @type {Map<string, RunResult["usage"]>} */
+/**
+ * Usage of the log's calls, by the path of the run that made them, and the number of sub-calls.
+ * @param {Event[]} events
+ */
+function spentIn(events) {
+  /** @type {Map<string, Usage>} */
   const usage = new Map();
   /** @type {Set<number>} */
   const subs = new Set();
@@ -184,22 +184,29 @@ function spentIn(/** @type {Event[]} */ events) {
     if (subs.has(event.call)) subCalls += 1;
     const path = event.path.join(".");
     const own = usage.get(path) ?? {};
-    const before = own[event.model];
-    usage.set(path, { ...own, [event.model]: before ? added(before, event.usage) : event.usage });
+    spend(own, event.model, event.usage);
+    usage.set(path, own);
   }
   return { usage, subCalls };
 }
 
-/** @returns {Event & {type: "block_started"} | null} */
-function openIn(/** @type {Event[]} */ own) {
+/**
+ * @param {Event[]} own
+ * @returns {Event & {type: "block_started"} | null}
+ */
+function openIn(own) {
   const last = own.findLast(({ type }) => type === "block_started" || type === "block_finished");
   return last?.type === "block_started" ? last : null;
 }
 
-/** How often the run was continued since the block began, and since anything in the tree was answered. */
-function continuedSince(/** @type {Event[]} */ events, /** @type {Event} */ block) {
+/**
+ * How often the run was resumed since the block began, and since anything in the tree was answered.
+ * @param {Event[]} events
+ * @param {Event} block
+ */
+function resumedSince(events, block) {
   const from = events.findLastIndex(
     (event) => event === block || event.type === "call_finished" || event.type === "tool_called",
   );
-  return events.slice(from).filter((event) => event.type === "notice" && event.text.startsWith(CONTINUED)).length;
+  return events.slice(from).filter((event) => event.type === "notice" && event.code === "continued").length;
 }

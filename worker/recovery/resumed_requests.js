@@ -1,137 +1,140 @@
 // @ts-check
-// Asked: the events of one run -> its requests, each with as much of its answer as the log holds.
+// Resumed requests: the events of one run -> its requests, each with as much of its answer as the log holds.
 //
-// In: the events in their order, and the child runs below. Out: entries for the tape of request_tape.js. The worker asks for
-// one thing at a time, so the order of the events is that of the requests.
+// In: the events in their order, and the child runs below. Out: entries for the tape of request_tape.js. The worker makes
+// one request at a time, so the order of the events is that of the requests.
 
-import { encodeFrame } from "../wire/frames.js";
+import { keyOf, recordedCalls } from "../log/recorded_calls.js";
 import { toOutcome } from "../wire/child_outcome.js";
-import { providerError, rlmError, toWireError } from "../wire/errors.js";
-import { samePlace } from "./position.js";
-import { openEntry, sameText } from "./request_tape.js";
+import { rlmError } from "../wire/errors.js";
+import { encodeFrame } from "../wire/frames.js";
+import { samePosition } from "./observed_blocks.js";
+import { openEntry } from "./recorded_request.js";
+import { hasMark } from "./request_mark.js";
 
 /**
+ * @typedef {import("../wire/protocol.js").CompleteRequest} CompleteRequest
  * @typedef {import("../wire/protocol.js").Event} Event
- * @typedef {import("../wire/protocol.js").Message} Message
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
- * @typedef {import("./resume.js").RunPast} RunPast
- * @typedef {import("./position.js").Place} Place
- * @typedef {import("./request_tape.js").Entry} Entry
- * @typedef {Event & {type: "call_started"}} CallStarted
- * @typedef {{kind: "root" | "sub", calls: Array<{model: string | null, messages: Message[]}>}} Calls
- * @typedef {{asked: Calls | null, entry: Entry}} Group
+ * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").Kind} Kind
+ * @typedef {import("../wire/types.d.ts").Outcome} Outcome
+ * @typedef {import("../wire/types.d.ts").Position} Position
+ * @typedef {import("../log/recorded_calls.js").RecordedCall} RecordedCall
+ * @typedef {import("./recorded_request.js").Entry} Entry
+ * @typedef {import("./request_mark.js").WorkerRequest} WorkerRequest
+ * @typedef {import("./resume.js").ResumedRun} ResumedRun
+ * @typedef {{kind: Kind, calls: RequestedCall[]}} Calls
  */
 
-const STOPPED = "the call was stopped";
+/**
+ * A request with its entry, and the model calls in it.
+ * @typedef {{requested: Calls | null, entry: Entry}} Group
+ */
 
 /**
  * The requests in their order; an answer is there as soon as the log holds it.
  * @param {Event[]} events
- * @param {{blocks: PastBlock[], children: Map<number, RunPast>}} known
+ * @param {{blocks: PastBlock[], children: Map<number, ResumedRun>}} known
  */
 export function entriesOf(events, { blocks, children }) {
-  const isLost = (/** @type {Place | null} */ place) => blocks.some((block) => block.lost && samePlace(block, place));
+  /** @param {Position | null} position */
+  const isLost = (position) => blocks.some((block) => block.lost && samePosition(block, position));
+  const calls = new Map(recordedCalls(events).map((call) => [call.number, call]));
   /** @type {Group[]} */
   const groups = [];
   /** @type {Map<number, {group: Group, index: number}>} */
   const open = new Map();
-  /** @type {Message[]} */
-  let conversation = [];
-  /** @type {Place | null} */
-  let place = null;
-  for (const [at, event] of events.entries()) {
-    if (event.type === "block_started") place = event;
-    else if (event.type === "block_finished") place = null;
+  /** @type {Position | null} */
+  let position = null;
+  for (const event of events) {
+    if (event.type === "block_started") position = event;
+    else if (event.type === "block_finished") position = null;
     else if (event.type === "call_started" && !open.has(event.call)) {
-      const started = /** @type {CallStarted[]} */ (events.slice(at, at + event.batch));
-      const asked = callsOf(started, conversation);
-      if (asked.kind === "root") conversation = asked.calls[0].messages;
-      const { group, indexes } = groupOf(groups, asked, { place, isLost, number: event.call });
-      started.forEach(({ call }, index) => open.set(call, { group, index: indexes[index] }));
-    } else if (event.type === "call_finished") answer(open.get(event.call), event);
-    else if (event.type === "request_started") groups.push({ asked: null, entry: requested(event, place, children) });
-    else if (event.type === "tool_called") give(groups, event);
+      const batch = batchOf(calls, event);
+      const { group, indexes } = groupOf(groups, batch, { position, isLost });
+      batch.forEach(({ number }, at) => open.set(number, { group, index: indexes[at] }));
+    } else if (event.type === "call_finished") settleCall(open.get(event.call), calls.get(event.call));
+    else if (event.type === "request_started")
+      groups.push({ requested: null, entry: entryOf(event, position, children) });
+    else if (event.type === "tool_called") settleTool(groups, event);
   }
   return groups.map(({ entry }) => entry);
 }
 
 // -------------------------------------------------------------------------------------------------------- model calls
 
-/** @returns {Calls} */
-function callsOf(/** @type {CallStarted[]} */ started, /** @type {Message[]} */ conversation) {
-  return {
-    kind: started[0].kind,
-    calls: started.map(({ model, messages, kept }) => ({
-      model,
-      messages: [...conversation.slice(0, kept), ...messages],
-    })),
-  };
+/** The calls of one request; those of a batch have numbers in a row. */
+function batchOf(
+  /** @type {Map<number, RecordedCall>} */ calls,
+  /** @type {Event & {type: "call_started"}} */ { call, batch },
+) {
+  const numbers = Array.from({ length: batch }, (_, at) => call + at);
+  return numbers.flatMap((number) => calls.get(number) ?? []);
 }
 
 /**
- * The group that `asked` belongs to: one whose unanswered calls it asks again, or a new one. Asked again in another
- * block than before, it is that one's from then on.
+ * The group of a batch: one whose unanswered calls it repeats, or a new one. A request that is repeated in another block
+ * than before belongs to that one from then on.
  * @param {Group[]} groups
- * @param {Calls} asked
- * @param {{place: Place | null, isLost: (place: Place | null) => boolean, number: number}} where
+ * @param {RecordedCall[]} batch
+ * @param {{position: Position | null, isLost: (position: Position | null) => boolean}} where
  */
-function groupOf(groups, asked, { place, isLost, number }) {
-  const key = keyOf(asked);
-  const found = groups.findLastIndex(
-    (group, at) => (at === groups.length - 1 || isLost(group.entry.place)) && key === keyOf(unansweredOf(group)),
+function groupOf(groups, batch, { position, isLost }) {
+  const [{ kind, number }] = batch;
+  const requested = { kind, calls: batch.map(({ call }) => call) };
+  const key = keyOfCalls(requested);
+  const repeated = groups.findLastIndex(
+    (group, at) => (at === groups.length - 1 || isLost(group.entry.position)) && key === keyOfUnanswered(group),
   );
-  if (found !== -1) {
-    const [group] = groups.splice(found, 1);
-    group.entry.place = place;
+  if (repeated !== -1) {
+    const [group] = groups.splice(repeated, 1);
+    group.entry.position = position;
     groups.push(group);
     return { group, indexes: [...group.entry.missing] };
   }
-  const indexes = asked.calls.map((_, index) => index);
-  const entry = openEntry((text) => keyIn(text) === key, { isRoot: asked.kind === "root", place, number });
-  const group = { asked, entry: Object.assign(entry, { missing: [...indexes] }) };
+  const indexes = batch.map((_, index) => index);
+  const fields = { isRoot: kind === "root", position, number, missing: [...indexes] };
+  const group = { requested, entry: openEntry((request) => keyOfRequest(request) === key, fields) };
   groups.push(group);
   return { group, indexes };
 }
 
-/** @returns {Calls | null} */
-function unansweredOf(/** @type {Group} */ { asked, entry: { missing } }) {
-  return asked === null || missing.length === 0
-    ? null
-    : { ...asked, calls: missing.map((index) => asked.calls[index]) };
+/**
+ * @param {Group} group
+ * @returns {string | null}
+ */
+function keyOfUnanswered({ requested, entry: { missing } }) {
+  if (requested === null || missing.length === 0) return null;
+  return keyOfCalls({ ...requested, calls: missing.map((index) => requested.calls[index]) });
 }
 
-function keyOf(/** @type {Calls | null} */ asked) {
-  return (
-    asked &&
-    JSON.stringify([
-      asked.kind,
-      asked.calls.map(({ model, messages }) => [model, messages.map(({ role, content }) => [role, content])]),
-    ])
-  );
-}
-
-/** The same of a request's body; `null` for a request of another kind. */
-function keyIn(/** @type {string} */ body) {
-  return /^\{"op": ?"complete"/.test(body) ? keyOf(JSON.parse(body)) : null;
+/** @param {Calls} calls */
+function keyOfCalls({ kind, calls }) {
+  return calls.map((call) => keyOf(kind, call)).join();
 }
 
 /**
- * @param {{group: Group, index: number} | undefined} asked
- * @param {Event & {type: "call_finished"}} event
+ * The same of a request; null for one of another kind.
+ * @param {WorkerRequest} workerRequest
  */
-function answer(asked, { text, model, usage, finish_reason = null, error }) {
-  if (asked === undefined || error === STOPPED) return;
-  const outcome =
-    text === null
-      ? { error: toWireError(providerError(error ?? "")) }
-      : { completion: { text, model, usage, finish_reason } };
-  settle(asked.group.entry, asked.index, outcome);
+function keyOfRequest({ value }) {
+  const { op, kind, calls } = /** @type {Partial<CompleteRequest>} */ (Object(value));
+  return op === "complete" && kind !== undefined && calls !== undefined ? keyOfCalls({ kind, calls }) : null;
+}
+
+/**
+ * @param {{group: Group, index: number} | undefined} part
+ * @param {RecordedCall | undefined} recorded
+ */
+function settleCall(part, recorded) {
+  if (part !== undefined && recorded?.outcome) settle(part.group.entry, part.index, recorded.outcome);
 }
 
 /**
  * @param {Entry} entry
  * @param {number} index
- * @param {import("../wire/types.d.ts").Outcome} outcome
+ * @param {Outcome} outcome
  */
 function settle(entry, index, outcome) {
   if (!entry.missing.includes(index)) return;
@@ -144,14 +147,15 @@ function settle(entry, index, outcome) {
 
 /**
  * @param {Event & {type: "request_started"}} event
- * @param {Place | null} place
- * @param {Map<number, RunPast>} runs
+ * @param {Position | null} position
+ * @param {Map<number, ResumedRun>} runs
  * @returns {Entry}
  */
-function requested({ op, mark, name, children }, place, runs) {
-  const entry = openEntry(sameText(mark), { place, children });
-  entry.missing = op === "tool" ? [0] : children.map((_, index) => index);
-  entry.tool = op === "tool" ? name : null;
+function entryOf({ op, mark, name, children }, position, runs) {
+  const isTool = op === "tool";
+  const missing = isTool ? [0] : children.map((_, index) => index);
+  const fields = { position, children, missing, tool: isTool ? name : null };
+  const entry = openEntry((request) => hasMark(request, mark), fields);
   children.forEach((number, index) => {
     const ended = runs.get(number)?.ended;
     if (ended) settle(entry, index, toOutcome(ended, ended.stopped_by === "cancelled"));
@@ -160,15 +164,15 @@ function requested({ op, mark, name, children }, place, runs) {
 }
 
 /**
- * What a function gave, to the last call of it that has no answer.
+ * The result of a function goes to the last call of it that has no answer.
  * @param {Group[]} groups
  * @param {Event & {type: "tool_called"}} event
  */
-function give(groups, { name, result, error }) {
+function settleTool(groups, { name, result, result_json, error }) {
   const called = groups.findLast(({ entry }) => entry.tool === name && entry.missing.length > 0);
   if (called === undefined) return;
   const { entry } = called;
   entry.missing = [];
-  if (error === null) entry.frames.push(new TextEncoder().encode(JSON.stringify(result)));
+  if (error === null) entry.frames.push(new TextEncoder().encode(result_json ?? JSON.stringify(result)));
   entry.end = error === null ? { ok: true, error: null } : { ok: false, error: rlmError("ToolError", error, {}) };
 }

@@ -1,87 +1,93 @@
 // @ts-check
-// Cassette: what models and tools answered in a recorded run, for one that is made again.
+// Cassette: the answers of models and tools in a recorded run, for one that is made from it.
 //
-// In: the events of a log. Out: each recorded answer once, to whoever asks the same at the same place of the tree.
-// Who may ask what, and what becomes of a question that has no answer here, is replay.js's and fork.js's.
+// In: the events of a log. Out: each recorded answer once, to an equal request at the same position in the tree. Which
+// requests are allowed, and what becomes of one that has no answer here, is decided in replay.js and fork.js.
 
-import { grouped } from "./difference.js";
+import { recordedCalls } from "../log/recorded_calls.js";
 import { encodeFrame } from "../wire/frames.js";
-import { isDeath } from "../recovery/crashes.js";
-import { providerError, toWireError } from "../wire/errors.js";
+import { isKeptByJavaScript, jsonText } from "../wire/json.js";
 import { spend } from "../wire/usage.js";
+import { grouped } from "./difference.js";
 
 /**
+ * @typedef {import("../log/recorded_calls.js").RecordedCall} RecordedCall
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Json} Json
- * @typedef {import("../wire/protocol.js").Message} Message
- * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/protocol.js").RunResult} RunResult
+ * @typedef {import("../wire/protocol.js").StartJob} StartJob
+ * @typedef {import("../wire/types.d.ts").Kind} Kind
  * @typedef {import("../wire/types.d.ts").Outcome} Outcome
+ * @typedef {import("../wire/types.d.ts").RLMChild} RLMChild
  * @typedef {import("../wire/types.d.ts").RLMFunction} RLMFunction
- * @typedef {"root" | "sub"} Kind
+ * @typedef {import("../wire/types.d.ts").Source} Source
+ * @typedef {import("../wire/types.d.ts").Usage} Usage
+ * @typedef {import("../wire/types.d.ts").Witness} Witness
  * @typedef {(kind: Kind, call: RequestedCall) => string} KeyOf
- * @typedef {{name: string, args: Json[], kwargs: Record<string, Json>}} ToolCall
- */
-
-/**
- * A recorded call; its `outcome` is null when none was recorded: the run was stopped first, or cut off and continued.
- * @typedef {{path: number[], kind: Kind, call: RequestedCall, outcome: Outcome | null, taken: boolean}} RecordedCall
- * @typedef {{path: number[], called: ToolCall, result: Json, error: string | null, taken: boolean}} RecordedTool
+ * @typedef {{name: string, args: Json[], kwargs: Record<string, Json>, json: string}} ToolCall
+ * @typedef {Event & {type: "tool_called"}} RecordedTool
  */
 
 /**
  * A run made from a log, as `RLM.run` sees it.
  * @typedef {object} Made
- * @property {import("../wire/types.d.ts").Source} source
- * @property {AbortSignal} end ends the run at once: it differs, or its recording does not go on
- * @property {(job: import("../wire/protocol.js").StartJob) => import("../wire/protocol.js").StartJob} job with what the log says of it
+ * @property {Source} source
+ * @property {AbortSignal} end ends the run at once: it differs, or its recording ends here
+ * @property {(job: StartJob) => StartJob} job with the log's own questions, models or limits
  * @property {(onEvent: (event: Event) => void) => (event: Event) => void} watched
- * @property {(child: import("../wire/types.d.ts").RLMChild) => void} [onChild]
- * @property {(result: import("../wire/protocol.js").RunResult) => import("../wire/protocol.js").RunResult} close throws what was wrong
+ * @property {(child: RLMChild) => void} [onChild]
+ * @property {(result: RunResult) => RunResult} close throws the first difference
  */
-
-const STOPPED = "the call was stopped";
-
-/** The same question to the same model. @type {KeyOf} */
-export function exactly(kind, { model, messages }) {
-  return JSON.stringify([kind, model, turns(messages)]);
-}
-
-function turns(/** @type {Message[]} */ messages) {
-  return messages.map(({ role, content }) => [role, content]);
-}
 
 /**
  * @param {Event[]} events
- * @param {KeyOf} keyOf which calls are taken for the same
+ * @param {KeyOf} keyOf which calls count as equal
  */
 export function openCassette(events, keyOf) {
-  const calls = callsOf(events);
-  const tools = toolsOf(events);
+  const calls = recordedCalls(events);
+  const left = new Set(calls);
   const answeredFirst = [...calls].sort((one, other) => Number(one.outcome === null) - Number(other.outcome === null));
   const byKey = grouped(answeredFirst, ({ path, kind, call }) => `${path} ${keyOf(kind, call)}`);
-  const toolsByKey = grouped(tools, ({ path, called }) => `${path} ${toolKey(called)}`);
+  const called = events.filter((event) => event.type === "tool_called");
+  const toolsByKey = grouped(called, (tool) => `${tool.path} ${keyOfRecorded(tool)}`);
 
   return {
-    /** The next recorded call that is the same, in the run at `path`; null when there is none left. */
-    take: (/** @type {number[]} */ path, /** @type {Kind} */ kind, /** @type {RequestedCall} */ call) =>
-      firstLeft(byKey.get(`${path} ${keyOf(kind, call)}`)),
-    takeTool: (/** @type {number[]} */ path, /** @type {ToolCall} */ called) =>
-      firstLeft(toolsByKey.get(`${path} ${toolKey(called)}`)),
-    /** What was asked next of this kind in the run at `path`, when it was recorded. */
-    next: (/** @type {number[]} */ path, /** @type {Kind} */ kind) =>
-      calls.find((one) => !one.taken && one.kind === kind && `${one.path}` === `${path}`) ?? null,
-    lost: (/** @type {number[]} */ path) => lostOf(events, path),
+    /**
+     * The next equal call in the run at `path`; null when there is none left.
+     * @param {number[]} path
+     * @param {Kind} kind
+     * @param {RequestedCall} call
+     */
+    take(path, kind, call) {
+      const recorded = byKey.get(`${path} ${keyOf(kind, call)}`)?.shift() ?? null;
+      if (recorded !== null) left.delete(recorded);
+      return recorded;
+    },
+    /**
+     * @param {number[]} path
+     * @param {ToolCall} called
+     */
+    takeTool: (path, called) => toolsByKey.get(`${path} ${toolKey(called)}`)?.shift() ?? null,
+    /**
+     * The next recorded call of this kind in the run at `path`.
+     * @param {number[]} path
+     * @param {Kind} kind
+     */
+    next: (path, kind) =>
+      calls.find((one) => left.has(one) && one.kind === kind && `${one.path}` === `${path}`) ?? null,
+    /** @param {number[]} path */
+    lost: (path) => lostOf(events, path),
   };
 }
 
 /**
  * Answer a whole request from the record, counted and recorded as if its calls were made.
  * @param {{kind: Kind, calls: RequestedCall[], outcomes: Outcome[]}} request
- * @param {import("../wire/types.d.ts").Witness} witness
+ * @param {Witness} witness
  * @param {import("../wire/channel.js").Answer} answer
- * @param {Record<string, ModelUsage>} usage is added to
+ * @param {Usage} usage is added to
  */
 export function answerFrom({ kind, calls, outcomes }, witness, answer, usage) {
   const first = witness.started(kind, calls);
@@ -94,7 +100,7 @@ export function answerFrom({ kind, calls, outcomes }, witness, answer, usage) {
 }
 
 /**
- * The caller's functions, with `play` between them and who calls them.
+ * The caller's functions, with `play` between them and model code.
  * @param {Record<string, RLMFunction>} functions
  * @param {(called: ToolCall, live: () => unknown) => unknown} play
  * @returns {Record<string, RLMFunction>}
@@ -104,79 +110,60 @@ export function playedTools(functions, play) {
     Object.entries(functions).map(([name, call]) => [
       name,
       /** @type {RLMFunction} */
-      function (...given) {
-        const { args, kwargs } = /** @type {ToolCall} */ (this);
-        return play({ name, args, kwargs }, () => call.apply(this, given));
+      function (...positional) {
+        const { args, kwargs, json } = /** @type {ToolCall} */ (this);
+        return play({ name, args, kwargs, json }, () => call.apply(this, positional));
       },
     ]),
   );
 }
 
-/** What a recorded function gave, or its error. */
-export function playedTool(/** @type {RecordedTool} */ { result, error }) {
+/**
+ * The recorded result of a function, or its error.
+ * @param {RecordedTool} recordedTool
+ */
+export function playedTool({ result, result_json, error }) {
   if (error !== null) throw new Error(error);
-  return result;
+  return result_json === null ? result : jsonText(result_json);
+}
+
+/** @param {RecordedTool} recordedTool */
+function keyOfRecorded({ name, args, kwargs, arguments_json }) {
+  return arguments_json === null ? keyOfTool(name, args, kwargs) : `${name} ${arguments_json}`;
+}
+
+/** @param {ToolCall} toolCall */
+function toolKey({ name, args, kwargs, json }) {
+  return isKeptByJavaScript(json) ? keyOfTool(name, args, kwargs) : `${name} ${json}`;
 }
 
 /**
- * @template {{taken: boolean}} T
- * @param {T[] | undefined} alike
- * @returns {T | null}
+ * @param {string} name
+ * @param {Json[]} args
+ * @param {Record<string, Json>} kwargs
  */
-function firstLeft(alike) {
-  const found = alike?.shift() ?? null;
-  if (found) found.taken = true;
-  return found;
+function keyOfTool(name, args, kwargs) {
+  return JSON.stringify([name, args, kwargs], sortedKeys);
 }
 
-/** @returns {RecordedCall[]} in the order in which they left */
-function callsOf(/** @type {Event[]} */ events) {
-  /** @type {Map<number, RecordedCall>} */
-  const calls = new Map();
-  /** @type {Record<string, Message[]>} of the last root call of each run */
-  const conversations = {};
-  for (const event of events) {
-    if (event.type === "call_started") {
-      const { path, kind, model, kept } = event;
-      const messages = [...(conversations[`${path}`] ?? []).slice(0, kept), ...event.messages];
-      if (kind === "root") conversations[`${path}`] = messages;
-      calls.set(event.call, { path, kind, call: { model, messages }, outcome: null, taken: false });
-    } else if (event.type === "call_finished" && event.error !== STOPPED) {
-      const call = calls.get(event.call);
-      if (call) call.outcome = outcomeOf(event);
-    }
-  }
-  return [...calls.values()];
+/**
+ * For `JSON.stringify`: equal objects give equal text, whatever the order of their keys.
+ * @param {string} _key
+ * @param {unknown} value
+ */
+function sortedKeys(_key, value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
-/** @returns {Outcome} */
-function outcomeOf(/** @type {Event & {type: "call_finished"}} */ { text, model, usage, finish_reason = null, error }) {
-  return text === null
-    ? { error: toWireError(providerError(error ?? "")) }
-    : { completion: { text, model, usage, finish_reason } };
-}
-
-/** @returns {RecordedTool[]} */
-function toolsOf(/** @type {Event[]} */ events) {
-  return events
-    .filter((event) => event.type === "tool_called")
-    .map(({ path, name, args, kwargs, result, error }) => ({
-      path,
-      called: { name, args, kwargs },
-      result,
-      error,
-      taken: false,
-    }));
-}
-
-function toolKey(/** @type {ToolCall} */ { name, args, kwargs }) {
-  return JSON.stringify([name, args, kwargs]);
-}
-
-/** @returns {PastBlock[]} */
-function lostOf(/** @type {Event[]} */ events, /** @type {number[]} */ path) {
+/**
+ * @param {Event[]} events
+ * @param {number[]} path
+ * @returns {PastBlock[]}
+ */
+function lostOf(events, path) {
   return events
     .filter((event) => event.type === "block_finished")
-    .filter((event) => `${event.path}` === `${path}` && isDeath(event.observation))
+    .filter((event) => `${event.path}` === `${path}` && event.lost)
     .map(({ iteration, block, observation }) => ({ iteration, block, observation, lost: true }));
 }

@@ -1,7 +1,7 @@
 // @ts-check
-// Contexts: whether a run that is made from a log is given what the recorded one was given.
+// Context check: whether a run that is made from a log has the contexts of the recorded one.
 //
-// In: fingerprints, of the log and of what the worker was given now. Out: an error that names the context which differs.
+// In: fingerprints, of the log and of the worker's contexts now. Out: an error that names the context which differs.
 // A log holds no context, so that it can be shared; only type, size and SHA-256.
 
 import { configError, replayError } from "../wire/errors.js";
@@ -15,8 +15,11 @@ import { configError, replayError } from "../wire/errors.js";
 const COMPARED = ["type", "size", "sha256", "sha256_of_samples"];
 const SHOWN_DIGITS = 16;
 
-/** @returns {RunStarted} what the recorded run began with */
-export function startOf(/** @type {Event[]} */ events) {
+/**
+ * @param {Event[]} events
+ * @returns {RunStarted} the beginning of the recorded run
+ */
+export function startOf(events) {
   const [started] = events;
   if (started?.type !== "run_started")
     throw configError("the log does not begin with run_started: it is no whole run.");
@@ -26,33 +29,35 @@ export function startOf(/** @type {Event[]} */ events) {
 /**
  * @param {RunStarted} recorded
  * @param {RunStarted} now
- * @param {number} given how many contexts the caller gave: without one, the question is fingerprinted
+ * @param {number} count of the caller's contexts: without one, the question is fingerprinted
  */
-export function checkContexts(recorded, now, given) {
-  const how = contextsDiffer(recorded.contexts, now.contexts, given);
+export function checkContexts(recorded, now, count) {
+  const how = contextsDiffer(recorded.contexts, now.contexts, count);
   return how === null ? null : replayError(`the context differs: ${how}. Give the same as for the recorded run.`);
 }
 
 /**
  * @param {Fingerprint[]} recorded none where the log is of another package: then nothing can be compared
  * @param {Fingerprint[]} now
- * @param {number} given
+ * @param {number} count
  * @returns {string | null}
  */
-function contextsDiffer(recorded, now, given) {
+function contextsDiffer(recorded, now, count) {
   if (recorded.length === 0) return null;
   if (recorded.length !== now.length) return `recorded were ${listed(recorded)}, given are ${listed(now)}`;
   const at = recorded.findIndex((one, index) => COMPARED.some((name) => one[name] !== now[index][name]));
   if (at === -1) return null;
-  if (given === 0) return `recorded was ${described(recorded[at])}; none is given`;
+  if (count === 0) return `recorded was ${described(recorded[at])}; none is given`;
   return `recorded was ${described(recorded[at])}; given is ${described(now[at])}`;
 }
 
-function listed(/** @type {Fingerprint[]} */ contexts) {
+/** @param {Fingerprint[]} contexts */
+function listed(contexts) {
   return `${contexts.length} (${contexts.map(({ name }) => name).join(", ")})`;
 }
 
-function described(/** @type {Fingerprint} */ { name, type, size, sha256, sha256_of_samples: samples }) {
+/** @param {Fingerprint} fingerprint */
+function described({ name, type, size, sha256, sha256_of_samples: samples }) {
   const hash = String(sha256 ?? samples ?? "not known").slice(0, SHOWN_DIGITS);
   return `"${name}" (${type}, size ${size ?? "not known"}, SHA-256${samples ? " of samples" : ""} ${hash})`;
 }

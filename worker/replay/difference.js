@@ -1,8 +1,8 @@
 // @ts-check
-// Agreement: the events of a run that is made again, held against those of its recording.
+// Difference: the events of a replay compared with those of its recording.
 //
-// In: both, in their order. Out: the first difference as a sentence with its place, or null. Compared is what the runs
-// did and said: code, output, replies, endings. Times and numbers in the log are not, nor what is told of the transport.
+// In: both, in their order. Out: the first difference as a sentence with its position, or null. Compared are code, output,
+// replies and endings; not times, numbers of the log and notices.
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
@@ -15,7 +15,7 @@ const SHOWN_CHARS = 60;
 const BEFORE_CHARS = 15;
 
 /**
- * What is compared, by type of event: names for the sentence, and values.
+ * Compared facts by type of event: names for the sentence, and values.
  * @type {{[type: string]: (event: any) => Facts}}
  */
 const COMPARED = {
@@ -39,51 +39,66 @@ const COMPARED = {
 const STOPPED_FROM_OUTSIDE = ["cancelled", "denied", "max_seconds", "worker_lost"];
 const TREE_LIMITS = ["max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost"];
 
-export function openAgreement(/** @type {Event[]} */ events) {
+/** @param {Event[]} events */
+export function openComparison(events) {
   const runs = grouped(
     events.filter(({ type }) => Object.hasOwn(COMPARED, type)),
     ({ path }) => `${path}`,
   );
-  /** @type {Map<string, Event[]>} what is still to happen in each run */
+  /** @type {Map<string, Event[]>} events that each run has not reached yet */
   const expected = new Map();
   const cut = stoppedIn(runs);
   for (const [path, own] of runs) expected.set(path, cut.has(path) ? beforeTheCut(own) : own);
   /** @type {Map<string, Where>} */
-  const places = new Map();
+  const positions = new Map();
 
-  const isOver = (/** @type {number[]} */ path) => cut.has(`${path}`) && expected.get(`${path}`)?.length === 0;
+  /** @param {number[]} path */
+  const isOver = (path) => cut.has(`${path}`) && expected.get(`${path}`)?.length === 0;
 
   return {
     isWhole: !cut.has(""),
     /** The recording's end; null when it has none. */
     ending: endingOf(runs.get("") ?? []),
-    /** Whether there was such a run: a child may be stopped before it begins. */
-    isKnown: (/** @type {number[]} */ path) => runs.has(`${path}`),
+    /**
+     * Whether there was such a run: a child may be stopped before it begins.
+     * @param {number[]} path
+     */
+    isKnown: (path) => runs.has(`${path}`),
     /** Whether a run that was stopped is where it was stopped. */
     isOver,
-    /** Whether `event` is what the recording of such a run does not tell of any more. */
-    isBeyond: (/** @type {Event} */ { type, path }) => Object.hasOwn(COMPARED, type) && isOver(path),
-    /** @returns {string | null} how the next event of a run differs from the recorded one */
-    differs(/** @type {Event} */ event) {
+    /**
+     * Whether `event` lies beyond the recording of such a run.
+     * @param {Event} event
+     */
+    isBeyond: ({ type, path }) => Object.hasOwn(COMPARED, type) && isOver(path),
+    /**
+     * @param {Event} event
+     * @returns {string | null} how the next event of a run differs from the recorded one
+     */
+    differs(event) {
       if (!Object.hasOwn(COMPARED, event.type)) return null;
       const key = `${event.path}`;
-      if (event.type !== "run_started" && event.type !== "run_finished") places.set(key, /** @type {Where} */ (event));
+      if (event.type !== "run_started" && event.type !== "run_finished")
+        positions.set(key, /** @type {Where} */ (event));
       const recorded = expected.get(key)?.shift();
       if (recorded === undefined) return "the recording ends before it, and the run goes on";
       if (recorded.type !== event.type) return `${event.type} came where ${recorded.type} was recorded`;
       return firstDifference(COMPARED[event.type](recorded), COMPARED[event.type](event));
     },
-    /** @returns {string | null} what was recorded and did not happen */
+    /** @returns {string | null} the run whose recording has events left, as a sentence */
     left() {
-      const inCut = (/** @type {string} */ path) =>
-        [...cut].some((above) => above === "" || `${path},`.startsWith(`${above},`));
+      /** @param {string} path */
+      const inCut = (path) => [...cut].some((above) => above === "" || `${path},`.startsWith(`${above},`));
       const [path] = [...expected].find(([path, events]) => events.length > 0 && !inCut(path)) ?? [];
       return path === undefined
         ? null
         : `${path === "" ? "the run" : `child run ${dotted(path)}`} did not go on as recorded`;
     },
-    /** "iteration 2, block 1", both counted from 1. */
-    place: (/** @type {number[]} */ path) => placeName(path, places.get(`${path}`) ?? {}),
+    /**
+     * "iteration 2, block 1", both counted from 1.
+     * @param {number[]} path
+     */
+    position: (path) => positionName(path, positions.get(`${path}`) ?? {}),
   };
 }
 
@@ -106,14 +121,20 @@ export function grouped(items, keyOf) {
   return groups;
 }
 
-/** @returns {(Event & {type: "run_finished"}) | null} */
-function endingOf(/** @type {Event[]} */ own) {
+/**
+ * @param {Event[]} own
+ * @returns {(Event & {type: "run_finished"}) | null}
+ */
+function endingOf(own) {
   const last = own[own.length - 1];
   return last?.type === "run_finished" ? last : null;
 }
 
-/** The runs that were stopped from outside, at no place of their own: a child's share of a limit stops the whole tree. */
-function stoppedIn(/** @type {Map<string, Event[]>} */ runs) {
+/**
+ * The runs that were stopped from outside, at no position of theirs: a child's share of a limit stops the whole tree.
+ * @param {Map<string, Event[]>} runs
+ */
+function stoppedIn(runs) {
   const stopped = new Set();
   for (const [path, own] of runs) {
     const ending = endingOf(own);
@@ -124,21 +145,32 @@ function stoppedIn(/** @type {Map<string, Event[]>} */ runs) {
   return stopped;
 }
 
-/** The events of a run that was stopped: its last block may have been at work when it was. */
-function beforeTheCut(/** @type {Event[]} */ own) {
+/**
+ * The events of a run that was stopped: its last block may have been at work when it was.
+ * @param {Event[]} own
+ */
+function beforeTheCut(own) {
   const events = own.filter(({ type }) => type !== "run_finished");
   const last = events.findLast(({ type }) => type === "block_started" || type === "iteration_started");
   return last?.type === "block_started" ? events.slice(0, events.indexOf(last)) : events;
 }
 
-/** @returns {string | null} */
-function firstDifference(/** @type {Facts} */ recorded, /** @type {Facts} */ now) {
+/**
+ * @param {Facts} recorded
+ * @param {Facts} now
+ * @returns {string | null}
+ */
+function firstDifference(recorded, now) {
   const name = Object.keys(recorded).find((key) => recorded[key] !== now[key]);
   return name === undefined ? null : `${name} differs${howTexts(recorded[name], now[name])}`;
 }
 
-/** How two values differ, as the end of a sentence. */
-export function howTexts(/** @type {Json} */ recorded, /** @type {Json} */ now) {
+/**
+ * How two values differ, as the end of a sentence.
+ * @param {Json} recorded
+ * @param {Json} now
+ */
+export function howTexts(recorded, now) {
   const [one, other] = [recorded, now].map((value) => (typeof value === "string" ? value : null));
   if (one === null || other === null) return `: recorded ${shown(recorded)}, now ${shown(now)}`;
   const at = firstUnlike(one, other);
@@ -146,22 +178,32 @@ export function howTexts(/** @type {Json} */ recorded, /** @type {Json} */ now) 
   return ` from character ${at + 1} on: recorded ${shown(one.slice(from))}, now ${shown(other.slice(from))}`;
 }
 
-function firstUnlike(/** @type {string} */ one, /** @type {string} */ other) {
+/**
+ * @param {string} one
+ * @param {string} other
+ */
+function firstUnlike(one, other) {
   let at = 0;
   while (at < one.length && one[at] === other[at]) at += 1;
   return at;
 }
 
-function shown(/** @type {Json} */ value) {
+/** @param {Json} value */
+function shown(value) {
   const text = JSON.stringify(value);
   return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
 }
 
-function dotted(/** @type {string} */ path) {
+/** @param {string} path */
+function dotted(path) {
   return path.replaceAll(",", ".");
 }
 
-function placeName(/** @type {number[]} */ path, /** @type {Where} */ { iteration, block }) {
+/**
+ * @param {number[]} path
+ * @param {Where} where
+ */
+function positionName(path, { iteration, block }) {
   return [
     path.length > 0 && `child run ${path.join(".")}`,
     iteration !== undefined && `iteration ${iteration}`,

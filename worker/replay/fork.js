@@ -1,27 +1,32 @@
 // @ts-check
-// Fork: a run that begins as a recorded one did and goes on live from an iteration on, with another question or model.
+// Fork: a run that begins as a recorded one did and is live from an iteration on, with another question or model.
 //
-// In: the log, and the number of the iteration. Out: the answers of models and tools until then, each in its turn, whatever
-// the question and the models are now; the code runs again, over the same context. Then, or as soon as the code asks for
-// something that was not recorded, the endpoint answers.
+// In: the log, and the number of the iteration. Out: the answers of models and tools until then, in their order, whatever
+// the question and the models are now; the code runs again, over the same context. Then, or as soon as the code makes a
+// request that is not in the log, the endpoint answers.
 
+import { readTrajectory } from "../log/trajectory.js";
 import { parseRequest } from "../wire/complete_request.js";
+import { configError } from "../wire/errors.js";
 import { answerFrom, openCassette, playedTool, playedTools } from "./cassette.js";
 import { checkContexts, startOf } from "./context_check.js";
-import { configError } from "../wire/errors.js";
-import { readTrajectory } from "../log/trajectory.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
- * @typedef {import("./cassette.js").Kind} Kind
+ * @typedef {import("../wire/types.d.ts").Kind} Kind
+ * @typedef {import("../wire/types.d.ts").Source} Source
+ * @typedef {import("../wire/types.d.ts").Usage} Usage
  * @typedef {{log: string, iteration: number}} Fork
  */
 
 const SHOWN_CHARS = 120;
 
-/** Conversations in their order, since the question may be another; a prompt of model code by its text. @type {import("./cassette.js").KeyOf} */
+/**
+ * Conversations in their order, since the question may be another; a prompt of model code by its text.
+ * @type {import("./cassette.js").KeyOf}
+ */
 function inTurn(kind, { messages }) {
   return JSON.stringify(messages.length > 1 ? [kind] : [kind, messages[0]?.content]);
 }
@@ -38,7 +43,7 @@ export function openFork(fork) {
   const refused = new AbortController();
   let iterations = 0;
   let isLive = false;
-  let given = 0;
+  let contexts = 0;
   /** @type {Error | null} */
   let fault = null;
 
@@ -57,22 +62,22 @@ export function openFork(fork) {
     return outcomes.length === calls.length ? outcomes : null;
   };
 
-  /** @type {import("../wire/types.d.ts").Source} */
+  /** @type {Source} */
   const source = {
     lost: cassette.lost,
     answering({ path, witness, recorder, live }) {
-      /** @type {Record<string, import("../wire/protocol.js").ModelUsage>} */
+      /** @type {Usage} */
       const usage = {};
-      let told = path.length > 0;
+      let isNoticed = path.length > 0;
       return {
         usage: () => structuredClone(usage),
         async handle(body, answer, data) {
-          if (!told) recorder.record({ type: "notice", text: forkedFrom(started, iteration) });
-          told = true;
+          if (!isNoticed) recorder.record({ type: "notice", code: "forked", text: forkedFrom(started, iteration) });
+          isNoticed = true;
           const { kind, calls } = parseRequest(body);
           const outcomes = outcomesFor(path, kind, calls);
           if (outcomes !== null) return answerFrom({ kind, calls, outcomes }, witness, answer, usage);
-          if (!isLive) recorder.record({ type: "notice", text: differs(iterations) });
+          if (!isLive) recorder.record({ type: "notice", code: "diverged", text: differs(iterations) });
           isLive = true;
           return live(body, answer, data);
         },
@@ -89,11 +94,11 @@ export function openFork(fork) {
     source,
     end: refused.signal,
     job(job) {
-      given = job.contexts.length;
+      contexts = job.contexts.length;
       return beginningAs(job, started, iteration);
     },
     watched: (onEvent) => (event) => {
-      if (event.type === "run_started" && event.path.length === 0) fault = checkContexts(started, event, given);
+      if (event.type === "run_started" && event.path.length === 0) fault = checkContexts(started, event, contexts);
       if (fault === null) onEvent(event);
       else refused.abort();
     },
@@ -104,16 +109,23 @@ export function openFork(fork) {
   };
 }
 
-/** @returns {Fork} */
-function checked(/** @type {Fork} */ { log, iteration }) {
+/**
+ * @param {Fork} fork
+ * @returns {Fork}
+ */
+function checked({ log, iteration }) {
   if (typeof log !== "string") throw configError(`fork.log must be the text of a trajectory, not ${typeof log}.`);
   if (!Number.isSafeInteger(iteration) || iteration < 1)
     throw configError(`fork.iteration must be a whole number of at least 1, not ${iteration}.`);
   return { log, iteration };
 }
 
-/** The events of the iterations before, with all of their child runs. */
-function before(/** @type {Event[]} */ events, /** @type {number} */ iteration) {
+/**
+ * The events of the iterations before, with all of their child runs.
+ * @param {Event[]} events
+ * @param {number} iteration
+ */
+function before(events, iteration) {
   const starts = events.filter((event) => event.type === "iteration_started" && event.path.length === 0);
   if (iteration > starts.length + 1)
     throw configError(
@@ -126,13 +138,14 @@ function before(/** @type {Event[]} */ events, /** @type {number} */ iteration) 
 }
 
 /**
- * The recorded models where no other is wanted, and room for the child runs that there were.
+ * The recorded models and their options where no others are wanted, and room for the child runs that there were.
  * @param {StartJob} job
  * @param {Event & {type: "run_started"}} started
  * @param {number} iteration
  * @returns {StartJob}
  */
-function beginningAs(job, { model, sub_model, limits: recorded }, iteration) {
+function beginningAs(job, started, iteration) {
+  const { model, sub_model, model_options, sub_model_options, limits: recorded } = started;
   const most = Number(job.limits.max_iterations);
   if (iteration > most)
     throw configError(`a fork from iteration ${iteration} needs maxIterations of at least that, not ${most}.`);
@@ -141,17 +154,29 @@ function beginningAs(job, { model, sub_model, limits: recorded }, iteration) {
     ...job,
     model: job.model ?? model,
     sub_model: job.sub_model ?? sub_model,
+    model_options: isEmpty(job.model_options) ? model_options : job.model_options,
+    sub_model_options: isEmpty(job.sub_model_options) ? sub_model_options : job.sub_model_options,
     limits: { ...job.limits, max_depth },
   };
 }
 
-function forkedFrom(/** @type {Event & {type: "run_started"}} */ { question, model }, /** @type {number} */ iteration) {
-  const asked = JSON.stringify(question.length > SHOWN_CHARS ? `${question.slice(0, SHOWN_CHARS)}…` : question);
-  const answered =
-    iteration === 1 ? "nothing is" : iteration === 2 ? "iteration 1 is" : `iterations 1 to ${iteration - 1} are`;
-  return `forked from iteration ${iteration} of the run ${asked} by ${model ?? "the default model"}: ${answered} answered from its log.`;
+/** @param {object} options */
+function isEmpty(options) {
+  return Object.keys(options).length === 0;
 }
 
-function differs(/** @type {number} */ iteration) {
+/**
+ * @param {Event & {type: "run_started"}} event
+ * @param {number} iteration
+ */
+function forkedFrom({ question, model }, iteration) {
+  const asking = JSON.stringify(question.length > SHOWN_CHARS ? `${question.slice(0, SHOWN_CHARS)}…` : question);
+  const answered =
+    iteration === 1 ? "nothing is" : iteration === 2 ? "iteration 1 is" : `iterations 1 to ${iteration - 1} are`;
+  return `forked from iteration ${iteration} of the run ${asking} by ${model ?? "the default model"}: ${answered} answered from its log.`;
+}
+
+/** @param {number} iteration */
+function differs(iteration) {
   return `in iteration ${iteration} the run took another way than the one that it was forked from: from here on models are asked.`;
 }

@@ -1,99 +1,102 @@
 // @ts-check
-// Tree: what a tree of runs shares: its limits, by the host's own and exact count, and the places to work in.
+// Budget: the limits of a tree of runs, by the host's own and exact count.
 //
-// In: calls and child runs before they begin, usage when they are over. Out: an error for what may not begin, which is
-// also the end of the whole tree, told to whoever stops it. Each run's own limits are run.js's and the core's.
+// In: calls and child runs before they begin, usage when they are over. Out: an error for one that may not begin, which
+// also ends the whole tree. The limits of a run alone are the core's.
 
 import { providerError, rlmError } from "../wire/errors.js";
-import { total } from "../wire/usage.js";
+import { noPrice } from "./price_check.js";
 
 /**
  * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
  * @typedef {import("../wire/protocol.js").StartJob["limits"]} Limits
- * @typedef {import("./result.js").Ending} Ending
  * @typedef {import("../wire/types.d.ts").Usage} Usage
- * @typedef {ReturnType<typeof openTree>} Tree
+ * @typedef {import("./types.d.ts").Ending} Ending
  */
 
-/** @type {Array<{limit: Ending["stopped_by"], option: string, what: string, key: "input" | "output" | "cost"}>} */
+/** @type {Array<{limit: Ending["stopped_by"], option: string, unit: string, key: "input" | "output" | "cost"}>} */
 const SPENT = [
-  { limit: "max_input_tokens", option: "maxInputTokens", what: "input token", key: "input" },
-  { limit: "max_output_tokens", option: "maxOutputTokens", what: "output token", key: "output" },
-  { limit: "max_cost", option: "maxCost", what: "cost (USD)", key: "cost" },
+  { limit: "max_input_tokens", option: "maxInputTokens", unit: "input token", key: "input" },
+  { limit: "max_output_tokens", option: "maxOutputTokens", unit: "output token", key: "output" },
+  { limit: "max_cost", option: "maxCost", unit: "cost (USD)", key: "cost" },
 ];
 
-export function openTree(/** @type {Limits} */ limits) {
+/**
+ * @param {Limits} limits
+ * @param {{allowUnknownPrice?: boolean}} [options] whether a call of unknown cost counts for nothing in the cost
+ */
+export function openBudget(limits, { allowUnknownPrice = false } = {}) {
   const spent = { input: 0, output: 0, cost: 0 };
-  /** @type {Array<{path: number[], usage: () => Usage}>} */
-  const accounts = [];
+  /** @type {string | null} a model that answered at an unknown cost */
+  let unpriced = null;
   let subCalls = 0;
-  let tell = (/** @type {Ending} */ _ending) => {};
+  let end = (/** @type {Ending} */ _ending) => {};
 
-  const spend = (/** @type {ModelUsage} */ { input_tokens, output_tokens, cost }) => {
+  const spend = (
+    /** @type {string} */ model,
+    /** @type {ModelUsage} */ { calls, input_tokens, output_tokens, cost },
+  ) => {
+    if (cost === null && calls > 0 && !allowUnknownPrice) unpriced ??= model;
     spent.input += input_tokens;
     spent.output += output_tokens;
     spent.cost += cost ?? 0;
   };
-  const end = (/** @type {Ending["stopped_by"]} */ limit, /** @type {string} */ detail) => {
-    tell({ stopped_by: limit, detail });
+  /**
+   * @param {Ending["stopped_by"]} limit
+   * @param {string} detail
+   */
+  const reached = (limit, detail) => {
+    end({ stopped_by: limit, detail });
     return rlmError("LimitReached", detail, { limit });
   };
   const checkSpent = () => {
-    for (const { limit, option, what, key } of SPENT) {
+    if (unpriced !== null && typeof limits.max_cost === "number")
+      throw reached("max_cost", `the limit of cost cannot be kept: ${noPrice(unpriced)}`);
+    for (const { limit, option, unit, key } of SPENT) {
       const allowed = limits[limit];
       if (typeof allowed !== "number" || spent[key] < allowed) continue;
       const used = key === "cost" ? Number(spent.cost.toPrecision(6)) : spent[key];
-      throw end(limit, `${what} limit reached: ${used} of ${allowed} used. ${advice(option)}`);
+      throw reached(limit, `${unit} limit reached: ${used} of ${allowed} used. ${advice(option)}`);
     }
   };
 
   return {
-    /** `told` is called with the ending when a limit of the tree is reached. */
-    whenReached: (/** @type {typeof tell} */ told) => void (tell = told),
-    /** Count `count` sub-calls about to begin, all or none; 0 for a root call. Throws when they may not. */
-    admit(/** @type {number} */ count) {
+    /**
+     * Called with the ending when a limit is reached.
+     * @param {typeof end} listener
+     */
+    whenReached: (listener) => void (end = listener),
+    /**
+     * Count `count` sub-calls about to begin, all or none; 0 for a root call. Throws when they may not.
+     * @param {number} count
+     */
+    admit(count) {
       checkSpent();
       const allowed = limits.max_sub_calls;
       if (typeof allowed === "number" && subCalls + count > allowed) {
         const more = subCalls < allowed ? ` and ${count} more asked for` : "";
         const used = `${subCalls} of ${allowed} used${more}`;
-        throw end("max_sub_calls", `sub-call limit reached: ${used}. ${advice("maxSubCalls")}`);
+        throw reached("max_sub_calls", `sub-call limit reached: ${used}. ${advice("maxSubCalls")}`);
       }
       subCalls += count;
     },
-    /** Count what a call used. */
+    /** Count the usage of a call to a model. */
     spend,
-    /** What was used before: a run that is continued has the rest of its limits. */
-    restore(/** @type {{usage: Map<string, Usage>, subCalls: number}} */ { usage, subCalls: before }) {
-      subCalls += before;
-      for (const [path, used] of usage) {
-        accounts.push({ path: path === "" ? [] : path.split(".").map(Number), usage: () => used });
-        Object.values(used).forEach(spend);
-      }
+    /**
+     * Count earlier sessions: a resumed run has the rest of its limits.
+     * @param {{usage: Map<string, Usage>, subCalls: number}} usage
+     */
+    restore({ usage, subCalls: earlier }) {
+      subCalls += earlier;
+      for (const used of usage.values()) for (const [model, sum] of Object.entries(used)) spend(model, sum);
     },
-    /** The run at `path` keeps its own account. */
-    open: (/** @type {number[]} */ path, /** @type {() => Usage} */ usage) => void accounts.push({ path, usage }),
-    /** What the run at `path` and those below it used. */
-    usage: (/** @type {number[]} */ path) =>
-      total(accounts.filter((account) => isBelow(account.path, path)).map(({ usage }) => usage())),
-    /** Path, as "0.2" and "" for the root -> what that run used, without those below it. */
-    usageByPath() {
-      /** @type {Record<string, Usage[]>} */
-      const byPath = {};
-      for (const { path, usage } of accounts) (byPath[path.join(".")] ??= []).push(usage());
-      return Object.fromEntries(Object.entries(byPath).map(([path, usages]) => [path, total(usages)]));
-    },
-    places: openPlaces(Number(limits.max_concurrency ?? 4)),
   };
 }
 
-function advice(/** @type {string} */ option) {
+/** @param {string} option */
+function advice(option) {
   return `Raise ${option}, or ask over a smaller context.`;
-}
-
-function isBelow(/** @type {number[]} */ path, /** @type {number[]} */ top) {
-  return top.every((number, depth) => path[depth] === number);
 }
 
 /**
@@ -111,39 +114,12 @@ export function checkLengths({ max_prompt_chars: most }, calls) {
   });
 }
 
-/** As Python counts them: a surrogate pair is one. */
-function characters(/** @type {string} */ text) {
+/**
+ * As Python counts them: a surrogate pair is one.
+ * @param {string} text
+ */
+function characters(text) {
   let count = 0;
   for (const _ of text) count += 1;
   return count;
-}
-
-/**
- * Places for child runs that work; one that only waits for its own children leaves its place to them.
- * The deepest comes first, so that what was begun is finished before more is begun.
- * @param {number} most
- */
-function openPlaces(most) {
-  let free = most;
-  /** @type {Array<{depth: number, enter: (value?: undefined) => void}>} */
-  const waiting = [];
-  return {
-    /** @returns {Promise<void>} */
-    async enter(/** @type {number} */ depth) {
-      if (free === 0) return new Promise((enter) => waiting.push({ depth, enter }));
-      free -= 1;
-    },
-    leave() {
-      const deepest = Math.max(...waiting.map(({ depth }) => depth));
-      const [next] = waiting.splice(
-        Math.max(
-          0,
-          waiting.findIndex(({ depth }) => depth === deepest),
-        ),
-        1,
-      );
-      if (next) next.enter();
-      else free += 1;
-    },
-  };
 }

@@ -1,32 +1,42 @@
 // @ts-check
-// Calls: what the host counts and tells of a worker's calls.
+// Call accounts: the host's own count and record of a worker's calls.
 //
-// In: calls before they leave, and what came of them. Out: the same to the recorder and to whoever listens; an error for
-// those that may not leave.
+// In: calls before they begin, and their outcomes. Out: the same to the recorder and to the caller's listeners; an error
+// for a call that may not begin.
 
 import { rlmError } from "../wire/errors.js";
 import { checkLengths } from "./budget.js";
 
 /**
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
- * @typedef {import("./budget.js").Tree} Tree
+ * @typedef {import("../wire/types.d.ts").Kind} Kind
+ * @typedef {import("../wire/types.d.ts").Recorder} Recorder
+ * @typedef {import("../wire/types.d.ts").Witness} Witness
+ * @typedef {import("./types.d.ts").Tree} Tree
  */
 
 const MAX_CALLS = 10_000;
 
 /**
  * Counts the calls that leave, and refuses root calls beyond those that the iterations explain.
- * @param {StartJob} job
- * @param {import("../wire/types.d.ts").Recorder} recorder
- * @param {{onCall: import("./run.js").RunOptions["onCall"], onAnswered: (calls: number) => void, tree: Tree,
- *   egress: ReturnType<typeof import("../egress/egress.js").openEgress>}} told
- * @returns {import("../wire/types.d.ts").Witness & {refund: (rootCalls: number) => void}}
+ * @param {object} options
+ * @param {StartJob} options.job
+ * @param {Tree} options.tree
+ * @param {Recorder} options.recorder
+ * @param {Required<Pick<Witness, "leave">>} options.egress
+ * @param {(calls: number) => void} options.onAnswered
+ * @returns {Witness & {refund: (rootCalls: number) => void}}
  */
-export function callBook({ limits }, recorder, { onCall, onAnswered, tree, egress }) {
+export function openCalls({ job, tree, recorder, egress, onAnswered }) {
+  const { limits } = job;
   const allowed = Number(limits.max_iterations) + 1; // one more asks for the best answer when they have run out
   let rootCalls = 0;
 
+  /** @param {Kind} kind */
+  const options = (kind) => (kind === "sub" ? job.sub_model_options : job.model_options);
+
   return {
+    options,
     /** So many were made in vain: the run took another way. */
     refund: (unused) => void (rootCalls -= unused),
     started(kind, calls) {
@@ -34,43 +44,45 @@ export function callBook({ limits }, recorder, { onCall, onAnswered, tree, egres
       if (rootCalls + count > allowed) throw limitReached("root call", "maxIterations", rootCalls + count, allowed);
       if (calls.length > MAX_CALLS) throw limitReached("batch", "calls at once", calls.length, MAX_CALLS);
       if (kind === "sub") checkLengths(limits, calls);
-      tree.admit(kind === "sub" ? calls.length : 0);
-      const first = recorder.callsStarted(kind, calls);
+      tree.budget.admit(kind === "sub" ? calls.length : 0);
+      const first = recorder.callsStarted(kind, calls, options(kind));
       rootCalls += count;
-      for (const call of calls) onCall(kind, call);
+      for (const call of calls) tree.listeners.onCall(kind, call);
       return first;
     },
     replyPiece: (call, piece) => recorder.record({ type: "reply_written", call, ...piece }),
-    noticed: (text) => recorder.record({ type: "notice", text }),
+    noticed: (text) => recorder.record({ type: "notice", code: null, text }),
     leave: egress.leave,
     finished(call, outcome) {
       recorder.callFinished(call, outcome);
-      if ("completion" in outcome) tree.spend(outcome.completion.usage);
+      if ("completion" in outcome) tree.budget.spend(outcome.completion.model, outcome.completion.usage);
       onAnswered(1);
     },
   };
 }
 
 function limitReached(
-  /** @type {string} */ what,
+  /** @type {string} */ subject,
   /** @type {string} */ limit,
   /** @type {number} */ used,
   /** @type {number} */ allowed,
 ) {
-  const message = `${what} limit reached: ${used} of ${allowed} used. Raise ${limit}, or ask for less at once.`;
+  const message = `${subject} limit reached: ${used} of ${allowed} used. Raise ${limit}, or ask for less at once.`;
   return rlmError("LimitReached", message, { limit, used, allowed });
 }
 
 /**
- * Tells the log of the calls of tools, before and after.
- * @param {import("../wire/types.d.ts").Recorder} recorder
- * @param {{onAnswered: (calls: number) => void, written: (() => Promise<void>) | null}} told
- * @returns {import("./tools.js").Told}
+ * Records the calls of the caller's functions, before and after.
+ * @param {object} options
+ * @param {Recorder} options.recorder
+ * @param {(calls: number) => void} options.onAnswered
+ * @param {(() => Promise<void>) | null} options.written
+ * @returns {import("./tools.js").ToolCalls}
  */
-export function toolBook(recorder, { onAnswered, written }) {
+export function openToolCalls({ recorder, onAnswered, written }) {
   return {
     async started(name, { mark, again }) {
-      if (again) recorder.record({ type: "notice", text: calledAgain(name) });
+      if (again) recorder.record({ type: "notice", code: "called_again", text: calledAgain(name) });
       else recorder.record({ type: "request_started", op: "tool", mark, name, children: [] });
       await written?.();
     },
@@ -81,6 +93,7 @@ export function toolBook(recorder, { onAnswered, written }) {
   };
 }
 
-function calledAgain(/** @type {string} */ name) {
+/** @param {string} name */
+function calledAgain(name) {
   return `the function "${name}" had been called and had not answered when the run was cut off: it is called again.`;
 }

@@ -1,77 +1,93 @@
 // @ts-check
 // Children: runs child runs, each with a worker of its own, one level below the run that asks for them.
 //
-// In: the body of a `child` request and the contexts' bytes beside it. Out: a frame per child, in order of completion:
-// its final answer, or why there is none. The caller is told of each child and can stop it alone. How a run is made is
-// not known here: that is the `runJob` that is given.
+// In: the body of a `child` request and the contexts' bytes beside it. Out: a frame per child, in order of completion: its
+// final answer, or the reason why there is none. The caller hears of each child and can stop it alone. `runJob` is a
+// parameter: this module does not know how a run is made.
 
 import { CHILD_STOPPED, failed, toOutcome } from "../wire/child_outcome.js";
-import { encodeFrame } from "../wire/frames.js";
 import { protocolError, providerError, toWireError } from "../wire/errors.js";
+import { encodeFrame } from "../wire/frames.js";
 import { CHILD_SCHEMA } from "../wire/protocol.js";
 import { mismatch } from "../wire/schema.js";
 
 /**
- * @typedef {import("../wire/protocol.js").ChildRequest} ChildRequest
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
  * @typedef {import("../wire/protocol.js").RequestedChild} RequestedChild
  * @typedef {import("../wire/protocol.js").RunResult} RunResult
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
+ * @typedef {import("../wire/types.d.ts").Functions} Functions
  * @typedef {import("../wire/types.d.ts").Outcome} Outcome
- * @typedef {import("./run.js").RunOptions} RunOptions
- * @typedef {{job: StartJob, stop: AbortController}} ToldChild one that was asked for and told of
+ * @typedef {import("./types.d.ts").RunOptions} RunOptions
+ * @typedef {{job: StartJob, stop: AbortController}} Child
  */
 
 const MAX_CHILDREN = 1_000;
 
 /**
- * @param {object} options
- * @param {RunOptions & {tree: import("./budget.js").Tree, gate: import("../egress/gate.js").Gate}} options.parent
- * @param {import("../wire/types.d.ts").Recorder} options.recorder the parent's
- * @param {(options: RunOptions) => Promise<{result: RunResult}>} options.runJob
+ * @param {RunOptions} parent
+ * @param {(options: RunOptions) => Promise<RunResult>} runJob
  */
-export function openChildren({ parent, recorder, runJob }) {
-  const { job, tree, past = null } = parent;
-  const { places } = tree;
+export function openChildren(parent, runJob) {
+  const { job, tree, recorder, resumed } = parent;
+  const { slots } = tree;
   const stopping = new AbortController();
   const ending = new AbortController();
-  let next = past?.nextChild ?? 0;
+  let next = resumed?.nextChild ?? 0;
 
-  /** Number the child and tell of it, before it waits for its place. @returns {ToldChild} */
-  const toldOf = (/** @type {RequestedChild} */ child, /** @type {{data: ArrayBuffer, number: number}} */ given) => {
-    const below = childJob(job, child, given);
+  /** Make the child's job and announce it, before it waits for its slot. @returns {Child} */
+  const announced = (
+    /** @type {RequestedChild} */ child,
+    /** @type {{data: ArrayBuffer, number: number}} */ beside,
+  ) => {
+    const below = childJob(job, child, beside);
     const stop = new AbortController();
     const { path, question, model } = below;
-    parent.onChild?.({ path, question, model, stop: () => stop.abort() });
+    tree.listeners.onChild?.({ path, question, model, stop: () => stop.abort() });
     return { job: below, stop };
   };
 
-  /** @returns {Promise<Outcome>} */
-  const outcomeOf = async (/** @type {ToldChild} */ { job: below, stop }, /** @type {AbortSignal} */ above) => {
+  /**
+   * @param {Child} child
+   * @param {AbortSignal} above
+   * @returns {Promise<Outcome>}
+   */
+  const outcomeOf = async ({ job: below, stop }, above) => {
     if (above.aborted) return failed("the run was stopped");
     if (stop.signal.aborted) return failed(`${CHILD_STOPPED}.`);
-    const refusal = await parent.gate.refusal([below]);
+    const refusal = await tree.gate.refusal([below]);
     if (refusal !== null) return { error: toWireError(refusal) };
-    const signal = AbortSignal.any([above, stop.signal]);
-    const functions = parent.functions && functionsBelow(parent.functions);
-    const before = past?.children.get(below.path[below.path.length - 1]) ?? null;
-    const log = recorder.below(below.path, before !== null);
-    const own = { job: below, recorder: log, signal, end: ending.signal, functions, past: before };
+    const earlier = resumed?.children.get(below.path[below.path.length - 1]) ?? null;
     try {
-      const { result } = await runJob({ ...parent, ...own, session: undefined });
+      const result = await runJob({
+        job: below,
+        tree,
+        recorder: recorder.below(below.path, earlier !== null),
+        functions: functionsBelow(parent.functions),
+        signal: AbortSignal.any([above, stop.signal]),
+        end: ending.signal,
+        resumed: earlier,
+        session: null,
+        notices: [],
+      });
       return toOutcome(result, stop.signal.aborted && !above.aborted);
     } catch (error) {
       return { error: toWireError(error) };
     }
   };
 
-  const inPlace = async (/** @type {() => Promise<Outcome>} */ work) => {
-    await places.enter(job.path.length + 1);
-    return work().finally(places.leave);
+  /** @param {() => Promise<Outcome>} work */
+  const inSlot = async (work) => {
+    await slots.enter(job.path.length + 1);
+    return work().finally(slots.leave);
   };
 
-  /** The numbers of `count` child runs that begin now, written down before they do. */
-  const numbered = (/** @type {number} */ count, /** @type {string} */ mark) => {
+  /**
+   * Numbers of `count` child runs that are about to begin, recorded first.
+   * @param {number} count
+   * @param {string} mark
+   */
+  const numbered = (count, mark) => {
     const children = Array.from({ length: count }, () => next++);
     recorder.record({ type: "request_started", op: "child", mark, name: "", children });
     return children;
@@ -81,19 +97,19 @@ export function openChildren({ parent, recorder, runJob }) {
     /** @type {import("../wire/channel.js").Handler} */
     async handle(body, answer, data) {
       const children = parseRequest(body, data, job);
-      tree.admit(children.length);
+      tree.budget.admit(children.length);
       const numbers = answer.again ?? numbered(children.length, answer.mark?.() ?? "");
       const signal = AbortSignal.any([answer.signal, stopping.signal, ending.signal]);
       const isChild = job.path.length > 0;
-      if (isChild) places.leave();
+      if (isChild) slots.leave();
       await Promise.all(
-        children.map(async (child, index) => {
-          const told = toldOf(child, { data: data[index], number: numbers[index] });
-          const outcome = await inPlace(() => outcomeOf(told, signal));
+        children.map(async (requested, index) => {
+          const child = announced(requested, { data: data[index], number: numbers[index] });
+          const outcome = await inSlot(() => outcomeOf(child, signal));
           answer.write(encodeFrame(index, outcome));
         }),
       );
-      if (isChild) await places.enter(job.path.length);
+      if (isChild) await slots.enter(job.path.length);
       answer.end();
     },
     /** Ask all of them to stop. */
@@ -110,10 +126,11 @@ export function openChildren({ parent, recorder, runJob }) {
  * @returns {RequestedChild[]}
  */
 function parseRequest(body, data, { path, limits }) {
-  const value = /** @type {unknown} */ (JSON.parse(body));
+  const value = JSON.parse(body);
   const wrong = mismatch(CHILD_SCHEMA, value, "request");
   if (wrong !== null) throw protocolError(`${wrong}.`);
-  const { children } = /** @type {ChildRequest} */ (value);
+  /** @type {RequestedChild[]} */
+  const children = value.children;
   if (path.length + 1 >= Number(limits.max_depth)) throw protocolError(`child runs at depth ${path.length + 1}.`);
   if (children.length > MAX_CHILDREN)
     throw providerError(`${children.length} child runs at once; ${MAX_CHILDREN} are allowed.`);
@@ -125,7 +142,7 @@ function parseRequest(body, data, { path, limits }) {
 /**
  * @param {StartJob} parent
  * @param {RequestedChild} child
- * @param {{data: ArrayBuffer, number: number}} given
+ * @param {{data: ArrayBuffer, number: number}} beside
  * @returns {StartJob}
  */
 function childJob(parent, { question, model, context }, { data, number }) {
@@ -144,10 +161,10 @@ function childJob(parent, { question, model, context }, { data, number }) {
   };
 }
 
-/** @returns {import("../wire/types.d.ts").Functions} */
-function functionsBelow(/** @type {import("../wire/types.d.ts").Functions} */ { tools, subTools }) {
-  return {
-    tools: subTools ?? tools,
-    subTools,
-  };
+/**
+ * @param {Functions} functions
+ * @returns {Functions}
+ */
+function functionsBelow({ tools, subTools }) {
+  return { tools: subTools ?? tools, subTools };
 }

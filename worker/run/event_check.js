@@ -1,27 +1,29 @@
 // @ts-check
-// Watch: the worker's account of its run, held against what the host knows.
+// Event check: the worker's account of its run, compared with the host's knowledge of it.
 //
-// In: the JSON text of events, as they come. Out: the same, checked, to the recorder; and what a result needs of them.
-// The worker may tell of its own blocks only, in the order in which a run has them. Calls and the end are the host's.
+// In: the JSON text of events, as they come. Out: the same, checked, to the recorder. The worker may report its own blocks
+// only, in the order in which a run has them. Calls and the end are the host's.
 
 import { protocolError } from "../wire/errors.js";
 import { EVENT_SCHEMAS } from "../wire/protocol.js";
-import { mismatch } from "../wire/schema.js";
+import { mismatch, picked } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
+ * @typedef {Omit<Event & {type: "run_started"}, "type">} RunStarted
  * @typedef {Pick<import("../wire/types.d.ts").Recorder, "empty" | "record">} Recorder
  */
 
 /**
- * What the host knows of the run.
+ * The host's knowledge of the run.
  * @typedef {object} Known
  * @property {() => number} rootCalls made so far
  * @property {() => string | null} reply of the last root call, null when it failed
  * @property {number} maxIterations
+ * @property {Partial<RunStarted>} start fields that are the host's
  */
 
-/** What only the host may say happened. */
+/** Events that only the host may report. */
 const HOSTS_OWN = [
   "call_started",
   "reply_written",
@@ -43,24 +45,24 @@ const MAX_EVENTS = 1_000;
 /**
  * @param {Recorder} recorder
  * @param {object} options
- * @param {string} options.notice said right after the run's first event
+ * @param {string[]} options.notices recorded right after the run's first event; the first says how the worker started
  * @param {string} options.question
  * @param {Known} options.known
  */
-export function watchEvents(recorder, { notice, question, known }) {
+export function checkEvents(recorder, { notices, question, known }) {
   const order = runOrder(known);
-  let partial = "";
 
-  const take = (/** @type {Event} */ event) => {
+  /** @param {Event} event */
+  const take = (event) => {
     if (event.type === "run_started" && !recorder.empty()) throw protocolError("a second run_started.");
     order(event);
-    if (event.type === "block_finished" && event.partial !== null) partial = event.partial;
     recorder.record(bounded(event, known));
-    if (event.type === "run_started") recorder.record({ type: "notice", text: notice });
+    if (event.type !== "run_started") return;
+    notices.forEach((text, at) => recorder.record({ type: "notice", code: at === 0 ? "worker_ready" : null, text }));
   };
   return {
-    partial: () => partial,
-    take(/** @type {string} */ body) {
+    /** @param {string} body */
+    take(body) {
       const most = MAX_EVENTS_CHARS + ESCAPED * (question.length + (known.reply()?.length ?? 0));
       if (body.length > most) throw protocolError(`events of ${body.length} characters; ${most} are allowed.`);
       eventsIn(body).forEach(take);
@@ -68,9 +70,15 @@ export function watchEvents(recorder, { notice, question, known }) {
   };
 }
 
-/** What the host knows better is the host's, and what it shows as it is has a length. */
-function bounded(/** @type {Event} */ event, /** @type {Known} */ known) {
-  if (event.type === "notice") return { ...event, text: WORKER_SAYS + event.text.slice(0, MAX_NOTICE_CHARS) };
+/**
+ * Where the host knows better, its own account counts; a text that is shown as it is has a length.
+ * @param {Event} event
+ * @param {Known} known
+ */
+function bounded(event, known) {
+  if (event.type === "notice")
+    return { ...event, code: null, text: WORKER_SAYS + event.text.slice(0, MAX_NOTICE_CHARS) };
+  if (event.type === "run_started") return { ...event, ...known.start };
   return event.type === "iteration_finished" ? { ...event, reply: known.reply() ?? "" } : event;
 }
 
@@ -86,7 +94,8 @@ function runOrder({ rootCalls, maxIterations }) {
   let notices = 0;
 
   return (event) => {
-    const expect = (/** @type {boolean} */ met) => {
+    /** @param {boolean} met */
+    const expect = (met) => {
       if (!met) throw protocolError(`${event.type} out of order, in iteration ${iteration} of ${maxIterations}.`);
     };
     if (event.type === "notice") expect((notices += 1) <= MAX_NOTICES);
@@ -103,35 +112,25 @@ function runOrder({ rootCalls, maxIterations }) {
   };
 }
 
-/** @returns {Event[]} the events in the JSON text `body`, less those that are the host's to tell */
-function eventsIn(/** @type {string} */ body) {
-  const events = /** @type {unknown} */ (JSON.parse(body));
+/**
+ * @param {string} body
+ * @returns {Event[]} the events in the JSON text `body`, less those that are the host's
+ */
+function eventsIn(body) {
+  const events = JSON.parse(body);
   if (!Array.isArray(events)) throw protocolError("events that are not a list.");
   if (events.length > MAX_EVENTS) throw protocolError(`${events.length} events at once; ${MAX_EVENTS} are allowed.`);
   return events.map(checked).filter(({ type }) => !HOSTS_OWN.includes(type));
 }
 
-/** @returns {Event} the fields of `event` that an event of its type has, and no others */
-function checked(/** @type {unknown} */ event) {
+/**
+ * @param {unknown} event
+ * @returns {Event} the fields of `event` that an event of its type has, and no others
+ */
+function checked(event) {
   const { type, ...fields } = /** @type {Record<string, unknown>} */ (Object(event));
   if (typeof type !== "string" || !Object.hasOwn(EVENT_SCHEMAS, type)) throw protocolError(`an event of type ${type}.`);
   const wrong = mismatch(EVENT_SCHEMAS[type], fields, type);
   if (wrong !== null) throw protocolError(`${wrong}.`);
   return /** @type {Event} */ ({ type, .../** @type {object} */ (picked(EVENT_SCHEMAS[type], fields)) });
-}
-
-/**
- * `value` with the fields that its schema names: what else came with it would end up in the log.
- * @param {import("../wire/protocol.js").Schema} schema
- * @param {unknown} value fits the schema
- * @returns {unknown}
- */
-function picked(schema, value) {
-  if (typeof schema === "string" || value === null) return value;
-  const [tag, inner] = schema;
-  if (tag === "nullable") return picked(inner, value);
-  if (tag === "list") return /** @type {unknown[]} */ (value).map((item) => picked(inner, item));
-  if (tag !== "struct") return value;
-  const fields = /** @type {Record<string, unknown>} */ (value);
-  return Object.fromEntries(Object.keys(inner).map((key) => [key, picked(inner[key], fields[key])]));
 }

@@ -1,39 +1,39 @@
 // @ts-check
-// Pulse: notices that a worker is gone which nothing else tells of: one that was terminated from outside just stops.
+// Heartbeat: notices that a worker is gone of which no event tells: one that was terminated from outside just stops.
 //
-// In: what the worker says, and when it begins or waits for an answer: then it gives signs of life. Out: one call when
-// they are missing. While a block computes, the worker is silent for as long as it likes; the block's own deadline ends that.
+// In: the worker's messages, and when it begins or waits for an answer: then it sends beats. Out: one call when they are
+// missing. While a block computes, the worker may be silent for any time; the block's own deadline ends that.
 
 import { LONGEST_SLICE_MS, openActiveClock } from "../time/active_clock.js";
 import { WORKER_IDLE_TIMEOUT_MS } from "../wire/protocol.js";
 
-const MISSED_MS = WORKER_IDLE_TIMEOUT_MS / 2; // several signs of life
+const MISSED_MS = WORKER_IDLE_TIMEOUT_MS / 2; // several beats
 
 /**
  * @param {object} options
- * @param {() => void} options.onSilence
+ * @param {() => void} options.onMissed
  * @param {() => boolean} options.inBlock
  */
-export function openPulse({ onSilence, inBlock }) {
+export function openHeartbeat({ onMissed, inBlock }) {
   const longest = () => LONGEST_SLICE_MS; // a tab that was frozen comes back before its worker is heard
-  const clock = openActiveClock({ limitMs: WORKER_IDLE_TIMEOUT_MS, onTime: onSilence, longest });
+  const clock = openActiveClock({ limitMs: WORKER_IDLE_TIMEOUT_MS, onTime: onMissed, longest });
   let waits = false;
 
   return {
-    /** The worker is told to begin: it says at once that it is there. */
-    begins: () => clock.start(),
+    /** The worker is started: it sends its first event at once. */
+    begin: () => clock.start(),
     /** Any message came. */
-    heard() {
+    received() {
       clock.stop();
       if (waits) clock.start();
     },
     /** The worker waits for an answer from here on. */
-    asked() {
+    waitBegins() {
       waits = true;
       clock.start();
     },
-    /** It has its answer, or was gone before it came. Outside of blocks it says something soon. */
-    answered() {
+    /** It has its answer, or was gone before that. Outside of blocks it sends something soon. */
+    waitEnds() {
       waits = false;
       if (inBlock() && clock.used() < MISSED_MS) clock.stop();
     },

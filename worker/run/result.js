@@ -1,8 +1,8 @@
 // @ts-check
-// Ending: what is told of a run that is over.
+// Result: how a run ended.
 //
-// In: what the worker said of its end, which is untrusted, or that it said nothing; and why the host ended it, if it did.
-// Out: the result, and the log closed with it.
+// In: the worker's own account of its end, which is untrusted, or none; and why the host ended it, if it did. Out: the
+// result, and the log closed with it.
 
 import { protocolError } from "../wire/errors.js";
 import { RESULT_SCHEMA } from "../wire/protocol.js";
@@ -10,14 +10,15 @@ import { mismatch } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/protocol.js").RunResult} RunResult
- * @typedef {import("../wire/protocol.js").StartJob} StartJob
- * @typedef {{stopped_by: RunResult["stopped_by"], detail: string}} Ending
+ * @typedef {import("../wire/protocol.js").Event & {type: "run_started"}} RunStarted
+ * @typedef {import("../wire/types.d.ts").Recorder} Recorder
+ * @typedef {import("./types.d.ts").Ending} Ending
  */
 
 const MAX_RESULT_CHARS = 16 << 20;
 
 /**
- * The worker's result, as far as it is believed: a stop that the host asked for has the host's reason.
+ * The worker's result, as far as it is believed: a stop by the host has the host's reason.
  * @param {string} text
  * @param {number} seconds
  * @param {Ending | null} stopping
@@ -26,10 +27,9 @@ const MAX_RESULT_CHARS = 16 << 20;
 export function resultOf(text, seconds, stopping) {
   if (text.length > MAX_RESULT_CHARS)
     throw protocolError(`a result of ${text.length} characters; ${MAX_RESULT_CHARS} are allowed.`);
-  const value = /** @type {unknown} */ (JSON.parse(text));
-  const wrong = mismatch(RESULT_SCHEMA, value, "result");
+  const result = JSON.parse(text);
+  const wrong = mismatch(RESULT_SCHEMA, result, "result");
   if (wrong !== null) throw protocolError(`${wrong}.`);
-  const result = /** @type {RunResult} */ (value);
   const ending = result.stopped_by === "final_answer" ? null : stopping;
   const fault = result.stopped_by === "provider_error" && ending === null ? result.fault : null;
   if (result.stopped_by === "cancelled" && ending === null)
@@ -37,31 +37,23 @@ export function resultOf(text, seconds, stopping) {
   return { ...result, seconds, ...ending, fault };
 }
 
-/** @returns {RunResult} */
-export function noResult(/** @type {number} */ seconds, /** @type {Ending} */ ending) {
-  return {
-    answer: "",
-    iterations: 0,
-    seconds,
-    usage: {},
-    fault: null,
-    ...ending,
-  };
+/**
+ * @param {number} seconds
+ * @param {Ending} ending
+ * @returns {RunResult}
+ */
+export function noResult(seconds, ending) {
+  return { answer: "", iterations: 0, seconds, usage: {}, fault: null, ...ending };
 }
 
 /**
- * Close the log: it begins with the run's configuration and ends with its result, whatever the worker said.
- * @param {import("../wire/types.d.ts").Recorder} recorder
- * @param {StartJob} job
- * @param {import("./budget.js").Tree} tree
+ * Close the log of a run: it begins with the run's configuration and ends with its result, whatever the worker sent.
+ * @param {Recorder} recorder
+ * @param {Omit<RunStarted, "type" | "contexts" | "seq" | "path" | "seconds">} start
  * @param {RunResult} result
- * @returns {Omit<import("./run.js").FinishedRun, "egress">}
  */
-export function finished(recorder, job, tree, result) {
-  const { question, model, sub_model, limits } = job;
-  if (recorder.empty()) recorder.record({ type: "run_started", question, model, sub_model, limits, contexts: [] });
+export function recordResult(recorder, start, result) {
+  if (recorder.empty()) recorder.record({ type: "run_started", ...start, contexts: [] });
   const { answer, iterations, stopped_by, detail, usage } = result;
   recorder.record({ type: "run_finished", answer, iterations, stopped_by, detail, usage });
-  if (job.path.length === 0) recorder.close();
-  return { result, trajectory: recorder.trajectory, usageByPath: tree.usageByPath };
 }

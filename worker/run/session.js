@@ -1,15 +1,14 @@
 // @ts-check
-// Session: several questions over one worker, and what it takes to have that worker again.
+// Session: several questions over one worker, and the record from which a fresh worker gets to the same state.
 //
 // In: the worker of a run that ended by itself, and each run that is over. Out: to the next run, the same worker; or, where
-// it was ended or died, the runs before, so that a fresh one goes through them again, answered from their record.
+// that was ended or crashed, the earlier runs, so that a fresh one repeats them, answered from their record.
 
 import { channelError } from "../wire/errors.js";
 
 /**
- * @typedef {import("../boot/pool.js").StartedWorker} StartedWorker
+ * @typedef {import("./types.d.ts").StartedWorker} StartedWorker
  * @typedef {{run: import("./run.js").Run, job: import("../wire/protocol.js").StartJob}} Turn
- * @typedef {ReturnType<typeof openSession>} Session
  */
 
 export function openSession() {
@@ -20,7 +19,7 @@ export function openSession() {
   let isClosed = false;
 
   return {
-    /** The questions before, in order. */
+    /** The earlier questions, in order. */
     turns: () => [...turns],
     /** The worker of the question before; null at the first, and where it is gone. */
     take() {
@@ -29,14 +28,20 @@ export function openSession() {
       worker = null;
       return taken;
     },
-    /** The worker of a run that ended by itself. */
-    keep(/** @type {StartedWorker} */ used) {
+    /**
+     * The worker of a run that ended by itself.
+     * @param {StartedWorker} used
+     */
+    keep(used) {
       if (isClosed) return used.terminate();
       worker = used;
       worker.listen({ message: () => {}, lost: () => void (worker = null) });
     },
-    /** A worker began this run, and it is over. */
-    asked: (/** @type {Turn} */ turn) => void turns.push(turn),
+    /**
+     * A worker began this run, and it is over.
+     * @param {Turn} turn
+     */
+    add: (turn) => void turns.push(turn),
     close() {
       isClosed = true;
       worker?.terminate();

@@ -7,7 +7,7 @@ import { openActiveClock } from "../time/active_clock.js";
 
 /**
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
- * @typedef {import("./result.js").Ending} Ending
+ * @typedef {import("./types.d.ts").Ending} Ending
  */
 
 export const CANCELLED = /** @type {const} */ ({ stopped_by: "cancelled", detail: "The run was stopped." });
@@ -19,8 +19,9 @@ export function openStop({ job, signal, end }) {
   const controller = new AbortController();
   /** @type {Ending | null} */
   let ending = null;
-  let begun = false;
-  const stop = (/** @type {Ending} */ because) => {
+  let isBegun = false;
+  /** @param {Ending} because */
+  const stop = (because) => {
     ending ??= because;
     controller.abort();
   };
@@ -40,8 +41,8 @@ export function openStop({ job, signal, end }) {
     ending: () => ending,
     /** Time is counted from the first worker's start. */
     begin() {
-      if (!begun) clock.start();
-      begun = true;
+      if (!isBegun) clock.start();
+      isBegun = true;
     },
     close() {
       clock.stop();
@@ -50,6 +51,7 @@ export function openStop({ job, signal, end }) {
   };
 }
 
-function timeIsUp(/** @type {number} */ seconds) {
+/** @param {number} seconds */
+function timeIsUp(seconds) {
   return `time limit reached: ${seconds} s of ${seconds} s used. Raise maxTimeout, or ask over a smaller context.`;
 }

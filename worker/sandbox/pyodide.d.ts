@@ -26,6 +26,8 @@ export interface Pyodide {
     mkdir(path: string): void;
     mount(type: unknown, options: object, path: string): void;
     unmount(path: string): void;
+    /** Milliseconds. */
+    utime(path: string, accessed: number, modified: number): void;
     writeFile(path: string, data: Uint8Array): void;
   };
   makeMemorySnapshot(): Uint8Array<ArrayBuffer>;

@@ -170,14 +170,22 @@ function moduleFor(snapshot) {
 }
 
 /**
- * Put the core first among the files that Python imports from. Its modules in a snapshot are imported already; the file
- * is not there.
+ * Put the core first and the wheels last among the files that Python imports from. Their modules in a snapshot are
+ * imported already; their files are not there.
  * @param {Pyodide} pyodide
  * @param {Boot} message
  */
-function installCore({ FS, runPython }, { core }) {
+function installCore({ FS, runPython }, { core, wheels }) {
+  const paths = wheels.map(({ name }) => LIBRARY + name);
   FS.writeFile(CORE, new Uint8Array(core));
-  runPython(`import sys; sys.path[:0] = {${JSON.stringify(CORE)}} - set(sys.path)`);
+  wheels.forEach(({ data }, index) => FS.writeFile(paths[index], new Uint8Array(data)));
+  runPython(`
+    import sys
+    known = set(sys.path)
+    sys.path[:0] = {${JSON.stringify(CORE)}} - known
+    sys.path += [path for path in ${JSON.stringify(paths)} if path not in known]
+    del known
+  `);
 }
 
 /**
@@ -185,7 +193,7 @@ function installCore({ FS, runPython }, { core }) {
  * @param {Boot} message
  */
 function sendSnapshot(pyodide, { port, epoch }) {
-  pyodide.runPython("import boot, bridge");
+  pyodide.runPython("import boot, bridge; bridge.documents.packages()"); // searched once: each worker starts with it
   const data = pyodide.makeMemorySnapshot().buffer;
   /** @type {import("../wire/protocol.js").Snapshot} */
   const message = { type: "snapshot", epoch, data };
@@ -218,11 +226,22 @@ function mountContexts(pyodide, { contexts, session }) {
   const blobs = files.map(({ name, data }) => ({ name, data }));
   if (blobs.length > 0 && folder !== CONTEXT_FOLDER) pyodide.FS.mkdir(folder);
   if (blobs.length > 0) pyodide.FS.mount(pyodide.FS.filesystems.WORKERFS, { blobs }, folder);
+  for (const { name, data } of files) keepTime(pyodide, `${folder}/${name}`, data);
   return contexts.map(({ name, type, data }) => [
     name,
     type,
     data instanceof ArrayBuffer ? new Uint8Array(data) : undefined,
   ]);
+}
+
+/**
+ * Give a mounted file the time of its last change; WORKERFS takes the time of the mount.
+ * @param {Pyodide} pyodide
+ * @param {string} path
+ * @param {StartJob["contexts"][number]["data"]} data
+ */
+function keepTime(pyodide, path, data) {
+  if (data instanceof File) pyodide.FS.utime(path, data.lastModified, data.lastModified);
 }
 
 /**

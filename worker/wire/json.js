@@ -1,12 +1,68 @@
 // @ts-check
-// JSON: whether a value can cross as JSON without loss.
+// JSON: whether a value can cross as JSON without loss, and JSON text that crosses as it is.
 //
-// In: any value and its name. Out: the value, or a ConfigError that says where in it something else is.
-// JSON.stringify drops functions, turns dates into text and NaN into null; here they are refused by name.
+// In: any value and its name, or JSON text. Out: JSON text, or a ConfigError that names the part which is no JSON.
+// JSON.stringify drops functions, turns dates into text and NaN into null; here they are refused by name. JSON text of
+// another language is carried unparsed: JavaScript's numbers cannot hold each of its own, and sort some keys.
 
 import { configError } from "./errors.js";
 
 /** @typedef {import("./protocol.js").Json} Json */
+
+/** JSON text that is parsed by its receiver alone; see `jsonText`. */
+export class JsonText {
+  /** @param {string | Blob} text */
+  constructor(text) {
+    this.text = text;
+  }
+}
+
+/**
+ * A JSON value as its text, or as a Blob of UTF-8: a context, a tool's value or a tool's result that model code gets
+ * exactly, with numbers and the order of keys as they are in the text.
+ * @param {string | Blob} text
+ */
+export function jsonText(text) {
+  if (typeof text !== "string" && !(text instanceof Blob))
+    throw configError(`jsonText takes text or a Blob, not ${describe(text)}.`);
+  return new JsonText(text);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} name
+ * @returns {string} JSON text of a value, or the one that it is
+ */
+export function textOfJson(value, name) {
+  if (!(value instanceof JsonText)) return JSON.stringify(checkedJson(value, name));
+  if (typeof value.text !== "string") throw configError(`${name} is a Blob: JSON text can be one in a context only.`);
+  checkText(value.text, name);
+  return value.text;
+}
+
+/**
+ * @param {string} text
+ * @param {string} name
+ */
+export function checkText(text, name) {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw configError(`${name} is not JSON: ${error.message}.`);
+  }
+}
+
+const STRINGS = /"(?:[^"\\]|\\.)*"/gs;
+const NUMBERS = /-?\d[\d.eE+-]*/g;
+const SORTED_KEY = /"(?:0|[1-9]\d*)"\s*:/;
+
+/** Whether JavaScript reads and writes JSON text without a change: of numbers, or of the order of keys. */
+export function isKeptByJavaScript(/** @type {string} */ text) {
+  if (SORTED_KEY.test(text)) return false;
+  const numbers = text.replace(STRINGS, "").match(NUMBERS) ?? [];
+  return numbers.every((number) => String(Number(number)) === number);
+}
 
 /**
  * @param {any} value

@@ -92,12 +92,16 @@ export const LIMITS = {
  * @typedef {{title: string, detail: string, type: string, retryable: boolean, status: number | null, upstream: string | null}} WireError
  */
 /**
+ * A package that model code may import: a file of the import path, which nobody opens before that.
+ * @typedef {{name: string, data: ArrayBuffer}} Wheel
+ */
+/**
  * First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
- * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, lock: string, snapshot: ArrayBuffer | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
+ * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, wheels: Array<Wheel>, lock: string, snapshot: ArrayBuffer | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
  */
 /**
  * A tool: it becomes a variable of the REPL and a line of the prompt. A `function` is the host's.
- * @typedef {{name: string, description: string, value: Json, function: boolean}} JobTool
+ * @typedef {{name: string, description: string, json: string, function: boolean}} JobTool
  */
 /**
  * One value of the context. `data` is UTF-8 for `text` and `json`, a Blob for `file`: it is mounted, not copied.
@@ -113,7 +117,7 @@ export const LIMITS = {
  */
 /**
  * The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
- * @typedef {{question: string, model: string | null, sub_model: string | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
+ * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
  */
 /**
  * Run this job; sent once, after `ready`.
@@ -169,7 +173,7 @@ export const LIMITS = {
  */
 /**
  * Body of a request: answer these calls. The reply is made of frames.
- * @typedef {{op: "complete", kind: "root" | "sub", calls: Array<RequestedCall>}} CompleteRequest
+ * @typedef {{op: "complete", kind: "root" | "sub" | "compaction", calls: Array<RequestedCall>}} CompleteRequest
  */
 /**
  * One child run of a `child` request; `context` is the kind of its context, whose bytes are beside the request.
@@ -181,11 +185,7 @@ export const LIMITS = {
  */
 /**
  * Body of a request: call this function of the host. The reply is its result as JSON.
- * @typedef {{op: "tool", name: string, args: Array<Json>, kwargs: Record<string, Json>}} ToolRequest
- */
-/**
- * Body of a request: the wheel of a package of the lock file. The reply is its bytes.
- * @typedef {{op: "package", name: string}} PackageRequest
+ * @typedef {{op: "tool", name: string, arguments: string}} ToolRequest
  */
 /**
  * Usage of one model's calls. Tokens are the provider's own count; 0 where it reports none.
@@ -201,7 +201,7 @@ export const LIMITS = {
  */
 /**
  * A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text.
- * @typedef {{type: "run_started", seq: number, path: Array<number>, seconds: number, question: string, model: string | null, sub_model: string | null, limits: Record<string, Json>, contexts: Array<Record<string, Json>>}} RunStarted
+ * @typedef {{type: "run_started", seq: number, path: Array<number>, seconds: number, question: string, model: string | null, sub_model: string | null, limits: Record<string, Json>, contexts: Array<Record<string, Json>>, run: string, model_options: Record<string, Json>, sub_model_options: Record<string, Json>}} RunStarted
  */
 /**
  * The root model is about to be asked for its next reply. `iteration` counts from 1.
@@ -209,7 +209,7 @@ export const LIMITS = {
  */
 /**
  * A model call is about to leave. `call` numbers those of the tree from 0; `batch` is the size of its request.
- * @typedef {{type: "call_started", seq: number, path: Array<number>, seconds: number, call: number, kind: "root" | "sub", model: string | null, messages: Array<Message>, kept: number, batch: number}} CallStarted
+ * @typedef {{type: "call_started", seq: number, path: Array<number>, seconds: number, call: number, kind: "root" | "sub" | "compaction", model: string | null, messages: Array<Message>, kept: number, batch: number, options: Record<string, Json>}} CallStarted
  */
 /**
  * The root model's reply has grown; live view only, never logged, and emitted by the host only.
@@ -225,7 +225,7 @@ export const LIMITS = {
  */
 /**
  * A model call came back: `text`, or `error` when it failed. `finish_reason` as in `types.Reply`.
- * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null}} CallFinished
+ * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, stopped: string | null, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null}} CallFinished
  */
 /**
  * A code block begins to run. `block` counts the blocks of the iteration from 0.
@@ -237,7 +237,7 @@ export const LIMITS = {
  */
 /**
  * A code block ended. `partial` is the answer that the REPL holds so far, if it holds one.
- * @typedef {{type: "block_finished", seq: number, path: Array<number>, seconds: number, iteration: number, block: number, observation: Observation, partial: string | null}} BlockFinished
+ * @typedef {{type: "block_finished", seq: number, path: Array<number>, seconds: number, iteration: number, block: number, observation: Observation, partial: string | null, lost: boolean}} BlockFinished
  */
 /**
  * An iteration is over; `reply` is the root model's text, whole.
@@ -245,7 +245,7 @@ export const LIMITS = {
  */
 /**
  * Something the user should know that is none of the above (a transport, a containment level, a retry).
- * @typedef {{type: "notice", seq: number, path: Array<number>, seconds: number, text: string}} Notice
+ * @typedef {{type: "notice", seq: number, path: Array<number>, seconds: number, text: string, code: string | null}} Notice
  */
 /**
  * Model code asks the host for child runs (`children` are their numbers) or for its function `name`.
@@ -253,7 +253,7 @@ export const LIMITS = {
  */
 /**
  * Model code called a function of the host's: its result, or `error` when it failed.
- * @typedef {{type: "tool_called", seq: number, path: Array<number>, seconds: number, name: string, args: Array<Json>, kwargs: Record<string, Json>, result: Json, error: string | null}} ToolCalled
+ * @typedef {{type: "tool_called", seq: number, path: Array<number>, seconds: number, name: string, args: Array<Json>, kwargs: Record<string, Json>, result: Json, error: string | null, arguments_json: string | null, result_json: string | null}} ToolCalled
  */
 /**
  * A run is over. Fields as in `RunResult`.
@@ -286,28 +286,26 @@ export const MESSAGE_SCHEMAS = {
 };
 /** @type {Readonly<Record<string, Schema>>} */
 export const EVENT_SCHEMAS = {
-  run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]]}],
+  run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]], "run": "string", "model_options": ["map", "json"], "sub_model_options": ["map", "json"]}],
   iteration_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number"}],
-  call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number"}],
+  call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub", "compaction"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number", "options": ["map", "json"]}],
   reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
   egress: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "to": "string", "model": ["nullable", "string"], "chars": "number", "bytes": "number", "context_chars": "number", "new_chars": "number", "left_chars": "number", "context_size": "number", "spans": ["list", ["struct", {"name": "string", "start": "number", "end": "number", "byte_start": "number", "byte_end": "number"}]], "more_spans": "number", "denied": ["nullable", "string"]}],
-  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}], "finish_reason": ["nullable", ["one", ["stop", "length", "content_filter", "tool_calls"]]]}],
+  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "stopped": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}], "finish_reason": ["nullable", ["one", ["stop", "length", "content_filter", "tool_calls"]]]}],
   block_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "code": "string"}],
   output: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "text": "string"}],
-  block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number"}], "partial": ["nullable", "string"]}],
+  block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number"}], "partial": ["nullable", "string"], "lost": "boolean"}],
   iteration_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "reply": "string", "blocks": "number"}],
-  notice: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "text": "string"}],
+  notice: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "text": "string", "code": ["nullable", "string"]}],
   request_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "op": ["one", ["child", "tool"]], "mark": "string", "name": "string", "children": ["list", "number"]}],
-  tool_called: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"], "result": "json", "error": ["nullable", "string"]}],
+  tool_called: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"], "result": "json", "error": ["nullable", "string"], "arguments_json": ["nullable", "string"], "result_json": ["nullable", "string"]}],
   run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]]}],
 };
 /** @type {Schema} */
-export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub"]], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]]}]]}];
+export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub", "compaction"]], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]]}]]}];
 /** @type {Schema} */
 export const CHILD_SCHEMA = ["struct", {"op": ["one", ["child"]], "children": ["list", ["struct", {"question": "string", "model": ["nullable", "string"], "context": ["one", ["none", "text", "bytes", "pickle"]]}]]}];
 /** @type {Schema} */
-export const TOOL_SCHEMA = ["struct", {"op": ["one", ["tool"]], "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"]}];
-/** @type {Schema} */
-export const PACKAGE_SCHEMA = ["struct", {"op": ["one", ["package"]], "name": "string"}];
+export const TOOL_SCHEMA = ["struct", {"op": ["one", ["tool"]], "name": "string", "arguments": "string"}];
 /** @type {Schema} */
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]]}];

@@ -3,11 +3,25 @@
 // A room's own types stay in it; a type stands here if two rooms read it, or if it is part of the public face (`RLM...`).
 
 import type { Handler } from "./channel.js";
-import type { Event, ModelUsage, PastBlock, ReplyMeta, ReplyPart, RequestedCall, Span, WireError } from "./protocol.js";
+import type {
+  CompleteRequest,
+  Event,
+  Json,
+  ModelUsage,
+  PastBlock,
+  ReplyMeta,
+  ReplyPart,
+  RequestedCall,
+  Span,
+  WireError,
+} from "./protocol.js";
 
 // -------------------------------------------------------------------------------------------------------- model calls
 
-export type Kind = "root" | "sub";
+export type Kind = CompleteRequest["kind"];
+
+/** Options of a model call under their wire names: temperature, top_p, max_output_tokens, reasoning_effort, seed. */
+export type ModelOptions = Record<string, Json>;
 
 /** Model name -> usage of its calls. */
 export type Usage = Record<string, ModelUsage>;
@@ -35,6 +49,8 @@ export interface Leaving {
 export interface Witness {
   /** Number of the first call; throws to refuse all of them. */
   started(kind: Kind, calls: RequestedCall[]): number;
+  /** Model options of the calls of a kind. */
+  options?(kind: Kind): ModelOptions;
   /** A piece of a root call's reply, as it comes. */
   replyPiece(call: number, piece: { at: number; text: string }): void;
   finished(call: number, outcome: Outcome): void;
@@ -53,7 +69,7 @@ export type Unstamped<E extends Event = Event> = E extends Event ? Omit<E, "seq"
 export interface Recorder {
   record(event: Unstamped): void;
   /** One event per call; returns the number of the first. */
-  callsStarted(kind: Kind, calls: RequestedCall[]): number;
+  callsStarted(kind: Kind, calls: RequestedCall[], options: ModelOptions): number;
   callFinished(call: number, outcome: Outcome): void;
   /** The recorder of the run at `path`, into the same log. */
   below(path: number[], isContinued: boolean): Recorder;
@@ -73,13 +89,33 @@ export interface Position {
   block: number;
 }
 
+/** A run whose log is kept in this browser. */
+export interface RLMKeptRun {
+  /** Of its journal. */
+  name: string;
+  question: string;
+  began: Date;
+  /** Whether its context is kept too, so that `run` needs none to resume it. */
+  hasContext: boolean;
+  /** Whether a tab of this browser drives it now. */
+  isRunning: boolean;
+}
+
 // ----------------------------------------------------------------------------------------------- the caller's functions
 
 /**
  * A function that model code calls like a Python function. Arguments and result are JSON. Keyword arguments come as one
- * object after the positional ones; `this` holds both apart. An error raises `ToolError` in model code.
+ * object after the positional ones; `this` holds both apart, and their JSON text, in which numbers and the order of keys
+ * are Python's. A result may be `jsonText(...)`, which Python parses as it is. An error raises `ToolError` in model code.
  */
-export type RLMFunction = (this: { args: unknown[]; kwargs: Record<string, unknown> }, ...args: any[]) => unknown;
+export type RLMFunction = (this: RLMFunctionCall, ...args: any[]) => unknown;
+
+/** The arguments of a call apart, and their JSON text `{"args": [...], "kwargs": {...}}` as Python wrote it. */
+export interface RLMFunctionCall {
+  args: unknown[];
+  kwargs: Record<string, unknown>;
+  json: string;
+}
 
 /** The functions of a run by name, and those of its child runs, null for the same. */
 export interface Functions {

@@ -21,7 +21,7 @@ from functools import cache
 
 import httpx2
 
-from rlm_core.types import Json
+from rlm_core.types import Json, ModelUsage
 
 from ..http.problems import Problem
 from ..providers.anthropic_messages import VERSION_HEADERS, AnthropicMessages
@@ -57,6 +57,8 @@ PREFERRED = ("gpt-5-mini", "gpt-4.1-mini", "claude-sonnet", "openrouter/auto", "
 """Beginnings of names that make a fitting default, where the user chose none."""
 NOT_FOR_TEXT = re.compile(r"embed|whisper|tts|dall-e|moderation|image|audio|realtime|transcribe|sora|imagen|veo")
 FAILURE_CACHE_SECONDS = 15.0
+REPORTS_COST = {"openrouter"}
+"""Providers that report the cost of each reply themselves."""
 MAX_MODELS = 1000
 MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
 ANY_NAME = "Any other model can be used by its name, as provider:name."
@@ -73,6 +75,8 @@ class ModelInfo:
     host: str = ""
     """Class of the machine that answers; see `host_class.py`."""
     window_tokens: int | None = None
+    priced: bool | None = False
+    """Whether a price is known; `None` where each reply reports its cost."""
 
     def to_json(self) -> dict[str, Json]:
         """The line as it goes over the wire."""
@@ -83,6 +87,7 @@ class ModelInfo:
             "note": self.note,
             "host": self.host,
             "window_tokens": self.window_tokens,
+            "priced": self.priced,
         }
 
 
@@ -212,15 +217,21 @@ class Registry:
     def _info(self, model: str) -> ModelInfo:
         provider, _, name = model.partition(":")
         if model == BUILTIN:
-            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE, HERE)
+            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE, HERE, priced=True)
         label = f"{name} ({TITLES.get(provider, provider)})"
         if provider not in self.upstreams:
             return ModelInfo(model, label, provider, _no_provider(provider).detail)
         listing = self._listings.get(provider)
         host = self._hosts.get(provider, "")
         if listing is None:
-            return ModelInfo(model, label, provider, host=host)
-        return ModelInfo(model, label, provider, listing.note, host, listing.windows.get(name))
+            return ModelInfo(model, label, provider, host=host, priced=self._priced(provider, name))
+        window, priced = listing.windows.get(name), self._priced(provider, name)
+        return ModelInfo(model, label, provider, listing.note, host, window, priced)
+
+    def _priced(self, provider: str, name: str) -> bool | None:
+        if provider in REPORTS_COST:
+            return None
+        return self.prices.cost(provider, name, ModelUsage(calls=1, input_tokens=1, output_tokens=1)) is not None
 
     def _notes(self) -> dict[str, str]:
         return {name: listing.note for name, listing in self._listings.items() if listing.note}

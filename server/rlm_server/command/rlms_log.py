@@ -26,6 +26,7 @@ from rlm_core.events import (
     RunFinished,
     RunStarted,
 )
+from rlm_core.trajectory import recorded_calls
 from rlm_core.types import StoppedBy
 
 Path = tuple[int, ...]
@@ -103,10 +104,9 @@ class _Run:
 
     def _prompt(self, before: int) -> list[dict[str, str]]:
         """The conversation of the last root call before the event `before`."""
-        messages: list[Message] = []
-        for event in self.own:
-            if isinstance(event, CallStarted) and event.kind == "root" and event.seq < before:
-                messages = [*messages[: event.kept], *event.messages]
+        calls = recorded_calls(event for event in self.own if event.seq < before)
+        prompts = [recorded.call.messages for recorded in calls if recorded.call.kind == "root"]
+        messages = prompts[-1] if prompts else ()
         return [{"role": message.role, "content": message.content} for message in messages]
 
     def _blocks(self, part: Sequence[Event]) -> Iterator[dict[str, Any]]:

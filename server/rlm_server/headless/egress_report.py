@@ -18,6 +18,11 @@ from typing import Any
 SHOWN_CHARS = 400
 """Characters of a prompt that are shown before the question."""
 SHOWN_PROMPTS = 5
+KINDS = {
+    "root": "the root model's conversation",
+    "sub": "sub-calls",
+    "compaction": "the conversation, to be summed up",
+}
 
 
 class EgressReport:
@@ -62,7 +67,7 @@ def question(request: dict[str, Any]) -> str:
     """The lines that are shown, the question last."""
     context, texts = request["contextChars"], request["texts"]
     price = "unknown" if request["price"] is None else f"about {request['price']:.4f} USD"
-    kind = "the root model's conversation" if request["kind"] == "root" else "sub-calls"
+    kind = KINDS[request["kind"]]
     lines = [
         f"\nTo {request['to']}: {kind}, {request['prompts']:,} prompts, {request['chars']:,} characters, "
         f"about {request['tokens']:,} tokens, price {price}.",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
+from rlm_core.trajectory import read as read_log
 from tests.browser.faults.story import Story, notices, story
 from tests.browser.faults.test_faults import DEATHS
 from tests.browser.faults.upstream import FAULTS, TreeUpstream, Upstream
@@ -249,13 +250,8 @@ def test_a_run_resumed_under_another_name_has_a_whole_journal(page: Page) -> Non
     result = page.evaluate("(job) => faults.goOn(job)", {})
     assert (result["answer"], result["stoppedBy"]) == ("sub:one sub:two", "final_answer")
     assert set(upstream.asked) == {"one", "root 0", "root 1", "root 2", "two"}
-    answered = [
-        "one",
-        "root 0",
-        "root 1",
-        "root 2",
-    ]  # "two" was under way, and the new name is another run to the server
-    assert [upstream.asked.count(call) for call in answered] == [1, 1, 1, 1]
+    calls = ["one", "root 0", "root 1", "root 2", "two"]
+    assert [upstream.asked.count(call) for call in calls] == [1, 1, 1, 1, 1], "also the call that was under way"
     story(result["trajectory"])
 
 
@@ -269,3 +265,48 @@ def test_another_context_than_before_is_refused_and_the_run_is_kept(page: Page) 
     result = page.evaluate("(job) => faults.goOn(job)", {"context": "the context"})
     assert result["answer"] == "sub:onethe context"
     assert sorted(upstream.asked) == ["one", "root 0", "root 1"]
+
+
+def test_a_new_run_under_the_name_of_a_journal_asks_anew(page: Page) -> None:
+    upstream = Upstream([code("FINAL(llm_query('one'))")])
+    options = {"journal": "nightly"}
+    assert begin(page, upstream, options=options)["answer"] == "sub:one"
+    again = page.evaluate("(job) => faults.start(job)", {"options": options})
+    assert again["answer"] == "sub:one"
+    assert sorted(upstream.asked) == ["one", "one", "root 0", "root 0"]
+
+
+KEPT = """async () => {
+  const { listRuns, readRun, deleteRun } = await import("/rlm/rlm.js");
+  const [run, ...more] = await listRuns();
+  const log = await readRun("the-run");
+  await deleteRun("the-run");
+  const missing = await readRun("the-run").catch(({ name, message }) => `${name}: ${message}`);
+  const { name, question, hasContext, isRunning } = run;
+  const began = Date.now() - run.began < 600_000;
+  return { name, question, hasContext, isRunning, began, more, log, missing, left: (await listRuns()).length };
+}"""
+
+
+def test_kept_runs_are_listed_read_and_deleted_by_the_public_face(page: Page) -> None:
+    reload_at(page, Upstream([code("FINAL(llm_query('one'))")]), {"type": "call_started", "nth": 2})
+    kept = page.evaluate(KEPT)
+    assert read_log(kept.pop("log").splitlines()).notes == ()
+    assert kept == {
+        "name": "the-run",
+        "question": "What?",
+        "hasContext": False,
+        "isRunning": False,
+        "began": True,
+        "more": [],
+        "missing": 'ConfigError: no run is kept under the name "the-run". Kept are: none.',
+        "left": 0,
+    }
+
+
+def test_usage_from_a_record_is_told_apart(page: Page) -> None:
+    upstream = Upstream([code("x = llm_query('one')"), code("FINAL(x)")])
+    reload_at(page, upstream, {"type": "block_started", "nth": 2})
+    result = page.evaluate("(job) => faults.goOn(job)", {})
+    usage, recorded = (sum(used["calls"] for used in result[key].values()) for key in ("usage", "usageFromRecord"))
+    assert (usage, recorded) == (3, 3)

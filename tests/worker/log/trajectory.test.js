@@ -16,7 +16,7 @@ test("a whole log is read, blank lines or not", () => {
   const { events, notes } = readTrajectory(`\n${golden}\n \n`);
   assert.equal(events.length, lines.length);
   assert.deepEqual(notes, []);
-  assert.deepEqual(events[3], JSON.parse(lines[3]));
+  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), stopped: null, finish_reason: null });
 });
 
 test("a last line that was cut off is left out, and said so", () => {
@@ -29,10 +29,6 @@ test("a line that is no event is named by its number", () => {
   refused(
     [...lines.slice(0, 4), "{oops", lines[5]].join("\n"),
     /^line 5 is no event of a trajectory: it is not JSON: \{oops\.$/,
-  );
-  refused(
-    `${lines[0]}\n\n{"type": "surprise"}\n`,
-    /^line 3 is no event .*its type is "surprise", which is not known\.$/,
   );
   refused(
     `${lines[0]}\n${JSON.stringify({ ...JSON.parse(lines[1]), iteration: "1" })}`,
@@ -53,4 +49,43 @@ test("what has no beginning is refused", () => {
     /^line 1 is iteration_started, and a trajectory begins with the root's run_started/,
   );
   refused("{oops", /^line 1 is no event/);
+});
+
+test("events and fields of a later version are left out, and counted", () => {
+  const later = { ...JSON.parse(lines[3]), mood: "good" };
+  later.usage.joules = 3;
+  const { events, notes } = readTrajectory(
+    [
+      ...lines.slice(0, 3),
+      JSON.stringify(later),
+      '{"type": "surprise"}',
+      '{"type": "surprise"}',
+      ...lines.slice(4),
+    ].join("\n"),
+  );
+  assert.equal(events.length, lines.length);
+  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), stopped: null, finish_reason: null });
+  assert.deepEqual(notes, [
+    "2 events of an unknown type left out (surprise)",
+    "1 event with unknown fields, which are left out (call_finished.usage.joules, call_finishe…)",
+  ]);
+});
+
+test("a log of an earlier version has the facts that it told as sentences", () => {
+  const of = (name) => readFileSync(new URL(`../../golden/before_facts/${name}.jsonl`, import.meta.url), "utf8");
+  const facts = (name) => {
+    const { events, notes } = readTrajectory(of(name));
+    assert.deepEqual(notes, []);
+    return {
+      lost: events.filter((event) => event.type === "block_finished" && event.lost).map(({ iteration }) => iteration),
+      codes: events.filter((event) => event.type === "notice" && event.code !== null).map(({ code }) => code),
+      stopped: events
+        .filter((event) => event.type === "call_finished" && event.stopped !== null)
+        .map(({ call }) => call),
+    };
+  };
+  assert.deepEqual(facts("crashed"), { lost: [2], codes: [], stopped: [] });
+  assert.deepEqual(facts("continued"), { lost: [], codes: ["continued"], stopped: [] });
+  assert.deepEqual(facts("stopped"), { lost: [], codes: [], stopped: [2] });
+  assert.deepEqual(facts("child"), { lost: [], codes: [], stopped: [] });
 });

@@ -1,8 +1,8 @@
-// Resume: answers from a log that was cut off, and calls repeated under their old keys.
+// Resume: the answers of a log that was cut off, and the requests that are repeated under their old name.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readPast } from "../../../worker/recovery/resume.js";
+import { readResumed } from "../../../worker/recovery/resume.js";
 import { openTape } from "../../../worker/recovery/request_tape.js";
 
 const NO_USAGE = { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
@@ -44,19 +44,21 @@ function ended(iteration, error = null) {
 
 /** A tape over `log`; `asked` takes the calls that it could not answer, by idempotency key. */
 function tapeOf(log, asked) {
-  const past = readPast(log);
+  const past = readResumed(log);
   const tape = openTape({
     entries: past.entries,
     name: "run",
-    place: () => null,
+    position: () => null,
     onReplayed: () => {},
     onDifference: () => asked.push("another way"),
-    handler: (body, answer) => {
-      asked.push(`${answer.idempotencyKey(99)} ${JSON.parse(body).calls.length}`);
-      answer.end();
+    handlers: {
+      complete: (body, answer) => {
+        asked.push(`${answer.idempotencyKey(99)} ${JSON.parse(body).calls.length}`);
+        answer.end();
+      },
     },
   });
-  tape.rewind((place) => past.blocks.some((known) => known.lost && known.iteration === place?.iteration));
+  tape.rewind((position) => past.blocks.some((known) => known.lost && known.iteration === position?.iteration));
   return tape;
 }
 
@@ -89,7 +91,7 @@ const LOST_TWICE = logOf(
   started(3, "sub", "one"),
 );
 
-test("a call that was asked for again is one request, at the place where it was asked last", async () => {
+test("a call that is repeated is one request, at the position where it was made last", async () => {
   const asked = [];
   const tape = tapeOf(LOST_TWICE, asked);
   assert.equal((await ask(tape, request("root", "hello"))).length, 1);
@@ -123,10 +125,10 @@ test("what a block got that died later is given to the block that asks again", a
   assert.deepEqual(asked, []);
 });
 
-test("a function's result is its answer, and one without a result is asked for again", () => {
+test("a function's result is its answer, and one without a result is requested once more", () => {
   const call = { type: "request_started", op: "tool", mark: "3-x", name: "tick", children: [] };
-  const given = { type: "tool_called", name: "tick", args: [], kwargs: {}, result: 7, error: null };
-  const { entries } = readPast(logOf(began, call, given, call));
+  const result = { type: "tool_called", name: "tick", args: [], kwargs: {}, result: 7, error: null };
+  const { entries } = readResumed(logOf(began, call, result, call));
   assert.deepEqual(
     entries.map(({ missing }) => missing),
     [[], [0]],
@@ -134,21 +136,21 @@ test("a function's result is its answer, and one without a result is asked for a
   assert.equal(new TextDecoder().decode(entries[0].frames[0]), "7");
 });
 
-test("of child runs those that ended are answers, and the others have a past", () => {
+test("of child runs those that ended are answers, and the others are resumed", () => {
   const request = { type: "request_started", op: "child", mark: "3-x", name: "", children: [0, 1] };
   const over = { type: "run_finished", answer: "A", iterations: 1, stopped_by: "final_answer", detail: "", usage: {} };
   const log = logOf(began, request, { ...began, path: [0] }, { ...began, path: [1] }, { ...over, path: [0] });
-  const { entries, children, nextChild } = readPast(log);
+  const { entries, children, nextChild } = readResumed(log);
   assert.deepEqual([entries[0].missing, nextChild], [[1], 2]);
   assert.equal(children.get(0)?.ended?.answer, "A");
   assert.equal(children.get(1)?.ended, null);
-  assert.equal(children.get(1)?.told, 1);
+  assert.equal(children.get(1)?.workerEvents, 1);
 });
 
 test("a block that only waits when its tab is closed has no part in it", () => {
   const open = [began, started(0, "root", "hello"), answered(0, "code"), block(1)];
   const notice = { type: "notice", text: "the run is continued from its journal" };
-  assert.equal(readPast(logOf(...open)).deaths, 1);
-  assert.equal(readPast(logOf(...open, notice)).deaths, 2);
-  assert.equal(readPast(logOf(...open, started(1, "sub", "one"), notice)).deaths, 0);
+  assert.equal(readResumed(logOf(...open)).crashes, 1);
+  assert.equal(readResumed(logOf(...open, notice)).crashes, 2);
+  assert.equal(readResumed(logOf(...open, started(1, "sub", "one"), notice)).crashes, 0);
 });

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openFork } from "../../../worker/replay/fork.js";
 import { FRAME_HEADER_BYTES, FRAME_OK } from "../../../worker/wire/protocol.js";
-import { openRerun } from "../../../worker/replay/replay.js";
+import { openReplay } from "../../../worker/replay/replay.js";
 
 function logOf(name) {
   return readFileSync(new URL(`../../golden/${name}.jsonl`, import.meta.url), "utf8");
@@ -21,7 +21,8 @@ function textOf(events) {
 }
 const result = { answer: "x", iterations: 1, seconds: 1, usage: {}, stopped_by: "cancelled", detail: "" };
 function jobOf({ question, limits }) {
-  return { question, model: null, sub_model: null, limits, contexts: [{ name: "context" }] };
+  const models = { model: null, sub_model: null, model_options: {}, sub_model_options: {} };
+  return { question, ...models, limits, system_prompt: null, contexts: [{ name: "context" }] };
 }
 
 /** The requests of a log as its worker made them: body and answer. */
@@ -86,7 +87,7 @@ const NAMES = ["needle_in_batches", "failing_sub_calls", "errors_and_recovery", 
 for (const name of NAMES)
   test(`a run that goes as ${name} agrees, and is answered as it was`, async () => {
     const events = eventsOf(logOf(name));
-    const made = openRerun(logOf(name));
+    const made = openReplay(logOf(name));
     const job = made.job(jobOf(events[0]));
     assert.equal(job.limits.max_seconds, null);
     const { answering, follow, told, counted } = drive(made);
@@ -121,7 +122,7 @@ const CHANGES = {
 };
 for (const [type, [change, message]] of Object.entries(CHANGES))
   test(`another ${type} is a difference with its place, and ends the run`, () => {
-    const made = openRerun(logOf("needle_in_batches"));
+    const made = openReplay(logOf("needle_in_batches"));
     const { follow, told } = drive(made);
     for (const event of eventsOf(logOf("needle_in_batches"))) {
       follow(event.type === type ? { ...event, ...change } : event);
@@ -133,7 +134,7 @@ for (const [type, [change, message]] of Object.entries(CHANGES))
   });
 
 test("a run that does not go on as far is a difference", () => {
-  const made = openRerun(logOf("needle_in_batches"));
+  const made = openReplay(logOf("needle_in_batches"));
   const { follow } = drive(made);
   eventsOf(logOf("needle_in_batches")).slice(0, -1).forEach(follow);
   assert.throws(() => made.close(result), { name: "ReplayError", message: /the run did not go on as recorded/ });
@@ -141,7 +142,7 @@ test("a run that does not go on as far is a difference", () => {
 
 test("what was not recorded has no answer, and says what was asked instead", async () => {
   const events = eventsOf(logOf("needle_in_batches"));
-  const made = openRerun(logOf("needle_in_batches"));
+  const made = openReplay(logOf("needle_in_batches"));
   const { answering, follow, counted, recorded } = drive(made);
   events.slice(0, 2).forEach(follow);
   const [{ kind, calls }] = requestsOf(events);
@@ -158,7 +159,7 @@ test("another question, model or context is refused by its name", () => {
   const [started] = eventsOf(log);
   const job = jobOf(started);
   const refused = (change, message) =>
-    assert.throws(() => openRerun(log).job({ ...job, ...change }), { name: "ReplayError", message });
+    assert.throws(() => openReplay(log).job({ ...job, ...change }), { name: "ReplayError", message });
   refused({ question: "Who?" }, /^the question differs from character 4 on/);
   refused({ model: "m" }, /^the model differs: recorded the default, now m/);
   const contexts = [{ ...started.contexts[0], sha256: "0".repeat(64) }];
@@ -166,7 +167,7 @@ test("another question, model or context is refused by its name", () => {
     [[1], /recorded was "context" \(str, size \d+, SHA-256 [0-9a-f]{16}\); given is "context" .* 0{16}\)/],
     [[], /none is given/],
   ]) {
-    const made = openRerun(log);
+    const made = openReplay(log);
     made.job({ ...job, contexts: given });
     drive(made).follow({ ...started, contexts });
     assert.throws(() => made.close(result), { name: "ReplayError", message: told });
@@ -177,7 +178,7 @@ test("a recording that was stopped is followed as far as it goes, and has its ow
   const events = eventsOf(logOf("needle_in_batches"));
   const second = events.findLastIndex(({ type }) => type === "block_started");
   const stopped = { ...events.at(-1), stopped_by: "max_seconds", answer: "so far", detail: "time is up" };
-  const made = openRerun(textOf([...events.slice(0, second + 1), stopped]));
+  const made = openReplay(textOf([...events.slice(0, second + 1), stopped]));
   const { follow, told } = drive(made);
   events.slice(0, second).forEach(follow);
   assert.equal(made.end.aborted, false);
@@ -195,7 +196,7 @@ test("a recording that was stopped is followed as far as it goes, and has its ow
 test("where a recording was stopped in a call, nothing answers it", async () => {
   const events = eventsOf(logOf("needle_in_batches"));
   const cut = events.findIndex(({ type }) => type === "call_finished");
-  const made = openRerun(textOf(events.slice(0, cut)));
+  const made = openReplay(textOf(events.slice(0, cut)));
   const { answering, follow } = drive(made);
   events.slice(0, cut).forEach(follow);
   assert.equal(await asked(answering, requestsOf(events.slice(0, cut))[0]), "no answer");

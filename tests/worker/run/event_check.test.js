@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { watchEvents } from "../../../worker/run/event_check.js";
+import { checkEvents } from "../../../worker/run/event_check.js";
 
 const STAMP = { seq: 0, path: [], seconds: 0 };
 const SEEN = { stdout: "", stdout_chars: 0, value: null, error: null, seconds: 0 };
@@ -18,7 +18,7 @@ function output(iteration, number) {
   return event("output", { iteration, block: number, text: "x" });
 }
 function done(iteration, number) {
-  return event("block_finished", { iteration, block: number, observation: SEEN, partial: "so far" });
+  return event("block_finished", { iteration, block: number, observation: SEEN, partial: "so far", lost: false });
 }
 function over(iteration) {
   return event("iteration_finished", { iteration, reply: "FORGED", blocks: 1 });
@@ -28,16 +28,15 @@ function watching({ rootCalls = 1, maxIterations = 2 } = {}) {
   const recorded = [];
   const recorder = { empty: () => recorded.length === 0, record: (each) => void recorded.push(each) };
   const known = { rootCalls: () => rootCalls, reply: () => "the reply", maxIterations };
-  const watch = watchEvents(recorder, { notice: "ready", question: "What?", known });
+  const watch = checkEvents(recorder, { notices: ["ready"], question: "What?", known });
   return { recorded, watch, take: (...events) => watch.take(JSON.stringify(events)) };
 }
 
 test("a run told in order is recorded, with the host's own word for the reply", () => {
-  const { recorded, watch, take } = watching();
+  const { recorded, take } = watching();
   take(started(1), block(1, 0), output(1, 0), done(1, 0), block(1, 1), done(1, 1), over(1), started(2));
   assert.equal(recorded.length, 8);
   assert.equal(recorded[6].reply, "the reply");
-  assert.equal(watch.partial(), "so far");
 });
 
 const FORGED = {
@@ -62,16 +61,17 @@ for (const [name, events] of Object.entries(FORGED)) {
 test("calls and the end are the host's to tell", () => {
   const usage = { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
   const { recorded, take } = watching();
-  take(event("call_finished", { call: 0, model: "m", text: "FORGED", error: null, usage }));
+  take(event("call_finished", { call: 0, model: "m", text: "FORGED", error: null, stopped: null, usage }));
   take(event("reply_written", { call: 0, at: 0, text: "FORGED" }));
   assert.deepEqual(recorded, []);
 });
 
-test("a notice is cut and told as the worker's, and a hundred are enough", () => {
+test("a notice is cut and marked as the worker's, without a code, and a hundred are enough", () => {
   const { recorded, take } = watching();
-  take(event("notice", { text: "x".repeat(1_000_000) }));
+  take(event("notice", { text: "x".repeat(1_000_000), code: "continued" }));
   assert.equal(recorded[0].text, `worker: ${"x".repeat(2_000)}`);
-  assert.throws(() => take(...Array(100).fill(event("notice", { text: "x" }))), /out of order/);
+  assert.equal(recorded[0].code, null);
+  assert.throws(() => take(...Array(100).fill(event("notice", { text: "x", code: null }))), /out of order/);
 });
 
 test("a message of many megabytes is refused before it is read", () => {

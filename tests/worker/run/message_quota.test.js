@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { openMeter } from "../../../worker/run/message_quota.js";
+import { openQuota } from "../../../worker/run/message_quota.js";
 
 function clock() {
   const time = { ms: 0 };
@@ -14,19 +14,19 @@ function send(meter, messages, chars = 10) {
 
 test("a burst passes, and a flood does not", () => {
   const { now } = clock();
-  const meter = openMeter(now);
+  const meter = openQuota(now);
   send(meter, 2_000);
   assert.throws(() => meter.count(10), { name: "ChannelError", message: /more than 2000 messages/ });
 });
 
 test("a few messages that hold too much are a flood too", () => {
   const { now } = clock();
-  assert.throws(() => send(openMeter(now), 49, 1 << 20), /more than 50331648 characters/);
+  assert.throws(() => send(openQuota(now), 49, 1 << 20), /more than 50331648 characters/);
 });
 
 test("what a run sends in earnest passes for ever", () => {
   const { now, pass } = clock();
-  const meter = openMeter(now);
+  const meter = openQuota(now);
   for (let second = 0; second < 600; second += 1) {
     send(meter, 150, 10_000);
     pass(1_000);
@@ -35,7 +35,7 @@ test("what a run sends in earnest passes for ever", () => {
 
 test("each answered call brings an allowance", () => {
   const { now } = clock();
-  const meter = openMeter(now);
+  const meter = openQuota(now);
   for (let call = 0; call < 10_000; call += 1) {
     send(meter, 4, 1_000);
     meter.expect(1);

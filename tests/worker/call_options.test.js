@@ -1,0 +1,51 @@
+// Options of a call: each unknown or useless one is refused by its name, with the place where it belongs.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkedQuestionOptions, checkedRunOptions } from "../../worker/call_options.js";
+
+const SETTINGS = ["maxIterations", "tools", "model"];
+
+function refused(check, options, message) {
+  assert.throws(() => check(options, SETTINGS), { name: "ConfigError", message });
+}
+
+test("an option of the class is refused in a call, with the place where it belongs", () => {
+  const message = "unknown option maxIterations of run. It is an option of new RLM({ maxIterations: ... }).";
+  refused(checkedRunOptions, { maxIterations: 1 }, message);
+  refused(
+    checkedQuestionOptions,
+    { model: null },
+    /^unknown option model of run of a session\. It is an option of new RLM/,
+  );
+});
+
+test("an unknown option is refused with the known ones", () => {
+  const message = "unknown option contxt of run. Known are context, signal, onChild, resume, replay, fork.";
+  refused(checkedRunOptions, { contxt: "x" }, message);
+  refused(checkedQuestionOptions, { contxt: "x" }, /Known are context, signal, onChild\.$/);
+});
+
+test("a session has no log to begin from", () => {
+  for (const name of ["resume", "replay", "fork"])
+    refused(checkedQuestionOptions, { [name]: "" }, new RegExp(`^${name} is an option of RLM.run`));
+});
+
+test("a value of the wrong type is refused by its name", () => {
+  refused(checkedRunOptions, { signal: {} }, "signal must be an AbortSignal, not {}.");
+  refused(checkedRunOptions, { onChild: 1 }, "onChild must be a function, not 1.");
+  refused(checkedRunOptions, { replay: 7 }, "replay must be the text of a trajectory, not 7.");
+  refused(checkedRunOptions, { fork: { log: "", from: 1 } }, /^fork must be \{log, iteration\}, not /);
+  refused(checkedRunOptions, null, "the options of run must be an object, not null.");
+  refused(checkedRunOptions, "context", "the options of run must be an object, not string.");
+});
+
+test("a run has one log", () => {
+  refused(checkedRunOptions, { resume: "", replay: "" }, "resume and replay exclude each other: a run has one log.");
+});
+
+test("options that are null or undefined are as left out", () => {
+  const { signal } = new AbortController();
+  assert.deepEqual(checkedRunOptions(undefined, SETTINGS), {});
+  assert.deepEqual(checkedRunOptions({ context: null, resume: undefined, signal }, SETTINGS), { signal });
+});

@@ -1,0 +1,46 @@
+// @ts-check
+// Older logs: events as an earlier version wrote them, with the fields that came later.
+//
+// In: a parsed line of a log. Out: the same with each later field that it lacks, read from the sentence that stood for it
+// then. Only here does the program read a sentence of its own; a new field of an event gets its row here.
+
+/** @typedef {Record<string, unknown>} Fields */
+
+const CALL_STOPPED = "the call was stopped";
+const WORKER_DIED = "The Python interpreter died in this block";
+const CONTINUED = "the run is continued from its journal";
+
+/** Later fields, by type of event. @type {Record<string, (fields: Fields) => Fields>} */
+const LATER = {
+  run_started: () => ({ run: "", model_options: {}, sub_model_options: {} }),
+  call_started: () => ({ options: {} }),
+  call_finished: ({ error }) => ({ stopped: error === CALL_STOPPED ? "cancelled" : null, finish_reason: null }),
+  block_finished: ({ observation }) => ({ lost: begins(fieldsOf(observation).error, WORKER_DIED) }),
+  tool_called: () => ({ arguments_json: null, result_json: null }),
+  notice: ({ text }) => ({ code: begins(text, CONTINUED) ? "continued" : null }),
+};
+
+/**
+ * @param {Fields} event
+ * @returns {Fields} `event` with the fields that an event of its type has today
+ */
+export function upgraded(event) {
+  const later = Object.hasOwn(LATER, String(event.type)) ? LATER[String(event.type)](event) : {};
+  return { ...later, ...event };
+}
+
+/**
+ * @param {unknown} text
+ * @param {string} words
+ */
+function begins(text, words) {
+  return typeof text === "string" && text.startsWith(words);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Fields}
+ */
+function fieldsOf(value) {
+  return Object(value);
+}

@@ -1,0 +1,73 @@
+// @ts-check
+// Recorded calls: the events of a log -> its model calls, each with its whole messages and its outcome.
+//
+// In: events in their order, of one run or of a tree. Out: the calls in the order in which they left. A log holds the new
+// messages of a root call only; this module alone puts the conversation together again.
+
+import { providerError, toWireError } from "../wire/errors.js";
+
+/**
+ * @typedef {import("../wire/protocol.js").Event} Event
+ * @typedef {import("../wire/protocol.js").Message} Message
+ * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").Kind} Kind
+ * @typedef {import("../wire/types.d.ts").Outcome} Outcome
+ * @typedef {Event & {type: "call_started"}} CallStarted
+ */
+
+/**
+ * One call; its `outcome` is null where the log has none: the call was stopped first, or the log ends before it.
+ * @typedef {{number: number, path: number[], kind: Kind, batch: number, call: RequestedCall, outcome: Outcome | null}} RecordedCall
+ */
+
+/**
+ * @param {Event[]} events
+ * @returns {RecordedCall[]}
+ */
+export function recordedCalls(events) {
+  /** @type {Map<number, RecordedCall>} */
+  const calls = new Map();
+  /** @type {Map<string, Message[]>} by the path of their run */
+  const conversations = new Map();
+  for (const event of events) {
+    if (event.type === "call_started") calls.set(event.call, startedCall(event, conversations));
+    if (event.type !== "call_finished") continue;
+    const recorded = calls.get(event.call);
+    if (recorded !== undefined) recorded.outcome ??= outcomeOf(event);
+  }
+  return [...calls.values()];
+}
+
+/**
+ * @param {CallStarted} event
+ * @param {Map<string, Message[]>} conversations
+ * @returns {RecordedCall}
+ */
+function startedCall({ call: number, path, kind, batch, model, kept, messages: added }, conversations) {
+  const run = path.join(".");
+  const messages = kind === "root" ? [...(conversations.get(run) ?? []).slice(0, kept), ...added] : added;
+  if (kind === "root") conversations.set(run, messages);
+  return { number, path, kind, batch, call: { model, messages }, outcome: null };
+}
+
+/**
+ * @param {Event & {type: "call_finished"}} event
+ * @returns {Outcome | null}
+ */
+function outcomeOf(event) {
+  const { text, model, usage, finish_reason, error, stopped } = event;
+  if (stopped !== null) return null;
+  if (text === null) return { error: toWireError(providerError(error ?? "")) };
+  return { completion: { text, model, usage, finish_reason } };
+}
+
+/**
+ * The request of a call as a key: equal keys, same request. The system message is left out: it is this version's own text,
+ * and a log of another version must still be answered.
+ * @param {Kind} kind
+ * @param {RequestedCall} requestedCall
+ */
+export function keyOf(kind, { model, messages }) {
+  const compared = messages.filter(({ role }) => role !== "system").map(({ role, content }) => [role, content]);
+  return JSON.stringify([kind === "root", model, compared]); // a compaction was logged as a sub-call in earlier versions
+}

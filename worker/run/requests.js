@@ -1,0 +1,66 @@
+// @ts-check
+// Requests: who answers a worker's requests: the endpoint, child runs, the caller's functions, or a recorded run.
+//
+// In: a run and its accounts. Out: a handler for each `op`; usage; and how to stop what is under way.
+
+import { openBroker } from "../calls/broker.js";
+import { openEgress } from "../egress/egress.js";
+import { openCalls, openToolCalls } from "./call_accounts.js";
+import { openChildren } from "./children.js";
+import { openTools } from "./tools.js";
+
+/**
+ * @typedef {import("./types.d.ts").Ending} Ending
+ * @typedef {import("./types.d.ts").RunOptions} RunOptions
+ */
+
+/**
+ * @param {RunOptions} options
+ * @param {object} run
+ * @param {(calls: number) => void} run.onAnswered
+ * @param {(ending: Ending) => void} run.stop
+ * @param {(options: RunOptions) => Promise<import("../wire/protocol.js").RunResult>} run.runJob
+ */
+export function openRequests(options, { onAnswered, stop, runJob }) {
+  const { job, tree, recorder, functions, resumed } = options;
+  const { source, journal } = tree;
+  const written = journal?.written ?? null;
+  /** @param {string} detail */
+  const onRootDenied = (detail) => stop({ stopped_by: "denied", detail });
+  const usage = () => tree.usage.of([]);
+  const egress = openEgress({ ledger: tree.ledger, gate: tree.gate, recorder, path: job.path, usage, onRootDenied });
+  const calls = openCalls({ job, tree, recorder, egress, onAnswered });
+  calls.refund(-(resumed?.rootCalls ?? 0));
+  const fetcher = written === null ? undefined : fetchAfter(written);
+  const broker = openBroker({ endpoint: tree.hosting.endpoint, witness: calls, fetcher });
+  const recorded = source?.answering({ path: job.path, witness: calls, recorder, live: broker.handle }) ?? null;
+  const children = openChildren(options, runJob);
+  const called = source ? source.tools(job.path, functions.tools) : functions.tools;
+  const tools = openTools({ functions: called, calls: openToolCalls({ recorder, onAnswered, written }) });
+  tree.usage.open(job.path, broker.usage);
+  if (recorded) tree.usage.open(job.path, recorded.usage, { isRecorded: true });
+
+  return {
+    /** @type {Readonly<Record<string, import("../wire/channel.js").Handler>>} */
+    handlers: { complete: (recorded ?? broker).handle, child: children.handle, tool: tools.handle },
+    written,
+    refund: calls.refund,
+    stopChildren: children.stop,
+    close() {
+      children.close();
+      broker.close();
+    },
+  };
+}
+
+/**
+ * Calls leave once their log is on disk.
+ * @param {() => Promise<void>} written
+ * @returns {typeof fetch}
+ */
+function fetchAfter(written) {
+  return async (...request) => {
+    await written();
+    return fetch(...request);
+  };
+}

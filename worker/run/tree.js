@@ -1,0 +1,124 @@
+// @ts-check
+// Tree: a root run with all that its child runs share: limits, log, ledger and gate.
+//
+// In: the root's job, the caller's listeners and functions, and the log that the run is made from, if there is one. Out:
+// the result with its log.
+
+import { beyondMeasure } from "../egress/context_index.js";
+import { reenter } from "../egress/egress.js";
+import { openAllowedModels } from "../egress/allowed_models.js";
+import { openGate } from "../egress/gate.js";
+import { openRecorder } from "../log/recorder.js";
+import { configError } from "../wire/errors.js";
+import { openBudget } from "./budget.js";
+import { runJob } from "./run.js";
+import { openSlots } from "./slots.js";
+import { openUsage } from "./usage_by_path.js";
+
+/**
+ * @typedef {import("../egress/ledger.js").Ledger} Ledger
+ * @typedef {import("../recovery/resume.js").ResumedLog} ResumedLog
+ * @typedef {import("../wire/protocol.js").StartJob} StartJob
+ * @typedef {import("./types.d.ts").FinishedRun} FinishedRun
+ * @typedef {import("./types.d.ts").Tree} Tree
+ * @typedef {import("./types.d.ts").TreeOptions} TreeOptions
+ */
+
+const CONTINUED = "the run is continued from its journal";
+
+/**
+ * @param {TreeOptions} options
+ * @returns {Promise<FinishedRun>}
+ */
+export async function runTree(options) {
+  const { job, listeners, functions, signal, end, journal = null, resumed = null, session = null, ledger } = options;
+  const { notices = [] } = options;
+  const { onEvent } = listeners;
+  const recorder = openRecorder({ path: job.path, onEvent, resumed, sink: journal?.append });
+  const tree = openTree(options);
+  let isKept = resumed !== null;
+  try {
+    if (resumed !== null) restore(resumed, tree, recorder);
+    searchFromNow(ledger, job, resumed);
+    const result = await runJob({ job, tree, recorder, functions, signal, end, resumed, session, notices });
+    recorder.close();
+    isKept = false;
+    const usage = { usageByPath: tree.usage.byPath, usageFromRecord: tree.usage.recorded };
+    return { result, trajectory: recorder.trajectory, ...usage, egress: ledger.summary() };
+  } finally {
+    await (isKept ? journal?.leave() : journal?.close());
+  }
+}
+
+/**
+ * @param {TreeOptions} options
+ * @returns {Tree}
+ */
+function openTree(options) {
+  const { job, hosting, listeners, onEgress, allowUnknownPrice, ledger } = options;
+  const { journal = null, resumed = null, source = null } = options;
+  return {
+    hosting,
+    listeners,
+    budget: openBudget(job.limits, { allowUnknownPrice }),
+    usage: openUsage(),
+    slots: openSlots(Number(job.limits.max_concurrency ?? 4)),
+    ledger,
+    gate: openGate({ maxContextChars: maxContextChars(job), onEgress, allowedModels: allowedIn(options) }),
+    journal,
+    source,
+    name: resumed === null ? crypto.randomUUID() : nameOf(resumed, journal),
+  };
+}
+
+/**
+ * The job's models, and those that the caller allows beside them.
+ * @param {TreeOptions} options
+ */
+function allowedIn({ job, ledger, allowedModels }) {
+  const models = [job.model, job.sub_model ?? job.model, ...(allowedModels ?? [])];
+  return openAllowedModels({ models, defaultModel: ledger.destinations.defaultModel });
+}
+
+/**
+ * Name of a resumed run; a log of an earlier version has none: then it was that of its journal.
+ * @param {ResumedLog} resumedLog
+ * @param {Tree["journal"]} journal
+ */
+function nameOf({ run }, journal) {
+  return run || (journal?.name ?? crypto.randomUUID());
+}
+
+/** The events, the usage and the counts of earlier sessions. */
+function restore(
+  /** @type {ResumedLog} */ resumed,
+  /** @type {Tree} */ tree,
+  /** @type {import("../wire/types.d.ts").Recorder} */ recorder,
+) {
+  tree.usage.restore(resumed.usage);
+  tree.budget.restore(resumed);
+  resumed.events.forEach(tree.listeners.onEvent);
+  recorder.record({ type: "notice", code: "continued", text: [CONTINUED, ...resumed.notes].join("; ") });
+}
+
+/** @param {StartJob} startJob */
+function maxContextChars({ limits }) {
+  return typeof limits.max_context_chars === "number" ? limits.max_context_chars : null;
+}
+
+/**
+ * Search for this run's contexts too, in calls that leave from now on and in those that left before. A limit that cannot
+ * be kept is refused: a context that is too large to be searched cannot be counted.
+ * @param {Ledger} ledger
+ * @param {StartJob} job
+ * @param {ResumedLog | null} resumed
+ */
+function searchFromNow(ledger, job, resumed) {
+  const [left] = maxContextChars(job) === null ? [] : beyondMeasure(job.contexts);
+  if (left)
+    throw configError(
+      `maxContextChars cannot be kept: "${left.name}" is not searched (${left.why}). Leave it out, or drop the limit.`,
+    );
+  ledger.add(job.contexts);
+  if (resumed !== null) reenter(ledger, resumed.events).catch(() => {}); // the next call reports a context that fails
+}
