@@ -21,6 +21,8 @@ from rlm_core.errors import ConfigError
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 MIB = 1024 * 1024
 PREFIX = "RLM_"
+OF_TOOLS = {"RLM_CLI"}
+"""Variables that are no settings: `RLM_CLI` names this command for scripts that start it."""
 
 
 def is_loopback(host: str) -> bool:
@@ -262,7 +264,7 @@ def _unknown_variables() -> Iterator[str]:
     known = set(variables().values())
     present = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
     names = sorted(name.upper() for name in present)
-    return (name for name in names if name.startswith(PREFIX) and name not in known)
+    return (name for name in names if name.startswith(PREFIX) and name not in known | OF_TOOLS)
 
 
 def _nearest(name: str) -> str:

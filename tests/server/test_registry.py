@@ -126,6 +126,7 @@ def test_a_list_that_cannot_be_had_is_said_in_the_notes(upstream: FakeUpstream, 
     assert PLANTED_KEY not in str(listed)
     assert len(upstream.seen) == 1
     assert found(settings, "openai:other") == "openai:other"
+    assert ("RLM_MODELS_SECONDS" in listed.notes["openai"]) == turn.silent
 
 
 def test_entries_that_are_no_models_are_passed_over(upstream: FakeUpstream) -> None:

@@ -120,6 +120,11 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name(
     assert PLANTED_KEY not in str(caught.value)
 
 
+def test_a_variable_that_names_the_command_for_scripts_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLM_CLI", "/usr/bin/pyodide-rlm")
+    assert load_settings().port == 8000
+
+
 def test_an_unknown_line_of_a_dotenv_file_is_refused_beside_an_impossible_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,16 +120,22 @@ class Exchange:
         kind = {} if content is None else {"Content-Type": "application/json"}
         headers = {**kind, **(self.address.headers or {})}
         request = self.client.build_request(method, self.address.url + path, content=content, headers=headers)
-        with self._faults_named():
-            async with _until(deadline):
-                response = await self._send(request)
-            try:
-                answer = Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
-                async for event in events_of(answer.chunks()):
-                    return event.value
-                raise malformed(self.name, "is empty")
-            finally:
-                await response.aclose()
+        try:
+            with self._faults_named():
+                async with _until(deadline):
+                    response = await self._send(request)
+                try:
+                    answer = Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
+                    async for event in events_of(answer.chunks()):
+                        return event.value
+                    raise malformed(self.name, "is empty")
+                finally:
+                    await response.aclose()
+        except UpstreamError as fault:
+            if fault.kind != "timeout" or fault.status is not None:
+                raise
+            message = f"{self.name} did not answer within {seconds:g} s (RLM_MODELS_SECONDS)."
+            raise UpstreamError(message, kind="timeout", upstream=self.name, retryable=True) from None
 
     async def _send(self, request: httpx2.Request, body: Body | None = None) -> httpx2.Response:
         response = await self.client.send(request, stream=True, auth=_Key(self.address), follow_redirects=False)
