@@ -31,8 +31,10 @@ MAX_CHANGES = 4
 """Most ways round a refusal in one call."""
 CUT_SHARE = 0.6
 """A prompt of which the model read a smaller share of its words, counted as tokens, was cut by the server."""
-CUT_WORDS = 1_000
+CUT_WORDS = 2_000
 """Shorter prompts are not examined."""
+CUT_READ = 256
+"""A smaller count is no window's: such a server does not count its tokens."""
 BYTES_PER_TOKEN = 4
 
 
@@ -195,7 +197,7 @@ class ChatProvider:
             UpstreamError: far fewer input tokens are reported than were sent.
         """
         size = sum(len(message.content) for message in messages)
-        if not read or read * 2 * BYTES_PER_TOKEN > size:
+        if read < CUT_READ or read * 2 * BYTES_PER_TOKEN > size:
             return
         words = sum(len(message.content.split()) for message in messages)
         if words < CUT_WORDS or read >= CUT_SHARE * words:
