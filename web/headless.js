@@ -1,63 +1,199 @@
 // @ts-check
 /**
- * Headless: the page's half of a run that a Python program drives (server/rlm_server/headless). In: a file input that
- * holds the context, and a job. Out: the run's result, or the name and message of its error. Nothing is shown here.
+ * Headless: the page's half of runs that a Python program drives (server/rlm_server/headless). In: jobs as JSON text, and a
+ * file input that holds the context. Out: outcomes as JSON text; on the way events, and calls of Python's functions. Each
+ * run and session has the id that Python gave it. Nothing is shown here.
  */
 
-import { ask as askPage } from "./app.js";
+import { RLM } from "/rlm/rlm.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
+/** @typedef {import("/rlm/rlm.js").RLMSession} RLMSession */
 /** @typedef {"none" | "files" | "text" | "json" | "bytes"} Kind how the files are to be read */
-/** @typedef {{tool: import("/rlm/wire/protocol.js").Json, description: string, function: boolean}} PythonTool */
+/** @typedef {{json: string | null, description: string, function: number | null}} PythonTool value, or number of function */
+/** @typedef {Record<string, PythonTool>} PythonTools */
 /**
- * @typedef {Omit<RLMOptions, "tools" | "subTools" | "onEgress"> & {tools?: Record<string, PythonTool>,
- *   subTools?: Record<string, PythonTool>, onEgress?: boolean}} PythonOptions options as JSON: functions are flags
+ * Options as JSON: callbacks and tools are named, and stay in Python.
+ * @typedef {object} PythonSettings
+ * @property {RLMOptions} options
+ * @property {PythonTools | null} tools
+ * @property {PythonTools | null} subTools
  */
-/** @typedef {{kind: Kind, names: string[], question: string, options: PythonOptions}} PythonJob */
+/** @typedef {{iteration: boolean, subLLMCall: boolean, child: boolean, egress: boolean}} Wants callbacks that Python has */
 /**
- * Functions of the Python process, bound by Playwright.
+ * @typedef {object} Question
+ * @property {string} id
+ * @property {string} question
+ * @property {Kind} kind
+ * @property {string[]} names
+ * @property {Wants} wants
+ * @property {boolean} isStopped before it began
+ */
+/** @typedef {Question & PythonSettings & {log: import("/rlm/rlm.js").FromLog}} Job */
+/** @typedef {{stop: AbortController, children: Map<string, () => void>, lastNotice: Promise<void>, wants: Wants}} LiveRun */
+/**
+ * Functions of the Python process, bound by Playwright; values are JSON text.
  * @typedef {object} Bindings
- * @property {(event: import("/rlm/wire/protocol.js").Event) => void} rlmEvent
- * @property {(name: string, args: unknown[], kwargs: Record<string, unknown>) =>
- *   Promise<{result: unknown, error: string | null}>} rlmTool
- * @property {(request: object) => Promise<import("/rlm/rlm.js").RLMEgressAnswer>} rlmEgress
+ * @property {(id: string, kind: string, value: string) => Promise<void>} rlmNotify
+ * @property {(id: string, tool: number, args: string) => Promise<{result: string | null, error: string | null}>} rlmTool
+ * @property {(id: string, request: string) => Promise<import("/rlm/rlm.js").RLMEgressAnswer>} rlmEgress
  */
 
 const python = /** @type {Bindings} */ (/** @type {unknown} */ (globalThis));
-let stopping = new AbortController();
+/** @type {Map<string, LiveRun>} */
+const runs = new Map();
+/** @type {Map<string, {session: RLMSession, current: string}>} */
+const sessions = new Map();
 
 /**
+ * Answer one question; of several at once each has its own stop, events and tools.
  * @param {HTMLInputElement} input holds the files of the context, of any size
- * @param {PythonJob} job
+ * @param {string} text a `Job`
  */
-export async function ask(input, { kind, names, question, options }) {
-  stopping = new AbortController();
-  const { tools, subTools, onEgress, ...rest } = options;
-  const called = {
-    ...(tools && { tools: toolsOf(tools) }),
-    ...(subTools && { subTools: toolsOf(subTools) }),
-    ...(onEgress && { onEgress: mayLeave }),
-  };
-  const chosen = { ...rest, ...called, signal: stopping.signal, onEvent: python.rlmEvent };
+export function run(input, text) {
+  const job = /** @type {Job} */ (JSON.parse(text));
+  return ended(input, job, (asked) =>
+    new RLM(optionsOf(job, () => job.id, job.wants.egress)).run(job.question, { ...asked, ...job.log }),
+  );
+}
+
+/** @param {string} text settings, and the session's id */
+export function openSession(text) {
+  const settings = /** @type {PythonSettings & {id: string}} */ (JSON.parse(text));
+  return outcome(async () => {
+    const current = () => sessions.get(settings.id)?.current ?? "";
+    sessions.set(settings.id, { session: new RLM(optionsOf(settings, current, true)).session(), current: "" });
+  });
+}
+
+/**
+ * Ask the next question of a session.
+ * @param {HTMLInputElement} input
+ * @param {string} text a `Question`, and the session's id
+ */
+export function ask(input, text) {
+  const job = /** @type {Question & {session: string}} */ (JSON.parse(text));
+  const kept = sessions.get(job.session);
+  if (kept === undefined) return outcome(() => Promise.reject(new Error("the session is over: it was closed.")));
+  kept.current = job.id;
+  return ended(input, job, (asked) => kept.session.run(job.question, asked));
+}
+
+export function closeSession(/** @type {string} */ id) {
+  sessions.get(id)?.session.close();
+  sessions.delete(id);
+}
+
+/** Stop a run; one that is over, or has not begun, is left alone. */
+export function stop(/** @type {string} */ id) {
+  runs.get(id)?.stop.abort();
+}
+
+/** Stop one child run, and those below it. */
+export function stopChild(/** @type {string} */ id, /** @type {number[]} */ path) {
+  runs.get(id)?.children.get(path.join("."))?.();
+}
+
+/**
+ * The outcome of a run, after Python has taken its last event.
+ * @param {HTMLInputElement} input
+ * @param {Question} job
+ * @param {(asked: import("/rlm/rlm.js").RLMRunOptions) => Promise<import("/rlm/rlm.js").RLMResult>} begin
+ */
+async function ended(input, job, begin) {
+  const live = { stop: new AbortController(), children: new Map(), lastNotice: Promise.resolve(), wants: job.wants };
+  runs.set(job.id, live);
+  if (job.isStopped) live.stop.abort();
   try {
-    const context = await contextOf(kind, [...(input.files ?? [])].map(renamed(names)));
-    const result = await askPage({ question, context, options: chosen });
-    return { ok: { ...result, trajectory: result.trajectory() } };
-  } catch (fault) {
-    const { name, message } = fault instanceof Error ? fault : { name: "Error", message: String(fault) };
-    return { error: { name, message } };
+    return await outcome(async () => {
+      const context = await contextOf(job.kind, [...(input.files ?? [])].map(renamed(job.names)));
+      const onChild = job.wants.child ? childListener(job.id, live) : undefined;
+      const result = await begin({ context, signal: live.stop.signal, onChild });
+      return { ...result, trajectory: result.trajectory() };
+    });
+  } finally {
+    await live.lastNotice;
+    runs.delete(job.id);
   }
 }
 
-/** Stop the run that is under way. */
-export function stop() {
-  stopping.abort();
+/**
+ * What `work` gives, or its error by name, as JSON text.
+ * @param {() => Promise<unknown>} work
+ */
+async function outcome(work) {
+  try {
+    return JSON.stringify({ ok: (await work()) ?? null });
+  } catch (fault) {
+    const { name, message } = fault instanceof Error ? fault : { name: "Error", message: String(fault) };
+    return JSON.stringify({ error: { name, message } });
+  }
 }
 
-/** @param {string[]} names */
-function renamed(names) {
-  /** @param {File} file @param {number} index */
-  return (file, index) => (file.name === names[index] ? file : new File([file], names[index]));
+/**
+ * @param {PythonSettings} settings
+ * @param {() => string} id of the run that is under way
+ * @param {boolean} weighs whether calls wait until they were weighed and allowed
+ * @returns {RLMOptions}
+ */
+function optionsOf({ options, tools, subTools }, id, weighs) {
+  return {
+    ...options,
+    ...(tools && { tools: toolsOf(tools, id) }),
+    ...(subTools && { subTools: toolsOf(subTools, id) }),
+    ...(weighs && { onEgress: (request) => mayLeave(id(), request) }),
+    onIteration: (iteration) => notify(id(), "iteration", iteration),
+    onSubLLMCall: (call) => notify(id(), "subLLMCall", call),
+    onEvent: (event) => notify(id(), "event", event),
+  };
+}
+
+/**
+ * @param {string} id
+ * @param {import("/rlm/rlm.js").RLMEgressRequest} request
+ */
+function mayLeave(id, { signal, ...request }) {
+  return runs.get(id)?.wants.egress ? python.rlmEgress(id, JSON.stringify(request)) : "allow";
+}
+
+/**
+ * Tell Python; notices arrive in their order.
+ * @param {string} id
+ * @param {"event" | "iteration" | "subLLMCall" | "child"} kind
+ * @param {unknown} value
+ */
+function notify(id, kind, value) {
+  const live = runs.get(id);
+  if (live && (kind === "event" || live.wants[kind]))
+    live.lastNotice = python.rlmNotify(id, kind, JSON.stringify(value));
+}
+
+function childListener(/** @type {string} */ id, /** @type {LiveRun} */ { children }) {
+  return (/** @type {import("/rlm/rlm.js").RLMChild} */ { path, question, model, stop: stopThis }) => {
+    children.set(path.join("."), stopThis);
+    notify(id, "child", { path, question, model });
+  };
+}
+
+function toolsOf(/** @type {PythonTools} */ tools, /** @type {() => string} */ id) {
+  const entries = Object.entries(tools).map(([name, { json, description, function: number }]) => {
+    return [name, { tool: number === null ? JSON.parse(json ?? "null") : functionOf(number, id), description }];
+  });
+  return /** @type {import("/rlm/rlm.js").RLMTools} */ (Object.fromEntries(entries));
+}
+
+/** @returns {import("/rlm/rlm.js").RLMFunction} */
+function functionOf(/** @type {number} */ number, /** @type {() => string} */ id) {
+  return async function callPython() {
+    const { result, error } = await python.rlmTool(id(), number, JSON.stringify([this.args, this.kwargs]));
+    if (error !== null) throw new Error(error);
+    return JSON.parse(result ?? "null");
+  };
+}
+
+function renamed(/** @type {string[]} */ names) {
+  return (/** @type {File} */ file, /** @type {number} */ index) =>
+    file.name === names[index] ? file : new File([file], names[index], { lastModified: file.lastModified });
 }
 
 /**
@@ -71,29 +207,4 @@ async function contextOf(kind, files) {
   if (kind === "bytes") return files[0].arrayBuffer();
   const text = await files[0].text();
   return kind === "json" ? JSON.parse(text) : text;
-}
-
-/** @param {Record<string, PythonTool>} tools */
-function toolsOf(tools) {
-  const entries = Object.entries(tools).map(([name, { tool, description, function: isFunction }]) => {
-    return [name, { tool: isFunction ? functionOf(name) : tool, description }];
-  });
-  return /** @type {import("/rlm/rlm.js").RLMTools} */ (Object.fromEntries(entries));
-}
-
-/**
- * @param {string} name
- * @returns {import("/rlm/rlm.js").RLMFunction}
- */
-function functionOf(name) {
-  return async function callPython() {
-    const { result, error } = await python.rlmTool(name, this.args, this.kwargs);
-    if (error !== null) throw new Error(error);
-    return result;
-  };
-}
-
-/** @param {import("/rlm/rlm.js").RLMEgressRequest} request */
-function mayLeave({ signal, ...request }) {
-  return python.rlmEgress(request);
 }

@@ -1,5 +1,5 @@
 """`python -m rlm_server` is the command `pyodide-rlm`."""
 
-from .command.cli import main
+from .command.start import main
 
 main()

@@ -9,14 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from rlm_core.events import CallStarted
 from rlm_core.trajectory import read
+from rlm_server.headless.result import ResultJson
 from tests.browser.lab import code
+from tests.browser.scripted_model import ScriptedModel, scripted_model
 from tests.server.fake_upstream import Seen, Turn, events_turn, fake_upstream, json_turn, openai_deltas, openai_reply
 
 FILLER = "The committee met again and decided nothing of note about the garden.\n"
@@ -54,9 +58,10 @@ def test_run_json_is_one_object(haystack: Path) -> None:
     done = command("run", "What is the code of the vault?", "--context", str(haystack), *STAND_IN, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"answer", "iterations", "totalTime", "usage", "usageByPath", "stopped_by", "fault"}
-    assert result["usageByPath"] == {"": result["usage"]}
-    assert (result["stopped_by"], result["fault"]) == ("final_answer", None)
+    assert TypeAdapter(ResultJson).validate_json(done.stdout, strict=True) == result
+    assert result["usage_by_path"] == {"": result["usage"]}
+    assert (result["stopped_by"], result["detail"], result["fault"]) == ("final_answer", "", None)
+    assert result["egress"]["calls"] == result["usage"]["builtin:extractive"]["calls"]
     assert result["usage"]["builtin:extractive"]["calls"] > result["iterations"]
 
 
@@ -189,6 +194,98 @@ def test_a_process_that_was_killed_is_resumed_from_its_log(tmp_path: Path, chrom
     events = read(whole).events
     assert (events[0].type, events[-1].type) == ("run_started", "run_finished")
     assert [event.seq for event in events] == list(range(len(events)))
+
+
+@pytest.fixture(scope="module")
+def model(chromium: Path) -> Iterator[ScriptedModel]:
+    with scripted_model() as scripted:
+        scripted.sub_seconds = 0.05
+        yield scripted
+
+
+PARTLY = code("answer['content'] = 'partly'") + code("n = 0\nwhile True:\n    n += 1\n    llm_query(f'sub {n}')")
+
+
+def started(model: ScriptedModel, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": model.upstream}
+    line = [sys.executable, "-m", "rlm_server", "run", *arguments, "--model", "openai:m"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(line, env=environment, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize("to_all", [False, True], ids=["process", "group"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_the_run_and_the_partial_answer_is_printed(
+    model: ScriptedModel, tmp_path: Path, number: signal.Signals, status: int, to_all: bool
+) -> None:
+    """Also where the browser gets it too: a terminal and a service manager signal the whole group."""
+    model.asked.clear()
+    log = tmp_path / "run.jsonl"
+    run = started(model, model.question(PARTLY), "--record", str(log))
+    while "sub 1" not in [text for _, text in model.asked]:
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.01)
+    send = os.killpg if to_all else os.kill
+    send(run.pid, number)
+    left = time.monotonic()
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (status, "partly\n"), err
+    assert "No final answer: " in err
+    assert [text for when, text in model.asked if when > left + 0.5] == []
+    assert read(log).events[0].type == "run_started"
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_at_any_time_has_its_status(
+    model: ScriptedModel, seconds: float, number: signal.Signals, status: int
+) -> None:
+    run = started(model, model.question(PARTLY))
+    time.sleep(seconds)
+    os.killpg(run.pid, number)
+    err = run.communicate(timeout=60)[1]
+    assert run.returncode in (status, -number if seconds <= 0.1 else status), err
+    assert "Traceback" not in err
+
+
+def test_a_second_signal_ends_it_at_once(model: ScriptedModel) -> None:
+    model.asked.clear()
+    run = started(model, model.question(code("while True: pass")))
+    while not model.asked:
+        time.sleep(0.01)
+    os.kill(run.pid, signal.SIGINT)
+    os.kill(run.pid, signal.SIGTERM)
+    run.communicate(timeout=60)
+    assert run.returncode in (130, 143)
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_spent(
+    model: ScriptedModel, tmp_path: Path
+) -> None:
+    model.asked.clear()
+    for option in ("--record", "--ledger"):
+        run = started(model, model.question(code("FINAL(1)")), option, str(tmp_path / "missing" / "file"))
+        err = run.communicate(timeout=60)[1]
+        assert run.returncode == 2
+        assert "cannot be written: No such file or directory. Nothing was asked." in err
+    assert model.asked == []
+
+
+def test_a_full_disk_loses_nothing_that_was_paid_for(model: ScriptedModel, tmp_path: Path) -> None:
+    question = model.question(code("FINAL('paid for')"))
+    line = [sys.executable, "-m", "rlm_server", "run", question, "--model", "openai:m", "--ledger", "/dev/full"]
+    environment = {**os.environ, "OPENAI_API_KEY": "k", "OPENAI_BASE_URL": model.upstream, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [*line, "--record", "/dev/full"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (1, "paid for\n"), done.stderr
+    assert done.stderr.count("error: /dev/full cannot be written: No space left on device. It is in") == 2
+    texts = [path.read_text() for path in tmp_path.glob("full-*")]
+    assert sorted(text.startswith("{\n") for text in texts) == [False, True]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line[:-2], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "stdout cannot be written: No space left on device. The answer:\npaid for" in done.stderr
 
 
 def test_an_unknown_provider_is_a_fault_that_names_it(haystack: Path) -> None:

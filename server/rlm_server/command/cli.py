@@ -1,7 +1,7 @@
 """The command `pyodide-rlm`: serve the page, ask a question without a window, look after the set-up.
 
 Progress goes to stderr and the answer to stdout. Exit status: 0 a final answer, 1 a fault, 2 wrong usage, 3 a limit,
-130 interrupted.
+130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rlm_core import ConfigError, RLMError
-from rlm_core.events import FOR_WATCHING
 from rlm_core.limits import LIMITS, LimitFacts
 
+from ..headless.arguments import snake
 from ..headless.egress_report import EgressReport, confirmed
 from ..headless.recording import read_recording
+from .outputs import EventLog, probe, save
+from .stop_signals import StopSignals
 
 if TYPE_CHECKING:
-    from ..headless.browser_rlm import EventSink, HeadlessResult
+    from ..headless.arguments import OnEvent
+    from ..headless.result import HeadlessResult
 
 FINAL, FAULT, USAGE, LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error": FAULT, "worker_lost": FAULT}
@@ -64,11 +67,14 @@ def _limit_option(facts: LimitFacts) -> Callable[[Callable[..., None]], Callable
     return click.option(flag, facts.option.lower(), type=values, help=text)
 
 
-def _option_value(facts: LimitFacts, value: float | None) -> float | None:
-    """The option as JavaScript takes it."""
-    if value is None:
-        return None
-    return False if facts.off and value == 0 else value * facts.scale
+def _chosen_limits(limits: Mapping[str, float | None]) -> dict[str, float]:
+    """The limits that were set, as `BrowserRLM` takes them."""
+    values = {facts: limits[facts.option.lower()] for facts in LIMITS}
+    return {
+        snake(facts.option): False if facts.off and value == 0 else value
+        for facts, value in values.items()
+        if value is not None
+    }
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -146,35 +152,39 @@ def run(
         raise click.UsageError("--fork FILE and --at K belong together: the log, and the iteration to continue from.")
     if question is None and fork is None:
         raise click.UsageError("Missing argument 'QUESTION'; only a run with --fork has its own.")
-    with _reported():
-        forked = None if fork is None else read_recording(fork)
-        replayed = None if replay is None else read_recording(replay).log
-    options = {
-        "model": model,
-        "subModel": sub_model,
-        "resume": None if resume is None else resume.read_text(encoding="utf-8"),
-        "replay": replayed,
-        "fork": None if forked is None else {"log": forked.log, "iteration": at},
-        **{facts.option: _option_value(facts, limits[facts.option.lower()]) for facts in LIMITS},
-    }
-    chosen = {name: value for name, value in options.items() if value is not None}
     if confirm and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("--confirm asks on the terminal, and there is none. Use --max-context-chars instead.")
-    report = EgressReport()
-    with _reported(), _serving(0) as url, _log(trajectory) as log:
+    with _reported(), StopSignals() as signals:
+        forked = None if fork is None else read_recording(fork)
+        for path, option in ((trajectory, "--trajectory"), (ledger, "--ledger")):
+            if path is not None:
+                probe(path, option)
+        arguments = {
+            "model": model,
+            "sub_model": sub_model,
+            "resume": None if resume is None else resume.read_text(encoding="utf-8"),
+            "replay": None if replay is None else read_recording(replay).log,
+            "fork": None if forked is None else (forked.log, at),
+            "on_egress": confirmed if confirm else None,
+            **_chosen_limits(limits),
+        }
         asked = question if question is not None or forked is None else forked.question
+        log, report = EventLog(trajectory), EgressReport()
+        sinks = [log.take] if ledger is None else [log.take, report.take]
         try:
-            sinks = (log, report.take) if ledger else (log,)
-            result = asyncio.run(_ask(url, asked or "", paths, chosen, sinks, ask_first=confirm))
-        finally:
+            with _serving(0) as url:
+                result = asyncio.run(_ask(url, asked or "", paths, arguments, sinks, signals))
+        except BaseException:
+            log.close()
             if ledger is not None:
-                ledger.write_text(report.text(), encoding="utf-8")
-    if trajectory is not None:
-        trajectory.write_text(result.trajectory, encoding="utf-8")
-    _print(result, as_json)
+                save(ledger, report.text())
+            raise
+        is_written = _print(result, as_json)
+        is_written &= ledger is None or save(ledger, report.text())
+        is_written &= log.finish(result.trajectory)
     if result.stopped_by != "final_answer":
         click.echo(f"No final answer: {result.detail or result.stopped_by}", err=True)
-    sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
+    sys.exit(_status(result, signals) if is_written else FAULT)
 
 
 @main.command()
@@ -187,11 +197,13 @@ def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
     Every model call is answered from FILE. The first difference in code, output, calls or answer is an error that
     names its place, with exit status 1.
     """
-    with _reported():
+    with _reported(), StopSignals() as signals:
         recording = read_recording(file)
         with _serving(0) as url:
-            result = asyncio.run(_ask(url, recording.question, paths, {"replay": recording.log}))
+            result = asyncio.run(_ask(url, recording.question, paths, {"replay": recording.log}, (), signals))
     _print(result, as_json)
+    if signals.status is not None:
+        sys.exit(signals.status)
     click.echo(recording.agreed(), err=True)
 
 
@@ -261,60 +273,49 @@ def demo(port: int) -> None:
     samples = find_assets().web / "samples"
     sample = json.loads((samples / "samples.json").read_text(encoding="utf-8"))[0]
     path = samples / sample["file"]
-    with _reported(), _serving(port) as url:
+    with _reported(), StopSignals() as signals, _serving(port) as url:
         click.echo(f"Question: {sample['question']}\nContext:  {sample['title']} ({path.stat().st_size:,} bytes)")
-        options = {"model": "builtin:extractive", "subModel": "builtin:extractive"}
-        result = asyncio.run(_ask(url, sample["question"], (path,), options))
-        click.echo(f"\nAnswer ({result.total_time / 1000:.1f} s):\n{result.answer}\n\nThe page: {url}")
-        if sys.stdin.isatty() and sys.stdout.isatty():
+        arguments = {"model": "builtin:extractive", "sub_model": "builtin:extractive"}
+        result = asyncio.run(_ask(url, sample["question"], (path,), arguments, (), signals))
+        click.echo(f"\nAnswer ({result.total_time:.1f} s):\n{result.answer}\n\nThe page: {url}")
+        if signals.status is None and sys.stdin.isatty() and sys.stdout.isatty():
             click.echo("Ctrl-C stops the server.")
             _wait_for_ctrl_c()
-    sys.exit(EXIT_STATUS.get(result.stopped_by, LIMIT))
-
-
-@contextmanager
-def _log(path: Path | None) -> Iterator[EventSink]:
-    """Takes events and appends each to the file at `path` at once; the first event replaces its content."""
-    if path is None:
-        yield lambda event: None
-        return
-    with ExitStack() as stack:
-        files: list[TextIO] = []
-
-        def append(event: dict[str, Any]) -> None:
-            if not files:
-                files.append(stack.enter_context(path.open("w", encoding="utf-8")))
-            if event["type"] not in FOR_WATCHING:
-                files[0].write(json.dumps(event) + "\n")
-                files[0].flush()
-
-        yield append
+    sys.exit(_status(result, signals))
 
 
 async def _ask(
     url: str,
     question: str,
     paths: tuple[Path, ...],
-    options: Mapping[str, Any],
-    sinks: Sequence[EventSink] = (),
-    *,
-    ask_first: bool = False,
+    arguments: Mapping[str, Any],
+    sinks: Sequence[OnEvent],
+    signals: StopSignals,
 ) -> HeadlessResult:
+    """The result of a run; a signal meanwhile stops it, and leaves the partial one."""
     from ..headless.browser_rlm import BrowserRLM
+    from ..headless.page import BrowserLost
     from ..headless.progress import Progress
 
-    async with BrowserRLM(url, on_egress=confirmed if ask_first else None, **options) as rlm:
+    watchers: list[OnEvent] = [*sinks, Progress(sys.stderr.write, is_terminal=sys.stderr.isatty())]
+
+    def on_event(event: dict[str, Any]) -> None:
+        for watch in watchers:
+            watch(event)
+
+    async with BrowserRLM(url) as rlm:
         loop = asyncio.get_running_loop()
-        stops: set[asyncio.Task[None]] = set()
-        loop.add_signal_handler(signal.SIGINT, lambda: stops.add(loop.create_task(rlm.stop())))
-        show = Progress(sys.stderr.write, is_terminal=sys.stderr.isatty())
-        watchers: list[EventSink] = [*sinks, show]
-
-        def on_event(event: dict[str, Any]) -> None:
-            for watch in watchers:
-                watch(event)
-
-        return await rlm.run(question, context=paths or None, on_event=on_event)
+        run = rlm.start(question, context=paths or None, on_event=on_event, **arguments)
+        stops: list[asyncio.Future[None]] = []
+        signals.stop = lambda: loop.call_soon_threadsafe(lambda: stops.append(asyncio.ensure_future(run.stop())))
+        try:
+            result = await run
+        except BrowserLost as lost:
+            if signals.status is None:
+                raise
+            result = lost.partial  # the signal went to the browser as well
+        signals.stop = lambda: None  # from here on the first signal would only lose what is written next
+        return result
 
 
 def _say_where(url: str) -> None:
@@ -339,26 +340,28 @@ def _reported() -> Iterator[None]:
         sys.exit(USAGE if isinstance(fault, ConfigError) else FAULT)
 
 
-def _print(result: HeadlessResult, as_json: bool) -> None:
-    click.echo(json.dumps(_summary(result), ensure_ascii=False) if as_json else result.answer)
+def _print(result: HeadlessResult, as_json: bool) -> bool:
+    """Print the answer, on stderr where stdout cannot be written; whether stdout has it."""
+    text = json.dumps(result.to_json(), ensure_ascii=False) if as_json else result.answer
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except OSError as fault:
+        sys.stdout = None
+        click.echo(f"error: stdout cannot be written: {fault.strerror}. The answer:\n{text}", err=True)
+        return False
+    return True
 
 
-def _summary(result: HeadlessResult) -> dict[str, Any]:
-    return {
-        "answer": result.answer,
-        "iterations": result.iterations,
-        "totalTime": result.total_time,
-        "usage": result.usage,
-        "usageByPath": result.usage_by_path,
-        "stopped_by": result.stopped_by,
-        "fault": result.fault,
-    }
+def _status(result: HeadlessResult, signals: StopSignals) -> int:
+    status = EXIT_STATUS.get(result.stopped_by, LIMIT)
+    return signals.status or status if result.stopped_by == "cancelled" else status
 
 
 def _wait_for_ctrl_c() -> None:
     try:
         signal.pause()
-    except KeyboardInterrupt:
+    except SystemExit:
         click.echo("", err=True)
 
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from rlm_core import RLMError
 
@@ -22,6 +23,13 @@ QUIET = (
     "--no-first-run",
 )
 """Launch arguments that keep the browser from calling its vendor: the only traffic is the page's own."""
+LAUNCH_OPTIONS: dict[str, Any] = {
+    "args": list(QUIET),
+    "handle_sigint": False,
+    "handle_sigterm": False,
+    "handle_sighup": False,
+}
+"""Options of Playwright's launch. Its driver would close the browser at a signal, before the run is stopped."""
 
 REMEDY = "Install Chromium (`apt-get install chromium`), or run `python -m playwright install chromium`."
 

@@ -1,173 +1,81 @@
-"""Runs without a window: the real page and worker in a headless Chromium, driven by Playwright.
+"""BrowserRLM: runs without a window, in the real page and worker in a headless Chromium, driven by Playwright.
 
-In: a question, a context, tools, options. Out: the run's result, and every event on the way. The page's own `ask()`
-does the work, so a headless run and a run by hand are the same run. `BrowserRLM` is the whole of it for a program.
+In: a question, a context, tools, options, callbacks. Out: the run's result, and every event on the way. The code is the
+page's, so a headless run and a run by hand are the same run. For programs without an event loop see `blocking.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack
+from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
-from rlm_core import ConfigError, ReplayError, RLMError
+from rlm_core import ConfigError
 
-from .browser import QUIET, find_browser
-from .context_upload import Tools, Upload, uploaded
+from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArguments, chosen, log_text, parsed
+from .page import LiveRun, Page, open_page
+from .recording import question_of
+from .result import HeadlessResult
 
-if TYPE_CHECKING:
-    from playwright.async_api import ElementHandle, Page
-
-EventSink = Callable[[dict[str, Any]], None]
-OnEgress = Callable[[dict[str, Any]], object]
-"""Takes a request before it leaves, as `RLMEgressRequest` of rlm.d.ts without its signal; gives `"allow"`, `"deny"` or
-`{"deny": reason}`, also from a coroutine."""
-
-ASK = """async ([input, job]) => (await import("/page/headless.js")).ask(input, job)"""
-STOP = """async () => (await import("/page/headless.js")).stop()"""
-FAULTS: Mapping[str, type[RLMError]] = {"ConfigError": ConfigError, "ReplayError": ReplayError}
-FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "file", multiple: true })"""
+_session_ids = count(1)
 
 
-@dataclass(frozen=True, slots=True)
-class HeadlessResult:
-    """Result of the page's `ask()`. Fields as in `RunResult`; `trajectory` is JSONL text, `egress` an `RLMEgress`."""
+class Run:
+    """A run under way, made by `BrowserRLM.start`: `await run` gives its result, `async for` its events.
 
-    answer: str
-    iterations: int
-    total_time: float
-    usage: Mapping[str, Any]
-    stopped_by: str
-    detail: str
-    trajectory: str
-    egress: Mapping[str, Any]
-    usage_by_path: Mapping[str, Mapping[str, Any]]
-    fault: Mapping[str, Any] | None
+    >>> async def main():  # doctest: +SKIP
+    ...     run = rlm.start("Who?", context=Path("book.txt"))
+    ...     await asyncio.sleep(60)
+    ...     await run.stop()
+    ...     result = await run  # the best partial answer
+    """
 
-
-class HeadlessRun:
-    """One page, ready for a run. Made by `open_page`."""
-
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, question: str, arguments: Arguments, session: str | None = None) -> None:
         self._page = page
-        self._on_event: EventSink = lambda event: None
-        self._tools = Tools({})
-        self._on_egress: OnEgress | None = None
+        self._question = question
+        self._waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._is_watched = False
+        self._live = LiveRun(arguments.callbacks, arguments.tools, watch=self._watch)
+        self._task = asyncio.ensure_future(page.run(self._live, question, arguments, session))
+        self._task.add_done_callback(self._over)
 
-    async def connect(self) -> None:
-        """Give the page its ways back: events, calls of tools, and whether calls may leave."""
-        await self._page.expose_function("rlmEvent", lambda event: self._on_event(event))
-        await self._page.expose_function("rlmTool", self._call)
-        await self._page.expose_function("rlmEgress", self._may_leave)
+    def __repr__(self) -> str:
+        return f"<Run {self._question[:60]!r}, {'over' if self.done() else 'under way'}>"
 
-    async def ask(
-        self,
-        question: str,
-        *,
-        context: object = None,
-        tools: Mapping[str, Any] | None = None,
-        options: Mapping[str, Any] | None = None,
-        on_event: EventSink = lambda event: None,
-        on_egress: OnEgress | None = None,
-    ) -> HeadlessResult:
-        """Ask `question` over `context` and wait for the result.
+    def __await__(self) -> Generator[Any, None, HeadlessResult]:
+        return self._task.__await__()
 
-        Args:
-            question: text of the question.
-            context: a path or paths of files and folders, of any size: the browser reads them, never this process; or
-                text, bytes, JSON.
-            tools: name -> a JSON value, a function, or `{"tool": either, "description": text}`.
-            options: constructor options of the page's `RLM` (`{"model": ..., "maxIterations": ...}`).
-            on_event: called with each event in its JSON form.
-            on_egress: decides before each request leaves; a failure, or any other value, denies it.
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """Each event from now on; the last one is the root's `run_finished`. A run has one reader."""
+        if self._is_watched:
+            raise ConfigError("the events of this run are read already.")
+        self._is_watched = True
+        while (event := await self._waiting.get()) is not None:
+            yield event
 
-        Raises:
-            ConfigError: the page refused an argument; nothing ran.
-            ReplayError: the run was to be made from a log, and does not go as the recorded one.
-            RLMError: the page failed; the message is its own.
-        """
-        self._on_event, self._tools, self._on_egress = on_event, Tools(tools or {}), on_egress
-        chosen = dict(options or {}) | ({"tools": self._tools.declared} if tools else {})
-        chosen |= {} if on_egress is None else {"onEgress": True}
-        with uploaded(context) as files:
-            job = {"kind": files.kind, "names": files.names, "question": question, "options": chosen}
-            outcome = await self._page.evaluate(ASK, [await self._file_input(files), job])
-        if "error" in outcome:
-            raise FAULTS.get(outcome["error"]["name"], RLMError)(outcome["error"]["message"])
-        result = outcome["ok"]
-        return HeadlessResult(
-            answer=result["answer"],
-            iterations=result["iterations"],
-            total_time=result["totalTime"],
-            usage=result["usage"],
-            stopped_by=result["stoppedBy"],
-            detail=result["detail"],
-            trajectory=result["trajectory"],
-            egress=result["egress"],
-            usage_by_path=result["usageByPath"],
-            fault=result["fault"],
-        )
+    def done(self) -> bool:
+        """Whether the run is over."""
+        return self._task.done()
 
     async def stop(self) -> None:
-        """Stop the run that is under way; `ask` then returns the partial result."""
-        await self._page.evaluate(STOP)
+        """Stop the run, and no other: awaiting it gives the partial result."""
+        if not self.done():
+            await self._page.stop(self._live)
 
-    async def evaluate(self, expression: str) -> Any:
-        """Evaluate JavaScript in the page and return its JSON value."""
-        return await self._page.evaluate(expression)
+    async def leave(self) -> None:
+        """Stop the run and wait for its end; its result is dropped."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
 
-    async def _call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return {"result": await self._tools.call(name, args, kwargs), "error": None}
-        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code gets its message
-            return {"result": None, "error": str(fault)}
+    def _over(self, task: asyncio.Task[HeadlessResult]) -> None:
+        self._waiting.put_nowait(None)
 
-    async def _may_leave(self, request: dict[str, Any]) -> object:
-        if self._on_egress is None:
-            return "deny"
-        try:
-            if inspect.iscoroutinefunction(self._on_egress):
-                return await self._on_egress(request)
-            return await asyncio.to_thread(self._on_egress, request)
-        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; then it has denied
-            return {"deny": f"on_egress failed: {fault}"}
-
-    async def _file_input(self, files: Upload) -> ElementHandle:
-        element = (await self._page.evaluate_handle(FILE_INPUT)).as_element()
-        assert element is not None, "createElement gave no element"
-        await element.set_input_files([str(path) for path in files.paths])
-        return element
-
-
-@asynccontextmanager
-async def open_page(url: str) -> AsyncIterator[HeadlessRun]:
-    """Open the page at `url` in a headless Chromium; close both at the end.
-
-    Raises:
-        BrowserMissing: there is no Chromium.
-        RLMError: Playwright is not installed, or the page did not load.
-    """
-    try:
-        from playwright.async_api import Error, async_playwright
-    except ImportError as missing:
-        raise RLMError("Playwright is not installed. Run `pip install 'pyodide-rlm[headless]'`.") from missing
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find_browser(), args=list(QUIET))
-        page = await browser.new_page()
-        run = HeadlessRun(page)
-        await run.connect()
-        try:
-            await page.goto(url)
-        except Error as fault:
-            raise RLMError(f"The page at {url} did not load: {fault.message}") from fault
-        try:
-            yield run
-        finally:
-            await browser.close()
+    def _watch(self, event: dict[str, Any]) -> None:
+        if self._is_watched:
+            self._waiting.put_nowait(event)
 
 
 class BrowserRLM:
@@ -175,96 +83,204 @@ class BrowserRLM:
 
     Args:
         url: address of a running server; without it one is started.
-        on_egress: decides before each request leaves, as of `HeadlessRun.ask`.
-        options: constructor options of the JavaScript `RLM` for each run (`model="...", maxIterations=10`).
+        defaults: options, tools and callbacks of each run (`model="...", max_iterations=10`); see `RLMArguments`.
 
     >>> async def main():  # doctest: +SKIP
-    ...     async with BrowserRLM(maxDepth=2) as rlm:
+    ...     async with BrowserRLM(max_depth=2) as rlm:
     ...         result = await rlm.run("Who?", context=Path("book.txt"), tools={"today": lambda: "Monday"})
+
+    Raises:
+        ConfigError: an argument is unknown or impossible.
     """
 
-    def __init__(self, url: str | None = None, *, on_egress: OnEgress | None = None, **options: Any) -> None:
+    def __init__(self, url: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
         self._url = url
-        self._on_egress = on_egress
-        self._options = options
+        self._defaults: Mapping[str, object] = defaults
         self._open = AsyncExitStack()
-        self._page: HeadlessRun | None = None
+        self._page: Page | None = None
+        self._runs: set[Run] = set()
+        parsed(defaults, RLMArguments)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._page is None else f"open, runs: {len(self._runs)}"
+        return f"<BrowserRLM {self._url or 'with its own server'}, {state}>"
 
     async def __aenter__(self) -> BrowserRLM:
-        url = self._url or self._open.enter_context(_own_server())
-        self._page = await self._open.enter_async_context(open_page(url))
+        async with AsyncExitStack() as opening:
+            url = self._url or opening.enter_context(_own_server())
+            self._page = await opening.enter_async_context(open_page(url))
+            self._open = opening.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await asyncio.gather(*(run.leave() for run in self._runs))
         self._page = None
         await self._open.aclose()
 
-    async def run(
-        self,
-        question: str,
-        *,
-        context: object = None,
-        tools: Mapping[str, Any] | None = None,
-        on_event: EventSink = lambda event: None,
-        **options: Any,
-    ) -> HeadlessResult:
-        """Answer `question`; arguments and errors as of `HeadlessRun.ask`. One run at a time.
+    def start(self, question: str, **arguments: Unpack[RunArguments]) -> Run:
+        """Begin a run; of several at once each has its own events, tools and stop.
 
         Raises:
-            ConfigError: it is not open, or an argument is impossible.
+            ConfigError: it is not open, or an argument is impossible; nothing ran.
         """
-        if self._page is None:
-            raise ConfigError("BrowserRLM is not open: use it in `async with BrowserRLM() as rlm:`.")
-        chosen = {**self._options, **options}
-        return await self._page.ask(
-            question, context=context, tools=tools, options=chosen, on_event=on_event, on_egress=self._on_egress
-        )
+        page = self._opened()
+        run = Run(page, question, parsed(self._chosen(arguments), RunArguments))
+        self._runs.add(run)
+        run._task.add_done_callback(lambda _: self._runs.discard(run))
+        return run
 
-    async def events(self, question: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+    async def run(self, question: str, **arguments: Unpack[RunArguments]) -> HeadlessResult:
+        """Answer `question`; see `RunArguments`. A task that is cancelled meanwhile stops the run.
+
+        Raises:
+            ConfigError: it is not open, or an argument is impossible; nothing ran.
+            ReplayError: the run is made from a log, and does not go as the recorded one.
+            BrowserLost: the browser ended meanwhile; it holds the partial result.
+            RLMError: the page failed; the message is its own.
+        """
+        return await self.start(question, **arguments)
+
+    async def events(self, question: str, **arguments: Unpack[RunArguments]) -> AsyncIterator[dict[str, Any]]:
         """Run as `run` does, and give each event as it happens; the last one is the root's `run_finished`.
 
         A loop that is left early stops the run.
         """
-        waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        running = asyncio.create_task(self.run(question, on_event=waiting.put_nowait, **arguments))
-        running.add_done_callback(lambda _: waiting.put_nowait(None))
+        run = self.start(question, **arguments)
         try:
-            while (event := await waiting.get()) is not None:
+            async for event in run:
                 yield event
+            await run
         finally:
-            if not running.done():
-                await self.stop()
-            await running
+            await run.leave()
+
+    async def replay(self, log: Log, **arguments: Unpack[RunArguments]) -> HeadlessResult:
+        """Replay a recorded run over its context, without a model; its question is the recorded one.
+
+        Raises:
+            ReplayError: it does not go as recorded; the message names the first difference.
+        """
+        return await self.run(_question(log), **_with(arguments, replay=log))
+
+    async def resume(self, log: Log, **arguments: Unpack[RunArguments]) -> HeadlessResult:
+        """Continue a run that did not end, over the same context: no call that was answered is made again."""
+        return await self.run(_question(log), **_with(arguments, resume=log))
+
+    async def fork(
+        self, log: Log, iteration: int, question: str | None = None, **arguments: Unpack[RunArguments]
+    ) -> HeadlessResult:
+        """Begin as a recorded run did and continue live from `iteration` on, with its question or another."""
+        return await self.run(question or _question(log), **_with(arguments, fork=(log, iteration)))
+
+    def session(self, **defaults: Unpack[RLMArguments]) -> Session:
+        """A session: several questions over one REPL.
+
+        >>> async def main():  # doctest: +SKIP
+        ...     async with rlm.session() as session:
+        ...         await session.run("Who signs?", context=Path("lease.txt"))
+        ...         await session.run("And when?")
+
+        Raises:
+            ConfigError: it is not open, or an argument is impossible.
+        """
+        return Session(self._opened(), self._chosen(defaults))
 
     async def stop(self) -> None:
-        """Stop the run that is under way; `run` then returns the partial result."""
-        if self._page is not None:
-            await self._page.stop()
+        """Stop all runs under way; `run` then returns the partial result."""
+        await asyncio.gather(*(run.stop() for run in self._runs))
+
+    def _opened(self) -> Page:
+        if self._page is None:
+            raise ConfigError("BrowserRLM is not open: use it in `async with BrowserRLM() as rlm:`.")
+        return self._page
+
+    def _chosen(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        return chosen(self._defaults, arguments)
 
 
-class BlockingBrowserRLM:
-    """`BrowserRLM` for programs without an event loop: `with BlockingBrowserRLM() as rlm: rlm.run(...)`."""
+class Session:
+    """Several questions over one REPL: variables, contexts and conversations live on from one to the next.
 
-    def __init__(self, url: str | None = None, **options: Any) -> None:
-        self._rlm = BrowserRLM(url, **options)
-        self._open = ExitStack()
+    Made by `BrowserRLM.session`. One question at a time; `close` it, or use it in `async with`.
+    """
 
-    def __enter__(self) -> BlockingBrowserRLM:
-        self._runner = self._open.enter_context(asyncio.Runner())
-        self._runner.run(self._rlm.__aenter__())
-        self._open.callback(lambda: self._runner.run(self._rlm.__aexit__(None, None, None)))
+    def __init__(self, page: Page, defaults: Mapping[str, object]) -> None:
+        self._page = page
+        self._defaults = defaults
+        self._settings = parsed(defaults, RLMArguments)
+        self._id = f"session-{next(_session_ids)}"
+        self._is_open = False
+        self._is_closed = False
+        self._current: Run | None = None
+
+    def __repr__(self) -> str:
+        return f"<Session {self._id}, {'closed' if self._is_closed else 'open'}>"
+
+    async def __aenter__(self) -> Session:
+        await self._opened()
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        await self.close()
 
-    def run(self, question: str, **arguments: Any) -> HeadlessResult:
-        """As `BrowserRLM.run`."""
-        return self._runner.run(self._rlm.run(question, **arguments))
+    async def start(self, question: str, **arguments: Unpack[QuestionArguments]) -> Run:
+        """Begin to answer the next question; without a context the one before stays.
+
+        Raises:
+            ConfigError: it is closed, or at work on a question, or an argument is impossible.
+        """
+        if self._current is not None and not self._current.done():
+            raise ConfigError("the session is at work on a question: await it before you ask the next.")
+        parsed(arguments, QuestionArguments)
+        await self._opened()
+        own = parsed(chosen(self._defaults, arguments), RunArguments)
+        self._current = Run(self._page, question, own, self._id)
+        return self._current
+
+    async def run(self, question: str, **arguments: Unpack[QuestionArguments]) -> HeadlessResult:
+        """Answer the next question; errors as of `start` and of `BrowserRLM.run`."""
+        return await (await self.start(question, **arguments))
+
+    async def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> AsyncIterator[dict[str, Any]]:
+        """As `BrowserRLM.events`, for the next question."""
+        run = await self.start(question, **arguments)
+        try:
+            async for event in run:
+                yield event
+            await run
+        finally:
+            await run.leave()
+
+    async def stop(self) -> None:
+        """Stop the question that is at work; `run` then returns the partial result."""
+        if self._current is not None:
+            await self._current.stop()
+
+    async def close(self) -> None:
+        """End the session; a question that is at work is stopped, and gives its partial result."""
+        self._is_closed = True
+        await self.stop()
+        if self._is_open:
+            await self._page.close_session(self._id)
+        self._is_open = False
+
+    async def _opened(self) -> None:
+        if self._is_closed:
+            raise ConfigError("the session is over: it was closed. Begin a new one.")
+        if not self._is_open:
+            await self._page.open_session(self._id, self._settings)
+            self._is_open = True
+
+
+def _with(arguments: Mapping[str, object], **more: object) -> Any:
+    return {**arguments, **more}
+
+
+def _question(log: Log) -> str:
+    return question_of(log_text("log", log))
 
 
 def _own_server() -> AbstractContextManager[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlm_core import Event, ProtocolError
+from rlm_core import ConfigError, Event, ProtocolError
 from rlm_core.events import RunFinished, RunStarted
 from rlm_core.trajectory import read
 
@@ -64,6 +64,21 @@ def read_recording(path: Path) -> Recording:
     if not events or not isinstance(events[0], RunStarted):
         raise ProtocolError(f"{path.name} is no whole trajectory: it does not begin with run_started.")
     return Recording(log, events[0].question, events)
+
+
+def question_of(log: str) -> str:
+    """The question of the root run in a log.
+
+    Raises:
+        ConfigError: it is no whole trajectory.
+    """
+    try:
+        events = read(log.splitlines()).events
+    except ProtocolError as fault:
+        raise ConfigError(f"the log is no trajectory: {fault}") from None
+    if not events or not isinstance(events[0], RunStarted):
+        raise ConfigError("the log is no whole trajectory: it does not begin with run_started.")
+    return events[0].question
 
 
 def _count(number: int, noun: str) -> str:

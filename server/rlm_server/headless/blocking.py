@@ -1,0 +1,175 @@
+"""Blocking: `BrowserRLM` for programs without an event loop.
+
+In and out as there. The loop runs in a thread; so do callbacks and coroutine tools. Ctrl-C in a call stops its run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from types import TracebackType
+from typing import Any, TypeVar, Unpack
+
+from rlm_core import ConfigError
+
+from .arguments import Log, QuestionArguments, RLMArguments, RunArguments
+from .browser_rlm import BrowserRLM, Session
+from .result import HeadlessResult
+
+T = TypeVar("T")
+
+
+class _Loop:
+    """An event loop in a daemon thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="rlm-loop")
+        self._thread.start()
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`; Ctrl-C meanwhile cancels it, and is raised again when it has ended."""
+        over = threading.Event()
+
+        async def tracked() -> T:
+            try:
+                return await work
+            finally:
+                over.set()
+
+        future = asyncio.run_coroutine_threadsafe(tracked(), self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            if not over.is_set():
+                future.cancel()
+                over.wait()
+            raise
+
+    def close(self) -> None:
+        """End the loop, and its thread."""
+        self.wait(self._loop.shutdown_asyncgens())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class BlockingBrowserRLM:
+    """`BrowserRLM` without `async`: `with BlockingBrowserRLM() as rlm: rlm.run(...)`. Threads may share it.
+
+    Raises:
+        ConfigError: an argument is unknown or impossible.
+    """
+
+    def __init__(self, url: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
+        self._rlm = BrowserRLM(url, **defaults)
+        self._loop: _Loop | None = None
+
+    def __repr__(self) -> str:
+        return f"<Blocking{repr(self._rlm)[1:]}"
+
+    def __enter__(self) -> BlockingBrowserRLM:
+        loop = _Loop()
+        try:
+            loop.wait(self._rlm.__aenter__())
+        except BaseException:
+            loop.close()
+            raise
+        self._loop = loop
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            try:
+                loop.wait(self._rlm.__aexit__(None, None, None))
+            finally:
+                loop.close()
+
+    def run(self, question: str, **arguments: Unpack[RunArguments]) -> HeadlessResult:
+        """As `BrowserRLM.run`; Ctrl-C stops the run."""
+        return self._opened().wait(self._rlm.run(question, **arguments))
+
+    def events(self, question: str, **arguments: Unpack[RunArguments]) -> Iterator[dict[str, Any]]:
+        """As `BrowserRLM.events`; a loop that is left early stops the run."""
+        yield from _stepped(self._opened(), self._rlm.events(question, **arguments))
+
+    def replay(self, log: Log, **arguments: Unpack[RunArguments]) -> HeadlessResult:
+        """As `BrowserRLM.replay`."""
+        return self._opened().wait(self._rlm.replay(log, **arguments))
+
+    def resume(self, log: Log, **arguments: Unpack[RunArguments]) -> HeadlessResult:
+        """As `BrowserRLM.resume`."""
+        return self._opened().wait(self._rlm.resume(log, **arguments))
+
+    def fork(
+        self, log: Log, iteration: int, question: str | None = None, **arguments: Unpack[RunArguments]
+    ) -> HeadlessResult:
+        """As `BrowserRLM.fork`."""
+        return self._opened().wait(self._rlm.fork(log, iteration, question, **arguments))
+
+    def session(self, **defaults: Unpack[RLMArguments]) -> BlockingSession:
+        """As `BrowserRLM.session`: `with rlm.session() as session: session.run(...)`."""
+        return BlockingSession(self._opened(), self._rlm.session(**defaults))
+
+    def stop(self) -> None:
+        """Stop all runs under way, from another thread or a callback of one."""
+        self._opened().wait(self._rlm.stop())
+
+    def _opened(self) -> _Loop:
+        if self._loop is None:
+            raise ConfigError("BlockingBrowserRLM is not open: use it in `with BlockingBrowserRLM() as rlm:`.")
+        return self._loop
+
+
+class BlockingSession:
+    """`Session` without `async`."""
+
+    def __init__(self, loop: _Loop, session: Session) -> None:
+        self._loop = loop
+        self._session = session
+
+    def __repr__(self) -> str:
+        return f"<Blocking{repr(self._session)[1:]}"
+
+    def __enter__(self) -> BlockingSession:
+        self._loop.wait(self._session.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, question: str, **arguments: Unpack[QuestionArguments]) -> HeadlessResult:
+        """As `Session.run`; Ctrl-C stops the question, and the session goes on."""
+        return self._loop.wait(self._session.run(question, **arguments))
+
+    def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> Iterator[dict[str, Any]]:
+        """As `Session.events`; a loop that is left early stops the question."""
+        yield from _stepped(self._loop, self._session.events(question, **arguments))
+
+    def stop(self) -> None:
+        """As `Session.stop`, from another thread."""
+        self._loop.wait(self._session.stop())
+
+    def close(self) -> None:
+        """As `Session.close`."""
+        self._loop.wait(self._session.close())
+
+
+def _stepped(loop: _Loop, events: Any) -> Iterator[dict[str, Any]]:
+    """Each event, waited for in this thread; the run goes on meanwhile in the loop's."""
+    end = object()
+
+    async def step() -> Any:
+        return await anext(events, end)
+
+    try:
+        while (event := loop.wait(step())) is not end:
+            yield event
+    finally:
+        loop.wait(events.aclose())

@@ -1,0 +1,329 @@
+"""Page: the headless browser, and the runs that its page has under way.
+
+In: checked arguments. Out: results; on the way the caller's callbacks and tools are called. Each run has its own id,
+events, tools, callbacks and stop. No error of the browser's driver gets out: each becomes an `RLMError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLMError, RunCancelled
+from rlm_core.events import FOR_WATCHING
+
+from .arguments import Arguments, Callbacks, Child
+from .browser import LAUNCH_OPTIONS, find_browser
+from .context_upload import Upload, uploaded
+from .python_tools import Tools, awaited
+from .result import HeadlessResult, partial_result, result_of, snake_keys
+
+if TYPE_CHECKING:
+    from playwright.async_api import ElementHandle, JSHandle
+    from playwright.async_api import Page as DriverPage
+
+log = logging.getLogger(__name__)
+
+FAULTS: Mapping[str, type[RLMError]] = {
+    fault.__name__: fault for fault in (ChannelError, ConfigError, ProtocolError, ReplayError)
+}
+FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "file", multiple: true })"""
+STOP_SECONDS = 5.0
+"""Longest wait for the end of a run that was stopped, before its page is left alone with it."""
+_ids = count(1)
+
+
+class BrowserLost(RLMError):
+    """The browser ended, or lost its page, in mid-run.
+
+    Attributes:
+        partial: result with all that had arrived; its `trajectory` can be resumed.
+    """
+
+    def __init__(self, message: str, partial: HeadlessResult) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+@dataclass(eq=False)
+class LiveRun:
+    """A run that the page has under way.
+
+    Attributes:
+        watch: takes each event, before the caller's `on_event`.
+        events: those that belong to the log.
+        has_begun: the page knows it.
+        is_left: nobody waits for it any more; its events and calls go nowhere.
+        notified: callbacks that are coroutines, under way.
+        calls: calls of tools and of `on_egress` that are under way.
+        failures: callback -> how often it failed.
+    """
+
+    callbacks: Callbacks
+    tools: Tools
+    watch: Callable[[dict[str, Any]], object]
+    id: str = field(default_factory=lambda: f"run-{next(_ids)}")
+    events: list[dict[str, Any]] = field(default_factory=list)
+    has_begun: bool = False
+    is_stopped: bool = False
+    is_left: bool = False
+    notified: set[asyncio.Future[Any]] = field(default_factory=set)
+    calls: set[asyncio.Future[Any]] = field(default_factory=set)
+    failures: dict[str, int] = field(default_factory=dict)
+
+    def notify(self, name: str, value: Any) -> None:
+        """Call the caller's function `name`; a failure of it is logged, and does not touch the run."""
+        callback: Callable[[Any], object] | None = getattr(self.callbacks, name)
+        if callback is None or self.is_left:
+            return
+        try:
+            result = callback(value)
+        except Exception:  # noqa: BLE001 - the caller's function may raise anything
+            self._failed(name)
+            return
+        if inspect.isawaitable(result):
+            task = asyncio.ensure_future(result)
+            self.notified.add(task)
+            task.add_done_callback(lambda done: self._settled(name, done))
+
+    async def answer(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """The result of a call that ends with its run.
+
+        Raises:
+            RunCancelled: the run ended before.
+        """
+        task = asyncio.ensure_future(call)
+        self.calls.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            raise RunCancelled("the run is over.") from None
+        finally:
+            self.calls.discard(task)
+
+    async def end(self) -> None:
+        """End the calls of tools, wait for callbacks, and say how often one failed after its first, logged failure."""
+        for task in [*self.calls, *(self.notified if self.is_left else ())]:
+            task.cancel()
+        await asyncio.gather(*self.notified, return_exceptions=True)
+        for name, times in self.failures.items():
+            if times > 1:
+                log.error("%s failed %d times in this run; the first failure is logged above", name, times)
+
+    def _settled(self, name: str, task: asyncio.Future[Any]) -> None:
+        self.notified.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._failed(name, fault)
+
+    def _failed(self, name: str, fault: BaseException | None = None) -> None:
+        self.failures[name] = self.failures.get(name, 0) + 1
+        if self.failures[name] == 1:
+            log.error("%s failed; the run continues", name, exc_info=fault or True)
+
+
+class Page:
+    """The page, ready for runs. Made by `open_page`."""
+
+    def __init__(self, page: DriverPage) -> None:
+        self._page = page
+        self._module: JSHandle | None = None
+        self._runs: dict[str, LiveRun] = {}
+
+    async def load(self, url: str) -> None:
+        """Bind Python's functions, and load the page's half of the runs."""
+        with _driver_errors(f"The page at {url} did not load"):
+            await self._page.expose_function("rlmNotify", self._notify)
+            await self._page.expose_function("rlmTool", self._call)
+            await self._page.expose_function("rlmEgress", self._may_leave)
+            await self._page.goto(urljoin(url, "/page/headless.html"))
+            self._module = await self._page.evaluate_handle('import("/page/headless.js")')
+
+    async def run(
+        self, live: LiveRun, question: str, arguments: Arguments, session: str | None = None
+    ) -> HeadlessResult:
+        """Answer `question`. A caller that is cancelled stops the run, and only this one.
+
+        Args:
+            session: id of the session that the question belongs to.
+
+        Raises:
+            ConfigError: an argument is impossible; nothing ran.
+            ReplayError: the run is made from a log, and does not go as the recorded one.
+            BrowserLost: the browser ended meanwhile.
+            RLMError: the page failed; the message is its own.
+        """
+        own = {**arguments.settings(), "log": arguments.log} if session is None else {"session": session}
+        self._runs[live.id] = live
+        try:
+            with uploaded(arguments.context) as files:
+                element = await self._file_input(files)
+                described = {"id": live.id, "question": question, "kind": files.kind, "names": files.names}
+                state = {"wants": arguments.callbacks.wants(), "isStopped": live.is_stopped}
+                function = "run" if session is None else "ask"
+                outcome = await self._until_end(live, function, element, json.dumps({**own, **described, **state}))
+            return result_of(_ok(outcome, arguments))
+        finally:
+            del self._runs[live.id]
+            await live.end()
+
+    async def open_session(self, session: str, arguments: Arguments) -> None:
+        """Open a session under the id `session`.
+
+        Raises:
+            ConfigError: an option is impossible.
+        """
+        job = json.dumps({**arguments.settings(), "id": session})
+        _ok(await self._evaluate("(page, job) => page.openSession(job)", job), arguments)
+
+    async def close_session(self, session: str) -> None:
+        """End a session, and its worker."""
+        await self._evaluate("(page, id) => page.closeSession(id)", session)
+
+    async def stop(self, live: LiveRun) -> None:
+        """Stop a run, also one that has not begun; its result is then the partial one."""
+        live.is_stopped = True
+        if live.has_begun:
+            await self._evaluate("(page, id) => page.stop(id)", live.id)
+
+    async def evaluate(self, expression: str) -> Any:
+        """Evaluate JavaScript in the page and return its JSON value."""
+        with _driver_errors("The page failed"):
+            return await self._page.evaluate(expression)
+
+    async def _until_end(self, live: LiveRun, function: str, element: ElementHandle, job: str) -> str:
+        """The page's outcome. Left early, the run is stopped, and its end awaited."""
+        live.has_begun = True
+        ending = asyncio.ensure_future(self._evaluate(f"(page, job) => page.{function}(...job)", [element, job]))
+        try:
+            outcome: str = await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            live.is_left = True
+            ending.add_done_callback(_taken)
+            if not ending.done():
+                await self._stopped(live, ending)
+            raise
+        except RLMError as fault:
+            raise BrowserLost(f"{fault} The run had begun: resume its log.", self._salvaged(live)) from fault
+        return outcome
+
+    async def _stopped(self, live: LiveRun, ending: asyncio.Future[str]) -> None:
+        try:
+            await self.stop(live)
+            await asyncio.wait([ending], timeout=STOP_SECONDS)
+        except RLMError:
+            pass  # the browser is gone, and the run with it
+
+    def _salvaged(self, live: LiveRun) -> HeadlessResult:
+        return partial_result(live.events, detail="The browser was lost.")
+
+    async def _evaluate(self, function: str, argument: object) -> Any:
+        assert self._module is not None, "the page is not loaded"
+        with _driver_errors("The browser was lost"):
+            return await self._module.evaluate(function, argument)
+
+    async def _file_input(self, files: Upload) -> ElementHandle:
+        with _driver_errors("The context cannot be handed to the browser"):
+            element = (await self._page.evaluate_handle(FILE_INPUT)).as_element()
+            assert element is not None, "createElement gave no element"
+            await element.set_input_files([str(path) for path in files.paths])
+            return element
+
+    def _notify(self, run: str, kind: str, text: str) -> None:
+        live = self._runs.get(run)
+        if live is None:
+            return
+        value = json.loads(text)
+        if kind == "event":
+            if value["type"] not in FOR_WATCHING:
+                live.events.append(value)
+            live.watch(value)
+            live.notify("on_event", value)
+        elif kind == "iteration":
+            blocks = [snake_keys(block) for block in value["codeBlocks"]]
+            live.notify("on_iteration", {**snake_keys(value), "code_blocks": blocks})
+        elif kind == "subLLMCall":
+            live.notify("on_sub_llm_call", value)
+        elif kind == "child":
+            live.notify("on_child", self._child(live, value))
+
+    def _child(self, live: LiveRun, value: Mapping[str, Any]) -> Child:
+        async def stop() -> None:
+            if live.id in self._runs:
+                await self._evaluate("(page, child) => page.stopChild(...child)", [live.id, value["path"]])
+
+        return Child(tuple(value["path"]), value["question"], value["model"], stop)
+
+    async def _call(self, run: str, number: int, arguments: str) -> dict[str, str | None]:
+        live = self._runs.get(run)
+        if live is None or live.is_left:
+            return {"result": None, "error": "the run is over."}
+        try:
+            return {"result": await live.answer(live.tools.call(number, arguments)), "error": None}
+        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code gets its message
+            return {"result": None, "error": str(fault) or type(fault).__name__}
+
+    async def _may_leave(self, run: str, request: str) -> object:
+        live = self._runs.get(run)
+        if live is None or live.is_left or live.callbacks.on_egress is None:
+            return "deny"
+        try:
+            return await live.answer(awaited(live.callbacks.on_egress, snake_keys(json.loads(request))))
+        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; then it has denied
+            return {"deny": f"on_egress failed: {fault}"}
+
+
+@asynccontextmanager
+async def open_page(url: str) -> AsyncIterator[Page]:
+    """Open the page of the server at `url` in a headless Chromium; close both at the end.
+
+    Raises:
+        BrowserMissing: there is no Chromium.
+        RLMError: Playwright is not installed, or the browser or the page does not start.
+    """
+    try:
+        from playwright.async_api import Error, async_playwright
+    except ImportError as missing:
+        raise RLMError("Playwright is not installed. Run `pip install 'pyodide-rlm[headless]'`.") from missing
+    async with async_playwright() as playwright:
+        with _driver_errors("The browser did not start"):
+            browser = await playwright.chromium.launch(executable_path=find_browser(), **LAUNCH_OPTIONS)
+            page = Page(await browser.new_page())
+        try:
+            await page.load(url)
+            yield page
+        finally:
+            with suppress(Error):  # it may be closed already
+                await browser.close()
+
+
+@contextmanager
+def _driver_errors(what: str) -> Iterator[None]:
+    """An error of the browser's driver as one of ours; its first line says enough, the rest is the driver's log."""
+    from playwright.async_api import Error
+
+    try:
+        yield
+    except Error as fault:
+        raise RLMError(f"{what}: {fault.message.splitlines()[0]}.") from fault
+
+
+def _ok(outcome: str, arguments: Arguments) -> Any:
+    parsed = json.loads(outcome)
+    if "error" not in parsed:
+        return parsed["ok"]
+    error = parsed["error"]
+    raise FAULTS.get(error["name"], RLMError)(arguments.in_python(error["message"]))
+
+
+def _taken(ending: asyncio.Future[Any]) -> None:
+    """Take the outcome of a run that nobody waits for, so that it is not reported as never retrieved."""
+    if not ending.cancelled():
+        ending.exception()

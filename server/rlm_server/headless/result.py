@@ -1,0 +1,201 @@
+"""Result: how a headless run ended, for Python and as JSON.
+
+In: the page's outcome as JSON text; or, where the browser was lost, the events so far. Out: a `HeadlessResult`.
+`result.schema.json` beside this file is the schema of `to_json`; `write_schema()` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from rlm_core import ModelUsage
+from rlm_core.types import StoppedBy
+
+from .arguments import snake
+
+SCHEMA = Path(__file__).with_name("result.schema.json")
+SHOWN_CHARS = 60
+
+
+class UsageJson(TypedDict):
+    """Use of one model. Tokens are the provider's own count; `cost` is US dollars, null where a price is unknown."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost: float | None
+
+
+class EgressJson(TypedDict):
+    """Text that left the tab. `context_chars` counts each character of the context once; `share` needs a context."""
+
+    calls: int
+    denied: int
+    bytes: int
+    chars: int
+    context_chars: int
+    context_size: int
+    share: float | None
+    unsearched: list[str]
+
+
+class FaultJson(TypedDict):
+    """The failure behind `provider_error`, as facts."""
+
+    type: str
+    status: int | None
+    retryable: bool
+    upstream: str | None
+
+
+class ResultJson(TypedDict):
+    """The object that `pyodide-rlm run --json` prints. `total_time` is seconds, the worker's start included."""
+
+    answer: str
+    iterations: int
+    total_time: float
+    usage: dict[str, UsageJson]
+    usage_by_path: dict[str, dict[str, UsageJson]]
+    egress: EgressJson
+    stopped_by: StoppedBy
+    detail: str
+    fault: FaultJson | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlessResult:
+    """Result of a run.
+
+    Attributes:
+        answer: the final answer, or the best partial one when `stopped_by` is not `"final_answer"`; may be empty.
+        iterations: replies of the root model that were used.
+        total_time: seconds, the worker's start included.
+        usage: model -> calls, tokens and cost (`None`: unknown) of the whole tree of runs.
+        usage_by_path: path in the tree (`""` is the root, `"0.2"` a child of a child) -> the usage of that run alone.
+        egress: sums of the text that left the tab; in a session, of all its questions so far.
+        detail: one sentence when the run did not end with a final answer.
+        fault: the failure when `stopped_by` is `"provider_error"`.
+        trajectory: the log, one JSON object a line.
+    """
+
+    answer: str
+    iterations: int
+    total_time: float
+    usage: Mapping[str, Any]
+    usage_by_path: Mapping[str, Mapping[str, Any]]
+    egress: Mapping[str, Any]
+    stopped_by: StoppedBy
+    detail: str
+    fault: Mapping[str, Any] | None
+    trajectory: str
+
+    def __repr__(self) -> str:
+        answer = self.answer if len(self.answer) <= SHOWN_CHARS else f"{self.answer[:SHOWN_CHARS]}..."
+        return (
+            f"HeadlessResult({answer!r}, stopped_by={self.stopped_by!r}, iterations={self.iterations}, "
+            f"total_time={self.total_time:g})"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the trajectory, as `ResultJson`."""
+        names = ResultJson.__annotations__
+        return {name: getattr(self, name) for name in names}
+
+
+def result_of(ok: Mapping[str, Any]) -> HeadlessResult:
+    """The page's result, in Python's spelling and units."""
+    return HeadlessResult(
+        answer=ok["answer"],
+        iterations=ok["iterations"],
+        total_time=ok["totalTime"] / 1_000,
+        usage=ok["usage"],
+        usage_by_path=ok["usageByPath"],
+        egress=snake_keys(ok["egress"]),
+        stopped_by=ok["stoppedBy"],
+        detail=ok["detail"],
+        fault=ok["fault"],
+        trajectory=ok["trajectory"],
+    )
+
+
+def partial_result(events: Sequence[Mapping[str, Any]], *, detail: str) -> HeadlessResult:
+    """The result of a run whose browser is gone, from the events that arrived: its best partial answer."""
+    root = [event for event in events if event["path"] == []]
+    partials = [event["partial"] for event in root if event["type"] == "block_finished" and event.get("partial")]
+    by_path: dict[str, dict[str, ModelUsage]] = {}
+    called: dict[int, str] = {}
+    for event in events:
+        if event["type"] == "call_started":
+            called[event["call"]] = ".".join(map(str, event["path"]))
+        elif event["type"] == "call_finished" and event["usage"] is not None:
+            used = by_path.setdefault(called.get(event["call"], ""), {})
+            used[event["model"]] = used.get(event["model"], ModelUsage()) + ModelUsage(**event["usage"])
+    return HeadlessResult(
+        answer=partials[-1] if partials else "",
+        iterations=sum(event["type"] == "iteration_finished" for event in root),
+        total_time=max((event["seconds"] for event in events), default=0.0),
+        usage=_usage_json(_summed(by_path.values())),
+        usage_by_path={path: _usage_json(used) for path, used in by_path.items()},
+        egress=_egress_of(events),
+        stopped_by="cancelled",
+        detail=detail,
+        fault=None,
+        trajectory="".join(json.dumps(event) + "\n" for event in events),
+    )
+
+
+def _summed(parts: Any) -> dict[str, ModelUsage]:
+    whole: dict[str, ModelUsage] = {}
+    for part in parts:
+        for model, used in part.items():
+            whole[model] = whole.get(model, ModelUsage()) + used
+    return whole
+
+
+def _usage_json(usage: Mapping[str, ModelUsage]) -> dict[str, dict[str, Any]]:
+    names = UsageJson.__annotations__
+    return {model: {name: getattr(used, name) for name in names} for model, used in usage.items()}
+
+
+def _egress_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    entries = [event for event in events if event["type"] == "egress"]
+    sent = [entry for entry in entries if entry["denied"] is None]
+    left, size = (sent[-1]["left_chars"], sent[-1]["context_size"]) if sent else (0, 0)
+    return {
+        "calls": len(sent),
+        "denied": len(entries) - len(sent),
+        "bytes": sum(entry["bytes"] for entry in sent),
+        "chars": sum(entry["chars"] for entry in sent),
+        "context_chars": left,
+        "context_size": size,
+        "share": left / size if size else None,
+        "unsearched": [],
+    }
+
+
+def snake_keys(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with its keys in snake_case; values as they are.
+
+    >>> snake_keys({"contextChars": {"added": 1}})
+    {'context_chars': {'added': 1}}
+    """
+    return {snake(name): item for name, item in value.items()}
+
+
+def schema() -> str:
+    """The JSON Schema of `ResultJson`, as text."""
+    from pydantic import TypeAdapter
+
+    return json.dumps(TypeAdapter(ResultJson).json_schema(), indent=2) + "\n"
+
+
+def write_schema() -> None:
+    """Bring `result.schema.json` up to date; a test fails when it is not."""
+    SCHEMA.write_text(schema(), encoding="utf-8")
