@@ -142,6 +142,7 @@ def test_confirm_asks_before_each_request(haystack: Path, answer: bytes, status:
     found, said = on_a_terminal(*question, "--confirm", answer=answer)
     assert found == status, said
     assert "the root model's conversation, 1 prompts" in said
+    assert "\x1b[7m pyodide-rlm " in said
     assert ("48-17-93" in said) == (status == 0)
     assert ("denied: onEgress said no" in said) == (status == 3)
 
@@ -319,3 +320,23 @@ def test_doctor_finds_a_healthy_set_up(chromium: Path) -> None:
         "isolation:",
         "start:",
     ]
+
+
+COMMANDS = "\x1b]0;title\x07\x1b[31mred\u202e\x9b2J"
+
+
+def test_text_of_models_cannot_command_the_terminal_and_elsewhere_it_is_kept(
+    model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", model.upstream)
+    block = code(f"print({COMMANDS!r})\n1/0 if {COMMANDS!r} in globals() else FINAL({COMMANDS!r})")
+    line = ("run", model.question(block), "--model", "openai:m")
+    status, said = on_a_terminal(*line, answer=b"")
+    assert status == 0
+    assert "\\x1b]0;title\\x07\\x1b[31mred\\u202e\\x9b2J" in said
+    assert not {"\x07", "\u202e", "\x9b"} & set(said)
+    assert "\x1b" not in said.replace("\x1b[K", "")
+    done = subprocess.run([sys.executable, "-m", "rlm_server", *line], capture_output=True, timeout=120)
+    assert done.stdout.decode() == f"{COMMANDS}\n"
+    assert not {"\x07", "\x1b", "\u202e", "\x9b"} & set(done.stderr.decode())

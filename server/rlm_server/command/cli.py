@@ -24,8 +24,10 @@ from rlm_core import ConfigError, RLMError
 from rlm_core.limits import LIMITS, LimitFacts
 
 from ..headless.arguments import snake
-from ..headless.egress_report import EgressReport, confirmed
+from ..headless.egress_report import EgressReport
 from ..headless.recording import read_recording
+from ..headless.visible_text import visible
+from .confirm import Confirm, Screen
 from .outputs import EventLog, probe, save
 from .stop_signals import StopSignals
 
@@ -154,6 +156,7 @@ def run(
         raise click.UsageError("Missing argument 'QUESTION'; only a run with --fork has its own.")
     if confirm and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("--confirm asks on the terminal, and there is none. Use --max-context-chars instead.")
+    screen = Screen(sys.stderr)
     with _reported(), StopSignals() as signals:
         forked = None if fork is None else read_recording(fork)
         for path, option in ((trajectory, "--trajectory"), (ledger, "--ledger")):
@@ -165,7 +168,7 @@ def run(
             "resume": None if resume is None else resume.read_text(encoding="utf-8"),
             "replay": None if replay is None else read_recording(replay).log,
             "fork": None if forked is None else (forked.log, at),
-            "on_egress": confirmed if confirm else None,
+            "on_egress": Confirm(screen) if confirm else None,
             **_chosen_limits(limits),
         }
         asked = question if question is not None or forked is None else forked.question
@@ -173,7 +176,7 @@ def run(
         sinks = [log.take] if ledger is None else [log.take, report.take]
         try:
             with _serving(0) as url:
-                result = asyncio.run(_ask(url, asked or "", paths, arguments, sinks, signals))
+                result = asyncio.run(_ask(url, asked or "", paths, arguments, sinks, signals, screen))
         except BaseException:
             log.close()
             if ledger is not None:
@@ -183,7 +186,7 @@ def run(
         is_written &= ledger is None or save(ledger, report.text())
         is_written &= log.finish(result.trajectory)
     if result.stopped_by != "final_answer":
-        click.echo(f"No final answer: {result.detail or result.stopped_by}", err=True)
+        click.echo(f"No final answer: {visible(result.detail or result.stopped_by)}", err=True)
     sys.exit(_status(result, signals) if is_written else FAULT)
 
 
@@ -219,11 +222,11 @@ def export(file: Path, form: str) -> None:
     with _reported():
         trajectory = read(file)
         for note in trajectory.notes:
-            click.echo(f"note: {note}", err=True)
+            click.echo(f"note: {visible(note)}", err=True)
         ended = datetime.fromtimestamp(file.stat().st_mtime)
         began = ended - timedelta(seconds=trajectory.events[-1].seconds if trajectory.events else 0)
         for line in exported(trajectory.events, began=began):
-            click.echo(line)
+            _print_line(line)
 
 
 @main.command("import")
@@ -236,7 +239,7 @@ def import_(file: Path) -> None:
 
     with _reported(), file.open(encoding="utf-8") as lines:
         for event in imported(lines):
-            click.echo(to_json(event))
+            _print_line(to_json(event))
 
 
 @main.command()
@@ -247,7 +250,7 @@ def doctor() -> None:
     healthy = True
     for finding in examine():
         healthy &= finding.ok
-        click.echo(f"{'ok     ' if finding.ok else 'missing'} {finding.name}: {finding.text}")
+        click.echo(f"{'ok     ' if finding.ok else 'missing'} {finding.name}: {visible(finding.text)}")
     sys.exit(FINAL if healthy else FAULT)
 
 
@@ -277,7 +280,7 @@ def demo(port: int) -> None:
         click.echo(f"Question: {sample['question']}\nContext:  {sample['title']} ({path.stat().st_size:,} bytes)")
         arguments = {"model": "builtin:extractive", "sub_model": "builtin:extractive"}
         result = asyncio.run(_ask(url, sample["question"], (path,), arguments, (), signals))
-        click.echo(f"\nAnswer ({result.total_time:.1f} s):\n{result.answer}\n\nThe page: {url}")
+        click.echo(f"\nAnswer ({result.total_time:.1f} s):\n{visible(result.answer)}\n\nThe page: {url}")
         if signals.status is None and sys.stdin.isatty() and sys.stdout.isatty():
             click.echo("Ctrl-C stops the server.")
             _wait_for_ctrl_c()
@@ -291,13 +294,14 @@ async def _ask(
     arguments: Mapping[str, Any],
     sinks: Sequence[OnEvent],
     signals: StopSignals,
+    screen: Screen | None = None,
 ) -> HeadlessResult:
     """The result of a run; a signal meanwhile stops it, and leaves the partial one."""
     from ..headless.browser_rlm import BrowserRLM
     from ..headless.page import BrowserLost
     from ..headless.progress import Progress
 
-    watchers: list[OnEvent] = [*sinks, Progress(sys.stderr.write, is_terminal=sys.stderr.isatty())]
+    watchers: list[OnEvent] = [*sinks, Progress((screen or sys.stderr).write, is_terminal=sys.stderr.isatty())]
 
     def on_event(event: dict[str, Any]) -> None:
         for watch in watchers:
@@ -336,21 +340,32 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except RLMError as fault:
-        click.echo(f"error: {fault}", err=True)
+        click.echo(f"error: {visible(str(fault))}", err=True)
         sys.exit(USAGE if isinstance(fault, ConfigError) else FAULT)
 
 
 def _print(result: HeadlessResult, as_json: bool) -> bool:
     """Print the answer, on stderr where stdout cannot be written; whether stdout has it."""
-    text = json.dumps(result.to_json(), ensure_ascii=False) if as_json else result.answer
+    is_terminal = sys.stdout.isatty()
+    text = json.dumps(result.to_json(), ensure_ascii=is_terminal) if as_json else result.answer
     try:
-        click.echo(text)
+        click.echo(visible(text) if is_terminal else _encodable(text))
         sys.stdout.flush()
     except OSError as fault:
         sys.stdout = None
-        click.echo(f"error: stdout cannot be written: {fault.strerror}. The answer:\n{text}", err=True)
+        click.echo(f"error: stdout cannot be written: {fault.strerror}. The answer:\n{visible(text)}", err=True)
         return False
     return True
+
+
+def _print_line(line: str) -> None:
+    """A line of a log on stdout; on a terminal it is made visible."""
+    click.echo(visible(line) if sys.stdout.isatty() else _encodable(line))
+
+
+def _encodable(text: str) -> str:
+    """Text with a lone surrogate, which has no bytes, written out; any other text as it is."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _status(result: HeadlessResult, signals: StopSignals) -> int:

@@ -1,12 +1,16 @@
 """Progress: events as lines for a terminal.
 
-In: events in their JSON form. Out: text. One call per event; output of running code appears as it is printed.
+In: events in their JSON form. Out: text. One call per event; output of running code appears as it is printed. Text of
+models and code is made visible: it cannot command the terminal.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
+
+from .visible_text import visible
 
 CLEARED = "\r\x1b[K"
 """Back to the begin of the line, and nothing on it."""
@@ -47,22 +51,28 @@ class Progress:
         self._write(("" if self._at_line_start else "\n") + text + "\n")
         self._at_line_start = True
 
+    def _lines(self, begin: str, text: str) -> None:
+        """Text of others: each of its lines stands behind `begin`, or as far in."""
+        first, *others = visible(text.removesuffix("\n")).split("\n")
+        self._line(begin + first)
+        for line in others:
+            self._line(" " * len(begin) + line)
+
     def _notice(self, event: dict[str, Any]) -> None:
-        self._line(f"  note: {event['text']}")
+        self._lines("  note: ", event["text"])
 
     def _iteration_started(self, event: dict[str, Any]) -> None:
         self._line(f"\nIteration {event['iteration']}  ({event['seconds']:.1f} s)")
 
     def _block_started(self, event: dict[str, Any]) -> None:
         self._line("  code:")
-        for line in event["code"].splitlines():
-            self._line(f"    {line}")
+        self._lines("    ", event["code"])
         self._line("  output:")
 
     def _output(self, event: dict[str, Any]) -> None:
-        for piece in event["text"].splitlines(keepends=True):
-            self._write(("    " if self._at_line_start else "") + piece)
-            self._at_line_start = piece.endswith("\n")
+        for line in re.findall(r"[^\n]*\n|[^\n]+", visible(event["text"])):
+            self._write(("    " if self._at_line_start else "") + line)
+            self._at_line_start = line.endswith("\n")
 
     def _call_started(self, event: dict[str, Any]) -> None:
         if event["kind"] == "sub":
@@ -70,7 +80,7 @@ class Progress:
 
     def _egress(self, event: dict[str, Any]) -> None:
         if event["denied"] is not None:
-            self._line(f"  denied: {event['denied']}")
+            self._lines("  denied: ", event["denied"])
 
     def _call_finished(self, event: dict[str, Any]) -> None:
         self._failed += event["call"] in self._calls and event["error"] is not None
@@ -78,10 +88,9 @@ class Progress:
     def _block_finished(self, event: dict[str, Any]) -> None:
         observation = event["observation"]
         if observation["value"] is not None:
-            self._line(f"    {observation['value']}")
+            self._lines("    ", observation["value"])
         if observation["error"]:
-            for line in observation["error"].splitlines():
-                self._line(f"    {line}")
+            self._lines("    ", observation["error"])
         if self._calls:
             self._line(f"  sub-calls: {len(self._calls)}, failed: {self._failed}")
         self._calls, self._failed = set(), 0
