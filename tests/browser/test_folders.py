@@ -111,3 +111,17 @@ def test_a_huge_folder_is_taken_up_to_10_000_files_and_explained_beyond(page: Pa
     drop(page, huge)
     expect(page.locator("#context-problem")).to_contain_text("holds more than 10,000 files", timeout=WALKED_MS)
     expect(page.locator("#context-problem")).to_contain_text("pack it as a zip archive")
+
+
+def test_links_in_a_folder_lead_nowhere_whether_dropped_or_chosen(page: Page, papers: Path, tmp_path: Path) -> None:
+    """As in `--context DIR` and `Path`; see tests/server/test_context_upload.py."""
+    (tmp_path / "outside.txt").write_text("secret")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.txt").write_text("secret")
+    (papers / "out.txt").symlink_to(tmp_path / "outside.txt")
+    (papers / "out").symlink_to(tmp_path / "outside")
+    drop(page, papers)
+    expect(page.locator(".attachments li")).to_contain_text("folder of 3 files, 2 hidden left out")
+    page.click("text=Remove")
+    page.locator("#context-folder").set_input_files(papers)
+    expect(page.locator(".attachments li")).to_contain_text("folder of 3 files, 2 hidden left out")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
+import os
 from pathlib import Path
 
 import pytest
 
 from rlm_core import ConfigError
 from rlm_server.headless import context_upload
-from rlm_server.headless.context_upload import uploaded
+from rlm_server.headless.context_upload import read_folder, uploaded
 
 
 def test_a_folder_is_all_its_files_under_their_paths(tmp_path: Path) -> None:
@@ -17,7 +19,6 @@ def test_a_folder_is_all_its_files_under_their_paths(tmp_path: Path) -> None:
     (folder / ".git").mkdir()
     for name in ("readme.txt", "2025/b.txt", "2025/a.txt", ".DS_Store", ".git/config"):
         (folder / name).write_text(name)
-    (folder / "gone.txt").symlink_to(tmp_path / "nowhere")
     (tmp_path / "one.txt").write_text("1")
     with uploaded([folder, tmp_path / "one.txt"]) as files:
         assert files.kind == "files"
@@ -44,3 +45,67 @@ def test_a_huge_folder_is_refused_with_the_number(tmp_path: Path, monkeypatch: p
         (tmp_path / name).write_text(name)
     with pytest.raises(ConfigError, match="more than 2 files"), uploaded(tmp_path):
         pass
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Path:
+    """A folder with links of all kinds; what lies outside is secret."""
+    folder = tmp_path / "papers"
+    (folder / "below").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    (tmp_path / "outside").mkdir()
+    for name in ("a.txt", "below/b.txt", ".env", ".git/config"):
+        (folder / name).write_text(name)
+    (tmp_path / "outside" / "secret.txt").write_text("secret")
+    for name, target in {
+        "inside.txt": folder / "a.txt",
+        "below/up.txt": Path("..") / "a.txt",
+        "out.txt": tmp_path / "outside" / "secret.txt",
+        "out": tmp_path / "outside",
+        "gone.txt": tmp_path / "nowhere",
+        "to_below": folder / "below",
+        "env.txt": folder / ".env",
+        "config.txt": folder / ".git" / "config",
+        "loop": folder,
+    }.items():
+        (folder / name).symlink_to(target)
+    os.mkfifo(folder / "pipe")
+    return folder
+
+
+def test_no_link_leads_out_of_a_folder_or_to_a_hidden_file(linked: Path) -> None:
+    folder = read_folder(linked)
+    assert [name for name, _ in folder.files] == [
+        "papers/a.txt",
+        "papers/inside.txt",
+        "papers/below/b.txt",
+        "papers/below/up.txt",
+    ]
+    assert {path.read_text() for _, path in folder.files} == {"a.txt", "below/b.txt"}
+    assert (folder.hidden, folder.links, folder.special) == (4, 5, 1)
+    assert folder.summary() == (
+        "folder of 4 files, 4 hidden left out, 5 links that lead out of it left out, 1 of a special kind left out"
+    )
+
+
+def test_links_that_are_left_out_are_said(linked: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with uploaded(linked):
+        pass
+    assert "5 links that lead out of it left out" in caplog.text
+
+
+def test_a_link_that_the_caller_names_is_followed(linked: Path) -> None:
+    with uploaded(linked / "out") as files:
+        assert files.names == ("outside/secret.txt",)
+    with uploaded(linked / "out.txt") as files:
+        assert [path.read_text() for path in files.paths] == ["secret"]
+
+
+@pytest.mark.parametrize("context", [{1: "a"}, [{None: 1}], float("nan"), object()])
+def test_a_context_that_json_would_change_is_refused(context: object) -> None:
+    with pytest.raises(ConfigError, match="context must be text, bytes, a JSON value or paths"), uploaded(context):
+        pass
+
+
+def test_examples_in_docstrings_are_true() -> None:
+    assert doctest.testmod(context_upload).failed == 0

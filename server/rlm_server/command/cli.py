@@ -24,6 +24,7 @@ from rlm_core import ConfigError, RLMError
 from rlm_core.limits import LIMITS, LimitFacts
 
 from ..headless.arguments import snake
+from ..headless.context_upload import read_folder
 from ..headless.egress_report import EgressReport
 from ..headless.recording import read_recording
 from ..headless.visible_text import visible
@@ -172,6 +173,7 @@ def run(
             **_chosen_limits(limits),
         }
         asked = question if question is not None or forked is None else forked.question
+        _say_folders(paths)
         log, report = EventLog(trajectory), EgressReport()
         sinks = [log.take] if ledger is None else [log.take, report.take]
         try:
@@ -320,6 +322,13 @@ async def _ask(
             result = lost.partial  # the signal went to the browser as well
         signals.stop = lambda: None  # from here on the first signal would only lose what is written next
         return result
+
+
+def _say_folders(paths: Sequence[Path]) -> None:
+    """One line for each folder of the context."""
+    for path in paths:
+        if path.is_dir():
+            click.echo(visible(f"{path}: {read_folder(path).summary()}"), err=True)
 
 
 def _say_where(url: str) -> None:

@@ -1,26 +1,27 @@
-"""Context upload: a Python caller's context and tools, in the form that the page takes.
+"""Context upload: a Python caller's context, in the form that the page takes.
 
-In: a context of any kind, and tools. Out: files for the page, with the way to read them; and the functions that the
-page may call back. The context goes through a file, so that its size does not matter. A folder stands for all its
-files, at any depth, as in a drop on the page.
+In: a context of any kind. Out: files for the page, with the way to read them. The context goes through a file, so that
+its size does not matter. A folder stands for all its files, at any depth, as in a drop on the page.
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import json
+import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from rlm_core import ConfigError
 
+from .python_tools import json_text
+
 Kind = Literal["files", "text", "json", "bytes", "none"]
+log = logging.getLogger(__name__)
+
 MAX_FILES = 10_000
 """Files of one folder; the page takes as many."""
 
@@ -67,27 +68,86 @@ def _paths(context: object) -> tuple[Path, ...]:
     return ()
 
 
-def _files(path: Path) -> Iterator[tuple[str, Path]]:
-    """Name and path of a file, or of each in a folder; names in it that begin with a dot are left out."""
-    if not path.is_dir():
-        yield path.name, path
-        return
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files of a folder, and the number of those that stay outside.
+
+    Attributes:
+        files: name in the REPL and path of each; a link inside the folder is there as the file that it names.
+        hidden: files and folders whose name begins with a dot, and links to such.
+        links: links that lead out of the folder, or to folders or nowhere.
+        special: pipes, sockets and devices.
+    """
+
+    files: tuple[tuple[str, Path], ...]
+    hidden: int = 0
+    links: int = 0
+    special: int = 0
+
+    def summary(self) -> str:
+        """
+        >>> Folder((("a", Path("a")),), hidden=2, links=1).summary()
+        'folder of 1 file, 2 hidden left out, 1 link that leads out of it left out'
+        """
+        count = len(self.files)
+        parts = [
+            f"folder of {count:,} file{'s' * (count != 1)}",
+            f"{self.hidden:,} hidden left out" if self.hidden else "",
+            f"{self.links:,} {'links that lead' if self.links > 1 else 'link that leads'} out of it left out"
+            if self.links
+            else "",
+            f"{self.special:,} of a special kind left out" if self.special else "",
+        ]
+        return ", ".join(filter(None, parts))
+
+
+def read_folder(path: Path) -> Folder:
+    """The files of the folder at `path`, at any depth. No link leads out of it, and none to a hidden file.
+
+    Raises:
+        ConfigError: it is empty, or holds more than `MAX_FILES` files.
+    """
     top = path.resolve()
-    count = 0
+    files: list[tuple[str, Path]] = []
+    counts = {"hidden": 0, "links": 0, "special": 0}
     for folder, below, names in os.walk(top):
+        for name in sorted(names + [name for name in below if Path(folder, name).is_symlink()]):
+            kind = _kind(Path(folder, name), top)
+            if kind == "file":
+                file = Path(folder, name)
+                files.append((file.relative_to(top.parent).as_posix(), file.resolve()))
+            else:
+                counts[kind] += 1
+        counts["hidden"] += sum(name.startswith(".") for name in below)
         below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            file = Path(folder, name)
-            if not file.is_file():
-                continue
-            count += 1
-            if count > MAX_FILES:
-                message = f"the folder {path} holds more than {MAX_FILES:,} files. Give a part of it, or a zip archive."
-                raise ConfigError(message)
-            yield file.relative_to(top.parent).as_posix(), file
-    if count == 0:
-        message = f"no file is in the folder {path} (names that begin with a dot do not count). Give another."
-        raise ConfigError(message)
+        if len(files) > MAX_FILES:
+            message = f"the folder {path} holds more than {MAX_FILES:,} files. Give a part of it, or a zip archive."
+            raise ConfigError(message)
+    if not files:
+        message = f"no file is in the folder {path} (names that begin with a dot, and links out of it, do not count)."
+        raise ConfigError(f"{message} Give another.")
+    return Folder(tuple(files), **counts)
+
+
+def _kind(file: Path, top: Path) -> Literal["file", "hidden", "links", "special"]:
+    if file.name.startswith("."):
+        return "hidden"
+    if file.is_symlink():
+        target = file.resolve()
+        if not target.is_relative_to(top) or not target.is_file():
+            return "links"
+        return "hidden" if any(part.startswith(".") for part in target.relative_to(top).parts) else "file"
+    return "file" if file.is_file() else "special"
+
+
+def _files(path: Path) -> tuple[tuple[str, Path], ...]:
+    """Name and path of a file, or of each in a folder."""
+    if not path.is_dir():
+        return ((path.name, path),)
+    folder = read_folder(path)
+    if folder.links:
+        log.warning("%s: %s", path, folder.summary())
+    return folder.files
 
 
 def _encoded(context: object) -> tuple[Kind, bytes]:
@@ -96,36 +156,7 @@ def _encoded(context: object) -> tuple[Kind, bytes]:
     if isinstance(context, bytes | bytearray):
         return "bytes", bytes(context)
     try:
-        return "json", json.dumps(context, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as fault:
+        return "json", json_text(context, "it").encode()
+    except TypeError as fault:
         kind = type(context).__name__
         raise ConfigError(f"context must be text, bytes, a JSON value or paths, not a {kind}: {fault}.") from None
-
-
-class Tools:
-    """The caller's tools: their declarations for the page, and the way back to those that are functions.
-
-    Attributes:
-        declared: name -> the tool as JSON; `function` says that it is called back.
-
-    Args:
-        tools: name -> a JSON value, a function, or `{"tool": either, "description": text}`.
-    """
-
-    def __init__(self, tools: Mapping[str, Any]) -> None:
-        self.declared: dict[str, dict[str, Any]] = {}
-        self._functions: dict[str, Callable[..., Any]] = {}
-        for name, given in tools.items():
-            described = isinstance(given, Mapping) and "tool" in given and set(given) <= {"tool", "description"}
-            tool, description = (given["tool"], given.get("description", "")) if described else (given, "")
-            function = callable(tool)
-            if function:
-                self._functions[name] = tool
-            self.declared[name] = {"tool": None if function else tool, "description": description, "function": function}
-
-    async def call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """The result of the function `name`; one that is not asynchronous runs in a thread."""
-        function = self._functions[name]
-        if inspect.iscoroutinefunction(function):
-            return await function(*args, **kwargs)
-        return await asyncio.to_thread(function, *args, **kwargs)
