@@ -11,25 +11,40 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from rlm_core import RLMError
+
+from ..settings import is_loopback
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
+    "--component-updater=url-source=none://none/",
+    "--gaia-url=http://127.0.0.1:1",
+    "--disable-domain-reliability",
+    "--no-pings",
     "--disable-quic",
     "--disable-sync",
     "--no-first-run",
 )
-"""Launch arguments that keep the browser from calling its vendor: the only traffic is the page's own."""
-LAUNCH_OPTIONS: dict[str, Any] = {
-    "args": list(QUIET),
-    "handle_sigint": False,
-    "handle_sigterm": False,
-    "handle_sighup": False,
-}
-"""Options of Playwright's launch. Its driver would close the browser at a signal, before the run is stopped."""
+"""Launch arguments that keep the browser from calling its vendor. Two services have no switch: the updater gets
+a scheme that nothing answers, the account service a port that Chromium never connects to."""
+
+
+def launch_options(url: str) -> dict[str, Any]:
+    """Options of Playwright's launch for a page of the server at `url`, whose host is the only one that has an address.
+
+    The driver would close the browser at a signal, before the run is stopped: signals are this process's.
+    """
+    host = urlsplit(url).hostname or ""
+    arguments = [*QUIET, *(["--no-proxy-server"] if is_loopback(host) else [])]
+    if is_loopback(host) or not any(getproxies()):
+        arguments.append(f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}")
+    return {"args": arguments, "handle_sigint": False, "handle_sigterm": False, "handle_sighup": False}
+
 
 REMEDY = "Install Chromium (`apt-get install chromium`), or run `python -m playwright install chromium`."
 

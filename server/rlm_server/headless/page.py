@@ -21,7 +21,7 @@ from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLME
 from rlm_core.events import FOR_WATCHING
 
 from .arguments import Arguments, Callbacks, Child
-from .browser import LAUNCH_OPTIONS, find_browser
+from .browser import find_browser, launch_options
 from .context_upload import Upload, uploaded
 from .python_tools import Tools, awaited
 from .result import HeadlessResult, partial_result, result_of, snake_keys
@@ -294,7 +294,7 @@ async def open_page(url: str) -> AsyncIterator[Page]:
         raise RLMError("Playwright is not installed. Run `pip install 'pyodide-rlm[headless]'`.") from missing
     async with async_playwright() as playwright:
         with _driver_errors("The browser did not start"):
-            browser = await playwright.chromium.launch(executable_path=find_browser(), **LAUNCH_OPTIONS)
+            browser = await playwright.chromium.launch(executable_path=find_browser(), **launch_options(url))
             page = Page(await browser.new_page())
         try:
             await page.load(url)
