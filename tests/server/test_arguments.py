@@ -73,7 +73,7 @@ def test_every_option_of_javascript_has_its_name_here_or_a_reason() -> None:
     [
         ({"max_iteration": 1}, r"unknown option max_iteration\. Is max_iterations meant\?"),
         ({"maxIteration": 1}, r"unknown option maxIteration\. Is max_iterations meant\?"),
-        ({"zzz": 1}, r"unknown option zzz\. Known are block_timeout, compact_at, "),
+        ({"zzz": 1}, r"unknown option zzz\. Known are allowed_models, block_timeout, "),
         ({"journal": True}, "journal is of no use here: the browser is closed at the end"),
         ({"keepContext": True}, "keepContext is of no use here"),
         ({"endpoint": "/x"}, "endpoint is of no use here: the page calls its own server"),

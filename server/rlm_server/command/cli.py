@@ -110,6 +110,7 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="A file or folder; may be repeated.")
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
+@click.option("--allow-model", "allowed", multiple=True, help="A further model that code may call; may be repeated.")
 @_limit_options
 @click.option("--confirm", is_flag=True, help="Ask on the terminal before each request leaves.")
 @click.option(
@@ -140,6 +141,7 @@ def run(
     paths: tuple[Path, ...],
     model: str | None,
     sub_model: str | None,
+    allowed: tuple[str, ...],
     as_json: bool,
     trajectory: Path | None,
     resume: Path | None,
@@ -166,6 +168,7 @@ def run(
         arguments = {
             "model": model,
             "sub_model": sub_model,
+            "allowed_models": allowed or None,
             "resume": None if resume is None else resume.read_text(encoding="utf-8"),
             "replay": None if replay is None else read_recording(replay).log,
             "fork": None if forked is None else (forked.log, at),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -67,6 +67,7 @@ class Options(TypedDict, total=False):
 
     model: str | None
     sub_model: str | None
+    allowed_models: Sequence[str] | None
     max_iterations: int | None
     max_output_chars: int | None
     max_timeout: float | None
