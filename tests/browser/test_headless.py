@@ -110,7 +110,7 @@ def test_files_are_contexts(rlm: BlockingBrowserRLM, model: ScriptedModel, tmp_p
 
 
 def test_a_result_is_short_to_print_and_whole_as_json(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
-    result = rlm.run(model.question(code("print('x' * 9_000)\nFINAL('y' * 9_000)")))
+    result = rlm.run(model.question(code("print('x' * 9_000)\nFINAL('y' * 9_000)")), context="text")
     assert len(repr(result)) < 200
     assert len(repr(rlm)) < 200
     assert set(result.to_json()) == {

@@ -96,6 +96,7 @@ def serve(host: str | None, port: int | None) -> None:
     from ..http.serving import serve_until_signal
     from ..settings import load_settings
 
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # after the drain the server ends by it, as service managers expect
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[lines])

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from .start import SHELL_BASE
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SHELL_BASE = 128
-"""A process that a signal ended has the status 128 + its number, as shells show it."""
 
 
 class StopSignals:
