@@ -37,7 +37,7 @@ from .parse import parse
 from .provider import Provider, StartChildren
 from .session import Session, as_dicts
 from .subcalls import SubCalls, complete
-from .tools import bound, recorded_tool
+from .tools import Tools, bound, recorded_tool, tools_of
 from .trajectory import Recorded, recorded
 from .types import (
     Child,
@@ -50,7 +50,6 @@ from .types import (
     Reply,
     RunResult,
     StoppedBy,
-    Tool,
 )
 
 
@@ -63,8 +62,8 @@ def run(
     sub_model: str | None = None,
     limits: Limits | None = None,
     system_prompt: str | None = None,
-    tools: Sequence[Tool] = (),
-    sub_tools: Sequence[Tool] | None = None,
+    tools: Tools = (),
+    sub_tools: Tools | None = None,
     session: Session | None = None,
     emit: Emit = ignore,
 ) -> RunResult:
@@ -77,7 +76,7 @@ def run(
         model: root model, `None` for the provider's default; `sub_model`: model of sub-calls, `None` for the same.
         limits: bounds of the run; by default `Limits()`.
         system_prompt: replaces the built-in instructions.
-        tools: JSON values and functions that model code finds under their names.
+        tools: JSON values and functions that model code finds under their names, as `tools_of` takes them.
         sub_tools: tools of child runs; by default the same.
         session: where this is one of several questions over one REPL.
         emit: takes every event of the run, calls included.
@@ -92,8 +91,8 @@ def run(
         sub_model=sub_model,
         limits=limits or Limits(),
         system_prompt=system_prompt,
-        tools=tuple(tools),
-        sub_tools=None if sub_tools is None else tuple(sub_tools),
+        tools=tools_of(tools),
+        sub_tools=None if sub_tools is None else tools_of(sub_tools),
     )
     return _run_here(job, recorded(provider, emit), emit, Budget(job.limits), session)
 

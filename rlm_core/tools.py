@@ -7,16 +7,45 @@ JSON arguments and gives its result as JSON. Names are checked in `job.py`; noth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TypeAlias, cast
+from inspect import iscoroutinefunction
+from typing import Any, TypeAlias, cast
 
 from .errors import ChannelError, ConfigError, ToolError
 from .events import Emit, ToolCalled
 from .types import Json, Tool
 
+Tools: TypeAlias = Mapping[str, Any] | Sequence[Tool]
 Calling: TypeAlias = Callable[[], AbstractContextManager[object]]
+
+
+def tools_of(tools: Tools) -> tuple[Tool, ...]:
+    """The tools of a caller, who may give them as the headless front ends take them.
+
+    Args:
+        tools: `Tool`s; or name -> a JSON value, a function, or `{"tool": either, "description": text}`.
+
+    Raises:
+        ConfigError: a function is a coroutine function, which nothing here could await.
+
+    >>> tools_of({"limit": 5, "add": {"tool": max, "description": "the larger one"}})[1].description
+    'the larger one'
+    """
+    named = [_named(*entry) for entry in tools.items()] if isinstance(tools, Mapping) else list(tools)
+    for tool in named:
+        if iscoroutinefunction(tool.value):
+            name = tool.name
+            remedy = "Wrap it in a function that runs it to its end, such as one with asyncio.run"
+            raise ConfigError(f"tool {name!r} is a coroutine function, and this run is synchronous. {remedy}.")
+    return tuple(named)
+
+
+def _named(name: str, given: Any) -> Tool:
+    if isinstance(given, Mapping) and "tool" in given and set(given) <= {"tool", "description"}:
+        return Tool(name, given["tool"], given.get("description", ""))
+    return Tool(name, given)
 
 
 def bound(tool: Tool, calling: Calling = nullcontext) -> object:

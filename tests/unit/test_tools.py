@@ -82,3 +82,25 @@ def test_a_lost_channel_in_a_tool_ends_the_run() -> None:
         "What?", provider=ScriptedProvider(["```repl\ntry: lost()\nexcept: pass\n```"]), tools=[Tool("lost", lost)]
     )
     assert (result.stopped_by, result.detail) == ("worker_lost", "gone.")
+
+
+def test_a_dict_of_tools_is_as_good() -> None:
+    tools = {
+        "limit": 5,
+        "add": lambda a, b: a + b,
+        "same": {"tool": lambda value: value, "description": "gives it back"},
+    }
+    provider = ScriptedProvider(["```repl\nFINAL([limit, add(1, b=2), same('x'), same.__doc__])\n```"])
+    assert run("What?", provider=provider, tools=tools).answer == "[5, 3, 'x', 'gives it back']"
+
+
+async def later() -> None:
+    """Never called."""
+
+
+@pytest.mark.parametrize("tools", [{"later": later}, {"later": {"tool": later}}, (Tool("later", later),)])
+def test_a_coroutine_function_is_refused_with_a_remedy(tools: Any) -> None:
+    with pytest.raises(ConfigError, match="tool 'later' is a coroutine function, and this run is synchronous"):
+        run("What?", provider=ScriptedProvider([]), tools=tools)
+    with pytest.raises(ConfigError, match="tool 'later' is a coroutine function"):
+        run("What?", provider=ScriptedProvider([]), sub_tools=tools)
