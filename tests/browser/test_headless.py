@@ -427,8 +427,9 @@ def test_a_session_takes_one_question_at_a_time_and_the_next_after_a_cancel(
     async def use(opened: BrowserRLM) -> None:
         async with opened.session() as session:
             await session.run(model.question(code("x = 1\nFINAL(x)")))
+            before = session._current
             task = asyncio.create_task(session.run(model.question(code("while True: pass"))))
-            while session._current is None or not session._current._live.has_begun:
+            while session._current is None or session._current is before or not session._current._live.has_begun:
                 await asyncio.sleep(0.01)
             with pytest.raises(ConfigError, match="at work on a question"):
                 await session.run("Q?")

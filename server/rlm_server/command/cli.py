@@ -362,7 +362,7 @@ def _print(result: HeadlessResult, as_json: bool) -> bool:
     is_terminal = sys.stdout.isatty()
     text = json.dumps(result.to_json(), ensure_ascii=is_terminal) if as_json else result.answer
     try:
-        click.echo(visible(text) if is_terminal else _encodable(text))
+        click.echo(visible(text) if is_terminal else _encodable(text), color=True)  # without colour click strips text
         sys.stdout.flush()
     except OSError as fault:
         sys.stdout = None
@@ -373,7 +373,7 @@ def _print(result: HeadlessResult, as_json: bool) -> bool:
 
 def _print_line(line: str) -> None:
     """A line of a log on stdout; on a terminal it is made visible."""
-    click.echo(visible(line) if sys.stdout.isatty() else _encodable(line))
+    click.echo(visible(line) if sys.stdout.isatty() else _encodable(line), color=True)
 
 
 def _encodable(text: str) -> str:
