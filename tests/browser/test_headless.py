@@ -140,8 +140,9 @@ def test_tools_are_functions_of_this_process(rlm: BlockingBrowserRLM, model: Scr
 def test_child_runs_have_tools_of_their_own(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
     child = model.question(code("FINAL(whose())"))
     question = model.question(code(f"FINAL([whose(), rlm_query({child!r})])"))
-    tools = {"tools": {"whose": lambda: "the root's"}, "sub_tools": {"whose": lambda: "the child's"}}
-    assert rlm.run(question, max_depth=2, **tools).answer == '["the root\'s", "the child\'s"]'.replace('"', '"')
+    own, below = {"whose": lambda: "the root's"}, {"whose": lambda: "the child's"}
+    result = rlm.run(question, max_depth=2, tools=own, sub_tools=below)
+    assert result.answer == '["the root\'s", "the child\'s"]'
 
 
 @pytest.mark.parametrize("tool", [{1: "a"}, {"a": {None: 1}}, float("nan"), object()])
@@ -485,9 +486,13 @@ def test_an_impossible_option_is_refused_by_name(rlm: BlockingBrowserRLM, model:
 def test_durations_are_seconds_and_javascripts_spelling_has_its_units(
     rlm: BlockingBrowserRLM, model: ScriptedModel
 ) -> None:
-    for options in ({"max_timeout": 9.5, "compact_at": False}, {"maxTimeout": 9500, "compactAt": False}):
+    spellings: list[dict[str, Any]] = [
+        {"max_timeout": 9.5, "compact_at": False},
+        {"maxTimeout": 9500, "compactAt": False},
+    ]
+    for options in spellings:
         events: list[dict[str, Any]] = []
-        rlm.run(model.question(code("FINAL(1)")), on_event=events.append, **options)  # type: ignore[arg-type]
+        rlm.run(model.question(code("FINAL(1)")), on_event=events.append, **options)
         assert (events[0]["limits"]["max_seconds"], events[0]["limits"]["compact_at"]) == (9.5, None)
 
 
