@@ -477,7 +477,7 @@ def test_an_impossible_option_is_refused_by_name(rlm: BlockingBrowserRLM, model:
     with pytest.raises(ConfigError, match="max_timeout must be a number of seconds above 0, not 0"):
         rlm.run(question, max_timeout=0)
     with pytest.raises(ConfigError, match="maxTimeout must"):
-        rlm.run(question, maxTimeout=0)  # type: ignore[arg-type]
+        rlm.run(question, maxTimeout=0)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match="the question must be text"):
         rlm.run(" ")
     assert model.asked == []
