@@ -79,18 +79,26 @@ export function ask(input, text) {
   return ended(input, job, (asked) => kept.session.run(job.question, asked));
 }
 
-export function closeSession(/** @type {string} */ id) {
+/** @param {string} id */
+export function closeSession(id) {
   sessions.get(id)?.session.close();
   sessions.delete(id);
 }
 
-/** Stop a run; one that is over, or has not begun, is left alone. */
-export function stop(/** @type {string} */ id) {
+/**
+ * Stop a run; one that is over is left alone.
+ * @param {string} id
+ */
+export function stop(id) {
   runs.get(id)?.stop.abort();
 }
 
-/** Stop one child run, and those below it. */
-export function stopChild(/** @type {string} */ id, /** @type {number[]} */ path) {
+/**
+ * Stop one child run, and those below it.
+ * @param {string} id
+ * @param {number[]} path
+ */
+export function stopChild(id, path) {
   runs.get(id)?.children.get(path.join("."))?.();
 }
 
@@ -118,7 +126,7 @@ async function ended(input, job, begin) {
 }
 
 /**
- * What `work` gives, or its error by name, as JSON text.
+ * The result of `work`, or its error by name, as JSON text.
  * @param {() => Promise<unknown>} work
  */
 async function outcome(work) {
@@ -168,31 +176,46 @@ function notify(id, kind, value) {
     live.lastNotice = python.rlmNotify(id, kind, JSON.stringify(value));
 }
 
-function childListener(/** @type {string} */ id, /** @type {LiveRun} */ { children }) {
-  return (/** @type {import("/rlm/rlm.js").RLMChild} */ { path, question, model, stop: stopThis }) => {
+/**
+ * @param {string} id
+ * @param {LiveRun} live
+ */
+function childListener(id, { children }) {
+  /** @param {import("/rlm/rlm.js").RLMChild} child */
+  return ({ path, question, model, stop: stopThis }) => {
     children.set(path.join("."), stopThis);
     notify(id, "child", { path, question, model });
   };
 }
 
-function toolsOf(/** @type {PythonTools} */ tools, /** @type {() => string} */ id) {
+/**
+ * @param {PythonTools} tools
+ * @param {() => string} id
+ */
+function toolsOf(tools, id) {
   const entries = Object.entries(tools).map(([name, { json, description, function: number }]) => {
     return [name, { tool: number === null ? JSON.parse(json ?? "null") : functionOf(number, id), description }];
   });
   return /** @type {import("/rlm/rlm.js").RLMTools} */ (Object.fromEntries(entries));
 }
 
-/** @returns {import("/rlm/rlm.js").RLMFunction} */
-function functionOf(/** @type {number} */ number, /** @type {() => string} */ id) {
+/**
+ * @param {number} number
+ * @param {() => string} id
+ * @returns {import("/rlm/rlm.js").RLMFunction}
+ */
+function functionOf(number, id) {
   return async function callPython() {
-    const { result, error } = await python.rlmTool(id(), number, JSON.stringify([this.args, this.kwargs]));
+    const { result, error } = await python.rlmTool(id(), number, JSON.stringify(this));
     if (error !== null) throw new Error(error);
     return JSON.parse(result ?? "null");
   };
 }
 
-function renamed(/** @type {string[]} */ names) {
-  return (/** @type {File} */ file, /** @type {number} */ index) =>
+/** @param {string[]} names */
+function renamed(names) {
+  /** @param {File} file @param {number} index */
+  return (file, index) =>
     file.name === names[index] ? file : new File([file], names[index], { lastModified: file.lastModified });
 }
 

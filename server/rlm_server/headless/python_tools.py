@@ -35,14 +35,14 @@ class Tools:
         }
 
     async def call(self, number: int, arguments: str) -> str:
-        """Call a function with `[args, kwargs]`; one that is not asynchronous runs in a thread.
+        """Call a function with `{"args": [...], "kwargs": {...}}`; one that is not asynchronous runs in a thread.
 
         Raises:
             TypeError: its result is not JSON.
             Exception: whatever the function raises.
         """
-        args, kwargs = json.loads(arguments)
-        return json_text(await awaited(self._functions[number], *args, **kwargs), "its result")
+        given = json.loads(arguments)
+        return json_text(await awaited(self._functions[number], *given["args"], **given["kwargs"]), "its result")
 
     def _declare(self, tools: Mapping[str, Any]) -> Declared:
         return {name: self._declaration(name, given) for name, given in tools.items()}
