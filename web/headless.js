@@ -5,7 +5,7 @@
  * run and session has the id that Python gave it. Nothing is shown here.
  */
 
-import { RLM } from "/rlm/rlm.js";
+import { RLM, jsonText } from "/rlm/rlm.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
 /** @typedef {import("/rlm/rlm.js").RLMSession} RLMSession */
@@ -194,7 +194,7 @@ function childListener(id, { children }) {
  */
 function toolsOf(tools, id) {
   const entries = Object.entries(tools).map(([name, { json, description, function: number }]) => {
-    return [name, { tool: number === null ? JSON.parse(json ?? "null") : functionOf(number, id), description }];
+    return [name, { tool: number === null ? jsonText(json ?? "null") : functionOf(number, id), description }];
   });
   return /** @type {import("/rlm/rlm.js").RLMTools} */ (Object.fromEntries(entries));
 }
@@ -206,9 +206,9 @@ function toolsOf(tools, id) {
  */
 function functionOf(number, id) {
   return async function callPython() {
-    const { result, error } = await python.rlmTool(id(), number, JSON.stringify(this));
+    const { result, error } = await python.rlmTool(id(), number, this.json);
     if (error !== null) throw new Error(error);
-    return JSON.parse(result ?? "null");
+    return jsonText(result ?? "null");
   };
 }
 
@@ -228,6 +228,5 @@ async function contextOf(kind, files) {
   if (kind === "none") return undefined;
   if (kind === "files") return files;
   if (kind === "bytes") return files[0].arrayBuffer();
-  const text = await files[0].text();
-  return kind === "json" ? JSON.parse(text) : text;
+  return kind === "json" ? jsonText(files[0]) : files[0].text();
 }

@@ -21,6 +21,7 @@ import pytest
 
 from rlm_core import ConfigError, ReplayError, RLMError
 from rlm_server.headless import BlockingBrowserRLM, BlockingSession, BrowserLost, BrowserRLM, Child, Session
+from rlm_server.headless.result import ResultJson
 from tests.browser.lab import code
 from tests.browser.scripted_model import ScriptedModel, scripted_model
 
@@ -113,9 +114,8 @@ def test_a_result_is_short_to_print_and_whole_as_json(rlm: BlockingBrowserRLM, m
     result = rlm.run(model.question(code("print('x' * 9_000)\nFINAL('y' * 9_000)")), context="text")
     assert len(repr(result)) < 200
     assert len(repr(rlm)) < 200
-    assert set(result.to_json()) == {
-        "answer", "iterations", "total_time", "usage", "usage_by_path", "egress", "stopped_by", "detail", "fault",
-    }  # fmt: skip
+    assert set(result.to_json()) == set(ResultJson.__annotations__)
+    assert "trajectory" not in result.to_json()
     assert 0 < result.total_time < 300
     assert result.usage["openai:m"]["calls"] == result.egress["calls"] == 1
     assert result.egress["context_size"] > 0

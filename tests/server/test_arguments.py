@@ -73,7 +73,7 @@ def test_every_option_of_javascript_has_its_name_here_or_a_reason() -> None:
     [
         ({"max_iteration": 1}, r"unknown option max_iteration\. Is max_iterations meant\?"),
         ({"maxIteration": 1}, r"unknown option maxIteration\. Is max_iterations meant\?"),
-        ({"zzz": 1}, r"unknown option zzz\. Known are allowed_models, block_timeout, "),
+        ({"zzz": 1}, r"unknown option zzz\. Known are allow_unknown_price, allowed_models, "),
         ({"journal": True}, "journal is of no use here: the browser is closed at the end"),
         ({"keepContext": True}, "keepContext is of no use here"),
         ({"endpoint": "/x"}, "endpoint is of no use here: the page calls its own server"),
@@ -125,3 +125,12 @@ def test_a_log_is_a_path_or_its_text(tmp_path: Path) -> None:
 def test_the_types_are_shipped() -> None:
     assert (ROOT / "rlm_core" / "py.typed").is_file()
     assert (ROOT / "server" / "rlm_server" / "py.typed").is_file()
+
+
+def test_options_of_models_are_snake_case_too() -> None:
+    assert options_of(model_options={"top_p": 0.5, "seed": 1}, subModelOptions={"topP": 0.5}) == {
+        "modelOptions": {"topP": 0.5, "seed": 1},
+        "subModelOptions": {"topP": 0.5},
+    }
+    with pytest.raises(ConfigError, match=r"unknown option top_pp\. Is top_p meant\?"):
+        options_of(model_options={"top_pp": 0.5})

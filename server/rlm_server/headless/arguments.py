@@ -62,12 +62,24 @@ class Child:
     stop: Callable[[], Any] = field(repr=False)
 
 
+class ModelOptions(TypedDict, total=False):
+    """Options of model calls; the server maps them to each provider, and refuses by name one that it has not."""
+
+    temperature: float | None
+    top_p: float | None
+    max_output_tokens: int | None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
+    seed: int | None
+
+
 class Options(TypedDict, total=False):
     """Options of a run. `None` stands for the default; see the table of options in the README."""
 
     model: str | None
     sub_model: str | None
     allowed_models: Sequence[str] | None
+    model_options: ModelOptions | None
+    sub_model_options: ModelOptions | None
     max_iterations: int | None
     max_output_chars: int | None
     max_timeout: float | None
@@ -80,6 +92,7 @@ class Options(TypedDict, total=False):
     max_input_tokens: int | None
     max_output_tokens: int | None
     max_cost: float | None
+    allow_unknown_price: bool | None
     max_prompt_chars: int | None
     max_context_chars: int | None
     window_tokens: int | None
@@ -186,6 +199,7 @@ USELESS = {
     "keep_context": "the browser is closed at the end: pass the context again with resume",
     "signal": "cancel the task, or call stop()",
 }
+MODEL_OPTIONS = frozenset({"model_options", "sub_model_options"})
 SCALED = {snake(facts.option): facts for facts in LIMITS if facts.scale != 1}
 CALLBACKS = tuple(entry.name for entry in fields(Callbacks))
 
@@ -260,6 +274,8 @@ def _spellings(given: Mapping[str, object]) -> dict[str, str]:
 
 
 def _in_page_units(name: str, spelled: str, value: object) -> object:
+    if name in MODEL_OPTIONS and isinstance(value, Mapping):
+        return {_camel(option): chosen for option, chosen in _by_python_name(value, ModelOptions).items()}
     facts = SCALED.get(name)
     if facts is None or spelled != name:
         return value

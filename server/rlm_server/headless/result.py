@@ -33,6 +33,20 @@ class UsageJson(TypedDict):
     cost: float | None
 
 
+class DestinationJson(TypedDict):
+    """Calls to one destination; `to` is all of it as a line, `host` the class of the machine behind the server."""
+
+    to: str
+    origin: str
+    provider: str | None
+    model: str | None
+    host: str | None
+    calls: int
+    bytes: int
+    chars: int
+    context_chars: int
+
+
 class EgressJson(TypedDict):
     """Text that left the tab. `context_chars` counts each character of the context once; `share` needs a context."""
 
@@ -40,6 +54,7 @@ class EgressJson(TypedDict):
     denied: int
     bytes: int
     chars: int
+    destinations: list[DestinationJson]
     context_chars: int
     context_size: int
     share: float | None
@@ -63,6 +78,7 @@ class ResultJson(TypedDict):
     total_time: float
     usage: dict[str, UsageJson]
     usage_by_path: dict[str, dict[str, UsageJson]]
+    usage_from_record: dict[str, UsageJson]
     egress: EgressJson
     stopped_by: StoppedBy
     detail: str
@@ -79,6 +95,7 @@ class HeadlessResult:
         total_time: seconds, the worker's start included.
         usage: model -> calls, tokens and cost (`None`: unknown) of the whole tree of runs.
         usage_by_path: path in the tree (`""` is the root, `"0.2"` a child of a child) -> the usage of that run alone.
+        usage_from_record: the part of `usage` that a log answered, paid earlier: of a resumed, replayed or forked run.
         egress: sums of the text that left the tab; in a session, of all its questions so far.
         detail: one sentence when the run did not end with a final answer.
         fault: the failure when `stopped_by` is `"provider_error"`.
@@ -90,6 +107,7 @@ class HeadlessResult:
     total_time: float
     usage: Mapping[str, Any]
     usage_by_path: Mapping[str, Mapping[str, Any]]
+    usage_from_record: Mapping[str, Any]
     egress: Mapping[str, Any]
     stopped_by: StoppedBy
     detail: str
@@ -117,7 +135,11 @@ def result_of(ok: Mapping[str, Any]) -> HeadlessResult:
         total_time=ok["totalTime"] / 1_000,
         usage=ok["usage"],
         usage_by_path=ok["usageByPath"],
-        egress=snake_keys(ok["egress"]),
+        usage_from_record=ok["usageFromRecord"],
+        egress={
+            **snake_keys(ok["egress"]),
+            "destinations": [snake_keys(total) for total in ok["egress"]["destinations"]],
+        },
         stopped_by=ok["stoppedBy"],
         detail=ok["detail"],
         fault=ok["fault"],
@@ -143,6 +165,7 @@ def partial_result(events: Sequence[Mapping[str, Any]], *, detail: str) -> Headl
         total_time=max((event["seconds"] for event in events), default=0.0),
         usage=_usage_json(_summed(by_path.values())),
         usage_by_path={path: _usage_json(used) for path, used in by_path.items()},
+        usage_from_record={},
         egress=_egress_of(events),
         stopped_by="cancelled",
         detail=detail,
@@ -173,11 +196,31 @@ def _egress_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "denied": len(entries) - len(sent),
         "bytes": sum(entry["bytes"] for entry in sent),
         "chars": sum(entry["chars"] for entry in sent),
+        "destinations": _destinations(sent),
         "context_chars": left,
         "context_size": size,
         "share": left / size if size else None,
         "unsearched": [],
     }
+
+
+def _destinations(sent: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Totals by destination; an event holds the host's class in its line only, so that it is not known here."""
+    totals: dict[str, dict[str, Any]] = {}
+    for entry in sent:
+        to, model = entry["to"], entry["model"]
+        named = {
+            "to": to,
+            "origin": to.partition(" ")[0],
+            "provider": model and model.partition(":")[0],
+            "model": model,
+        }
+        total = totals.setdefault(to, {**named, "host": None, "calls": 0, "bytes": 0, "chars": 0, "context_chars": 0})
+        total["calls"] += 1
+        total["bytes"] += entry["bytes"]
+        total["chars"] += entry["chars"]
+        total["context_chars"] += entry["new_chars"]
+    return list(totals.values())
 
 
 def snake_keys(value: Mapping[str, Any]) -> dict[str, Any]:
