@@ -44,7 +44,7 @@ export function json(value, options) {
 export async function ask(
   calls,
   respond,
-  { kind = "sub", body, signal, isKnown = false, waited = () => {}, ...more } = {},
+  { kind = "sub", body, signal, key, isKnown = false, waited = () => {}, ...more } = {},
 ) {
   const posts = [];
   const finished = [];
@@ -67,9 +67,13 @@ export async function ask(
     await waited(pauses.length);
   };
   const waits = { pause, random: () => 0.5, isKnown };
-  const broker = openBroker({ endpoint: "/api/rlm", witness, fetcher, waits, ...more });
+  const cancelled = [];
+  const cancel = async (...request) => void cancelled.push(request);
+  const broker = openBroker({ endpoint: "/api/rlm", witness, fetcher, waits, cancel, ...more });
   const reply = collector();
-  const host = answeringEnd({ line: reply.line, handler: broker.handle });
+  const keyed = (...[text, answer, data]) =>
+    broker.handle(text, { ...answer, idempotencyKey: key && (() => key) }, data);
+  const host = answeringEnd({ line: reply.line, handler: keyed });
   reply.attach(host);
   signal?.addEventListener("abort", () => broker.close());
   void host.request({
@@ -80,7 +84,7 @@ export async function ask(
   });
   const got = await reply.ended;
   host.close();
-  return { ...got, posts, finished, pauses, notices, written, usage: broker.usage() };
+  return { ...got, posts, finished, pauses, notices, written, cancelled, usage: broker.usage() };
 }
 
 /** A line that takes everything at once, and reads the frames when the reply ends. */

@@ -6,14 +6,14 @@
 // the server. Retryable failures are retried (retries.js) one by one: replies that have arrived stay. It counts usage,
 // because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
-import { cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
+import { cancelRequest, cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
 import { providerError, toWireError } from "../wire/errors.js";
 import { pauseIfLong } from "../time/pause.js";
 import { parseRequest } from "../wire/complete_request.js";
 import { encodeFrame } from "../wire/frames.js";
-import { spend } from "../wire/usage.js";
+import { UNKNOWN_USAGE, UNNAMED, spend } from "../wire/usage.js";
 import { openIdleTimeout } from "./idle_timeout.js";
-import { openRetries } from "./retries.js";
+import { UNREACHED, openRetries } from "./retries.js";
 import { openReplyPieces } from "./reply_pieces.js";
 
 /**
@@ -33,15 +33,22 @@ import { openReplyPieces } from "./reply_pieces.js";
 /** @typedef {(index: number, outcome: Outcome) => void} Settle */
 
 /**
+ * The calls that left and were not answered, by index; false where the endpoint was not even reached.
+ * @typedef {Map<number, boolean>} Sent
+ */
+
+/**
  * The state that the POSTs of one request share.
- * @typedef {{calls: RequestedCall[], signal: AbortSignal, idempotencyKey?: string, settle: Settle,
+ * @typedef {{calls: RequestedCall[], signal: AbortSignal, idempotencyKey?: string, settle: Settle, sent: Sent,
  *   options: import("../wire/types.d.ts").ModelOptions, pieces: ReturnType<typeof openReplyPieces> | null}} Shared
  */
 
 const BATCH_CALLS = 1_000;
+/** Types of faults after which a call may still be at work. */
+const UNANSWERED = [...UNREACHED, "reply-cut-off", "server-silent"];
 const BATCH_CHARS = 16 << 20;
 const PARALLEL_POSTS = 4;
-const STOPPED = { error: toWireError(providerError("the call was stopped", { type: "stopped" })) };
+const STOPPED = toWireError(providerError("the call was stopped", { type: "stopped" }));
 
 /**
  * @param {object} options
@@ -50,8 +57,16 @@ const STOPPED = { error: toWireError(providerError("the call was stopped", { typ
  * @param {typeof fetch} [options.fetcher]
  * @param {Partial<Parameters<typeof openRetries>[0]>} [options.waits] for tests: how it waits between attempts
  * @param {number} [options.idleMs] idle timeout of the endpoint
+ * @param {typeof cancelRequest} [options.cancel]
  */
-export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...args), waits, idleMs }) {
+export function openBroker({
+  endpoint,
+  witness,
+  fetcher = (...args) => fetch(...args),
+  waits,
+  idleMs,
+  cancel = cancelRequest,
+}) {
   /** @type {Usage} */
   const usage = {};
   const closing = new AbortController();
@@ -87,7 +102,7 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
    * @param {Shared} shared
    * @returns {Promise<Map<number, ProviderError>>} those, by their indexes in the request
    */
-  const sendOnce = async ({ body, indexes, batch }, { signal, idempotencyKey, settle, pieces, options }) => {
+  const sendOnce = async ({ body, indexes, batch }, { signal, idempotencyKey, settle, sent, pieces, options }) => {
     const idle = openIdleTimeout(idleMs);
     const unanswered = cutOff();
     /** @type {Map<number, ProviderError>} */
@@ -98,6 +113,7 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
      */
     const take = (at, reply) => {
       idle.reset();
+      sent.delete(indexes[at]);
       if (reply instanceof Error && reply.retryable) return void failed.set(indexes[at], reply);
       failed.delete(indexes[at]);
       settle(indexes[at], reply instanceof Error ? { error: toWireError(reply) } : { completion: reply });
@@ -111,11 +127,18 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
     pieces?.restart();
     try {
       const sending = { fetcher: fetchAnswered, signal: until, idempotencyKey };
-      const response = await request(endpoint, await encoded(withOptions(body, options)), sending);
+      const bytes = await encoded(withOptions(body, options));
+      for (const index of indexes) sent.set(index, true);
+      const response = await request(endpoint, bytes, sending);
       await (batch ? readBatch(response, { count: indexes.length, take }) : readSingle(response, { take, write }));
     } catch (error) {
       const fault = isProviderError(error) ? error : providerError(toWireError(error).detail);
-      for (const index of failed.keys()) take(indexes.indexOf(index), fault);
+      const isLost = UNANSWERED.includes(fault.type); // the server may be at work on them all the same
+      for (const index of failed.keys()) {
+        const isSent = isLost && sent.has(index);
+        take(indexes.indexOf(index), fault);
+        if (isSent) sent.set(index, !UNREACHED.includes(fault.type));
+      }
     } finally {
       idle.clear();
     }
@@ -134,17 +157,25 @@ export function openBroker({ endpoint, witness, fetcher = (...args) => fetch(...
       const settle = settler(calls.length, (index, outcome) => {
         pieces?.end();
         if ("completion" in outcome) spend(usage, outcome.completion.model, outcome.completion.usage);
+        else if (outcome.usage) spend(usage, calls[index].model ?? UNNAMED, outcome.usage);
         witness.finished(first + index, outcome);
         answer.write(encodeFrame(index, outcome));
       });
       const signal = AbortSignal.any([answer.signal, closing.signal]);
       const idempotencyKey = answer.idempotencyKey?.(first);
-      signal.addEventListener("abort", () => calls.forEach((_, index) => settle(index, STOPPED)));
+      /** @type {Sent} */
+      const sent = new Map();
+      signal.addEventListener("abort", () => {
+        if (sent.size > 0 && idempotencyKey !== undefined) void cancel(endpoint, idempotencyKey);
+        calls.forEach((_, index) =>
+          settle(index, sent.get(index) ? { error: STOPPED, usage: UNKNOWN_USAGE } : { error: STOPPED }),
+        );
+      });
       const denied = (await witness.leave?.({ first, kind, calls, signal })) ?? null;
       const posts = denied === null ? postsOf(kind, calls) : [];
       if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
       const options = witness.options?.(kind) ?? {};
-      const shared = { calls, signal, idempotencyKey, settle, pieces, options };
+      const shared = { calls, signal, idempotencyKey, settle, sent, pieces, options };
       await inParallel(PARALLEL_POSTS, posts, (post) => send(post, shared));
       answer.end();
     },

@@ -61,6 +61,20 @@ export async function request(endpoint, body, { fetcher, signal, idempotencyKey 
 }
 
 /**
+ * Cancel a request for its user. Its idempotency key protects it from a connection that breaks, and so the server has to
+ * be told. It is told also while the page closes.
+ * @param {string} endpoint
+ * @param {string} idempotencyKey
+ */
+export async function cancelRequest(endpoint, idempotencyKey) {
+  if (!isOwn(endpoint)) return;
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ key: idempotencyKey });
+  // A server that is gone, or knows no such request, has nothing to cancel.
+  await fetch(`${endpoint}/cancel`, { method: "POST", headers, body, keepalive: true }).catch(() => null);
+}
+
+/**
  * @param {unknown} error
  * @returns {never} a failure of the network is named as one
  */
@@ -116,15 +130,19 @@ function problemError(problem, { status: httpStatus, retryAfter = null } = {}) {
     status,
     upstream: typeof upstream === "string" ? upstream : null,
     retryAfter: typeof rest.retry_after === "number" && rest.retry_after >= 0 ? rest.retry_after : retryAfter,
+    attempts: Number.isSafeInteger(rest.attempts) ? Math.max(1, Number(rest.attempts)) : 1,
   });
 }
 
 /**
- * The seconds of a Retry-After header; its date form is rare and read as absent.
+ * The seconds of a Retry-After header, which holds them or a date.
  * @param {string | null} header
  */
 function secondsOf(header) {
-  return header !== null && /^\s*\d{1,6}(\.\d+)?\s*$/.test(header) ? Number(header) : null;
+  if (header === null) return null;
+  if (/^\s*\d{1,6}(\.\d+)?\s*$/.test(header)) return Number(header);
+  const until = Date.parse(header);
+  return Number.isNaN(until) ? null : Math.max(0, (until - Date.now()) / 1_000);
 }
 
 // ------------------------------------------------------------------------------------------------------------ replies
@@ -198,12 +216,14 @@ function bodyOf(response) {
  * @param {number} count
  */
 const itemsOf = function* (reply, count) {
-  const { results, errors } = fieldsOf(reply);
+  const { results, errors, finish_reasons } = fieldsOf(reply);
   const failed = (Array.isArray(errors) ? errors : []).map((error) => ({ index: fieldsOf(error).index, error }));
   yield* failed;
   const texts = Array.isArray(results) ? results : [];
+  const reasons = Array.isArray(finish_reasons) ? finish_reasons : [];
   for (let index = 0; index < count; index += 1) {
-    if (!failed.some((item) => item.index === index)) yield { index, text: texts[index] };
+    if (!failed.some((item) => item.index === index))
+      yield { index, text: texts[index], finish_reason: reasons[index] };
   }
 };
 

@@ -2,7 +2,7 @@
 // Retries: whether a failed request is sent again, and when.
 //
 // In: faults of the endpoint, or of the way to it. Out: a wait, or the end of the attempts; and notices for the user.
-// The server retries its upstream itself, for seconds; this is for outages that last longer, and for the server itself.
+// A server that retries its upstream itself says how often (`attempts`): these count too, so that a call has one budget.
 // A retry is safe: a call has an idempotency key, and the server answers a known one from its store.
 
 import { pauseFor } from "../time/pause.js";
@@ -72,6 +72,7 @@ export function openRetries({
     attempts: () => {
       const began = now();
       let failed = 0;
+      let retried = 0;
       let unreached = 0;
       return {
         /**
@@ -85,12 +86,13 @@ export function openRetries({
             await awaitReturn(fault, (unreached += 1), signal);
             return !signal.aborted;
           }
-          failed += 1;
+          failed += fault.attempts;
+          retried += 1;
           const least = (fault.retryAfter ?? 0) * 1_000;
-          const wait = Math.max(least, jittered(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failed - 1))));
+          const wait = Math.max(least, jittered(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (retried - 1))));
           if (failed >= MAX_ATTEMPTS || least > LONGEST_RETRY_AFTER_MS || now() - began + wait > LONGEST_RETRYING_MS)
             return false;
-          if (failed > 1 || least > 0) notice(noticed(fault, { calls, wait, next: failed + 1 }));
+          if (retried > 1 || least > 0) notice(noticed(fault, { calls, wait, next: failed + 1 }));
           await pause(wait, signal);
           return !signal.aborted;
         },

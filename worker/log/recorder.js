@@ -11,7 +11,7 @@ import { NO_USAGE } from "../wire/usage.js";
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Message} Message
  * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
- * @typedef {import("../wire/protocol.js").WireError} WireError
+ * @typedef {import("../wire/types.d.ts").Outcome} Outcome
  * @typedef {import("../wire/types.d.ts").Kind} Kind
  * @typedef {import("../wire/types.d.ts").Recorder} Recorder
  * @typedef {import("../wire/types.d.ts").Unstamped} Unstamped
@@ -88,7 +88,7 @@ function recorderAt(path, log, isContinued) {
     callFinished(call, outcome) {
       record(
         "error" in outcome
-          ? { ...failed(outcome.error), type: "call_finished", call }
+          ? { ...failed(outcome), type: "call_finished", call }
           : { type: "call_finished", call, error: null, stopped: null, ...outcome.completion },
       );
     },
@@ -105,10 +105,10 @@ function recorderAt(path, log, isContinued) {
   };
 }
 
-/** @param {WireError} wireError */
-function failed({ type, detail }) {
+/** @param {Extract<Outcome, {error: unknown}>} outcome */
+function failed({ error: { type, detail }, usage = NO_USAGE }) {
   const stopped = type === "stopped" ? "cancelled" : null;
-  return { model: "", text: null, error: detail, stopped, usage: NO_USAGE, finish_reason: null };
+  return { model: "", text: null, error: detail, stopped, usage, finish_reason: null };
 }
 
 /**

@@ -6,7 +6,7 @@
 
 import { openReader } from "../log/trajectory.js";
 import { configError } from "../wire/errors.js";
-import { spend } from "../wire/usage.js";
+import { UNNAMED, spend } from "../wire/usage.js";
 import { entriesOf } from "./resumed_requests.js";
 
 /**
@@ -175,16 +175,17 @@ function blocksOf(events) {
 function spentIn(events) {
   /** @type {Map<string, Usage>} */
   const usage = new Map();
-  /** @type {Set<number>} */
-  const subs = new Set();
+  /** @type {Map<number, {kind: string, model: string | null}>} */
+  const started = new Map();
   let subCalls = 0;
   for (const event of events) {
-    if (event.type === "call_started" && event.kind === "sub") subs.add(event.call);
-    if (event.type !== "call_finished" || event.text === null) continue;
-    if (subs.has(event.call)) subCalls += 1;
+    if (event.type === "call_started") started.set(event.call, event);
+    if (event.type !== "call_finished" || (event.text === null && event.usage.calls === 0)) continue;
+    const { kind, model } = started.get(event.call) ?? { kind: "root", model: null };
+    if (event.text !== null && kind === "sub") subCalls += 1;
     const path = event.path.join(".");
     const own = usage.get(path) ?? {};
-    spend(own, event.model, event.usage);
+    spend(own, event.text === null ? (model ?? UNNAMED) : event.model, event.usage);
     usage.set(path, own);
   }
   return { usage, subCalls };

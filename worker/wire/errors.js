@@ -63,10 +63,11 @@ export function replayError(message) {
 /**
  * A model call failed upstream or on the way there. `retryAfter` is the wait in seconds that the server wants before a retry.
  * @param {string} message
- * @param {Partial<import("./protocol.js").Fault> & {retryAfter?: number | null}} [facts]
+ * `attempts` counts the requests to the upstream that failed with it.
+ * @param {Partial<import("./protocol.js").Fault> & {retryAfter?: number | null, attempts?: number}} [facts]
  */
 export function providerError(message, facts) {
-  const unknown = { type: "unknown", retryable: false, status: null, upstream: null, retryAfter: null };
+  const unknown = { type: "unknown", retryable: false, status: null, upstream: null, retryAfter: null, attempts: 1 };
   return rlmError("ProviderError", message, { ...unknown, ...facts });
 }
 

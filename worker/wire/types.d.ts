@@ -34,8 +34,8 @@ export interface Completion {
   finish_reason: ReplyMeta["finish_reason"];
 }
 
-/** The end of a call, or of a child run. */
-export type Outcome = { completion: Completion } | { error: WireError };
+/** The end of a call, or of a child run; a failed one may have been paid for. */
+export type Outcome = { completion: Completion } | { error: WireError; usage?: ModelUsage };
 
 /** The calls of a request that are about to leave; `first` is the number of the first one in the log. */
 export interface Leaving {

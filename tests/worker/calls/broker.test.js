@@ -265,3 +265,87 @@ test("a known reason why the reply ended is passed on, and any other is null", a
     assert.equal(got.frames[0].meta.finish_reason, passed);
   }
 });
+
+// --------------------------------------------------------------------------------------------------- the user's stop
+
+const UNKNOWN = { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
+function hanging(signal) {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
+test("a stop cancels the call at the server by its key, and what it cost is not known", async () => {
+  const stop = new AbortController();
+  const answer = (_attempt, { signal }) => {
+    const hung = hanging(signal);
+    stop.abort();
+    return hung;
+  };
+  const got = await ask([prompt("a", "m")], answer, { signal: stop.signal, key: "run/7" });
+  assert.deepEqual(got.cancelled, [["/api/rlm", "run/7"]]);
+  assert.equal(failure(got).type, "stopped");
+  assert.deepEqual([got.usage, got.finished[0][1].usage], [{ m: UNKNOWN }, UNKNOWN]);
+});
+
+test("a stop cancels a call whose connection was lost, which the server may be at work on", async () => {
+  const stop = new AbortController();
+  const lost = () => streamed([sse({ delta: "hal" }), new TypeError("network error")]);
+  const got = await ask([prompt("a", "m")], lost, { signal: stop.signal, key: "run/7", waited: () => stop.abort() });
+  assert.deepEqual([got.cancelled.length, got.usage], [1, { m: UNKNOWN }]);
+});
+
+test("a stop while a server is away cancels too, and counts no call that it may not have had", async () => {
+  const stop = new AbortController();
+  const gone = () => {
+    throw new TypeError("Failed to fetch");
+  };
+  const options = { signal: stop.signal, key: "run/7", isKnown: true, waited: () => stop.abort() };
+  const got = await ask([prompt("a", "m")], gone, options);
+  assert.deepEqual([got.cancelled.length, got.usage], [1, {}]);
+});
+
+test("a stop between two attempts has nothing to cancel: the server has answered", async () => {
+  const stop = new AbortController();
+  const busy = () => json({ ...REFUSED, retryable: true }, { status: 502 });
+  const got = await ask([prompt("a")], busy, { signal: stop.signal, key: "run/7", waited: () => stop.abort() });
+  assert.deepEqual([got.cancelled, got.usage, got.posts.length], [[], {}, 1]);
+});
+
+test("of a batch that is stopped the calls that came are counted as they are, and the rest is not known", async () => {
+  const stop = new AbortController();
+  const answer = (_attempt, { signal }) => {
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode(ndjson({ index: 1, text: "B", model: "m", usage: USAGE })));
+        setTimeout(() => stop.abort(), 20);
+        signal.addEventListener("abort", () => controller.error(signal.reason));
+      },
+    });
+    return new Response(body, { headers: { "content-type": "application/x-ndjson" } });
+  };
+  const calls = [prompt("a", "m"), prompt("b", "m"), prompt("c", "m")];
+  const got = await ask(calls, answer, { signal: stop.signal, key: "run/7" });
+  assert.equal(got.cancelled.length, 1);
+  assert.deepEqual(got.usage, { m: { calls: 3, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: null } });
+});
+
+test("a request that was answered is not cancelled", async () => {
+  const got = await ask([prompt("a")], () => streamed([sse({ delta: "ok" }, done)]), { key: "run/7" });
+  assert.deepEqual(got.cancelled, []);
+});
+
+test("a reply above the size limit is named as that", async () => {
+  const problem = { type: "/problems/upstream-reply-too-large", title: "Too large", status: 502, retryable: false };
+  assert.equal(
+    failure(await ask([prompt("a")], () => json(problem, { status: 502 }))).type,
+    "upstream-reply-too-large",
+  );
+});
+
+test("finish reasons of a batch that came whole are those of its items", async () => {
+  const whole = { results: ["A", "B"], finish_reasons: ["stop", "length"] };
+  const got = await ask([prompt("a"), prompt("b")], () => json(whole));
+  assert.deepEqual(
+    got.frames.map(({ meta }) => meta.finish_reason),
+    ["stop", "length"],
+  );
+});

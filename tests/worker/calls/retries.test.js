@@ -171,3 +171,17 @@ test("waits differ from one client to the next", async () => {
   }
   assert.deepEqual(waits, [750, 1_250]);
 });
+
+test("requests that the server has made already count: a call has one budget", async () => {
+  const spent = await ask([prompt("a")], () => refused({ attempts: 5 }));
+  assert.equal(spent.posts.length, 1);
+  const some = await ask([prompt("a")], () => refused({ attempts: 2 }));
+  assert.deepEqual([some.posts.length, some.pauses], [3, [1_000, 2_000]]);
+});
+
+test("a wait may be a date", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-11-28T10:00:00Z") });
+  const date = { "retry-after": "Sat, 28 Nov 2026 10:00:30 GMT" };
+  const got = await ask([prompt("a")], (at) => (at === 0 ? refused({}, date) : json({ text: "ok" })));
+  assert.deepEqual(got.pauses, [30_000]);
+});

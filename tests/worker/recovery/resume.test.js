@@ -154,3 +154,20 @@ test("a block that only waits when its tab is closed has no part in it", () => {
   assert.equal(readResumed(logOf(...open, notice)).crashes, 2);
   assert.equal(readResumed(logOf(...open, started(1, "sub", "one"), notice)).crashes, 0);
 });
+
+test("a call that was stopped at work is in the usage of the resumed run, at an unknown cost, and no sub-call that came", () => {
+  const known = { ...NO_USAGE, cost: 0.5 };
+  const stopped = { ...answered(2, null), model: "", error: "the call was stopped", stopped: "cancelled" };
+  const refused = { ...answered(3, null), error: "no", usage: { ...NO_USAGE, calls: 0 } };
+  const log = logOf(
+    began,
+    started(0, "root", "q"),
+    { ...answered(0, "code"), usage: known },
+    ...[1, 2, 3].map((call) => ({ ...started(call, "sub", `s${call}`), model: "m" })),
+    { ...answered(1, "one"), usage: known },
+    stopped,
+    refused,
+  );
+  const { usage, subCalls } = readResumed(log);
+  assert.deepEqual([usage.get(""), subCalls], [{ m: { ...NO_USAGE, calls: 3 } }, 1]);
+});
