@@ -4,6 +4,7 @@
  * In: a `RunView`. Out: one line while it is closed; the rest on request. Everything here is the host's own account.
  */
 
+import { readDestination } from "/rlm/wire/destination.js";
 import { html, useState } from "/vendor/preact.mjs";
 import { EgressMap } from "./egress_map.js";
 import { bytes, count, plural } from "./format.js";
@@ -101,7 +102,9 @@ function Call({ call, run }) {
 }
 
 /** @param {EgressCall} call */
-function gist({ kind, to, model, chars, context_chars: ofContext }) {
+function gist({ kind, to, model: requested, chars, context_chars: ofContext }) {
   const who = kind === "root" ? "root model" : "sub-call";
-  return `${who}${model === null ? "" : ` ${model}`} at ${to}: ${plural(chars, "character")}, ${count(ofContext)} of the context`;
+  const { model } = readDestination(to); // a log before 2026-11-28 names the origin alone
+  const destination = model === null && requested !== null ? `${to}, ${requested}` : to;
+  return `${who} to ${destination}: ${plural(chars, "character")}, ${count(ofContext)} of the context`;
 }
