@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from pydantic import SecretStr
 
+from rlm_core.types import ModelUsage
 from rlm_server.calls.registry import Catalogue, open_registry, openai_addresses
 from rlm_server.http.problems import Problem
 from rlm_server.settings import Settings
@@ -230,6 +232,20 @@ def test_the_window_of_a_model_is_taken_from_its_provider(
     upstream.answer = lambda seen: json_turn(props if seen.path == "/props" else listed)
     model = catalogue(settings_for(upstream, models="", anthropic_api_key=None)).models[-1]
     assert (model.to_json()["id"], model.to_json()["window_tokens"]) == ("openai:m", window)
+
+
+def test_the_list_says_whether_a_price_is_known(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    def calculate(vendor: str, model: str, usage: ModelUsage) -> float:
+        if (vendor, model) != ("openai", "priced"):
+            raise LookupError(model)
+        return 0.5
+
+    monkeypatch.setattr("rlm_server.providers.prices._genai_prices", lambda: calculate)
+    monkeypatch.setattr(Settings, "is_vendors_own", lambda settings, name: True)
+    names = "openai:priced,openai:mine,openrouter:any"
+    settings = settings_for(upstream, models=names, openrouter_api_key=SecretStr("key"))
+    priced = {model.id: model.to_json()["priced"] for model in catalogue(settings).models}
+    assert priced == {BUILTIN: True, "openai:priced": True, "openai:mine": False, "openrouter:any": None}
 
 
 def test_the_stand_in_asks_nobody(upstream: FakeUpstream) -> None:

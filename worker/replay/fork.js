@@ -28,7 +28,8 @@ const SHOWN_CHARS = 120;
  * @type {import("./cassette.js").KeyOf}
  */
 function inTurn(kind, { messages }) {
-  return JSON.stringify(messages.length > 1 ? [kind] : [kind, messages[0]?.content]);
+  const isRoot = kind === "root"; // a compaction was logged as a sub-call in earlier versions
+  return JSON.stringify(messages.length > 1 ? [isRoot] : [isRoot, messages[0]?.content]);
 }
 
 /**
