@@ -235,3 +235,26 @@ def test_an_error_inside_a_stream_is_said_without_its_words(
     response = ask(client, provider, stream=True)
     assert events_of(response)[-1]["error"]["type"] == "/problems/upstream-failed"  # type: ignore[index]
     assert "secret words" not in response.text
+
+
+REASONED: dict[str, list[object]] = {
+    "openai": [{"choices": [{"delta": {"reasoning_content": "hm"}}]}, *openai_deltas("Paris")],
+    "anthropic": [
+        {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "hm"}},
+        *anthropic_deltas("Paris"),
+    ],
+}
+
+
+@both
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "reasoned/1"}])
+def test_reasoning_is_streamed_apart_from_the_text(
+    client: httpx2.Client, upstream: FakeUpstream, provider: str, headers: dict[str, str]
+) -> None:
+    upstream.script(events_turn(*REASONED[provider]))
+    body = {"prompt": provider, "model": f"{provider}:m", "stream": True}
+    *pieces, end = events_of(client.post("/api/rlm", json=body, headers=headers))
+    assert pieces == [{"reasoning": "hm"}, {"delta": "Paris"}]
+    assert end["done"]
+    whole = client.post("/api/rlm", json={**body, "stream": False}, headers=headers).json()
+    assert whole["text"] == "Paris"

@@ -11,7 +11,7 @@ import pytest
 
 from rlm_core.types import Message, Reply
 from rlm_server.calls.registry import open_registry
-from rlm_server.providers.upstream import UpstreamCall, UpstreamError
+from rlm_server.providers.upstream import Reasoning, UpstreamCall, UpstreamError
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, json_turn
 
@@ -26,10 +26,12 @@ def reply_of(upstream: FakeUpstream, turn: Turn, model: str = "openai:m") -> tup
         slow = {"first_byte_seconds": 20.0, "total_seconds": 20.0, "ollama_base_url": upstream.url}
         async with open_registry(settings_for(upstream, models="", **slow)) as registry:
             answerer, name = await registry.find(model)
-            pieces = [piece async for piece in answerer.stream(UpstreamCall((Message("user", "q"),), name))]
+            pieces: list[str | Reply] = [
+                piece async for piece in answerer.stream(UpstreamCall((Message("user", "q"),), name))
+            ]
         reply = pieces.pop()
         assert isinstance(reply, Reply)
-        return reply, [str(piece) for piece in pieces]
+        return reply, [piece for piece in pieces if isinstance(piece, str)]
 
     return asyncio.run(call())
 
@@ -87,7 +89,8 @@ READ = {
 @pytest.mark.parametrize("turn", READ.values(), ids=READ.keys())
 def test_every_form_of_a_reply_is_read(upstream: FakeUpstream, turn: Turn) -> None:
     reply, pieces = reply_of(upstream, turn)
-    assert (reply.text, "".join(pieces), reply.finish_reason) == ("Paris", "Paris", "stop")
+    text = "".join(piece for piece in pieces if not isinstance(piece, Reasoning))
+    assert (reply.text, text, reply.finish_reason) == ("Paris", "Paris", "stop")
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (111, 22)
 
 

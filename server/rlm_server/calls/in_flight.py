@@ -19,16 +19,16 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from rlm_core.errors import ProviderError
 from rlm_core.types import Json, Message, Reply
 
 from ..http.problems import Problem
-from ..providers.upstream import NO_OPTIONS, ModelOptions, UpstreamError
+from ..providers.upstream import NO_OPTIONS, ModelOptions, Pieces, Reasoning, UpstreamError
 from .reply_store import Store
 
 logger = logging.getLogger("rlm_server")
@@ -37,7 +37,6 @@ KEY_FORM = re.compile(r"(?P<run>[A-Za-z0-9._:-]{1,64})/(?P<call>[A-Za-z0-9._:/-]
 REPEAT_SECONDS = 600.0
 """Time within which a repeated request counts as a retry of the same call."""
 MOST_REMEMBERED = 10_000
-Pieces: TypeAlias = AsyncGenerator[str | Reply, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +198,7 @@ class _SharedCall:
         if self.task.cancelled():
             raise UpstreamError("The server is stopping.", kind="cut-off", upstream="server", retryable=True)
         reply = self.task.result()
-        rest = reply.text[sum(map(len, self.texts)) :]
+        rest = reply.text[sum(len(text) for text in self.texts if not isinstance(text, Reasoning)) :]
         if rest:
             yield rest
         yield reply

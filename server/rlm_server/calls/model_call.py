@@ -20,9 +20,9 @@ from rlm_core.types import Message, ModelUsage, Reply
 
 from ..http.problems import Problem, internal_problem, problem_of
 from ..http.wire import Batch, check_prompt
-from ..providers.upstream import NO_OPTIONS, ModelOptions, UpstreamCall, UpstreamError
+from ..providers.upstream import NO_OPTIONS, ModelOptions, Pieces, UpstreamCall, UpstreamError
 from .budgets import Budgets
-from .in_flight import IdempotencyKey, InFlight, Pieces, stopped_error
+from .in_flight import IdempotencyKey, InFlight, stopped_error
 
 if TYPE_CHECKING:
     from ..providers.upstream import Upstream
@@ -102,7 +102,7 @@ class ModelRequest:
                 group.create_task(work())
 
     async def answer_in_pieces(self, messages: Messages, write: Callable[[str], Awaitable[None]]) -> Outcome:
-        """One reply; its text is written as it comes."""
+        """One reply; its text, and the reasoning that the model shows, is written as it comes."""
         return await outcome_of(_last(self._pieces(messages, 0), write))
 
     async def _answer_prompt(self, prompt: str, nth: int) -> Outcome:

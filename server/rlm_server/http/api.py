@@ -23,6 +23,7 @@ from rlm_core.types import Json, ModelUsage, Reply
 from .. import __version__
 from ..calls.in_flight import HEADER, read_idempotency_key
 from ..calls.model_call import Backend, ModelRequest, Outcome
+from ..providers.upstream import Reasoning
 from ..settings import Settings
 from .access import record
 from .body import read_json
@@ -195,11 +196,13 @@ async def _write_items(calls: ModelRequest, batch: Batch, write: Write) -> None:
 
 
 async def _write_pieces(calls: ModelRequest, wanted: Conversation, write: Write) -> None:
-    """Server-sent events: `{"delta"}` for each piece, then `{"done": true, "model", "finish_reason", "usage"}` or
-    `{"error"}`."""
+    """Server-sent events: `{"delta"}` or `{"reasoning"}` for each piece.
+
+    They end with `{"done": true, "model", "finish_reason", "usage"}` or `{"error"}`.
+    """
 
     async def pass_on(text: str) -> None:
-        await write(_event({"delta": text}))
+        await write(_event({"reasoning" if isinstance(text, Reasoning) else "delta": text}))
 
     outcome = await calls.answer_in_pieces(wanted.messages, pass_on)
     if isinstance(outcome, Problem):

@@ -22,7 +22,7 @@ from .event_stream import DONE, events_of
 from .exchange import GRACE_SECONDS, Answer, Exchange, Refused, cut_off, malformed
 from .failures import failure_in, failure_of
 from .reply_forms import Part, UnknownForm, finish_reason, part_of, usage_of
-from .upstream import Offer, Pieces, UpstreamCall, UpstreamError
+from .upstream import Offer, Pieces, Reasoning, UpstreamCall, UpstreamError
 from .workarounds import Body, Change, changed
 
 logger = logging.getLogger("rlm_server.upstream")
@@ -153,6 +153,8 @@ class ChatProvider:
             text = reply.add(part)
             if reply.finish:
                 answer.ends_at = answer.ends_at if not text and answer.ends_at else time.monotonic() + GRACE_SECONDS
+            if part.reasoning:
+                yield Reasoning(part.reasoning)
             if text:
                 yield text
             if part.is_end:

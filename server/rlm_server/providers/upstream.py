@@ -31,8 +31,17 @@ ErrorKind = Literal[
     "cut-off",
     "stopped",
 ]
+
+
+class Reasoning(str):
+    """A piece of the reasoning that a model shows; no part of its reply."""
+
+    __slots__ = ()
+
+
 Pieces: TypeAlias = AsyncGenerator[str | Reply, None]
-"""Any number of `str`, then exactly one `Reply` that holds the whole text. Closing the iterator aborts the call."""
+"""Any number of `str`, some of them `Reasoning`, then exactly one `Reply` that holds the whole text. Closing the
+iterator aborts the call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ import pytest
 
 from rlm_core.types import Message, Reply
 from rlm_server.assets import Assets
-from rlm_server.calls.in_flight import IdempotencyKey, InFlight, Pieces
+from rlm_server.calls.in_flight import IdempotencyKey, InFlight
 from rlm_server.calls.reply_store import Store
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
+from rlm_server.providers.upstream import Pieces
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, events_turn, json_turn, openai_deltas, openai_reply
 from tests.server.test_access import Lines, lines, next_line
