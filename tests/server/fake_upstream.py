@@ -187,11 +187,16 @@ def openai_reply(text: object = "Paris", **more: object) -> dict[str, object]:
     return {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 2}, **more}
 
 
-def openai_deltas(*texts: str) -> list[object]:
+def usage_of_all(seen: Seen) -> dict[str, int]:
+    """Usage of a completion for which the whole prompt was read."""
+    return {"prompt_tokens": len(seen.body), "completion_tokens": 2}
+
+
+def openai_deltas(*texts: str, usage: object = None) -> list[object]:
     """The events of a streamed chat completion."""
     deltas: list[object] = [{"choices": [{"delta": {"content": text}, "finish_reason": None}]} for text in texts]
-    usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
-    return [*deltas, {"choices": [{"delta": {}, "finish_reason": "stop"}]}, usage, "[DONE]"]
+    last = {"choices": [], "usage": usage or {"prompt_tokens": 7, "completion_tokens": 2}}
+    return [*deltas, {"choices": [{"delta": {}, "finish_reason": "stop"}]}, last, "[DONE]"]
 
 
 def anthropic_reply(text: object = "Paris", **more: object) -> dict[str, object]:

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
-from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_reply
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_reply, usage_of_all
 
 from .canary import Canary, Perch
 from .snippet import TOOLS, Snippet, fenced
@@ -114,9 +114,9 @@ def _answer(seen: Seen, replies: Sequence[str]) -> Turn:
     messages = seen.json()["messages"]
     assert isinstance(messages, list)
     if not _is_root(seen):
-        return json_turn(openai_reply("sub: " + str(messages[-1]["content"])[:100]))
+        return json_turn(openai_reply("sub: " + str(messages[-1]["content"])[:100], usage=usage_of_all(seen)))
     said = sum(message["role"] == "assistant" for message in messages)
-    return json_turn(openai_reply(replies[min(said, len(replies) - 1)]))
+    return json_turn(openai_reply(replies[min(said, len(replies) - 1)], usage=usage_of_all(seen)))
 
 
 def _is_root(seen: Seen) -> bool:

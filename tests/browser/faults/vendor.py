@@ -12,6 +12,7 @@ from tests.server.fake_upstream import (
     json_turn,
     openai_deltas,
     openai_reply,
+    usage_of_all,
 )
 
 
@@ -41,7 +42,10 @@ class Vendor:
         body = seen.json()
         name, text = self._reply(body["messages"])
         self.asked.append(name)
-        return events_turn(*openai_deltas(text)) if body.get("stream") else json_turn(openai_reply(text))
+        usage = usage_of_all(seen)
+        if body.get("stream"):
+            return events_turn(*openai_deltas(text, usage=usage))
+        return json_turn(openai_reply(text, usage=usage))
 
     def _reply(self, messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
         """Name of the call, and its answer."""
