@@ -29,6 +29,7 @@ check: .venv/dev assets
 	$(BIN)/mypy
 	$(BIN)/python hatch_build.py node node_modules/typescript/bin/tsc -p tsconfig.json
 	$(BIN)/python hatch_build.py node node_modules/@biomejs/biome/bin/biome check .
+	$(BIN)/python tests/comments.py
 	$(BIN)/python hatch_build.py node --test tests/worker/
 	$(PYTEST) tests/unit tests/server $(SIDE_BY_SIDE)
 

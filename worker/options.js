@@ -51,7 +51,7 @@ const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 const LONE_SURROGATES = /\p{Surrogate}/gu; // with the flag u a pair is one character, and no match
 
 /**
- * Each option's check: gives the value to use, or null when it is impossible, with what it may be.
+ * Each option with its default, its check, and the words for an impossible value.
  * @type {Record<string, {otherwise: unknown, must: string, ok: (value: unknown) => boolean}>}
  */
 export const OPTIONS = {
@@ -338,7 +338,7 @@ async function checkFile({ name, data }) {
 }
 
 /**
- * A copy: it is transferred, and what is the caller's must stay the caller's.
+ * A copy: it is transferred, and the caller keeps the original.
  * @param {unknown} value
  */
 function bytesOf(value) {

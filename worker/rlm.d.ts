@@ -39,7 +39,7 @@ export type StoppedBy =
   | "provider_error"
   | "worker_lost";
 
-/** What model code finds under a name: a JSON value or a function, with its line in the prompt. */
+/** A tool under its name in model code: a JSON value or a function, with its line in the prompt. */
 export interface RLMTool {
   tool: Json | RLMJsonText | RLMFunction;
   description?: string;
@@ -66,12 +66,12 @@ export interface RLMIteration {
   codeBlocks: RLMCodeBlock[];
 }
 
-/** What left the tab. */
+/** Text that left the tab. */
 export interface RLMEgress {
   /** Model calls that left, and those that were denied. */
   calls: number;
   denied: number;
-  /** Of the texts of all calls, what was sent again counted again. */
+  /** Of the texts of all calls; a text that is sent twice counts twice. */
   bytes: number;
   chars: number;
   /** By destination. */
@@ -111,7 +111,7 @@ export interface RLMModelOptions {
 export interface RLMOptions extends LimitOptions {
   /** Where model calls are POSTed. Default "/api/rlm". */
   endpoint?: string;
-  /** Folder of manifest.json and what it names. Default: "assets/" beside this module. */
+  /** Folder of manifest.json and the files that it names. Default: "assets/" beside this module. */
   assets?: string;
   /**
    * Where workers live. "worker": of this page's own, contained by the policy that their script is served with.
@@ -180,19 +180,19 @@ export interface RLMResult {
   totalTime: number;
   /** Model -> calls, tokens and cost (null: unknown) of the whole tree of runs. */
   usage: Record<string, ModelUsage>;
-  /** Place in the tree ("" is the root, "0.2" a child of a child) -> model -> what that run alone used. */
+  /** Place in the tree ("" is the root, "0.2" a child of a child) -> model -> usage of that run alone. */
   usageByPath: Record<string, Record<string, ModelUsage>>;
   /**
    * Of `usage`, the part that was answered from a record and paid earlier: of a run that was resumed, replayed or forked.
    * The rest was paid now.
    */
   usageFromRecord: Record<string, ModelUsage>;
-  /** What left the tab; in a session, of all its questions so far. */
+  /** Text that left the tab; in a session, of all its questions so far. */
   egress: RLMEgress;
   stoppedBy: StoppedBy;
   /** One sentence when the run did not end with a final answer. */
   detail: string;
-  /** What failed when stoppedBy is "provider_error": `{type, status, retryable, upstream}`. */
+  /** The failure when stoppedBy is "provider_error": `{type, status, retryable, upstream}`. */
   fault: Fault | null;
   /** The log, one JSON object a line. */
   trajectory: () => string;
