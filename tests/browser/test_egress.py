@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.attacks.arena import attacked_server
 from tests.browser.lab import LAB, code, printed, run
-from tests.server.fake_upstream import Seen, Turn, json_turn, openai_reply
+from tests.server.fake_upstream import Seen, Turn, json_turn, openai_reply, usage_of_all
 
 FILLER = "".join(f"Line {line * 7919} of the minutes, on the garden.\n" for line in range(400))
 SECRET = "The vault in Lisbon opens with the code 48-17-93, says Ágnes Müller 🦊 of the archive."
@@ -294,7 +294,9 @@ def test_a_canary_that_is_denied_never_reaches_the_upstream(
         def reply(seen: Seen) -> Turn:
             is_root = b'"role":"system"' in seen.body[:500].replace(b" ", b"")
             asked = b"Some code" in seen.body
-            return json_turn(openai_reply((DONE if asked else SPILL) if is_root else "nothing"))
+            return json_turn(
+                openai_reply((DONE if asked else SPILL) if is_root else "nothing", usage=usage_of_all(seen))
+            )
 
         upstream.answer = reply
         page = context.new_page()
