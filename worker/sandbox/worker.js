@@ -28,6 +28,7 @@ const ASSETS = "https://assets.invalid/";
 const LIBRARY = "/lib/";
 const CORE = `${LIBRARY}rlm_core.zip`;
 const CONTEXT_FOLDER = "/context";
+const OwnFile = File; // the lock-down removes the global before any context is mounted
 const NO_TRANSPORT =
   "model code cannot wait for replies here: the page is not cross-origin isolated, so it has no shared memory, and this " +
   "browser has no JSPI. Serve the page with COOP and COEP, or use a browser with JSPI";
@@ -241,7 +242,7 @@ function mountContexts(pyodide, { contexts, session }) {
  * @param {StartJob["contexts"][number]["data"]} data
  */
 function keepTime(pyodide, path, data) {
-  if (data instanceof File) pyodide.FS.utime(path, data.lastModified, data.lastModified);
+  if (data instanceof OwnFile) pyodide.FS.utime(path, data.lastModified, data.lastModified);
 }
 
 /**
