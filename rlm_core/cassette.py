@@ -1,7 +1,8 @@
 """Cassette: a provider that answers from a recorded run, for tests and demos without a model.
 
 In: a trajectory, as `pyodide-rlm run --record FILE` or a `trajectory.Recorder` writes it. Out: each recorded reply, or
-failure, to each call that is the same: same kind, same model, same messages. Anything else is an error, never a call.
+failure, to each call that is the same: same kind, same model, same messages but for the system prompt, which names the
+worker's packages. Anything else is an error, never a call.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Cassette:
         self._calls = [recorded for recorded in recorded_calls(events) if recorded.outcome is not None]
         self._left: dict[ModelCall, deque[RecordedCall]] = {}
         for recorded in self._calls:
-            self._left.setdefault(recorded.call, deque()).append(recorded)
+            self._left.setdefault(_compared(recorded.call), deque()).append(recorded)
 
     @property
     def unused(self) -> tuple[RecordedCall, ...]:
@@ -67,7 +68,7 @@ class Cassette:
         return [self._outcome(call) for call in calls]
 
     def _outcome(self, call: ModelCall) -> Reply | ProviderError:
-        alike = self._left.get(call)
+        alike = self._left.get(_compared(call))
         if not alike:
             raise ReplayError(self._unknown(call))
         recorded = alike.popleft()
@@ -85,6 +86,16 @@ class Cassette:
         return f"{missing}; next was call {position}, and {differs}. Record the run again if that is meant."
 
 
+def _compared(call: ModelCall) -> ModelCall:
+    """The parts of a call that a recording must agree in.
+
+    The system message is the program's own: it names the packages of the worker, and changes with versions. A summary
+    was recorded as a sub-call in earlier versions.
+    """
+    messages = tuple(message for message in call.messages if message.role != "system")
+    return ModelCall(messages, call.model, "root" if call.kind == "root" else "sub")
+
+
 def _difference(recorded: ModelCall, now: ModelCall) -> str:
     """Difference between `now` and the call recorded at its position."""
     if recorded.model != now.model:
@@ -92,7 +103,8 @@ def _difference(recorded: ModelCall, now: ModelCall) -> str:
     if len(recorded.messages) != len(now.messages):
         return f"its messages differ: recorded {len(recorded.messages)}, asked {len(now.messages)}"
     pairs = enumerate(zip(recorded.messages, now.messages, strict=True), start=1)
-    number, old, new = next((number, old, new) for number, (old, new) in pairs if old != new)
+    others = ((number, old, new) for number, (old, new) in pairs if old != new)
+    number, old, new = next(other for other in others if other[2].role != "system")
     texts = old.content, new.content
     at = next((at for at, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), min(map(len, texts)))
     begin = max(0, at - _BEFORE_CHARS)

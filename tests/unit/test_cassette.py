@@ -50,6 +50,13 @@ def test_the_same_question_is_answered_from_the_log() -> None:
     assert cassette.unused == ()
 
 
+def test_a_log_of_a_worker_with_other_packages_is_answered_all_the_same() -> None:
+    lines, first = record(REPLIES)
+    made_there = [line.replace("You answer", "You can import pypdf. You answer") for line in lines]
+    assert made_there != lines
+    assert record([], Cassette(made_there))[1].answer == first.answer
+
+
 def test_a_log_says_what_was_asked_of_whom(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text("".join(record(REPLIES, model="m", sub_model="s")[0]), encoding="utf-8")
