@@ -70,8 +70,8 @@ def test_a_result_that_is_no_json_is_an_error_of_the_function(shared_page: Page)
 
 
 def test_arguments_that_json_has_not_are_refused_in_model_code(shared_page: Page) -> None:
-    block = "try:\n    echo(float('nan'))\nexcept ValueError as error:\n    FINAL(str(error))"
-    assert "not JSON compliant" in run(shared_page, block)["answer"]
+    block = "try:\n    echo(float('nan'))\nexcept TypeError as error:\n    FINAL(str(error))"
+    assert "echo(...) takes JSON values" in run(shared_page, block)["answer"]
 
 
 def test_text_that_is_no_json_is_refused_before_anything_runs(shared_page: Page) -> None:
