@@ -354,3 +354,22 @@ def test_a_client_that_goes_away_cancels_its_calls(
         assert upstream.abandoned.acquire(timeout=5)
     assert time.monotonic() - gone < 1
     assert len(upstream.seen) == calls
+
+
+@pytest.mark.parametrize(
+    ("body", "heartbeat"),
+    [({"prompt": "q"}, ": waiting\n\n"), ({"type": "batch", "prompts": ["q"]}, "\n")],
+)
+def test_a_long_call_shows_that_it_lives(
+    patient: httpx2.Client,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, object],
+    heartbeat: str,
+) -> None:
+    monkeypatch.setattr("rlm_server.http.api.HEARTBEAT_SECONDS", 0.05)
+    upstream.script(events_turn(*openai_deltas("Paris"), held=True))
+    threading.Timer(0.5, upstream.release).start()
+    text = ask(patient, **body, stream=True).text
+    assert heartbeat * 3 in text
+    assert "Paris" in text

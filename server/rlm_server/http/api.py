@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeAlias, TypeVar, cast
 
@@ -40,6 +41,7 @@ from .wire import (
     usage_json,
 )
 
+HEARTBEAT_SECONDS = 15.0
 T = TypeVar("T")
 Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
@@ -129,12 +131,16 @@ async def attended(receive: Receive, work: Coroutine[object, object, T]) -> T:
 
 
 class _Stream(Response):
-    """A response that is written while its calls run: server-sent events, or NDJSON for a batch."""
+    """A response that is written while its calls run: server-sent events, or NDJSON for a batch.
+
+    While a model thinks, heartbeats keep proxies from cutting the connection: a comment, or an empty line.
+    """
 
     def __init__(self, calls: ModelRequest, wanted: Wanted) -> None:
         media_type = "application/x-ndjson" if isinstance(wanted, Batch) else "text/event-stream"
         super().__init__(media_type=media_type, headers={"Cache-Control": "no-store"})
         del self.headers["content-length"]
+        self.heartbeat = b"\n" if isinstance(wanted, Batch) else b": waiting\n\n"
         self.calls = calls
         self.wanted = wanted
 
@@ -147,14 +153,28 @@ class _Stream(Response):
             _record_usage(scope, self.calls.paid)
 
     async def _write_all(self, send: Send) -> None:
+        written_at = time.monotonic()
+
         async def write(body: bytes) -> None:
+            nonlocal written_at
+            written_at = time.monotonic()
             await send({"type": "http.response.body", "body": body, "more_body": True})
 
+        async def write_heartbeats() -> None:
+            while True:
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+                if time.monotonic() - written_at >= HEARTBEAT_SECONDS:
+                    await write(self.heartbeat)
+
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        if isinstance(self.wanted, Batch):
-            await _write_items(self.calls, self.wanted, write)
-        else:
-            await _write_pieces(self.calls, self.wanted, write)
+        beating = asyncio.create_task(write_heartbeats())
+        try:
+            if isinstance(self.wanted, Batch):
+                await _write_items(self.calls, self.wanted, write)
+            else:
+                await _write_pieces(self.calls, self.wanted, write)
+        finally:
+            beating.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from rlm_core.types import FinishReason, ModelUsage
 
 Path: TypeAlias = tuple[str | int, ...]
-Object: TypeAlias = Mapping[str, object]
+Object: TypeAlias = dict[str, object]
 
 CHAT_TEXTS: tuple[Path, ...] = (("delta", "content"), ("message", "content"), ("text",))
 CHAT_REASONING: tuple[Path, ...] = tuple(
@@ -27,9 +27,8 @@ USAGES: tuple[Path, ...] = (
     ("choices", 0, "message", "usage"),
     ("x_groq", "usage"),
     ("message", "usage"),
-    (),
 )
-"""Paths to the counts; the last one is for servers that put them beside the text (Ollama)."""
+"""Paths to the counts."""
 COUNTS: Mapping[str, tuple[Path, ...]] = {
     "input": (("prompt_tokens",), ("input_tokens",), ("prompt_eval_count",)),
     "output": (("completion_tokens",), ("output_tokens",), ("eval_count",)),
@@ -56,7 +55,7 @@ THOUGHTS = ("thinking", "reasoning", "redacted_thinking", "reasoning.text", "rea
 """Types of content parts that are no part of the reply."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Part:
     """A part of a reply.
 
@@ -85,7 +84,7 @@ def part_of(value: object) -> Part:
     Raises:
         UnknownForm: it has none of the forms.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise UnknownForm("does not have the shape of a reply")
     for fits, read in FORMS:
         if fits(value):
@@ -129,7 +128,7 @@ def _chat(value: Object) -> Part:
     if choices is not None and not isinstance(choices, list):
         raise UnknownForm("has `choices` that are not a list")
     choice: object = choices[0] if choices else {}
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         raise UnknownForm("has `choices` that are not objects")
     text, thoughts = _text(_first(choice, CHAT_TEXTS))
     refusal = _first(choice, CHAT_REFUSALS) if not text else None
@@ -141,7 +140,7 @@ def _chat(value: Object) -> Part:
         finish,
         refused=isinstance(refusal, str) and bool(refusal),
         usage=_usage(value),
-        is_end=isinstance(choice.get("message"), Mapping) and bool(text or finish),
+        is_end=isinstance(choice.get("message"), dict) and bool(text or finish),
     )
 
 
@@ -151,7 +150,7 @@ def _chat(value: Object) -> Part:
 def _message(value: Object) -> Part:
     """A whole message: `{"content": [{"type", "text"}], "stop_reason", "usage"}`."""
     content = value.get("content")
-    if not isinstance(content, Sequence) or isinstance(content, str):
+    if not isinstance(content, list):
         raise UnknownForm("has no `content`")
     text, thoughts = _text(content)
     return Part(text, thoughts, _word(value.get("stop_reason")), usage=_usage(value), is_end=True)
@@ -160,7 +159,7 @@ def _message(value: Object) -> Part:
 def _message_event(value: Object) -> Part:
     """One event of a streamed message: `message_start`, `content_block_delta`, `message_delta`, `message_stop`."""
     delta = value.get("delta")
-    fields = delta if isinstance(delta, Mapping) else {}
+    fields = delta if isinstance(delta, dict) else {}
     text, thoughts = _text([fields] if fields.get("type") in ("text_delta", "thinking_delta") else None)
     return Part(
         text,
@@ -177,7 +176,7 @@ def _message_event(value: Object) -> Part:
 def _ollama(value: Object) -> Part:
     """`{"message": {"content", "thinking"}, "done", "done_reason", "prompt_eval_count", "eval_count"}`."""
     message = value.get("message")
-    fields = message if isinstance(message, Mapping) else {}
+    fields = message if isinstance(message, dict) else {}
     text, thoughts = _text(fields.get("content"))
     thinking = fields.get("thinking")
     is_end = value.get("done") is True
@@ -185,7 +184,7 @@ def _ollama(value: Object) -> Part:
         text,
         thoughts + (thinking if isinstance(thinking, str) else ""),
         (_word(value.get("done_reason")) or "stop") if is_end else "",
-        usage=_usage(value) if is_end else None,
+        usage=_counts(value) if is_end else None,
         is_end=is_end,
     )
 
@@ -206,7 +205,7 @@ FORMS: tuple[tuple[Callable[[Object], bool], Callable[[Object], Part]], ...] = (
     (lambda value: value.get("type") in MESSAGE_EVENTS, _message_event),
     (lambda value: isinstance(value.get("done"), bool), _ollama),
     (lambda value: "content" in value or value.get("type") == "message", _message),
-    (lambda value: any(_at(value, path) is not None for path in USAGES[:-1]), lambda value: Part(usage=_usage(value))),
+    (lambda value: any(_at(value, path) is not None for path in USAGES), lambda value: Part(usage=_usage(value))),
     (lambda value: "id" in value or "object" in value or isinstance(value.get("type"), str), lambda value: Part()),
     (lambda value: not value, lambda value: Part()),
 )
@@ -219,12 +218,12 @@ def _text(content: object) -> tuple[str, str]:
         return "", ""
     if isinstance(content, str):
         return content, ""
-    if not isinstance(content, Sequence):
+    if not isinstance(content, list):
         raise UnknownForm("has `content` that is not text")
     texts: list[str] = []
     thoughts: list[str] = []
     for part in content:
-        if not isinstance(part, Mapping):
+        if not isinstance(part, dict):
             raise UnknownForm("has `content` that is not text")
         kind = part.get("type")
         if kind in THOUGHTS or kind == "thinking_delta":
@@ -240,16 +239,15 @@ def _strings(value: object) -> Iterator[str]:
     """The strings of reasoning, which may be parts again."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Sequence):
+    elif isinstance(value, list):
         for part in value:
-            yield from _strings(part.get("text") if isinstance(part, Mapping) else part)
+            yield from _strings(part.get("text") if isinstance(part, dict) else part)
 
 
 def _usage(value: Object) -> Mapping[str, float] | None:
     """The counts of the first path that leads to some, `None` without any."""
     for path in USAGES:
-        usage = _at(value, path)
-        if isinstance(usage, Mapping) and (counts := _counts(usage)):
+        if path[0] in value and isinstance(usage := _at(value, path), dict) and (counts := _counts(usage)):
             return counts
     return None
 
@@ -271,15 +269,21 @@ def _counts(usage: Object) -> dict[str, float]:
 
 def _first(value: Object, paths: Sequence[Path]) -> object:
     """The first value under `paths` that is not null and not empty text."""
-    return next((found for path in paths if (found := _at(value, path)) not in (None, "")), None)
+    for path in paths:
+        item = _at(value, path)
+        if item is not None and item != "":
+            return item
+    return None
 
 
 def _at(value: object, path: Path) -> object:
     for step in path:
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, Sequence) and not isinstance(value, str) and value else None
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and value and isinstance(step, int):
+            value = value[step]
         else:
-            value = value.get(step) if isinstance(value, Mapping) else None
+            return None
     return value
 
 

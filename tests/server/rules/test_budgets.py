@@ -179,3 +179,15 @@ def test_runs_that_are_long_unused_are_forgotten(monkeypatch: pytest.MonkeyPatch
             pass
     assert list(budgets.runs) == ["c", "a", "d"]
     assert budgets.started.calls == 5
+
+
+def test_a_tree_of_runs_shares_one_budget_and_each_visitor_of_a_static_site_has_one(
+    upstream: FakeUpstream, assets: Assets
+) -> None:
+    """The host's keys are `<run>/<path of the child run>/<call>`; a visitor's run has a name of its own."""
+    upstream.script(json_turn(openai_reply("ok")))
+    with limited(upstream, assets, max_run_calls=3, allowed_origins="https://notes.example") as client:
+        client.headers["Origin"] = "https://notes.example"
+        tree = [post(client, key).status_code for key in ("one/0", "one/0/0", "one/0/1/0", "one/1")]
+        other = [post(client, f"two/{number}").status_code for number in range(4)]
+    assert tree == other == [200, 200, 200, 403]
