@@ -15,9 +15,9 @@ from playwright.sync_api import Browser
 
 from rlm_server.http.security import FIXED_HEADERS
 
-from .arena import Arena, Outcome
+from .arena import Arena
 from .snippet import Snippet, fenced
-from .test_attacks import ALL, GRACE_SECONDS, calm_run, check_books, names
+from .test_attacks import ALL, GRACE_SECONDS, Together, calm_run, check_books, names
 from .test_headers_removed import CSP, EVERYWHERE, ISOLATION, changed, notice, without
 
 KINDS = ("network", "storage", "page")
@@ -32,7 +32,7 @@ class Frames:
     """A page whose workers live in frames, and the outcomes of the attacks that share a run."""
 
     arena: Arena
-    together: dict[str, Outcome]
+    together: Together
 
 
 @pytest.fixture(scope="module", params=GONE)
@@ -40,18 +40,13 @@ def frames(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Frames]
     with changed(browser, EVERYWHERE, **without(*GONE[request.param])) as arena:
         told = notice(arena.run([fenced("FINAL(1)")]))
         assert f", in a frame; containment: full; channel: {request.param};" in told
-        together: dict[str, Outcome] = {}
-        for kind in KINDS:
-            outcomes = arena.attack([snippet for snippet in TOGETHER if snippet.kind == kind])
-            together |= {outcome.snippet.name: outcome for outcome in outcomes}
-            check_books(arena, outcomes[0].run)
-        yield Frames(arena, together)
+        yield Frames(arena, Together(arena, TOGETHER))
         calm_run(arena)
 
 
 @pytest.mark.parametrize("snippet", names(TOGETHER))
 def test_it_wins_nothing_in_a_frame(frames: Frames, snippet: Snippet) -> None:
-    assert frames.together[snippet.name].wins() == []
+    assert frames.together[snippet].wins() == []
 
 
 @pytest.mark.parametrize("snippet", names(ALONE))
