@@ -161,7 +161,7 @@ def test_it_ends_at_most_its_own_run(arena: Arena, quiet_gap_ms: float, snippet:
     run = outcome.run
     check_books(arena, run)
     assert outcome.wins() == []
-    assert run["stoppedBy"] in snippet.ends
+    assert run["stoppedBy"] in snippet.ends, run["detail"]
     assert run["seconds"] <= dict(snippet.options).get("maxTimeout", 5_000) / 1_000 + GRACE_SECONDS
     check_gap(arena, snippet, longest_gap(run), quiet_gap_ms)
 

@@ -54,5 +54,5 @@ def test_it_ends_at_most_its_own_run_in_a_frame(frames: Frames, snippet: Snippet
     outcome = frames.arena.attack([snippet])[0]
     check_books(frames.arena, outcome.run)
     assert outcome.wins() == []
-    assert outcome.run["stoppedBy"] in snippet.ends
+    assert outcome.run["stoppedBy"] in snippet.ends, outcome.run["detail"]
     assert outcome.run["seconds"] <= dict(snippet.options).get("maxTimeout", 5_000) / 1_000 + GRACE_SECONDS

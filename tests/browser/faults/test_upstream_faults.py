@@ -233,7 +233,7 @@ def test_a_browser_that_goes_offline_while_a_reply_is_on_its_way(
 
 def test_the_time_of_the_run_ends_it_also_offline(page: Page, context: BrowserContext, upstream: FakeUpstream) -> None:
     Vendor(upstream, replies(f"gate()\n{QUERY}"))
-    start(page, maxTimeout=20_000)
+    start(page, maxTimeout=8_000)
     page.wait_for_function("() => globalThis.openGate", timeout=TOLD_MS)
     context.set_offline(True)
     page.evaluate("openGate(null)")
