@@ -5,7 +5,7 @@ PARTS := core page faults attacks
 PART ?= $(PARTS)
 JOBS ?= auto
 BIN := .venv/bin
-SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* web/samples/*.py hatch_*.py) package-lock.json pyproject.toml
+SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* worker/sandbox/*/*.py web/samples/*.py hatch_*.py) package-lock.json pyproject.toml
 
 PYTEST := SE_AVOID_STATS=true $(BIN)/python -m pytest -q
 SIDE_BY_SIDE := -n $(JOBS) --maxprocesses 4 --dist worksteal

@@ -100,7 +100,7 @@ def build_assets() -> Path:
 def digest_of_inputs() -> str:
     """One hash over all that the assets are made from."""
     names = ["package-lock.json", "pyproject.toml", "web/samples/make_sample.py"]
-    for pattern in ("hatch_*.py", "rlm_core/*.py", "worker/**/*.js", "worker/sandbox/*.py", "worker/sandbox/*.json"):
+    for pattern in ("hatch_*.py", "rlm_core/*.py", "worker/**/*.js", "worker/sandbox/**/*.py", "worker/sandbox/*.json"):
         names += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
     return hash_of(*(f"{name}:{hash_of((ROOT / name).read_bytes())} ".encode() for name in names))
 
@@ -180,7 +180,9 @@ def bundle(entry: str, folder: Path) -> bytes:
 def zip_core() -> bytes:
     """The Python that runs in the worker: `rlm_core` and the worker's own half, importable as a zip."""
     sources = {f"rlm_core/{path.name}": path for path in sorted((ROOT / "rlm_core").glob("*.py"))}
-    sources |= {path.name: path for path in sorted((ROOT / "worker" / "sandbox").glob("*.py"))}
+    sandbox = ROOT / "worker" / "sandbox"
+    sources |= {str(path.relative_to(sandbox)): path for path in sorted(sandbox.rglob("*.py"))}
+    sources |= {"pyodide-lock.json": sandbox / "pyodide-lock.json"}
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sources.items():

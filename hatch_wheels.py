@@ -20,6 +20,8 @@ from typing import Any
 ROOT = Path(__file__).parent
 LOCK = ROOT / "worker" / "sandbox" / "pyodide-lock.json"
 WHEELS = ROOT / "build" / "cache" / "wheels"
+TAGS = ["--platform=pyemscripten_2026_0_wasm32", "--platform=any", "--implementation=cp", "--abi=cp314", "--abi=none"]
+"""Wheels for this interpreter (the platform tag of PEP 783), or for any."""
 PYODIDE_LOCK = ROOT / "node_modules" / "pyodide" / "pyodide-lock.json"
 
 
@@ -47,19 +49,19 @@ def is_fetched(package: dict[str, Any]) -> bool:
 
 def pin(names: list[str]) -> None:
     """Write the lock file for `names` (with `==version` where one is wanted) and all that they need."""
-    from pyodide_lock import PyodideLockSpec
-    from pyodide_lock.utils import add_wheels_to_spec
+    from pyodide_lock import PyodideLockSpec, utils
 
+    utils._check_wheel_compatible = lambda path, info: None  # refuses PEP 783 tags; pip has chosen by TAGS
     info = json.loads(PYODIDE_LOCK.read_text())["info"]
     with tempfile.TemporaryDirectory() as folder:
         download(Path(folder), info["python"], *names)
         empty = PyodideLockSpec.from_dict({"info": info, "packages": {}})
-        lock = add_wheels_to_spec(empty, sorted(Path(folder).glob("*.whl")))
+        lock = utils.add_wheels_to_spec(empty, sorted(Path(folder).glob("*.whl")))
     LOCK.write_text(json.dumps(lock.to_dict(), indent=1, sort_keys=True) + "\n")
 
 
 def download(folder: Path, python: str, *wanted: str) -> None:
-    options = ["--quiet", "--only-binary=:all:", f"--python-version={python}", f"--dest={folder}"]
+    options = ["--quiet", "--only-binary=:all:", f"--python-version={python}", f"--dest={folder}", *TAGS]
     subprocess.run([sys.executable, "-m", "pip", "download", *options, *wanted], check=True)
 
 

@@ -34,19 +34,22 @@ MAX_KINDS = 6
 """Kinds of file, by suffix, that are counted in a pile of them."""
 
 
-def describe(context: object) -> str:
+def describe(context: object, about: str | None = None) -> str:
     """Description of `context` for a model: type, size, shape, first lines; at most about `MAX_CHARS`.
 
     >>> describe("one\\ntwo")
     '`context` is a str of 7 characters in 2 lines. It begins:\\none\\ntwo'
     """
-    shape = _shape(context)
+    shape = _shape(context, about)
     return cut(f"`context` is {_described(context)}", MAX_CHARS) + (f"\n{shape}" if shape else "")
 
 
-def _shape(context: object) -> str:
+def _shape(context: object, about: str | None) -> str:
     if isinstance(context, str):
-        return text_format.of_text(context)
+        return "\n".join(filter(None, [text_format.of_text(context), about]))
+    if about is not None:
+        files = _shape_of_files(context) if isinstance(context, Mapping) else ""
+        return "\n".join(filter(None, [files, about]))
     if isinstance(context, bytes | bytearray):
         return documents.shape_of(io.BytesIO(context), "io.BytesIO(context)")
     if isinstance(context, Mapping):

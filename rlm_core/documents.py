@@ -13,7 +13,13 @@ from functools import cache
 from importlib.util import find_spec
 from typing import BinaryIO
 
-PACKAGES = {"pypdf": "PDF", "openpyxl": "xlsx", "mammoth": "docx"}
+PACKAGES = {
+    "pypdfium2": "PDF",
+    "pypdf": "PDF",
+    "python_calamine": "xlsx, xls, xlsb, ods",
+    "openpyxl": "xlsx",
+    "mammoth": "docx",
+}
 """Packages for model code besides the standard library, with the files that they read."""
 MAGIC = (
     (b"%PDF", "a PDF document"),

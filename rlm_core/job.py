@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .errors import ConfigError
@@ -29,6 +29,9 @@ class Job:
         system_prompt: replaces the built-in instructions; the REPL's reference follows in any case.
         tools: JSON values and functions that model code finds under their names.
         sub_tools: tools of child runs, `None` for the same.
+        functions: functions and classes that model code finds besides ours, such as `read`.
+        packages: names of packages that model code can import, `None` to look for those of `documents.PACKAGES`.
+        about: sentences on the context for the model, in place of those of `documents`; `None` for these.
         path: position of the run in the tree, `()` for the root.
         contexts: fingerprints for the log; computed from `context` when empty.
         past: blocks that an earlier worker of this run executed: recovery, see `PastBlock`.
@@ -45,6 +48,9 @@ class Job:
     system_prompt: str | None = None
     tools: tuple[Tool, ...] = ()
     sub_tools: tuple[Tool, ...] | None = None
+    functions: Mapping[str, Callable[..., object]] = field(default_factory=dict)
+    packages: tuple[str, ...] | None = None
+    about: str | None = None
     path: tuple[int, ...] = ()
     contexts: tuple[Mapping[str, Json], ...] = ()
     past: tuple[PastBlock, ...] = ()
@@ -69,6 +75,7 @@ class Job:
             model=child.model or self.model,
             tools=self.tools if self.sub_tools is None else self.sub_tools,
             path=(*self.path, number),
+            about=None,
             contexts=(),
             past=(),
         )

@@ -78,6 +78,13 @@ To finish, do one of these, once you have seen the result you answer with:
 without code. In text FINAL takes plain words, which are not evaluated.\
 """
 
+READERS = """\
+- `read(file, pages=None) -> str`: the text of a file (a Path, bytes, or markup as a str): PDF, Word, Excel, PowerPoint, \
+OpenDocument, EPUB, HTML, RTF, mail, notebooks, archives, SQLite, text in any coding; marks such as [page 3] or \
+[sheet "Data"] keep places. `tables(file) -> dict[str, list[list]]`: its sheets and tables as rows, header first. \
+`page_image(file, page) -> bytes`: a PDF's page as PNG. `ReadError` says why a file cannot be read.\
+"""
+
 LAST_CALL = """\
 You have no iterations left: no more code will be run. From what you have seen so far, give the best answer you can, \
 in plain text. If something could not be checked, say what.\
@@ -123,18 +130,31 @@ BAD_VARIABLE = "FINAL_VAR({name}) was not accepted: {why}"
 FEW_LEFT = "{count} iteration{s} left."
 
 
-def system_prompt(role: str | None = None, tools: Iterable[Tool] = ()) -> str:
-    """The system message: `role` (by default ours), then the REPL's reference, then a line for each tool."""
+def system_prompt(
+    role: str | None = None,
+    tools: Iterable[Tool] = (),
+    *,
+    reads: bool = False,
+    packages: Iterable[str] | None = None,
+) -> str:
+    """The system message: `role` (by default ours), then the REPL's reference, then a line for each tool.
+
+    Args:
+        reads: whether `read` and its like are bound.
+        packages: names that can be imported besides the standard library; by default those found here.
+    """
+    functions = FUNCTIONS.replace("- `SHOW_VARS", f"{READERS}\n- `SHOW_VARS") if reads else FUNCTIONS
     lines = [_tool_line(tool) for tool in tools]
-    parts = [ROLE if role is None else role, f"In the REPL, besides {_library()}:\n{FUNCTIONS}"]
+    parts = [ROLE if role is None else role, f"In the REPL, besides {_library(packages)}:\n{functions}"]
     if lines:
         parts.append("\n".join(["Also bound in the REPL, for this question:", *lines]))
     return "\n\n".join(parts)
 
 
-def _library() -> str:
-    packages = [f"{name} ({documents.PACKAGES[name]})" for name in documents.packages()]
-    return f"{LIBRARY}, and to be imported like it {', '.join(packages)}" if packages else LIBRARY
+def _library(packages: Iterable[str] | None) -> str:
+    names = documents.packages() if packages is None else packages
+    listed = [f"{name} ({documents.PACKAGES[name]})" for name in names]
+    return f"{LIBRARY}, and to be imported like it {', '.join(listed)}" if listed else LIBRARY
 
 
 def _tool_line(tool: Tool) -> str:

@@ -100,14 +100,6 @@ BootPurpose = Literal["run", "snapshot"]
 ContextType = Literal["text", "json", "bytes", "file", "pickle", "mounted"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """A package that model code may import: a file of the import path, which nobody opens before that."""
-
-    name: str
-    data: ArrayBuffer
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
     """First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
@@ -122,7 +114,6 @@ class Boot:
     wasm: WebAssemblyModule
     stdlib: ArrayBuffer
     core: ArrayBuffer
-    wheels: tuple[Wheel, ...]
     lock: str
     snapshot: ArrayBuffer | None
     channel: SharedArrayBuffer | None
@@ -322,6 +313,14 @@ class ChildRequest:
 
     op: Literal["child"] = "child"
     children: tuple[RequestedChild, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageRequest:
+    """Body of a request: the wheel of a package of the lock file. The reply is its bytes."""
+
+    op: Literal["package"] = "package"
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,6 +200,7 @@ class _Loop:
             start_children=start_children if job.may_have_children else None,
         )
         self.repl.rebind(self.subcalls.functions())
+        self.repl.rebind(job.functions)
         self.repl.rebind({tool.name: bound(tool, self.subcalls.calling) for tool in job.tools})
         self.messages = self._opening()
         self.history = as_dicts(self.messages)
@@ -343,9 +344,11 @@ class _Loop:
         if len(question) > prompts.MAX_QUESTION_CHARS:
             self.repl.namespace["question"] = question
         earlier = self.session.summary()
-        description = prompts.describe(self.context) + (f"\n\n{earlier}" if earlier else "")
+        description = prompts.describe(self.context, self.job.about) + (f"\n\n{earlier}" if earlier else "")
         first = prompts.first_message(question, description, max_iterations=self.job.limits.max_iterations)
-        return [Message("system", prompts.system_prompt(self.job.system_prompt, self.job.tools)), first]
+        reads, packages = "read" in self.job.functions, self.job.packages
+        system = prompts.system_prompt(self.job.system_prompt, self.job.tools, reads=reads, packages=packages)
+        return [Message("system", system), first]
 
     def started(self) -> RunStarted:
         return RunStarted(

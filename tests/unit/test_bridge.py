@@ -218,7 +218,7 @@ def test_a_context_is_decoded_by_its_type(kind: str, data: bytes, value: object)
 def test_files_are_text_where_they_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
     (tmp_path / "a.txt").write_text("naïve", encoding="utf-8")
-    (tmp_path / "b.bin").write_bytes(b"\xff\xfe")
+    (tmp_path / "b.bin").write_bytes(b"\xff\x00\x01")
     assert bridge._context([]) is None
     assert bridge._context([("a.txt", "file", None)]) == "naïve"
     assert bridge._context([("b.bin", "file", None)]) == tmp_path / "b.bin"

@@ -8,6 +8,7 @@
 import { messageLine, sharedLine, sharedMemory } from "../wire/channel.js";
 import { channelError, ENDED_OUTSIDE, protocolError } from "../wire/errors.js";
 import { openFrame } from "./frame.js";
+import { packageHandler } from "./packages.js";
 import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS } from "../wire/protocol.js";
 import { fieldsOf, mismatch } from "../wire/schema.js";
 
@@ -15,7 +16,6 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  * @typedef {import("../wire/protocol.js").Boot} Boot
  * @typedef {import("../wire/protocol.js").Ready} Ready
  * @typedef {import("../wire/protocol.js").ToHost} ToHost
- * @typedef {import("../wire/protocol.js").Wheel} Wheel
  * @typedef {import("../wire/protocol.js").Start | import("../wire/protocol.js").ReplyPart} ToBootedWorker
  * @typedef {import("../wire/channel.js").Line} Line
  */
@@ -33,8 +33,8 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  * @property {WebAssembly.Module | ArrayBuffer} wasm
  * @property {ArrayBuffer} stdlib
  * @property {ArrayBuffer} core
- * @property {Wheel[]} wheels
  * @property {string} lock
+ * @property {string} folder URL that the lock file's names stand against
  */
 
 /**
@@ -57,6 +57,7 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  * @property {(message: ToBootedWorker, transfer: Transferable[]) => void} post
  * @property {(listeners: {message: (message: ToHost) => void, lost: (why: string) => void}) => void} listen
  * @property {() => void} terminate
+ * @property {import("../wire/channel.js").Handler} packages answers its requests for packages
  */
 
 /**
@@ -107,22 +108,17 @@ async function fetchAssets(folder, host) {
   const bytes = async (name) => (await get(url(name))).arrayBuffer();
   /** @param {string} name */
   const text = async (name) => (await get(url(name))).text();
-  /** @param {string} name */
-  const wheel = async (name) => ({ name, data: await bytes(name) });
   const inFrame = host === "frame" || (host === "auto" && !(await comesWithPolicy(url("worker.js"))));
-  const [wasm, stdlib, core, lock, script, relay, ...wheels] = await Promise.all([
+  const [wasm, stdlib, core, lock, script, relay] = await Promise.all([
     inFrame ? bytes("pyodide.asm.wasm") : WebAssembly.compileStreaming(get(url("pyodide.asm.wasm"))),
     bytes("python_stdlib.zip"),
     bytes("core.zip"),
     text("pyodide-lock.json"),
     inFrame ? text("worker.js") : "",
     inFrame ? text("relay.js") : "",
-    ...Object.keys(files)
-      .filter((name) => name.endsWith(".whl"))
-      .map(wheel),
   ]);
   const frame = inFrame ? { script, relay, relaySha256: files["relay.js"].sha256 } : null;
-  return { key: keyOf(files), workerUrl: url("worker.js").href, frame, wasm, stdlib, core, wheels, lock };
+  return { key: keyOf(files), workerUrl: url("worker.js").href, frame, wasm, stdlib, core, lock, folder: folder.href };
 }
 
 /**
@@ -159,7 +155,8 @@ export async function bootWorker(assets, options = {}) {
   const { message, sharing, ...worker } = await launch(assets, "run", options);
   if (message.type !== "ready") throw protocolError(`${message.type} instead of ready.`);
   const line = message.transport === "shared-memory" ? sharing : null;
-  return { ...worker, ready: message, line: line ?? messageLine(worker.post, worker.epoch) };
+  const packages = packageHandler(assets);
+  return { ...worker, packages, ready: message, line: line ?? messageLine(worker.post, worker.epoch) };
 }
 
 /**
@@ -228,7 +225,7 @@ function launch(assets, purpose, options) {
  * @param {number} epoch
  * @param {boolean} shared whether it may share memory with whoever answers it
  */
-function openLink({ key, workerUrl, frame, ...assets }, epoch, shared) {
+function openLink({ key, workerUrl, frame, folder, ...assets }, epoch, shared) {
   const { port1: port, port2 } = new MessageChannel();
   /** @type {Parameters<BootedWorker["listen"]>[0]} */
   let listeners = { message: () => {}, lost: () => {} };

@@ -4,6 +4,7 @@
 // In: a ready worker, its run and its job. Out: how it ended. Its messages are untrusted: a wrong one counts as a crash.
 
 import { openActiveClock } from "../time/active_clock.js";
+import { withPackages } from "../boot/packages.js";
 import { answeringEnd } from "../wire/channel.js";
 import { ENDED_OUTSIDE, channelError } from "../wire/errors.js";
 import { BLOCK_GRACE_MS, STOP_BLOCK, STOP_GRACE_MS } from "../wire/protocol.js";
@@ -54,7 +55,7 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
     onMissed: () => crash(ENDED_OUTSIDE),
     inBlock: () => position.current() !== null,
   });
-  const channel = answeringEnd({ line: worker.line, handler: waitedFor(clock, heartbeat, tape.handle) });
+  const channel = answeringEnd({ line: worker.line, handler: waitedFor(clock, heartbeat, withPackages(worker.packages, tape.handle)) });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
   /** @type {Position | null} */

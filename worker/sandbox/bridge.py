@@ -10,6 +10,7 @@ import json
 import pickle
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -17,6 +18,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from packages import Packages
+from readers import ReadError, page_image, plain, read, tables
+from readers.about import about
+from readers.kinds import kind_of
+from readers.source import Source
 from waits import waiting_by
 
 from rlm_core import (
@@ -48,8 +54,11 @@ MAX_TEXT_FILES = 2_000
 """Files of a context that are read before a run; of more none is, as each takes half a millisecond."""
 MAX_NAMED_FILES = 100
 """Files of a context of which the log holds a fingerprint each."""
-PROBED_BYTES = 16_384
-"""Bytes of a file's beginning that tell whether it is text."""
+TEXTS = frozenset(("text", "csv", "json", "html", "ipynb", "srt", "vtt", "eml", "mbox", "mhtml", "rtf", "fodt"))
+"""Kinds of file that are bound as a `str`, whatever their coding."""
+PACKAGES = Packages(__spec__.loader.get_data(str(Path(__file__).with_name("pyodide-lock.json"))).decode())
+sys.meta_path.append(PACKAGES)
+FUNCTIONS = {"read": read, "tables": tables, "page_image": page_image, "ReadError": ReadError}
 _SESSION = Session()
 """The session of this worker, which serves one at most."""
 MAX_CALLS = 10_000
@@ -88,8 +97,10 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
     try:
         fields = json.loads(job)
         line.interruptible(False)
-        context = _context(contexts, fields.get("session"))
-        wanted = replace(_job(fields, context, host), contexts=_fingerprints(contexts, context))
+        PACKAGES.request = host.package
+        context, codings = _bound(contexts, fields.get("session"))
+        own = {"functions": FUNCTIONS, "packages": _libraries(), "about": _about(context, codings)}
+        wanted = replace(_job(fields, context, host), contexts=_fingerprints(contexts, context), **own)
         host.block_seconds = wanted.limits.max_block_seconds or 0.0
         random.seed(f"{wanted.path} {fields.get('session')}")  # run again, a block draws the same and asks the same
         session = None if fields.get("session") is None or wanted.path else _SESSION
@@ -98,6 +109,7 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
             result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
     except KeyboardInterrupt:  # between two blocks, where the core has no block to end
         result = RunResult("", 0, 0.0, stopped_by="cancelled", detail="The run was stopped.")
+    PACKAGES.request = None
     line.interruptible(False)
     signal.signal(signal.SIGINT, before)
     outbox.flush()
@@ -171,6 +183,17 @@ class BridgeProvider:
             return json.loads(reply)
 
         return call
+
+    def package(self, name: str) -> bytes:
+        """The wheel of a package of the lock file.
+
+        Raises:
+            ImportError: the host has none, or it is not as the lock file says.
+        """
+        try:
+            return bytes(self._ask(json.dumps({"op": "package", "name": name})))
+        except ProviderError as fault:
+            raise ImportError(f"the package {name} cannot be loaded: {fault}") from None
 
     def pause(self, seconds: float) -> None:
         """Wait, unless the host interrupts: then raises as `_interrupted` does."""
@@ -369,16 +392,36 @@ def _folder(session: int | None) -> Path:
     return CONTEXT_FOLDER.with_name(f"{CONTEXT_FOLDER.name}_{session}") if session else CONTEXT_FOLDER
 
 
+def _libraries() -> tuple[str, ...]:
+    """Packages for the prompt: those that it knows a purpose of, and the lock file has."""
+    return tuple(name for name in documents.PACKAGES if name in PACKAGES.names())
+
+
+def _about(context: object, codings: Mapping[str, str]) -> str:
+    """Sentences on the context's files; and from which coding its texts were decoded, where it was not UTF-8."""
+    shown = ", ".join(f"{name} ({coding})" for name, coding in list(codings.items())[:20])
+    decoded = f"Not UTF-8, decoded for you: {shown}{', ...' if len(codings) > 20 else ''}." if codings else ""
+    return "\n".join(filter(None, [about(context), decoded]))
+
+
 def _context(contexts: Sequence[tuple[str, str, Bytes | None]], session: int | None = None) -> object:
-    """One value as itself, several files as a dict of name -> text or path."""
+    return _bound(contexts, session)[0]
+
+
+def _bound(
+    contexts: Sequence[tuple[str, str, Bytes | None]], session: int | None = None
+) -> tuple[object, dict[str, str]]:
+    """One value as itself, several files as a dict of name -> text or path; and the codings that are not UTF-8."""
+    codings: dict[str, str] = {}
     parts = [(name, kind, data) for name, kind, data in contexts if kind != "mounted"]
     if not parts:
-        return None
+        return None, codings
     if len(parts) == 1:
         name, kind, data = parts[0]
-        is_file = kind == "file"
-        return _file(_folder(session) / name, protocol.MAX_TEXT_FILE_BYTES)[0] if is_file else _decode(kind, data)
-    return _files([name for name, _, _ in parts], _folder(session))
+        if kind != "file":
+            return _decode(kind, data), codings
+        return _file(_folder(session), name, protocol.MAX_TEXT_FILE_BYTES, codings)[0], codings
+    return _files([name for name, _, _ in parts], _folder(session), codings), codings
 
 
 def _fingerprints(contexts: Sequence[tuple[str, str, Bytes | None]], context: Any) -> tuple[Mapping[str, Json], ...]:
@@ -401,28 +444,30 @@ def _decode(kind: str, data: Bytes | None) -> object:
     return json.loads(text) if kind == "json" else text
 
 
-def _files(names: Sequence[str], folder: Path) -> dict[str, str | Path]:
+def _files(names: Sequence[str], folder: Path, codings: dict[str, str]) -> dict[str, str | Path]:
     room = protocol.MAX_TEXT_FILE_BYTES if len(names) <= MAX_TEXT_FILES else -1
     files: dict[str, str | Path] = {}
     for name in names:
-        files[name], used = _file(folder / name, room)
+        files[name], used = _file(folder, name, room, codings)
         room -= used
     return files
 
 
-def _file(path: Path, room: int) -> tuple[str | Path, int]:
+def _file(folder: Path, name: str, room: int, codings: dict[str, str]) -> tuple[str | Path, int]:
     """The text of a mounted file and its bytes; its path and 0 when it is no text, unreadable, or there is no room."""
+    path = folder / name
     size = path.stat().st_size
     if size > room:
         return path, 0
     try:
-        with path.open("rb") as file:
-            if not documents.is_text(file.read(PROBED_BYTES)):
-                return path, 0
-            file.seek(0)
-            return file.read().decode(), size
-    except (UnicodeDecodeError, OSError):
+        if kind_of(Source.of(path)) not in TEXTS:
+            return path, 0
+        text, coding = plain.decode(path.read_bytes())
+    except (ReadError, OSError):
         return path, 0
+    if coding != "utf-8":
+        codings[name] = coding
+    return text, size
 
 
 def _result_json(result: RunResult) -> str:

@@ -171,22 +171,14 @@ function moduleFor(snapshot) {
 }
 
 /**
- * Put the core first and the wheels last among the files that Python imports from. Their modules in a snapshot are
- * imported already; their files are not there.
+ * Put the core first among the files that Python imports from. Its modules in a snapshot are imported already; the file
+ * is not there.
  * @param {Pyodide} pyodide
  * @param {Boot} message
  */
-function installCore({ FS, runPython }, { core, wheels }) {
-  const paths = wheels.map(({ name }) => LIBRARY + name);
+function installCore({ FS, runPython }, { core }) {
   FS.writeFile(CORE, new Uint8Array(core));
-  wheels.forEach(({ data }, index) => FS.writeFile(paths[index], new Uint8Array(data)));
-  runPython(`
-    import sys
-    known = set(sys.path)
-    sys.path[:0] = {${JSON.stringify(CORE)}} - known
-    sys.path += [path for path in ${JSON.stringify(paths)} if path not in known]
-    del known
-  `);
+  runPython(`import sys; sys.path[:0] = {${JSON.stringify(CORE)}} - set(sys.path)`);
 }
 
 /**
@@ -194,7 +186,7 @@ function installCore({ FS, runPython }, { core, wheels }) {
  * @param {Boot} message
  */
 function sendSnapshot(pyodide, { port, epoch }) {
-  pyodide.runPython("import boot, bridge; bridge.documents.packages()"); // searched once: each worker starts with it
+  pyodide.runPython("import boot, bridge");
   const data = pyodide.makeMemorySnapshot().buffer;
   /** @type {import("../wire/protocol.js").Snapshot} */
   const message = { type: "snapshot", epoch, data };

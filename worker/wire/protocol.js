@@ -92,12 +92,8 @@ export const LIMITS = {
  * @typedef {{title: string, detail: string, type: string, retryable: boolean, status: number | null, upstream: string | null}} WireError
  */
 /**
- * A package that model code may import: a file of the import path, which nobody opens before that.
- * @typedef {{name: string, data: ArrayBuffer}} Wheel
- */
-/**
  * First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
- * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, wheels: Array<Wheel>, lock: string, snapshot: ArrayBuffer | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
+ * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: ArrayBuffer, core: ArrayBuffer, lock: string, snapshot: ArrayBuffer | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
  */
 /**
  * A tool: it becomes a variable of the REPL and a line of the prompt. A `function` is the host's.
@@ -186,6 +182,10 @@ export const LIMITS = {
 /**
  * Body of a request: call this function of the host. The reply is its result as JSON.
  * @typedef {{op: "tool", name: string, arguments: string}} ToolRequest
+ */
+/**
+ * Body of a request: the wheel of a package of the lock file. The reply is its bytes.
+ * @typedef {{op: "package", name: string}} PackageRequest
  */
 /**
  * Usage of one model's calls. Tokens are the provider's own count; 0 where it reports none.
@@ -307,5 +307,7 @@ export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": 
 export const CHILD_SCHEMA = ["struct", {"op": ["one", ["child"]], "children": ["list", ["struct", {"question": "string", "model": ["nullable", "string"], "context": ["one", ["none", "text", "bytes", "pickle"]]}]]}];
 /** @type {Schema} */
 export const TOOL_SCHEMA = ["struct", {"op": ["one", ["tool"]], "name": "string", "arguments": "string"}];
+/** @type {Schema} */
+export const PACKAGE_SCHEMA = ["struct", {"op": ["one", ["package"]], "name": "string"}];
 /** @type {Schema} */
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]]}];

@@ -1,0 +1,65 @@
+"""Packages: libraries that reach a worker when an import asks for them, so that one that reads nothing holds none.
+
+In: the lock file, whose entries name their import names. Out: a finder for `sys.meta_path`. It has the host send the
+wheel, unpacks it into a folder of the import path, and leaves the import to Python. The host checks the wheel's hash.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+FOLDER = Path("/lib/packages")
+
+
+class Packages(MetaPathFinder):
+    """Finds the packages of a lock file.
+
+    Args:
+        lock: text of the lock file.
+        folder: where wheels are unpacked.
+
+    Attributes:
+        request: gives the bytes of the wheel of a package, by its name in the lock file; None between runs.
+    """
+
+    def __init__(self, lock: str, folder: Path = FOLDER) -> None:
+        self.request: Callable[[str], bytes] | None = None
+        self._packages: dict[str, dict[str, Any]] = json.loads(lock)["packages"]
+        self._owner = {name: key for key, package in self._packages.items() for name in package["imports"]}
+        self._unpacked: set[str] = set()
+        self._folder = folder
+
+    def names(self) -> frozenset[str]:
+        """Names that can be imported."""
+        return frozenset(self._owner)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of a top-level module of a package; raises ImportError where its wheel cannot be had."""
+        owner = self._owner.get(fullname)
+        if path is not None or owner is None or (self.request is None and owner not in self._unpacked):
+            return None
+        self._unpack(owner)
+        return PathFinder.find_spec(fullname, [str(self._folder)])
+
+    def _unpack(self, name: str) -> None:
+        if name in self._unpacked:
+            return
+        for needed in self._packages[name]["depends"]:
+            self._unpack(needed)
+        assert self.request is not None
+        with zipfile.ZipFile(io.BytesIO(self.request(name))) as wheel:
+            wheel.extractall(self._folder)
+        self._unpacked.add(name)
+        if str(self._folder) not in sys.path:
+            sys.path.append(str(self._folder))

@@ -1,0 +1,115 @@
+"""Readers: the text, the rows and the pictures of any file of a context.
+
+In: a `Path` or bytes. Out: text whose marks keep places (`[page 3]`, `[sheet "Data"]`, `[file a/b.txt]`), tables as rows
+of Python values, or a page as a PNG. `ReadError` names the kind of a file that cannot be read, the reason, and the
+remedy. Each kind has one module; none is imported before a file of that kind is read, and no library either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from readers.kinds import NO_READER, kind_of
+from readers.source import ReadError, Source
+
+Table: TypeAlias = list[list[Any]]
+
+__all__ = ["ReadError", "page_image", "read", "tables"]
+
+MODULES = {
+    "csv": "plain",
+    "json": "plain",
+    "text": "plain",
+    "docx": "word",
+    "eml": "mail",
+    "epub": "books",
+    "fodt": "opendocument",
+    "html": "markup",
+    "ipynb": "notebooks",
+    "mbox": "mail",
+    "mhtml": "mail",
+    "odp": "opendocument",
+    "ods": "sheets",
+    "odt": "opendocument",
+    "pdf": "pdf",
+    "pptx": "slides",
+    "rtf": "markup",
+    "sqlite": "databases",
+    "srt": "subtitles",
+    "vtt": "subtitles",
+    "xls": "sheets",
+    "xlsb": "sheets",
+    "xlsx": "sheets",
+    **dict.fromkeys(("bz2", "gz", "tar", "xz", "zip", "zst"), "archives"),
+    **dict.fromkeys(("gif", "jpeg", "png", "webp"), "pictures"),
+}
+"""Kind of a file -> the module of this package that reads it."""
+
+
+def read(file: Path | bytes | str, pages: int | Iterable[int] | None = None) -> str:
+    """The text of `file`, with marks that keep places.
+
+    Args:
+        file: a file of the context, its bytes, or its text where that is markup, a mail, a notebook.
+        pages: the pages (PDF), slides or sheets to read, counted from 1; all of them by default.
+
+    Raises:
+        ReadError: nothing can be read of it; it names the kind and the reason.
+    """
+    source = Source.of(file)
+    wanted = None if pages is None else {pages} if isinstance(pages, int) else set(pages)
+    kind, reader = _reader(source)
+    return cast(str, reader.text(source, kind, wanted))
+
+
+def tables(file: Path | bytes | str) -> dict[str, Table]:
+    """The tables of `file` by name, each a list of rows, the header first where there is one; values are Python's.
+
+    Sheets of a workbook, tables of a document, a page or a database, and a CSV as one table.
+
+    Raises:
+        ReadError: it cannot be read, or is of a kind without tables.
+    """
+    source = Source.of(file)
+    kind, reader = _reader(source)
+    found: Callable[[Source, str], dict[str, Table]] | None = getattr(reader, "tables", None)
+    if found is None:
+        raise ReadError(f"{source.name} is {NAMES[kind]}, which has no tables. Read its text with `read`.")
+    return found(source, kind)
+
+
+def page_image(file: Path | bytes, page: int, max_side: int = 1_500) -> bytes:
+    """Page `page` (from 1) of a PDF as a PNG whose longer side has at most `max_side` pixels.
+
+    Raises:
+        ReadError: it is no PDF, is locked, or has no such page.
+    """
+    source = Source.of(file)
+    kind, reader = _reader(source)
+    if kind != "pdf":
+        raise ReadError(f"{source.name} is {NAMES[kind]}; pages are drawn of PDF files only.")
+    return cast(bytes, reader.page_image(source, page, max_side))
+
+
+def _reader(source: Source) -> tuple[str, Any]:
+    """The kind of a file, and the module that reads it."""
+    kind = kind_of(source)
+    if kind in NO_READER:
+        raise ReadError(f"{source.name} {NO_READER[kind]}")
+    return kind, import_module(f"readers.{MODULES[kind]}")
+
+
+NAMES = {
+    "csv": "a CSV file", "docx": "a Word document", "eml": "a mail", "epub": "an e-book (EPUB)", "html": "an HTML page",
+    "ipynb": "a notebook", "mbox": "a mailbox", "mhtml": "a saved web page", "odp": "an OpenDocument presentation",
+    "ods": "an OpenDocument sheet", "odt": "an OpenDocument text", "fodt": "an OpenDocument text", "pdf": "a PDF",
+    "pptx": "a PowerPoint file", "rtf": "an RTF document", "sqlite": "an SQLite database", "srt": "subtitles",
+    "vtt": "subtitles", "xls": "an Excel workbook (xls)", "xlsb": "an Excel workbook (xlsb)", "json": "JSON",
+    "xlsx": "an Excel workbook (xlsx)", "text": "a text", "tar": "a tar archive", "zip": "a zip archive",
+    "gz": "gzip data", "bz2": "bzip2 data", "xz": "xz data", "zst": "zstd data",
+    "gif": "a GIF picture", "jpeg": "a JPEG picture", "png": "a PNG picture", "webp": "a WebP picture",
+}  # fmt: skip
+"""Kind of a file -> its name in messages."""

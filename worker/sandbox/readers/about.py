@@ -1,0 +1,63 @@
+"""About: sentences for the prompt on the files of a context: kind, pages, sheets, tables, coding, and how to read them.
+
+In: the context as it is bound. Out: a few bounded lines, `""` where the text itself says it all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from readers import MODULES, NAMES
+from readers.kinds import NO_READER, kind_of
+from readers.source import ReadError, Source
+
+MAX_FILES = 2_000
+"""Files of a context whose kind is looked for."""
+MAX_CHARS = 2_000
+_PLAIN = ("text", "csv", "json")
+
+
+def about(context: object) -> str:
+    """Kind and outline of the context, or the kinds of its files with their counts, each kind once."""
+    if isinstance(context, Mapping):
+        return _about_files(context)
+    if not isinstance(context, str | bytes | Path) or len(context if isinstance(context, bytes | str) else "x") == 0:
+        return ""
+    return _about_file(Source.of(context), is_text=isinstance(context, str))
+
+
+def _about_file(source: Source, *, is_text: bool) -> str:
+    try:
+        kind = kind_of(source)
+    except ReadError as fault:
+        return str(fault)
+    if kind in NO_READER:
+        return f"It {NO_READER[kind]}"
+    if kind in _PLAIN:
+        return "" if is_text or source.path is None else "`read(context)` gives its text."
+    reader = import_module(f"readers.{MODULES[kind]}")
+    try:
+        outline = reader.outline(source, kind) if hasattr(reader, "outline") else ""
+    except ReadError as fault:
+        return str(fault)
+    ways = "`read(context)` gives its text" + (", `tables(context)` its rows" if hasattr(reader, "tables") else "")
+    return f"It is {NAMES[kind]}{f', {outline}' if outline else ''}"[:MAX_CHARS] + f". {ways}."
+
+
+def _about_files(files: Mapping[Any, Any]) -> str:
+    paths = [value for value in files.values() if isinstance(value, Path)]
+    if not paths or len(files) > MAX_FILES:
+        return ""
+    counts: Counter[str] = Counter()
+    for path in paths:
+        try:
+            kind = kind_of(Source.of(path))
+            counts[NO_READER[kind].partition(":")[0].removeprefix("is ") if kind in NO_READER else NAMES[kind]] += 1
+        except ReadError:
+            counts["a file that cannot be opened"] += 1
+    kinds = ", ".join(f"{count:,} x {kind}" for kind, count in counts.most_common())
+    return f"Not loaded: {kinds}. `read(context[name])` gives the text of one, `tables(context[name])` its rows."

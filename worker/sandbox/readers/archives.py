@@ -1,0 +1,140 @@
+"""Archives and compressed files: each file under its path, read by its own kind; archives inside are opened too.
+
+One that cannot be read is named with the reason, and the others are read. Depth, number and size are bounded, so that a
+small archive cannot fill the memory.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from readers.source import ReadError, Source
+
+MAX_DEPTH = 4
+"""Archives inside archives that are opened."""
+MAX_BYTES = 1 << 30
+"""Unpacked bytes of one file, and of one archive in all."""
+METHODS = {9: "Deflate64", 99: "AES encryption"}
+"""Methods of zip that the standard library does not know, by name."""
+_FAULTS = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, NotImplementedError, RuntimeError)
+
+
+def text(source: Source, kind: str, pages: set[int] | None) -> str:
+    return _text(source, kind, depth=1)
+
+
+def outline(source: Source, kind: str) -> str:
+    if kind not in ("zip", "tar"):
+        return ""
+    names = [name for name, _ in _members(source, kind)]
+    return f"{len(names):,} files: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+
+
+def _text(source: Source, kind: str, *, depth: int) -> str:
+    parts = []
+    for name, member in _members(source, kind):
+        parts.append(f"[file {name}]\n{_read(member, depth)}" if isinstance(member, Source) else f"[file {name}] {member}")
+    if kind not in ("zip", "tar") and len(parts) == 1:
+        return parts[0].partition("\n")[2]
+    return "\n\n".join(parts) or "[an empty archive]"
+
+
+def _read(member: Source, depth: int) -> str:
+    import readers
+
+    try:
+        kind = readers.kind_of(member)
+        if kind in ("bz2", "gz", "tar", "xz", "zip", "zst"):
+            if depth >= MAX_DEPTH:
+                return f"[not read: archives are opened {MAX_DEPTH} deep]"
+            return _text(member, kind, depth=depth + 1)
+        return readers.read(member)
+    except ReadError as fault:
+        return f"[not read: {fault}]"
+
+
+def _members(source: Source, kind: str) -> Iterator[tuple[str, Source | str]]:
+    """Each file's path with its bytes, or with the reason why it cannot be had."""
+    try:
+        if kind == "zip":
+            yield from _in_zip(source)
+        elif kind == "tar":
+            yield from _in_tar(io.BytesIO(source.bytes()))
+        else:
+            yield from _unpacked(source, kind)
+    except _FAULTS as fault:
+        raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.") from None
+
+
+def _in_zip(source: Source) -> Iterator[tuple[str, Source | str]]:
+    room = MAX_BYTES
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            if entry.is_dir():
+                continue
+            room -= entry.file_size
+            if entry.flag_bits & 1:
+                yield entry.filename, "[not read: it is locked with a password]"
+            elif entry.compress_type in METHODS:
+                yield entry.filename, f"[not read: {METHODS[entry.compress_type]} is not known here]"
+            elif room < 0:
+                yield entry.filename, f"[not read: the archive holds more than {MAX_BYTES >> 20} MiB]"
+            else:
+                yield entry.filename, _bounded(entry.filename, lambda entry=entry: archive.open(entry))  # type: ignore[misc]
+
+
+def _in_tar(file: BinaryIO) -> Iterator[tuple[str, Source | str]]:
+    room = MAX_BYTES
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        for entry in archive:
+            if not entry.isfile():
+                continue
+            room -= entry.size
+            if room < 0:
+                yield entry.name, f"[not read: the archive holds more than {MAX_BYTES >> 20} MiB]"
+            else:
+                yield entry.name, _bounded(entry.name, lambda entry=entry: archive.extractfile(entry))  # type: ignore[misc]
+
+
+def _unpacked(source: Source, kind: str) -> Iterator[tuple[str, Source | str]]:
+    """What one compressed stream holds: a tar's files, or one file."""
+    name = PurePosixPath(source.name)
+    inner = name.stem if name.suffix.lower() not in (".tgz", ".txz", ".tbz2", ".tzst") else f"{name.stem}.tar"
+    member = _bounded(inner, lambda: _stream(source, kind))
+    if isinstance(member, str):
+        raise ReadError(f"{source.name} is {kind} data: {member.strip('[]')}.")
+    if member.head[257:262] == b"ustar":
+        yield from _in_tar(io.BytesIO(member.bytes()))
+    else:
+        yield inner, member
+
+
+def _stream(source: Source, kind: str) -> Any:
+    if kind == "zst":
+        try:
+            from compression import zstd  # Python 3.14
+        except ImportError:
+            raise ReadError(f"{source.name} is zstd data, which needs Python 3.14.") from None
+        return zstd.open(source.open())
+    return {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}[kind](source.open())
+
+
+def _bounded(name: str, opened: Callable[[], Any]) -> Source | str:
+    """A file of an archive with its bytes, read up to the limit whatever size is said."""
+    try:
+        with opened() as file:
+            data = file.read(MAX_BYTES + 1)
+    except _FAULTS as fault:
+        return f"[not read: it is broken ({fault})]"
+    if len(data) > MAX_BYTES:
+        return f"[not read: it is larger than {MAX_BYTES >> 20} MiB]"
+    return Source(name, data=data)

@@ -1,0 +1,152 @@
+"""Kinds: a file's kind, by its first bytes, its directory where it is an archive, and only then by its name.
+
+In: a source. Out: a short name such as "pdf" or "xlsx", or one of `NO_READER`, which says why and what to do instead.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+
+from readers.source import ReadError, Source
+
+NO_READER = {
+    "doc": "is a Word 97 document (doc): no reader here takes it. Save it as docx or PDF.",
+    "ppt": "is a PowerPoint 97 presentation (ppt): no reader here takes it. Save it as pptx or PDF.",
+    "msg": "is an Outlook message (msg): no reader here takes it. Save it as eml.",
+    "ole": "is an OLE compound file of an unknown program: no reader here takes it. Save it in a newer format.",
+    "locked": "is an Office file locked with a password. Remove the password, and give it again.",
+    "7z": "is a 7-Zip archive (7z): no reader here takes it. Unpack it, or make a zip of it.",
+    "rar": "is a RAR archive: no reader here takes it. Unpack it, or make a zip of it.",
+    "parquet": "is a Parquet file: no reader here takes it. Save it as CSV, or add pyarrow with `packages`.",
+    "arrow": "is an Arrow (Feather) file: no reader here takes it. Save it as CSV, or add pyarrow with `packages`.",
+    "audio": "is sound or video: no reader here takes it. Give its transcript.",
+    "iwork": "is an Apple iWork document: no reader here takes it. Export it as PDF, docx or xlsx.",
+    "tiff": "is a TIFF picture: no reader here takes it. Save it as PNG or JPEG.",
+    "unknown": "is of an unknown kind: its bytes are no text, and begin like no format known here.",
+}
+"""Kind -> the reason and the remedy, to follow the file's name."""
+
+LEAST_GUESSED = 8
+"""Bytes below which data that is no UTF-8 is not taken for text of another coding."""
+_MAGIC = (
+    (b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zst"),
+    (b"SQLite format 3\x00", "sqlite"), (b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"), (b"PAR1", "parquet"), (b"ARROW1", "arrow"),
+    (b"FEA1", "arrow"), (b"{\\rtf", "rtf"), (b"ID3", "audio"), (b"OggS", "audio"), (b"fLaC", "audio"),
+    (b"II*\x00", "tiff"), (b"MM\x00*", "tiff"),
+)  # fmt: skip
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OFFICE = {
+    "wordprocessingml.document": "docx", "wordprocessingml.template": "docx", "ms-word.document": "docx",
+    "spreadsheetml.sheet": "xlsx", "spreadsheetml.template": "xlsx", "ms-excel.sheet.macro": "xlsx",
+    "ms-excel.sheet.binary": "xlsb", "presentationml.presentation": "pptx", "presentationml.slideshow": "pptx",
+    "ms-powerpoint.presentation": "pptx",
+}  # fmt: skip
+_OPEN_DOCUMENT = {"text": "odt", "spreadsheet": "ods", "presentation": "odp"}
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_BY_SUFFIX = {
+    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".json": "json", ".geojson": "json", ".ipynb": "ipynb",
+    ".srt": "srt", ".vtt": "vtt", ".eml": "eml", ".mbox": "mbox", ".mht": "mhtml", ".mhtml": "mhtml",
+}  # fmt: skip
+_MARKUP = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|table|meta|div)\b", re.I | re.S)
+_CUE = re.compile(rb"\s*\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
+_HEADERS = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3,}\r?\n")
+
+
+def kind_of(source: Source) -> str:
+    """The kind of a file; of an empty one "text".
+
+    Raises:
+        ReadError: it cannot be opened.
+    """
+    head = source.head
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        return _in_zip(source)
+    if head.startswith(_OLE):
+        return _in_ole(source)
+    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    if found is not None:
+        return found
+    if b"%PDF-" in head[:1_024]:
+        return "pdf"
+    if head[257:262] == b"ustar":
+        return "tar"
+    if head[:4] == b"RIFF":
+        return "webp" if head[8:12] == b"WEBP" else "audio"
+    if head[4:8] == b"ftyp":
+        return "audio"
+    return _of_text(source, head)
+
+
+def _of_text(source: Source, head: bytes) -> str:
+    bare = head.removeprefix(b"\xef\xbb\xbf")
+    if bare.startswith(b"WEBVTT"):
+        return "vtt"
+    if _CUE.match(bare):
+        return "srt"
+    if source.suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[source.suffix]
+    if _MARKUP.match(bare) or (source.suffix in (".html", ".htm", ".xhtml") and b"<" in bare):
+        return "html"
+    if bare.startswith(b"From ") and b"\nFrom:" in bare or bare.startswith(b"From - "):
+        return "mbox"
+    if bare.startswith(b"<?xml") and b"office:document" in bare:
+        return "fodt"
+    if _HEADERS.match(bare.replace(b"\r\n", b"\n")) and re.search(rb"(?im)^(?:message-id|subject|mime-version):", bare):
+        return "mhtml" if b"multipart/related" in bare.lower() and b"<html" in source.bytes().lower() else "eml"
+    if head.startswith(_BOMS) or _is_mostly_text(head):
+        return "text"
+    return "unknown"
+
+
+def _is_mostly_text(head: bytes) -> bool:
+    """A few NUL bytes, as in a log that was cut by a crash, make a text no binary."""
+    if len(head) < LEAST_GUESSED:
+        return b"\0" not in head and is_utf8(head)
+    odd = sum(head.count(byte) for byte in (*range(9), 11, *range(14, 27), *range(28, 32)))
+    if odd <= len(head) * 0.02:
+        return True
+    return any(head[start::2].count(0) > len(head) * 0.3 for start in (0, 1))  # UTF-16 without a mark
+
+
+def is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+        return True
+    except UnicodeDecodeError:
+        return False
+
+
+def _in_zip(source: Source) -> str:
+    try:
+        with source.open() as file, zipfile.ZipFile(file) as archive:
+            names = set(archive.namelist())
+            if "mimetype" in names:
+                mime = archive.read("mimetype").decode("ascii", "replace").strip()
+                if mime == "application/epub+zip":
+                    return "epub"
+                part = mime.rpartition(".")[2].removesuffix("-template")
+                return _OPEN_DOCUMENT.get(part, "zip") if "opendocument" in mime else "zip"
+            if "[Content_Types].xml" in names:
+                types = archive.read("[Content_Types].xml").decode("utf-8", "replace")
+                return next((kind for part, kind in _OFFICE.items() if part in types), None) or _by_folder(names)
+            return "iwork" if "Index/Document.iwa" in names else "zip"
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, KeyError) as fault:
+        raise ReadError(f"{source.name} begins like a zip archive (zip, docx, xlsx, ...) and is broken: {fault}.") from None
+
+
+def _by_folder(names: set[str]) -> str:
+    """The kind of an Office file whose list of types does not tell it."""
+    folders = {name.partition("/")[0] for name in names}
+    return next((kind for folder, kind in (("word", "docx"), ("xl", "xlsx"), ("ppt", "pptx")) if folder in folders), "zip")
+
+
+def _in_ole(source: Source) -> str:
+    """Streams of a compound file are named in UTF-16; a directory of a few kB is enough to find them."""
+    data = source.bytes()
+    for name, kind in (("EncryptedPackage", "locked"), ("Workbook", "xls"), ("Book", "xls"), ("WordDocument", "doc"),
+                       ("PowerPoint Document", "ppt"), ("__properties_version1.0", "msg")):  # fmt: skip
+        if f"{name}\0".encode("utf-16-le") in data:
+            return kind
+    return "ole"

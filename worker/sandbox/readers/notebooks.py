@@ -1,0 +1,37 @@
+"""Notebooks (ipynb): cells in their order with the text of their outputs; pictures are named, not shown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from readers.plain import decode
+from readers.source import ReadError, Source
+
+
+def text(source: Source, kind: str, pages: set[int] | None) -> str:
+    try:
+        cells = json.loads(decode(source.bytes())[0])["cells"]
+    except (ValueError, KeyError, TypeError) as fault:
+        raise ReadError(f"{source.name} is a notebook that is broken: {fault}.") from None
+    parts = []
+    for number, cell in enumerate(cells, 1):
+        lines = [f"[cell {number}, {cell.get('cell_type', 'raw')}]", _joined(cell.get("source", ""))]
+        lines += [_output(output) for output in cell.get("outputs", [])]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _output(output: dict[str, Any]) -> str:
+    if output.get("output_type") == "error":
+        return f"[error] {output.get('ename')}: {output.get('evalue')}"
+    if "text" in output:
+        return f"[output] {_joined(output['text'])}"
+    data = output.get("data", {})
+    pictures = [f"[picture {kind}, not shown]" for kind in data if kind.startswith("image/")]
+    words = _joined(data.get("text/plain", ""))
+    return "\n".join([*pictures, *([f"[output] {words}"] if words else [])])
+
+
+def _joined(lines: str | list[str]) -> str:
+    return lines if isinstance(lines, str) else "".join(lines)

@@ -1,0 +1,98 @@
+"""OpenDocument text and presentations (odt, odp, fodt): paragraphs, tables as rows, slides, notes and comments."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Any
+from xml.etree import ElementTree
+
+from readers.source import ReadError, Source
+
+_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
+_OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+MAX_REPEATED = 1_000
+"""Cells or rows that one element may stand for; a sheet's last ones stand for a million of nothing."""
+
+
+def text(source: Source, kind: str, pages: set[int] | None) -> str:
+    root = _content(source)
+    slides = list(root.iter(f"{_DRAW}page"))
+    if slides:
+        wanted = sorted(pages or range(1, len(slides) + 1))
+        return "\n\n".join(
+            "\n".join([f"[slide {number}]", *_lines(slides[number - 1])]) for number in wanted if number <= len(slides)
+        )
+    return "\n".join(_lines(root))
+
+
+def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
+    found = {
+        table.get(f"{_TABLE}name") or f"table {number}": _rows(table)
+        for number, table in enumerate(_content(source).iter(f"{_TABLE}table"), 1)
+    }
+    if not found:
+        raise ReadError(f"{source.name} is an OpenDocument file without a table. Read its text with `read`.")
+    return found
+
+
+def _content(source: Source) -> ElementTree.Element:
+    try:
+        if source.head.startswith(b"PK"):
+            with source.open() as file, zipfile.ZipFile(file) as archive:
+                return ElementTree.fromstring(archive.read("content.xml"))
+        return ElementTree.fromstring(source.bytes())
+    except (KeyError, ElementTree.ParseError, zipfile.BadZipFile, RuntimeError) as fault:
+        raise ReadError(f"{source.name} is an OpenDocument file that is broken or locked: {fault}.") from None
+
+
+def _lines(root: ElementTree.Element) -> list[str]:
+    lines: list[str] = []
+
+    def walk(element: ElementTree.Element, mark: str = "") -> None:
+        for child in element:
+            if child.tag in (f"{_TEXT}p", f"{_TEXT}h"):
+                lines.append(mark + _words(child))
+                for note in child.iter():
+                    if note.tag == f"{_TEXT}note-body":
+                        walk(note, "[footnote] ")
+                    elif note.tag == f"{_OFFICE}annotation":
+                        walk(note, "[comment] ")
+            elif child.tag == f"{_TABLE}table":
+                lines.extend("\t".join(map(str, row)) for row in _rows(child))
+            else:
+                walk(child, "[notes] " if child.tag.endswith("}notes") else mark)
+
+    walk(root)
+    return [line for line in lines if line.strip()]
+
+
+def _rows(table: ElementTree.Element) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    for row in table.iter(f"{_TABLE}table-row"):
+        cells: list[Any] = []
+        for cell in row:
+            if cell.tag == f"{_TABLE}table-cell":
+                words = "\n".join(_words(each) for each in cell.iter(f"{_TEXT}p"))
+                cells += [words] * min(int(cell.get(f"{_TABLE}number-columns-repeated", 1)), MAX_REPEATED)
+        while cells and cells[-1] == "":
+            cells.pop()
+        rows.append(cells)
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows
+
+
+def _words(element: ElementTree.Element) -> str:
+    """The text of a paragraph without its notes; spaces and tabs that are elements become characters."""
+    parts = [element.text or ""]
+    for child in element:
+        if child.tag == f"{_TEXT}s":
+            parts.append(" " * int(child.get(f"{_TEXT}c", 1)))
+        elif child.tag in (f"{_TEXT}tab", f"{_TEXT}line-break"):
+            parts.append("\t" if child.tag.endswith("tab") else "\n")
+        elif child.tag not in (f"{_TEXT}note", f"{_OFFICE}annotation"):
+            parts.append(_words(child))
+        parts.append(child.tail or "")
+    return "".join(parts)

@@ -1,0 +1,147 @@
+"""PDF, by PDFium: the text page by page, form fields, and pages as pictures.
+
+A page without text is named, since it is likely a scan. Form fields come from PDFium's own form layer where it has one,
+attachments are named with their size. A file that wants a password is refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import zlib
+from typing import Any
+
+from readers.source import ReadError, Source
+
+
+OUTLINE_PAGES = 50
+"""Pages of which the outline tells whether they have text."""
+
+
+def text(source: Source, kind: str, pages: set[int] | None) -> str:
+    document = _opened(source)
+    try:
+        count = len(document)
+        wanted = sorted(pages or range(1, count + 1))
+        _check(source, wanted, count)
+        document.init_forms()
+        form = document.formenv is not None
+        parts, empty = [], []
+        for number in wanted:
+            page = document[number - 1]
+            words = page.get_textpage().get_text_range().replace("\r\n", "\n").strip()
+            fields = _fields(document, page) if form else []
+            if not words and not fields:
+                empty.append(number)
+            parts.append("\n".join([f"[page {number}]", *([words] if words else []), *fields]))
+        head = _left_out(document, empty, len(wanted))
+        if len(empty) == len(wanted):
+            raise ReadError(
+                f"{source.name} is a PDF of {_pages(count)} without any text, so likely a scan. "
+                "Look at a page with `page_image(file, page)`."
+            )
+        return "\n\n".join([*head, *parts])
+    finally:
+        document.close()
+
+
+def outline(source: Source, kind: str) -> str:
+    document = _opened(source)
+    try:
+        count = len(document)
+        without = sum(not document[index].get_textpage().count_chars() for index in range(min(count, OUTLINE_PAGES)))
+        scanned = f", {without} of the first {min(count, OUTLINE_PAGES)} without text (scanned?): page_image draws one"
+        return f"{_pages(count)}{scanned if without else ''}"
+    finally:
+        document.close()
+
+
+def page_image(source: Source, page: int, max_side: int) -> bytes:
+    document = _opened(source)
+    try:
+        _check(source, [page], len(document))
+        drawn = document[page - 1]
+        width, height = drawn.get_size()
+        bitmap = drawn.render(scale=max_side / max(width, height), rev_byteorder=True)
+        return _png(bitmap)
+    finally:
+        document.close()
+
+
+def _opened(source: Source) -> Any:
+    import pypdfium2
+    from pypdfium2 import PdfiumError
+
+    try:
+        return pypdfium2.PdfDocument(source.bytes())
+    except PdfiumError as fault:
+        if "password" in str(fault).lower():
+            raise ReadError(f"{source.name} is a PDF locked with a password. Remove it, and give the file again.") from None
+        raise ReadError(f"{source.name} is a PDF that is broken: {fault}.") from None
+
+
+def _check(source: Source, wanted: list[int], count: int) -> None:
+    beyond = [number for number in wanted if not 1 <= number <= count]
+    if beyond:
+        raise ReadError(f"{source.name} has {_pages(count)}, counted from 1; there is no page {beyond[0]}.")
+
+
+def _pages(count: int) -> str:
+    return f"{count:,} page{'s' * (count != 1)}"
+
+
+def _left_out(document: Any, empty: list[int], count: int) -> list[str]:
+    """Lines at the head: attachments, and pages without text."""
+    lines = []
+    attached = document.count_attachments()
+    if attached:
+        names = ", ".join(document.get_attachment(index).get_name() for index in range(attached))
+        lines.append(f"[not read: attached files {names}]")
+    if empty and len(empty) < count:
+        shown = ", ".join(map(str, empty[:20])) + (f" and {len(empty) - 20:,} more" if len(empty) > 20 else "")
+        lines.append(f"[without text, so likely scanned: page {shown}; see page_image]")
+    return lines
+
+
+def _fields(document: Any, page: Any) -> list[str]:
+    """`[field name] value` for each form field of a page that has a value."""
+    import pypdfium2.raw as pdfium
+
+    form = document.formenv.raw
+    found = []
+    for index in range(pdfium.FPDFPage_GetAnnotCount(page.raw)):
+        annotation = pdfium.FPDFPage_GetAnnot(page.raw, index)
+        try:
+            if pdfium.FPDFAnnot_GetSubtype(annotation) != pdfium.FPDF_ANNOT_WIDGET:
+                continue
+            name = _wide(pdfium.FPDFAnnot_GetFormFieldName, form, annotation)
+            value = _wide(pdfium.FPDFAnnot_GetFormFieldValue, form, annotation)
+            if value:
+                found.append(f"[field {name}] {value}")
+        finally:
+            pdfium.FPDFPage_CloseAnnot(annotation)
+    return found
+
+
+def _wide(function: Any, *arguments: Any) -> str:
+    """A text that PDFium writes into a buffer as UTF-16."""
+    import pypdfium2.raw as pdfium
+
+    size = function(*arguments, None, 0)
+    buffer = (ctypes.c_char * size)()
+    function(*arguments, ctypes.cast(buffer, ctypes.POINTER(pdfium.FPDF_WCHAR)), size)
+    return bytes(buffer).decode("utf-16-le", "replace").rstrip("\0")
+
+
+def _png(bitmap: Any) -> bytes:
+    """A bitmap of PDFium as a PNG; written here since no imaging library need be loaded for it."""
+    colours = {1: 0, 3: 2, 4: 6}[bitmap.n_channels]
+    size = bitmap.width * bitmap.n_channels
+    pixels = bytes(bitmap.buffer)
+    lines = b"".join(b"\0" + pixels[row * bitmap.stride : row * bitmap.stride + size] for row in range(bitmap.height))
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", bitmap.width, bitmap.height, 8, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines, 6)) + chunk(b"IEND", b"")

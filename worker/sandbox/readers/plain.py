@@ -1,0 +1,136 @@
+"""Plain text: coding, byte order marks, and CSV as rows.
+
+In: a source. Out: its text as `str` whatever its coding, or its rows. A coding that is no UTF-8 is named in the text's
+first line. Records of a CSV are split by the standard library, whose limit on a cell's length is lifted.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections import Counter
+from typing import Any
+
+from readers.source import ReadError, Source
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+)  # fmt: skip
+PROBED_BYTES = 1 << 20
+"""Bytes by which a coding that is no UTF is guessed."""
+MAX_CELL_CHARS = 1 << 30
+SAMPLE_CHARS = 64 << 10
+DELIMITERS = ",;\t|"
+
+
+def text(source: Source, kind: str, pages: set[int] | None) -> str:
+    """All of it; a first line in brackets names a coding that is no UTF-8."""
+    decoded, coding = decode(source.bytes())
+    return decoded if coding == "utf-8" else f"[{coding}]\n{decoded}"
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """Text and coding of `data`, without a byte order mark.
+
+    >>> decode(b"\\xff\\xfeh\\x00i\\x00")
+    ('hi', 'utf-16-le')
+    """
+    for mark, coding in _BOMS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(coding, "replace"), coding
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        pass
+    coding = _guessed(data[:PROBED_BYTES])
+    return data.decode(coding, "replace"), coding
+
+
+def _guessed(data: bytes) -> str:
+    """The coding of text that is no UTF-8 and has no mark."""
+    for start, coding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if data[start::2].count(0) > len(data) * 0.3:
+            return coding
+    try:
+        data.decode("utf-8")
+        return "utf-8"  # the fault lies beyond what is probed, or at its cut
+    except UnicodeDecodeError as fault:
+        if fault.start > len(data) - 4:
+            return "utf-8"
+    if len(re.findall(rb"[\x80-\xff]", data)) <= max(3, len(data) // 200):
+        return "cp1252"  # a few letters tell no coding from another: the commonest
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data).best()
+    return best.encoding if best is not None else "cp1252"
+
+
+def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
+    """A CSV as one table named after the file; JSON where it is a list of objects or of rows."""
+    decoded, _ = decode(source.bytes())
+    if kind == "json" or source.suffix in (".jsonl", ".ndjson"):
+        return {source.name: _rows_of_json(source, decoded)}
+    rows = csv_rows(decoded)
+    if max((len(row) for row in rows[:100]), default=0) < 2:
+        raise ReadError(f"{source.name} is plain text without columns. Read it with `read`.")
+    return {source.name: rows}
+
+
+def csv_rows(decoded: str) -> list[list[str]]:
+    """The records of a CSV; a `sep=` line is obeyed, and blank lines are dropped.
+
+    >>> csv_rows("sep=;\\na;b\\n1;2\\n")
+    [['a', 'b'], ['1', '2']]
+    """
+    said = re.match(r"sep=(.)\r?\n", decoded)
+    delimiter = said[1] if said else delimiter_of(decoded[:SAMPLE_CHARS])
+    csv.field_size_limit(MAX_CELL_CHARS)
+    body = io.StringIO(decoded[said.end() :] if said else decoded, newline="")
+    return [row for row in csv.reader(body, delimiter=delimiter) if row]
+
+
+def delimiter_of(sample: str) -> str:
+    """The delimiter that gives most lines the same number of columns.
+
+    >>> delimiter_of("a;b,c\\n1;2\\n3;4,5\\n")
+    ';'
+    """
+    best, score = ",", 0.0
+    for delimiter in DELIMITERS:
+        widths = Counter(len(row) for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row)
+        width, lines = max(widths.items(), key=lambda item: item[1] * (item[0] > 1), default=(1, 0))
+        if width > 1 and lines / sum(widths.values()) > score:
+            best, score = delimiter, lines / sum(widths.values())
+    return best
+
+
+def _objects(source: Source, decoded: str) -> list[Any]:
+    """The values of JSON Lines; a last line that was cut is dropped."""
+    lines = [line for line in decoded.splitlines() if line.strip()]
+    values = []
+    for number, line in enumerate(lines, 1):
+        try:
+            values.append(json.loads(line))
+        except ValueError as fault:
+            if number < len(lines):
+                raise ReadError(f"{source.name}: line {number:,} is no JSON ({fault}).") from None
+    return values
+
+
+def _rows_of_json(source: Source, decoded: str) -> list[list[Any]]:
+    try:
+        value = json.loads(decoded)
+    except ValueError:
+        value = _objects(source, decoded)
+    if isinstance(value, dict):
+        value = next((items for items in value.values() if isinstance(items, list)), [])
+    if value and all(isinstance(item, dict) for item in value):
+        names = list(dict.fromkeys(name for item in value for name in item))
+        return [names, *([item.get(name) for name in names] for item in value)]
+    if value and all(isinstance(item, list) for item in value):
+        return [list(item) for item in value]
+    raise ReadError(f"{source.name} is JSON that holds no list of objects. Use `json.loads(read(file))`.")

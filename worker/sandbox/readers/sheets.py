@@ -1,0 +1,150 @@
+"""Workbooks (xlsx, xls, xlsb, ods), by calamine: sheets as rows, and as text with one line a row.
+
+Calamine gives no comments, and `""` for a formula whose value no program has computed yet: both are read from the
+parts of an xlsx, so that neither is lost in silence. Hidden sheets are read, and marked.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from xml.etree import ElementTree
+
+from readers.source import ReadError, Source
+
+Cell = tuple[int, int]
+OUTLINE_BYTES = 2 << 20
+"""Bytes of a workbook up to which the outline reads its rows."""
+_FORMULA = re.compile(rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*>\s*<(?:\w+:)?f\b[^>]*>([^<]+)</(?:\w+:)?f>\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>')
+
+
+def text(source: Source, kind: str, pages: set[int] | None) -> str:
+    parts = []
+    for number, (name, rows, hidden) in enumerate(_sheets(source, kind), 1):
+        if pages is not None and number not in pages:
+            continue
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(rows)
+        comments = [f"[comment {where}] {note}" for where, note in _comments(source, kind, number).items()]
+        mark = f'[sheet "{name}"]' + (" [hidden]" if hidden else "")
+        parts.append("\n".join([mark, out.getvalue().rstrip("\n"), *comments]))
+    if not parts:
+        raise ReadError(f"{source.name} has no sheet {sorted(pages or [])}; sheets are counted from 1.")
+    return "\n\n".join(parts)
+
+
+def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
+    return {name: rows for name, rows, _ in _sheets(source, kind)}
+
+
+def outline(source: Source, kind: str) -> str:
+    """Sheets with their size and first rows; of a large workbook the names alone."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    if len(source.bytes()) > OUTLINE_BYTES:
+        try:
+            names = CalamineWorkbook.from_filelike(io.BytesIO(source.bytes())).sheet_names
+        except CalamineError as fault:
+            raise ReadError(f"{source.name} is a workbook ({kind}) that cannot be read: {fault}.") from None
+        return f"sheets {', '.join(names[:20])}"
+    return "; ".join(
+        f'sheet "{name}"{" (hidden)" if hidden else ""}: {len(rows):,} rows' + "".join(f", {row[:12]}" for row in rows[:2])
+        for name, rows, hidden in islice(_sheets(source, kind), 20)
+    )
+
+
+def _sheets(source: Source, kind: str) -> Iterator[tuple[str, list[list[Any]], bool]]:
+    """Name, rows, and whether it is hidden, of each sheet in its order."""
+    from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
+
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(source.bytes()))
+        for number, sheet in enumerate(book.sheets_metadata, 1):
+            rows = book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
+            _fill_formulas(rows, _uncomputed(source, kind, number))
+            yield sheet.name, rows, sheet.visible != SheetVisibleEnum.Visible
+    except CalamineError as fault:
+        raise ReadError(f"{source.name} is a workbook ({kind}) that cannot be read: {fault}.") from None
+
+
+def _fill_formulas(rows: list[list[Any]], formulas: dict[Cell, str]) -> None:
+    """The formula's text stands where no value was computed."""
+    for (row, column), formula in formulas.items():
+        while len(rows) <= row:
+            rows.append([""] * max(map(len, rows), default=0))
+        rows[row] += [""] * (column + 1 - len(rows[row]))
+        if rows[row][column] == "":
+            rows[row][column] = f"={formula}"
+
+
+def _uncomputed(source: Source, kind: str, number: int) -> dict[Cell, str]:
+    if kind != "xlsx":
+        return {}
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        path = _sheet_path(archive, number)
+        found = _FORMULA.findall(archive.read(path)) if path else []
+    return {
+        (int(row) - 1, _column(letters.decode())): html.unescape(formula.decode("utf-8", "replace"))
+        for letters, row, formula in found
+    }
+
+
+def _comments(source: Source, kind: str, number: int) -> dict[str, str]:
+    """Cell -> its comment, of the sheet at `number` in an xlsx."""
+    if kind != "xlsx":
+        return {}
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        path = _sheet_path(archive, number)
+        targets = _related(archive, path) if path else {}
+        notes: dict[str, str] = {}
+        for kind_, target in targets.values():
+            if kind_.endswith(("/comments", "/threadedComment")) and target in archive.namelist():
+                notes |= {
+                    str(note.get("ref")): "".join(note.itertext()).strip()
+                    for note in ElementTree.fromstring(archive.read(target)).iter()
+                    if note.tag.rpartition("}")[2] in ("comment", "threadedComment")
+                }
+        return notes
+
+
+def _sheet_path(archive: zipfile.ZipFile, number: int) -> str | None:
+    """The part of the sheet at `number`, by the workbook's order."""
+    book = next((name for name in archive.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
+    if book is None:
+        return None
+    sheets = [each for each in ElementTree.fromstring(archive.read(book)).iter() if each.tag.rpartition("}")[2] == "sheet"]
+    ids = [next((value for key, value in sheet.items() if key.rpartition("}")[2] == "id"), "") for sheet in sheets]
+    related = _related(archive, book)
+    path = related.get(ids[number - 1], ("", ""))[1] if number <= len(ids) else ""
+    return path if path in archive.namelist() else None
+
+
+def _related(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
+    """Id -> type and path of the parts that `part` names."""
+    folder, name = posixpath.split(part)
+    path = f"{folder}/_rels/{name}.rels"
+    if path not in archive.namelist():
+        return {}
+    return {
+        each.get("Id", ""): (each.get("Type", ""), _joined(folder, each.get("Target", "")))
+        for each in ElementTree.fromstring(archive.read(path))
+    }
+
+
+def _joined(folder: str, target: str) -> str:
+    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+
+
+def _column(letters: str) -> int:
+    """`A` is 0, `AA` is 26."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number - 1

@@ -1,0 +1,83 @@
+"""PowerPoint (pptx): the text of each slide, of grouped shapes, tables and notes too."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from typing import Any
+from xml.etree import ElementTree
+
+from readers.source import ReadError, Source
+
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+
+
+def text(source: Source, kind: str, pages: set[int] | None) -> str:
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        slides = _slides(archive)
+        wanted = sorted(pages or range(1, len(slides) + 1))
+        beyond = [number for number in wanted if not 1 <= number <= len(slides)]
+        if beyond:
+            raise ReadError(f"{source.name} has {len(slides)} slides, counted from 1; there is no slide {beyond[0]}.")
+        parts = []
+        for number in wanted:
+            notes = _lines(archive, _notes(archive, slides[number - 1]))
+            lines = [f"[slide {number}]", *_lines(archive, slides[number - 1]), *(f"[notes] {line}" for line in notes)]
+            parts.append("\n".join(lines))
+        return "\n\n".join(parts)
+
+
+def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
+    found: dict[str, list[list[Any]]] = {}
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        for number, slide in enumerate(_slides(archive), 1):
+            for index, table in enumerate(ElementTree.fromstring(archive.read(slide)).iter(f"{_A}tbl"), 1):
+                rows = [[_text(cell) for cell in row.iter(f"{_A}tc")] for row in table.iter(f"{_A}tr")]
+                found[f"slide {number} table {index}"] = rows
+    if not found:
+        raise ReadError(f"{source.name} is a PowerPoint file without a table. Read its text with `read`.")
+    return found
+
+
+def _slides(archive: zipfile.ZipFile) -> list[str]:
+    """The slides' parts in the order of the presentation, hidden ones too."""
+    names = archive.namelist()
+    related = _related(archive, "ppt/presentation.xml")
+    root = ElementTree.fromstring(archive.read("ppt/presentation.xml"))
+    ids = [
+        next((value for key, value in each.items() if key.endswith("}id")), "")
+        for each in root.iter()
+        if each.tag.endswith("}sldId")
+    ]
+    return [related[each] for each in ids if related.get(each) in names]
+
+
+def _notes(archive: zipfile.ZipFile, slide: str) -> str | None:
+    return next((path for path in _related(archive, slide).values() if "/notesSlide" in path), None)
+
+
+def _related(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
+    folder, name = posixpath.split(part)
+    path = f"{folder}/_rels/{name}.rels"
+    if path not in archive.namelist():
+        return {}
+    return {
+        each.get("Id", ""): posixpath.normpath(posixpath.join(folder, each.get("Target", ""))).lstrip("/")
+        for each in ElementTree.fromstring(archive.read(path))
+    }
+
+
+def _lines(archive: zipfile.ZipFile, part: str | None) -> list[str]:
+    """The paragraphs of a part; cells of a table stand in one line."""
+    if part is None or part not in archive.namelist():
+        return []
+    root = ElementTree.fromstring(archive.read(part))
+    in_tables = {id(paragraph) for table in root.iter(f"{_A}tbl") for paragraph in table.iter(f"{_A}p")}
+    lines = [_text(each) for each in root.iter(f"{_A}p") if id(each) not in in_tables]
+    rows = ["\t".join(_text(cell) for cell in row.iter(f"{_A}tc")) for row in root.iter(f"{_A}tr")]
+    return [line for line in lines + rows if line.strip() and not re.fullmatch(r"\d{1,3}", line)]
+
+
+def _text(element: ElementTree.Element) -> str:
+    return "".join(each.text or "" for each in element.iter(f"{_A}t"))

@@ -1,0 +1,65 @@
+"""Source: one file to read, a path or bytes, and the fault of a file that cannot be read."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+HEAD_BYTES = 8_192
+"""Bytes of a file's beginning by which its kind is known."""
+
+
+class ReadError(Exception):
+    """A file cannot be read: its message names the kind, the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of the context, or bytes with a name for messages."""
+
+    name: str
+    path: Path | None = None
+    data: bytes | None = None
+
+    @classmethod
+    def of(cls, file: object) -> Source:
+        """Raises ReadError for any value but a path, bytes, or the text of a file such as an HTML page."""
+        if isinstance(file, Source):
+            return file
+        if isinstance(file, Path):
+            return cls(file.name, path=file)
+        if isinstance(file, bytes | bytearray | memoryview):
+            return cls("the data", data=bytes(file))
+        if isinstance(file, str):
+            return cls("the text", data=file.encode("utf-8", "surrogatepass"))
+        raise ReadError(f"a {type(file).__name__} is no file. Give a Path of the context, bytes, or a str.")
+
+    def open(self) -> BinaryIO:
+        """The file at its beginning; raises ReadError where it cannot be opened."""
+        if self.data is not None:
+            return io.BytesIO(self.data)
+        assert self.path is not None
+        try:
+            return open(self.path, "rb")
+        except OSError as fault:
+            reason = "it is a folder" if self.path.is_dir() else (fault.strerror or type(fault).__name__)
+            raise ReadError(f"{self.name} cannot be opened: {reason}.") from None
+
+    def bytes(self) -> bytes:
+        """All of it."""
+        if self.data is not None:
+            return self.data
+        with self.open() as file:
+            return file.read()
+
+    @cached_property
+    def head(self) -> bytes:
+        with self.open() as file:
+            return file.read(HEAD_BYTES)
+
+    @property
+    def suffix(self) -> str:
+        return Path(self.name).suffix.lower()

@@ -1,0 +1,72 @@
+"""Word (docx), by mammoth: text with tables as rows, comments, footnotes, and deletions that are still to be accepted.
+
+Mammoth leaves out headers, footers and tracked deletions: they are read from their parts. Its HTML goes through the
+reader of HTML, which keeps tables.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from typing import Any
+from xml.etree import ElementTree
+
+from readers import markup
+from readers.source import ReadError, Source
+
+_STYLES = "comment-reference => sup"
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+
+
+def text(source: Source, kind: str, pages: set[int] | None) -> str:
+    body = markup.text_of(_marked(_html(source)))
+    edges, deleted = _edges(source)
+    return "\n\n".join(part for part in (*edges, body, *deleted) if part.strip())
+
+
+def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
+    found = markup.tables_of(_html(source))
+    if not found:
+        raise ReadError(f"{source.name} is a Word document without a table. Read its text with `read`.")
+    return found
+
+
+def _html(source: Source) -> str:
+    import mammoth
+
+    try:
+        return str(mammoth.convert_to_html(io.BytesIO(source.bytes()), style_map=_STYLES, convert_image=_no_image).value)
+    except (KeyError, ValueError, zipfile.BadZipFile, ElementTree.ParseError, OSError) as fault:
+        raise ReadError(f"{source.name} is a Word document that is broken: {fault}.") from None
+
+
+def _no_image(image: Any) -> list[Any]:
+    return []
+
+
+def _marked(page: str) -> str:
+    """Footnotes and comments, which mammoth puts at the end as lists, with the marks that `read` promises."""
+    page = re.sub(r'<li id="(foot|end)note-[^"]*">', lambda found: f"<li>[{found[1]}note] ", page)
+    page = re.sub(r'<dt id="comment-\d+">.*?</dt>\s*<dd>', "<dd>[comment] ", page, flags=re.S)
+    return re.sub(r'<a href="#(?:foot|end)note-ref-[^"]*">.*?</a>|<a href="#comment-ref-[^"]*">.*?</a>', "", page)
+
+
+def _edges(source: Source) -> tuple[list[str], list[str]]:
+    """Headers and footers as marked paragraphs; and deletions."""
+    edges, deleted = [], []
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        for name in sorted(archive.namelist()):
+            part = re.fullmatch(r"word/(header|footer|document)\d*\.xml", name)
+            if part is None:
+                continue
+            root = ElementTree.fromstring(archive.read(name))
+            if part[1] == "document":
+                deleted = [f"[deleted] {words}" for each in root.iter(f"{_W}del") if (words := _words(each, "delText"))]
+            elif words := "\n".join(filter(None, (_words(each, "t") for each in root.iter(f"{_W}p")))):
+                edges.append(f"[{part[1]}]\n{words}")
+    return list(dict.fromkeys(edges)), deleted
+
+
+def _words(element: ElementTree.Element, tag: str) -> str:
+    return "".join(each.text or "" for each in element.iter(f"{_W}{tag}"))
