@@ -79,9 +79,10 @@ without code. In text FINAL takes plain words, which are not evaluated.\
 """
 
 READERS = """\
-- `read(file, pages=None) -> str`: the text of a file (a Path, bytes, or markup as a str): PDF, Word, Excel, PowerPoint, \
-OpenDocument, EPUB, HTML, RTF, mail, notebooks, archives, SQLite, text in any coding; marks such as [page 3] or \
-[sheet "Data"] keep places. `tables(file) -> dict[str, list[list]]`: its sheets and tables as rows, header first. \
+- `read(file, pages=None) -> str`: the text of a file (a Path, bytes, or markup as a str): PDF, Word, Excel, \
+PowerPoint, OpenDocument, EPUB, HTML, RTF, mail, notebooks, archives, SQLite, text in any coding; marks such as \
+[page 3] or [sheet "Data"] keep places. `tables(file) -> dict[str, list[list]]`: its sheets and tables as rows, \
+header first. \
 `page_image(file, page) -> bytes`: a PDF's page as PNG. `ReadError` says why a file cannot be read.\
 """
 

@@ -13,6 +13,8 @@ import { mismatch } from "../wire/schema.js";
  * @typedef {{file_name: string, sha256: string}} LockedPackage
  */
 
+const MAX_REQUEST_CHARS = 200; // of a request for a package
+
 /**
  * @param {{lock: string, folder: string}} assets
  * @returns {Handler}
@@ -44,6 +46,19 @@ function wheelAt(url, sha256) {
   });
   wheels.set(url, wheel);
   return wheel;
+}
+
+/**
+ * `handler`, with requests for packages answered by `packages`: they are short, and no part of the log.
+ * @param {Handler} packages
+ * @param {Handler} handler
+ * @returns {Handler}
+ */
+export function withPackages(packages, handler) {
+  return (body, answer, data) => {
+    const isPackage = body.length < MAX_REQUEST_CHARS && Object(JSON.parse(body)).op === "package";
+    return isPackage ? packages(body, answer, data) : handler(body, answer, data);
+  };
 }
 
 function requestedName(/** @type {string} */ body) {

@@ -177,7 +177,7 @@ export async function makeSnapshot(assets, options = {}) {
  * @param {Assets} assets
  * @param {Boot["purpose"]} purpose
  * @param {BootOptions} options
- * @returns {Promise<Omit<BootedWorker, "ready" | "line"> & {message: ToHost, sharing: Home["line"]}>}
+ * @returns {Promise<Omit<BootedWorker, "ready" | "line" | "packages"> & {message: ToHost, sharing: Home["line"]}>}
  */
 function launch(assets, purpose, options) {
   return new Promise((resolve, reject) => {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import pkgutil
 import random
 import signal
 import sys
@@ -56,9 +57,14 @@ MAX_NAMED_FILES = 100
 """Files of a context of which the log holds a fingerprint each."""
 TEXTS = frozenset(("text", "csv", "json", "html", "ipynb", "srt", "vtt", "eml", "mbox", "mhtml", "rtf", "fodt"))
 """Kinds of file that are bound as a `str`, whatever their coding."""
-PACKAGES = Packages(__spec__.loader.get_data(str(Path(__file__).with_name("pyodide-lock.json"))).decode())
+PACKAGES = Packages(pkgutil.get_data(__name__, "pyodide-lock.json") or b"")
 sys.meta_path.append(PACKAGES)
-FUNCTIONS = {"read": read, "tables": tables, "page_image": page_image, "ReadError": ReadError}
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "read": read,
+    "tables": tables,
+    "page_image": page_image,
+    "ReadError": ReadError,
+}
 _SESSION = Session()
 """The session of this worker, which serves one at most."""
 MAX_CALLS = 10_000
@@ -99,8 +105,13 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
         line.interruptible(False)
         PACKAGES.request = host.package
         context, codings = _bound(contexts, fields.get("session"))
-        own = {"functions": FUNCTIONS, "packages": _libraries(), "about": _about(context, codings)}
-        wanted = replace(_job(fields, context, host), contexts=_fingerprints(contexts, context), **own)
+        wanted = replace(
+            _job(fields, context, host),
+            contexts=_fingerprints(contexts, context),
+            functions=FUNCTIONS,
+            packages=_libraries(),
+            about=_about(context, codings),
+        )
         host.block_seconds = wanted.limits.max_block_seconds or 0.0
         random.seed(f"{wanted.path} {fields.get('session')}")  # run again, a block draws the same and asks the same
         session = None if fields.get("session") is None or wanted.path else _SESSION

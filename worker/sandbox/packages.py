@@ -24,14 +24,14 @@ class Packages(MetaPathFinder):
     """Finds the packages of a lock file.
 
     Args:
-        lock: text of the lock file.
+        lock: the lock file.
         folder: where wheels are unpacked.
 
     Attributes:
         request: gives the bytes of the wheel of a package, by its name in the lock file; None between runs.
     """
 
-    def __init__(self, lock: str, folder: Path = FOLDER) -> None:
+    def __init__(self, lock: bytes, folder: Path = FOLDER) -> None:
         self.request: Callable[[str], bytes] | None = None
         self._packages: dict[str, dict[str, Any]] = json.loads(lock)["packages"]
         self._owner = {name: key for key, package in self._packages.items() for name in package["imports"]}

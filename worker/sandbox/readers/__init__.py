@@ -1,7 +1,7 @@
 """Readers: the text, the rows and the pictures of any file of a context.
 
-In: a `Path` or bytes. Out: text whose marks keep places (`[page 3]`, `[sheet "Data"]`, `[file a/b.txt]`), tables as rows
-of Python values, or a page as a PNG. `ReadError` names the kind of a file that cannot be read, the reason, and the
+In: a `Path` or bytes. Out: text whose marks keep places (`[page 3]`, `[sheet "Data"]`, `[file a/b.txt]`), tables as
+rows of Python values, or a page as a PNG. `ReadError` names the kind of a file that cannot be read, the reason, and the
 remedy. Each kind has one module; none is imported before a file of that kind is read, and no library either.
 """
 
@@ -59,10 +59,13 @@ def read(file: Path | bytes | str, pages: int | Iterable[int] | None = None) -> 
     Raises:
         ReadError: nothing can be read of it; it names the kind and the reason.
     """
-    source = Source.of(file)
-    wanted = None if pages is None else {pages} if isinstance(pages, int) else set(pages)
+    return read_source(Source.of(file), None if pages is None else {pages} if isinstance(pages, int) else set(pages))
+
+
+def read_source(source: Source, pages: set[int] | None = None) -> str:
+    """`read` for a file that has a name, such as one of an archive."""
     kind, reader = _reader(source)
-    return cast(str, reader.text(source, kind, wanted))
+    return cast(str, reader.text(source, kind, pages))
 
 
 def tables(file: Path | bytes | str) -> dict[str, Table]:

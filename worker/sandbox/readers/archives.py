@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from readers.kinds import kind_of
 from readers.source import ReadError, Source
 
 MAX_DEPTH = 4
@@ -25,7 +26,16 @@ MAX_BYTES = 1 << 30
 """Unpacked bytes of one file, and of one archive in all."""
 METHODS = {9: "Deflate64", 99: "AES encryption"}
 """Methods of zip that the standard library does not know, by name."""
-_FAULTS = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, NotImplementedError, RuntimeError)
+_FAULTS = (
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    lzma.LZMAError,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -42,7 +52,9 @@ def outline(source: Source, kind: str) -> str:
 def _text(source: Source, kind: str, *, depth: int) -> str:
     parts = []
     for name, member in _members(source, kind):
-        parts.append(f"[file {name}]\n{_read(member, depth)}" if isinstance(member, Source) else f"[file {name}] {member}")
+        parts.append(
+            f"[file {name}]\n{_read(member, depth)}" if isinstance(member, Source) else f"[file {name}] {member}"
+        )
     if kind not in ("zip", "tar") and len(parts) == 1:
         return parts[0].partition("\n")[2]
     return "\n\n".join(parts) or "[an empty archive]"
@@ -52,12 +64,12 @@ def _read(member: Source, depth: int) -> str:
     import readers
 
     try:
-        kind = readers.kind_of(member)
+        kind = kind_of(member)
         if kind in ("bz2", "gz", "tar", "xz", "zip", "zst"):
             if depth >= MAX_DEPTH:
                 return f"[not read: archives are opened {MAX_DEPTH} deep]"
             return _text(member, kind, depth=depth + 1)
-        return readers.read(member)
+        return readers.read_source(member)
     except ReadError as fault:
         return f"[not read: {fault}]"
 
@@ -68,7 +80,7 @@ def _members(source: Source, kind: str) -> Iterator[tuple[str, Source | str]]:
         if kind == "zip":
             yield from _in_zip(source)
         elif kind == "tar":
-            yield from _in_tar(io.BytesIO(source.bytes()))
+            yield from _in_tar(io.BytesIO(source.content()))
         else:
             yield from _unpacked(source, kind)
     except _FAULTS as fault:
@@ -113,7 +125,7 @@ def _unpacked(source: Source, kind: str) -> Iterator[tuple[str, Source | str]]:
     if isinstance(member, str):
         raise ReadError(f"{source.name} is {kind} data: {member.strip('[]')}.")
     if member.head[257:262] == b"ustar":
-        yield from _in_tar(io.BytesIO(member.bytes()))
+        yield from _in_tar(io.BytesIO(member.content()))
     else:
         yield inner, member
 
@@ -121,11 +133,12 @@ def _unpacked(source: Source, kind: str) -> Iterator[tuple[str, Source | str]]:
 def _stream(source: Source, kind: str) -> Any:
     if kind == "zst":
         try:
-            from compression import zstd  # Python 3.14
+            from compression import zstd  # type: ignore[import-not-found]  # Python 3.14
         except ImportError:
             raise ReadError(f"{source.name} is zstd data, which needs Python 3.14.") from None
         return zstd.open(source.open())
-    return {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}[kind](source.open())
+    openers: dict[str, Callable[[BinaryIO], Any]] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+    return openers[kind](source.open())
 
 
 def _bounded(name: str, opened: Callable[[], Any]) -> Source | str:

@@ -49,7 +49,7 @@ def _opened(source: Source) -> sqlite3.Connection:
     connection = _with_wal(source) or sqlite3.connect(":memory:")
     try:
         if not connection.execute("pragma database_list").fetchone()[2]:
-            data = bytearray(source.bytes())
+            data = bytearray(source.content())
             data[18:20] = b"\1\1"  # the file format's versions: 2 is WAL, which a database in memory has none of
             connection.deserialize(bytes(data))
         connection.execute("select count(*) from sqlite_master")
@@ -65,7 +65,7 @@ def _with_wal(source: Source) -> sqlite3.Connection | None:
     if beside is None or source.data is not None or not beside.is_file() or beside.stat().st_size == 0:
         return None
     folder = Path(tempfile.mkdtemp())
-    (folder / "copy.db").write_bytes(source.bytes())
+    (folder / "copy.db").write_bytes(source.content())
     (folder / "copy.db-wal").write_bytes(beside.read_bytes())
     return sqlite3.connect(folder / "copy.db")
 

@@ -61,7 +61,7 @@ def kind_of(source: Source) -> str:
         ReadError: it cannot be opened.
     """
     head = source.head
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _in_zip(source)
     if head.startswith(_OLE):
         return _in_ole(source)
@@ -89,12 +89,12 @@ def _of_text(source: Source, head: bytes) -> str:
         return _BY_SUFFIX[source.suffix]
     if _MARKUP.match(bare) or (source.suffix in (".html", ".htm", ".xhtml") and b"<" in bare):
         return "html"
-    if bare.startswith(b"From ") and b"\nFrom:" in bare or bare.startswith(b"From - "):
+    if (bare.startswith(b"From ") and b"\nFrom:" in bare) or bare.startswith(b"From - "):
         return "mbox"
     if bare.startswith(b"<?xml") and b"office:document" in bare:
         return "fodt"
     if _HEADERS.match(bare.replace(b"\r\n", b"\n")) and re.search(rb"(?im)^(?:message-id|subject|mime-version):", bare):
-        return "mhtml" if b"multipart/related" in bare.lower() and b"<html" in source.bytes().lower() else "eml"
+        return "mhtml" if b"multipart/related" in bare.lower() and b"<html" in source.content().lower() else "eml"
     if head.startswith(_BOMS) or _is_mostly_text(head):
         return "text"
     return "unknown"
@@ -107,7 +107,8 @@ def _is_mostly_text(head: bytes) -> bool:
     odd = sum(head.count(byte) for byte in (*range(9), 11, *range(14, 27), *range(28, 32)))
     if odd <= len(head) * 0.02:
         return True
-    return any(head[start::2].count(0) > len(head) * 0.3 for start in (0, 1))  # UTF-16 without a mark
+    # UTF-16 without a mark
+    return any(head[at::2].count(0) > len(head) * 0.3 > 3 * head[1 - at :: 2].count(0) for at in (0, 1))
 
 
 def is_utf8(data: bytes) -> bool:
@@ -133,18 +134,22 @@ def _in_zip(source: Source) -> str:
                 return next((kind for part, kind in _OFFICE.items() if part in types), None) or _by_folder(names)
             return "iwork" if "Index/Document.iwa" in names else "zip"
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, KeyError) as fault:
-        raise ReadError(f"{source.name} begins like a zip archive (zip, docx, xlsx, ...) and is broken: {fault}.") from None
+        raise ReadError(
+            f"{source.name} begins like a zip archive (zip, docx, xlsx, ...) and is broken: {fault}."
+        ) from None
 
 
 def _by_folder(names: set[str]) -> str:
     """The kind of an Office file whose list of types does not tell it."""
     folders = {name.partition("/")[0] for name in names}
-    return next((kind for folder, kind in (("word", "docx"), ("xl", "xlsx"), ("ppt", "pptx")) if folder in folders), "zip")
+    return next(
+        (kind for folder, kind in (("word", "docx"), ("xl", "xlsx"), ("ppt", "pptx")) if folder in folders), "zip"
+    )
 
 
 def _in_ole(source: Source) -> str:
     """Streams of a compound file are named in UTF-16; a directory of a few kB is enough to find them."""
-    data = source.bytes()
+    data = source.content()
     for name, kind in (("EncryptedPackage", "locked"), ("Workbook", "xls"), ("Book", "xls"), ("WordDocument", "doc"),
                        ("PowerPoint Document", "ppt"), ("__properties_version1.0", "msg")):  # fmt: skip
         if f"{name}\0".encode("utf-16-le") in data:

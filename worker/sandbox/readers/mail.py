@@ -18,24 +18,28 @@ _FROM = re.compile(rb"^From [^\n]*\n", re.M)
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     if kind != "mbox":
-        return _mail(source.bytes())
-    mails = [(number, data) for number, data in enumerate(_mails(source.bytes()), 1) if pages is None or number in pages]
+        return _mail(source.content())
+    mails = [
+        (number, data) for number, data in enumerate(_mails(source.content()), 1) if pages is None or number in pages
+    ]
     return "\n\n".join(f"[mail {number}]\n{_mail(data)}" for number, data in mails)
 
 
 def _mails(data: bytes) -> Iterator[bytes]:
-    starts = [found.end() for found in _FROM.finditer(data) if found.start() == 0 or data[: found.start()].endswith(b"\n\n")]
+    starts = [
+        found.end() for found in _FROM.finditer(data) if found.start() == 0 or data[: found.start()].endswith(b"\n\n")
+    ]
     for start, end in zip(starts, [*starts[1:], None], strict=True):
         body = data[start:end]
         yield body if end is None else body[: body.rstrip().rfind(b"\nFrom ") + 1] or body
 
 
 def _mail(data: bytes) -> str:
-    mail = cast(EmailMessage, message_from_bytes(data, policy=policy.default))
+    mail = message_from_bytes(data, policy=policy.default)
     lines = [f"{name}: {mail[name]}" for name in _HEADERS if mail[name]]
     body = mail.get_body(("plain", "html"))
     words = "" if body is None else _body(cast(EmailMessage, body))
-    attached = [_attachment(cast(EmailMessage, part)) for part in mail.iter_attachments()]
+    attached = [_attachment(part) for part in mail.iter_attachments()]
     return "\n".join([*lines, "", words.strip(), *attached]).strip()
 
 

@@ -13,8 +13,46 @@ from readers.plain import decode
 from readers.source import ReadError, Source
 
 _BLOCKS = frozenset(
-    "address article aside blockquote br caption dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr "
-    "li main nav ol option p pre section summary table tbody tfoot thead title tr ul".split()
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "br",
+        "caption",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "option",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "tfoot",
+        "thead",
+        "title",
+        "tr",
+        "ul",
+    ]
 )
 _SILENT = frozenset(("script", "style", "template", "noscript"))
 _CHARSET = re.compile(rb'<meta[^>]+charset=["\']?([\w-]+)', re.I)
@@ -22,16 +60,16 @@ _CHARSET = re.compile(rb'<meta[^>]+charset=["\']?([\w-]+)', re.I)
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     if kind == "rtf":
-        from striprtf.striprtf import rtf_to_text
+        from striprtf import striprtf
 
-        return str(rtf_to_text(source.bytes().decode("latin-1"), errors="replace")).strip()
-    return text_of(_page(source.bytes()))
+        return str(striprtf.rtf_to_text(source.content().decode("latin-1"), errors="replace")).strip()  # type: ignore[no-untyped-call]
+    return text_of(_page(source.content()))
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     if kind == "rtf":
         raise ReadError(f"{source.name} is an RTF document; its tables are not told apart. Read its text with `read`.")
-    found = tables_of(_page(source.bytes()))
+    found = tables_of(_page(source.content()))
     if not found:
         raise ReadError(f"{source.name} is an HTML page without a table. Read its text with `read`.")
     return found

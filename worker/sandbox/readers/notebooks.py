@@ -11,7 +11,7 @@ from readers.source import ReadError, Source
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     try:
-        cells = json.loads(decode(source.bytes())[0])["cells"]
+        cells = json.loads(decode(source.content())[0])["cells"]
     except (ValueError, KeyError, TypeError) as fault:
         raise ReadError(f"{source.name} is a notebook that is broken: {fault}.") from None
     parts = []

@@ -42,7 +42,7 @@ def _content(source: Source) -> ElementTree.Element:
         if source.head.startswith(b"PK"):
             with source.open() as file, zipfile.ZipFile(file) as archive:
                 return ElementTree.fromstring(archive.read("content.xml"))
-        return ElementTree.fromstring(source.bytes())
+        return ElementTree.fromstring(source.content())
     except (KeyError, ElementTree.ParseError, zipfile.BadZipFile, RuntimeError) as fault:
         raise ReadError(f"{source.name} is an OpenDocument file that is broken or locked: {fault}.") from None
 

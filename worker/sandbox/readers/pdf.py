@@ -13,7 +13,6 @@ from typing import Any
 
 from readers.source import ReadError, Source
 
-
 OUTLINE_PAGES = 50
 """Pages of which the outline tells whether they have text."""
 
@@ -50,7 +49,9 @@ def outline(source: Source, kind: str) -> str:
     try:
         count = len(document)
         without = sum(not document[index].get_textpage().count_chars() for index in range(min(count, OUTLINE_PAGES)))
-        scanned = f", {without} of the first {min(count, OUTLINE_PAGES)} without text (scanned?): page_image draws one"
+        scanned = (
+            f", {without} of the first {min(count, OUTLINE_PAGES)} without text, so likely a scan: page_image draws one"
+        )
         return f"{_pages(count)}{scanned if without else ''}"
     finally:
         document.close()
@@ -73,10 +74,12 @@ def _opened(source: Source) -> Any:
     from pypdfium2 import PdfiumError
 
     try:
-        return pypdfium2.PdfDocument(source.bytes())
+        return pypdfium2.PdfDocument(source.content())
     except PdfiumError as fault:
         if "password" in str(fault).lower():
-            raise ReadError(f"{source.name} is a PDF locked with a password. Remove it, and give the file again.") from None
+            raise ReadError(
+                f"{source.name} is a PDF locked with a password. Remove it, and give the file again."
+            ) from None
         raise ReadError(f"{source.name} is a PDF that is broken: {fault}.") from None
 
 

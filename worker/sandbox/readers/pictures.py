@@ -13,7 +13,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
 
 def describe(source: Source, kind: str) -> str:
     """Kind and size, such as "a PNG picture of 800 x 300 pixels"."""
-    size = _size(source.bytes(), kind)
+    size = _size(source.content(), kind)
     of = f" of {size[0]:,} x {size[1]:,} pixels" if size else ""
     return f"a {kind.upper()} picture{of}"
 

@@ -29,7 +29,9 @@ DELIMITERS = ",;\t|"
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     """All of it; a first line in brackets names a coding that is no UTF-8."""
-    decoded, coding = decode(source.bytes())
+    if source.decoded is not None:
+        return source.decoded
+    decoded, coding = decode(source.content())
     return decoded if coding == "utf-8" else f"[{coding}]\n{decoded}"
 
 
@@ -42,19 +44,19 @@ def decode(data: bytes) -> tuple[str, str]:
     for mark, coding in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(coding, "replace"), coding
-    try:
-        return data.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        pass
+    if not _alternates(data[:PROBED_BYTES]):
+        try:
+            return data.decode("utf-8"), "utf-8"
+        except UnicodeDecodeError:
+            pass
     coding = _guessed(data[:PROBED_BYTES])
     return data.decode(coding, "replace"), coding
 
 
 def _guessed(data: bytes) -> str:
     """The coding of text that is no UTF-8 and has no mark."""
-    for start, coding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if data[start::2].count(0) > len(data) * 0.3:
-            return coding
+    if coding := _alternates(data):
+        return coding
     try:
         data.decode("utf-8")
         return "utf-8"  # the fault lies beyond what is probed, or at its cut
@@ -66,12 +68,22 @@ def _guessed(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
     best = from_bytes(data).best()
-    return best.encoding if best is not None else "cp1252"
+    if best is None or "cp1252" in best.could_be_from_charset:
+        return "cp1252"  # of several that give the same text, the commonest
+    return best.encoding
+
+
+def _alternates(data: bytes) -> str:
+    """UTF-16 without a mark, where most other bytes are zero; `""` otherwise."""
+    for start, coding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if data[start::2].count(0) > len(data) * 0.3 and data[1 - start :: 2].count(0) < len(data) * 0.1:
+            return coding
+    return ""
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     """A CSV as one table named after the file; JSON where it is a list of objects or of rows."""
-    decoded, _ = decode(source.bytes())
+    decoded, _ = decode(source.content())
     if kind == "json" or source.suffix in (".jsonl", ".ndjson"):
         return {source.name: _rows_of_json(source, decoded)}
     rows = csv_rows(decoded)

@@ -22,7 +22,11 @@ from readers.source import ReadError, Source
 Cell = tuple[int, int]
 OUTLINE_BYTES = 2 << 20
 """Bytes of a workbook up to which the outline reads its rows."""
-_FORMULA = re.compile(rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*>\s*<(?:\w+:)?f\b[^>]*>([^<]+)</(?:\w+:)?f>\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>')
+_FORMULA = re.compile(
+    rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*>\s*<(?:\w+:)?f\b[^>]*>([^<]+)</(?:\w+:)?f>\s*'
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+"""A cell with a formula and no value."""
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -48,14 +52,15 @@ def outline(source: Source, kind: str) -> str:
     """Sheets with their size and first rows; of a large workbook the names alone."""
     from python_calamine import CalamineError, CalamineWorkbook
 
-    if len(source.bytes()) > OUTLINE_BYTES:
+    if len(source.content()) > OUTLINE_BYTES:
         try:
-            names = CalamineWorkbook.from_filelike(io.BytesIO(source.bytes())).sheet_names
+            names = CalamineWorkbook.from_filelike(io.BytesIO(source.content())).sheet_names
         except CalamineError as fault:
             raise ReadError(f"{source.name} is a workbook ({kind}) that cannot be read: {fault}.") from None
         return f"sheets {', '.join(names[:20])}"
     return "; ".join(
-        f'sheet "{name}"{" (hidden)" if hidden else ""}: {len(rows):,} rows' + "".join(f", {row[:12]}" for row in rows[:2])
+        f'sheet "{name}"{" (hidden)" if hidden else ""}: {len(rows):,} rows'
+        + "".join(f", {row[:12]}" for row in rows[:2])
         for name, rows, hidden in islice(_sheets(source, kind), 20)
     )
 
@@ -65,7 +70,7 @@ def _sheets(source: Source, kind: str) -> Iterator[tuple[str, list[list[Any]], b
     from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
     try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(source.bytes()))
+        book = CalamineWorkbook.from_filelike(io.BytesIO(source.content()))
         for number, sheet in enumerate(book.sheets_metadata, 1):
             rows = book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
             _fill_formulas(rows, _uncomputed(source, kind, number))
@@ -119,7 +124,9 @@ def _sheet_path(archive: zipfile.ZipFile, number: int) -> str | None:
     book = next((name for name in archive.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
     if book is None:
         return None
-    sheets = [each for each in ElementTree.fromstring(archive.read(book)).iter() if each.tag.rpartition("}")[2] == "sheet"]
+    sheets = [
+        each for each in ElementTree.fromstring(archive.read(book)).iter() if each.tag.rpartition("}")[2] == "sheet"
+    ]
     ids = [next((value for key, value in sheet.items() if key.rpartition("}")[2] == "id"), "") for sheet in sheets]
     related = _related(archive, book)
     path = related.get(ids[number - 1], ("", ""))[1] if number <= len(ids) else ""

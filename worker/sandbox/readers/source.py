@@ -18,11 +18,12 @@ class ReadError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """A file of the context, or bytes with a name for messages."""
+    """A file of the context, bytes, or the text of a file, with a name for messages."""
 
     name: str
     path: Path | None = None
     data: bytes | None = None
+    decoded: str | None = None
 
     @classmethod
     def of(cls, file: object) -> Source:
@@ -34,13 +35,13 @@ class Source:
         if isinstance(file, bytes | bytearray | memoryview):
             return cls("the data", data=bytes(file))
         if isinstance(file, str):
-            return cls("the text", data=file.encode("utf-8", "surrogatepass"))
+            return cls("the text", decoded=file)
         raise ReadError(f"a {type(file).__name__} is no file. Give a Path of the context, bytes, or a str.")
 
     def open(self) -> BinaryIO:
         """The file at its beginning; raises ReadError where it cannot be opened."""
-        if self.data is not None:
-            return io.BytesIO(self.data)
+        if self.path is None:
+            return io.BytesIO(self.content())
         assert self.path is not None
         try:
             return open(self.path, "rb")
@@ -48,15 +49,19 @@ class Source:
             reason = "it is a folder" if self.path.is_dir() else (fault.strerror or type(fault).__name__)
             raise ReadError(f"{self.name} cannot be opened: {reason}.") from None
 
-    def bytes(self) -> bytes:
+    def content(self) -> bytes:
         """All of it."""
         if self.data is not None:
             return self.data
+        if self.decoded is not None:
+            return self.decoded.encode("utf-8", "surrogatepass")
         with self.open() as file:
             return file.read()
 
     @cached_property
     def head(self) -> bytes:
+        if self.decoded is not None:
+            return self.decoded[:HEAD_BYTES].encode("utf-8", "surrogatepass")
         with self.open() as file:
             return file.read(HEAD_BYTES)
 

@@ -13,7 +13,7 @@ _TAGS = re.compile(r"</?[a-zA-Z][^>]*>|\{\\[^}]*\}")
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     cues = []
-    for block in re.split(r"\n\s*\n", decode(source.bytes())[0].replace("\r\n", "\n")):
+    for block in re.split(r"\n\s*\n", decode(source.content())[0].replace("\r\n", "\n")):
         lines = block.strip().split("\n")
         at = next((index for index, line in enumerate(lines) if _TIMES.match(line)), None)
         if at is not None:

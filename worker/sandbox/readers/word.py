@@ -36,7 +36,9 @@ def _html(source: Source) -> str:
     import mammoth
 
     try:
-        return str(mammoth.convert_to_html(io.BytesIO(source.bytes()), style_map=_STYLES, convert_image=_no_image).value)
+        return str(
+            mammoth.convert_to_html(io.BytesIO(source.content()), style_map=_STYLES, convert_image=_no_image).value
+        )
     except (KeyError, ValueError, zipfile.BadZipFile, ElementTree.ParseError, OSError) as fault:
         raise ReadError(f"{source.name} is a Word document that is broken: {fault}.") from None
 
@@ -47,8 +49,8 @@ def _no_image(image: Any) -> list[Any]:
 
 def _marked(page: str) -> str:
     """Footnotes and comments, which mammoth puts at the end as lists, with the marks that `read` promises."""
-    page = re.sub(r'<li id="(foot|end)note-[^"]*">', lambda found: f"<li>[{found[1]}note] ", page)
-    page = re.sub(r'<dt id="comment-\d+">.*?</dt>\s*<dd>', "<dd>[comment] ", page, flags=re.S)
+    page = re.sub(r'<li id="(foot|end)note-[^"]*">\s*<p>', lambda match: f"<li><p>[{match[1]}note] ", page)
+    page = re.sub(r'<dt id="comment-\d+">.*?</dt>\s*<dd>\s*<p>', "<dd><p>[comment] ", page, flags=re.S)
     return re.sub(r'<a href="#(?:foot|end)note-ref-[^"]*">.*?</a>|<a href="#comment-ref-[^"]*">.*?</a>', "", page)
 
 

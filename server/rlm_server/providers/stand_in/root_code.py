@@ -79,6 +79,33 @@ _PARTS: dict[Shape, str] = {
     "object": 'parts = [("context", str(context))]\n',
 }
 
+_READ_BY: dict[Shape, tuple[str, str]] = {
+    "str": ('("context", context)', '("context", text_of(context))'),
+    "list": ('value.read_text("utf-8", errors="replace")', "text_of(value)"),
+    "dict": ('value.read_text("utf-8", errors="replace")', "text_of(value)"),
+    "bytes": ('context.decode("utf-8", errors="replace")', "text_of(context)"),
+    "Path": ('context.read_text("utf-8", errors="replace")', "text_of(context)"),
+}
+"""How the code for a shape opens a file -> the same by `read`."""
+
+_READ = '''\
+from pathlib import Path
+
+unread = []
+
+
+def text_of(value):
+    """The text of a file of any kind; of one that cannot be read nothing, and why."""
+    try:
+        return read(value)
+    except ReadError as fault:
+        unread.append(str(fault))
+        return ""
+
+
+'''
+"""Code before the parts where the REPL has `read`."""
+
 _ASK = '''\
 from itertools import islice
 
@@ -118,7 +145,13 @@ candidates = [
 print(f"{len(replies)} pieces asked, {len(candidates)} candidate sentences")
 for number, line in candidates[:6]:
     print(f"piece {number}: {line[:200]}")
+UNREAD
 '''
+
+_UNREAD = """\
+for reason in unread[:5]:
+    print("not read:", reason)
+"""
 
 _ASK_SIMPLY = """\
 QUESTION
@@ -190,12 +223,16 @@ def measure(shape: Shape) -> str:
     return _MEASURE[shape]
 
 
-def ask(shape: Shape, question: str | None) -> str:
+def ask(shape: Shape, question: str | None, *, reads: bool = False) -> str:
     """Code that cuts the whole context in pieces, asks a sub-call about each, and keeps the quotes as `candidates`.
 
-    A `question` of `None` is too long to write out: the REPL holds it as `question`.
+    A `question` of `None` is too long to write out: the REPL holds it as `question`. With `reads`, the REPL has `read`.
     """
-    code = _ASK.replace("PARTS\n", _PARTS[shape]).replace("NOTHING", NOTHING)
+    parts = _PARTS[shape]
+    if reads and shape in _READ_BY:
+        parts = _READ + parts.replace(*_READ_BY[shape])
+    code = _ASK.replace("PARTS\n", parts).replace("NOTHING", NOTHING)
+    code = code.replace("UNREAD\n", _UNREAD if parts.startswith(_READ) else "")
     return code.replace("QUESTION", _bind(question), 1)
 
 

@@ -48,6 +48,7 @@ _ITERATIONS = re.compile(r"\nYou have (\d+) iteration")
 _LONG_QUESTION = "\n(The question is cut; the variable `question` holds all of it.)"
 _ERROR = re.compile(r"^Error:\n(?P<text>.*)", re.MULTILINE | re.DOTALL)
 _NO_CANDIDATES = re.compile(r"^\d+ pieces asked, 0 candidate sentences$", re.MULTILINE)
+_NOT_READ = re.compile(r"^not read: (.*)$", re.MULTILINE)
 _FAILED_PIECE = re.compile(r"^failed: (piece .*)$", re.MULTILINE)
 _VERIFIED = re.compile(r"^(?P<quote>.+)\n  -> (?P<where>.+)$", re.MULTILINE)
 _CANDIDATE = re.compile(r"^piece \d+: (?P<quote>.+)$", re.MULTILINE)
@@ -74,7 +75,8 @@ def reply_as_root(messages: Sequence[Message]) -> str:
     if last == "finish":  # it was not accepted
         return _reply([("finish", root_code.finish_with(best_seen(messages) or NOT_FOUND))])
     steps = _next_steps(last, failed=_ERROR.search(seen) is not None, left=left)
-    return _reply([(step, _code(step, opening, seen_check=last == "check")) for step in steps])
+    reads = "`read(file" in messages[0].content
+    return _reply([(step, _code(step, opening, reads=reads, seen_check=last == "check")) for step in steps])
 
 
 def best_seen(messages: Sequence[Message]) -> str:
@@ -101,6 +103,9 @@ def _ending(last: Step | None, seen: str) -> str | None:
     if last in ("ask_simply", "check") and error:
         return root_code.finish_with(f"No answer found: {_last_line(error['text'])}")
     if last in ("ask", "ask_simply") and not error and _NO_CANDIDATES.search(seen):
+        unread = _NOT_READ.search(seen)
+        if unread:
+            return root_code.finish_with(f"No answer found, and not everything could be read: {unread[1]}")
         failed = _FAILED_PIECE.search(seen)
         return root_code.finish_with(f"No answer found: the sub-calls failed ({failed[1]})." if failed else NOT_FOUND)
     if last == "check" and not _VERIFIED.search(seen):
@@ -119,14 +124,14 @@ def _next_steps(last: Step | None, *, failed: bool, left: int) -> Sequence[Step]
     return pending[: max(1, len(pending) - left + 1)] if left > 1 else pending
 
 
-def _code(step: Step, opening: str, *, seen_check: bool) -> str:
+def _code(step: Step, opening: str, *, reads: bool, seen_check: bool) -> str:
     kind = _CONTEXT_TYPE.search(opening)
     shape = _SHAPES.get(kind[1], "object") if kind else "object"
     question = read_question(opening)
     quoted = None if question.endswith(_LONG_QUESTION) else question
     code = {
         "measure": root_code.measure(shape),
-        "ask": root_code.ask(shape, quoted),
+        "ask": root_code.ask(shape, quoted, reads=reads),
         "ask_simply": root_code.ask_simply(quoted),
         "check": root_code.check(),
         "finish": root_code.finish() if seen_check else root_code.finish_unseen(NOT_FOUND),

@@ -1,0 +1,116 @@
+"""`read` in the contained worker: every kind of file, by the wheels that come when an import asks for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.lab import code, printed, run
+from tests.readers import files
+
+READ_ALL = """
+for name, value in context.items():
+    try:
+        text = read(value)
+        print(name, "fact" if "K-4711-QX" in text else "no fact: " + text[:200])
+    except ReadError as fault:
+        print(name, "refused:", fault)
+FINAL("done")
+"""
+
+
+def contents(table: dict[str, Any]) -> dict[str, list[int]]:
+    return {row[0]: [*files.bytes_of(row[1]())] for row in table.values()}
+
+
+def test_the_fact_is_found_in_each_kind(shared_page: Page) -> None:
+    result = run(shared_page, [code(READ_ALL)], context={"files": contents(files.READABLE)})
+    assert printed(result).splitlines() == [f"{name} fact" for name in contents(files.READABLE)]
+
+
+def test_each_file_that_cannot_be_read_is_refused_with_the_reason(shared_page: Page) -> None:
+    result = run(shared_page, [code(READ_ALL)], context={"files": contents(files.REFUSED)})
+    lines = printed(result).splitlines()
+    for line, (name, _, reason) in zip(lines, files.REFUSED.values(), strict=True):
+        assert line.startswith(f"{name} refused: {name}")
+        assert reason in line
+
+
+def test_zstd_is_read_by_this_python(shared_page: Page) -> None:
+    made = f"from compression import zstd\nFINAL(read(zstd.compress({files.TEXT!r}.encode())))"
+    assert run(shared_page, [code(made)])["answer"] == files.TEXT
+
+
+def test_time_zones_are_there(shared_page: Page) -> None:
+    block = "import datetime, zoneinfo\nwhen = datetime.datetime(2025, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin'))"
+    assert run(shared_page, [code(f"{block}\nFINAL(when.utcoffset())")])["answer"] == "2:00:00"
+
+
+def test_a_worker_that_reads_nothing_holds_no_wheel(page: Page) -> None:
+    wanted: list[str] = []
+    page.on("request", lambda request: wanted.append(request.url))
+    assert run(page, [code("FINAL(len(context))")], context="plain text")["answer"] == "10"
+    assert [url for url in wanted if ".whl" in url] == []
+
+
+def test_a_wheel_that_was_changed_is_not_handed_on(page: Page) -> None:
+    page.route("**/mammoth*.whl", lambda route: route.fulfill(body=b"PK\x03\x04 other"))
+    result = run(page, [code("import mammoth"), code("FINAL(1)")])
+    assert "is not the file that the lock file names" in printed(result)
+
+
+def test_the_prompt_names_how_files_are_read(shared_page: Page) -> None:
+    result = run(shared_page, [code("FINAL(1)")], context={"files": {"a.pdf": [*files.pdf(files.FACT)]}})
+    first = next(event for event in result["events"] if event["type"] == "call_started")
+    assert "`tables(file) -> dict[str, list[list]]`" in first["messages"][0]["content"]
+    assert "It is a PDF, 3 pages. `read(context)` gives its text" in first["messages"][1]["content"]
+
+
+def test_codings_are_told(shared_page: Page) -> None:
+    made = {name: contents(files.READABLE)[name] for name in ("latin.csv", "utf16.txt", "notes.txt")}
+    result = run(
+        shared_page, [code("FINAL([type(value).__name__ for value in context.values()])")], context={"files": made}
+    )
+    first = next(event for event in result["events"] if event["type"] == "call_started")
+    assert "Not UTF-8, decoded for you: latin.csv (cp1252), utf16.txt (utf-16-le)." in first["messages"][1]["content"]
+    assert result["answer"] == "['str', 'str', 'str']"
+
+
+ASKED = [
+    "PDF",
+    "xlsx",
+    "docx",
+    "pptx, grouped shape",
+    "zip",
+    "tar.gz",
+    "gz",
+    "EPUB",
+    "odt",
+    "ods",
+    "UTF-16",
+    "SQLite",
+    "HTML",
+]
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_the_stand_in_answers_from_each_kind(page: Page, kind: str) -> None:
+    name, make = files.READABLE[kind]
+    ask = """async ([name, bytes]) => {
+      const { RLM } = await import("/rlm/rlm.js");
+      const context = [new File([new Uint8Array(bytes)], name)];
+      return (await new RLM().run("What is the access code for the harbor gate?", { context })).answer;
+    }"""
+    assert files.CODE in page.evaluate(ask, [name, [*files.bytes_of(make())]])
+
+
+def test_the_stand_in_says_why_a_file_cannot_be_read(page: Page) -> None:
+    ask = """async (bytes) => {
+      const { RLM } = await import("/rlm/rlm.js");
+      const context = [new File([new Uint8Array(bytes)], "locked.pdf")];
+      return (await new RLM().run("What is the access code?", { context })).answer;
+    }"""
+    answer = page.evaluate(ask, [*files.REFUSED["PDF with a password"][1]()])
+    assert "locked with a password" in answer

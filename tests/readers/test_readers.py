@@ -1,0 +1,176 @@
+"""`read`, `tables` and `page_image` over files of each kind, on this interpreter; the worker's are in tests/browser."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
+
+from readers import ReadError, page_image, read, tables
+from readers.about import about
+
+from tests.readers import files
+
+
+def put(folder: Path, name: str, made: bytes | str) -> Path:
+    path = folder / name
+    path.write_bytes(files.bytes_of(made))
+    return path
+
+
+@pytest.mark.parametrize("kind", files.READABLE)
+def test_the_fact_is_in_the_text(kind: str, tmp_path: Path) -> None:
+    name, make = files.READABLE[kind]
+    made = make()
+    assert files.CODE in read(put(tmp_path, name, made))
+    if kind != "docx, deletion":
+        assert files.CODE in read(files.bytes_of(made)) or Path(name).suffix in (".csv", ".ipynb")
+
+
+@pytest.mark.parametrize("kind", files.REFUSED)
+def test_a_file_that_cannot_be_read_says_which_kind_and_why(kind: str, tmp_path: Path) -> None:
+    name, make, reason = files.REFUSED[kind]
+    with pytest.raises(ReadError, match=reason) as refused:
+        read(put(tmp_path, name, make()))
+    assert str(refused.value).startswith(name)
+    assert reason in about(tmp_path / name) or kind == "PNG"
+
+
+MARKS = {
+    "PDF": "[page 3]",
+    "PDF, form": "[field harbor_gate_code] K-4711-QX",
+    "xlsx": '[sheet "Data"]',
+    "xlsx, comment": f"[comment C4] {files.FACT}",
+    "xlsx, hidden sheet": '[sheet "Codes & keys"] [hidden]',
+    "docx, comment": f"[comment] {files.FACT}",
+    "docx, footnote": f"[footnote] {files.FACT}",
+    "docx, deletion": f"[deleted] {files.FACT}",
+    "docx, header": f"[header]\n{files.FACT}",
+    "pptx, grouped shape": "[notes] Speak slowly here.",
+    "EPUB": "[chapter 2, file EPUB/c1.xhtml]",
+    "a mailbox": "[mail 5]",
+    "a mail in base64": "[attachment x.csv, 8 bytes, not read]",
+    "a notebook": "[picture image/png, not shown]",
+    "zip in zip": "[file in.zip]\n[file y.txt]",
+    "tar.gz": "[file logs/b.log]",
+    "cp1252": "[cp1252]\n",
+    "UTF-16": "[utf-16-le]\n",
+    "SQLite": '[table "notes", 13 rows]',
+    "subtitles": "[00:01:00] The access code for the harbor gate",
+}
+
+
+@pytest.mark.parametrize("kind", MARKS)
+def test_marks_keep_places(kind: str, tmp_path: Path) -> None:
+    name, make = files.READABLE[kind]
+    assert MARKS[kind] in read(put(tmp_path, name, make()))
+
+
+TABLES: dict[str, tuple[str, list[Any]]] = {
+    "CSV": ("rows.csv", ["99", "gate", files.FACT]),
+    "CSV with sep=": ("sep.csv", ["99", "gate", files.FACT]),
+    "CSV in UTF-16": ("utf16.csv", ["99", "gate", files.FACT]),
+    "rows with bars": ("pipe.txt", ["99", "gate", files.FACT]),
+    "JSON": ("items.json", [2, files.FACT]),
+    "JSON Lines, cut": ("events.jsonl", [files.FACT]),
+    "xlsx": ("Data", ["99", "gate", files.FACT]),
+    "xlsx, wrong dimension": ("Data", ["99", "gate", files.FACT]),
+    "xls": ("Data", ["99", "gate", files.FACT]),
+    "ods": ("Data", ["99", "gate", files.FACT]),
+    "docx, table": ("table 1", ["harbor gate", files.CODE]),
+    "HTML": ("table 1", ["harbor gate", files.CODE]),
+    "SQLite": ("notes", [99, "gate", files.FACT]),
+    "SQLite in WAL mode": ("notes", [99, "gate", files.FACT]),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_are_rows(kind: str, tmp_path: Path) -> None:
+    name, make = files.READABLE[kind]
+    table, last = TABLES[kind]
+    assert tables(put(tmp_path, name, make()))[table][-1] == last
+
+
+def test_a_wal_file_beside_a_database_is_read_with_it(tmp_path: Path) -> None:
+    import sqlite3
+
+    live = tmp_path / "live.db"
+    connection = sqlite3.connect(live)
+    connection.execute("pragma journal_mode=wal")
+    connection.execute("create table notes(remark)")
+    connection.execute("insert into notes values('late')")
+    connection.commit()
+    assert (tmp_path / "live.db-wal").stat().st_size > 0
+    assert tables(live) == {"notes": [["remark"], ["late"]]}
+    connection.close()
+
+
+def test_values_are_those_of_python(tmp_path: Path) -> None:
+    import datetime
+
+    name, make = files.READABLE["xlsx, hidden sheet"]
+    [_, row] = tables(put(tmp_path, name, make()))["Codes & keys"]
+    assert row == ["harbor gate", files.CODE, datetime.date(2025, 3, 1)]
+
+
+def test_pages_can_be_chosen() -> None:
+    data = files.pdf(*files.LINES[:5], files.FACT)
+    assert read(data, pages=3).startswith("[page 3]")
+    assert "[page 1]" not in read(data, pages=[3])
+    with pytest.raises(ReadError, match="has 3 pages, counted from 1; there is no page 9"):
+        read(data, pages=9)
+
+
+def test_a_page_is_a_picture() -> None:
+    picture = page_image(files.pdf(files.FACT), 3, max_side=500)
+    assert picture.startswith(b"\x89PNG")
+    assert max(struct.unpack(">II", picture[16:24])) in (499, 500)
+    with pytest.raises(ReadError, match="pages are drawn of PDF files only"):
+        page_image(b"plain text", 1)
+
+
+def test_a_kind_without_tables_says_so() -> None:
+    for data in (files.pdf(files.FACT), files.saved(files.word())):
+        with pytest.raises(ReadError, match=r"table.*Read its text with `read`"):
+            tables(data)
+
+
+def test_markup_that_is_bound_as_text_is_read_too() -> None:
+    assert files.FACT in read(files.html()).replace("\xa0", " ")
+    assert read("plain words") == "plain words"
+    assert about(files.html()) == "It is an HTML page. `read(context)` gives its text, `tables(context)` its rows."
+
+
+def test_the_prompt_tells_kind_and_outline(tmp_path: Path) -> None:
+    def told(kind: str) -> str:
+        name, make = files.READABLE[kind]
+        return about(put(tmp_path, name, make()))
+
+    assert told("PDF").startswith("It is a PDF, 3 pages. `read(context)` gives its text")
+    assert "sheet \"Data\": 14 rows, ['id', 'place', 'remark'], ['0', 'site 0'" in told("xlsx")
+    assert 'table "notes" (id, place, remark; first row (0, ' in told("SQLite")
+    assert "2 files: a/x.txt, a/y.txt" in told("zip")
+
+
+def test_a_pile_tells_each_kind_once(tmp_path: Path) -> None:
+    paths = {name: put(tmp_path, name, make()) for name, make in list(files.READABLE.values())[-12:]}
+    paths["locked.xlsx"] = put(tmp_path, "locked.xlsx", files.locked_xlsx())
+    line = about(paths)
+    assert line.startswith("Not loaded: 3 x a zip archive")
+    assert "1 x an Office file locked with a password" in line
+
+
+def test_an_archive_reads_what_it_can_and_names_the_rest() -> None:
+    text = read(files.zipped({"a.7z": b"7z\xbc\xaf\x27\x1c", "b.txt": files.FACT}))
+    assert "[file a.7z]\n[not read: a.7z is a 7-Zip archive" in text
+    assert files.FACT in text
+
+
+def test_what_is_no_file_is_refused() -> None:
+    with pytest.raises(ReadError, match="a list is no file"):
+        read([])  # type: ignore[arg-type]
