@@ -179,7 +179,7 @@ def install_rows(*, count: int) -> Iterator[Row]:
         ]
         subprocess.run(build, cwd=ROOT, check=True)
         [wheel] = Path(folder).glob("*.whl")
-        yield Row("the wheel", wheel.stat().st_size / MB, "MB", 10)
+        yield Row("the wheel", wheel.stat().st_size / MB, "MB", 14)
     with_it = [import_seconds("import rlm_server.http.app") for _ in range(count)]
     bare = [import_seconds("pass") for _ in range(count)]
     yield Row("import of the server", statistics.median(with_it) - statistics.median(bare), "s", 0.5)

@@ -55,7 +55,10 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
     onMissed: () => crash(ENDED_OUTSIDE),
     inBlock: () => position.current() !== null,
   });
-  const channel = answeringEnd({ line: worker.line, handler: waitedFor(clock, heartbeat, withPackages(worker.packages, tape.handle)) });
+  const channel = answeringEnd({
+    line: worker.line,
+    handler: waitedFor(clock, heartbeat, withPackages(worker.packages, tape.handle)),
+  });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
   /** @type {Position | null} */
