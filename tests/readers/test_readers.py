@@ -126,6 +126,10 @@ def test_pages_can_be_chosen() -> None:
         read(data, pages=9)
 
 
+def test_a_word_divided_at_a_line_end_keeps_its_hyphen() -> None:
+    assert "closed for main-\ntenance until" in read(files.pdf("It is closed for main-", "tenance until Monday."))
+
+
 def test_a_page_is_a_picture() -> None:
     picture = page_image(files.pdf(files.FACT), 3, max_side=500)
     assert picture.startswith(b"\x89PNG")

@@ -13,6 +13,8 @@ from typing import Any
 
 from readers.source import ReadError, Source
 
+DIVIDED = "\ufffe"
+"""PDFium's sign for a hyphen at a line's end, with the line break after it."""
 OUTLINE_PAGES = 50
 """Pages of which the outline tells whether they have text."""
 
@@ -28,7 +30,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         parts, empty = [], []
         for number in wanted:
             page = document[number - 1]
-            words = page.get_textpage().get_text_range().replace("\r\n", "\n").strip()
+            words = page.get_textpage().get_text_range().replace("\r\n", "\n").replace(DIVIDED, "-\n").strip()
             fields = _fields(document, page) if form else []
             if not words and not fields:
                 empty.append(number)
