@@ -53,6 +53,7 @@ def test_a_function_is_called_a_thousand_times(shared_page: Page) -> None:
     assert called[-1] | {"seq": 0, "seconds": 0} == {
         "type": "tool_called", "seq": 0, "path": [], "seconds": 0,
         "name": "add", "args": [999, 1], "kwargs": {}, "result": 1000, "error": None,
+        "arguments_json": None, "result_json": None,
     }  # fmt: skip
 
 

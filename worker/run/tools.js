@@ -67,7 +67,8 @@ export function openTools({ functions, calls }) {
  */
 async function resultOf(call, { name, args, kwargs, json }) {
   const positional = Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
-  const result = await call.apply({ args, kwargs, json }, positional);
+  const own = Object.defineProperty({ args, kwargs, json }, "json", { enumerable: false }); // `this` may be the result
+  const result = await call.apply(own, positional);
   return result === undefined ? "null" : textOfJson(result, `the result of ${name}`);
 }
 
