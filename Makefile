@@ -33,10 +33,16 @@ check: .venv/dev assets
 	$(BIN)/python hatch_build.py node --test tests/worker/
 	$(PYTEST) tests/unit tests/server $(SIDE_BY_SIDE)
 
+# `make test PART=real-server` is no part of `make test`: it fetches llama.cpp's server and a small model.
+ifeq ($(PART),real-server)
+test: .venv/dev
+	$(PYTEST) tests/real_server
+else
 # What measures time runs afterwards, with nothing beside it; a part may have nothing of the kind (exit status 5).
 test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser .venv/dev assets
 	$(IN_BROWSER) $(SIDE_BY_SIDE) -m "not timed"
 	$(IN_BROWSER) -m timed || [ $$? = 5 ]
+endif
 
 # Measures every row of the performance budget: `make bench`, or `make bench ARGS=--quick` (about three minutes).
 bench: .venv/dev assets browser
