@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from . import events, flags, problems, settings
+from . import events, flags, options, problems, settings
 from .parts import with_part
 
 DOCS = Path(__file__).parents[1]
 PARTS: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
+    ("options.md", "options"): options.lines,
     ("settings.md", "settings"): settings.lines,
     ("http-api.md", "problems"): problems.lines,
     ("command.md", "flags"): flags.lines,
