@@ -108,6 +108,16 @@ def test_every_limit_of_the_command_reaches_the_run(haystack: Path, tmp_path: Pa
     assert json.loads(log.read_text().splitlines()[0])["limits"] == {name: value for _, name, value in LIMITS.values()}
 
 
+def test_a_file_of_options_reaches_the_run_and_flags_win(haystack: Path, tmp_path: Path) -> None:
+    log, options = tmp_path / "run.jsonl", tmp_path / "options.json"
+    options.write_text('{"maxIterations": 3, "max_errors": 2, "max_cost": 0.5, "allowUnknownPrice": true}')
+    flags = ("--options", str(options), "--max-errors", "4", "--trajectory", str(log))
+    done = command("run", "What is the code?", "--context", str(haystack), *STAND_IN, *flags)
+    assert done.returncode == 0, done.stderr
+    limits = json.loads(log.read_text().splitlines()[0])["limits"]
+    assert (limits["max_iterations"], limits["max_errors"], limits["max_cost"]) == (3, 4, 0.5)
+
+
 def test_the_ledger_tells_what_left_and_the_limit_keeps_the_rest(haystack: Path, tmp_path: Path) -> None:
     log, ledger = tmp_path / "run.jsonl", tmp_path / "ledger.json"
     question = ("run", "What is the code of the vault in Lisbon?", "--context", str(haystack), *STAND_IN)

@@ -21,6 +21,7 @@ from rlm_server.headless.arguments import (
     chosen,
     log_text,
     parsed,
+    read_options,
     snake,
 )
 
@@ -134,3 +135,18 @@ def test_options_of_models_are_snake_case_too() -> None:
     }
     with pytest.raises(ConfigError, match=r"unknown option top_pp\. Is top_p meant\?"):
         options_of(model_options={"top_pp": 0.5})
+
+
+def test_a_json_file_of_options_has_either_spelling_and_flags_win(tmp_path: Path) -> None:
+    path = tmp_path / "options.json"
+    path.write_text('{"maxTimeout": 5000, "block_timeout": 9, "modelOptions": {"topP": 0.5}, "tools": {"limit": 5}}')
+    options = parsed(chosen(read_options(path), {"max_timeout": 7}), RunArguments)
+    assert options.options == {"maxTimeout": 7000, "blockTimeout": 9000, "modelOptions": {"topP": 0.5}}
+    for text, said in (
+        ("{", "cannot be read as JSON"),
+        ("[]", "must hold a JSON object"),
+        ('{"x": 1}', "unknown option x"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=said):
+            read_options(path)

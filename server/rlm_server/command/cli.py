@@ -23,7 +23,7 @@ import click
 from rlm_core import ConfigError, RLMError
 from rlm_core.limits import LIMITS, LimitFacts
 
-from ..headless.arguments import snake
+from ..headless.arguments import chosen, read_options, snake
 from ..headless.context_upload import read_folder
 from ..headless.egress_report import EgressReport
 from ..headless.recording import read_recording
@@ -113,6 +113,13 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--allow-model", "allowed", multiple=True, help="A further model that code may call; may be repeated.")
 @_limit_options
+@click.option("--allow-unknown-price", is_flag=True, help="Let --max-cost stand though a model's price is not known.")
+@click.option(
+    "--options",
+    "options_file",
+    type=CONTEXT_FILE,
+    help="A JSON object of further options, as of BrowserRLM or in JavaScript's spelling; flags win over it.",
+)
 @click.option("--confirm", is_flag=True, help="Ask on the terminal before each request leaves.")
 @click.option(
     "--ledger",
@@ -143,6 +150,8 @@ def run(
     model: str | None,
     sub_model: str | None,
     allowed: tuple[str, ...],
+    allow_unknown_price: bool,
+    options_file: Path | None,
     as_json: bool,
     trajectory: Path | None,
     resume: Path | None,
@@ -170,19 +179,22 @@ def run(
             "model": model,
             "sub_model": sub_model,
             "allowed_models": allowed or None,
+            "allow_unknown_price": allow_unknown_price or None,
             "resume": None if resume is None else resume.read_text(encoding="utf-8"),
             "replay": None if replay is None else read_recording(replay).log,
             "fork": None if forked is None else (forked.log, at),
             "on_egress": Confirm(screen) if confirm else None,
             **_chosen_limits(limits),
         }
+        given = {name: value for name, value in arguments.items() if value is not None}
+        options = chosen({} if options_file is None else read_options(options_file), given)
         asked = question if question is not None or forked is None else forked.question
         _say_folders(paths)
         log, report = EventLog(trajectory), EgressReport()
         sinks = [log.take] if ledger is None else [log.take, report.take]
         try:
             with _serving(0) as url:
-                result = asyncio.run(_ask(url, asked or "", paths, arguments, sinks, signals, screen))
+                result = asyncio.run(_ask(url, asked or "", paths, options, sinks, signals, screen))
         except BaseException:
             log.close()
             if ledger is not None:

@@ -10,6 +10,7 @@ one JSON file of options serves both.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -301,6 +302,22 @@ def _log(named: Mapping[str, object]) -> dict[str, object]:
             raise ConfigError(f"fork must be (log, iteration), not {fork!r:.60}.")
         log["fork"] = {"log": log_text("fork", fork[0]), "iteration": fork[1]}
     return log
+
+
+def read_options(path: Path) -> dict[str, object]:
+    """The options in a JSON file, in either spelling.
+
+    Raises:
+        ConfigError: it is no JSON object, or an option in it is unknown.
+    """
+    try:
+        options = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise ConfigError(f"{path.name} cannot be read as JSON: {fault}.") from None
+    if not isinstance(options, dict):
+        raise ConfigError(f"{path.name} must hold a JSON object of options, not a {type(options).__name__}.")
+    parsed(options, RLMArguments)
+    return options
 
 
 def log_text(name: str, log: object) -> str:
