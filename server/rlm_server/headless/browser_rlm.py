@@ -33,13 +33,17 @@ class Run:
     ...     result = await run  # the best partial answer
     """
 
-    def __init__(self, page: Page, question: str, arguments: Arguments, session: str | None = None) -> None:
+    def __init__(
+        self, page: Page, question: str, arguments: Arguments, under_way: set[Run], session: str | None = None
+    ) -> None:
         self._page = page
         self._question = question
         self._waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._is_watched = False
         self._live = LiveRun(arguments.callbacks, arguments.tools, watch=self._watch)
         self._task = asyncio.ensure_future(page.run(self._live, question, arguments, session))
+        self._under_way = under_way
+        under_way.add(self)
         self._task.add_done_callback(self._over)
 
     def __repr__(self) -> str:
@@ -65,13 +69,18 @@ class Run:
         if not self.done():
             await self._page.stop(self._live)
 
+    async def ended(self) -> None:
+        """Wait for the end of the run, whichever it is."""
+        await asyncio.wait([self._task])
+
     async def leave(self) -> None:
         """Stop the run and wait for its end; its result is dropped."""
         self._task.cancel()
-        await asyncio.wait([self._task])
+        await self.ended()
 
     def _over(self, task: asyncio.Task[HeadlessResult]) -> None:
         self._waiting.put_nowait(None)
+        self._under_way.discard(self)
 
     def _watch(self, event: dict[str, Any]) -> None:
         if self._is_watched:
@@ -126,10 +135,7 @@ class BrowserRLM:
             ConfigError: it is not open, or an argument is impossible; nothing ran.
         """
         page = self._opened()
-        run = Run(page, question, parsed(self._chosen(arguments), RunArguments))
-        self._runs.add(run)
-        run._task.add_done_callback(lambda _: self._runs.discard(run))
-        return run
+        return Run(page, question, parsed(self._chosen(arguments), RunArguments), self._runs)
 
     async def run(self, question: str, **arguments: Unpack[RunArguments]) -> HeadlessResult:
         """Answer `question`; see `RunArguments`. A task that is cancelled meanwhile stops the run.
@@ -184,7 +190,7 @@ class BrowserRLM:
         Raises:
             ConfigError: it is not open, or an argument is impossible.
         """
-        return Session(self._opened(), self._chosen(defaults))
+        return Session(self._opened(), self._chosen(defaults), self._runs)
 
     async def stop(self) -> None:
         """Stop all runs under way; `run` then returns the partial result."""
@@ -205,9 +211,10 @@ class Session:
     Made by `BrowserRLM.session`. One question at a time; `close` it, or use it in `async with`.
     """
 
-    def __init__(self, page: Page, defaults: Mapping[str, object]) -> None:
+    def __init__(self, page: Page, defaults: Mapping[str, object], under_way: set[Run]) -> None:
         self._page = page
         self._defaults = defaults
+        self._under_way = under_way
         self._settings = parsed(defaults, RLMArguments)
         self._id = f"session-{next(_session_ids)}"
         self._is_open = False
@@ -237,7 +244,7 @@ class Session:
         parsed(arguments, QuestionArguments)
         await self._opened()
         own = parsed(chosen(self._defaults, arguments), RunArguments)
-        self._current = Run(self._page, question, own, self._id)
+        self._current = Run(self._page, question, own, self._under_way, self._id)
         return self._current
 
     async def run(self, question: str, **arguments: Unpack[QuestionArguments]) -> HeadlessResult:
@@ -263,6 +270,8 @@ class Session:
         """End the session; a question that is at work is stopped, and gives its partial result."""
         self._is_closed = True
         await self.stop()
+        if self._current is not None:
+            await self._current.ended()
         if self._is_open:
             await self._page.close_session(self._id)
         self._is_open = False
