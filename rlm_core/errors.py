@@ -94,14 +94,21 @@ class SubCallError(RLMError):
     Attributes:
         results: replies of the batch in the order of its prompts, `None` where a call failed.
         errors: position in the batch -> why that call failed.
+        partial: the part of a reply that was cut at its length limit, `None` where none was; of a batch a list of them.
     """
 
     def __init__(
-        self, message: str, *, results: Sequence[str | None] = (), errors: Mapping[int, str] | None = None
+        self,
+        message: str,
+        *,
+        results: Sequence[str | None] = (),
+        errors: Mapping[int, str] | None = None,
+        partial: str | list[str | None] | None = None,
     ) -> None:
         super().__init__(message)
         self.results = list(results)
         self.errors = dict(errors or {})
+        self.partial = partial
 
 
 class ToolError(RLMError):

@@ -7,7 +7,7 @@ variables; see `finish.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,22 +33,41 @@ class Final:
 LEAD = re.compile(r"[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?")
 """Allowed before a fence: indentation and one list bullet."""
 
-_FINAL = re.compile(LEAD.pattern + r"[*_`]*(FINAL(?:\\?_VAR)?)[ \t]*\(")
-"""The head of a final answer; bullets, bold and back-ticks may stand before it."""
+_AROUND = r"*_`#>|$\"'\u201c\u201d\u201e\u2018\u2019"
+"""Marks that may stand around a final answer: of bold text, headings, quotes, tables and formulas."""
 
-_AFTER = re.compile(r"[*_`.;,! \t]*")
+_MARKS = rf"[{_AROUND} \t]{{0,20}}"
+_SAID_BEFORE = r"(?:(?:so|thus|hence|therefore)[,:]? |(?:the |my )?(?:final )?answer(?: is)?)"
+_FINAL = re.compile(
+    LEAD.pattern + rf"{_MARKS}(?:{_SAID_BEFORE}{_MARKS}[:\uff1a=]?{_MARKS})?(FINAL(?:\\?_VAR)?)[ \t]*[(\uff08]",
+    re.IGNORECASE,
+)
+"""The head of a final answer; bullets, marks and "Final answer:" may stand before it."""
+
+_AFTER = re.compile(rf"[{_AROUND}.;,!\u3002 \t]*")
 """Allowed after its closing bracket on the line."""
 
-_BRACKET_AFTER = re.compile(r"\)[*_`.;,! \t]*\Z")
+_BRACKET_AFTER = re.compile(rf"[)\uff09][{_AROUND}.;,! \t]*\Z")
 """A line that ends in one more closing bracket: where the answer ends is unclear."""
 
-_STRING = re.compile(r"\s*[rRbBuU]{0,2}(\"\"\"|'''|\"|')")
-_COMPUTED = re.compile(r"\s*[rR]?[fF][rR]?[\"']")
+_LONE_BRACKET = re.compile(rf"[ \t]*[)\uff09][{_AROUND}.;,! \t]*")
+
+_LABEL = re.compile(r"(?:^|(?<=\n))[ \t]*(?:[-*+\u2022][ \t]+)?(?:[A-Za-z]|[ivxIVX]{1,5}|\d{1,3})(\))(?=[ \t]+\S)")
+"""The label of a list's item, `a) ...`, whose bracket closes nothing."""
+
+_STRING = re.compile(r"\s*[rRbBuU]{0,2}(\"\"\"|\'\'\'|\"|\')")
+_COMPUTED = re.compile(r"\s*[rR]?[fF][rR]?[\"\']")
+_BRACKETS = re.compile("[()\uff08\uff09]")
+_LONE_BRACKETS = 20
+"""Brackets below an answer that are looked at."""
+_PARAGRAPH_CHARS = 20_000
+"""Characters of the longest paragraph."""
+_MENTION = re.compile("final", re.IGNORECASE)
 
 
 def is_final(line: str) -> bool:
     """Whether a final answer begins in `line`."""
-    return "FINAL" in line and _FINAL.match(line) is not None
+    return _MENTION.search(line) is not None and _FINAL.match(line) is not None
 
 
 class Finals:
@@ -58,27 +77,45 @@ class Finals:
         self.reply = reply
         self.starts = [0]
         self.partner: dict[int, int] = {}
-        if "FINAL" in reply:
+        self.lone: list[int] = []
+        if _MENTION.search(reply):
             self.starts += [match.end() for match in re.finditer("\n", reply)]
-            self.partner = dict(_pairs(reply))
+            self.partner, self.lone = _pairs(reply)
 
     def final(self, line: str, number: int) -> tuple[Final, int] | None:
         """The final answer that begins in line `number`, and the number of the line in which it ends."""
-        head = _FINAL.match(line) if "FINAL" in line else None
+        head = _FINAL.match(line) if _MENTION.search(line) else None
         if head is None:
             return None
         begin = self.starts[number] + head.end()
-        is_variable = head.group(1) != "FINAL"
+        is_variable = len(head.group(1)) > len("FINAL")
         end = self._string_end(begin) or self.partner.get(begin - 1)
         if end is None:
             return Final("unmatched", line.strip()), number
         line_end = self.reply.find("\n", end)
         after = self.reply[end + 1 : len(self.reply) if line_end < 0 else line_end]
         if not _AFTER.fullmatch(after):
-            return (Final("unmatched", line.strip()), number) if _BRACKET_AFTER.search(after) else None
+            is_unclear = _BRACKET_AFTER.search(after) or self._goes_on(begin, end, is_long=True)
+            return (Final("unmatched", line.strip()), number) if is_unclear else None
+        if self._goes_on(begin, end, is_long="\n" in self.reply[begin:end]):
+            return Final("unmatched", line.strip()), number
         inside = self.reply[begin:end]
         last = number + inside.count("\n")
         return (_variable(inside) if is_variable else _literal(inside)), last
+
+    def _goes_on(self, begin: int, end: int, *, is_long: bool) -> bool:
+        """Whether a bracket below closes nothing: then the answer may reach that far."""
+        if _STRING.match(self.reply, begin):
+            return False
+        paragraph = self.reply.find("\n\n", end, end + _PARAGRAPH_CHARS)
+        below = bisect_right(self.lone, end)
+        for lone in self.lone[below : below + _LONE_BRACKETS]:
+            line = self.reply.rfind("\n", 0, lone) + 1
+            line_end = self.reply.find("\n", lone)
+            rest = self.reply[line : line_end if line_end >= 0 else len(self.reply)]
+            if _LONE_BRACKET.fullmatch(rest) or (is_long and (paragraph < 0 or lone < paragraph)):
+                return "```" not in self.reply[end:lone] and "~~~" not in self.reply[end:lone]
+        return False
 
     def _string_end(self, begin: int) -> int | None:
         """The bracket after the one string literal that begins at `begin`; brackets inside the string do not count."""
@@ -94,17 +131,25 @@ class Finals:
             return None
         end = close + len(quote)
         end += len(self.reply[end : end + 80]) - len(self.reply[end : end + 80].lstrip())
-        return end if self.reply[end : end + 1] == ")" else None
+        return end if self.reply[end : end + 1] in (")", "\uff09") else None
 
 
-def _pairs(reply: str) -> Iterator[tuple[int, int]]:
-    """Position of each round bracket -> position of the one that closes it."""
+def _pairs(reply: str) -> tuple[dict[int, int], list[int]]:
+    """Position of each round bracket -> position of the one that closes it; and those that close nothing."""
+    labels = {match.start(1) for match in _LABEL.finditer(reply)}
     opened: list[int] = []
-    for match in re.finditer(r"[()]", reply):
-        if match.group() == "(":
+    partner: dict[int, int] = {}
+    lone: list[int] = []
+    for match in _BRACKETS.finditer(reply):
+        if match.group() in "(\uff08":
             opened.append(match.start())
+        elif match.start() in labels:
+            continue
         elif opened:
-            yield opened.pop(), match.start()
+            partner[opened.pop()] = match.start()
+        else:
+            lone.append(match.start())
+    return partner, lone
 
 
 def _variable(inside: str) -> Final:

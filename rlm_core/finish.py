@@ -6,12 +6,15 @@ model. All dialects are understood and none is guessed at: an unclear answer is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import prompts
 from .finals import Final
+from .invented import is_invented
 from .output import cut
 from .parse import Parsed
+from .plain_words import TextKind, is_placeholder, kind_of_text, names_in_braces
 from .repl import Repl
 
 
@@ -30,21 +33,56 @@ class Verdict:
     partial: str = ""
 
 
-def verdict(parsed: Parsed, repl: Repl) -> Verdict:
-    """Judge a reply whose blocks have been executed in `repl`."""
+def verdict(parsed: Parsed, repl: Repl, *, unseen: Sequence[bool] = ()) -> Verdict:
+    """Judge a reply whose blocks have been executed in `repl`.
+
+    An answer counts only if it cannot have been invented: literals written before the output of the same reply was seen
+    are asked back, in text and in code alike; a value that the reply's code worked out is accepted.
+
+    Args:
+        parsed: the reply.
+        repl: its REPL.
+        unseen: for each block that was executed, whether it had output: the model has not seen any of it.
+    """
+    codes = [block.code for block in parsed.blocks[: len(unseen)]]
     if repl.final is not None:
-        return Verdict(answer=repl.final)
+        if not (any(unseen[:-1]) and is_invented(codes)):
+            return Verdict(answer=repl.final)
+        return Verdict(correction=prompts.CONFIRM_IN_CODE, partial=repl.withdraw())
     finals = list(dict.fromkeys(parsed.finals))
     if len(finals) > 1:
         return Verdict(correction=prompts.SEVERAL_FINALS.format(count=len(finals)))
     if finals:
-        return _judge(finals[0], repl, saw_output=not parsed.blocks)
+        names = [name for name in [_name_of(finals[0], repl)] if name is not None and any(unseen)]
+        if any(is_invented(codes, name) for name in names):
+            return Verdict(correction=prompts.CONFIRM, partial=_text_of(names[0], repl))
+        return _judge(finals[0], repl, saw_output=not (parsed.blocks or parsed.cut_block))
+    if parsed.cut:
+        return Verdict(correction=prompts.CUT_BLOCK if parsed.cut_block else prompts.CUT_REPLY)
     if parsed.blocks:
         return Verdict()
     return Verdict(correction=prompts.FENCED_FINAL if parsed.fenced_final else prompts.NOTHING_TO_DO)
 
 
-def _judge(final: Final, repl: Repl, *, saw_output: bool) -> Verdict:
+def _name_of(final: Final, repl: Repl) -> str | None:
+    """The variable that `final` means, if it means one."""
+    name = _bare(final.text)
+    means = final.kind == "variable" or (final.kind == "literal" and name.isidentifier())
+    return name if means and repl.holds_value(name) else None
+
+
+def _bare(text: str) -> str:
+    """A name without marks around it."""
+    return text.strip().strip("`*").strip()
+
+
+def _text_of(name: str, repl: Repl) -> str:
+    verdict = _read_variable(name, repl)
+    return repl.withdraw() if verdict.answer is not None else ""
+
+
+def _judge(final: Final, repl: Repl, *, saw_output: bool, is_last: bool = False) -> Verdict:
+    """Judge a final answer in text; `is_last`: nothing can be asked back, so that a bare word is taken as one."""
     text = cut(final.text, 200)
     if final.kind == "unmatched":
         return Verdict(correction=prompts.UNMATCHED_FINAL)
@@ -52,13 +90,29 @@ def _judge(final: Final, repl: Repl, *, saw_output: bool) -> Verdict:
         return Verdict(correction=prompts.COMPUTED_FINAL.format(text=text))
     if final.kind == "not_a_name":
         return Verdict(correction=prompts.NOT_A_NAME.format(text=text or "nothing"))
-    if final.kind == "variable" or (final.kind == "literal" and repl.holds_value(final.text)):
-        return _read_variable(final.text, repl)
+    if final.kind == "variable" or _name_of(final, repl) is not None:
+        return _read_variable(_bare(final.text), repl)
     if not final.text:
         return Verdict(correction=prompts.EMPTY_FINAL)
+    kind = _kind(final, repl)
+    if kind == "placeholder":
+        return Verdict(correction=prompts.PLACEHOLDER_FINAL.format(text=text))
+    if kind == "code":
+        return Verdict(correction=prompts.COMPUTED_FINAL.format(text=text))
+    if kind == "name" and not is_last:
+        return Verdict(correction=prompts.UNKNOWN_NAME.format(name=_bare(text)), partial=_bare(final.text))
     if not saw_output:
         return Verdict(correction=prompts.CONFIRM, partial=final.text)
     return Verdict(answer=final.text)
+
+
+def _kind(final: Final, repl: Repl) -> TextKind:
+    """The kind of a final's text; in quotes it is words, unless it waits for a variable's value."""
+    if final.kind != "quoted":
+        return kind_of_text(final.text, repl.holds_value)
+    if is_placeholder(final.text):
+        return "placeholder"
+    return "code" if names_in_braces(final.text, repl.holds_value) else "words"
 
 
 def _read_variable(name: str, repl: Repl) -> Verdict:
@@ -71,7 +125,7 @@ def _read_variable(name: str, repl: Repl) -> Verdict:
 def last_answer(parsed: Parsed, reply: str, repl: Repl) -> str:
     """The answer in the reply to the last call, where nothing can be asked back: its final, or all of it."""
     for final in reversed(parsed.finals):
-        answer = _judge(final, repl, saw_output=True).answer
+        answer = _judge(final, repl, saw_output=True, is_last=True).answer
         if answer:
             return answer
     return reply.strip()

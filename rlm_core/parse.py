@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .finals import LEAD, Final, Finals, is_final
-from .python_source import TripleQuotes, compiles, dedent
+from .python_source import TripleQuotes, compiles, dedent, mended
+from .reply_text import spoken
 from .types import CodeBlock
 
-LANGUAGES = ("repl", "python", "py")
-"""Fence tags, in lower case, whose content is executed."""
+LANGUAGES = ("repl", "python", "py", "python3", "py3", "ipython", "ipython3", "tool_code")
+"""Fence tags, in lower case, whose content is executed: where a reply holds `repl`, that one alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +33,25 @@ class Parsed:
         blocks: code blocks in the order written.
         finals: final answers in the text, in the order written.
         fenced_final: a `FINAL(...)` line stands inside a fence that is not code, where it is not read.
+        cut: the reply was cut, by the provider's account.
+        cut_block: its last block was cut with it, and is not among `blocks`.
     """
 
     blocks: tuple[CodeBlock, ...] = ()
     finals: tuple[Final, ...] = ()
     fenced_final: bool = False
+    cut: bool = False
+    cut_block: bool = False
 
 
-def parse(reply: str) -> Parsed:
+def parse(reply: str, *, cut: bool = False) -> Parsed:
     """Read `reply`: code fences tagged as in `LANGUAGES` become blocks, the text outside all fences is read for finals.
 
-    Private thoughts (`<think>...</think>` at the start) are not part of what the model says and are skipped.
+    Args:
+        reply: as it came; thoughts and markers of the server are no part of it, see `reply_text.py`.
+        cut: whether the provider cut it: then a block left open at its end is none.
     """
-    return _Reader(_without_thoughts(reply.replace("\r\n", "\n"))).read()
-
-
-def _without_thoughts(reply: str) -> str:
-    if not reply.lstrip().startswith("<think>"):
-        return reply
-    _, closed, said = reply.partition("</think>")
-    return said if closed else reply
+    return _Reader(spoken(reply).replace("\r\n", "\n"), cut=cut).read()
 
 
 # --- Fences ---------------------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class _Fence:
     def tag(self) -> str:
         """Language tag in lower case, `""` when there is none."""
         words = self.info.replace("{", " ").replace("}", " ").split()
-        return words[0].lower().lstrip(".") if words else ""
+        return words[0].lower().lstrip(".").rstrip(":") if words else ""
 
     @property
     def is_code(self) -> bool:
@@ -114,7 +114,10 @@ def _fence_after_text(line: str) -> _Fence | None:
 class _Reader:
     """One pass over the lines of a reply."""
 
-    def __init__(self, reply: str) -> None:
+    def __init__(self, reply: str, *, cut: bool) -> None:
+        self.cut = cut
+        self.cut_block = False
+        self.only_repl = False
         self.lines = reply.split("\n")
         self.fences = [_fence(line) for line in self.lines]
         self.fence_lines = [number for number, fence in enumerate(self.fences) if fence is not None]
@@ -134,7 +137,9 @@ class _Reader:
                 at = self._code(at, fence)
             else:
                 at = self._other_fence(at, fence)
-        return Parsed(tuple(self.blocks), tuple(self.finals), self.fenced_final)
+        repl = [block for block in self.blocks if block.language == "repl"]
+        blocks = repl if repl or self.only_repl else self.blocks
+        return Parsed(tuple(blocks), tuple(self.finals), self.fenced_final, self.cut, self.cut_block)
 
     def _text_line(self, at: int) -> int:
         """Read a line outside every fence; return the next line to read."""
@@ -176,12 +181,15 @@ class _Reader:
     def _code(self, at: int, opening: _Fence) -> int:
         end = self._code_end(at, opening)
         code = self._code_between(at, end)
-        glued = self._glued_end(at, end, opening) if opening.mark * 3 in code else None
-        if glued is not None and not compiles(code):
-            code, end = glued
-        if code.strip():
-            self.blocks.append(CodeBlock(code, opening.tag))
+        glued_end = self._glued_end(at, end, opening) if opening.mark * 3 in code and not compiles(code) else None
+        if glued_end is not None:
+            code, end = glued_end
         closing = self.fences[end] if end < len(self.lines) else None
+        if self.cut and end >= len(self.lines) and glued_end is None:
+            self.cut_block = True
+            self.only_repl = self.only_repl or opening.tag == "repl"
+        elif code.strip():
+            self.blocks.append(CodeBlock(mended(code), opening.tag))
         return end + 1 if closing is not None and closing.closes(opening) else end
 
     def _code_end(self, at: int, opening: _Fence) -> int:

@@ -63,8 +63,9 @@ FUNCTIONS = """\
 - `llm_query(prompt, model=None) -> str`: asks one sub-model.
 - `llm_batch(prompts, model=None) -> list[str]`: asks all prompts in parallel, replies in their order. Failed calls \
 raise `SubCallError` after all have finished; the exception (kept as `last_error`) has `.results`, None where a call \
-failed, and `.errors`, {index: why}: nothing that arrived is lost, ask again only what failed. A tool that \
-fails raises `ToolError`.
+failed, and `.errors`, {index: why}: nothing that arrived is lost, ask again only what failed. A reply that was cut at \
+its length limit is a failed call too, its part in `.partial`; `allow_cut=True` has both functions return it as it is. \
+A tool that fails raises `ToolError`.
 - `rlm_query(question, context=None, model=None) -> str`: for a question that itself needs code and many looks at its \
 data: another you, with a REPL of its own in which `context` is the value you pass (any value, of any size). \
 `rlm_batch(questions, context=None, model=None) -> list[str]`: several in parallel; an item may be a pair (question, \
@@ -75,7 +76,10 @@ There is no network, no keyboard, no threads and no pip; calls are synchronous, 
 To finish, do one of these, once you have seen the result you answer with:
 - in a repl block, `FINAL(value)` or `FINAL_VAR("name")`, or `answer["content"] = value; answer["ready"] = True`;
 - in your text, outside of any fence and on a line of its own, `FINAL(your answer)` or `FINAL_VAR(name)`, in a reply \
-without code. In text FINAL takes plain words, which are not evaluated.\
+without code. In text FINAL takes plain words, which are not evaluated: no expressions, no braces; a single word that \
+is no variable needs quotes.
+Write no output yourself, and finish in a later reply: text written before you saw the output is asked back. Where a \
+reply holds `repl` fences, only those are run.\
 """
 
 READERS = """\
@@ -116,6 +120,33 @@ CONFIRM = """\
 Your reply held FINAL(...) together with code, so that answer was written before its output could be seen. If the \
 output above bears it out, send it again alone: FINAL(your answer). Otherwise go on.\
 """
+
+CONFIRM_IN_CODE = """\
+Your code finished with text that you had written before you saw the output of the block above it. If the output bears \
+it out, finish again, alone; otherwise go on. A value that the code works out is accepted at once.\
+"""
+
+UNKNOWN_NAME = """\
+FINAL({name}) was not accepted: there is no variable {name!r}. If you mean the word itself, write FINAL("{name}"); \
+otherwise name a variable that you have bound.\
+"""
+
+PLACEHOLDER_FINAL = "FINAL({text}) holds a placeholder, not your answer. Send the answer itself."
+
+CUT_BLOCK = """\
+Your reply was cut at its length limit, inside its last code block, which did not run. Write shorter replies: one step \
+and one block each.\
+"""
+
+CUT_REPLY = "Your reply was cut at its length limit. Write shorter replies; continue from where you are."
+
+NO_TEXT = {
+    "thoughts": "Your reply held thoughts only. After them write code in a fence tagged `repl`, or FINAL(your answer).",
+    "length": "Your reply was cut before it held any text: think less, and write code in a fence tagged `repl`.",
+    "tool_calls": "You called a tool; there are none here. Write Python in a fence tagged `repl` in your reply's text.",
+    "content_filter": "Your reply was withheld by a content filter. Go on with code in a fence tagged `repl`.",
+}
+"""Corrections of a reply without text, by the reason."""
 
 SEVERAL_FINALS = "Your reply held {count} different final answers. Send one, alone."
 EMPTY_FINAL = "Your final answer is empty. Put the answer between the brackets: FINAL(your answer)."

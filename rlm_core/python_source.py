@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 def dedent(lines: list[str]) -> list[str]:
@@ -121,6 +121,37 @@ def _longest_chain(bare: str) -> int:
         if mark in "([{":
             links.append(0)
     return longest
+
+
+_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
+_QUOTE_MARKS = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2018": "'", "\u2019": "'"})
+
+
+def mended(code: str) -> str:
+    """`code` with plain blanks and quotes in place of typographic ones, where it is no Python as it stands.
+
+    String literals keep their text.
+
+    >>> mended("x\u00a0= 1")
+    'x = 1'
+    """
+    if code.isascii() or compiles(code):
+        return code
+    spaced = _outside_strings(code, lambda part: _INVISIBLE.sub("", _BLANKS.sub(" ", part)))
+    if compiles(spaced):
+        return spaced
+    quoted = spaced.translate(_QUOTE_MARKS)
+    return quoted if compiles(quoted) else spaced
+
+
+def _outside_strings(code: str, change: Callable[[str], str]) -> str:
+    parts: list[str] = []
+    at = 0
+    for literal in _STRINGS.finditer(code):
+        parts += [change(code[at : literal.start()]), literal.group()]
+        at = literal.end()
+    return "".join([*parts, change(code[at:])])
 
 
 def string_value(source: str) -> str | None:

@@ -186,6 +186,12 @@ class Repl:
         if self.final is None:
             self.final = text
 
+    def withdraw(self) -> str:
+        """Take the final answer back, as it has to be confirmed; return it."""
+        text, self.final = self.final or "", None
+        self._answer["ready"] = False
+        return text
+
     def finish_with_variable(self, name: str) -> str | None:
         """Take the variable `name` as the final answer; return why that cannot be, or `None` when it is done."""
 

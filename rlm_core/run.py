@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import cast
@@ -35,8 +36,9 @@ from .limits import Budget, Limits
 from .observe import to_message
 from .parse import parse
 from .provider import Provider, StartChildren
+from .reply_text import spoken
 from .session import Session, as_dicts
-from .subcalls import SubCalls, complete
+from .subcalls import SubCalls, complete, why_without_text
 from .tools import Tools, bound, recorded_tool, tools_of
 from .trajectory import Recorded, recorded
 from .types import (
@@ -172,6 +174,14 @@ def _block_name(job: Job) -> str:
     return " ".join(["block", ".".join(map(str, job.path))]).strip() + ":" * bool(job.path)
 
 
+def _has_output(observation: Observation) -> bool:
+    return bool(observation.stdout.strip() or observation.value or observation.error)
+
+
+MAX_WITHOUT_TEXT = 3
+"""Replies in a row without text after which the run ends: each is paid for, and the next would hardly do better."""
+
+
 class _Loop:
     """One run: its conversation, its REPL and its budget."""
 
@@ -206,6 +216,7 @@ class _Loop:
         self.history = as_dicts(self.messages)
         self.tokens = tokens(self.messages)
         self.unconfirmed = ""
+        self.without_text = 0
         self.fault: Fault | None = None
         self.past = {(past.iteration, past.block): past for past in job.past}
 
@@ -230,17 +241,44 @@ class _Loop:
             self.emit(IterationStarted(iteration=iteration))
             self._compact_when_full()
             reply = self._ask()
-            parsed = parse(reply)
+            words = spoken(reply.text)
+            parsed = parse(words, cut=reply.finish_reason == "length")
             observations = self._execute(iteration, parsed.blocks)
-            outcome = verdict(parsed, self.repl)
-            self.emit(IterationFinished(iteration=iteration, reply=reply, blocks=len(parsed.blocks)))
+            outcome = verdict(parsed, self.repl, unseen=[_has_output(observation) for observation in observations])
+            self.emit(IterationFinished(iteration=iteration, reply=reply.text, blocks=len(parsed.blocks)))
             if outcome.answer is not None:
                 return outcome.answer
             self._check_ending()
-            self._observe(reply, observations, outcome)
+            if parsed.blocks or parsed.finals:
+                self.without_text = 0
+            else:
+                outcome = self._with_reason(outcome, reply, words)
+            self._observe(words, observations, outcome)
             self.budget.count_outcome(failed=bool(observations) and observations[-1].error is not None)
 
-    def _ask(self) -> str:
+    def _with_reason(self, outcome: Verdict, reply: Reply, words: str) -> Verdict:
+        """The verdict on a reply with neither code nor answer, with the reason where it has no text.
+
+        Raises:
+            ProviderError: it is one of too many in a row without text.
+        """
+        is_withheld = reply.finish_reason in ("content_filter", "tool_calls")
+        if words.strip() and not is_withheld:
+            self.without_text = 0
+            return outcome
+        self.without_text += 1
+        why = why_without_text(reply)
+        if self.without_text >= MAX_WITHOUT_TEXT:
+            message = f"{self.without_text} replies in a row held no text to work with; the last one: {why}"
+            upstream = reply.model.partition(":")[0] or None
+            raise ProviderError(
+                message, type=f"reply-{reply.finish_reason or 'empty'}".replace("_", "-"), upstream=upstream
+            )
+        reason = reply.finish_reason if is_withheld or reply.finish_reason == "length" else "thoughts"
+        has_reason = reason != "thoughts" or reply.text.strip() != ""
+        return replace(outcome, correction=prompts.NO_TEXT[str(reason)]) if has_reason else outcome
+
+    def _ask(self) -> Reply:
         """One root call over the conversation so far."""
         call = ModelCall(tuple(self.messages), self.job.model, "root")
         outcome = complete(self.provider, [call])[0]
@@ -248,7 +286,7 @@ class _Loop:
             raise outcome
         self.budget.add_usage(outcome.model or self.job.model or "default", outcome.usage)
         self.tokens = max(outcome.usage.input_tokens + outcome.usage.output_tokens, tokens(self.messages))
-        return outcome.text
+        return outcome
 
     def _compact_when_full(self) -> None:
         """Replace the conversation by a summary of it when it takes its share of the model's window."""
@@ -258,11 +296,12 @@ class _Loop:
             return
         self.budget.check_tree()
         outcome = complete(self.provider, [ModelCall(request(self.messages), self.job.model, "compaction")])[0]
-        if isinstance(outcome, ProviderError) or not outcome.text.strip():
+        summary = "" if isinstance(outcome, ProviderError) else spoken(outcome.text)
+        if isinstance(outcome, ProviderError) or not summary.strip():
             self.emit(Notice(text=f"The conversation could not be summed up, and continues in full: {outcome}"))
             return
         self.budget.add_usage(outcome.model or self.job.model or "default", outcome.usage)
-        self.messages = compacted(self.messages, outcome.text)
+        self.messages = compacted(self.messages, summary)
         self.emit(Notice(text=f"The conversation of about {self.tokens:,} tokens was replaced by a summary."))
         self.tokens = tokens(self.messages)
         self.repl.rebind({"history": self.history})
@@ -333,7 +372,8 @@ class _Loop:
             return self._partial(), stopped_by, f"{limit} The last call failed too: {error}"
         except (KeyboardInterrupt, RunCancelled):
             return self._partial(), "cancelled", "The run was stopped."
-        return last_answer(parse(reply), reply, self.repl) or self._partial(), stopped_by, str(limit)
+        words = spoken(reply.text)
+        return last_answer(parse(words), words, self.repl) or self._partial(), stopped_by, str(limit)
 
     def _partial(self) -> str:
         """The best answer there is so far, `""` if none."""

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from .errors import BlockTimedOut, ProtocolError, ProviderError, RLMError, RunCancelled, StopRun, SubCallError
 from .limits import Budget
 from .provider import Provider, StartChildren
+from .reply_text import spoken
 from .types import Child, Message, ModelCall, Reply
 
 MAX_MODEL_NAME = 200
@@ -57,14 +59,16 @@ class SubCalls:
 
     def _model_functions(self) -> Mapping[str, Callable[..., object]]:
 
-        def llm_query(prompt: str, model: str | None = None) -> str:
-            """Ask a sub-model; it sees only `prompt`. Raises SubCallError when the call failed."""
-            return _text_or_error(self._complete([_prompt(prompt, "llm_query(prompt)")], _model_name(model))[0])
+        def llm_query(prompt: str, model: str | None = None, *, allow_cut: bool = False) -> str:
+            """Ask a sub-model; it sees only `prompt`. Raises SubCallError when the call failed, or its reply was cut:
+            the part is in `.partial`, or returned with `allow_cut=True`."""
+            prompts = [_prompt(prompt, "llm_query(prompt)")]
+            return _text_or_error(self._complete(prompts, _model_name(model), allow_cut=allow_cut)[0])
 
-        def llm_batch(prompts: Iterable[str], model: str | None = None) -> list[str]:
+        def llm_batch(prompts: Iterable[str], model: str | None = None, *, allow_cut: bool = False) -> list[str]:
             """Ask a sub-model all `prompts` in parallel; replies in their order. Raises SubCallError when calls failed,
-            with `.results` (None where one failed) and `.errors` ({index: why})."""
-            return _all_or_error(self._complete(_prompts(prompts), _model_name(model)))
+            with `.results` (None where one failed), `.errors` ({index: why}) and `.partial` (parts of cut replies)."""
+            return _all_or_error(self._complete(_prompts(prompts), _model_name(model), allow_cut=allow_cut))
 
         return {"llm_query": llm_query, "llm_batch": llm_batch, "llm_query_batched": llm_batch}
 
@@ -82,22 +86,26 @@ class SubCalls:
 
         return {"rlm_query": rlm_query, "rlm_batch": rlm_batch, "rlm_query_batched": rlm_batch}
 
-    def _complete(self, prompts: list[str], model: str | None) -> Sequence[Reply | ProviderError]:
-        self._check_lengths(prompts)
-        calls = [ModelCall((Message("user", prompt),), model or self._model, "sub") for prompt in prompts]
+    def _complete(self, prompts: list[str], model: str | None, *, allow_cut: bool = False) -> list[_Outcome]:
+        """Ask all prompts but those that are too long; the outcomes in their order."""
+        outcomes = [self._too_long(prompt) for prompt in prompts]
+        allowed = [index for index, outcome in enumerate(outcomes) if outcome is None]
+        calls = [ModelCall((Message("user", prompts[index]),), model or self._model, "sub") for index in allowed]
         with self.calling(len(calls)):
-            outcomes = complete(self._provider, calls) if calls else []
-        for call, outcome in zip(calls, outcomes, strict=True):
-            if isinstance(outcome, Reply):
-                self._budget.add_usage(outcome.model or call.model or "default", outcome.usage)
-        return outcomes
+            replies = complete(self._provider, calls) if calls else []
+        for index, call, reply in zip(allowed, calls, replies, strict=True):
+            outcomes[index] = _outcome(reply, prompts[index], allow_cut=allow_cut)
+            if isinstance(reply, Reply):
+                self._budget.add_usage(reply.model or call.model or "default", reply.usage)
+        return [outcome for outcome in outcomes if outcome is not None]
 
-    def _children(self, children: Sequence[Child]) -> Sequence[Reply | ProviderError]:
+    def _children(self, children: Sequence[Child]) -> list[_Outcome]:
         """Run them to their end; where runs may nest no deeper, ask each as a plain sub-call."""
         if self._start_children is None:
             return self._complete([_as_prompt(child) for child in children], children[0].model if children else None)
         with self.calling(len(children)):
-            return self._start_children(children) if children else []
+            outcomes = self._start_children(children) if children else []
+        return [_Outcome(None, str(one)) if isinstance(one, ProviderError) else _Outcome(one.text) for one in outcomes]
 
     @contextmanager
     def calling(self, sub_calls: int = 0) -> Iterator[None]:
@@ -117,12 +125,49 @@ class SubCalls:
             self.ending = ending
             raise StopRun from None
 
-    def _check_lengths(self, prompts: Sequence[str]) -> None:
+    def _too_long(self, prompt: str) -> _Outcome | None:
         most = self._budget.limits.max_prompt_chars
-        for index, prompt in enumerate(prompts):
-            if most is not None and len(prompt) > most:
-                size = f"{len(prompt):,} of at most {most:,} characters"
-                raise ValueError(f"prompt {index} is too long, {size}; nothing was asked. Split it over more prompts.")
+        if most is None or len(prompt) <= most:
+            return None
+        size = f"{len(prompt):,} of at most {most:,} characters (max_prompt_chars)"
+        return _Outcome(None, f"the prompt is too long, {size}; it was not asked. Split it over more prompts.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Outcome of a sub-call: its text, or the error, with the part of a reply that was cut."""
+
+    text: str | None
+    error: str = ""
+    partial: str | None = None
+
+
+def _outcome(reply: Reply | ProviderError, prompt: str, *, allow_cut: bool) -> _Outcome:
+    if isinstance(reply, ProviderError):
+        return _Outcome(None, str(reply))
+    text = spoken(reply.text, prompt=prompt)
+    if reply.finish_reason == "length" and not (allow_cut and text.strip()):
+        return _Outcome(None, _CUT.format(chars=len(text)), text)
+    if not text.strip():
+        return _Outcome(None, why_without_text(reply))
+    return _Outcome(text)
+
+
+_CUT = (
+    "the reply was cut at its length limit, after {chars:,} characters; the part is in `.partial`. Ask for less in one "
+    "call, or pass allow_cut=True."
+)
+_WITHOUT_TEXT = {
+    "content_filter": "the provider's content filter withheld the reply",
+    "tool_calls": "the model called a tool, which is not offered, instead of writing text",
+    "length": "the reply was cut before it held any text: all of its tokens went into thoughts",
+}
+
+
+def why_without_text(reply: Reply) -> str:
+    """Why `reply` holds no text, as a sentence."""
+    thoughts = "the reply holds thoughts only" if reply.text.strip() else "the reply is empty"
+    return f"{_WITHOUT_TEXT.get(reply.finish_reason or '', thoughts)}."
 
 
 def complete(provider: Provider, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
@@ -140,15 +185,16 @@ def complete(provider: Provider, calls: Sequence[ModelCall]) -> Sequence[Reply |
     return outcomes
 
 
-def _text_or_error(outcome: Reply | ProviderError) -> str:
-    if isinstance(outcome, ProviderError):
-        raise SubCallError(f"the sub-call failed: {outcome}", results=[None], errors={0: str(outcome)})
+def _text_or_error(outcome: _Outcome) -> str:
+    if outcome.text is None:
+        message = f"the sub-call failed: {outcome.error}"
+        raise SubCallError(message, results=[None], errors={0: outcome.error}, partial=outcome.partial)
     return outcome.text
 
 
-def _all_or_error(outcomes: Sequence[Reply | ProviderError]) -> list[str]:
-    errors = {index: str(outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, ProviderError)}
-    results = [outcome.text if isinstance(outcome, Reply) else None for outcome in outcomes]
+def _all_or_error(outcomes: Sequence[_Outcome]) -> list[str]:
+    errors = {index: outcome.error for index, outcome in enumerate(outcomes) if outcome.text is None}
+    results = [outcome.text for outcome in outcomes]
     if not errors:
         return [text for text in results if text is not None]
     first, why = next(iter(errors.items()))
@@ -157,7 +203,7 @@ def _all_or_error(outcomes: Sequence[Reply | ProviderError]) -> list[str]:
         "`last_error.results` (None where one failed) and `last_error.errors` ({index: why}), or the same of the "
         "exception if you catch it. Ask again only what failed."
     )
-    raise SubCallError(message, results=results, errors=errors)
+    raise SubCallError(message, results=results, errors=errors, partial=[outcome.partial for outcome in outcomes])
 
 
 def _prompts(prompts: object) -> list[str]:

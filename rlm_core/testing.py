@@ -11,8 +11,8 @@ from typing import TypeAlias
 from .errors import ConfigError, ProviderError
 from .types import ModelCall, ModelUsage, Reply
 
-Line: TypeAlias = str | ProviderError
-"""A scripted model's reply or failure."""
+Line: TypeAlias = str | Reply | ProviderError
+"""A scripted model's reply, as text or whole, or its failure."""
 
 
 class ScriptedProvider:
@@ -59,7 +59,7 @@ class ScriptedProvider:
 
     def _outcome(self, call: ModelCall) -> Reply | ProviderError:
         said = self._next_reply() if call.kind == "root" else self._sub(call.messages[-1].content)
-        if isinstance(said, ProviderError):
+        if isinstance(said, ProviderError | Reply):
             return said
         prompt_chars = sum(len(message.content) for message in call.messages)
         return Reply(said, call.model or "scripted", ModelUsage(1, prompt_chars, len(said)))

@@ -24,7 +24,7 @@ REPLIES = [
     "```repl\nprint(llm_query('hi'))\n1/0\n```",
     "```repl\nx = rlm_query('Who?', 'data')\nx\n```",
     "```repl\nFINAL(context)\n```",
-    "FINAL(done)",
+    "FINAL(42)",
 ]
 
 

@@ -131,3 +131,9 @@ def test_what_is_no_log_is_refused() -> None:
         Cassette([])
     with pytest.raises(ProtocolError, match="line 2: not JSON"):
         Cassette([lines[0], "{", lines[1]])
+
+
+def test_a_log_of_another_build_answers_though_its_system_message_differs() -> None:
+    lines: list[str] = []
+    run("Who?", "x", provider=ScriptedProvider(["FINAL(It is 7.)"]), system_prompt="Old.", emit=Recorder(lines.append))
+    assert run("Who?", "x", provider=Cassette(lines)).answer == "It is 7."

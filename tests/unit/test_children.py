@@ -119,7 +119,7 @@ def test_a_prompt_that_is_too_long_is_refused_with_its_numbers_before_the_call()
     _, events, provider = tree(code("llm_query('x' * 101)"), code("FINAL(1)"), max_prompt_chars=100)
     assert provider.sub_calls == []
     errors = [event.observation.error for event in events if isinstance(event, BlockFinished)]
-    assert "prompt 0 is too long, 101 of at most 100 characters" in (errors[0] or "")
+    assert "the prompt is too long, 101 of at most 100 characters (max_prompt_chars)" in (errors[0] or "")
 
 
 def test_usage_of_the_tree_is_that_of_all_its_runs() -> None:

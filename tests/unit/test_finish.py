@@ -29,6 +29,8 @@ quiet = Quiet()
 """
 
 CODE = "```repl\nlooked = 1\n```\n"
+SEEN_LATER = "```repl\nprint(items)\n```\nOutput: 12\n\n"
+HARMONY = "<|channel|>analysis<|message|>We look. FINAL(1)<|end|><|start|>assistant<|channel|>final<|message|>"
 
 # name of the promise, reply, final answer
 ACCEPTED = [
@@ -36,7 +38,7 @@ ACCEPTED = [
     ("plain", "FINAL(42)", "42"),
     ("words", "FINAL(The harbour master is Ada.)", "The harbour master is Ada."),
     ("after prose", "I have checked it.\n\nFINAL(Ada Lovelace)", "Ada Lovelace"),
-    ("before prose", "FINAL(Ada)\n\nThat is what the text says.", "Ada"),
+    ("before prose", "FINAL(Ada Byron)\n\nThat is what the text says.", "Ada Byron"),
     ("indented", "    FINAL(42)", "42"),
     ("tab-indented", "\tFINAL(42)", "42"),
     ("trailing blanks", "FINAL(42)   ", "42"),
@@ -83,11 +85,75 @@ ACCEPTED = [
     # --- text: a literal that is a variable
     ("literal that names a variable", "FINAL(result)", "forty-two"),
     ("literal that names a number", "FINAL(number)", "42"),
-    ("literal that names a module is a word", "FINAL(time)", "time"),
-    ("literal that names a function is a word", "FINAL(helper)", "helper"),
-    ("literal that names one of our functions is a word", "FINAL(llm_query)", "llm_query"),
     ("quoted name of a variable is a word", 'FINAL("result")', "result"),
-    ("sentence with a variable's name", "FINAL(result is final)", "result is final"),
+    ("sentence with a variable's name", "FINAL(the result is final)", "the result is final"),
+    ("variable in back-ticks of its own", "FINAL(`result`)", "forty-two"),
+    ("variable in bold of its own", "FINAL(**number**)", "42"),
+    ("names that are no variables", "FINAL(Ada, Bo)", "Ada, Bo"),
+    ("hyphenated words", "FINAL(well-known)", "well-known"),
+    ("a name and a year", "FINAL(Ada (1815))", "Ada (1815)"),
+    ("a host's name", "FINAL(example.com)", "example.com"),
+    ("an equation", "FINAL(x = 4)", "x = 4"),
+    ("a number with units", "FINAL(3.5 %)", "3.5 %"),
+    ("arithmetic without names", "FINAL(2 - 1)", "2 - 1"),
+    ("braces that are no variable's", "FINAL(Set {1, 2} and {zeta})", "Set {1, 2} and {zeta}"),
+    ("latex with a variable's name", "FINAL(\\frac{number}{2})", "\\frac{number}{2}"),
+    ("items with labels", "FINAL(\na) first\nb) second\n)", "a) first\nb) second"),
+    ("items with labels and brackets", "FINAL(Two:\n1) one (a)\n2) two (b))", "Two:\n1) one (a)\n2) two (b)"),
+    ("a list below the answer", "FINAL(42)\n1) as said\n2) as shown", "42"),
+    ("a smile below the answer", "FINAL(42)\n\nHope it helps :)", "42"),
+    # --- text: marks around it
+    ("heading", "### FINAL(42)", "42"),
+    ("quoted", "> FINAL(42)", "42"),
+    ("quoted heading", "> ## FINAL(42)", "42"),
+    ("after a label", "**Final answer:** FINAL(42)", "42"),
+    ("after a plain label", "Answer: FINAL(42)", "42"),
+    ("after words", "The final answer is FINAL(42).", "42"),
+    ("in quotes", "\u201cFINAL(42)\u201d", "42"),
+    ("in double quotes", '"FINAL(42)"', "42"),
+    ("full-width brackets", "FINAL\uff0842\uff09", "42"),
+    ("lower case", "final(42)", "42"),
+    ("capitalised", "Final(42)", "42"),
+    ("variable in a heading", "# FINAL_VAR(number)", "42"),
+    # --- thoughts and servers' markers
+    ("after an opening thought", "<think>\nFINAL(1)\n</think>\nFINAL(2)", "2"),
+    ("after thoughts without an opening tag", "Hm.\nFINAL(1)\n</think>\n\nFINAL(2)", "2"),
+    ("after thoughts in another tag", "<thinking>FINAL(1)</thinking>\nFINAL(2)", "2"),
+    ("after thoughts in brackets", "[THINK]FINAL(1)[/THINK]FINAL(2)", "2"),
+    ("after thoughts in the middle", "Well.\n<think>\nFINAL(1)\n</think>\nFINAL(2)", "2"),
+    ("harmony", HARMONY + "FINAL(2)<|return|>", "2"),
+    ("harmony without its tokens", "analysisLet me see. FINAL(1)assistantfinalFINAL(2)", "2"),
+    ("in a box", "<|begin_of_box|>FINAL(2)<|end_of_box|>", "2"),
+    ("in a box of lines", "<|begin_of_box|>\nFINAL(2)\n<|end_of_box|>", "2"),
+    ("in an answer tag", "<answer>FINAL(2)</answer>", "2"),
+    ("before an end marker", "FINAL(2)<|im_end|>", "2"),
+    ("before an end of sentence", "FINAL(2)</s>", "2"),
+    ("before an invented turn", "FINAL(2)\n<|im_end|>\n<|im_start|>user\nGo on.\n<|im_start|>assistant\nFINAL(3)", "2"),
+    ("that ends in markup", "FINAL(<s>old</s> new)", "<s>old</s> new"),
+    # --- code: worked out in a later block, after output that was not seen
+    ("a value worked out after output", SEEN_LATER + "```repl\nn = len(items)\nFINAL(n)\n```", "2"),
+    ("text with a value after output", SEEN_LATER + "```repl\nFINAL(f'There are {len(items)}.')\n```", "There are 2."),
+    ("a variable of before after output", SEEN_LATER + "```repl\nFINAL_VAR('result')\n```", "forty-two"),
+    ("a choice after output", SEEN_LATER + "```repl\nFINAL('many' if len(items) > 1 else 'few')\n```", "many"),
+    (
+        "branches after output",
+        SEEN_LATER + "```repl\nif len(items) > 1:\n    said = 'many'\nelse:\n    said = 'few'\nFINAL(said)\n```",
+        "many",
+    ),
+    (
+        "a list filled after output",
+        SEEN_LATER + "```repl\na = []\nfor i in items: a.append(i)\nFINAL(a)\n```",
+        "['a', 'b']",
+    ),
+    ("a reply of a function after output", SEEN_LATER + "```repl\nFINAL(helper())\n```", "1"),
+    (
+        "the dictionary with a value after output",
+        SEEN_LATER + "```repl\nanswer.update(content=number, ready=True)\n```",
+        "42",
+    ),
+    ("a literal after a block without output", "```repl\na = 1\n```\n```repl\nFINAL('done so')\n```", "done so"),
+    ("a literal in the only block", "```repl\nprint(1)\nFINAL('done so')\n```", "done so"),
+    ("a variable worked out, in text", "```repl\nn = len(items)\nprint(n)\n```\nFINAL_VAR(n)", "2"),
     ("literal that names a variable, with code", CODE + "FINAL(result)", "forty-two"),
     # --- text: FINAL_VAR(...)
     ("variable", "FINAL_VAR(result)", "forty-two"),
@@ -105,7 +171,7 @@ ACCEPTED = [
     ("variable named context", "FINAL_VAR(context)", "the whole context"),
     ("variable bound in the same reply", "```repl\nfresh = 'new'\n```\nFINAL_VAR(fresh)", "new"),
     ("variable, written above the code", "FINAL_VAR(fresh)\n```repl\nfresh = 'new'\n```", "new"),
-    ("variable, although a block failed", "```repl\nfresh = 'new'\n1/0\n```\nFINAL_VAR(fresh)", "new"),
+    ("variable, although a block failed", "```repl\nfresh = number + 1\n1/0\n```\nFINAL_VAR(fresh)", "43"),
     # --- code: FINAL and FINAL_VAR
     ("call", "```repl\nFINAL(6 * 7)\n```", "42"),
     ("call in a python fence", "```python\nFINAL('x')\n```", "x"),
@@ -160,11 +226,68 @@ ASKED_BACK = [
     ("an answer in prose", "The final answer is 42.", "no code and no final answer"),
     ("FINAL in a sentence", "So the answer is FINAL(42), I think.", "no code and no final answer"),
     ("FINAL with text after it", "FINAL(42) is what I would say.", "no code and no final answer"),
-    ("FINAL quoted from someone", "> FINAL(42)", "no code and no final answer"),
     ("another word", "FINALLY(42)", "no code and no final answer"),
-    ("lower case", "final(42)", "no code and no final answer"),
     ("code without a fence", "print(len(context))", "no code and no final answer"),
     ("untagged fence", "```\nprint(1)\n```", "no code and no final answer"),
+    ("thoughts left open", "<think>\nFINAL(7)\nbut is", "no code and no final answer"),
+    ("thoughts that hold it all", "<think>FINAL(7)</think>", "no code and no final answer"),
+    ("a cut thought after words", "Sure.\n<thinking>\nFINAL(7)", "no code and no final answer"),
+    ("harmony's analysis alone", "<|channel|>analysis<|message|>FINAL(7)", "no code and no final answer"),
+    ("a call as text", "FINAL(str(number))", "would not be evaluated"),
+    ("a call of an unknown function", "FINAL(total(rows))", "would not be evaluated"),
+    ("an item as text", "FINAL(items[0])", "would not be evaluated"),
+    ("an item of an unknown variable", "FINAL(rows[0])", "would not be evaluated"),
+    ("an operator over a variable", "FINAL(number + 1)", "would not be evaluated"),
+    ("a condition over a variable", "FINAL(zero if nothing else number)", "would not be evaluated"),
+    ("an attribute of a variable", "FINAL(result.upper)", "would not be evaluated"),
+    ("joined items", 'FINAL(", ".join(items))', "would not be evaluated"),
+    ("a format", 'FINAL("The length is {}".format(number))', "would not be evaluated"),
+    ("a percent sign", 'FINAL("%d rows" % number)', "would not be evaluated"),
+    ("a comprehension", "FINAL([x for x in items])", "would not be evaluated"),
+    ("a list of variables", "FINAL([number, zero])", "would not be evaluated"),
+    ("braces with a variable's name", "FINAL(The length is {number} characters.)", "would not be evaluated"),
+    ("braces with a call", "FINAL(There are {len(items)}.)", "would not be evaluated"),
+    ("quoted braces with a variable's name", 'FINAL("There are {number}.")', "would not be evaluated"),
+    ("a dollar and a variable's name", "FINAL($number)", "would not be evaluated"),
+    ("a name that is no variable", "FINAL(totl)", "there is no variable 'totl'"),
+    ("a name in back-ticks that is no variable", "FINAL(`totl`)", "there is no variable 'totl'"),
+    ("a module's name", "FINAL(time)", "there is no variable 'time'"),
+    ("a function's name", "FINAL(helper)", "there is no variable 'helper'"),
+    ("the placeholder", "FINAL(your answer)", "holds a placeholder"),
+    ("the placeholder in marks", "FINAL(<your answer>)", "holds a placeholder"),
+    ("the placeholder in quotes", 'FINAL("your answer")', "holds a placeholder"),
+    ("the reference's placeholder", "FINAL(value)", "holds a placeholder"),
+    ("dots", "FINAL(...)", "holds a placeholder"),
+    ("a lone bracket far below", "FINAL(\n- one (a)\n- two :)\n- three\n)", "do not match"),
+    ("labels on the answer's own line", "FINAL(a) first\nb) second)", "do not match"),
+    ("labels in a line", "FINAL(see: a) one, b) two)", "do not match"),
+    ("text after output", SEEN_LATER + '```repl\nFINAL("9999")\n```', "before you saw the output"),
+    ("a number after output", SEEN_LATER + "```repl\nFINAL(9999)\n```", "before you saw the output"),
+    (
+        "text in a variable after output",
+        SEEN_LATER + "```repl\nfresh = 'There are 12'\nFINAL(fresh)\n```",
+        "before you saw",
+    ),
+    ("FINAL_VAR of text after output", SEEN_LATER + "```repl\nfresh = '12'\nFINAL_VAR('fresh')\n```", "before you saw"),
+    ("a filled literal after output", SEEN_LATER + "```repl\nn = 12\nFINAL(f'There are {n}')\n```", "before you saw"),
+    ("a call over literals after output", SEEN_LATER + "```repl\nFINAL(str(9999))\n```", "before you saw"),
+    (
+        "the dictionary after output",
+        SEEN_LATER + "```repl\nanswer = {'content': '9', 'ready': True}\n```",
+        "before you saw",
+    ),
+    (
+        "items after output",
+        SEEN_LATER + "```repl\nanswer['content'] = '9'\nanswer['ready'] = True\n```",
+        "before you saw",
+    ),
+    ("a guarded literal after output", SEEN_LATER + "```repl\nif items: FINAL('9999')\n```", "before you saw"),
+    (
+        "a literal bound before its output",
+        "```repl\nn = '12'\nprint(items)\n```\n```repl\nFINAL(n)\n```",
+        "before you saw",
+    ),
+    ("a literal's name in text", "```repl\nn = '12'\nprint(items)\n```\nFINAL_VAR(n)", "together with code"),
     ("a fence of another language", "```json\n{}\n```", "no code and no final answer"),
     ("FINAL in an untagged fence", "```\nFINAL(42)\n```", "inside a fence that is not code"),
     ("FINAL in a text fence", "~~~text\nFINAL(42)\n~~~", "inside a fence that is not code"),
@@ -225,10 +348,12 @@ def prepared() -> Repl:
 
 def judged(reply: str, repl: Repl) -> Verdict:
     parsed = parse(reply)
+    unseen = []
     for block in parsed.blocks:
         if repl.final is None:
-            repl.execute(block.code)
-    return verdict(parsed, repl)
+            observation = repl.execute(block.code)
+            unseen.append(bool(observation.stdout or observation.value or observation.error))
+    return verdict(parsed, repl, unseen=unseen)
 
 
 @pytest.mark.parametrize(("name", "reply", "answer"), ACCEPTED, ids=[case[0] for case in ACCEPTED])
@@ -266,6 +391,35 @@ def test_a_reply_that_only_looks_is_neither_answered_nor_corrected() -> None:
 
 def test_an_answer_that_must_be_confirmed_is_kept_as_partial() -> None:
     assert judged(CODE + "FINAL(Ada)", prepared()).partial == "Ada"
+
+
+def test_an_answer_that_code_had_to_confirm_can_be_sent_again() -> None:
+    repl = prepared()
+    found = judged(SEEN_LATER + "```repl\nanswer.update(content='9999', ready=True)\n```", repl)
+    assert (found.answer, found.partial, repl.final) == (None, "9999", None)
+    repl.execute("1")
+    assert repl.final is None
+    repl.execute("answer['ready'] = True")
+    assert repl.final == "9999"
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        ("```repl\nx = 1\nfor i in", "inside its last code block, which did not run"),
+        ("I think that the", "was cut at its length limit"),
+        ("```repl\nx = 1\n```\nNow I", "was cut at its length limit"),
+        ("```repl\nx = 1\nFINAL(1)", "inside its last code block, which did not run"),
+    ],
+)
+def test_a_cut_reply_is_told_so_and_its_last_block_does_not_run(reply: str, told: str) -> None:
+    parsed = parse(reply, cut=True)
+    assert [block.code for block in parsed.blocks] == (["x = 1"] if "```\nNow" in reply else [])
+    assert told in verdict(parsed, prepared()).correction
+
+
+def test_a_cut_reply_with_a_whole_answer_is_an_answer() -> None:
+    assert verdict(parse("FINAL(It is 42.)\nAs", cut=True), prepared()).answer == "It is 42."
 
 
 def test_the_answer_dictionary_stays_usable_after_an_empty_one_was_refused() -> None:

@@ -19,8 +19,8 @@ CORE = ROOT / "rlm_core"
 
 LAYERS = [
     {"types", "errors", "documents"},
-    {"interpreter_state", "output", "text_format", "python_source"},
-    {"events", "limits", "provider", "finals", "tracebacks", "contexts"},
+    {"interpreter_state", "output", "text_format", "python_source", "reply_text"},
+    {"events", "limits", "provider", "finals", "tracebacks", "contexts", "plain_words", "invented"},
     {"parse", "prompts", "observe", "repl"},
     {"compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
     {"run"},

@@ -57,7 +57,22 @@ BLOCKS = [
     ("untagged", "```\nx = 1\n```", []),
     ("json", '```json\n{"x": 1}\n```', []),
     ("bash", "```bash\nls\n```", []),
-    ("python3 is another tag", "```python3\nx = 1\n```", []),
+    ("python3", "```python3\nx = 1\n```", ["x = 1"]),
+    ("ipython", "```ipython\nx = 1\n```", ["x = 1"]),
+    ("tool_code", "```tool_code\nx = 1\n```", ["x = 1"]),
+    ("tag with a colon", "```repl:\nx = 1\n```", ["x = 1"]),
+    ("python beside repl is quoted", "```python\nx = 0\n```\n```repl\nx = 1\n```", ["x = 1"]),
+    ("python behind repl is quoted", "```repl\nx = 1\n```\nAs in:\n```py\nx = 0\n```", ["x = 1"]),
+    ("non-breaking spaces", "```repl\nif x:\n\u00a0\u00a0\u00a0\u00a0y = 1\n```", ["if x:\n    y = 1"]),
+    ("wide and invisible spaces", "```repl\nx\u3000=\u202f1\u200b\n```", ["x = 1"]),
+    ("odd spaces in strings stay", "```repl\nx\u00a0= 'a\u00a0b'\n```", ["x = 'a\u00a0b'"]),
+    ("typographic quotes", "```repl\nprint(\u201chello\u201d)\n```", ['print("hello")']),
+    ("typographic quotes in strings stay", "```repl\nx = '\u201chello\u201d'\n```", ["x = '\u201chello\u201d'"]),
+    ("before an end marker", "```repl\nx = 1\n```<|im_end|>", ["x = 1"]),
+    ("a tag of thoughts in code", "```repl\nx = y.split('</think>')\n```", ["x = y.split('</think>')"]),
+    ("a pattern of thoughts in code", '```repl\nx = re.sub(r"<think>.*?</think>", "", y)\n```', None),
+    ("code in thoughts without an opening tag", "```repl\nx = 0\n```\nNo.\n</think>\n```repl\nx = 1\n```", ["x = 1"]),
+    ("an invented turn", "```repl\nx = 1\n```\n<|im_end|>\n<|im_start|>user\n```repl\ny = 2\n```", ["x = 1"]),
     ("pycon is another tag", "```pycon\n>>> 1\n```", []),
     ("untagged, then code", "```\nraw\n```\n```repl\nx = 1\n```", ["x = 1"]),
     ("stray fence before code", "```\n\n```repl\nx = 1\n```", ["x = 1"]),
@@ -70,7 +85,7 @@ BLOCKS = [
     ("two back-ticks", "``repl\nx = 1\n``", []),
     ("quoted", "> ```repl\n> x = 1\n> ```", []),
     ("after thoughts", "<think>\n```repl\nx = 0\n```\n</think>\n```repl\nx = 1\n```", ["x = 1"]),
-    ("thoughts left open", "<think>\n```repl\nx = 1\n```", ["x = 1"]),
+    ("thoughts left open", "<think>\n```repl\nx = 1\n```", []),
     # --- fences inside string literals
     (
         "a fence in a string",
@@ -115,7 +130,8 @@ FINALS = [
 
 
 @pytest.mark.parametrize(("name", "reply", "codes"), BLOCKS, ids=[case[0] for case in BLOCKS])
-def test_blocks(name: str, reply: str, codes: list[str]) -> None:
+def test_blocks(name: str, reply: str, codes: list[str] | None) -> None:
+    codes = [reply.removeprefix("```repl\n").removesuffix("\n```")] if codes is None else codes
     assert [block.code for block in parse(reply).blocks] == codes
 
 
@@ -125,7 +141,7 @@ def test_finals(name: str, reply: str, finals: list[Final]) -> None:
 
 
 def test_a_block_keeps_its_tag_in_lower_case() -> None:
-    assert [block.language for block in parse("```REPL\n1\n```\n~~~Py\n2\n~~~").blocks] == ["repl", "py"]
+    assert [block.language for block in parse("```PYTHON\n1\n```\n~~~Py\n2\n~~~").blocks] == ["python", "py"]
 
 
 HOSTILE = {
@@ -153,6 +169,13 @@ HOSTILE = {
     "numbers": "1",
     "bold": "*",
     "thoughts": "<think>",
+    "quoted thoughts": "'<think>' ",
+    "ends of thoughts": "x </think> ",
+    "end markers": "'<|im_end|>'",
+    "harmony frames": "<|channel|>a<|message|>",
+    "labels": "FINAL(\na) b\n",
+    "lone brackets": "FINAL(\nx)\n)\n",
+    "marks before finals": "*#>_FINAL ",
     "line ends": "\n",
     "carriage returns": "\r",
     "nulls": "\0",

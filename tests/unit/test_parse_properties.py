@@ -38,7 +38,7 @@ def test_any_reply_is_read(reply: str) -> None:
 @settings(max_examples=200, deadline=5_000)
 def test_any_replies_make_a_whole_run(replies: list[str]) -> None:
     events: list[object] = []
-    provider = ScriptedProvider([*replies, *["FINAL(done)"] * 2])
+    provider = ScriptedProvider([*replies, *["FINAL(42)"] * 2])
     result = run("?", "context", provider=provider, limits=Limits(max_iterations=4), emit=events.append)
     assert isinstance(events[-1], RunFinished)
     assert result.answer or result.stopped_by != "final_answer"

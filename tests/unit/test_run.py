@@ -61,7 +61,7 @@ def test_a_run_from_the_question_to_the_answer() -> None:
 
 
 def test_the_conversation_grows_and_is_never_rewritten() -> None:
-    _, provider, _ = ran([block("print(1)"), block("print(2)"), "FINAL(x)"])
+    _, provider, _ = ran([block("print(1)"), block("print(2)"), "FINAL(7)"])
     first, second, third = (call.messages for call in provider.root_calls)
     assert second[: len(first)] == first
     assert third[: len(second)] == second
@@ -69,7 +69,7 @@ def test_the_conversation_grows_and_is_never_rewritten() -> None:
 
 
 def test_the_context_itself_is_not_in_the_prompt() -> None:
-    provider = ScriptedProvider(["FINAL(x)"])
+    provider = ScriptedProvider(["FINAL(7)"])
     run("Who?", "start " + "secret " * 10_000, provider=provider)
     assert len("".join(message.content for message in provider.calls[0].messages)) < 10_000
 
@@ -90,17 +90,17 @@ def test_a_long_question_is_whole_in_the_repl() -> None:
 
 
 def test_models_are_asked_as_told() -> None:
-    _, provider, _ = ran([block("llm_query('a')"), "FINAL(x)"], model="big", sub_model="small")
+    _, provider, _ = ran([block("llm_query('a')"), "FINAL(7)"], model="big", sub_model="small")
     assert [(call.kind, call.model) for call in provider.calls] == [("root", "big"), ("sub", "small"), ("root", "big")]
 
 
 def test_without_a_sub_model_sub_calls_go_to_the_root_model_and_not_to_the_servers_default() -> None:
-    _, provider, _ = ran([block("llm_query('a')\nllm_query('b', model='named')"), "FINAL(x)"], model="big")
+    _, provider, _ = ran([block("llm_query('a')\nllm_query('b', model='named')"), "FINAL(7)"], model="big")
     assert [call.model for call in provider.calls] == ["big", "big", "named", "big"]
 
 
 def test_usage_is_counted_for_root_and_sub_calls() -> None:
-    result, _, _ = ran([block("llm_batch(['a', 'b'])"), "FINAL(x)"], model="big", sub_model="small")
+    result, _, _ = ran([block("llm_batch(['a', 'b'])"), "FINAL(7)"], model="big", sub_model="small")
     assert result.usage["small"] == ModelUsage(2, 2, 2)
     assert result.usage["big"].calls == 2
 
@@ -114,7 +114,7 @@ def test_tools_are_bound_and_told_of() -> None:
 
 
 def test_a_system_prompt_of_the_users_own_replaces_ours() -> None:
-    _, provider, _ = ran(["FINAL(x)"], system_prompt="Be brief.")
+    _, provider, _ = ran(["FINAL(7)"], system_prompt="Be brief.")
     assert provider.calls[0].messages[0].content.startswith("Be brief.\n\nIn the REPL")
 
 
@@ -122,7 +122,7 @@ def test_a_system_prompt_of_the_users_own_replaces_ours() -> None:
 
 
 def test_all_blocks_of_a_reply_run_and_make_one_message() -> None:
-    _, provider, _ = ran([block("print(1)") + "\n" + block("1/0") + "\n" + block("print(3)"), "FINAL(x)"])
+    _, provider, _ = ran([block("print(1)") + "\n" + block("1/0") + "\n" + block("print(3)"), "FINAL(7)"])
     assert told(provider).startswith("Block 1 of 3\nOutput (2 characters):\n1\n\nBlock 2 of 3\nError:\nTraceback")
     assert told(provider).endswith("Block 3 of 3\nOutput (2 characters):\n3")
 
@@ -140,7 +140,7 @@ def test_a_literal_written_with_code_must_be_confirmed() -> None:
 
 
 def test_a_reply_that_says_nothing_is_told_what_to_do() -> None:
-    _, provider, _ = ran(["", "FINAL(x)"])
+    _, provider, _ = ran(["", "FINAL(7)"])
     assert told(provider) == prompts.NOTHING_TO_DO
     assert provider.root_calls[-1].messages[-2].content == "(empty reply)"
 
@@ -153,7 +153,7 @@ def test_an_unknown_variable_is_told_with_those_there_are() -> None:
 
 
 def test_output_is_bounded_by_the_limit() -> None:
-    _, provider, _ = ran([block("print('x' * 100_000)"), "FINAL(x)"], limits=Limits(max_output_chars=200))
+    _, provider, _ = ran([block("print('x' * 100_000)"), "FINAL(7)"], limits=Limits(max_output_chars=200))
     assert len(told(provider)) < 350
     assert "Output (100,001 characters):" in told(provider)
 
@@ -185,7 +185,7 @@ def test_a_final_answer_in_the_last_iteration_is_a_final_answer() -> None:
 
 
 def test_the_end_is_announced_before_it_comes() -> None:
-    _, provider, _ = ran([block("1"), block("2"), "FINAL(x)"], limits=Limits(max_iterations=3))
+    _, provider, _ = ran([block("1"), block("2"), "FINAL(7)"], limits=Limits(max_iterations=3))
     assert told(provider).endswith("1 iteration left. Finish in this one.")
 
 
@@ -202,7 +202,7 @@ def test_errors_in_a_row_end_the_run() -> None:
 
 
 def test_a_reply_whose_last_block_works_is_no_error() -> None:
-    replies = [block("1/0") + "\n" + block("1")] * 3 + ["FINAL(x)"]
+    replies = [block("1/0") + "\n" + block("1")] * 3 + ["FINAL(7)"]
     assert ran(replies, limits=Limits(max_errors=2))[0].stopped_by == "final_answer"
 
 
@@ -286,7 +286,7 @@ def test_a_fault_of_the_provider_is_raised() -> None:
 
 
 def test_every_step_leaves_one_event() -> None:
-    _, _, events = ran([block("print(llm_query('a'))"), "FINAL(x)"])
+    _, _, events = ran([block("print(llm_query('a'))"), "FINAL(7)"])
     assert [type(event) for event in events] == [
         RunStarted,
         *[IterationStarted, CallStarted, CallFinished, BlockStarted, CallStarted, CallFinished],
@@ -297,14 +297,14 @@ def test_every_step_leaves_one_event() -> None:
 
 
 def test_each_prompts_new_messages_are_in_one_event_only() -> None:
-    _, provider, events = ran([block("1"), block("2"), "FINAL(x)"])
+    _, provider, events = ran([block("1"), block("2"), "FINAL(7)"])
     started = [event for event in events if isinstance(event, CallStarted)]
     assert [(event.kept, len(event.messages)) for event in started] == [(0, 2), (2, 2), (4, 2)]
     assert sum((event.messages for event in started), ()) == provider.calls[-1].messages
 
 
 def test_a_batch_has_an_event_for_each_call() -> None:
-    _, _, events = ran([block("llm_batch(['a', 'b'])"), "FINAL(x)"])
+    _, _, events = ran([block("llm_batch(['a', 'b'])"), "FINAL(7)"])
     started = [event for event in events if isinstance(event, CallStarted) and event.kind == "sub"]
     finished = [event for event in events if isinstance(event, CallFinished)]
     assert [(event.call, event.batch, event.messages[0].content) for event in started] == [(1, 2, "a"), (2, 2, "b")]
@@ -313,12 +313,12 @@ def test_a_batch_has_an_event_for_each_call() -> None:
 
 def test_the_loop_itself_leaves_calls_to_the_host_to_record() -> None:
     events: list[Event] = []
-    answer(Job(question="Who?", context="x"), provider=ScriptedProvider(["FINAL(x)"]), emit=events.append)
+    answer(Job(question="Who?", context="x"), provider=ScriptedProvider(["FINAL(7)"]), emit=events.append)
     assert not [event for event in events if isinstance(event, CallStarted | CallFinished)]
 
 
 def test_the_log_begins_with_the_runs_configuration_and_never_holds_the_context() -> None:
-    _, _, events = ran(["FINAL(x)"], model="big", limits=Limits(max_iterations=3))
+    _, _, events = ran(["FINAL(7)"], model="big", limits=Limits(max_iterations=3))
     started = events[0]
     assert isinstance(started, RunStarted)
     assert (started.question, started.model, started.limits["max_iterations"]) == ("Who?", "big", 3)
@@ -329,7 +329,7 @@ def test_the_log_begins_with_the_runs_configuration_and_never_holds_the_context(
 def test_fingerprints_of_the_host_are_taken_as_they_are() -> None:
     events: list[Event] = []
     job = Job(question="Who?", context="x", contexts=({"name": "a.txt", "size": 1},))
-    answer(job, provider=ScriptedProvider(["FINAL(x)"]), emit=events.append)
+    answer(job, provider=ScriptedProvider(["FINAL(7)"]), emit=events.append)
     assert isinstance(events[0], RunStarted)
     assert events[0].contexts == ({"name": "a.txt", "size": 1},)
 
@@ -362,7 +362,68 @@ def test_two_tools_of_one_name_are_refused() -> None:
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"x", float("nan"), {"a": [object()]}])
 def test_a_tool_that_is_not_json_is_refused_by_name_before_anything_runs(value: object) -> None:
-    provider = ScriptedProvider(["FINAL(x)"])
+    provider = ScriptedProvider(["FINAL(7)"])
     with pytest.raises(ConfigError, match="tool 'odd': the value is not JSON"):
         run("Who?", provider=provider, tools=[Tool("odd", value)])  # type: ignore[arg-type]
     assert provider.calls == []
+
+
+# --- Replies without text, and cut ones -----------------------------------------------------------------------------
+
+WITHOUT_TEXT = [
+    ("empty", Reply(""), "the reply is empty", "no code and no final answer"),
+    ("blanks", Reply(" \n"), "the reply is empty", "no code and no final answer"),
+    ("thoughts", Reply("<think>FINAL(7)</think>"), "the reply holds thoughts only", "thoughts only"),
+    ("an open thought", Reply("<think>FINAL(7)"), "the reply holds thoughts only", "thoughts only"),
+    ("spent on thoughts", Reply("", finish_reason="length"), "all of its tokens went into thoughts", "think less"),
+    ("a filter", Reply("", finish_reason="content_filter"), "content filter withheld", "content filter"),
+    ("a refusal", Reply("I cannot.", finish_reason="content_filter"), "content filter withheld", "content filter"),
+    ("a tool call", Reply("", finish_reason="tool_calls"), "the model called a tool", "there are none here"),
+]
+
+
+@pytest.mark.parametrize(
+    ("reply", "why", "correction"), [case[1:] for case in WITHOUT_TEXT], ids=lambda value: str(value)
+)
+def test_three_replies_without_text_end_the_run_with_the_reason(reply: Reply, why: str, correction: str) -> None:
+    result, provider, _ = ran([reply] * 3)
+    assert (result.stopped_by, result.answer) == ("provider_error", "")
+    assert why in result.detail
+    assert result.detail.startswith("3 replies in a row held no text to work with")
+    assert result.fault is not None
+    assert result.fault.type == f"reply-{(reply.finish_reason or 'empty').replace('_', '-')}"
+    assert correction in told(provider)
+
+
+@pytest.mark.parametrize("reply", [case[1] for case in WITHOUT_TEXT], ids=[case[0] for case in WITHOUT_TEXT])
+def test_replies_without_text_are_forgiven_where_others_lie_between(reply: Reply) -> None:
+    result, _, _ = ran([reply, reply, block("print(1)"), reply, reply, "I look on.", reply, "FINAL(It is 7.)"])
+    assert result.answer == "It is 7."
+
+
+def test_code_of_a_reply_that_a_filter_ended_counts() -> None:
+    assert ran([Reply(block("FINAL(7)"), finish_reason="content_filter")])[0].answer == "7"
+
+
+def test_a_cut_block_does_not_run_and_the_model_is_told() -> None:
+    half = "```repl\ntotal = 0\nfor line in context.splitlines():\n    total += len(line)\ntotal = total"
+    result, provider, events = ran([Reply(half, finish_reason="length"), "FINAL_VAR(total)", "FINAL(It is 11.)"])
+    assert [event for event in events if isinstance(event, BlockStarted)] == []
+    assert prompts.CUT_BLOCK in provider.root_calls[1].messages[-1].content
+    assert result.answer == "It is 11."
+    reasons = [event.finish_reason for event in events if isinstance(event, CallFinished)]
+    assert reasons == ["length", None, None]
+
+
+def test_thoughts_and_markers_are_not_sent_again() -> None:
+    _, provider, events = ran(["<think>long thoughts</think>\n" + block("print(1)") + "<|im_end|>", "FINAL(7)"])
+    assert provider.root_calls[1].messages[-2].content == block("print(1)")
+    replies = [event.reply for event in events if isinstance(event, IterationFinished)]
+    assert replies[0].startswith("<think>")
+
+
+def test_what_was_finished_with_before_its_output_was_seen_is_asked_back() -> None:
+    first = block("print(len(context))") + "\nREPL output: 9999\n" + block('FINAL("9999")')
+    result, provider, _ = ran([first, block("n = len(context)\nFINAL(n)")])
+    assert prompts.CONFIRM_IN_CODE in told(provider)
+    assert result.answer == "11"

@@ -198,3 +198,83 @@ def test_the_functions_come_back_and_explain_themselves(name: str) -> None:
     repl.execute(f"{name} = None")
     assert repl.namespace[name] is before
     assert "Ask a sub-model" in repl.execute(f"help({name})").stdout
+
+
+# name of the promise, reply of the sub-model, code, what it prints
+CUT = Reply("the first half", finish_reason="length")
+REPLIES = [
+    ("thoughts are taken off", Reply("<think>\nNONE?\n</think>\n\ndog"), "print(repr(llm_query('q')))", "'dog'\n"),
+    ("of a batch too", Reply("<think>cat</think>dog"), "print(llm_batch(['q', 'r']))", "['dog', 'dog']\n"),
+    ("harmony's frames", Reply("<|channel|>final<|message|>dog"), "print(llm_query('q'))", "dog\n"),
+    ("end markers", Reply("dog<|eot_id|>"), "print(llm_query('q'))", "dog\n"),
+    ("answer tags", Reply("<answer>dog</answer>"), "print(llm_query('q'))", "dog\n"),
+    (
+        "answer tags that the prompt asks for stay",
+        Reply("Hm.\n<answer>dog</answer>"),
+        "print(llm_query('Reply in <answer></answer>.'))",
+        "Hm.\n<answer>dog</answer>\n",
+    ),
+    (
+        "thinking tags that the prompt asks for stay",
+        Reply("<thinking>a</thinking>dog"),
+        "print(llm_query('First <thinking>, then reply.'))",
+        "<thinking>a</thinking>dog\n",
+    ),
+    ("a plain reply is left as it is", Reply(" dog \n"), "print(repr(llm_query('q')))", "' dog \\n'\n"),
+    (
+        "a cut reply raises with its part",
+        CUT,
+        "try: llm_query('q')\nexcept SubCallError as e: print(repr(e.partial), 'allow_cut=True' in str(e))",
+        "'the first half' True\n",
+    ),
+    ("unless it is allowed", CUT, "print(llm_query('q', allow_cut=True))", "the first half\n"),
+    (
+        "cut replies of a batch",
+        CUT,
+        "try: llm_batch(['q', 'r'])\nexcept SubCallError as e: print(e.results, e.partial)",
+        "[None, None] ['the first half', 'the first half']\n",
+    ),
+    ("or allowed there", CUT, "print(llm_batch(['q'], allow_cut=True))", "['the first half']\n"),
+    ("an empty reply", Reply(""), "try: llm_query('q')\nexcept SubCallError as e: print(e)", "reply is empty.\n"),
+    (
+        "thoughts alone",
+        Reply("<think>x"),
+        "try: llm_query('q')\nexcept SubCallError as e: print(e)",
+        "thoughts only.\n",
+    ),
+    (
+        "a filter",
+        Reply("", finish_reason="content_filter"),
+        "try: llm_query('q')\nexcept SubCallError as e: print(e)",
+        "the provider's content filter withheld the reply.\n",
+    ),
+    (
+        "a tool call",
+        Reply("", finish_reason="tool_calls"),
+        "try: llm_query('q')\nexcept SubCallError as e: print(e)",
+        "instead of writing text.\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "printed"), [case[1:] for case in REPLIES], ids=[case[0] for case in REPLIES]
+)
+def test_what_a_sub_model_sends_is_what_it_says(reply: Reply, code: str, printed: str) -> None:
+    repl, _, _ = wired(ScriptedProvider(sub=lambda prompt: reply))
+    observation = repl.execute(code)
+    assert observation.error is None
+    assert observation.stdout.endswith(printed)
+
+
+def test_a_prompt_that_is_too_long_fails_alone() -> None:
+    provider = ScriptedProvider(sub=shout)
+    repl, _, _ = wired(provider, limits=Limits(max_prompt_chars=5))
+    code = (
+        "try: llm_batch(['a', 'b' * 6, 'c'])\nexcept SubCallError as e: print(e.results, list(e.errors), e.errors[1])"
+    )
+    printed = repl.execute(code).stdout
+    assert printed.startswith(
+        "['A', None, 'C'] [1] the prompt is too long, 6 of at most 5 characters (max_prompt_chars)"
+    )
+    assert [call.messages[-1].content for call in provider.calls] == ["a", "c"]

@@ -48,7 +48,7 @@ def test_a_tool_is_called_like_a_function(code: str, expected: str) -> None:
 
 def test_each_call_of_a_tool_leaves_an_event() -> None:
     events: list[Event] = []
-    replies = ["```repl\nadd(1, b=2)\n```", "```repl\nfail('tea')\n```", "FINAL(x)"]
+    replies = ["```repl\nadd(1, b=2)\n```", "```repl\nfail('tea')\n```", "FINAL(7)"]
     run("What?", provider=ScriptedProvider(replies), tools=TOOLS, emit=events.append)
     assert [event for event in events if isinstance(event, ToolCalled)] == [
         ToolCalled(name="add", args=(1,), kwargs={"b": 2}, result=3),

@@ -210,7 +210,7 @@ def test_the_recorder_stamps_and_writes_all_but_what_is_for_watching() -> None:
 
 def test_a_whole_run_is_in_its_log() -> None:
     lines: list[str] = []
-    replies = ["```repl\nprint(llm_query('a'))\n```", "FINAL(x)"]
+    replies = ["```repl\nprint(llm_query('a'))\n```", "FINAL(7)"]
     run("Who?", "data", provider=ScriptedProvider(replies), emit=Recorder(lines.append))
     found = read(lines)
     assert [event.seq for event in found.events] == [0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 15]

@@ -1,0 +1,79 @@
+"""Reply text: thoughts and servers' markers in every dress, and code that only mentions them."""
+
+from __future__ import annotations
+
+import pytest
+
+from rlm_core.reply_text import spoken
+
+CODE = "```repl\nn = 1\n```"
+
+# name of the form, reply as it came, its words
+FORMS = [
+    ("plain", "  FINAL(7)\n", "  FINAL(7)\n"),
+    ("think", "<think>\na\n</think>\n\nb", "b"),
+    ("think on a line", "<think>a</think> b", "b"),
+    ("left open", "<think>\nFINAL(7)", ""),
+    ("left open after words", "Sure.\n\n<think>\nFINAL(7)", "Sure."),
+    ("without its opening tag", "a\nFINAL(7)\n</think>\n\nb", "b"),
+    ("without it, with code", f"{CODE}\nNo.\n</think>\n\nb", "b"),
+    ("after a first word", "Okay. <think>\na\n</think>\nb", "Okay. \nb"),
+    ("twice", "<think>a</think>b<think>c</think>d", "bd"),
+    ("thinking", "<thinking>a</thinking>b", "b"),
+    ("upper case", "<THINK>a</THINK>b", "b"),
+    ("reasoning", "<reasoning>\na\n</reasoning>\nb", "b"),
+    ("seed", "<seed:think>a</seed:think>b", "b"),
+    ("brackets", "[THINK]a[/THINK]b", "b"),
+    ("triangles", "\u25c1think\u25b7a\u25c1/think\u25b7b", "b"),
+    ("begin_of_thought", "<|begin_of_thought|>a<|end_of_thought|>b", "b"),
+    ("START_THINKING", "<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>b<|END_RESPONSE|>", "b"),
+    ("in words", "Here is my thought process: a.\nHere is my response: b", "b"),
+    ("harmony", "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b<|return|>", "b"),
+    ("harmony, analysis only", "<|channel|>analysis<|message|>a<|end|>", ""),
+    ("harmony, commentary", "<|channel|>commentary<|message|>b<|end|>", "b"),
+    ("harmony, bare", "analysisWe look.assistantfinalb", "b"),
+    ("box", "<|begin_of_box|>b<|end_of_box|>", "b"),
+    ("answer", "<answer>b</answer>", "b"),
+    ("answer on lines", "<answer>\nb\n</answer>", "b"),
+    ("im_end", "b<|im_end|>", "b"),
+    ("header", "<|im_start|>assistant\nb<|im_end|>", "b"),
+    ("llama header", "<|start_header_id|>assistant<|end_header_id|>\n\nb<|eot_id|>", "b"),
+    ("gemma", "<start_of_turn>model\nb<end_of_turn>", "b"),
+    ("eos", "b</s>", "b"),
+    ("deepseek", "b<\uff5cend\u2581of\u2581sentence\uff5c>", "b"),
+    ("after code", f"{CODE}<|im_end|>", CODE),
+    ("an invented turn", "b\n<|im_end|>\n<|im_start|>user\nc", "b"),
+    ("an invented turn without an end", "b\n<|im_start|>user\nc", "b"),
+]
+
+# forms that are no thoughts and no markers
+KEPT = [
+    "FINAL(a <s>b</s> c)",
+    'FINAL(The tag is "<think>".)',
+    "Use `<think>` and `</think>`.",
+    "```repl\nx = y.split('</think>')[-1]\n```",
+    '```repl\nx = re.sub(r"<think>.*?</think>", "", y)\n```',
+    "```repl\nx = f'<|im_start|>user\\n{p}<|im_end|>'\n```",
+    '```repl\nx = """\n<think>\na\n</think>\n"""\n```',
+    '```repl\nx = """\n<answer>\n</answer>\n"""\n```',
+    "a < b and c > d [1]",
+    "analysis of the text",
+]
+
+
+@pytest.mark.parametrize(("reply", "words"), [form[1:] for form in FORMS], ids=[form[0] for form in FORMS])
+def test_the_words_of_a_reply(reply: str, words: str) -> None:
+    assert spoken(reply) == words
+    assert spoken(words) == words
+
+
+@pytest.mark.parametrize("reply", KEPT)
+def test_a_reply_that_only_mentions_a_tag_is_left_as_it_is(reply: str) -> None:
+    assert spoken(reply) == reply
+
+
+def test_tags_that_a_prompt_asks_for_are_left_in() -> None:
+    reply = "<thinking>a</thinking>\n<answer>b</answer>"
+    assert spoken(reply, prompt="Use <thinking> and <answer>.") == reply
+    assert spoken(reply, prompt="Use <answer>.") == "<answer>b</answer>"
+    assert spoken("<think>a</think>b", prompt="Mind <think>.") == "b"
