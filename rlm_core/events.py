@@ -182,7 +182,8 @@ class Notice(Stamp):
 
     `text` is for people and may be reworded; `code` is the stable name that programs read, `None` where none of them
     does. The host's codes: `worker_ready`, `worker_lost`, `continued` (from a journal), `diverged` (from a recorded
-    run), `forked`, `called_again` (a function that did not answer before the run was cut off).
+    run), `forked`, `called_again` (a function that did not answer before the run was cut off), `unreachable` and
+    `reachable` (the endpoint went away, and answers again: the run waits in between).
     """
 
     type: ClassVar[str] = "notice"

@@ -43,11 +43,17 @@ export function Outcome({ run, onRemedy }) {
   </div>`;
 }
 
-/** @param {{text: string, isFinal: boolean}} props */
-function Answer({ text, isFinal }) {
+/**
+ * The answer of the shown run, or of an earlier question.
+ *
+ * @param {{text: string, isFinal: boolean, of?: string}} props `of` is the earlier question
+ */
+export function Answer({ text, isFinal, of }) {
   const title = isFinal ? "Answer" : "Partial answer";
-  return html`<section class="answer ${isFinal ? "" : "is-partial"}" id="answer" aria-labelledby="answer-title">
-    <h2 id="answer-title">${title}</h2>
+  const id = of === undefined ? "answer" : undefined;
+  const label = of === undefined ? title : `${title} to: ${of.slice(0, 100)}`;
+  return html`<section class="answer ${isFinal ? "" : "is-partial"}" id=${id} aria-label=${label}>
+    ${of === undefined && html`<h2 id="answer-title">${title}</h2>`}
     ${
       text.length > MOST_MARKDOWN_CHARS
         ? html`<${LongText} text=${whole(text)} class="output" label=${title} />`

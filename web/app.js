@@ -10,58 +10,71 @@ import { Outcome, trajectoryOf } from "./answer.js";
 import { ConfirmDialog } from "./confirm.js";
 import { contextValue, describeContext } from "./context.js";
 import { ContextField, takeDrops } from "./context_field.js";
+import { EarlierTurns, FollowUp, openConversation } from "./conversation.js";
 import { Egress } from "./egress.js";
 import { EMPTY_QUESTION, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain } from "./errors.js";
-import { fetchModels, loadModels } from "./models.js";
+import { History, HistoryLimit, loadHistory, openHistory, titleOf } from "./history.js";
+import { wrongLimit } from "./limits.js";
+import { wrongModelOption } from "./model_options.js";
+import { fetchModels, isServerSilent, loadModels } from "./models.js";
+import { Notices } from "./notices.js";
 import { QuestionField, RunButtons } from "./question.js";
+import { playRecording } from "./recorded.js";
 import { RecordingBanner, RecordingField, loadRecordingOfAddress } from "./recording_field.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { fetchSamples } from "./samples.js";
 import { SettingsPanel, modelProblem, restoreSettings, runOptions } from "./settings.js";
 import { changed, isRunning, onChange, state } from "./state.js";
-import { Announcer, Notices, Status } from "./status.js";
+import { Announcer, Status } from "./status.js";
 import { Timeline } from "./timeline.js";
-import { Unfinished, isKept, loadUnfinished } from "./unfinished.js";
+import { Unfinished, isFollowUp, isKept, loadUnfinished } from "./unfinished.js";
 
 /** @typedef {import("./types/run.js").RLMResult} RLMResult */
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
 /** @typedef {import("/rlm/rlm.js").RLMOptions & import("/rlm/rlm.js").FromLog & {signal?: AbortSignal}} AskOptions */
 
+const SERVER_CHECK_MS = 30_000;
+
 let stopping = new AbortController();
+/** Of the last run of the form; its REPL lives until the next one begins. @type {import("./conversation.js").Conversation | null} */
+let conversation = null;
 
 /**
  * Answer `question` on this page, for the Run button and for programs alike.
  *
- * @param {{question: string, context?: import("/rlm/rlm.js").RLMRunOptions["context"], options?: AskOptions}} job `context` is the page's own when left out;
+ * @param {{question: string, context?: import("/rlm/rlm.js").RLMRunOptions["context"], options?: AskOptions,
+ *   session?: import("./conversation.js").Conversation}} job `context` is the page's own when left out;
  *   `options` are those of `RLM`, a `signal` that stops the run, and the log of a run to `resume`, `replay` or `fork`; they
- *   win over the page's settings, which are left out where a log holds the choice
+ *   win over the page's settings, which are left out where a log holds the choice; in a `session`, those of the session hold
  * @returns {Promise<RLMResult>} rejects as `RLM.run` does, after the page has explained it
  */
-export async function ask({ question, context, options = {} }) {
+export async function ask({ question, context, options = {}, session }) {
   if (isRunning()) throw new Error("A run is under way on this page: stop it first, or wait for its end.");
   const value = context === undefined ? contextValue(state.typed, state.attachments) : context;
   const { signal, resume, replay, fork, onEvent, ...rest } = options;
   const chosen = replay || fork ? rest : { ...runOptions(), ...rest };
-  const run = newRun(question, value, value === null ? "without a context" : `of ${describeContext(value)}`);
+  const before = session ? state.followable : null;
+  const run = before
+    ? newRun(question, before.context, before.contextSummary)
+    : newRun(question, value, summaryOf(value));
   stopping = new AbortController();
-  Object.assign(state, { question, run });
+  if (!session) closeConversation();
+  Object.assign(state, before ? { run } : { question, run });
   state.problems.fork = null;
   changed();
+  bringIntoView();
   const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
   try {
-    const rlm = new RLM({ ...chosen, onEvent: follow(run, onEvent) });
+    const shown = follow(run, onEvent);
+    if (session) session.onEvent = shown;
+    const rlm = session ?? new RLM({ ...chosen, onEvent: shown });
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
-    const result = await rlm.run(question, {
-      context: value ?? undefined,
-      signal: stop,
-      resume,
-      replay,
-      fork,
-      onChild,
-    });
+    const from = session ? {} : { resume, replay, fork };
+    const result = await rlm.run(question, { context: value ?? undefined, signal: stop, onChild, ...from });
     if (result.fault !== null) void loadModels(); // the server may be another by now
     finishRun(run, { result, problem: null });
+    if (options.keepLog) void loadHistory();
     return result;
   } catch (error) {
     finishRun(run, { problem: await problemOf(error) });
@@ -69,6 +82,17 @@ export async function ask({ question, context, options = {} }) {
   } finally {
     changed();
   }
+}
+
+/** @param {unknown} value */
+function summaryOf(value) {
+  return value === null ? "without a context" : `of ${describeContext(value)}`;
+}
+
+/** On one column the run is below the form: its state comes into view. */
+function bringIntoView() {
+  if (!matchMedia("(max-width: 60rem)").matches) return;
+  requestAnimationFrame(() => document.getElementById("outcome")?.scrollIntoView({ block: "start" }));
 }
 
 /** @param {unknown} error */
@@ -94,27 +118,105 @@ function follow(run, onEvent) {
   };
 }
 
-/** The Run button: faults of the form are shown beside it, later ones by `ask`. */
+/** The Run button: faults of the form, and a server that is gone, are shown beside it; later ones by `ask`. */
 async function runFromForm() {
-  if (isRunning() || state.looking !== "") return; // the page says that the context is not whole yet
-  if (isRefused()) return;
+  if (isRunning() || isRefused()) return;
+  if (state.looking !== "") return queueRun();
+  await checkServer();
+  if (state.problems.server !== null || isRunning()) return;
+  closeConversation();
+  const options = { ...runOptions(), ...keepingOptions() };
   try {
-    await ask({ question: state.question, options: { journal: true, keepContext: state.settings.keepContext } });
+    conversation = openConversation(options);
+    await ask({ question: state.question, options, session: conversation });
+    state.followable = state.run;
   } catch (error) {
     console.error(error); // the page has explained it already; this is for developers
   }
+  changed();
+}
+
+/** The next question of the conversation, over the context and the variables that its REPL holds. */
+async function askNext() {
+  const { followable, followUp } = state;
+  if (isRunning() || conversation === null || followable === null || followUp.trim() === "") return;
+  Object.assign(state, { turns: [...state.turns, followable], followUp: "" });
+  try {
+    await ask({ question: followUp, context: null, options: { keepLog: true }, session: conversation });
+  } catch (error) {
+    console.error(error); // explained on the page already
+  }
+  state.followable = state.run;
+  changed();
+}
+
+/** End the REPL of the conversation, if there is one; its runs are among the earlier ones. */
+function closeConversation() {
+  conversation?.close();
+  conversation = null;
+  Object.assign(state, { turns: [], followable: null, followUp: "" });
+}
+
+/** Run as soon as the context is whole; Stop takes it back. */
+function queueRun() {
+  state.isQueued = true;
+  changed();
+}
+
+/** Begin a queued run once its folder is read; called after each change. */
+function runQueued() {
+  if (!state.isQueued || state.looking !== "") return;
+  state.isQueued = false;
+  void runFromForm();
+}
+
+/** Ask the server whether it is there, and show it where it is not. */
+async function checkServer() {
+  const isGone = await isServerSilent();
+  if (isGone === (state.problems.server !== null)) return;
+  state.problems.server = isGone ? SERVER_GONE : null;
+  changed();
+  if (!isGone && state.catalogue === null) await loadModels();
+}
+
+/** Watch an idle page's server: whether it is there is said before a run, not by one. */
+function watchServer() {
+  const check = () => !document.hidden && !isRunning() && void checkServer();
+  setInterval(check, SERVER_CHECK_MS);
+  addEventListener("focus", check);
+  document.addEventListener("visibilitychange", check);
 }
 
 /** Whether a field forbids the run: its problem is shown there, and it takes the focus. */
 function isRefused() {
   const models = modelProblem();
+  const limit = wrongLimit(state.settings);
+  const option = wrongModelOption(state.settings.modelOptions);
   if (state.question.trim() === "") {
     state.problems.question = EMPTY_QUESTION;
     focusOn("question");
   } else if (models) focusOn(models.field === "model" ? "model" : "sub-model");
+  else if (option) focusOnOption(option.name);
+  else if (limit) focusOnLimit(limit.name);
   else return false;
   changed();
   return true;
+}
+
+/** A run of the form is kept in this browser, its context by choice. */
+function keepingOptions() {
+  return { journal: true, keepLog: true, keepContext: state.settings.keepContext };
+}
+
+/** Show as much as there is of a run that cannot go on. @param {import("/rlm/log/journal.js").KeptRun} kept @param {string} log */
+function showUnfinished(kept, log) {
+  playRecording(log, { name: kept.question, changed: new Date(kept.began), isKept: true, isFollowUp: true });
+}
+
+/** Show an earlier run, whole. @param {import("/rlm/log/journal.js").EndedRun} run @param {string} log */
+function openKept(run, log) {
+  playRecording(log, { name: titleOf(run), changed: new Date(run.began), isKept: true, isFollowUp: isFollowUp(run) });
+  document.getElementById("outcome")?.scrollIntoView({ block: "start" });
 }
 
 /**
@@ -124,7 +226,11 @@ function isRefused() {
 async function continueRun(kept, log) {
   const { name, question } = kept;
   try {
-    await ask({ question, context: isKept(kept) ? null : undefined, options: { journal: name, resume: log } });
+    await ask({
+      question,
+      context: isKept(kept) ? null : undefined,
+      options: { journal: name, keepLog: true, resume: log },
+    });
   } catch (error) {
     console.error(error); // explained on the page already
     await loadUnfinished();
@@ -141,7 +247,7 @@ async function forkRun(run, iteration) {
   const fork = { log: trajectoryOf(run), iteration };
   const question = state.question.trim() || run.question;
   try {
-    await ask({ question, options: { ...runOptions(), journal: true, fork } });
+    await ask({ question, options: { ...runOptions(), ...keepingOptions(), fork } });
   } catch (error) {
     console.error(error);
     if (!(error instanceof Error && ["ReplayError", "ConfigError"].includes(error.name))) return; // explained as any run's
@@ -154,6 +260,10 @@ async function forkRun(run, iteration) {
 }
 
 function stopRun() {
+  if (state.isQueued) {
+    state.isQueued = false;
+    changed();
+  }
   if (!state.run || !isRunning()) return;
   state.run.stopping = true;
   stopping.abort();
@@ -165,16 +275,25 @@ const REMEDIES = {
   run: () => void runFromForm(),
   models: () => focusOn("model"),
   question: () => focusOn("question"),
-  limits: () => {
-    document.getElementById("limits")?.setAttribute("open", "");
-    focusOn("limit-maxIterations");
-  },
+  limits: () => focusOnLimit("maxIterations"),
   reload: () => location.reload(),
 };
 
 /** @param {Remedy} remedy */
 function remedied(remedy) {
   REMEDIES[remedy]();
+}
+
+/** @param {string} name */
+function focusOnOption(name) {
+  document.getElementById("model-options")?.setAttribute("open", "");
+  focusOn(`option-${name}`);
+}
+
+/** @param {string} name */
+function focusOnLimit(name) {
+  document.getElementById("limits")?.setAttribute("open", "");
+  focusOn(`limit-${name}`);
 }
 
 /** @param {string} id */
@@ -191,11 +310,12 @@ function App() {
       <${ContextField} />
       <${SettingsPanel} />
       <${RunButtons} onRun=${runFromForm} onStop=${stopRun} />
+      ${problems.server && !isRunning() && html`<${ProblemNotice} problem=${problems.server} id="server-problem" onRemedy=${remedied} />`}
     </form>
     <div class="outcome-column" id="outcome">
-      ${!isRunning() && html`<${Unfinished} onContinue=${continueRun} />`}
+      ${!isRunning() && html`<${Unfinished} onContinue=${continueRun} onShow=${showUnfinished} />`}
       ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
-      ${!isRunning() && html`<${RecordingField} />`}
+      ${!isRunning() && html`<${HistoryLimit} /><${History} onOpen=${openKept} /><${RecordingField} />`}
     </div>
     <${ConfirmDialog} />
     <${Announcer} run=${run} />
@@ -205,17 +325,20 @@ function App() {
 /** @param {{run: import("./types/run.js").RunView}} props */
 function RunSheet({ run }) {
   const { recorded } = run;
-  const isOver = run.phase === "finished";
+  const isAlone = recorded ? !recorded.isFollowUp : state.turns.length === 0;
+  const canFork = run.phase === "finished" && isAlone;
   return html`
     ${recorded && html`<${RecordingBanner} recorded=${recorded} />`}
+    <${EarlierTurns} />
     <h2 class="asked" id="asked">${run.question}</h2>
     <p class="asked-of muted">Asked ${run.contextSummary}${run.model && `, answered by ${run.model}`}</p>
     ${state.problems.fork && html`<${ProblemNotice} problem=${state.problems.fork} id="fork-problem" />`}
     <${Status} run=${run} />
     <${Notices} run=${run} />
     <${Outcome} run=${run} onRemedy=${recorded ? undefined : remedied} />
+    <${FollowUp} onAsk=${() => void askNext()} />
     <${Egress} run=${run} />
-    <${Timeline} run=${run} onFork=${isOver ? (/** @type {number} */ iteration) => void forkRun(run, iteration) : undefined} />`;
+    <${Timeline} run=${run} onFork=${canFork ? (/** @type {number} */ iteration) => void forkRun(run, iteration) : undefined} />`;
 }
 
 function Introduction() {
@@ -235,8 +358,8 @@ function onKey(event) {
   if (state.asking) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    void runFromForm();
-  } else if (event.key === "Escape" && isRunning()) {
+    void (event.target instanceof HTMLElement && event.target.id === "follow-up" ? askNext() : runFromForm());
+  } else if (event.key === "Escape" && (isRunning() || state.isQueued)) {
     event.preventDefault();
     stopRun();
   }
@@ -252,12 +375,16 @@ async function start() {
   const draw = () => render(html`<${App} />`, root);
   restoreSettings();
   if (!canBlock()) state.problems.browser = NO_BLOCKING;
-  onChange(draw);
+  onChange(() => {
+    draw();
+    runQueued();
+  });
   draw();
+  watchServer();
   document.addEventListener("keydown", onKey);
   addEventListener("beforeunload", (event) => isRunning() && event.preventDefault());
   takeDrops();
-  await Promise.all([loadModels(), loadSamples(), loadUnfinished(), loadRecordingOfAddress()]);
+  await Promise.all([loadModels(), loadSamples(), openHistory().then(loadUnfinished), loadRecordingOfAddress()]);
 }
 
 async function loadSamples() {

@@ -5,9 +5,11 @@
  */
 
 import { html, useState } from "/vendor/preact.mjs";
+import { explainEnding } from "./errors.js";
 import { duration, plural } from "./format.js";
 import { Iterations } from "./iterations.js";
 import { LongText } from "./long_text.js";
+import { NoticeText } from "./notices.js";
 import { whole } from "./printed.js";
 import { changed } from "./state.js";
 import { Folded, Paged } from "./strip.js";
@@ -18,7 +20,14 @@ import { childState } from "./work.js";
 /** @typedef {import("./types/run.js").CallState} CallState */
 
 /** @type {Readonly<Record<CallState, string>>} */
-const STATES = { waiting: "waiting", running: "running", done: "answered", failed: "failed", stopped: "stopped" };
+const STATES = {
+  waiting: "waiting",
+  running: "running",
+  done: "answered",
+  failed: "failed",
+  denied: "denied",
+  stopped: "stopped",
+};
 
 /** @param {{runs: readonly ChildView[], isLive: boolean}} props `isLive` while their block runs */
 export function ChildRuns({ runs, isLive }) {
@@ -54,10 +63,10 @@ function Card({ child, state }) {
     <${LongText} text=${whole(question)} class="output" label="Question" />
     <${StopButton} child=${child} state=${state} />
     ${
-      state === "failed" &&
+      (state === "failed" || state === "denied") &&
       ending &&
-      html`<p class="label">Why it failed</p>
-      <${LongText} text=${whole(`${ending.stopped_by}: ${ending.detail}`)} class="output error" label="Why it failed" />`
+      html`<p class="label">Why it ${state === "failed" ? "failed" : "was denied"}</p>
+      <${LongText} text=${whole(whyItEnded(ending))} class="output error" label="Why it ended" />`
     }
     ${
       answer &&
@@ -65,7 +74,7 @@ function Card({ child, state }) {
       <${LongText} text=${whole(answer)} class="output" label="Answer" />`
     }
     ${ending && html`<${UsageLine} usage=${ending.usage} />`}
-    ${notices.map((text) => html`<p class="label">${text}</p>`)}
+    ${notices.map((notice) => html`<p class="label"><${NoticeText} notice=${notice} /></p>`)}
     <${Iterations} iterations=${child.iterations} isLive=${state === "running"} newestOpen=${0} label=${title} />
   </div>`;
 }
@@ -89,6 +98,12 @@ function StopButton({ child, state }) {
 function focusCard(within) {
   const head = within.closest(".child-run")?.querySelector(".call-head");
   if (head instanceof HTMLElement) head.focus();
+}
+
+/** @param {import("./types/run.js").EventOf<"run_finished">} ending */
+function whyItEnded({ stopped_by: stoppedBy, detail }) {
+  const problem = explainEnding({ stoppedBy, detail, fault: null });
+  return problem === null ? detail : `${problem.title} ${problem.cause}`;
 }
 
 /** @param {ChildView} child @param {CallState} state */

@@ -12,10 +12,12 @@ import { changed, state } from "./state.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMEgressRequest} EgressRequest */
 /** @typedef {"allow" | "deny"} Answer */
+/** @typedef {import("/rlm/rlm.js").RLMEgressAnswer} EgressAnswer */
 
 const PAGE = 10;
+const DENIED = "the person did not allow it";
 
-/** @param {EgressRequest} request @returns {Promise<Answer>} */
+/** @param {EgressRequest} request @returns {Promise<EgressAnswer>} */
 export function askPerson(request) {
   const { run } = state;
   if (run?.asksNoMore) return Promise.resolve("allow");
@@ -23,7 +25,7 @@ export function askPerson(request) {
     const answer = (/** @type {Answer} */ said) => {
       if (state.asking?.request === request) state.asking = null;
       changed();
-      resolve(said);
+      resolve(said === "allow" ? said : { deny: DENIED });
     };
     state.asking = { request, answer };
     request.signal.addEventListener("abort", () => answer("deny"), { once: true });

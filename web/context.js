@@ -1,18 +1,24 @@
 // @ts-check
 /**
  * The context of the next run: pasted text, files, folders, samples. In: text and files that were pasted, dropped or chosen.
- * Out: the value that `RLM.run` takes, and its size and kind in words. Files are probed, not read: their bytes go to the worker.
+ * Out: the value that `RLM.run` takes, and its size and kind in words. Files are probed, not read: their bytes go to the
+ * worker.
  */
 
+import { isDocument, probe, suffixOf } from "./file_kind.js";
 import { bytes, count, plural } from "./format.js";
 
 /**
- * A file, or a folder with all its files. `kind` says which, in words.
- * @typedef {{id: number, name: string, files: readonly File[], kind: string}} Attachment
+ * A file, or a folder with all its files. `kind` is its kind in words; `faults` are sentences on files that are empty,
+ * broken or misnamed.
+ * @typedef {{id: number, name: string, files: readonly File[], kind: string, faults: readonly string[]}} Attachment
  */
 /** @typedef {string | File | File[] | null} Context */
 
-const PROBED_BYTES = 64 * 1024;
+const PROBED_AT_ONCE = 16;
+const MOST_PROBED = 500;
+const MOST_FAULTS = 5;
+const MOST_SUFFIXES = 4;
 /** Longer pastes become an attachment: a text box that holds megabytes makes the tab crawl. */
 export const MOST_TYPED_CHARS = 200_000;
 
@@ -25,8 +31,8 @@ let lastId = 0;
  * @returns {Promise<Attachment>} rejects with the browser's NotReadableError or NotFoundError
  */
 export async function attach(file) {
-  const start = new Uint8Array(await file.slice(0, PROBED_BYTES).arrayBuffer());
-  return attachment(file.name, [file], kindOf(file, start));
+  const { label, fault } = await probe(file);
+  return attachment(file.name, [file], label, fault === "" ? [] : [fault]);
 }
 
 /** @param {string} text @returns {Promise<Attachment>} */
@@ -34,16 +40,72 @@ export function attachPasted(text) {
   return attach(new File([text], `pasted-${lastId + 1}.txt`, { type: "text/plain" }));
 }
 
-/** @param {import("./folders.js").Folder} folder @returns {Attachment} */
-export function attachFolder({ name, files, hidden }) {
-  const left = hidden === 0 ? "" : `, ${count(hidden)} hidden left out`;
-  return attachment(`${name}/`, files, `folder of ${plural(files.length, "file")}${left}`);
+/**
+ * Attach a folder; of its documents, up to `MOST_PROBED`, both ends are read, so that a broken one is known.
+ *
+ * @param {import("./folders.js").Folder} folder
+ * @returns {Promise<Attachment>}
+ */
+export async function attachFolder({ name, files, hidden }) {
+  const left = hidden === 0 ? "" : `${plural(hidden, "hidden name")}, `;
+  const kind = `folder of ${plural(files.length, "file")} (${suffixes(files)}); left out: ${left}links`;
+  return attachment(`${name}/`, files, kind, await faultsOf(files));
 }
 
-/** @param {string} name @param {readonly File[]} files @param {string} kind @returns {Attachment} */
-function attachment(name, files, kind) {
-  lastId += 1;
-  return { id: lastId, name, files, kind };
+/** @param {readonly File[]} files */
+async function faultsOf(files) {
+  const empty = files.filter(({ size }) => size === 0);
+  const documents = files.filter(({ name, size }) => size > 0 && isDocument(name)).slice(0, MOST_PROBED);
+  const faults = empty.map(({ name }) => `${name} is empty.`);
+  for (let at = 0; at < documents.length; at += PROBED_AT_ONCE)
+    faults.push(...(await Promise.all(documents.slice(at, at + PROBED_AT_ONCE).map(faultIn))).filter(Boolean));
+  const more = faults.length - MOST_FAULTS;
+  return more > 0 ? [...faults.slice(0, MOST_FAULTS), `${plural(more, "more file")} are empty or broken.`] : faults;
+}
+
+/** @param {File} file */
+async function faultIn(file) {
+  const { fault } = await probe(file);
+  return fault && `${file.name}: ${fault}`;
+}
+
+/** The most frequent suffixes, as "4,990 txt, 8 pdf". @param {readonly File[]} files */
+function suffixes(files) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { name } of files) {
+    const suffix = suffixOf(name) || "without suffix";
+    counts.set(suffix, (counts.get(suffix) ?? 0) + 1);
+  }
+  const sorted = [...counts].sort(([, one], [, other]) => other - one);
+  const parts = sorted.slice(0, MOST_SUFFIXES).map(([suffix, many]) => `${count(many)} ${suffix}`);
+  return [...parts, ...(sorted.length > MOST_SUFFIXES ? ["others"] : [])].join(", ");
+}
+
+/**
+ * `added` under a name that none of `others` has: a file of a taken name moves to a folder with a number, and a folder
+ * gets a number behind its name. Bytes are not copied.
+ *
+ * @param {Attachment} added
+ * @param {readonly Attachment[]} others
+ * @returns {Attachment}
+ */
+export function apart(added, others) {
+  const taken = new Set(others.map(({ name }) => name));
+  if (!taken.has(added.name)) return added;
+  const top = added.name.slice(0, -1);
+  const isFolder = added.name.endsWith("/");
+  const numbered = (/** @type {number} */ number) => (isFolder ? `${top} (${number})/` : `${number}/${added.name}`);
+  let number = 2;
+  while (taken.has(numbered(number))) number += 1;
+  const name = numbered(number);
+  const renamed = (/** @type {File} */ file) => (isFolder ? name + pathOf(file).slice(added.name.length) : name);
+  return { ...added, name, files: added.files.map((file) => new File([file], renamed(file), file)) };
+}
+
+/** The file's name in the REPL, its folder included. @param {File} file */
+function pathOf(file) {
+  return file.webkitRelativePath || file.name;
 }
 
 /**
@@ -78,14 +140,8 @@ export function sizeOf(files) {
   return files.reduce((sum, file) => sum + file.size, 0);
 }
 
-/** @param {File} file @param {Uint8Array} start */
-function kindOf(file, start) {
-  const suffix = /\.([a-z0-9]{1,8})$/i.exec(file.name)?.[1];
-  const form = isText(start) ? "text" : "binary";
-  return suffix && suffix.toLowerCase() !== "txt" ? `${suffix.toUpperCase()}, ${form}` : form;
-}
-
-/** Text has no NUL byte near its start. @param {Uint8Array} start */
-function isText(start) {
-  return !start.includes(0);
+/** @param {string} name @param {readonly File[]} files @param {string} kind @param {readonly string[]} faults @returns {Attachment} */
+function attachment(name, files, kind, faults) {
+  lastId += 1;
+  return { id: lastId, name, files, kind, faults };
 }

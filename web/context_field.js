@@ -7,6 +7,7 @@
 import { html, useState } from "/vendor/preact.mjs";
 import {
   MOST_TYPED_CHARS,
+  apart,
   attach,
   attachFolder,
   attachPasted,
@@ -17,14 +18,21 @@ import {
 import { ProblemNotice, explain } from "./errors.js";
 import { fieldValue, isChecked, takeChosen } from "./fields.js";
 import { chosenFolder, readFolder } from "./folders.js";
-import { bytes } from "./format.js";
+import { bytes, count, plural } from "./format.js";
 import { takesRecording } from "./recording_field.js";
 import { fetchSample } from "./samples.js";
 import { changeSettings } from "./settings.js";
 import { changed, state } from "./state.js";
+import { Paged } from "./strip.js";
 
 /** @typedef {import("./context.js").Attachment} Attachment */
+/** @typedef {import("./folders.js").Folder} Folder */
 /** @typedef {import("./samples.js").Sample} Sample */
+/** @typedef {import("./types/run.js").Problem} Problem */
+
+const MOST_NAMES = 3;
+
+let lastLook = Promise.resolve();
 
 export function ContextField() {
   const [isOver, setOver] = useState(false);
@@ -41,15 +49,21 @@ export function ContextField() {
         <input id="context-folder" type="file" webkitdirectory class="visually-hidden"
           onChange=${chooseFolder} /></label>
       <${SamplePicker} />
-      <span class="muted" role="status" id="context-looking">${state.looking && `Looking through “${state.looking}” …`}</span>
+      <span class="muted" role="status" id="context-looking">${lookingText()}</span>
     </div>
     <${AttachmentList} />
     ${state.problems.context && html`<${ProblemNotice} problem=${state.problems.context} id="context-problem" />`}
     <label class="check"><input id="keep-context" type="checkbox" checked=${state.settings.keepContext}
-        onChange=${keepOrNot} /> Keep the context in this browser until the run ends</label>
+        onChange=${keepOrNot} /> Keep the context with the run, in this browser</label>
     <p class="privacy" id="context-privacy"><strong>${summary()}.</strong> What you add stays in
       this tab; only the text of model calls leaves it.</p>
   </fieldset>`;
+}
+
+function lookingText() {
+  const { looking, looked } = state;
+  if (looking === "") return "";
+  return `Looking through “${looking}” …${looked > 0 ? ` ${plural(looked, "file")} so far` : ""}`;
 }
 
 /** @param {Event} event */
@@ -59,14 +73,14 @@ function keepOrNot(event) {
 
 function AttachmentList() {
   if (state.attachments.length === 0) return null;
-  return html`<ul class="attachments" aria-label="Attached">
-    ${state.attachments.map((attachment) => html`<${AttachmentItem} key=${attachment.id} attachment=${attachment} />`)}
-  </ul>`;
+  const row = (/** @type {Attachment} */ attachment) =>
+    html`<${AttachmentItem} key=${attachment.id} attachment=${attachment} />`;
+  return html`<div class="attachments" role="group" aria-label="Attached"><${Paged} items=${state.attachments} row=${row} /></div>`;
 }
 
 /** @param {{attachment: Attachment}} props */
 function AttachmentItem({ attachment }) {
-  const { id, name, files, kind } = attachment;
+  const { id, name, files, kind, faults } = attachment;
   const remove = () => {
     state.attachments = state.attachments.filter((other) => other.id !== id);
     changed();
@@ -75,6 +89,7 @@ function AttachmentItem({ attachment }) {
     <span class="name">${name}</span>
     <span class="muted">${kind}, ${bytes(sizeOf(files))}</span>
     <button type="button" class="quiet small" aria-label="Remove ${name}" onClick=${remove}>Remove</button>
+    ${faults.map((fault) => html`<span class="fault">${fault}</span>`)}
   </li>`;
 }
 
@@ -122,7 +137,8 @@ function choose(event) {
 /** @param {Event} event */
 function chooseFolder(event) {
   const files = takeChosen(event);
-  if (files.length > 0) keepFolder(chosenFolder(files));
+  const name = files[0]?.webkitRelativePath.split("/")[0];
+  if (name !== undefined) void takeFolder(name, async () => chosenFolder(files));
 }
 
 /**
@@ -140,48 +156,84 @@ export function takeDrops() {
 
 /** @param {DataTransfer} data which is empty as soon as this function waits */
 async function takeDrop(data) {
-  const entries = [...data.items].map((item) => item.webkitGetAsEntry());
-  const folders = /** @type {FileSystemDirectoryEntry[]} */ (entries.filter((entry) => entry?.isDirectory));
-  const names = new Set(folders.map(({ name }) => name));
-  await takeFiles([...data.files].filter(({ name }) => !names.has(name)));
-  for (const folder of folders) await takeFolder(folder);
+  const items = [...data.items].map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
+  const folders = items.map(({ entry }) => entry).filter(isFolder);
+  await takeFiles(items.flatMap(({ entry, file }) => (file === null || entry?.isDirectory ? [] : [file])));
+  for (const folder of folders) await takeFolder(folder.name, (onProgress) => readFolder(folder, onProgress));
 }
 
-/** @param {FileSystemDirectoryEntry} entry */
-async function takeFolder(entry) {
-  state.looking = entry.name;
+/** @param {FileSystemEntry | null} entry @returns {entry is FileSystemDirectoryEntry} */
+function isFolder(entry) {
+  return entry?.isDirectory ?? false;
+}
+
+/**
+ * @param {string} name
+ * @param {(onProgress: (files: number) => void) => Promise<Folder | Problem>} read
+ */
+async function takeFolder(name, read) {
+  await looking(name, async (onProgress) => {
+    const folder = await read(onProgress);
+    state.problems.context = "files" in folder ? null : folder;
+    if ("files" in folder) keep(await attachFolder(folder));
+  });
+}
+
+/** @param {File[]} files */
+async function takeFiles(files) {
+  if (files.length === 0) return;
+  state.problems.context = null;
+  const shown = files.length === 1 ? (files[0]?.name ?? "") : plural(files.length, "file");
+  /** @type {string[]} */
+  const unreadable = [];
+  await looking(shown, async (onProgress) => {
+    for (const [index, file] of files.entries()) {
+      try {
+        keep(await attach(file));
+      } catch (error) {
+        if (!(error instanceof DOMException)) throw error;
+        unreadable.push(file.name);
+        state.problems.context = { ...explain(error), title: `${named(unreadable)} cannot be read.` };
+      }
+      onProgress(index + 1);
+    }
+  });
+}
+
+/**
+ * Do `work`, after what is under way, while the page shows the name and the progress.
+ *
+ * @param {string} name
+ * @param {(onProgress: (files: number) => void) => Promise<void>} work
+ */
+function looking(name, work) {
+  lastLook = lastLook.then(() => look(name, work));
+  return lastLook;
+}
+
+/** @param {string} name @param {(onProgress: (files: number) => void) => Promise<void>} work */
+async function look(name, work) {
+  Object.assign(state, { looking: name, looked: 0 });
   changed();
   try {
-    keepFolder(await readFolder(entry));
+    await work((files) => {
+      state.looked = files;
+      changed();
+    });
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
-    state.problems.context = { ...explain(error), title: `“${entry.name}” cannot be read.` };
+    state.problems.context = { ...explain(error), title: `“${name}” cannot be read.` };
   } finally {
     state.looking = "";
     changed();
   }
 }
 
-/** @param {import("./folders.js").Folder | import("./types/run.js").Problem} folder */
-function keepFolder(folder) {
-  state.problems.context = "files" in folder ? null : folder;
-  if ("files" in folder) keep(attachFolder(folder));
-  else changed();
-}
-
-/** @param {File[]} files */
-async function takeFiles(files) {
-  state.problems.context = null;
-  changed();
-  for (const file of files) {
-    try {
-      keep(await attach(file));
-    } catch (error) {
-      if (!(error instanceof DOMException)) throw error;
-      state.problems.context = { ...explain(error), title: `“${file.name}” cannot be read.` };
-      changed();
-    }
-  }
+/** @param {readonly string[]} names */
+function named(names) {
+  const more = names.length - MOST_NAMES;
+  const shown = names.slice(0, MOST_NAMES).map((name) => `“${name}”`);
+  return [...shown, ...(more > 0 ? [`${count(more)} more`] : [])].join(", ");
 }
 
 /** @param {Sample} sample */
@@ -199,6 +251,6 @@ async function takeSample(sample) {
 
 /** @param {Attachment} attachment */
 function keep(attachment) {
-  state.attachments = [...state.attachments.filter(({ name }) => name !== attachment.name), attachment];
+  state.attachments = [...state.attachments, apart(attachment, state.attachments)];
   changed();
 }

@@ -6,6 +6,8 @@
 
 import { html } from "/vendor/preact.mjs";
 import { explainFault } from "./faults.js";
+import { sentence } from "./format.js";
+import { withLabels } from "./limits.js";
 
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
@@ -40,7 +42,7 @@ export const NO_BLOCKING = {
 const BY_NAME = {
   ConfigError: ({ message }) => ({
     title: "The run was not started.",
-    cause: message,
+    cause: withLabels(message),
     action: "Change the setting that it names.",
     remedy: "limits",
   }),
@@ -111,7 +113,7 @@ export function explain(error) {
 export function explainEnding({ stoppedBy, detail, fault }) {
   if (stoppedBy === "provider_error") return explainFault(fault, detail);
   const ending = ENDINGS[stoppedBy];
-  return ending && { ...ending, cause: detail };
+  return ending && { ...ending, cause: withLabels(detail) };
 }
 
 /** @param {Fault} fault @returns {Problem} */
@@ -142,7 +144,7 @@ export function ProblemNotice({ problem, id, tone = "error", onRemedy }) {
   const button = remedy && onRemedy;
   return html`<div class="problem ${tone}" id=${id} role=${tone === "error" ? "alert" : undefined}>
     <p class="problem-title">${problem.title}</p>
-    ${problem.cause && html`<p class="problem-cause">${problem.cause}</p>`}
+    ${problem.cause && html`<p class="problem-cause">${sentence(problem.cause)}</p>`}
     <p class="problem-action">${problem.action}</p>
     ${
       button && html`<button type="button" class="small" onClick=${() => onRemedy(remedy)}>${REMEDIES[remedy]}</button>`

@@ -4,6 +4,8 @@
  * with it. Out: a `Problem` with the one thing to do. Faults that pass by themselves were tried again before.
  */
 
+import { sentence } from "./format.js";
+
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {NonNullable<import("./types/run.js").RLMResult["fault"]>} Fault */
 /** @typedef {Omit<Problem, "cause">} Advice */
@@ -112,7 +114,7 @@ const UNKNOWN = { title: "A model call failed.", action: "Do what it says, then 
  * @returns {Problem}
  */
 export function explainFault(fault, detail) {
-  return { ...adviceFor(fault), cause: `${detail} ${NOT_LOST}` };
+  return { ...adviceFor(fault), cause: `${sentence(detail)} ${NOT_LOST}`.trim() };
 }
 
 /** @param {Fault | null} fault */

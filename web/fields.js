@@ -10,6 +10,11 @@ export function fieldValue({ target }) {
   return target.value;
 }
 
+/** Whether a number field holds text that is no number; its value is empty then. @param {Event} event */
+export function isNoNumber({ target }) {
+  return target instanceof HTMLInputElement && target.validity.badInput;
+}
+
 /** @param {Event} event of a check box */
 export function isChecked({ target }) {
   return target instanceof HTMLInputElement && target.checked;

@@ -2,7 +2,8 @@
 /**
  * Folders: the files in one that was dropped or chosen, at any depth. In: the browser's entry, or the files that it
  * gave. Out: its files, each named by its path from the folder on; or the problem, when there are none or too many.
- * Nothing is read. Names that begin with a dot are left out, and counted.
+ * Nothing is read. Names that begin with a dot are left out, and
+ * counted; the browser hands out no links.
  */
 
 import { count, plural } from "./format.js";
@@ -24,9 +25,10 @@ const EMPTY = {
 
 /**
  * @param {FileSystemDirectoryEntry} entry
+ * @param {(files: number) => void} onProgress
  * @returns {Promise<Folder | Problem>} rejects with a DOMException when something in it cannot be read
  */
-export async function readFolder(entry) {
+export async function readFolder(entry, onProgress) {
   /** @type {Folder} */
   const folder = { name: entry.name, files: [], hidden: 0 };
   const waiting = [entry];
@@ -36,6 +38,7 @@ export async function readFolder(entry) {
       folder.hidden += entries.length - seen.length;
       folder.files.push(...(await Promise.all(seen.filter((one) => one.isFile).map(fileOf))));
       waiting.push(.../** @type {FileSystemDirectoryEntry[]} */ (seen.filter((one) => one.isDirectory)));
+      onProgress(folder.files.length);
       if (folder.files.length > MOST_FILES) return checked(folder);
     }
   }
@@ -49,8 +52,9 @@ export async function readFolder(entry) {
  */
 export function chosenFolder(files) {
   const name = pathOf(files[0])[0] ?? "";
-  const seen = files.filter((file) => !pathOf(file).slice(1).some(isHidden));
-  return checked({ name, files: seen, hidden: files.length - seen.length });
+  const seen = files.filter((file) => hiddenPart(file) === null);
+  const hidden = new Set(files.map(hiddenPart).filter((part) => part !== null));
+  return checked({ name, files: seen, hidden: hidden.size });
 }
 
 /**
@@ -97,6 +101,13 @@ async function fileOf(entry) {
 
 function pathOf(/** @type {File | undefined} */ file) {
   return file ? file.webkitRelativePath.split("/") : [];
+}
+
+/** Path of the outermost hidden folder or file that holds it: a hidden folder counts once. */
+function hiddenPart(/** @type {File} */ file) {
+  const parts = pathOf(file);
+  const at = parts.findIndex((part, index) => index > 0 && isHidden(part));
+  return at < 0 ? null : parts.slice(0, at + 1).join("/");
 }
 
 function isHidden(/** @type {string} */ name) {

@@ -38,3 +38,11 @@ export function bytes(value) {
   }
   return plural(value, "byte");
 }
+
+/** `text` as a sentence: a capital at its beginning, one mark at its end. @param {string} text */
+export function sentence(text) {
+  const trimmed = text.trim();
+  if (trimmed === "") return "";
+  const begun = /^[a-z]+(?=[\s,.:;])/.test(trimmed) ? trimmed[0]?.toUpperCase() + trimmed.slice(1) : trimmed;
+  return /[.!?…:][)”"’']?$/.test(begun) ? begun.replace(/([^.])\.\.$/, "$1.") : `${begun}.`;
+}

@@ -6,7 +6,7 @@
 
 import { LIMITS } from "/rlm/wire/protocol.js";
 import { html } from "/vendor/preact.mjs";
-import { fieldValue } from "./fields.js";
+import { fieldValue, isNoNumber } from "./fields.js";
 import { count, duration, plural } from "./format.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
@@ -76,6 +76,37 @@ export function limitOptions(values) {
   return Object.assign({}, ...FIELDS.map((limit) => optionOf(limit, values[limit.name])));
 }
 
+/** The first limit that is impossible, and why. @param {LimitValues} values @returns {{name: LimitName, why: string} | null} */
+export function wrongLimit(values) {
+  for (const limit of FIELDS) {
+    const why = wrongBy(limit, values[limit.name]);
+    if (why !== "") return { name: limit.name, why };
+  }
+  return null;
+}
+
+/** `text` with the fields' labels in place of the options' and the limits' names. @param {string} text */
+export function withLabels(text) {
+  return FIELDS.reduce(
+    (labelled, { label, option, facts }) =>
+      labelled.replace(new RegExp(`\\b(${option}|${facts.name})\\b`, "g"), `“${label}”`),
+    text,
+  );
+}
+
+/** @param {Limit} limit @param {number | null} value @returns {string} "" where it is possible */
+function wrongBy({ label, facts }, value) {
+  if (value === null || (facts.off && value === 0)) return "";
+  if (!Number.isFinite(value)) return `${label} must be a number.`;
+  const scale = facts.unit === "share" ? PERCENT : 1;
+  const least = facts.least * scale;
+  if (value < least) return `${label} must be at least ${count(least)}.`;
+  if (!facts.whole && value === 0) return `${label} must be above 0.`;
+  if (facts.most !== null && value > facts.most * scale)
+    return `${label} must be at most ${count(facts.most * scale)}.`;
+  return facts.whole && !Number.isInteger(value) ? `${label} must be a whole number.` : "";
+}
+
 /**
  * @param {{values: LimitValues, onChange: (change: Partial<LimitValues>) => void}} props
  */
@@ -92,21 +123,24 @@ export function LimitFields({ values, onChange }) {
 }
 
 /** @param {{limit: Limit, values: LimitValues, onChange: (change: Partial<LimitValues>) => void}} props */
-function LimitInput({ limit: { name, label, facts }, values, onChange }) {
+function LimitInput({ limit, values, onChange }) {
+  const { name, label, facts } = limit;
   const id = `limit-${name}`;
   const value = values[name];
   const percent = facts.unit === "share";
   const usual = facts.default === null || !percent ? facts.default : facts.default * PERCENT;
   const input = (/** @type {Event} */ event) => {
     const text = fieldValue(event);
-    onChange({ [name]: text === "" ? null : Number(text) });
+    onChange({ [name]: isNoNumber(event) ? Number.NaN : text === "" ? null : Number(text) });
   };
+  const why = wrongBy(limit, value);
   return html`<div class="limit">
     <label for=${id}>${label}</label>
     <input id=${id} type="number" inputmode="decimal" min=${facts.least} step=${facts.whole ? (STEPS[name] ?? 1) : "any"}
-      value=${value === null ? "" : String(value)} placeholder=${usual === null ? "no limit" : count(usual)}
-      aria-describedby="${id}-hint" onInput=${input} />
-    <span class="muted" id="${id}-hint">${percent ? "percent" : facts.unit} ${facts.of}${facts.off ? "; 0 for never" : ""}</span>
+      value=${value === null || Number.isNaN(value) ? "" : String(value)} placeholder=${usual === null ? "no limit" : count(usual)}
+      aria-describedby="${id}-hint" aria-invalid=${why === "" ? undefined : "true"} onInput=${input} />
+    <span class="muted" id="${id}-hint">${percent ? "percent" : facts.unit} ${facts.of}${facts.off ? "; 0 for never" : ""}
+      ${why && html`<strong class="fault" role="alert">${why}</strong>`}</span>
   </div>`;
 }
 

@@ -33,6 +33,17 @@ export async function loadModels() {
   changed();
 }
 
+/** Whether nothing answers at the page's own server. */
+export async function isServerSilent() {
+  try {
+    await fetch("/api/health");
+    return false;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return true;
+  }
+}
+
 /** @returns {Promise<Catalogue | import("./types/run.js").Problem>} */
 export async function fetchModels() {
   try {

@@ -31,12 +31,14 @@ export function QuestionField() {
  * @param {{onRun: () => void, onStop: () => void}} props
  */
 export function RunButtons({ onRun, onStop }) {
-  const running = isRunning();
-  const isStopping = running && state.run?.stopping;
+  const isQueued = state.isQueued;
+  const running = isRunning() || isQueued;
+  const isStopping = isRunning() && state.run?.stopping;
   return html`<div class="run-buttons">
     <button type="button" id="run" class="primary" aria-disabled=${String(running)} onClick=${onRun}>Run</button>
     <button type="button" id="stop" class="stop" aria-disabled=${String(!running)} onClick=${onStop}>
       ${isStopping ? "Stopping …" : "Stop"}</button>
+    ${isQueued && html`<span role="status" id="queued">Queued: begins when “${state.looking}” is looked through.</span>`}
     <span class="muted keys">${
       running ? html`<kbd>Esc</kbd> stops and keeps what there is` : html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> runs`
     }</span>

@@ -22,14 +22,15 @@ const SLOWEST_PER_TICK = 1 / 4; // of an event: a short run is not stretched to 
  * Show the run that `log` tells of, from its beginning, and play it.
  *
  * @param {string} log
- * @param {{name: string, changed: Date | null}} file
+ * @param {{name: string, changed: Date | null, isKept?: boolean, isFollowUp?: boolean}} file a kept run is shown whole at once
  * @throws {Error} a ConfigError that names the line which is no event
  */
-export function playRecording(log, file) {
+export function playRecording(log, { name, changed: date, isKept = false, isFollowUp = false }) {
   const { events, notes } = readTrajectory(log);
-  const recorded = { ...file, log, notes, events, at: 0, isPlaying: false };
+  const before = state.run?.recorded ? state.run.recorded.before : state.run;
+  const recorded = { name, changed: date, isKept, isFollowUp, before, log, notes, events, at: 0, isPlaying: false };
   show(recorded);
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) playToEnd(recorded);
+  if (isKept || matchMedia("(prefers-reduced-motion: reduce)").matches) playToEnd(recorded);
   else play(recorded);
 }
 
@@ -81,7 +82,7 @@ function show(recorded) {
   const run = newRun(started.question, null, askedOf(started));
   recorded.at = 0;
   run.recorded = recorded;
-  run.notices.push(...recorded.notes);
+  run.notices.push(...recorded.notes.map((text) => ({ text, code: null })));
   state.run = run;
   changed();
 }

@@ -27,12 +27,12 @@ export function RecordingField() {
 
 /** Says that a run is a recorded one, and plays it. @param {{recorded: Recorded}} props */
 export function RecordingBanner({ recorded }) {
-  const { name, isPlaying, at, events } = recorded;
+  const { name, isPlaying, at, events, isKept, before } = recorded;
   const toggle = () => (isPlaying ? pause(recorded) : play(recorded));
   const ended = isOver(recorded);
   return html`<section class="recording" id="recording" aria-labelledby="recording-title">
-    <h2 id="recording-title">Recorded run</h2>
-    <p>Read from ${name}, by ${modelOf(recorded)}. ${dateOf(recorded)} Nothing is run here, and nothing is sent anywhere.</p>
+    <h2 id="recording-title">${isKept ? "Earlier run" : "Recorded run"}</h2>
+    <p>${isKept ? "Kept in this browser" : `Read from ${name}`}, by ${modelOf(recorded)}. ${dateOf(recorded)} Nothing is run here, and nothing is sent anywhere.</p>
     <div class="recording-buttons">
       <button type="button" id="recording-play" class="small" onClick=${toggle}>
         ${isPlaying ? "Pause" : ended ? "Play again" : "Play"}</button>
@@ -40,7 +40,8 @@ export function RecordingBanner({ recorded }) {
         Next iteration</button>
       <button type="button" id="recording-end" class="small" aria-disabled=${String(ended)} onClick=${() => playToEnd(recorded)}>
         To the end</button>
-      <button type="button" id="recording-close" class="quiet small" onClick=${close}>Close</button>
+      <button type="button" id="recording-close" class="quiet small" onClick=${() => close(recorded)}>
+        ${before ? "Back to the run before" : "Close"}</button>
       <progress aria-label="Played" value=${String(at)} max=${String(events.length)}></progress>
     </div>
   </section>`;
@@ -113,8 +114,9 @@ function refuse(name, why) {
   changed();
 }
 
-function close() {
-  state.run = null;
+/** Back to the run that was shown before. @param {Recorded} recorded */
+function close({ before }) {
+  state.run = before;
   changed();
 }
 
@@ -127,6 +129,7 @@ function modelOf({ events }) {
 }
 
 /** A log tells seconds since its run began, and not when that was. @param {Recorded} recorded */
-function dateOf({ changed: date }) {
+function dateOf({ changed: date, isKept }) {
+  if (isKept && date !== null) return `It began on ${DAY.format(date)}.`;
   return `Its date is not known${date === null ? "." : `; the file was last changed on ${DAY.format(date)}.`}`;
 }

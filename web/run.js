@@ -16,6 +16,7 @@ import { addCall, finishCall, newCall, newWork, toolCall } from "./work.js";
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("./types/run.js").IterationView} IterationView */
 /** @typedef {import("./types/run.js").BlockView} BlockView */
+/** @typedef {import("./types/run.js").CallView} CallView */
 /** @typedef {import("./types/run.js").Handlers} Handlers */
 /**
  * @template {RunEvent["type"]} T
@@ -37,7 +38,7 @@ export function newRun(question, context, contextSummary) {
     totalSeconds: null,
     calls: new Map(),
     children: new Map(),
-    counts: { started: 0, finished: 0, failed: 0 },
+    counts: { started: 0, finished: 0, failed: 0, denied: 0 },
     tokens: { input: 0, output: 0 },
     cost: { known: 0, unpriced: 0 },
     egress: { calls: [], bytes: 0, denied: 0, left: 0, of: 0, spans: new Map() },
@@ -45,6 +46,7 @@ export function newRun(question, context, contextSummary) {
     context,
     events: [],
     stopping: false,
+    isAway: false,
     result: null,
     problem: null,
     recorded: null,
@@ -89,6 +91,8 @@ const HANDLERS = {
     egress.of = event.context_size;
     if (event.denied !== null) {
       egress.denied += 1;
+      const call = run.calls.get(event.call);
+      if (call) call.isDenied = true;
       return;
     }
     egress.bytes += event.bytes;
@@ -101,8 +105,9 @@ const HANDLERS = {
   call_finished(run, event) {
     const call = run.calls.get(event.call);
     if (!call) return;
+    run.isAway = false;
     finishCall(call, event);
-    count(run, event);
+    count(run, call, event);
     const node = nodeAt(run, event.path);
     const iteration = node.iterations.at(-1);
     if (iteration && call.kind === "root") iteration.reply ??= event.text;
@@ -151,7 +156,9 @@ const HANDLERS = {
   },
   notice(run, event) {
     const node = nodeAt(run, event.path);
-    node.notices.push(event.text);
+    node.notices.push({ text: event.text, code: event.code ?? null });
+    if (event.code === "unreachable") run.isAway = true;
+    if (event.code === "reachable") run.isAway = false;
     touch(node);
   },
   run_finished(run, event) {
@@ -234,10 +241,11 @@ function isChild(node) {
   return "parent" in node;
 }
 
-/** @param {RunView} run @param {EventOf<"call_finished">} event */
-function count({ counts, tokens, cost }, { error, usage }) {
+/** @param {RunView} run @param {CallView} call @param {EventOf<"call_finished">} event */
+function count({ counts, tokens, cost }, { state }, { usage }) {
   counts.finished += 1;
-  counts.failed += error === null ? 0 : 1;
+  counts.failed += state === "failed" ? 1 : 0;
+  counts.denied += state === "denied" ? 1 : 0;
   tokens.input += usage.input_tokens;
   tokens.output += usage.output_tokens;
   cost.known += usage.cost ?? 0;

@@ -9,14 +9,16 @@ import { askPerson } from "./confirm.js";
 import { ProblemNotice } from "./errors.js";
 import { LimitFields, limitOptions } from "./limits.js";
 import { ModelField } from "./model_field.js";
+import { ModelOptionFields } from "./model_options.js";
 import { BUILTIN, isWellFormed, loadModels, providersOf, standingOf } from "./models.js";
 import { changed, state } from "./state.js";
 
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
-/** @typedef {{model: string, subModel: string, named: string[], keepContext: boolean, asksFirst: boolean} & import("./limits.js").LimitValues} Settings
+/** @typedef {{model: string, subModel: string, named: string[], modelOptions: import("/rlm/rlm.js").RLMModelOptions, keepContext: boolean, asksFirst: boolean,
+ *   historyMegabytes: number} & import("./limits.js").LimitValues} Settings
  * models are empty for the server's default, and for the root model; `named`: models that were typed though not listed;
- * `keepContext`: in this browser, until the run ends; `asksFirst` is whether the person allows each request */
+ * `keepContext`: in this browser, with the run; `asksFirst` is whether the person allows each request */
 
 const KEY = "pyodide-rlm.settings";
 const MOST_NAMED = 20;
@@ -40,7 +42,13 @@ export function changeSettings(change) {
 export function runOptions() {
   const models = { model: chosenModel(), subModel: state.settings.subModel };
   const chosen = Object.fromEntries(Object.entries(models).filter(([, id]) => id !== ""));
-  return { ...chosen, ...limitOptions(state.settings), ...(state.settings.asksFirst ? { onEgress: askPerson } : {}) };
+  const { modelOptions } = state.settings;
+  return {
+    ...chosen,
+    modelOptions,
+    ...limitOptions(state.settings),
+    ...(state.settings.asksFirst ? { onEgress: askPerson } : {}),
+  };
 }
 
 /** The root model's id: the choice, offered or not; without one the server's default. */
@@ -111,6 +119,8 @@ export function SettingsPanel() {
       ${(problems.models || refusal || (catalogue?.notes.length ?? 0) > 0) && html`<${ReloadButton} />`}
     </p>
     <${StandInNote} />
+    <${ModelOptionFields} values=${settings.modelOptions}
+      onChange=${(/** @type {Settings["modelOptions"]} */ modelOptions) => changeSettings({ modelOptions })} />
     <${LimitFields} values=${settings} onChange=${changeSettings} />
     <label class="check"><input type="checkbox" id="asks-first" checked=${settings.asksFirst}
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>

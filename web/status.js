@@ -1,44 +1,47 @@
 // @ts-check
 /**
- * Where a run stands, in one line that ticks, and spoken for those who listen. In: a `RunView`. Out: time, iterations,
- * calls, tokens, and the host's notices (transport, containment).
+ * State of a run in one line that ticks and stays in sight, and spoken for those who listen. In: a `RunView`. Out: its
+ * activity in plain words, time, cost so far, iterations, calls, tokens; while it waits for the server, a button.
  */
 
 import { html, useEffect, useState } from "/vendor/preact.mjs";
+import { activityOf } from "./activity.js";
 import { count, duration, plural } from "./format.js";
+import { state } from "./state.js";
 import { cost } from "./usage.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
 
 const TICK_MS = 250;
-/** @type {Readonly<Record<string, string>>} */
-const ENDINGS = { Answered: "answered", Failed: "failed" };
 
 /** @param {{run: RunView}} props */
 export function Status({ run }) {
   const seconds = useClock(run);
   const { iterations, counts } = run;
-  const ending = ENDINGS[phaseName(run)] ?? "";
+  const { words, tone } = activityOf(run, state.asking !== null);
   const of = run.maxIterations === null || run.phase === "finished" ? "" : ` of ${count(run.maxIterations)}`;
-  return html`<dl class="status ${run.phase} ${ending}" id="status">
-    <${Fact} name="State" value=${phaseName(run)} class="phase" />
+  return html`<dl class="status ${run.phase} ${tone}" id="status">
+    <${Fact} name="State" value=${words} class="phase" />
     <${Fact} name="Time" value=${run.totalSeconds === null ? wholeSeconds(seconds) : duration(seconds)} />
-    <${Fact} name="Iterations" value=${`${count(iterations.length)}${of}`} />
-    <${Fact} name="Model calls" value=${`${count(counts.finished)}${callsExtra(run)}`} />
-    <${Fact} name="Tokens in, out" value=${tokensUsed(run)} />
     <${Fact} name="Cost" value=${costSoFar(run)} />
-  </dl>`;
+    <${Fact} name="Iterations" value=${`${count(iterations.length)}${of}`} class="more" />
+    <${Fact} name="Model calls" value=${`${count(counts.finished)}${callsExtra(run)}`} class="more" />
+    <${Fact} name="Tokens in, out" value=${tokensUsed(run)} class="more" />
+  </dl>
+  ${run.isAway && run.phase !== "finished" && html`<${Paused} />`}`;
+}
+
+/** The run waits for the server; an attempt comes at least every five seconds, and when the browser is online again. */
+function Paused() {
+  const tryNow = () => dispatchEvent(new Event("online"));
+  return html`<p class="paused" id="paused">
+    Nothing is lost: the run continues when the server answers. It is tried every 5 s or sooner.
+    <button type="button" class="small" id="try-now" onClick=${tryNow}>Try now</button></p>`;
 }
 
 /** @param {{name: string, value: string, class?: string}} props */
 function Fact({ name, value, class: className = "" }) {
   return html`<div class=${className}><dt>${name}</dt><dd>${value}</dd></div>`;
-}
-
-/** The host's notices, newest last. @param {{run: RunView}} props */
-export function Notices({ run }) {
-  if (run.notices.length === 0) return null;
-  return html`<ul class="notices" aria-label="Notices">${run.notices.map((text) => html`<li>${text}</li>`)}</ul>`;
 }
 
 /**
@@ -47,28 +50,23 @@ export function Notices({ run }) {
  * @param {{run: RunView | null}} props
  */
 export function Announcer({ run }) {
-  const said = run ? sentence(run) : "";
+  const said = run ? announced(run) : "";
   return html`<p class="visually-hidden" role="status" aria-live="polite" id="announcer">${said}</p>`;
 }
 
 /** @param {RunView} run */
-function sentence(run) {
+function announced(run) {
   if (run.recorded && run.phase !== "finished") return "A recorded run is shown.";
-  if (run.phase === "starting") return "The run is starting.";
-  if (run.phase === "running") return `Iteration ${run.iterations.length} is under way.`;
+  if (run.phase !== "finished") {
+    if (state.asking) return "The run asks you whether the next calls may leave.";
+    if (run.isAway) return "The run is paused: the server is not reachable.";
+    return run.phase === "starting" ? "The run is starting." : `Iteration ${run.iterations.length} is under way.`;
+  }
   if (run.problem) return run.recorded ? "The recording ends without an ending." : "The run failed.";
-  const isFinal = run.result?.stoppedBy === "final_answer";
-  const ending = isFinal ? "The answer is ready" : "The run ended without a final answer";
+  const { words } = activityOf(run, false);
+  const ending =
+    run.result?.stoppedBy === "final_answer" ? "The answer is ready" : `The run is over (${words.toLowerCase()})`;
   return `${ending} after ${plural(run.iterations.length, "iteration")}.`;
-}
-
-/** @param {RunView} run */
-function phaseName(run) {
-  if (run.recorded && run.phase !== "finished") return run.recorded.isPlaying ? "Playing" : "Paused";
-  if (run.phase === "starting") return run.stopping ? "Stopping" : "Starting Python";
-  if (run.phase === "running") return run.stopping ? "Stopping" : "Running";
-  if (run.problem) return run.recorded ? "Cut off" : "Failed";
-  return run.result?.stoppedBy === "final_answer" ? "Answered" : "Ended early";
 }
 
 /** @param {RunView} run */
@@ -77,6 +75,7 @@ function callsExtra({ counts, phase }) {
   const parts = [
     phase !== "finished" && open > 0 && `${count(open)} open`,
     counts.failed > 0 && `${count(counts.failed)} failed`,
+    counts.denied > 0 && `${count(counts.denied)} denied`,
   ];
   const text = parts.filter(Boolean).join(", ");
   return text && ` (${text})`;
@@ -89,7 +88,7 @@ function wholeSeconds(seconds) {
 
 /** A model that reports no tokens did not use none. @param {RunView} run */
 function tokensUsed({ tokens, counts }) {
-  const isUnknown = tokens.input + tokens.output === 0 && counts.finished > counts.failed;
+  const isUnknown = tokens.input + tokens.output === 0 && counts.finished > counts.failed + counts.denied;
   return isUnknown ? "not reported" : `${count(tokens.input)}, ${count(tokens.output)}`;
 }
 

@@ -15,7 +15,7 @@ import { count, plural } from "./format.js";
 const MOST_CELLS = 100;
 const PAGE = 20;
 /** @type {readonly CallState[]} most urgent first */
-const URGENCY = ["failed", "stopped", "running", "waiting", "done"];
+const URGENCY = ["failed", "denied", "stopped", "running", "waiting", "done"];
 
 /**
  * @param {{noun: string, states: readonly CallState[], isLive: boolean, class: string, list: () => unknown}} props
@@ -54,7 +54,7 @@ export function Paged({ items, row }) {
 
 /** @param {string} noun @param {readonly CallState[]} states @param {boolean} isLive */
 function summary(noun, states, isLive) {
-  const many = { waiting: 0, running: 0, done: 0, failed: 0, stopped: 0 };
+  const many = { waiting: 0, running: 0, done: 0, failed: 0, denied: 0, stopped: 0 };
   for (const state of states) many[state] += 1;
   const total = plural(states.length, noun);
   const parts = [
@@ -62,6 +62,7 @@ function summary(noun, states, isLive) {
     many.running > 0 && `${count(many.running)} ${isLive ? "running" : "not answered"}`,
     many.waiting > 0 && `${count(many.waiting)} ${isLive ? "waiting" : "not sent"}`,
     many.failed > 0 && `${count(many.failed)} failed`,
+    many.denied > 0 && `${count(many.denied)} denied`,
     many.stopped > 0 && `${count(many.stopped)} stopped`,
   ];
   return parts.filter(Boolean).join(" · ");

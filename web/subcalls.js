@@ -42,7 +42,7 @@ function CallList({ group }) {
 function Call({ call, number }) {
   const [isOpen, setOpen] = useState(false);
   const isTool = call.kind === "tool";
-  const outcome = call.state === "failed" ? call.error : call.reply;
+  const outcome = call.error || call.reply;
   const gist = isTool ? `${call.prompt} → ${outcome}` : outcome || call.prompt;
   return html`<li class="call ${call.state}">
     <button type="button" class="call-head" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
@@ -69,5 +69,6 @@ function Call({ call, number }) {
 /** @param {CallView} call */
 function outcomeName({ state, kind }) {
   if (state === "failed") return "Error";
+  if (state === "denied") return "Why it did not leave";
   return kind === "tool" ? "Result" : "Reply";
 }

@@ -22,16 +22,36 @@ export async function loadUnfinished() {
   changed();
 }
 
-/** @param {{onContinue: (run: KeptRun, log: string) => void}} props */
-export function Unfinished({ onContinue }) {
+/** @param {{onContinue: (run: KeptRun, log: string) => void, onShow: (run: KeptRun, log: string) => void}} props */
+export function Unfinished({ onContinue, onShow }) {
   return state.unfinished.map(
     (run) => html`<section class="notice" aria-label="Unfinished run" key=${run.name}>
       <p>A run was cut off: <strong>${run.question.slice(0, 200)}</strong> (${new Date(run.began).toLocaleString()}).
-        What was paid for is kept. ${isKept(run) ? "So is its context." : "Choose the same context as before, then continue."}</p>
-      <button type="button" onClick=${() => void goOn(run, onContinue)}>Continue</button>
+        What was paid for is kept. ${adviceFor(run)}</p>
+      ${
+        isFollowUp(run)
+          ? html`<button type="button" onClick=${() => void show(run, onShow)}>Show it</button>`
+          : html`<button type="button" onClick=${() => void goOn(run, onContinue)}>Continue</button>`
+      }
       <button type="button" onClick=${() => void drop(run)}>Discard</button>
     </section>`,
   );
+}
+
+/** @param {KeptRun} run */
+function adviceFor(run) {
+  if (isFollowUp(run)) return "It was a later question of a conversation, whose variables went with the tab.";
+  return isKept(run) ? "So is its context." : "Choose the same context as before, then continue.";
+}
+
+/** Whether it was a later question of a conversation: it needs the variables of those before. @param {KeptRun} run */
+export function isFollowUp({ options }) {
+  return typeof options.session === "number" && options.session > 0;
+}
+
+/** @param {KeptRun} run @param {(run: KeptRun, log: string) => void} onShow */
+async function show(run, onShow) {
+  onShow(run, await readLog(run.name));
 }
 
 /** Whether the run has its context with it. @param {KeptRun} run */

@@ -33,16 +33,24 @@ export function newCall(event) {
     error: "",
     startedAt: event.seconds,
     seconds: 0,
+    isDenied: false,
   };
 }
 
 /** @param {CallView} call @param {EventOf<"call_finished">} event */
 export function finishCall(call, event) {
-  call.state = event.error === null ? "done" : "failed";
+  call.state = endState(call, event);
   call.model = event.model || call.model;
   call.reply = event.text ?? "";
   call.error = event.error ?? "";
   call.seconds = event.seconds - call.startedAt;
+}
+
+/** @param {CallView} call @param {EventOf<"call_finished">} event @returns {CallState} */
+function endState({ isDenied }, { error, stopped }) {
+  if (error === null) return "done";
+  if (isDenied) return "denied";
+  return stopped ? "stopped" : "failed";
 }
 
 /** A tool's call is reported when it is over. @param {EventOf<"tool_called">} event @returns {CallView} */
@@ -57,6 +65,7 @@ export function toolCall(event) {
     error: event.error ?? "",
     startedAt: event.seconds,
     seconds: 0,
+    isDenied: false,
   };
 }
 
@@ -80,6 +89,7 @@ export function callStates(group) {
  */
 export function childState({ ending, startedAt, stopping }, isLive) {
   if (ending?.stopped_by === "final_answer") return "done";
+  if (ending?.stopped_by === "denied") return "denied";
   if (ending !== null && ending.stopped_by !== "cancelled") return "failed";
   if (ending !== null || !isLive || (stopping && startedAt === null)) return "stopped";
   return startedAt === null ? "waiting" : "running";

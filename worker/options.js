@@ -41,6 +41,7 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @property {import("./rlm.d.ts").RLMOptions["onEgress"] | null} onEgress
  * @property {boolean | string | null} journal
  * @property {boolean} keepContext
+ * @property {boolean} keepLog
  */
 
 const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
@@ -86,6 +87,7 @@ export const OPTIONS = {
     must: 'be true, false or a name of 1 to 64 letters, digits, ".", "_", ":" and "-"',
     ok: isJournal,
   },
+  keepLog: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
   keepContext: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
 };
 
@@ -133,6 +135,7 @@ export function checkedSettings(options) {
   const modelOptions = modelOptionsOf("modelOptions", checked.modelOptions);
   const subModelOptions =
     checked.subModelOptions === null ? modelOptions : modelOptionsOf("subModelOptions", checked.subModelOptions);
+  if (checked.keepLog && !checked.journal) throw configError("keepLog keeps the journal: set journal as well.");
   const own = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
   const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));
   const functions = { tools: own.functions, subTools: below?.functions ?? null };

@@ -162,9 +162,15 @@ export interface RLMOptions extends LimitOptions {
   /**
    * Keep the log in this browser while the run lasts, so that a reloaded tab can resume it. A name, of 1 to 64 letters,
    * digits, ".", "_", ":" and "-", is that of the journal: a new run under it asks anew, and replaces one that did not end.
-   * true: a name is made up. Default: not. See `listRuns`.
+   * true: a name is made up. In a session each question has its own journal, with a number behind the name from the second
+   * on. Default: not. See `listRuns`.
    */
   journal?: boolean | string | null;
+  /**
+   * Keep the log, and a context that `keepContext` keeps, after the run's end as well: `listRuns` lists them.
+   * Default false.
+   */
+  keepLog?: boolean | null;
   /**
    * Keep the context as well, in the origin's private files, until the run ends: a resume needs no context then.
    * Default false.
@@ -253,7 +259,7 @@ export interface RLMJsonText {
   readonly text: string | Blob;
 }
 
-/** The runs that this browser keeps in journals: they did not end. The newest first. */
+/** The runs that this browser keeps in journals: they did not end, or `keepLog` kept them. The newest first. */
 export function listRuns(): Promise<RLMKeptRun[]>;
 /** The log of a kept run so far, for `resume`. Rejects with a ConfigError where no run has the name. */
 export function readRun(name: string): Promise<string>;

@@ -110,7 +110,9 @@ class RLMSession {
       await checkReadable(job);
       await checkCost(this.#settings, job);
       const heard = { ...listeners(this.#settings), ...childListener(onChild) };
-      const own = { session: this.#session, ledger: this.#ledger };
+      const opening = { resumed: null, kept: [], onEvent: heard.onEvent, signal };
+      const journal = await journalOf(questionSettings(this.#settings, job), job, opening);
+      const own = { session: this.#session, ledger: this.#ledger, journal };
       const run = { job, signal, notices: noticesOf(context), listeners: heard, ...own, ...hosted(this.#settings) };
       return toResult(await runTree(run), performance.now() - began);
     } finally {
@@ -179,18 +181,29 @@ function continued(job, resumed) {
  * @param {{resumed: import("./recovery/resume.js").ResumedLog | null, kept: import("./wire/protocol.js").JobContext[],
  *   onEvent: (event: Event) => void, signal?: AbortSignal}} run
  */
-async function journalOf({ journal, keepContext, systemPrompt }, job, { resumed, kept, onEvent, signal }) {
+async function journalOf({ journal, keepContext, keepLog, systemPrompt }, job, { resumed, kept, onEvent, signal }) {
   const { question, model, sub_model } = job;
   if (journal === null || journal === false) return null;
   const name = typeof journal === "string" ? journal : crypto.randomUUID();
-  const options = { model, subModel: sub_model, systemPrompt };
+  const options = { model, subModel: sub_model, systemPrompt, session: job.session };
   /** @param {string} text */
   const onNotice = (text) => onEvent({ type: "notice", seq: 0, path: [], seconds: 0, code: null, text });
   const contexts = kept.map(described);
   const run = { name, question, began: Date.now(), options, contexts };
-  const opened = await openJournal(run, { lines: resumed?.lines, onNotice, signal });
+  const opened = await openJournal(run, { lines: resumed?.lines, onNotice, signal, keepsLog: keepLog });
   if (keepContext && kept.length === 0) void opened.keep(job.contexts);
   return opened;
+}
+
+/**
+ * Each question of a session has a journal; a name is the first one's, and later ones have a number behind it.
+ * @param {Settings} settings
+ * @param {StartJob} job
+ * @returns {Settings}
+ */
+function questionSettings(settings, { session }) {
+  const { journal } = settings;
+  return typeof journal === "string" && session ? { ...settings, journal: `${journal}.${session + 1}` } : settings;
 }
 
 /**

@@ -57,7 +57,9 @@ FOUND = [
 def test_a_dropped_folder_is_read_by_its_paths(page: Page, papers: Path, faults: list[str]) -> None:
     ScriptedModel(page, [code(READ)])
     drop(page, papers)
-    expect(page.locator(".attachments li")).to_contain_text("folder of 3 files, 2 hidden left out")
+    expect(page.locator(".attachments li")).to_contain_text(
+        "folder of 3 files (2 txt, 1 pdf); left out: 2 hidden names, links"
+    )
     expect(page.locator(".attachments .name")).to_have_text("papers/")
     expect(page.locator("#context-privacy")).to_contain_text("Context: 3 files,")
     ask(page, "What is in it?")
@@ -75,9 +77,61 @@ def test_a_folder_is_chosen_by_keyboard_and_removed_again(page: Page, papers: Pa
         page.keyboard.press("Enter")
     assert opened.value.element.get_attribute("webkitdirectory") is not None
     opened.value.set_files(papers)
-    expect(page.locator(".attachments li")).to_contain_text("folder of 3 files, 2 hidden left out")
+    expect(page.locator(".attachments li")).to_contain_text(
+        "folder of 3 files (2 txt, 1 pdf); left out: 2 hidden names, links"
+    )
     page.click("text=Remove")
     expect(page.locator("#context-privacy")).to_contain_text("No context yet.")
+
+
+def test_a_hidden_folder_counts_once_and_links_do_not_come_in(page: Page, papers: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside.txt").write_text("secret")
+    (papers / "link.txt").symlink_to(tmp_path / "outside.txt")
+    (papers / "linked").symlink_to(tmp_path)
+    (papers / ".git" / "more").write_text("x")
+    drop(page, papers)
+    label = "folder of 3 files (2 txt, 1 pdf); left out: 2 hidden names, links"
+    expect(page.locator(".attachments li")).to_contain_text(label)
+    page.click("text=Remove")
+    page.set_input_files("#context-folder", papers)
+    expect(page.locator(".attachments li")).to_contain_text(label)
+
+
+def test_two_folders_and_two_files_of_one_name_all_stay(page: Page, papers: Path, tmp_path: Path) -> None:
+    for side in ("left", "right"):
+        (tmp_path / side / "papers").mkdir(parents=True)
+        (tmp_path / side / "papers" / "a.txt").write_text(f"folder {side}")
+        (tmp_path / side / "notes.txt").write_text(f"file {side}")
+        drop(page, tmp_path / side / "papers", tmp_path / side / "notes.txt")
+    names = ["notes.txt", "papers/", "2/notes.txt", "papers (2)/"]
+    expect(page.locator(".attachments .name")).to_have_text(names)
+    ScriptedModel(page, [code("FINAL({name: value for name, value in context.items()})")])
+    ask(page, "What is in it?")
+    ended(page)
+    answer = page.locator("#answer").inner_text()
+    for pair in [
+        "'notes.txt': 'file left'",
+        "'2/notes.txt': 'file right'",
+        "'papers/a.txt': 'folder left'",
+        "'papers (2)/a.txt': 'folder right'",
+    ]:
+        assert pair in answer
+
+
+def test_a_file_without_a_suffix_is_kept_beside_a_folder_of_its_name(page: Page, papers: Path, tmp_path: Path) -> None:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "papers").write_text("a file")
+    drop(page, papers, tmp_path / "beside" / "papers")
+    expect(page.locator(".attachments .name")).to_have_text(["papers (1)", "papers/"])  # the browser's own number
+
+
+def test_broken_and_empty_documents_of_a_folder_are_named(page: Page, papers: Path) -> None:
+    (papers / "cut.pdf").write_bytes(pdf("Rent is due.")[:-20])
+    (papers / "empty.csv").write_text("")
+    drop(page, papers)
+    expect(page.locator(".attachments .fault")).to_have_text(
+        ["papers/empty.csv is empty.", "papers/cut.pdf: Its end is missing: it is cut off, or was not saved whole."]
+    )
 
 
 def test_a_file_and_a_folder_dropped_together_are_both_kept(page: Page, papers: Path, tmp_path: Path) -> None:

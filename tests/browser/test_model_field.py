@@ -132,3 +132,25 @@ def test_notes_on_missing_lists_stand_beside_the_field_and_no_key_is_asked_for_t
     expect(page.locator("#list-notes")).to_contain_text("status 403")
     expect(page.locator("#stand-in")).not_to_contain_text("OPENAI_API_KEY")
     expect(page.locator("#stand-in")).to_contain_text("choose or name another")
+
+
+def test_options_of_the_model_are_remembered_checked_at_their_field_and_sent(page: Page) -> None:
+    page.click("#model-options summary")
+    page.fill("#option-temperature", "3")
+    expect(page.locator("#option-temperature-hint")).to_contain_text("Temperature must be at most 2.")
+    page.click("#model-options summary")
+    page.fill("#context-text", "text")
+    ask(page)
+    expect(page.locator("#option-temperature")).to_be_focused()
+    page.fill("#option-temperature", "0.5")
+    page.fill("#option-seed", "7")
+    page.select_option("#option-reasoningEffort", "low")
+    page.reload()
+    expect(page.locator("#model-options summary")).to_contain_text("3 options set")
+    seen: list[str] = []
+    ScriptedModel(page, [code("FINAL('ok')")])
+    page.on("request", lambda sent: seen.append(sent.post_data or "") if sent.url.endswith("/api/rlm") else None)
+    page.fill("#context-text", "text")
+    ask(page)
+    ended(page)
+    assert json.loads(seen[0])["options"] == {"temperature": 0.5, "seed": 7, "reasoning_effort": "low"}

@@ -147,7 +147,7 @@ def test_a_dropped_file_is_asked_about_and_iterations_arrive_before_the_end(page
     ask(page)
     expect(page.locator(".iteration").first).to_contain_text("11", timeout=ENDED_MS)
     expect(page.locator(".iteration .code .hljs-built_in").first).to_have_text("print")
-    expect(page.locator("#status")).to_contain_text("Running")
+    expect(page.locator("#status")).to_contain_text("Thinking")
     expect(page.locator(".iteration")).to_have_count(2)
     model.release()
     ended(page)
@@ -183,10 +183,11 @@ def test_a_server_that_is_gone_is_explained_and_nothing_is_lost(page: Page) -> N
         page.goto(url)
         drop_file(page, "notes.txt", "hello world")
     ask(page)
-    ended(page)
-    expect(page.locator("#run-problem")).to_contain_text("The server does not answer.")
-    expect(page.locator("#run-problem")).to_contain_text("pyodide-rlm serve")
-    expect(page.locator("#run-problem button")).to_have_text("Run again")
+    problem = page.locator("#server-problem")
+    expect(problem).to_contain_text("The server does not answer.")
+    expect(problem).to_contain_text("pyodide-rlm serve")
+    expect(problem.locator("button")).to_have_text("Run again")
+    expect(page.locator("#status")).to_have_count(0)
     expect(page.locator("#question")).to_have_value("How many?")
     expect(page.locator(".attachments")).to_contain_text("notes.txt")
 
@@ -197,7 +198,7 @@ def test_a_run_waits_for_a_server_that_goes_away_and_can_be_stopped_meanwhile(pa
     page.route("**/api/rlm", lambda route: route.abort("connectionrefused") if next(requests) else route.fallback())
     page.fill("#context-text", "text")
     ask(page)
-    expect(page.locator(".notices")).to_contain_text("the server cannot be reached", timeout=ENDED_MS)
+    expect(page.locator(".notices")).to_contain_text("The server cannot be reached", timeout=ENDED_MS)
     expect(page.locator(".notices")).to_contain_text("The run waits")
     page.keyboard.press("Escape")
     ended(page)
@@ -288,10 +289,24 @@ def test_settings_are_remembered_and_reach_the_run(page: Page) -> None:
 def test_an_impossible_limit_is_explained_and_nothing_ran(page: Page) -> None:
     page.click("#limits summary")
     page.fill("#limit-maxOutputChars", "1")
+    expect(page.locator("#limit-maxOutputChars-hint")).to_contain_text("Output must be at least 200.")
+    page.click("#limits summary")
     ask(page)
-    ended(page)
-    expect(page.locator("#run-problem")).to_contain_text("The run was not started.")
-    expect(page.locator(".iteration")).to_have_count(0)
+    expect(page.locator("#limit-maxOutputChars")).to_be_focused()
+    expect(page.locator("#status")).to_have_count(0)
+    for field, text, why in [
+        ("maxIterations", "2.5", "Iterations must be a whole number."),
+        ("maxCost", "-1", "Cost must be at least 0."),
+        ("maxSeconds", "0", "Time must be above 0."),
+        ("compactPercent", "101", "Summary at must be at most 100."),
+    ]:
+        page.fill(f"#limit-{field}", text)
+        expect(page.locator(f"#limit-{field}-hint")).to_contain_text(why)
+        page.fill(f"#limit-{field}", "")
+        expect(page.locator(f"#limit-{field}-hint")).not_to_contain_text(why)
+    page.focus("#limit-maxCost")
+    page.keyboard.type("1e")
+    expect(page.locator("#limit-maxCost-hint")).to_contain_text("Cost must be a number.")
 
 
 def test_the_whole_flow_works_by_keyboard(page: Page) -> None:

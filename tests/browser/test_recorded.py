@@ -125,7 +125,7 @@ def test_a_bad_file_is_explained_with_its_line(page: Page, recording: Path, tmp_
     bad.write_text("\n".join([*lines[:6], "{oops", *lines[7:]]), encoding="utf-8")
     choose(page, bad)
     expect(page.locator("#recording-problem")).to_contain_text("“bad.jsonl” cannot be played.")
-    expect(page.locator("#recording-problem")).to_contain_text("line 7 is no event of a trajectory: it is not JSON")
+    expect(page.locator("#recording-problem")).to_contain_text("Line 7 is no event of a trajectory: it is not JSON")
     expect(page.locator(".introduction")).to_be_visible()
     choose(page, recording)
     expect(page.locator("#recording-problem")).to_have_count(0)
@@ -219,7 +219,7 @@ def test_a_recorded_run_is_forked_with_the_question_and_model_of_the_form(
     ended(page)
     expect(page.locator("#answer")).to_contain_text("sub:Who? again")
     expect(page.locator("#asked")).to_have_text("And now?")
-    expect(page.locator(".notices")).to_contain_text('forked from iteration 2 of the run "Who was it?"')
+    expect(page.locator(".notices")).to_contain_text('Forked from iteration 2 of the run "Who was it?"')
     assert len(calls) == 1
 
 
@@ -230,7 +230,7 @@ def test_a_run_that_is_over_is_forked_and_the_wrong_context_is_named(page: Page,
     ended(page)
     page.fill("#context-text", "another")
     page.click("role=button[name='Fork from here, iteration 2']")
-    named = f'the context differs: recorded was "context" (str, size {len(CONTEXT)}, '
+    named = f'The context differs: recorded was "context" (str, size {len(CONTEXT)}, '
     expect(page.locator("#fork-problem")).to_contain_text(named, timeout=ENDED_MS)
     expect(page.locator("#answer")).to_have_text(re.compile("5"))
     assert (len(calls), model.asked) == (2, 2)

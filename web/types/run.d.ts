@@ -8,7 +8,7 @@ export type EventOf<T extends Event["type"]> = Extract<Event, { type: T }>;
 export type Observation = EventOf<"block_finished">["observation"];
 export type Handlers = { [T in Event["type"]]: (run: RunView, event: EventOf<T>) => void };
 
-export type CallState = "waiting" | "running" | "done" | "failed" | "stopped";
+export type CallState = "waiting" | "running" | "done" | "failed" | "denied" | "stopped";
 /** A model call, or a call of a tool: then `prompt` is the call as code, and `reply` its result. */
 export interface CallView {
   call: number;
@@ -20,6 +20,7 @@ export interface CallView {
   error: string;
   startedAt: number;
   seconds: number;
+  isDenied: boolean;
 }
 /** The calls of one block. `expected` counts those that its batches announced, started or not. */
 export interface CallGroup {
@@ -64,6 +65,11 @@ export interface EgressView {
   /** Name of a context -> the spans of it that left, with the calls that carried them. */
   spans: Map<string, Array<Span & { call: number }>>;
 }
+/** `code` is the stable name of the host's notices that have one. */
+export interface NoticeView {
+  text: string;
+  code: string | null;
+}
 /** One run of the tree. */
 export interface RunNode {
   question: string;
@@ -72,8 +78,8 @@ export interface RunNode {
   iterations: IterationView[];
   /** Requests of a block that the worker has not reported yet. */
   unplaced: Work;
-  /** Sentences of the host about it. */
-  notices: string[];
+  /** Notices of the host, and of the worker, about it. */
+  notices: NoticeView[];
   partial: string;
 }
 export interface ChildView extends RunNode {
@@ -97,7 +103,7 @@ export interface RunView extends RunNode {
   calls: Map<number, CallView>;
   /** Path, as "0.2" -> child run. */
   children: Map<string, ChildView>;
-  counts: { started: number; finished: number; failed: number };
+  counts: { started: number; finished: number; failed: number; denied: number };
   tokens: { input: number; output: number };
   /** US dollars of the calls whose price is known, and how many others there were. */
   cost: { known: number; unpriced: number };
@@ -109,6 +115,8 @@ export interface RunView extends RunNode {
   /** Every event but those for watching only, for a trajectory when the host could not give one. */
   events: RunEvent[];
   stopping: boolean;
+  /** The server cannot be reached: the run waits for it. */
+  isAway: boolean;
   result: RLMResult | null;
   problem: Problem | null;
   /** Where it is read from, when it is not made here. */
@@ -117,8 +125,14 @@ export interface RunView extends RunNode {
 /** A trajectory that is played: its first `at` events are shown. */
 export interface Recorded {
   name: string;
-  /** When its file was last changed, where that is known. */
+  /** When its file was last changed, or the kept run began, where that is known. */
   changed: Date | null;
+  /** One of this browser's earlier runs, not a file. */
+  isKept: boolean;
+  /** A later question of a conversation: it needs the variables of those before, and cannot be forked alone. */
+  isFollowUp: boolean;
+  /** The run that was shown before it. */
+  before: RunView | null;
   log: string;
   /** Lines of it that could not be read. */
   notes: string[];

@@ -1,5 +1,5 @@
 /** State of the page: see state.js. */
-import type { KeptRun } from "/rlm/log/journal.js";
+import type { EndedRun, KeptRun } from "/rlm/log/journal.js";
 import type { RLMEgressRequest } from "/rlm/rlm.js";
 import type { Attachment } from "../context.js";
 import type { Catalogue } from "../models.js";
@@ -11,15 +11,32 @@ export interface PageState {
   question: string;
   /** Context typed or pasted into the box. */
   typed: string;
-  /** The folder that is being searched for files; "" when none is. */
+  /** The folder or the files that are being looked through; "" when none are. */
   looking: string;
+  /** How many of its files were seen. */
+  looked: number;
+  /** The run begins when the context is whole. */
+  isQueued: boolean;
   attachments: Attachment[];
   settings: Settings;
   catalogue: Catalogue | null;
   samples: Sample[];
-  problems: Record<"question" | "context" | "models" | "browser" | "recording" | "fork", Problem | null>;
+  problems: Record<
+    "question" | "context" | "models" | "browser" | "recording" | "fork" | "server" | "history",
+    Problem | null
+  >;
   run: RunView | null;
   /** The request that the person is to allow or deny. */
   asking: { request: RLMEgressRequest; answer: (said: "allow" | "deny") => void } | null;
   unfinished: KeptRun[];
+  /** Runs that ended, the newest first. */
+  history: EndedRun[];
+  /** Earlier questions of the conversation, the oldest first. */
+  turns: RunView[];
+  /** The run whose REPL still lives; it may be running. */
+  followable: RunView | null;
+  /** The next question, as far as it is written. */
+  followUp: string;
+  /** Outcome of the last import. */
+  historySaid: string;
 }

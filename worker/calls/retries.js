@@ -27,7 +27,7 @@ export const UNREACHED = ["server-unreachable", "offline"];
  * The state that all requests of a run share: whether the endpoint was ever reached, and the notices so far.
  * @param {object} options
  * @param {boolean} options.isKnown whether something answers at the endpoint, as far as is known
- * @param {(text: string) => void} options.onNotice
+ * @param {(text: string, code?: string) => void} options.onNotice `code` where the endpoint went away, or came back
  * @param {(milliseconds: number, signal: AbortSignal) => Promise<void>} [options.pause]
  * @param {() => number} [options.now] milliseconds, monotonic
  * @param {() => number} [options.random]
@@ -43,10 +43,13 @@ export function openRetries({
   let isAway = false;
   let notices = 0;
 
-  /** @param {string} text */
-  const notice = (text) => {
+  /**
+   * @param {string} text
+   * @param {string} [code]
+   */
+  const notice = (text, code) => {
     notices += 1;
-    if (notices <= MAX_NOTICES) onNotice(text);
+    if (notices <= MAX_NOTICES) onNotice(text, code);
   };
   /** @param {number} milliseconds */
   const jittered = (milliseconds) => milliseconds * (0.75 + random() / 2);
@@ -56,7 +59,8 @@ export function openRetries({
    * @param {AbortSignal} signal
    */
   const awaitReturn = async (fault, round, signal) => {
-    if (!isAway) notice(`${fault.message.slice(0, SHOWN_CHARS)} The run waits, and goes on when it answers again.`);
+    const waits = "The run waits, and continues when it answers again.";
+    if (!isAway) notice(`${fault.message.slice(0, SHOWN_CHARS)} ${waits}`, "unreachable");
     isAway = true;
     await pause(jittered(Math.min(LONGEST_POLL_MS, FIRST_WAIT_MS * 2 ** (round - 1))), signal);
   };
@@ -65,7 +69,7 @@ export function openRetries({
     /** The endpoint answered, with success or not. */
     answered() {
       reached = true;
-      if (isAway) notice("The server answers again: the run goes on.");
+      if (isAway) notice("The server answers again: the run continues.", "reachable");
       isAway = false;
     },
     /** The attempts of one request. */

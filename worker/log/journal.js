@@ -24,7 +24,15 @@ import { configError } from "../wire/errors.js";
  * @typedef {Pick<JobContext, "name" | "type"> & {lastModified?: number}} KeptContext
  */
 
+/**
+ * Facts of a run that ended: cost in US dollars (null: unknown), size of its log in characters, texts cut at 300.
+ * @typedef {{stoppedBy: import("../rlm.d.ts").StoppedBy, detail: string, answer: string, seconds: number, iterations: number,
+ *   model: string, cost: number | null, chars: number}} EndedFacts
+ * @typedef {KeptRun & {title: string, ended: EndedFacts}} EndedRun `title` is the person's own name for it, or ""
+ */
+
 const DATABASE = "pyodide-rlm";
+const SHOWN_CHARS = 300;
 const FULL_RETRY_MS = 1_000;
 const FOLDER = "pyodide-rlm-contexts";
 
@@ -34,9 +42,10 @@ const FOLDER = "pyodide-rlm-contexts";
  * @param {string[]} [options.lines] of a resumed run: the journal is whole by itself
  * @param {(text: string) => void} options.onNotice
  * @param {AbortSignal} [options.signal] the run is stopped: no more waiting for room
+ * @param {boolean} [options.keepsLog] the log, and a context that is kept, stay after the run's end
  * @returns {Promise<Journal>}
  */
-export async function openJournal(run, { lines = [], onNotice, signal }) {
+export async function openJournal(run, { lines = [], onNotice, signal, keepsLog = false }) {
   const release = await holdRun(run.name);
   const database = await open();
   await stored(database, "runs", (runs) => runs.put(run));
@@ -93,6 +102,12 @@ export async function openJournal(run, { lines = [], onNotice, signal }) {
     keep: (contexts) => (keeping = keep(contexts)),
     leave,
     async close() {
+      if (keepsLog) {
+        await keeping;
+        await last.catch(() => {}); // `written` rejects with it: such a run stays unfinished
+        await keepEnded(database, run.name);
+        return leave();
+      }
       ended.abort();
       await keeping;
       await last.catch(() => {}); // `written` rejects with it
@@ -100,6 +115,44 @@ export async function openJournal(run, { lines = [], onNotice, signal }) {
       await leave();
     },
   };
+}
+
+/**
+ * Mark a run as ended, with the facts of its log that a list of runs needs.
+ * @param {IDBDatabase} database
+ * @param {string} name
+ */
+async function keepEnded(database, name) {
+  const [[run], lines] = await Promise.all([
+    read(database, "runs", (kept) => kept.getAll(name)),
+    read(database, "lines", (kept) => kept.getAll(linesOf(name))),
+  ]);
+  const ended = endingOf(lines.map(String));
+  if (ended !== null) await stored(database, "runs", (runs) => runs.put({ .../** @type {KeptRun} */ (run), ended }));
+}
+
+/**
+ * @param {string[]} lines
+ * @returns {EndedFacts | null} null for a log without an end
+ */
+function endingOf(lines) {
+  const started = parsed(lines[0]);
+  const finished = parsed(lines.at(-1));
+  if (started?.type !== "run_started" || finished?.type !== "run_finished") return null;
+  const { stopped_by: stoppedBy, detail, seconds, iterations, answer, usage } = finished;
+  const costs = Object.values(usage).map(({ cost }) => cost);
+  const cost = costs.includes(null) ? null : costs.reduce((sum, one) => Number(sum) + Number(one), 0);
+  const chars = lines.reduce((sum, line) => sum + line.length + 1, 0);
+  const texts = { detail: detail.slice(0, SHOWN_CHARS), answer: answer.slice(0, SHOWN_CHARS) };
+  return { stoppedBy, seconds, iterations, model: started.model ?? "", cost, chars, ...texts };
+}
+
+/**
+ * @param {string | undefined} line
+ * @returns {import("../wire/protocol.js").Event | null}
+ */
+function parsed(line) {
+  return line === undefined ? null : JSON.parse(line);
 }
 
 const FULL = "the browser's storage is full: the run waits before it asks a model again. Free some space, or stop it.";
@@ -116,7 +169,54 @@ function isFull(error) {
 /** The runs that were begun and did not end, the newest first, without those that another tab drives. */
 export async function unfinished() {
   const [runs, driven] = await Promise.all([keptRuns(), drivenNames()]);
-  return runs.filter(({ name }) => !driven.has(name));
+  return runs.filter((run) => !isEnded(run) && !driven.has(run.name));
+}
+
+/** Mark the runs whose log has its end although the browser was closed before they were marked. */
+export async function settleEnded() {
+  const database = await open();
+  for (const { name } of await unfinished()) await keepEnded(database, name);
+  database.close();
+}
+
+/** The runs that ended and whose log was to stay, the newest first; no log is read. */
+export async function endedRuns() {
+  return (await keptRuns()).filter(isEnded).map((run) => ({ ...run, title: run.title ?? "" }));
+}
+
+/**
+ * Give a run that ended a title; "" takes it away.
+ * @param {string} name
+ * @param {string} title
+ */
+export async function renameRun(name, title) {
+  const database = await open();
+  const [run] = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll(name)));
+  if (run) await stored(database, "runs", (runs) => runs.put({ ...run, title }));
+  database.close();
+}
+
+/**
+ * Keep a run that ended elsewhere.
+ * @param {KeptRun} run whose facts are read from its log anew
+ * @param {string} log
+ */
+export async function importRun(run, log) {
+  const lines = log.split("\n").filter((line) => line !== "");
+  const ended = endingOf(lines);
+  if (ended === null) throw configError(`the log of the run "${run.name}" has no end.`);
+  const database = await open();
+  await stored(database, "lines", (kept) => lines.forEach((line, number) => kept.put(line, [run.name, number])));
+  await stored(database, "runs", (runs) => runs.put({ ...run, ended, contexts: [] }));
+  database.close();
+}
+
+/**
+ * @param {KeptRun & {ended?: EndedFacts}} run
+ * @returns {run is EndedRun}
+ */
+function isEnded(run) {
+  return run.ended !== undefined && run.ended !== null;
 }
 
 /**
@@ -125,12 +225,13 @@ export async function unfinished() {
  */
 export async function listRuns() {
   const [runs, driven] = await Promise.all([keptRuns(), drivenNames()]);
-  return runs.map(({ name, question, began, contexts }) => ({
-    name,
-    question,
-    began: new Date(began),
-    hasContext: contexts.length > 0,
-    isRunning: driven.has(name),
+  return runs.map((run) => ({
+    name: run.name,
+    question: run.question,
+    began: new Date(run.began),
+    hasContext: run.contexts.length > 0,
+    isRunning: driven.has(run.name),
+    hasEnded: isEnded(run),
   }));
 }
 

@@ -113,7 +113,9 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
             about=_about(context, codings),
         )
         host.block_seconds = wanted.limits.max_block_seconds or 0.0
-        random.seed(f"{wanted.path} {fields.get('session')}")  # run again, a block draws the same and asks the same
+        random.seed(
+            f"{wanted.path} {fields.get('session') or None}"
+        )  # run again, a block draws the same and asks the same
         session = None if fields.get("session") is None or wanted.path else _SESSION
         start = host.start_children
         with waiting_by(host.pause) if hasattr(line, "pause") else nullcontext():

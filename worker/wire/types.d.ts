@@ -55,7 +55,7 @@ export interface Witness {
   replyPiece(call: number, piece: { at: number; text: string }): void;
   finished(call: number, outcome: Outcome): void;
   /** A notice for the user: the run waits, a call is retried. */
-  noticed(text: string): void;
+  noticed(text: string, code?: string): void;
   /** The error that the calls end with instead of leaving; null: they leave. */
   leave?(leaving: Leaving): Promise<WireError | null>;
 }
@@ -99,6 +99,8 @@ export interface RLMKeptRun {
   hasContext: boolean;
   /** Whether a tab of this browser drives it now. */
   isRunning: boolean;
+  /** Whether it ended, and `keepLog` kept it. */
+  hasEnded: boolean;
 }
 
 // ----------------------------------------------------------------------------------------------- the caller's functions
