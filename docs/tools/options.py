@@ -89,6 +89,7 @@ SHOWN_BY: Mapping[str, tuple[str, ...]] = {
         "test_on_egress_decides_in_this_process",
     ),
     "journal": ("test_a_reloaded_tab_goes_on",),
+    "keepLog": ("test_ended_runs_outlive_a_reload_and_are_searched_opened_renamed_and_deleted",),
     "keepContext": ("test_continue_with_a_kept_context_needs_nothing_more",),
 }
 """Option -> the tests that show it; for a limit the first one shows name, unit and default in each language."""
