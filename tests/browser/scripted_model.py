@@ -77,6 +77,6 @@ def scripted_model() -> Iterator[ScriptedModel]:
     with fake_upstream() as upstream:
         upstream.answer, model.upstream = model.answer, upstream.url
         patient = {"connect_seconds": 60, "first_byte_seconds": 60, "total_seconds": 120, "max_body_bytes": 64 << 20}
-        with serving(create_app(settings_for(upstream, models="openai:m", **patient))) as url:
+        with serving(create_app(settings_for(upstream, models="openai:m", **patient)), drain_seconds=0) as url:
             model.url = url
             yield model

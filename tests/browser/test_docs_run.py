@@ -174,7 +174,7 @@ def test_a_page_of_a_static_site_answers(context: BrowserContext, tmp_path: Path
     make_site(tmp_path)
     with hosted(tmp_path) as site:
         settings = Settings(_env_file=None, ollama_base_url="", allowed_origins=(site,))  # type: ignore[call-arg]
-        with serving(create_app(settings)) as url:
+        with serving(create_app(settings), drain_seconds=0) as url:
             endpoint = re.sub(r"https://[\w.-]+\.example/", f"{url}/", block.text)
             (tmp_path / "index.html").write_text(endpoint)
             page = context.new_page()

@@ -59,7 +59,7 @@ def _environment() -> dict[str, str]:
 def test_a_default_model_that_does_not_exist_is_logged_at_start(
     assets: Assets, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with serving(create_app(make_settings(default_model="anthropic:claude"), assets=assets)):
+    with serving(create_app(make_settings(default_model="anthropic:claude"), assets=assets), drain_seconds=0):
         deadline = time.monotonic() + 10
         while not caplog.messages and time.monotonic() < deadline:
             time.sleep(0.01)

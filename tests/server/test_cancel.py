@@ -24,7 +24,7 @@ BEGUN = events_turn(*openai_deltas("Pa")[:1], hang=True)
 def slow(upstream: FakeUpstream, assets: Assets) -> Iterator[httpx2.Client]:
     settings = settings_for(upstream, first_byte_seconds=60, total_seconds=60, concurrency=2)
     with (
-        serving(create_app(settings, assets=assets)) as url,
+        serving(create_app(settings, assets=assets), drain_seconds=0) as url,
         httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=30) as client,
     ):
         yield client

@@ -82,7 +82,7 @@ def test_other_requests_are_answered_while_a_large_body_is_read(upstream: FakeUp
     ]
     statuses: list[int] = []
     with (
-        serving(app) as url,
+        serving(app, drain_seconds=0) as url,
         httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=60) as client,
     ):
 

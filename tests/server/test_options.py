@@ -41,7 +41,7 @@ def all_providers(upstream: FakeUpstream, assets: Assets) -> Iterator[httpx2.Cli
     upstream.answer = answer
     settings = settings_for(upstream, models="", ollama_base_url=f"{upstream.url}/v1", first_byte_seconds=20)
     with (
-        serving(create_app(settings, assets=assets)) as url,
+        serving(create_app(settings, assets=assets), drain_seconds=0) as url,
         httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=20) as client,
     ):
         yield client
