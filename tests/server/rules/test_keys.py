@@ -86,7 +86,8 @@ def environment(upstream: FakeUpstream, tmp_path: Path) -> dict[str, str]:
 def test_no_key_is_in_any_byte_out(upstream: FakeUpstream, environment: dict[str, str], tmp_path: Path) -> None:
     with forked_servers(tmp_path / "printed") as servers:
         pid, url = servers.start(environment)
-        with httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=10) as client:
+        headers = {"Origin": url, "Authorization": f"Bearer {KEYS['RLM_TOKEN']}"}
+        with httpx2.Client(base_url=url, headers=headers, trust_env=False, timeout=10) as client:
             said = b"".join(asked(client, upstream))
         command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
         files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
