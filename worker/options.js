@@ -22,7 +22,7 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @typedef {object} Settings
  * @property {string} endpoint
  * @property {string} assets
- * @property {import("./boot/runtime.js").HostKind} host
+ * @property {import("./boot/types.d.ts").HostKind} host
  * @property {import("./wire/protocol.js").Ready["level"]} containment
  * @property {string | null} model
  * @property {string | null} subModel

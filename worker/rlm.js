@@ -164,7 +164,7 @@ function toResult({ result, trajectory, usageByPath, usageFromRecord, egress }, 
 /**
  * A resumed run has the question, the models with their options, and the limits of its log.
  * @param {StartJob} job
- * @param {import("./recovery/resume.js").ResumedLog | null} resumed
+ * @param {import("./recovery/types.d.ts").ResumedLog | null} resumed
  * @returns {StartJob}
  */
 function continued(job, resumed) {
@@ -178,7 +178,7 @@ function continued(job, resumed) {
 /**
  * @param {Settings} settings
  * @param {StartJob} job
- * @param {{resumed: import("./recovery/resume.js").ResumedLog | null, kept: import("./wire/protocol.js").JobContext[],
+ * @param {{resumed: import("./recovery/types.d.ts").ResumedLog | null, kept: import("./wire/protocol.js").JobContext[],
  *   onEvent: (event: Event) => void, signal?: AbortSignal}} run
  */
 async function journalOf({ journal, keepContext, keepLog, systemPrompt }, job, { resumed, kept, onEvent, signal }) {

@@ -100,3 +100,25 @@ def test_a_limit_of_cost_is_refused_where_no_price_is_known(priced_page: Page, u
     ask(priced_page)
     expect(priced_page.locator("#run-problem")).to_contain_text(f"no price of the model {UNPRICED} is known")
     assert upstream.seen == []
+
+
+def test_a_stop_cancels_the_call_at_the_vendor_at_once_and_its_cost_is_unknown(
+    priced_page: Page, upstream: FakeUpstream
+) -> None:
+    def hanging(seen: Seen) -> Turn:
+        is_root = '"role": "system"' in json.dumps(seen.json()["messages"])
+        return answered(seen) if is_root else Turn(silent=True)
+
+    upstream.answer = hanging
+    choose_model(priced_page, PRICED)
+    ask(priced_page)
+    for _ in ("the root model", "the sub-call"):
+        assert upstream.arrived.acquire(timeout=30)
+    while upstream.abandoned.acquire(blocking=False):
+        pass  # an answered connection that was closed
+    priced_page.click("#stop")
+    assert upstream.abandoned.acquire(timeout=2), "the vendor still works for nobody"
+    ended(priced_page)
+    expect(priced_page.locator("#usage summary")).to_contain_text(
+        "2 calls, 100,000 tokens in, 10,000 out, cost unknown"
+    )

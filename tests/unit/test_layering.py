@@ -176,3 +176,30 @@ def test_a_planted_import_from_above_or_beside_is_noticed(name: str, planted: st
         target = f"/rlm/{other}/y.js" if name == "web" else f"{'.' if name == 'face' else '..'}/{other}/y.js"
         text = planted.format(target if other != "face" else "../rlm.js")
         assert not rooms_imported(module, text) <= rooms_allowed(name)
+
+
+def files_imported(name: str, text: str) -> set[str]:
+    """Files of the same tree that the module at `name` imports, be it for a type."""
+    targets = (target for target in JS_IMPORT.findall(text) if target.startswith("."))
+    return {posixpath.normpath(PurePath(name).parent / target) for target in targets}
+
+
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """The files that import each other, directly or in a circle: those left when all others are taken off."""
+    left = dict(graph)
+    while loose := {name for name, targets in left.items() if not targets & left.keys()}:
+        left = {name: targets for name, targets in left.items() if name not in loose}
+    while unused := left.keys() - set().union(*left.values(), set()):
+        left = {name: targets for name, targets in left.items() if name not in unused}
+    return set(left)
+
+
+def test_no_scripts_of_the_worker_import_each_other_in_a_circle() -> None:
+    own = (path for path in JS_MODULES if path.parts[0] == "worker")
+    modules = {path.as_posix(): (ROOT / path).read_text(encoding="utf-8") for path in own}
+    assert circles({name: files_imported(name, text) for name, text in modules.items()}) == set()
+
+
+def test_a_planted_circle_is_noticed() -> None:
+    types = {"a.js": {"b.js"}, "b.js": files_imported("b.js", '/** @type {import("./a.js").A} */'), "c.js": {"a.js"}}
+    assert circles(types) == {"a.js", "b.js"}

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { answeringEnd } from "../../worker/wire/channel.js";
 import { openBroker } from "../../worker/calls/broker.js";
-import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, LAST } from "../../worker/wire/protocol.js";
+import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, LAST, PROGRESS } from "../../worker/wire/protocol.js";
 
 export const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: 0.5 };
 function utf8(text) {
@@ -95,6 +95,7 @@ function collector() {
   const line = {
     interrupt: () => {},
     put(sequence, state, bytes) {
+      if (state === PROGRESS) return true;
       if (state === CHUNK || state === LAST) chunks.push(bytes.slice());
       if (state === CHUNK) queueMicrotask(() => host.ack({ type: "ack", epoch: 1, sequence }));
       else if (state === LAST) ended({ frames: framesIn(Buffer.concat(chunks)) });

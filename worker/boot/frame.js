@@ -9,15 +9,11 @@ import { messageLine } from "../wire/channel.js";
 import { ENDED_OUTSIDE } from "../wire/errors.js";
 
 /**
- * @typedef {import("./runtime.js").FirstMessage} FirstMessage
+ * @typedef {import("./types.d.ts").FirstMessage} FirstMessage
+ * @typedef {import("./types.d.ts").FrameAssets} FrameAssets
  * @typedef {import("../wire/protocol.js").ReplyPart} ReplyPart
  * @typedef {import("../wire/types.d.ts").FromRelay} FromRelay
  * @typedef {import("../wire/types.d.ts").RelayedInterrupt} RelayedInterrupt
- */
-
-/**
- * The assets of a frame: the worker's script, the relay's, and the hash of that one, in hexadecimal digits.
- * @typedef {{script: string, relay: string, relaySha256: string}} FrameAssets
  */
 
 const PING_MS = 1_000;
@@ -40,8 +36,8 @@ function relayedLine(post, epoch) {
 
 /**
  * @param {FrameAssets} assets
- * @param {import("./runtime.js").HomeOptions} options
- * @returns {import("./runtime.js").Home}
+ * @param {import("./types.d.ts").HomeOptions} options
+ * @returns {import("./types.d.ts").Home}
  */
 export function openFrame({ script, relay, relaySha256 }, { epoch, shared, lost }) {
   const frame = frameOf(relay, relaySha256, epoch);

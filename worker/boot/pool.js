@@ -8,10 +8,10 @@ import { bootWorker, loadAssets, makeSnapshot } from "./runtime.js";
 import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
 
 /**
- * @typedef {import("./runtime.js").Assets} Assets
+ * @typedef {import("./types.d.ts").Assets} Assets
  * @typedef {import("./runtime.js").BootedWorker} BootedWorker
  * @typedef {import("./runtime.js").BootOptions} BootOptions
- * @typedef {import("./runtime.js").HostKind} HostKind
+ * @typedef {import("./types.d.ts").HostKind} HostKind
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
  * @typedef {{data: ArrayBuffer | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
  * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null,

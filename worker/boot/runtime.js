@@ -18,23 +18,10 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  * @typedef {import("../wire/protocol.js").ToHost} ToHost
  * @typedef {import("../wire/protocol.js").Start | import("../wire/protocol.js").ReplyPart} ToBootedWorker
  * @typedef {import("../wire/channel.js").Line} Line
- */
-
-/** @typedef {"auto" | "worker" | "frame"} HostKind where workers live: of the page's own, or in sandboxed frames */
-
-/**
- * The assets that every worker boots from. `key` names this build, and the parts of the engine that are frozen into its
- * snapshots. Where workers live in frames, `frame` holds the assets of those, and `wasm` is its bytes: no module crosses
- * into a frame.
- * @typedef {object} Assets
- * @property {string} key
- * @property {string} workerUrl
- * @property {import("./frame.js").FrameAssets | null} frame
- * @property {WebAssembly.Module | ArrayBuffer} wasm
- * @property {ArrayBuffer} stdlib
- * @property {ArrayBuffer} core
- * @property {string} lock
- * @property {string} folder URL that the lock file's names stand against
+ * @typedef {import("./types.d.ts").Assets} Assets
+ * @typedef {import("./types.d.ts").Home} Home
+ * @typedef {import("./types.d.ts").HomeOptions} HomeOptions
+ * @typedef {import("./types.d.ts").HostKind} HostKind
  */
 
 /**
@@ -58,16 +45,6 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  * @property {(listeners: {message: (message: ToHost) => void, lost: (why: string) => void}) => void} listen
  * @property {() => void} terminate
  * @property {import("../wire/channel.js").Handler} packages answers its requests for packages
- */
-
-/**
- * Where a worker lives: of the page's own, or in a frame.
- * @typedef {object} Home
- * @property {Line | null} line how states reach it where it shares memory with whoever answers it; null: it does not
- * @property {(message: FirstMessage, transfer: Transferable[]) => void} boot
- * @property {() => void} end
- * @typedef {Omit<Boot, "wasm" | "channel" | "interrupt"> & {wasm: Assets["wasm"]}} FirstMessage
- * @typedef {{epoch: number, shared: boolean, lost: (why: string) => void}} HomeOptions
  */
 
 const NOT_SHARED = { channel: null, interrupt: null };

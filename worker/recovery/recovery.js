@@ -15,7 +15,7 @@ import { openTape } from "./request_tape.js";
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
  * @typedef {import("../wire/types.d.ts").Position} Position
  * @typedef {import("../wire/types.d.ts").Recorder} Recorder
- * @typedef {import("./resume.js").ResumedRun} ResumedRun
+ * @typedef {import("./types.d.ts").ResumedRun} ResumedRun
  * @typedef {Event & {type: "run_started"}} RunStarted
  */
 

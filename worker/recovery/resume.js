@@ -15,30 +15,9 @@ import { entriesOf } from "./resumed_requests.js";
  * @typedef {import("../wire/types.d.ts").Position} Position
  * @typedef {import("../wire/types.d.ts").Usage} Usage
  * @typedef {import("./recorded_request.js").Entry} Entry
- * @typedef {Event & {type: "run_started"}} RunStarted
- * @typedef {Event & {type: "run_finished"}} RunFinished
- */
-
-/**
- * One run of the tree, as far as its log goes.
- * @typedef {object} ResumedRun
- * @property {Entry[]} entries
- * @property {PastBlock[]} blocks
- * @property {number} workerEvents number of events that the worker sent
- * @property {number} rootCalls
- * @property {Position | null} open the block that ran when the log ends
- * @property {number} crashes how often the tab was closed in the open block, while that was at work
- * @property {RunStarted["contexts"] | null} contexts as the worker described them
- * @property {Map<number, ResumedRun>} children by their numbers, those that had begun
- * @property {number} nextChild
- * @property {RunFinished | null} ended
- */
-
-/**
- * The whole tree and its root run; `run` is its name. `notes` name the lines that were left out; `usage` is by path, as
- * "0.2".
- * @typedef {ResumedRun & {run: string, events: Event[], lines: string[], calls: number, seconds: number, notes: string[],
- *   subCalls: number, usage: Map<string, Usage>}} ResumedLog
+ * @typedef {import("../wire/protocol.js").RunFinished} RunFinished
+ * @typedef {import("./types.d.ts").ResumedLog} ResumedLog
+ * @typedef {import("./types.d.ts").ResumedRun} ResumedRun
  */
 
 const WORKERS_OWN = ["run_started", "iteration_started", "iteration_finished", "block_started", "block_finished"];
@@ -177,18 +156,23 @@ function spentIn(events) {
   const usage = new Map();
   /** @type {Map<number, {kind: string, model: string | null}>} */
   const started = new Map();
+  /** @type {Map<string, Usage>} */
+  const answered = new Map();
   let subCalls = 0;
   for (const event of events) {
     if (event.type === "call_started") started.set(event.call, event);
     if (event.type !== "call_finished" || (event.text === null && event.usage.calls === 0)) continue;
     const { kind, model } = started.get(event.call) ?? { kind: "root", model: null };
     if (event.text !== null && kind === "sub") subCalls += 1;
-    const path = event.path.join(".");
-    const own = usage.get(path) ?? {};
-    spend(own, event.text === null ? (model ?? UNNAMED) : event.model, event.usage);
-    usage.set(path, own);
+    const name = event.text === null ? (model ?? UNNAMED) : event.model;
+    for (const sums of event.text === null ? [usage] : [usage, answered]) {
+      const path = event.path.join(".");
+      const own = sums.get(path) ?? {};
+      spend(own, name, event.usage);
+      sums.set(path, own);
+    }
   }
-  return { usage, subCalls };
+  return { usage, answered, subCalls };
 }
 
 /**

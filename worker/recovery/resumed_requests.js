@@ -23,7 +23,7 @@ import { hasMark } from "./request_mark.js";
  * @typedef {import("../log/recorded_calls.js").RecordedCall} RecordedCall
  * @typedef {import("./recorded_request.js").Entry} Entry
  * @typedef {import("./request_mark.js").WorkerRequest} WorkerRequest
- * @typedef {import("./resume.js").ResumedRun} ResumedRun
+ * @typedef {import("./types.d.ts").ResumedRun} ResumedRun
  * @typedef {{kind: Kind, calls: RequestedCall[]}} Calls
  */
 

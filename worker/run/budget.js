@@ -25,6 +25,7 @@ const SPENT = [
 /**
  * @param {Limits} limits
  * @param {{allowUnknownPrice?: boolean}} [options] whether a call of unknown cost counts for nothing in the cost
+ * @returns {import("./types.d.ts").Budget}
  */
 export function openBudget(limits, { allowUnknownPrice = false } = {}) {
   const spent = { input: 0, output: 0, cost: 0 };
@@ -85,11 +86,10 @@ export function openBudget(limits, { allowUnknownPrice = false } = {}) {
     spend,
     /**
      * Count earlier sessions: a resumed run has the rest of its limits.
-     * @param {{usage: Map<string, Usage>, subCalls: number}} usage
      */
-    restore({ usage, subCalls: earlier }) {
+    restore({ answered, subCalls: earlier }) {
       subCalls += earlier;
-      for (const used of usage.values()) for (const [model, sum] of Object.entries(used)) spend(model, sum);
+      for (const used of answered.values()) for (const [model, sum] of Object.entries(used)) spend(model, sum);
     },
   };
 }

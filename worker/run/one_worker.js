@@ -18,7 +18,7 @@ import { CANCELLED } from "./stop.js";
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").ToHost} ToHost
  * @typedef {import("../wire/types.d.ts").Position} Position
- * @typedef {import("./run.js").Run} Run
+ * @typedef {import("./types.d.ts").Run} Run
  * @typedef {import("./types.d.ts").RunOptions} RunOptions
  * @typedef {import("./types.d.ts").StartedWorker} StartedWorker
  * @typedef {import("./types.d.ts").WorkerEnd} WorkerEnd

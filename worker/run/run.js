@@ -15,7 +15,7 @@ import { lastEnding } from "./workers.js";
  * @typedef {import("../wire/protocol.js").RunResult} RunResult
  * @typedef {import("./types.d.ts").Ending} Ending
  * @typedef {import("./types.d.ts").RunOptions} RunOptions
- * @typedef {ReturnType<typeof openRun>} Run
+ * @typedef {import("./types.d.ts").Run} Run
  */
 
 /**
@@ -45,7 +45,10 @@ function startOf({ job, tree }) {
   return { question, model, sub_model, limits, model_options, sub_model_options, run: tree.name };
 }
 
-/** @param {RunOptions} options */
+/**
+ * @param {RunOptions} options
+ * @returns {Run}
+ */
 function openRun(options) {
   const { job, tree, recorder, resumed } = options;
   const isRoot = job.path.length === 0;

@@ -8,9 +8,10 @@ import { channelError } from "../wire/errors.js";
 
 /**
  * @typedef {import("./types.d.ts").StartedWorker} StartedWorker
- * @typedef {{run: import("./run.js").Run, job: import("../wire/protocol.js").StartJob}} Turn
+ * @typedef {import("./types.d.ts").Turn} Turn
  */
 
+/** @returns {import("./types.d.ts").Session} */
 export function openSession() {
   /** @type {StartedWorker | null} */
   let worker = null;

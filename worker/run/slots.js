@@ -4,7 +4,10 @@
 // In: runs that begin and end, by their depth. Out: a slot for each, at once or when one is free. A run that only waits
 // for its own children leaves its slot to them; the deepest comes first, so that a run ends before another begins.
 
-/** @param {number} most */
+/**
+ * @param {number} most
+ * @returns {import("./types.d.ts").Slots}
+ */
 export function openSlots(most) {
   let free = most;
   /** @type {Array<{depth: number, enter: (value?: undefined) => void}>} */

@@ -14,6 +14,7 @@ export const CANCELLED = /** @type {const} */ ({ stopped_by: "cancelled", detail
 
 /**
  * @param {{job: StartJob, signal?: AbortSignal, end?: AbortSignal}} options
+ * @returns {import("./types.d.ts").Stop}
  */
 export function openStop({ job, signal, end }) {
   const controller = new AbortController();

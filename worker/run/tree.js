@@ -17,7 +17,7 @@ import { openUsage } from "./usage_by_path.js";
 
 /**
  * @typedef {import("../egress/ledger.js").Ledger} Ledger
- * @typedef {import("../recovery/resume.js").ResumedLog} ResumedLog
+ * @typedef {import("../recovery/types.d.ts").ResumedLog} ResumedLog
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
  * @typedef {import("./types.d.ts").FinishedRun} FinishedRun
  * @typedef {import("./types.d.ts").Tree} Tree

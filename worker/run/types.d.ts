@@ -1,17 +1,15 @@
 // Types: what the modules of a run share, so that none of them needs another one's.
 
 import type { StartedWorker } from "../boot/pool.js";
-import type { HostKind } from "../boot/runtime.js";
+import type { HostKind } from "../boot/types.d.ts";
 import type { Gate } from "../egress/gate.js";
 import type { Ledger, Summary } from "../egress/ledger.js";
 import type { Journal } from "../log/journal.js";
-import type { ResumedLog, ResumedRun } from "../recovery/resume.js";
-import type { Event, Ready, RequestedCall, RunResult, StartJob } from "../wire/protocol.js";
+import type { ResumedLog, ResumedRun } from "../recovery/types.d.ts";
+import type { openRecovery } from "../recovery/recovery.js";
+import type { Event, ModelUsage, Ready, RequestedCall, RunResult, RunStarted, StartJob } from "../wire/protocol.js";
+import type { openQuota } from "./message_quota.js";
 import type { Functions, Kind, OnEgress, Recorder, RLMChild, Source, Usage } from "../wire/types.d.ts";
-import type { openBudget } from "./budget.js";
-import type { openSession } from "./session.js";
-import type { openSlots } from "./slots.js";
-import type { openUsage } from "./usage_by_path.js";
 
 /** Where workers come from, and where their model calls are sent. */
 export interface Hosting {
@@ -67,9 +65,9 @@ export interface TreeOptions {
 export interface Tree {
   hosting: Hosting;
   listeners: Listeners;
-  budget: ReturnType<typeof openBudget>;
-  usage: ReturnType<typeof openUsage>;
-  slots: ReturnType<typeof openSlots>;
+  budget: Budget;
+  usage: UsageByPath;
+  slots: Slots;
   ledger: Ledger;
   gate: Gate;
   journal: Journal | null;
@@ -111,5 +109,86 @@ export interface FinishedRun {
   egress: Summary;
 }
 
-export type Session = ReturnType<typeof openSession>;
+/** The limits of a tree, by the host's own count. */
+export interface Budget {
+  /** Called with the ending when a limit is reached. */
+  whenReached(listener: (ending: Ending) => void): void;
+  /** Count sub-calls about to begin, all or none; 0 for a root call. Throws when they may not. */
+  admit(count: number): void;
+  /** Count the usage of a call to a model. */
+  spend(model: string, usage: ModelUsage): void;
+  /** Count earlier sessions: a resumed run has the rest of its limits. */
+  restore(earlier: Pick<ResumedLog, "answered" | "subCalls">): void;
+}
+
+/** The usage of each run of a tree. */
+export interface UsageByPath {
+  /** Add an account of the run at `path`; a recorded one was paid earlier. */
+  open(path: number[], usage: () => Usage, options?: { isRecorded?: boolean }): void;
+  /** Add the usage of earlier sessions, by path as "0.2". */
+  restore(usage: Map<string, Usage>): void;
+  /** Of the whole tree, the part that was answered from a record. */
+  recorded(): Usage;
+  /** Of the run at `path` and those below it. */
+  of(path: number[]): Usage;
+  /** Path, as "0.2" and "" for the root -> usage of that run alone. */
+  byPath(): Record<string, Usage>;
+}
+
+/** The child runs of a tree that are at work at the same time. */
+export interface Slots {
+  enter(depth: number): Promise<void>;
+  leave(): void;
+}
+
+/** The one stop of a run. */
+export interface Stop {
+  stop(because: Ending): void;
+  signal: AbortSignal;
+  ending(): Ending | null;
+  /** Time is counted from the first worker's start. */
+  begin(): void;
+  close(): void;
+}
+
+/** A run at work, as its workers see it. */
+export interface Run {
+  /** The beginning of the run as the host has it. */
+  start: Pick<
+    RunStarted,
+    "question" | "model" | "sub_model" | "limits" | "model_options" | "sub_model_options" | "run"
+  >;
+  stop: Stop;
+  recorder: Recorder;
+  recovery: ReturnType<typeof openRecovery>;
+  quota: ReturnType<typeof openQuota>;
+  stopChildren(): void;
+  /** A worker takes the run over. */
+  begin(): void;
+  /** Whether any worker began it. */
+  isBegun(): boolean;
+  /** A result without the worker's account of it. */
+  noResult(otherwise: Ending): RunResult;
+  close(result: RunResult): RunResult;
+}
+
+/** An earlier question of a session. */
+export interface Turn {
+  run: Run;
+  job: StartJob;
+}
+
+/** Several questions over one worker. */
+export interface Session {
+  /** The earlier questions, in order. */
+  turns(): Turn[];
+  /** The worker of the question before; null at the first, and where it is gone. */
+  take(): StartedWorker | null;
+  /** The worker of a run that ended by itself. */
+  keep(used: StartedWorker): void;
+  /** A worker began this run, and it is over. */
+  add(turn: Turn): void;
+  close(): void;
+}
+
 export type { ResumedRun, StartedWorker };

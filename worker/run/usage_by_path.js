@@ -8,6 +8,7 @@ import { total } from "../wire/usage.js";
 
 /** @typedef {import("../wire/types.d.ts").Usage} Usage */
 
+/** @returns {import("./types.d.ts").UsageByPath} */
 export function openUsage() {
   /** @type {Array<{path: number[], usage: () => Usage, isRecorded: boolean}>} */
   const accounts = [];

@@ -13,8 +13,8 @@ import { CANCELLED } from "./stop.js";
  * @typedef {import("../boot/pool.js").StartedWorker} StartedWorker
  * @typedef {import("../wire/protocol.js").Ready} Ready
  * @typedef {import("../wire/protocol.js").RunResult} RunResult
- * @typedef {import("./run.js").Run} Run
- * @typedef {import("./session.js").Turn} Turn
+ * @typedef {import("./types.d.ts").Run} Run
+ * @typedef {import("./types.d.ts").Turn} Turn
  * @typedef {import("./types.d.ts").Ending} Ending
  * @typedef {import("./types.d.ts").Hosting} Hosting
  * @typedef {import("./types.d.ts").RunOptions} RunOptions

@@ -168,6 +168,7 @@ test("a call that was stopped at work is in the usage of the resumed run, at an 
     stopped,
     refused,
   );
-  const { usage, subCalls } = readResumed(log);
+  const { usage, answered: ofAnswers, subCalls } = readResumed(log);
   assert.deepEqual([usage.get(""), subCalls], [{ m: { ...NO_USAGE, calls: 3 } }, 1]);
+  assert.deepEqual(ofAnswers.get(""), { m: { ...NO_USAGE, calls: 2, cost: 1 } }, "a limit of cost goes on from here");
 });
