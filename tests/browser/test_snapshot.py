@@ -76,10 +76,10 @@ BROKEN = {
     "const kept = await cache.match(at); const data = await kept.arrayBuffer(); new Uint8Array(data)[1 << 20] ^= 1;"
     "await cache.put(at, new Response(data, {headers: kept.headers}));",
     "put there by another, with its own hash": FOREIGN,
-    "renamed from another build": "const cache = await caches.open('pyodide-rlm-snapshot');"
-    "const [at] = await cache.keys(); await keepSnapshot(`old-${key}`, await readSnapshot(key));"
-    "const [old] = await (await caches.open('pyodide-rlm-snapshot')).keys();"
-    "await (await caches.open('pyodide-rlm-snapshot')).put(at, await cache.match(old));",
+    "renamed from another build": "const [at] = await (await caches.open('pyodide-rlm-snapshot')).keys();"
+    "await keepSnapshot(`old-${key}`, await readSnapshot(key));"
+    "const cache = await caches.open('pyodide-rlm-snapshot'); const [old] = await cache.keys();"
+    "await cache.put(at, await cache.match(old));",
     "without the secret of its seal": "await new Promise((done) => {"
     "indexedDB.deleteDatabase('pyodide-rlm-seal').onsuccess = done; });",
     "of another build": "const data = (await readSnapshot(key)).slice(); new Uint8Array(data)[20] ^= 1;"
