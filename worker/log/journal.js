@@ -26,7 +26,7 @@ import { configError } from "../wire/errors.js";
 
 /**
  * Facts of a run that ended: cost in US dollars (null: unknown), size of its log in characters, texts cut at 300.
- * @typedef {{stoppedBy: import("../rlm.d.ts").StoppedBy, detail: string, answer: string, seconds: number, iterations: number,
+ * @typedef {{stoppedBy: import("../wire/protocol.js").RunResult["stopped_by"], detail: string, answer: string, seconds: number, iterations: number,
  *   model: string, cost: number | null, chars: number}} EndedFacts
  * @typedef {KeptRun & {title: string, ended: EndedFacts}} EndedRun `title` is the person's own name for it, or ""
  */
