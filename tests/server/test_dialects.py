@@ -228,11 +228,11 @@ def test_a_stream_whose_end_nothing_marks_is_cut_off(
 
 @both
 def test_an_error_inside_a_stream_is_said_without_its_words(
-    client: httpx2.Client, upstream: FakeUpstream, provider: str
+    patient: httpx2.Client, upstream: FakeUpstream, provider: str
 ) -> None:
     fault = {"type": "error", "error": {"type": "overloaded_error", "message": "secret words"}}
     upstream.script(events_turn(*DELTAS[provider]("Pa")[:-4], fault))
-    response = ask(client, provider, stream=True)
+    response = ask(patient, provider, stream=True)
     assert events_of(response)[-1]["error"]["type"] == "/problems/upstream-failed"  # type: ignore[index]
     assert "secret words" not in response.text
 

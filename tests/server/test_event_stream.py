@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_server.providers.event_stream import DONE, NotJson, events_of
@@ -95,6 +95,7 @@ def test_bytes_in_none_of_the_forms_are_told_apart(stream: bytes, web_page: bool
     assert (caught.value.web_page, caught.value.cut) == (web_page, cut)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=30), max_size=10))
 def test_where_it_is_split_does_not_matter(chunks: list[bytes]) -> None:
     def outcome(*parts: bytes) -> object:

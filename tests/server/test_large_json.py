@@ -33,7 +33,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["prompt", "messages", "n"]), VALUES, max_size=3), st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_it_gives_what_pythons_parser_gives(value: object, ascii_only: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only).encode(errors="replace")
     expected = json.loads(body)

@@ -120,7 +120,8 @@ BAD_LISTS = [
 @pytest.mark.parametrize("turn", BAD_LISTS, ids=range(len(BAD_LISTS)))
 def test_a_list_that_cannot_be_had_is_said_in_the_notes(upstream: FakeUpstream, turn: Turn) -> None:
     upstream.script(turn)
-    settings = settings_for(upstream, models="", anthropic_api_key=None, models_seconds=0.1, default_model="openai:m")
+    patience = {"models_seconds": 0.1 if turn.silent else 20.0, "first_byte_seconds": 20.0}
+    settings = settings_for(upstream, models="", anthropic_api_key=None, default_model="openai:m", **patience)
     listed = catalogue(settings, times=3)
     assert ids(listed) == [BUILTIN, "openai:m"]
     assert "cannot be had" in listed.models[1].note
