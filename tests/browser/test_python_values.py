@@ -23,7 +23,7 @@ BATCH = 100
 LETTERS = "".join(
     map(chr, [*range(0x20, 0x7F), 0, 9, 10, 0x7F, 0x9B, 0xE9, 0x202E, 0x2028, 0xDC00, 0xDFFF, 0xFFFF, 0x1F98A])
 )
-"""Of surrogates the low halves alone: JSON has no text in which a high one stands before a low one, apart from the pair."""
+"""Surrogates are low halves alone: in JSON a high one before a low one is the character of the pair."""
 TEXTS = st.text(LETTERS, max_size=8)
 KEYS = st.one_of(TEXTS, st.sampled_from(["10", "2", "-1", "__proto__", "constructor", "toString", "length", ""]))
 NUMBERS = st.one_of(
