@@ -12,6 +12,7 @@
     ToolError(RLMError)           raised INSIDE model code when a tool that it called fails
     StopRun(BaseException)        private: ends the model's block (final answer, spent limit); caught only by the REPL
     BlockTimedOut(KeyboardInterrupt)  private: ends a block whose time is up; caught only by the REPL
+    RunStopped(KeyboardInterrupt)     private: ends a block of a run that the user stopped; caught only by the REPL
 
 A fault in model code is data (`Observation.error`), not one of these.
 Every message says what happened, gives the numbers, and names the remedy.
@@ -122,6 +123,10 @@ SubCallError.__module__ = ToolError.__module__ = (
 
 class BlockTimedOut(KeyboardInterrupt):
     """End the model's block now, as its time is up; the run continues."""
+
+
+class RunStopped(KeyboardInterrupt):
+    """End the model's block now, as the user stopped the run; a plain `KeyboardInterrupt` is model code's own."""
 
 
 class StopRun(BaseException):

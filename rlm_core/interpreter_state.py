@@ -59,11 +59,11 @@ def _names() -> Iterator[Callable[[], object]]:
         yield partial(hooks.__setitem__, slice(None), list(hooks))
     yield gc.enable if gc.isenabled() else gc.disable
     handler = signal.getsignal(signal.SIGINT)
-    if _may_set_signals() and handler is not None:
+    if may_set_signals() and handler is not None:
         yield partial(signal.signal, signal.SIGINT, handler)
 
 
-def _may_set_signals() -> bool:
+def may_set_signals() -> bool:
     """Whether this is the main thread: in any other nobody can change a handler, nor put one back."""
     try:
         signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))

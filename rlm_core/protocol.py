@@ -43,9 +43,9 @@ PROGRESS = 4
 INTERRUPTED = 5
 TIMED_OUT = 6
 
-# Reasons of an interrupt: the whole run is stopped, or the block's time is up.
-STOP_RUN = 0
-STOP_BLOCK = 1
+# Reasons of an interrupt: the whole run is stopped, or the block's time is up. 0 is none: model code raised it itself.
+STOP_RUN = 1
+STOP_BLOCK = 2
 
 SIGINT = 2
 WAIT_SLICE_MS = 200

@@ -14,6 +14,7 @@ import __future__
 import ast
 import builtins
 import linecache
+import signal
 import sys
 import time
 import types
@@ -23,8 +24,8 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from .errors import BlockTimedOut, ConfigError, StopRun, SubCallError, ToolError
-from .interpreter_state import way_back
+from .errors import BlockTimedOut, ConfigError, RunStopped, StopRun, SubCallError, ToolError
+from .interpreter_state import may_set_signals, way_back
 from .output import NoInput, Output, Stream, cut
 from .python_source import MAX_LINKS, nests_too_deeply
 from .tracebacks import render
@@ -71,7 +72,7 @@ class Repl:
 
     Attributes:
         final: the final answer, once model code has given one.
-        interrupted: whether a `KeyboardInterrupt` ended a block: the user pressed stop.
+        interrupted: whether the user's stop ended a block; a `KeyboardInterrupt` of model code is a fault.
         timed_out: whether the last block was ended because its own time was up.
     """
 
@@ -260,7 +261,7 @@ class Repl:
         except BlockTimedOut as stopped:
             self.timed_out = True
             return None, str(stopped)
-        except KeyboardInterrupt:
+        except RunStopped:
             self.interrupted = True
             return None, "KeyboardInterrupt: the run was stopped."
         except BaseException as fault:  # noqa: BLE001 - a fault in model code is data
@@ -306,6 +307,7 @@ class Repl:
             stack.callback(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
             stack.enter_context(_own_streams(*self._streams, output))
             stack.enter_context(_warnings_shown())
+            stack.enter_context(_stopped_by_ctrl_c())
             sys.unraisablehook = sys.__unraisablehook__
             sys.modules["__main__"] = self._module
             self.namespace.update(__name__="__main__", __builtins__=builtins)
@@ -313,6 +315,23 @@ class Repl:
 
 
 _MISSING = object()
+
+
+@contextmanager
+def _stopped_by_ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C stop the run, where Python's own handler would raise as model code may."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not may_set_signals():
+        yield
+        return
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise RunStopped
 
 
 @contextmanager

@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .errors import BlockTimedOut, ProtocolError, ProviderError, RLMError, RunCancelled, StopRun, SubCallError
+from .errors import (
+    BlockTimedOut,
+    ProtocolError,
+    ProviderError,
+    RLMError,
+    RunCancelled,
+    RunStopped,
+    StopRun,
+    SubCallError,
+)
 from .limits import Budget
 from .provider import Provider, StartChildren
 from .reply_text import spoken
@@ -118,7 +127,7 @@ class SubCalls:
             yield
         except BlockTimedOut:
             raise
-        except KeyboardInterrupt:
+        except RunStopped:
             self.ending = RunCancelled("The run was stopped.")
             raise
         except RLMError as ending:
@@ -178,6 +187,10 @@ def complete(provider: Provider, calls: Sequence[ModelCall]) -> Sequence[Reply |
     """
     try:
         outcomes = provider.complete(calls)
+    except BlockTimedOut:
+        raise
+    except KeyboardInterrupt:
+        raise RunStopped from None
     except ProviderError as error:
         return [error] * len(calls)
     if len(outcomes) != len(calls):

@@ -44,3 +44,20 @@ def test_the_time_of_a_wait_is_the_blocks(shared_page: Page, wait: str) -> None:
 
 def test_coroutines_run_inside_a_block(shared_page: Page) -> None:
     assert run(shared_page, [code(GATHER)])["answer"] == "abc"
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "raise KeyboardInterrupt",
+        "import signal\nsignal.raise_signal(signal.SIGINT)",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)",
+        "import _thread\n_thread.interrupt_main()\nfor _ in range(1_000_000): pass",
+    ],
+    ids=["raise", "raise_signal", "kill", "interrupt_main"],
+)
+def test_a_keyboard_interrupt_of_model_code_is_a_fault(shared_page: Page, raised: str) -> None:
+    result = run(shared_page, [code(f"paid = llm_query('hi')\n{raised}"), code("FINAL(paid)")])
+    assert result["stoppedBy"] == "final_answer"
+    assert "KeyboardInterrupt" in errors(result)[0]
+    assert result["answer"] in [event["text"] for event in result["events"] if event["type"] == "call_finished"]

@@ -58,8 +58,8 @@ class ScriptedLine:
     def take(self) -> Data:
         return Data(self._bytes)
 
-    def block_stopped(self) -> bool:
-        return False
+    def stop_reason(self) -> int:
+        return 0
 
     def interruptible(self, on: bool) -> None:
         self.switches.append(on)
@@ -288,3 +288,14 @@ def test_values_of_tools_are_parsed_from_their_json_text() -> None:
     tools = [{"name": "value", "description": "", "json": exact, "function": False}]
     (tool,) = bridge._tools(tools, bridge.BridgeProvider(ScriptedLine(), lambda: None))
     assert repr(tool.value) == "{'10': 9007199254740993, '2': [1.0, -0.0]}"
+
+
+@pytest.mark.parametrize(("reason", "raised"), [(0, "KeyboardInterrupt"), (1, "RunStopped"), (2, "BlockTimedOut")])
+def test_only_the_hosts_interrupt_is_a_stop(reason: int, raised: str) -> None:
+    class Interrupted(ScriptedLine):
+        def stop_reason(self) -> int:
+            return reason
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        bridge._signalled(Interrupted(), 9.0)
+    assert type(caught.value).__name__ == raised

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 
 import pytest
 
-from rlm_core.errors import ConfigError
+from rlm_core.errors import ConfigError, RunStopped
 from rlm_core.output import LIVE_CHARS
 from rlm_core.repl import RESERVED, Repl, shown
 
@@ -477,11 +478,41 @@ def test_a_deep_recursion_is_shown_in_bounded_length() -> None:
     assert len(error) < 4_000
 
 
-def test_a_keyboard_interrupt_means_that_the_run_was_stopped() -> None:
+def test_a_stop_of_the_user_ends_the_block() -> None:
     repl = Repl()
-    seen = repl.execute("print('before')\nraise KeyboardInterrupt")
+
+    def stop() -> None:
+        raise RunStopped
+
+    repl.reserve({"stop": stop})
+    seen = repl.execute("print('before')\ntry: stop()\nexcept Exception: pass")
     assert repl.interrupted
     assert (seen.stdout, seen.error) == ("before\n", "KeyboardInterrupt: the run was stopped.")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise KeyboardInterrupt",
+        "raise KeyboardInterrupt('mine')",
+        "class Mine(KeyboardInterrupt): pass\nraise Mine",
+        "def f():\n    raise KeyboardInterrupt\nfor _ in range(3): f()",
+    ],
+)
+def test_a_keyboard_interrupt_of_model_code_is_a_fault_like_any_other(code: str) -> None:
+    repl = Repl()
+    seen = repl.execute(f"paid = 'answer'\nprint('before')\n{code}")
+    assert not repl.interrupted
+    assert seen.stdout == "before\n"
+    assert (seen.error or "").startswith("Traceback")
+    assert repl.execute("paid").value == "'answer'"
+
+
+def test_ctrl_c_in_a_block_is_a_stop_and_the_handler_is_put_back() -> None:
+    repl = Repl()
+    repl.execute("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)")
+    assert repl.interrupted
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_what_a_str_method_prints_outside_of_a_block_is_dropped(capsys: pytest.CaptureFixture[str]) -> None:

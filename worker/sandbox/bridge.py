@@ -45,7 +45,7 @@ from rlm_core import (
     protocol,
 )
 from rlm_core.contexts import fingerprint
-from rlm_core.errors import BlockTimedOut
+from rlm_core.errors import BlockTimedOut, RunStopped
 from rlm_core.events import BlockFinished, BlockStarted, Output, RunFinished
 from rlm_core.trajectory import to_json
 from rlm_core.types import Child, Json, Observation, PastBlock
@@ -91,7 +91,7 @@ class Line(Protocol):
     def take(self) -> Bytes: ...
     def pause(self, milliseconds: float) -> Any: ...
     def interruptible(self, on: bool) -> None: ...
-    def block_stopped(self) -> bool: ...
+    def stop_reason(self) -> int: ...
     def emit(self, body: str) -> None: ...
 
 
@@ -99,7 +99,7 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
     """Run `job` and return its `RunResult` as JSON."""
     outbox = Outbox(line)
     host = BridgeProvider(line, outbox.flush)
-    before = signal.signal(signal.SIGINT, lambda number, frame: _interrupted(line, host.block_seconds))
+    before = signal.signal(signal.SIGINT, lambda number, frame: _signalled(line, host.block_seconds))
     try:
         fields = json.loads(job)
         line.interruptible(False)
@@ -151,7 +151,7 @@ class BridgeProvider:
 
         Raises:
             ChannelError: the host shows no life.
-            KeyboardInterrupt: the user pressed stop while this waited.
+            RunStopped: the user pressed stop while this waited.
         """
         if not calls:
             return []
@@ -300,12 +300,19 @@ def _interrupted(line: Line, seconds: float) -> None:
     """Raise the reason of the host's interrupt: the end of the run, or of a block that was at work for `seconds`.
 
     Raises:
-        KeyboardInterrupt: the run is stopped.
+        RunStopped: the run is stopped.
         BlockTimedOut: the block's time is up.
     """
-    if line.block_stopped():
+    if line.stop_reason() == protocol.STOP_BLOCK:
         raise BlockTimedOut(f"the block was stopped after {seconds:g} s. Do it in smaller steps, or in another way.")
-    raise KeyboardInterrupt
+    raise RunStopped
+
+
+def _signalled(line: Line, seconds: float) -> None:
+    """The handler of SIGINT: model code may raise the signal too, and then it is its own exception."""
+    if not line.stop_reason():
+        raise KeyboardInterrupt
+    _interrupted(line, seconds)
 
 
 def _settled(value: Any) -> int:

@@ -248,7 +248,7 @@ function openLine({ channel, interrupt, epoch }, pyodide, post) {
   if (channel === null || interrupt === null) {
     if (!("Suspending" in WebAssembly)) throw new Error(NO_TRANSPORT);
     const { deliver, ...end } = suspendingEnd({ epoch, post });
-    const host = { ...end, interruptible: () => {}, block_stopped: () => false };
+    const host = { ...end, interruptible: () => {}, stop_reason: () => 0 };
     return { transport: "jspi", deliver, host };
   }
   const { flag, clear } = interruptFlag(interrupt);

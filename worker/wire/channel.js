@@ -52,7 +52,7 @@ import {
  * @property {() => S} next
  * @property {() => Uint8Array<ArrayBuffer>} take
  * @property {(milliseconds: number) => S} [pause] LAST when the time is over, INTERRUPTED before that
- * @property {() => boolean} [block_stopped] whether an interrupt is for the block only, not the whole run
+ * @property {() => number} [stop_reason] reason of the host's last interrupt, 0 for none
  */
 
 /**
@@ -142,10 +142,10 @@ export function waitingEnd({
   /** @param {number} state */
   const word = (state) => (sequence << STATE_BITS) | state;
 
-  const blockStopped = () => load(words, REASON_WORD) === STOP_BLOCK;
+  const stopReason = () => load(words, REASON_WORD);
   const interrupted = () => {
     if (load(flag, 0) === 0) return false;
-    if (inBlock() || !blockStopped()) return true;
+    if (inBlock() || stopReason() !== STOP_BLOCK) return true;
     store(flag, 0, 0);
     return false;
   };
@@ -204,7 +204,7 @@ export function waitingEnd({
       }
       return interrupted() ? INTERRUPTED : LAST;
     },
-    block_stopped: blockStopped,
+    stop_reason: stopReason,
   };
 }
 
