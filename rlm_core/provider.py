@@ -6,9 +6,10 @@ In the worker it is the channel to the host; on CPython it may be any client; in
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from .errors import ProviderError
+from .errors import ChannelError, ProviderError
 from .types import Child, ModelCall, Reply
 
 
@@ -29,6 +30,39 @@ class Provider(Protocol):
             ChannelError: nothing can be answered any more.
         """
         ...
+
+
+Answering: TypeAlias = Callable[[list[dict[str, str]], str | None], str]
+"""A plain function as provider: messages as dicts and the model's name -> the reply's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionProvider:
+    """A provider that calls a function for each call, one after another.
+
+    >>> FunctionProvider(lambda messages, model: messages[-1]["content"].upper()).complete(
+    ...     [ModelCall((Message("user", "hi"),))]
+    ... )[0].text
+    'HI'
+    """
+
+    function: Answering
+
+    def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
+        """Answer `calls`; an exception of the function fails its call alone."""
+        return [self._outcome(call) for call in calls]
+
+    def _outcome(self, call: ModelCall) -> Reply | ProviderError:
+        messages = [{"role": message.role, "content": message.content} for message in call.messages]
+        try:
+            text = self.function(messages, call.model)
+        except ChannelError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything
+            return fault if isinstance(fault, ProviderError) else ProviderError(f"{type(fault).__name__}: {fault}")
+        if not isinstance(text, str):
+            return ProviderError(f"the provider's function must return text, not {type(text).__name__}.")
+        return Reply(text, call.model or "")
 
 
 StartChildren: TypeAlias = Callable[[Sequence[Child]], Sequence[Reply | ProviderError]]

@@ -35,7 +35,7 @@ from .job import Job
 from .limits import Budget, Limits
 from .observe import to_message
 from .parse import parse
-from .provider import Provider, StartChildren
+from .provider import Answering, FunctionProvider, Provider, StartChildren
 from .reply_text import spoken
 from .session import Session, as_dicts
 from .subcalls import SubCalls, complete, why_without_text
@@ -59,7 +59,7 @@ def run(
     question: str,
     context: object = None,
     *,
-    provider: Provider,
+    provider: Provider | Answering,
     model: str | None = None,
     sub_model: str | None = None,
     limits: Limits | None = None,
@@ -74,7 +74,7 @@ def run(
     Args:
         question: text that is not empty.
         context: the data; never sent to the root model, which is shown only its type, size and first lines.
-        provider: answers the model calls, for example `testing.ScriptedProvider`.
+        provider: answers the model calls: a `Provider`, or a function of messages and model that returns text.
         model: root model, `None` for the provider's default; `sub_model`: model of sub-calls, `None` for the same.
         limits: bounds of the run; by default `Limits()`.
         system_prompt: replaces the built-in instructions.
@@ -96,7 +96,8 @@ def run(
         tools=tools_of(tools),
         sub_tools=None if sub_tools is None else tools_of(sub_tools),
     )
-    return _run_here(job, recorded(provider, emit), emit, Budget(job.limits), session)
+    asked = FunctionProvider(provider) if not hasattr(provider, "complete") else provider
+    return _run_here(job, recorded(asked, emit), emit, Budget(job.limits), session)
 
 
 def answer(

@@ -7,9 +7,12 @@ bounded length, with a hint where the cause lies in this REPL and not in Python.
 from __future__ import annotations
 
 import os
+import re
+import sys
 import traceback
 from collections.abc import Iterator
 
+from . import documents
 from .output import cut
 
 MAX_FRAMES = 24
@@ -71,5 +74,53 @@ def _hint(fault: BaseException) -> str:
     if isinstance(fault, RuntimeError) and "no running event loop" in str(fault):
         return _ASYNC
     if isinstance(fault, RuntimeError) and "can't start new thread" in str(fault):
-        return "there are no threads here; llm_batch(prompts) runs its calls in parallel."
+        return _NO_THREADS
+    if sys.platform == "emscripten":
+        return _hint_on_platform(fault)
+    return ""
+
+
+_NO_THREADS = "there are no threads here; llm_batch(prompts) runs its calls in parallel."
+_NO_PROCESSES = (
+    "there are no processes here: do it in Python in this block; llm_batch(prompts) runs its calls in parallel."
+)
+_NO_NETWORK = "there is no network here: `context` holds all the data, and llm_query(prompt) asks a model."
+_MISSING = {
+    "multiprocessing": _NO_PROCESSES,
+    "_multiprocessing": _NO_PROCESSES,
+    "_posixshmem": _NO_PROCESSES,
+    "_posixsubprocess": _NO_PROCESSES,
+    "subprocess": _NO_PROCESSES,
+    "concurrent": _NO_PROCESSES,
+    "shelve": "there is no dbm here: keep values in variables, or use sqlite3 or pickle.",
+    "dbm": "there is no dbm here: keep values in variables, or use sqlite3 or pickle.",
+    "socket": _NO_NETWORK,
+    "ssl": _NO_NETWORK,
+    "_ssl": _NO_NETWORK,
+    "requests": _NO_NETWORK,
+    "httpx": _NO_NETWORK,
+    "urllib3": _NO_NETWORK,
+    "urllib": _NO_NETWORK,
+    "http": _NO_NETWORK,
+}
+"""Modules that are not there in the browser, or do nothing there, with the remedy."""
+_FAILURES = (ImportError, OSError, NotImplementedError, RuntimeError, AttributeError)
+
+
+def _hint_on_platform(fault: BaseException) -> str:
+    """A hint on what a browser's Python does not have."""
+    if isinstance(fault, AttributeError) and re.search(
+        r"'signal' has no attribute '(alarm|setitimer|pause)'", str(fault)
+    ):
+        return "there are no timers by signal here: a block has a deadline of its own; use time.monotonic() in a loop."
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(fault.__traceback__)]
+    if isinstance(fault, ModuleNotFoundError) and fault.name:
+        names.append(fault.name)
+    if isinstance(fault, _FAILURES):
+        for name in reversed(names):
+            if remedy := _MISSING.get(str(name).partition(".")[0]):
+                return remedy
+    if isinstance(fault, ModuleNotFoundError):
+        extra = "".join(f", {name}" for name in documents.packages())
+        return f"{fault.name} is not here, and nothing can be installed: use the standard library{extra}."
     return ""

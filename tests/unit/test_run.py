@@ -427,3 +427,17 @@ def test_what_was_finished_with_before_its_output_was_seen_is_asked_back() -> No
     result, provider, _ = ran([first, block("n = len(context)\nFINAL(n)")])
     assert prompts.CONFIRM_IN_CODE in told(provider)
     assert result.answer == "11"
+
+
+def test_a_plain_function_may_be_the_provider() -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def ask(messages: list[dict[str, str]], model: str | None) -> str:
+        asked.append((messages[-1]["content"][:9], model))
+        if messages[-1]["content"] == "fail":
+            raise ValueError("no such thing")
+        return block("try: llm_query('fail')\nexcept SubCallError as e: FINAL(str(e))")
+
+    result = run("Who?", "x", provider=ask, model="m")
+    assert result.answer == "the sub-call failed: ValueError: no such thing"
+    assert asked == [("Question:", "m"), ("fail", "m")]

@@ -99,3 +99,24 @@ def test_what_asyncio_cannot_do_here_says_what_to_write(code: str, hint: str) ->
         last = (execute(code).error or "").splitlines()[-1]
     assert last.startswith("Hint: ")
     assert hint in last
+
+
+WORK = """
+import asyncio
+def work(x): return 2 * x
+async def main(): return await {call} + 2
+print(asyncio.run(main()))
+"""
+
+
+@pytest.mark.parametrize(
+    "call", ["asyncio.to_thread(work, 20)", "asyncio.get_running_loop().run_in_executor(None, work, 20)"]
+)
+@pytest.mark.usefixtures("slept")
+def test_work_for_a_thread_runs_in_line(call: str) -> None:
+    assert execute(WORK.format(call=call)).stdout == "42\n"
+
+
+@pytest.mark.usefixtures("slept")
+def test_a_fault_of_work_for_a_thread_is_raised_where_it_is_awaited() -> None:
+    assert "ZeroDivisionError" in (execute(WORK.format(call="asyncio.to_thread(lambda: 1 / 0)")).error or "")
