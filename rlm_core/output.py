@@ -6,6 +6,7 @@ In: a block's output, as it is printed. Out: its head and tail, with the number 
 from __future__ import annotations
 
 import io
+from _thread import get_ident
 from collections.abc import Callable
 
 LIVE_CHARS = 1_000_000
@@ -88,7 +89,8 @@ class Stream(io.TextIOBase):
     """`sys.stdout` and `sys.stderr` of model code, in all blocks: a handler made in one works in the next.
 
     Attributes:
-        output: where the text goes, the running block's; `None` between blocks, when it is dropped.
+        outputs: thread -> the output of the block that it runs. Text of another thread goes to the only block, if one
+            runs alone; without any it is dropped.
     """
 
     encoding = "utf-8"
@@ -97,7 +99,7 @@ class Stream(io.TextIOBase):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.output: Output | None = None
+        self.outputs: dict[int, Output] = {}
 
     def writable(self) -> bool:
         return True
@@ -105,9 +107,14 @@ class Stream(io.TextIOBase):
     def write(self, text: str, /) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if text and self.output is not None:
-            self.output.write(str.__str__(text))
+        output = self.outputs.get(get_ident()) or self._only_one()
+        if text and output is not None:
+            output.write(str.__str__(text))
         return len(text)
+
+    def _only_one(self) -> Output | None:
+        running = list(self.outputs.values())
+        return running[0] if len(running) == 1 else None
 
     def reconfigure(self, **options: object) -> None:
         """Ignore `options`: the text is kept as it is, whatever the encoding."""

@@ -14,20 +14,19 @@ import __future__
 import ast
 import builtins
 import linecache
-import signal
 import sys
 import time
 import types
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
 from .errors import BlockTimedOut, ConfigError, RunStopped, StopRun, SubCallError, ToolError
-from .interpreter_state import may_set_signals, way_back
-from .output import NoInput, Output, Stream, cut
+from .interpreter_state import way_back
+from .output import Output, cut
 from .python_source import MAX_LINKS, nests_too_deeply
+from .surroundings import INTERPRETER, stopped_by_ctrl_c, written_to
 from .tracebacks import render
 from .types import Observation
 
@@ -82,7 +81,6 @@ class Repl:
         self.timed_out = False
         self.max_chars = max_chars
         self._name = name
-        self._streams = Stream("<stdout>"), Stream("<stderr>")
         self._module = types.ModuleType("__main__")
         self.namespace: dict[str, Any] = self._module.__dict__
         self._blocks = 0
@@ -301,71 +299,13 @@ class Repl:
     @contextmanager
     def _prompt(self, output: Output) -> Iterator[None]:
         """Be `__main__`, with our streams; afterwards the interpreter is as it was, whatever the block did to it."""
-        with ExitStack() as stack:
-            stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
-            stack.callback(setattr, sys, "unraisablehook", sys.unraisablehook)
-            stack.callback(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
-            stack.enter_context(_own_streams(*self._streams, output))
-            stack.enter_context(_warnings_shown())
-            stack.enter_context(_stopped_by_ctrl_c())
-            sys.unraisablehook = sys.__unraisablehook__
+        with INTERPRETER, written_to(output), stopped_by_ctrl_c():
             sys.modules["__main__"] = self._module
             self.namespace.update(__name__="__main__", __builtins__=builtins)
             yield
 
 
 _MISSING = object()
-
-
-@contextmanager
-def _stopped_by_ctrl_c() -> Iterator[None]:
-    """Have Ctrl-C stop the run, where Python's own handler would raise as model code may."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not may_set_signals():
-        yield
-        return
-    signal.signal(signal.SIGINT, _stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _stop(number: int, frame: object) -> None:
-    raise RunStopped
-
-
-@contextmanager
-def _own_streams(stdout: Stream, stderr: Stream, output: Output) -> Iterator[None]:
-    before = sys.stdin, sys.stdout, sys.stderr
-    stdout.output = stderr.output = output
-    sys.stdin, sys.stdout, sys.stderr = NoInput(), stdout, stderr
-    try:
-        yield
-    finally:
-        sys.stdin, sys.stdout, sys.stderr = before
-        stdout.output = stderr.output = None
-
-
-@contextmanager
-def _warnings_shown() -> Iterator[None]:
-    """Show warnings as text on stderr, as a prompt does; never as exceptions."""
-    with warnings.catch_warnings():
-        warnings.resetwarnings()
-        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
-            warnings.simplefilter("ignore", category)
-        warnings.showwarning = _show_warning
-        yield
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: object = None,
-    line: object = None,
-) -> None:
-    sys.stderr.write(f"{filename}:{lineno}: {category.__name__}: {message}\n")
 
 
 def _finishing_functions(repl: Repl) -> dict[str, Callable[..., object]]:

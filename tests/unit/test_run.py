@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -441,3 +443,30 @@ def test_a_plain_function_may_be_the_provider() -> None:
     result = run("Who?", "x", provider=ask, model="m")
     assert result.answer == "the sub-call failed: ValueError: no such thing"
     assert asked == [("Question:", "m"), ("fail", "m")]
+
+
+def test_two_runs_in_threads_keep_their_output_apart_and_the_programs_streams(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before, both = sys.stdout, threading.Barrier(2)
+    seen: dict[str, str] = {}
+
+    def work(name: str) -> None:
+        tools = (Tool("meet", lambda: both.wait(20) and None), Tool("name", name))
+        events: list[Event] = []
+        code = "print(name, 1)\nmeet()\nprint(name, 2)\nmeet()"
+        code += "\nmeet()\nprint(name, 3)" if name == "a" else "\nprint(name, 3)"
+        provider = ScriptedProvider([block(code), "FINAL(It is 7.)"])
+        run("Q?", "x", provider=provider, tools=tools, emit=events.append)
+        if name == "b":
+            both.wait(20)
+        seen[name] = next(event for event in events if isinstance(event, BlockFinished)).observation.stdout
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {"a": "a 1\na 2\na 3\n", "b": "b 1\nb 2\nb 3\n"}
+    assert sys.stdout is before
+    assert capsys.readouterr().out == ""
