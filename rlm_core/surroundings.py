@@ -1,6 +1,6 @@
 """Surroundings: the process around a running block: its streams, its warnings, Ctrl-C.
 
-In: the interpreter as a program has it. Out: the same as at a prompt while a block runs, and afterwards as it was. Blocks
+In: the interpreter as a program has it. Out: the same as at a prompt while a block runs, afterwards as it was. Blocks
 may run in several threads at once, each with its own output.
 """
 
