@@ -175,7 +175,11 @@ def test_links_in_a_folder_lead_nowhere_whether_dropped_or_chosen(page: Page, pa
     (papers / "out.txt").symlink_to(tmp_path / "outside.txt")
     (papers / "out").symlink_to(tmp_path / "outside")
     drop(page, papers)
-    expect(page.locator(".attachments li")).to_contain_text("folder of 3 files, 2 hidden left out")
+    expect(page.locator(".attachments li")).to_contain_text(
+        "folder of 3 files (2 txt, 1 pdf); left out: 2 hidden names, links"
+    )
     page.click("text=Remove")
     page.locator("#context-folder").set_input_files(papers)
-    expect(page.locator(".attachments li")).to_contain_text("folder of 3 files, 2 hidden left out")
+    expect(page.locator(".attachments li")).to_contain_text(
+        "folder of 3 files (2 txt, 1 pdf); left out: 2 hidden names, links"
+    )
