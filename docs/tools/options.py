@@ -20,7 +20,7 @@ import click
 from hatch_build import node
 from rlm_core.limits import LIMITS, LimitFacts
 from rlm_server.command.cli import main
-from rlm_server.headless.arguments import RLMArguments, snake
+from rlm_server.headless.arguments import Options, RLMArguments, snake
 from rlm_server.http.problems import Problem
 from rlm_server.http.wire import parse_request
 
@@ -33,8 +33,13 @@ const { OPTIONS } = await import(process.argv[1]);
 const defaults = Object.entries(OPTIONS).map(([name, { otherwise }]) => [name, otherwise]);
 process.stdout.write(JSON.stringify(Object.fromEntries(defaults)));
 """
-FLAGS = {"onEgress": "--confirm", "onEvent": "--trajectory", "journal": "--trajectory"}
-"""Flags of the command that do for an option what it does with a function."""
+FLAGS = {
+    "allowedModels": "--allow-model",
+    "onEgress": "--confirm",
+    "onEvent": "--trajectory",
+    "journal": "--trajectory",
+}
+"""Flags of the command that have another name than the option, or do its part."""
 PYTHON = {"endpoint": "url"}
 """Arguments of `BrowserRLM` with a name of their own: the address of the server that has page and endpoint."""
 HTTP_FIELDS = {"model": "model", "modelOptions": "options"}
@@ -130,11 +135,11 @@ def python_cell(name: str, default: Any) -> str:
 
 
 def command_cell(name: str) -> str:
-    """The flag of `pyodide-rlm run`, with its default where it has a number."""
+    """The flag of `pyodide-rlm run`, with its default where it has a number; data without a flag goes into a file."""
     flag = FLAGS.get(name) or "--" + snake(name).replace("_", "-")
     options = {opt: option for option in main.commands["run"].params for opt in option.opts}
     if flag not in options or not isinstance(options[flag], click.Option):
-        return NONE
+        return "`--options`" if snake(name) in Options.__annotations__ else NONE
     facts = limits().get(name)
     return f"`{flag}` = {number(facts.default)}" if facts and facts.default is not None else f"`{flag}`"
 
