@@ -139,7 +139,7 @@ def command_cell(name: str) -> str:
     flag = FLAGS.get(name) or "--" + snake(name).replace("_", "-")
     options = {opt: option for option in main.commands["run"].params for opt in option.opts}
     if flag not in options or not isinstance(options[flag], click.Option):
-        return "`--options`" if snake(name) in Options.__annotations__ else NONE
+        return "`--options`" if snake(name) in {*Options.__annotations__, "tools", "sub_tools"} else NONE
     facts = limits().get(name)
     return f"`{flag}` = {number(facts.default)}" if facts and facts.default is not None else f"`{flag}`"
 
