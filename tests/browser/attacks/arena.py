@@ -55,7 +55,8 @@ class Outcome:
             found.append(f"it reached the canary: {self.hits[:3]!r}")
         if not self.snippet.alone and self.probe != ALIVE:
             found.append(
-                f"the next block printed {self.probe!r}; before it {self.printed[-300:]!r} {self.error[-300:]!r}"
+                f"the next block printed {self.probe!r}; before it {self.printed[-300:]!r} {self.error[-300:]!r}; "
+                f"the run ended by {self.run['stoppedBy']}: {self.run['detail']!r}"
             )
         return found
 
