@@ -3,7 +3,8 @@
 PYTHON ?= python3
 PARTS := core page faults attacks
 PART ?= $(PARTS)
-JOBS ?= auto
+$(if $(filter-out $(PARTS),$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS)))
+JOBS ?= logical
 BIN := .venv/bin
 SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* worker/sandbox/*/*.py web/samples/*.py hatch_*.py) package-lock.json pyproject.toml
 
