@@ -147,7 +147,7 @@
     const [{ loadAssets, bootWorker }, channel, { encodeFrame }] = await Promise.all([
       import("/rlm/boot/runtime.js"),
       import("/rlm/wire/channel.js"),
-      import("/rlm/calls/broker.js"),
+      import("/rlm/wire/frames.js"),
     ]);
     const worker = await bootWorker(await loadAssets(new URL("/rlm/assets/", location.href).href));
     const left = [...replies];

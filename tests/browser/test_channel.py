@@ -32,7 +32,11 @@ def test_replies_of_every_size_arrive_whole(shared_page: Page) -> None:
     sizes = [0, 1, CHUNK - head - 1, CHUNK - head, CHUNK - head + 1, 5 * MIB, 200 * MIB]
     check = f"""
 for size in {sizes}:
-    reply = llm_query(str(size))
+    try:
+        reply = llm_query(str(size))
+    except SubCallError as refused:
+        print(size, "is empty" in str(refused))
+        continue
     whole = reply == ({ALPHABET!r} * (size // 16 + 1))[:size]
     print(size, whole)
     del reply

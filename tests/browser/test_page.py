@@ -221,7 +221,7 @@ CAUSES = {
 def test_each_cause_of_a_failed_call_has_its_own_words_and_one_thing_to_do(
     page: Page, slug: str, status: int, title: str, remedy: str
 ) -> None:
-    detail = "what the server said about it"
+    detail = "What the server said about it"
     problem = {"type": f"/problems/{slug}", "status": status, "detail": detail, "retryable": False}
     page.route("**/api/rlm", lambda route: route.fulfill(status=status, json=problem))
     page.fill("#context-text", "text")
