@@ -30,6 +30,7 @@ export async function runJob(options) {
     if (run.isBegun()) session?.add({ run, job });
     if (job.path.length === 0) await tree.ledger.settled();
     recordResult(recorder, run.start, result);
+    if (job.path.length === 0) recorder.close();
     return result;
   } finally {
     run.stop.close();

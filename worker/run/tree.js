@@ -41,7 +41,6 @@ export async function runTree(options) {
     if (resumed !== null) restore(resumed, tree, recorder);
     searchFromNow(ledger, job, resumed);
     const result = await runJob({ job, tree, recorder, functions, signal, end, resumed, session, notices });
-    recorder.close();
     isKept = false;
     const usage = { usageByPath: tree.usage.byPath, usageFromRecord: tree.usage.recorded };
     return { result, trajectory: recorder.trajectory, ...usage, egress: ledger.summary() };
