@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -296,16 +297,23 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_spent(
     assert model.asked == []
 
 
-def test_a_full_disk_loses_nothing_that_was_paid_for(model: ScriptedModel, tmp_path: Path) -> None:
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A temporary folder for a browser too: the path of its socket may have at most 107 bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_a_full_disk_loses_nothing_that_was_paid_for(model: ScriptedModel, short_path: Path) -> None:
     question = model.question(code("FINAL('paid for')"))
     line = [sys.executable, "-m", "rlm_server", "run", question, "--model", "openai:m", "--ledger", "/dev/full"]
-    environment = {**os.environ, "OPENAI_API_KEY": "k", "OPENAI_BASE_URL": model.upstream, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "OPENAI_API_KEY": "k", "OPENAI_BASE_URL": model.upstream, "TMPDIR": str(short_path)}
     done = subprocess.run(
         [*line, "--record", "/dev/full"], env=environment, capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout) == (1, "paid for\n"), done.stderr
     assert done.stderr.count("error: /dev/full cannot be written: No space left on device. It is in") == 2
-    texts = [path.read_text() for path in tmp_path.glob("full-*")]
+    texts = [path.read_text() for path in short_path.glob("full-*")]
     assert sorted(text.startswith("{\n") for text in texts) == [False, True]
     with open("/dev/full", "w") as full:
         done = subprocess.run(line[:-2], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
