@@ -32,7 +32,7 @@ check: .venv/dev assets
 	$(BIN)/python hatch_build.py node node_modules/@biomejs/biome/bin/biome check .
 	$(BIN)/python tests/comments.py
 	$(BIN)/python hatch_build.py node --test tests/worker/
-	$(PYTEST) tests/unit tests/server $(SIDE_BY_SIDE)
+	$(PYTEST) tests/unit tests/server tests/readers $(SIDE_BY_SIDE)
 
 # `make test PART=real-server` is no part of `make test`: it fetches llama.cpp's server and a small model.
 ifeq ($(PART),real-server)
