@@ -40,6 +40,7 @@ Answering: TypeAlias = Callable[[list[dict[str, str]], str | None], str]
 class FunctionProvider:
     """A provider that calls a function for each call, one after another.
 
+    >>> from rlm_core import Message
     >>> FunctionProvider(lambda messages, model: messages[-1]["content"].upper()).complete(
     ...     [ModelCall((Message("user", "hi"),))]
     ... )[0].text

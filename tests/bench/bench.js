@@ -61,7 +61,7 @@
     const [runtime, channel, { encodeFrame }, { readSnapshot }] = await Promise.all([
       import("/rlm/boot/runtime.js"),
       import("/rlm/wire/channel.js"),
-      import("/rlm/calls/broker.js"),
+      import("/rlm/wire/frames.js"),
       import("/rlm/boot/snapshot.js"),
     ]);
     const assets = await runtime.loadAssets(BASE);

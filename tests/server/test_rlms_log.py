@@ -44,7 +44,7 @@ def test_a_log_has_metadata_and_then_each_iteration() -> None:
     assert metadata["type"] == "metadata"
     assert (metadata["root_model"], metadata["max_iterations"], metadata["max_depth"]) == ("scripted", 20, 2)
     assert [row["iteration"] for row in iterations] == [1, 2, 3]
-    assert [row["final_answer"] for row in iterations] == [None, None, "done"]
+    assert [row["final_answer"] for row in iterations] == [None, None, "42"]
     assert [len(row["prompt"]) for row in iterations] == [2, 4, 6]
 
 
@@ -68,7 +68,7 @@ def test_a_child_run_is_a_call_with_a_trajectory() -> None:
 def test_what_was_exported_can_be_imported() -> None:
     back = imported(exported(events(), began=BEGAN))
     assert [event.path for event in back if isinstance(event, RunStarted)] == [(), (0,)]
-    assert [event.answer for event in back if isinstance(event, RunFinished)] == ["data", "done"]
+    assert [event.answer for event in back if isinstance(event, RunFinished)] == ["data", "42"]
     assert [event.text for event in back if isinstance(event, CallFinished)] == [REPLIES[0], "hi", *REPLIES[1:]]
     assert [event.seq for event in back] == list(range(len(back)))
 

@@ -197,6 +197,7 @@ USELESS = {
     "endpoint": "the page calls its own server: give that server's address as url",
     "assets": "the page has its own server's assets: give that server's address as url",
     "journal": "the browser is closed at the end: keep result.trajectory, and pass it as resume",
+    "keep_log": "the browser is closed at the end: keep result.trajectory",
     "keep_context": "the browser is closed at the end: pass the context again with resume",
     "signal": "cancel the task, or call stop()",
 }
