@@ -76,7 +76,7 @@ def test_a_run_ends_when_its_cost_is_reached_and_tells_the_numbers(priced_page: 
     ask(priced_page)
     ended(priced_page)
     expect(priced_page.locator("#run-problem")).to_contain_text("The allowed cost was reached.")
-    numbers = f"cost (USD) limit reached: {each * 3:.6g} of {each * 2.5:.6g} used. Raise"
+    numbers = f"Cost (USD) limit reached: {each * 3:.6g} of {each * 2.5:.6g} used. Raise"
     expect(priced_page.locator("#run-problem")).to_contain_text(numbers)
     assert len(upstream.seen) == 3, "one root call and two sub-calls; the third was not made"
     expect(priced_page.locator("#usage summary")).to_contain_text(

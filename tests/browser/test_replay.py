@@ -46,11 +46,12 @@ def edited(log: str, change: Any) -> str:
 
 
 def comparable(log: str) -> list[Any]:
-    """The events of a log without times, numbers, notices and egress; replies last, as they come in any order."""
+    """The events of a log without times, numbers, names, notices and egress; replies last, in the order of calls."""
     events = [json.loads(line) | TIMES for line in log.splitlines()]
     for event in events:
         event.get("observation", {}).pop("seconds", None)
         event.pop("limits", None)
+        event.pop("run", None)
     told = [event for event in events if event["type"] not in ("notice", "egress", "call_finished")]
     return told + sorted(
         (event for event in events if event["type"] == "call_finished"), key=lambda event: event["call"]

@@ -133,7 +133,7 @@ def test_a_file_that_changed_since_it_was_chosen_is_refused_by_name(page: Page, 
 
 def test_a_file_that_changes_during_the_run_is_an_error_in_model_code(page: Page, tmp_path: Path) -> None:
     chosen = tmp_path / "data.bin"
-    chosen.write_bytes(b"\xff" * 100)
+    chosen.write_bytes(bytes(range(256)))
     choose(page, chosen)
     page.evaluate(LAB)
     page.expose_function("change", lambda: change(chosen))

@@ -99,7 +99,7 @@ def test_child_runs_are_shown_below_the_block_that_started_them_and_one_is_stopp
     expect(page.locator(".block > .long-text .output").first).to_contain_text("1: 'the child run was stopped")
     third = page.locator(".child-run").nth(2)
     third.locator("> .call-head").click()
-    expect(third.locator(".call-body .error").first).to_contain_text("max_errors")
+    expect(third.locator(".call-body .error").first).to_contain_text("failed too often in a row")
     assert serious_violations(page) == []
 
 
@@ -179,7 +179,10 @@ def test_every_limit_can_be_set_and_reaches_the_run(page: Page) -> None:
 
 def test_a_limit_left_empty_is_left_to_the_default_that_its_field_names(page: Page) -> None:
     set_limits(page)
-    assert page.evaluate("async () => Object.keys((await import('/page/settings.js')).runOptions())") == ["model"]
+    assert page.evaluate("async () => Object.keys((await import('/page/settings.js')).runOptions())") == [
+        "model",
+        "modelOptions",
+    ]
     shown = {name: page.get_attribute(f"#limit-{name}", "placeholder") for name in LIMITS}
     named = {name for name, default in shown.items() if default == "no limit"}
     assert named == {"maxSeconds", "maxSubCalls", "maxInputTokens", "maxOutputTokens", "maxCost", "maxPromptChars"}
