@@ -20,6 +20,7 @@ CPYTHON_ONLY = (
     "test_layering.py",
     "test_protocol.py",
     "test_readme.py",
+    "test_typed_examples.py",
     "test_waits.py",
 )
 """Left out: hypothesis is not in Pyodide, and the others read the checkout or run a subprocess."""

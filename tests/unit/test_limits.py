@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,14 +31,6 @@ def test_the_table_says_which_values_a_limit_takes(limit: LimitFacts) -> None:
     if limit.most is not None:
         with pytest.raises(ConfigError, match=f"{limit.name} must be .* up to {limit.most}"):
             limits(limit, limit.most + step)
-
-
-def test_a_limit_is_written_down_once() -> None:
-    """The types of the public face take the limits from the table; `tsc` proves the page's and the worker's use."""
-    types = (Path(__file__).parents[2] / "worker" / "rlm.d.ts").read_text(encoding="utf-8")
-    options = types.partition("interface RLMOptions extends LimitOptions {")[2].partition("\n}")[0]
-    assert options
-    assert [limit.option for limit in LIMITS if f"{limit.option}?:" in options] == []
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rlm_core import ProtocolError, _protocol_js, protocol
 from rlm_core.events import EVENT_TYPES
+from rlm_core.limits import LIMITS
 from rlm_core.protocol import FRAME_ERROR, FRAME_OK, Frame, decode_frames, encode_frame
 
 FRAMES = (
@@ -73,3 +76,11 @@ def test_the_generated_javascript_knows_every_event_and_message() -> None:
         assert f"}}}} {event_type.__name__}\n" in source
     for name in ("stage", "ready", "request", "ack", "events", "finished", "failed"):
         assert f'  {name}: ["struct"' in source
+
+
+def test_a_limit_is_written_down_once() -> None:
+    """The types of the public face take the limits from the table; `tsc` proves the page's and the worker's use."""
+    types = (Path(__file__).parents[2] / "worker" / "rlm.d.ts").read_text(encoding="utf-8")
+    options = types.partition("interface RLMOptions extends LimitOptions {")[2].partition("\n}")[0]
+    assert options
+    assert [limit.option for limit in LIMITS if f"{limit.option}?:" in options] == []
