@@ -246,7 +246,11 @@ def test_a_signal_stops_the_run_and_the_partial_answer_is_printed(
     model.asked.clear()
     log = tmp_path / "run.jsonl"
     run = started(model, model.question(PARTLY), "--record", str(log))
-    while "sub 1" not in [text for _, text in model.asked]:
+
+    def is_recorded() -> bool:
+        return log.is_file() and '"partial":"partly"' in log.read_text().replace('": ', '":')
+
+    while "sub 1" not in [text for _, text in model.asked] or not is_recorded():
         assert run.poll() is None, run.communicate()
         time.sleep(0.01)
     send = os.killpg if to_all else os.kill

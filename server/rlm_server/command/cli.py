@@ -336,6 +336,7 @@ async def _ask(
             if signals.status is None:
                 raise
             result = lost.partial  # the signal went to the browser as well
+            await asyncio.gather(*stops, return_exceptions=True)  # a stop cannot reach it any more either
         signals.stop = lambda: None  # from here on the first signal would only lose what is written next
         return result
 
