@@ -445,6 +445,7 @@ def test_a_plain_function_may_be_the_provider() -> None:
     assert asked == [("Question:", "m"), ("fail", "m")]
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no threads")
 def test_two_runs_in_threads_keep_their_output_apart_and_the_programs_streams(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

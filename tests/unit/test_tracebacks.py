@@ -22,6 +22,7 @@ ADVICE = [
 def test_a_module_that_the_browser_lacks_gets_advice_there_and_nowhere_else(
     code: str, advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
     assert advice not in (Repl().execute(code).error or "")
     monkeypatch.setattr(sys, "platform", "emscripten")
     assert advice in (Repl().execute(code).error or "")
