@@ -139,6 +139,7 @@ function endingOf(lines) {
   const started = parsed(lines[0]);
   const finished = parsed(lines.at(-1));
   if (started?.type !== "run_started" || finished?.type !== "run_finished") return null;
+  if (finished.path.length > 0) return null; // the end of a child run: its tree was cut off
   const { stopped_by: stoppedBy, detail, seconds, iterations, answer, usage } = finished;
   const costs = Object.values(usage).map(({ cost }) => cost);
   const cost = costs.includes(null) ? null : costs.reduce((sum, one) => Number(sum) + Number(one), 0);
