@@ -172,7 +172,8 @@ export interface RLMOptions extends LimitOptions {
    */
   keepLog?: boolean | null;
   /**
-   * Keep the context as well, in the origin's private files, until the run ends: a resume needs no context then.
+   * Keep the context as well, in the origin's private files, until the run ends, or with `keepLog` until its log is
+   * deleted: a resume needs no context then.
    * Default false.
    */
   keepContext?: boolean | null;
