@@ -194,7 +194,7 @@ def run(
         sinks = [log.take] if ledger is None else [log.take, report.take]
         try:
             with _serving(0) as url:
-                result = asyncio.run(_ask(url, asked or "", paths, options, sinks, signals, screen))
+                result = _result(url, asked or "", paths, options, sinks, signals, screen)
         except BaseException:
             log.close()
             if ledger is not None:
@@ -221,7 +221,7 @@ def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
     with _reported(), StopSignals() as signals:
         recording = read_recording(file)
         with _serving(0) as url:
-            result = asyncio.run(_ask(url, recording.question, paths, {"replay": recording.log}, (), signals))
+            result = _result(url, recording.question, paths, {"replay": recording.log}, (), signals)
     _print(result, as_json)
     if signals.status is not None:
         sys.exit(signals.status)
@@ -297,12 +297,30 @@ def demo(port: int) -> None:
     with _reported(), StopSignals() as signals, _serving(port) as url:
         click.echo(f"Question: {sample['question']}\nContext:  {sample['title']} ({path.stat().st_size:,} bytes)")
         arguments = {"model": "builtin:extractive", "sub_model": "builtin:extractive"}
-        result = asyncio.run(_ask(url, sample["question"], (path,), arguments, (), signals))
+        result = _result(url, sample["question"], (path,), arguments, (), signals)
         click.echo(f"\nAnswer ({result.total_time:.1f} s):\n{visible(result.answer)}\n\nThe page: {url}")
         if signals.status is None and sys.stdin.isatty() and sys.stdout.isatty():
             click.echo("Ctrl-C stops the server.")
             _wait_for_ctrl_c()
     sys.exit(_status(result, signals))
+
+
+def _result(
+    url: str,
+    question: str,
+    paths: tuple[Path, ...],
+    arguments: Mapping[str, Any],
+    sinks: Sequence[OnEvent],
+    signals: StopSignals,
+    screen: Screen | None = None,
+) -> HeadlessResult:
+    """The result of a run. A signal stops the run and leaves the partial result; before the run it ends the process."""
+    try:
+        return asyncio.run(_ask(url, question, paths, arguments, sinks, signals, screen))
+    except (asyncio.CancelledError, RLMError):  # a signal to the whole group ends the browser as well
+        if signals.status is None:
+            raise
+        sys.exit(signals.status)
 
 
 async def _ask(
@@ -314,7 +332,6 @@ async def _ask(
     signals: StopSignals,
     screen: Screen | None = None,
 ) -> HeadlessResult:
-    """The result of a run; a signal meanwhile stops it, and leaves the partial one."""
     from ..headless.browser_rlm import BrowserRLM
     from ..headless.page import BrowserLost
     from ..headless.progress import Progress
@@ -325,8 +342,10 @@ async def _ask(
         for watch in watchers:
             watch(event)
 
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "a coroutine that runs is a task"
+    signals.stop = lambda: loop.call_soon_threadsafe(task.cancel)
     async with BrowserRLM(url) as rlm:
-        loop = asyncio.get_running_loop()
         run = rlm.start(question, context=paths or None, on_event=on_event, **arguments)
         stops: list[asyncio.Future[None]] = []
         signals.stop = lambda: loop.call_soon_threadsafe(lambda: stops.append(asyncio.ensure_future(run.stop())))

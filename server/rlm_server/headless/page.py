@@ -27,7 +27,7 @@ from .python_tools import Tools, awaited
 from .result import HeadlessResult, partial_result, result_of, snake_keys
 
 if TYPE_CHECKING:
-    from playwright.async_api import ElementHandle, JSHandle
+    from playwright.async_api import ElementHandle, JSHandle, Playwright
     from playwright.async_api import Page as DriverPage
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,9 @@ FAULTS: Mapping[str, type[RLMError]] = {
 FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "file", multiple: true })"""
 STOP_SECONDS = 5.0
 """Longest wait for the end of a run that was stopped, before its page is left alone with it."""
+START_SECONDS = 10.0
+END_SECONDS = 1.0
+"""Longest waits of a caller that leaves: for a driver that starts, and for the last tasks of one that failed to."""
 _ids = count(1)
 
 
@@ -289,10 +292,10 @@ async def open_page(url: str) -> AsyncIterator[Page]:
         RLMError: Playwright is not installed, or the browser or the page does not start.
     """
     try:
-        from playwright.async_api import Error, async_playwright
+        from playwright.async_api import Error
     except ImportError as missing:
         raise RLMError("Playwright is not installed. Run `pip install 'pyodide-rlm[headless]'`.") from missing
-    async with async_playwright() as playwright:
+    async with _driver() as playwright:
         with _driver_errors("The browser did not start"):
             browser = await playwright.chromium.launch(executable_path=find_browser(), **launch_options(url))
             page = Page(await browser.new_page())
@@ -302,6 +305,23 @@ async def open_page(url: str) -> AsyncIterator[Page]:
         finally:
             with suppress(Error):  # it may be closed already
                 await browser.close()
+
+
+@asynccontextmanager
+async def _driver() -> AsyncIterator[Playwright]:
+    """Playwright's driver, a process. A caller that is cancelled while it starts waits for it, and then ends it."""
+    from playwright.async_api import async_playwright
+
+    manager, others = async_playwright(), asyncio.all_tasks()
+    starting = asyncio.ensure_future(manager.start())
+    try:
+        yield await asyncio.shield(starting)
+    finally:
+        await asyncio.wait([starting], timeout=START_SECONDS)
+        if starting.done() and starting.exception() is None:
+            await manager.__aexit__()
+        elif left := asyncio.all_tasks() - others:  # these close its pipes
+            await asyncio.wait(left, timeout=END_SECONDS)
 
 
 @contextmanager
