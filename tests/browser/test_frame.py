@@ -11,6 +11,7 @@ from unittest import mock
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
+from starlette.applications import Starlette
 
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
@@ -240,13 +241,21 @@ ASK = """async ([modules, endpoint]) => {
   return { answer, detail, log: trajectory() };
 }"""
 
+CANCEL = """async (endpoint) => {
+  const { cancelRequest } = await import("/rlm/calls/endpoint.js");
+  await cancelRequest(endpoint, "visit/0/1");
+}"""
+MAX_RUN_CALLS = 100
+
 
 @contextmanager
-def endpoint_for(*origins: str) -> Iterator[str]:
-    """URL of a real server whose API pages of `origins` may call."""
+def endpoint_for(*origins: str, app: list[Starlette] | None = None, **limits: Any) -> Iterator[str]:
+    """URL of a real server whose API pages of `origins` may call; `app` takes its application."""
     with mock.patch.dict(os.environ, clear=True):
-        settings = Settings(_env_file=None, ollama_base_url="", allowed_origins=origins)  # type: ignore[call-arg]
-    with serving(create_app(settings), drain_seconds=0) as url:
+        settings = Settings(_env_file=None, ollama_base_url="", allowed_origins=origins, **limits)  # type: ignore[call-arg]
+    created = create_app(settings)
+    (app if app is not None else []).append(created)
+    with serving(created, drain_seconds=0) as url:
         yield f"{url.rstrip('/')}/api/rlm"
 
 
@@ -266,3 +275,19 @@ def test_an_endpoint_that_does_not_know_the_origin_answers_nothing(folder: Path,
         result = opened(context, own).evaluate(ASK, [own, endpoint])
     assert result["answer"] == ""
     assert result["detail"] != ""
+
+
+def test_each_visitor_of_a_static_site_has_the_budget_of_a_run_and_a_stop_reaches_the_server(
+    folder: Path, context: BrowserContext
+) -> None:
+    app: list[Starlette] = []
+    with hosted(folder) as own, endpoint_for(own, app=app, max_run_calls=MAX_RUN_CALLS) as endpoint:
+        answers = [opened(context, own).evaluate(ASK, [own, endpoint]) for _ in range(2)]
+        runs = app[0].state.backend.budgets.runs
+        cancelled = opened(context, own).evaluate(CANCEL, endpoint)
+        (key,) = app[0].state.backend.in_flight._stops
+    assert [("Ada Lovelace" in answer["answer"], answer["detail"]) for answer in answers] == [(True, "")] * 2
+    calls, of_the_other = (tally.calls for tally in runs.values())
+    assert calls == of_the_other > 0
+    assert "" not in runs  # the run that all calls without a key share
+    assert (cancelled, f"{key.run}/{key.call}") == (None, "visit/0/1")

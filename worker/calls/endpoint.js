@@ -52,10 +52,11 @@ export async function encoded(body) {
  * @returns {Promise<Response>} a successful one
  */
 export async function request(endpoint, body, { fetcher, signal, idempotencyKey }) {
-  // Another origin would have to allow the header; ours knows it, and answers the same call once.
-  const key = idempotencyKey !== undefined && isOwn(endpoint) ? { "idempotency-key": idempotencyKey } : null;
+  // The key names the run: visitors of a static site share no budget of the server. Its CORS allows the header.
+  const key = idempotencyKey === undefined ? null : { "idempotency-key": idempotencyKey };
   const headers = { "content-type": "application/json", ...key };
-  const response = await fetcher(endpoint, { method: "POST", headers, body, signal }).catch(unreached);
+  const sent = fetcher(endpoint, { method: "POST", headers, body, signal });
+  const response = await sent.catch((error) => unreached(error, endpoint));
   if (response.ok) return response;
   throw await problemOf(response);
 }
@@ -67,23 +68,25 @@ export async function request(endpoint, body, { fetcher, signal, idempotencyKey 
  * @param {string} idempotencyKey
  */
 export async function cancelRequest(endpoint, idempotencyKey) {
-  if (!isOwn(endpoint)) return;
   const headers = { "content-type": "application/json" };
   const body = JSON.stringify({ key: idempotencyKey });
-  // A server that is gone, or knows no such request, has nothing to cancel.
+  // A server that is gone, or knows no such request, has nothing to cancel; one of another origin answers a preflight.
   await fetch(`${endpoint}/cancel`, { method: "POST", headers, body, keepalive: true }).catch(() => null);
 }
 
 /**
  * @param {unknown} error
+ * @param {string} endpoint
  * @returns {never} a failure of the network is named as one
  */
-function unreached(error) {
+function unreached(error, endpoint) {
   if (!(error instanceof TypeError)) throw error;
   const isOffline = globalThis.navigator?.onLine === false;
+  const isForeign = URL.canParse(endpoint) && !isOwn(endpoint);
+  const cors = isForeign ? ", and does its CORS allow this origin, and the header idempotency-key" : "";
   const message = isOffline
     ? "the browser is offline, and the server cannot be reached. Connect it again."
-    : `the server cannot be reached (${error.message}). Is it running?`;
+    : `the server cannot be reached (${error.message}). Is it running${cors}?`;
   const fault = providerError(message, { type: isOffline ? "offline" : "server-unreachable", retryable: true });
   throw Object.assign(fault, { cause: error });
 }
