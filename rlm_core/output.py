@@ -6,6 +6,7 @@ In: a block's output, as it is printed. Out: its head and tail, with the number 
 from __future__ import annotations
 
 import io
+import sys
 from _thread import get_ident
 from collections.abc import Callable
 
@@ -85,6 +86,38 @@ class Output:
             self._tail_chars = len(self._tail[0])
 
 
+class Descriptors:
+    """Bytes that model code writes to the file descriptors 1 and 2, past `sys.stdout`, where the host collects them.
+
+    Attributes:
+        take: the bytes since it was called last; without a host that collects them there are never any.
+    """
+
+    def __init__(self) -> None:
+        self.take: Callable[[], bytes] = bytes
+
+    def begin(self) -> None:
+        """Drop bytes from before a block."""
+        self.take()
+
+    def show(self, output: Output) -> None:
+        """Write the bytes that came since the last call to `output`; those that are not UTF-8 as escapes."""
+        if data := self.take():
+            output.write(data.decode("utf-8", "backslashreplace"))
+
+    def end(self, output: Output) -> None:
+        """Show the last bytes of a block, those in the interpreter's own streams included."""
+        if self.take is bytes:
+            return
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None and not stream.closed:
+                stream.flush()
+        self.show(output)
+
+
+DESCRIPTORS = Descriptors()
+
+
 class Stream(io.TextIOBase):
     """`sys.stdout` and `sys.stderr` of model code, in all blocks: a handler made in one works in the next.
 
@@ -109,6 +142,7 @@ class Stream(io.TextIOBase):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         output = self.outputs.get(get_ident()) or self._only_one()
         if text and output is not None:
+            DESCRIPTORS.show(output)
             output.write(str.__str__(text))
         return len(text)
 

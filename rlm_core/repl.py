@@ -13,7 +13,6 @@ import __future__
 
 import ast
 import builtins
-import linecache
 import sys
 import time
 import types
@@ -22,6 +21,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
+from .block_source import register
 from .errors import BlockTimedOut, ConfigError, RunStopped, StopRun, SubCallError, ToolError
 from .interpreter_state import way_back
 from .output import Output, cut
@@ -225,7 +225,7 @@ class Repl:
         """Give the block a file name under which tracebacks and `inspect` find its source."""
         self._blocks += 1
         filename = f"<{self._name} {self._blocks}>"
-        linecache.cache[filename] = (len(code), None, f"{code}\n".splitlines(keepends=True), filename)
+        register(self._module, filename, code)
         return filename
 
     def _evaluate(self, code: str, filename: str) -> str | None:

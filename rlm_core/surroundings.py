@@ -13,9 +13,10 @@ from _thread import allocate_lock, get_ident
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from .block_source import classes_found
 from .errors import RunStopped
 from .interpreter_state import may_set_signals
-from .output import NoInput, Output, Stream
+from .output import DESCRIPTORS, NoInput, Output, Stream
 
 
 @contextmanager
@@ -63,6 +64,7 @@ class _Interpreter:
         for name in ("stdin", "stdout", "stderr"):
             stack.callback(setattr, sys, name, getattr(sys, name))
         stack.enter_context(warnings_shown())
+        stack.enter_context(classes_found())
         sys.unraisablehook = sys.__unraisablehook__
 
 
@@ -80,9 +82,11 @@ def written_to(output: Output) -> Iterator[None]:
     outer, before = STDOUT.outputs.get(thread), (sys.stdin, sys.stdout, sys.stderr)
     STDOUT.outputs[thread] = STDERR.outputs[thread] = output
     sys.stdin, sys.stdout, sys.stderr = NoInput(), STDOUT, STDERR
+    DESCRIPTORS.begin()
     try:
         yield
     finally:
+        DESCRIPTORS.end(output)
         if outer is None:
             del STDOUT.outputs[thread], STDERR.outputs[thread]
         else:

@@ -395,3 +395,28 @@ def test_without_isolation_the_channel_is_jspi(context: BrowserContext, served: 
     assert (result["answer"], printed(result)) == ("sub:hi", "['sub:a', 'sub:b']\n")
     stopped = run(page, [code("answer['content'] = 'half way'"), None], stopOn='"call":1')
     assert (stopped["stoppedBy"], stopped["answer"]) == ("cancelled", "half way")
+
+
+DESCRIPTORS = """\
+import os, sys
+print("a")
+os.write(1, b"b\\n")
+print("c")
+os.write(2, "dé\\n".encode())
+sys.__stdout__.write("e\\n")
+with open(1, "w", closefd=False) as f: f.write("f\\n")
+"""
+MUCH = "import os\nos.write(1, b'x' * 3_000_000)\nprint('end')"
+RECURSION = "def f(n): return sorted([n, n + 1], key=f)\nf(0)"
+
+
+def test_file_descriptors_are_shown_and_the_end_by_recursion_says_so(shared_page: Page) -> None:
+    result = run(shared_page, [code(DESCRIPTORS), code("print('next')"), code(MUCH), code(RECURSION), FINISH])
+    first, second, much, died, _ = (
+        event["observation"] for event in result["events"] if event["type"] == "block_finished"
+    )
+    assert [first["stdout"], second["stdout"]] == ["a\nb\nc\ndé\ne\nf\n", "next\n"]
+    assert much["stdout"].endswith("xxx\n[... 1951424 bytes more not shown ...]\nend\n")
+    assert "recursion filled the interpreter's stack" in died["error"]
+    assert "use a loop with a list" in died["error"]
+    assert result["answer"] == "done"

@@ -19,7 +19,7 @@ CORE = ROOT / "rlm_core"
 
 LAYERS = [
     {"types", "errors", "documents"},
-    {"interpreter_state", "output", "text_format", "python_source", "reply_text"},
+    {"interpreter_state", "block_source", "output", "text_format", "python_source", "reply_text"},
     {"events", "limits", "provider", "finals", "tracebacks", "contexts", "surroundings", "plain_words", "invented"},
     {"parse", "prompts", "observe", "repl"},
     {"compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},

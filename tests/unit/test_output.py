@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from rlm_core.output import Output, cut
+from rlm_core.output import DESCRIPTORS, Output, cut
+from rlm_core.repl import Repl
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,21 @@ def test_output_takes_bounded_memory() -> None:
     held = sum(sys.getsizeof(part) for part in output._head + output._tail)
     assert held < 200_000
     assert output.text().endswith("line 99999\n")
+
+
+def test_bytes_of_the_file_descriptors_stand_where_they_were_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`written` stands for the host's collection: a block writes to it as `os.write(1, ...)` does in a worker."""
+    written = bytearray(b"from before the block")
+
+    def take() -> bytes:
+        data = bytes(written)
+        written.clear()
+        return data
+
+    monkeypatch.setattr(DESCRIPTORS, "take", take)
+    repl = Repl()
+    repl.namespace["write"] = written.extend
+    observation = repl.execute("print(1)\nwrite(b'two\\xff ')\nprint(3)\nwrite(b'4')\n1 / 0")
+    assert observation.stdout == "1\ntwo\\xff 3\n4"
+    assert observation.error is not None
+    assert repl.execute("print(5)").stdout == "5\n"

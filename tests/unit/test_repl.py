@@ -53,6 +53,17 @@ class P(typing.NamedTuple):
     x: int
 print(C.RED, P(1))
 """
+GET_A = "print(inspect.getsource(A).rstrip())"
+GET_OLD = "print(inspect.getsource(old).rstrip())"
+NESTED = """import inspect
+class A:
+    class B:
+        y = 2
+def f():
+    class B:
+        z = 3
+    return B
+print(inspect.getsource(A.B), inspect.getsource(f()), sep="|", end="")"""
 CONTEXT_MANAGER = """\
 from contextlib import contextmanager
 @contextmanager
@@ -193,6 +204,30 @@ PRINTS = [
         "inspect finds the source",
         ["def f():\n    return 'mine'", "import inspect\nprint(inspect.getsource(f).rstrip())"],
         "def f():\n    return 'mine'\n",
+    ),
+    (
+        "inspect finds the source of a class",
+        ["import dataclasses, inspect\n\n@dataclasses.dataclass(slots=True)\nclass A:\n    x: int\n", GET_A],
+        "@dataclasses.dataclass(slots=True)\nclass A:\n    x: int\n",
+    ),
+    (
+        "inspect finds the source of a class with methods that was defined again",
+        [
+            "import inspect\nclass A:\n    def f(self): return 1\nold = A",
+            "class A:\n    def f(self): return 2",
+            GET_OLD,
+        ],
+        "class A:\n    def f(self): return 1\n",
+    ),
+    (
+        "inspect finds the source of a class in a class and in a function",
+        [NESTED],
+        "    class B:\n        y = 2\n|    class B:\n        z = 3\n",
+    ),
+    (
+        "inspect knows a class of a module",
+        ["import inspect, json\nprint(len(inspect.getsource(json.JSONDecoder)) > 99)"],
+        "True\n",
     ),
     ("match statement", ["match [1, 2]:\n    case [a, b]: print(a + b)"], "3\n"),
     (

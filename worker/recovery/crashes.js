@@ -40,9 +40,10 @@ export function openCrashes({ position, recorder, waits, resumed = null }) {
   return {
     /**
      * Count a crash; false when there were too many without a block between them that ended as it should.
-     * @param {string} why
+     * @param {string} crash
      */
-    survive(why) {
+    survive(crash) {
+      const why = explained(crash);
       inARow = position.progress() > progress ? 1 : inARow + 1;
       progress = position.progress();
       const block = position.current();
@@ -54,6 +55,20 @@ export function openCrashes({ position, recorder, waits, resumed = null }) {
       return true;
     },
   };
+}
+
+const STACK_FULL = /maximum call stack size|too much recursion|stack overflow/i;
+
+/**
+ * Why a worker crashed, with the cause in Python where the engine's own words name only the effect.
+ * @param {string} why
+ */
+export function explained(why) {
+  if (!STACK_FULL.test(why)) return why;
+  return (
+    `recursion filled the interpreter's stack, which is smaller in a browser (${why}); use a loop with a list of what ` +
+    "is left to do instead of a function that calls itself, and leave sys.setrecursionlimit as it is"
+  );
 }
 
 /** @param {Position} position */

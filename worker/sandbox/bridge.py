@@ -47,6 +47,7 @@ from rlm_core import (
 from rlm_core.contexts import fingerprint
 from rlm_core.errors import BlockTimedOut, RunStopped
 from rlm_core.events import BlockFinished, BlockStarted, Output, RunFinished
+from rlm_core.output import DESCRIPTORS
 from rlm_core.trajectory import to_json
 from rlm_core.types import Child, Json, Observation, PastBlock
 
@@ -83,7 +84,8 @@ class Line(Protocol):
     """Functions of worker.js: the waiting end of the channel, the interrupt switch, and the way out for events.
 
     `request` takes the body, and the byte strings that go beside it. It and `next` return a state, or an awaitable of
-    one where the worker cannot block; there Pyodide sleeps in its own way, and there is no `pause`.
+    one where the worker cannot block; there Pyodide sleeps in its own way, and there is no `pause`. `take_output` takes
+    the bytes written to the file descriptors 1 and 2.
     """
 
     def request(self, body: str, *data: Any) -> Any: ...
@@ -93,6 +95,7 @@ class Line(Protocol):
     def interruptible(self, on: bool) -> None: ...
     def stop_reason(self) -> int: ...
     def emit(self, body: str) -> None: ...
+    def take_output(self) -> Bytes | None: ...
 
 
 def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line) -> str:
@@ -104,6 +107,8 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
         fields = json.loads(job)
         line.interruptible(False)
         PACKAGES.request = host.package
+        if hasattr(line, "take_output"):
+            DESCRIPTORS.take = _taking(line.take_output)
         context, codings = _bound(contexts, fields.get("session"))
         wanted = replace(
             _job(fields, context, host),
@@ -127,6 +132,14 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
     signal.signal(signal.SIGINT, before)
     outbox.flush()
     return _result_json(result)
+
+
+def _taking(take_output: Callable[[], Bytes | None]) -> Callable[[], bytes]:
+    def take() -> bytes:
+        data = take_output()
+        return b"" if data is None else data.to_bytes()
+
+    return take
 
 
 class BridgeProvider:

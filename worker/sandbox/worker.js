@@ -28,6 +28,7 @@ const ASSETS = "https://assets.invalid/";
 const LIBRARY = "/lib/";
 const CORE = `${LIBRARY}rlm_core.zip`;
 const CONTEXT_FOLDER = "/context";
+const DESCRIPTOR_BYTES = 1 << 20;
 const OwnFile = File; // the lock-down removes the global before any context is mounted
 const NO_TRANSPORT =
   "model code cannot wait for replies here: the page is not cross-origin isolated, so it has no shared memory, and this " +
@@ -47,7 +48,7 @@ async function boot(message) {
     capMemory(message.memory_bytes);
     serveAssets(message.wasm, message.stdlib);
     stages.enter("pyodide");
-    const pyodide = await startPyodide(message);
+    const { pyodide, takeOutput } = await startPyodide(message);
     stages.enter("core");
     installCore(pyodide, message);
     if (message.purpose === "snapshot") return sendSnapshot(pyodide, message);
@@ -56,12 +57,13 @@ async function boot(message) {
     const tests = await tested;
     stages.enter("lock-down");
     const line = openLine(message, pyodide, post);
+    const host = { ...line.host, take_output: takeOutput };
     const verdict = lowered(tests, lockDown());
     port.onmessage = ({ data }) => {
       if (data.type === "reply") line.deliver(data);
       else if (data.type === "start") {
         post({ type: "heartbeat", epoch });
-        void run(data.job, { pyodide, bridge, line, post, epoch });
+        void run(data.job, { pyodide, bridge, line: { ...line, host }, post, epoch });
       }
     };
     post({ type: "ready", epoch, ...verdict, transport: line.transport, seconds: performance.now() / 1_000 });
@@ -140,22 +142,53 @@ async function startPyodide({ lock, snapshot, purpose }) {
   const options = /** @type {object} */ ({ ...own, ...memory, indexURL: ASSETS, stdout: say, stderr: say });
   try {
     const pyodide = /** @type {Pyodide} */ (/** @type {unknown} */ (await loadPyodide(options)));
-    discardStreams(pyodide);
-    return pyodide;
+    return { pyodide, takeOutput: collectStreams(pyodide) };
   } catch (error) {
     throw new Error(`${describe(error)} ${output.slice(-5).join(" ")}`.trim(), { cause: error });
   }
 }
 
 /**
- * Output past the REPL's own capture (file descriptors 1 and 2) is discarded, and costs no memory.
+ * Collect output past the REPL's own streams (file descriptors 1 and 2), in bounded memory.
  * @param {Pyodide} pyodide
+ * @returns {() => Uint8Array | undefined} the bytes since it was called last
  */
-function discardStreams(pyodide) {
-  const write = (/** @type {Uint8Array} */ bytes) => bytes.length;
+function collectStreams(pyodide) {
+  const encoder = new TextEncoder();
+  /** @type {Uint8Array[]} */
+  let parts = [];
+  let room = DESCRIPTOR_BYTES;
+  let dropped = 0;
+  const write = (/** @type {Uint8Array} */ bytes) => {
+    const kept = bytes.slice(0, room);
+    if (kept.length > 0) parts.push(kept);
+    room -= kept.length;
+    dropped += bytes.length - kept.length;
+    return bytes.length;
+  };
   pyodide.setStdin({ error: true });
   pyodide.setStdout({ write });
   pyodide.setStderr({ write });
+  return () => {
+    if (parts.length === 0) return undefined; // Python's None
+    if (dropped > 0) parts.push(encoder.encode(`\n[... ${dropped} bytes more not shown ...]\n`));
+    const taken = joined(parts);
+    parts = [];
+    room = DESCRIPTOR_BYTES;
+    dropped = 0;
+    return taken;
+  };
+}
+
+/** @param {Uint8Array[]} parts */
+function joined(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /**
