@@ -4,8 +4,8 @@
 A recorder stamps each event with `seq` (position in the whole tree's log, from 0), `path` (position of the run in the
 tree: `()` is the root run) and `seconds` (since the root run began). Sizes are in characters.
 
-`Output` and `ReplyWritten` are for watching only: the same text is in the block's observation and in the call's reply,
-so logs leave them out.
+`Output`, `ReplyWritten` and `ReasoningWritten` are for watching only: the same text is in the block's observation and
+in the call's end, so logs leave them out.
 """
 
 from __future__ import annotations
@@ -87,6 +87,19 @@ class ReplyWritten(Stamp):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningWritten(Stamp):
+    """The reasoning that the root model shows has grown; live view only, never logged, and emitted by the host only.
+
+    It is no part of the reply. `text` follows the first `at` UTF-16 units of it, as in `ReplyWritten`.
+    """
+
+    type: ClassVar[str] = "reasoning_written"
+    call: int
+    at: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Egress(Stamp):
     """Text that left the tab with a call: the host's own account, from its messages as they were sent.
 
@@ -114,7 +127,7 @@ class Egress(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished(Stamp):
-    """A model call came back: `text`, or `error` when it failed. `finish_reason` as in `types.Reply`.
+    """A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` as in `types.Reply`.
 
     `stopped` is the kind of stop that ended it before an answer came, with an `error` for people: `cancelled` when the
     run or its block was stopped. Such a call has no outcome; a resumed run makes it once more.
@@ -128,6 +141,7 @@ class CallFinished(Stamp):
     stopped: str | None = None
     usage: ModelUsage = field(default_factory=ModelUsage)
     finish_reason: FinishReason | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +254,7 @@ Event: TypeAlias = (
     | IterationStarted
     | CallStarted
     | ReplyWritten
+    | ReasoningWritten
     | Egress
     | CallFinished
     | BlockStarted
@@ -252,7 +267,7 @@ Event: TypeAlias = (
     | RunFinished
 )
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
-FOR_WATCHING: tuple[str, ...] = (Output.type, ReplyWritten.type)
+FOR_WATCHING: tuple[str, ...] = (Output.type, ReplyWritten.type, ReasoningWritten.type)
 """Types that logs leave out."""
 
 Emit: TypeAlias = Callable[[Event], object]

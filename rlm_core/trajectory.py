@@ -261,7 +261,7 @@ def recorded_calls(events: Iterable[Event]) -> list[RecordedCall]:
 def _outcome_of(event: CallFinished) -> Reply | ProviderError:
     if event.text is None:
         return ProviderError(event.error or "the recorded call failed.", upstream=event.model or None)
-    return Reply(event.text, event.model, event.usage, event.finish_reason)
+    return Reply(event.text, event.model, event.usage, event.finish_reason, event.reasoning)
 
 
 def recorded(provider: Provider, emit: Emit) -> Recorded:
@@ -317,5 +317,10 @@ def _finished(number: int, outcome: Reply | ProviderError) -> CallFinished:
     if isinstance(outcome, ProviderError):
         return CallFinished(call=number, model=outcome.upstream or "", error=str(outcome))
     return CallFinished(
-        call=number, model=outcome.model, text=outcome.text, usage=outcome.usage, finish_reason=outcome.finish_reason
+        call=number,
+        model=outcome.model,
+        text=outcome.text,
+        usage=outcome.usage,
+        finish_reason=outcome.finish_reason,
+        reasoning=outcome.reasoning,
     )

@@ -154,12 +154,14 @@ class Reply:
         usage: usage of this call.
         finish_reason: end of the reply: `"stop"`, `"length"` (it was cut), `"content_filter"` (refusals too),
             `"tool_calls"`; `None` where the provider does not say.
+        reasoning: reasoning that the model shows apart from its text; no part of the reply, and never sent again.
     """
 
     text: str
     model: str = ""
     usage: ModelUsage = ModelUsage(calls=1)
     finish_reason: FinishReason | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

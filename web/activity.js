@@ -52,8 +52,10 @@ function workOf(run) {
   const iteration = run.iterations.at(-1);
   const block = iteration?.blocks.at(-1);
   if (block && block.observation === null) return blockWork(block);
-  const written = iteration?.reply === null ? iteration.written.length : 0;
-  return written > 0 ? `Thinking, ${plural(written, "character")} written` : "Thinking";
+  if (iteration === undefined || iteration.reply !== null) return "Thinking";
+  const { written, reasoning } = iteration;
+  if (written !== "") return `Thinking, ${plural(written.length, "character")} written`;
+  return reasoning === "" ? "Thinking" : `Thinking, ${plural(reasoning.length, "character")} of reasoning`;
 }
 
 /** @param {BlockView} block */

@@ -11,7 +11,8 @@ import { Block, OpenCode, UnrunCode } from "./block.js";
 import { count, duration, plural } from "./format.js";
 import { LongText } from "./long_text.js";
 import { whole } from "./printed.js";
-import { segments } from "./reply.js";
+import { Reasoning } from "./reasoning.js";
+import { apart, segments } from "./reply.js";
 
 /** @typedef {import("./types/run.js").IterationView} IterationView */
 /** @typedef {import("./types/run.js").BlockView} BlockView */
@@ -74,10 +75,19 @@ function ForkButton({ iteration, onFork }) {
 
 /** @param {IterationView} iteration @param {boolean} isLive */
 function body(iteration, isLive) {
-  const { reply, written } = iteration;
-  if (reply === null && written === "") return isLive ? html`<p class="muted">Waiting for the root model …</p>` : null;
-  return segments(reply ?? written, iteration.blocks).map(({ kind, text, block }, index, all) => {
-    if (kind === "code" && reply === null && index === all.length - 1)
+  const { thoughts, reply } = apart(iteration.reply ?? iteration.written);
+  const reasoning = [iteration.reasoning, thoughts].filter(Boolean).join("\n\n");
+  const isSilent = iteration.reply === null && reply === "";
+  const isWaiting = isSilent && reasoning === "" && isLive;
+  return html`${isWaiting && html`<p class="muted">Waiting for the root model …</p>`}
+    <${Reasoning} text=${reasoning} isLive=${isSilent && isLive} />
+    ${!isSilent && replyParts(iteration, reply, isLive)}`;
+}
+
+/** @param {IterationView} iteration @param {string} reply without its thoughts @param {boolean} isLive */
+function replyParts(iteration, reply, isLive) {
+  return segments(reply, iteration.blocks).map(({ kind, text, block }, index, all) => {
+    if (kind === "code" && iteration.reply === null && index === all.length - 1)
       return html`<${OpenCode} code=${text} isLive=${isLive} />`;
     if (kind === "prose") return html`<${LongText} text=${whole(text)} class="prose" label="Reply" />`;
     if (!block) return html`<${UnrunCode} code=${text} isLive=${isLive} />`;
@@ -87,7 +97,7 @@ function body(iteration, isLive) {
 
 /** The reply's first words, for the folded line. @param {IterationView} iteration */
 function gist(iteration) {
-  const first = segments(iteration.reply ?? iteration.written, [])[0];
+  const first = segments(apart(iteration.reply ?? iteration.written).reply, [])[0];
   return first ? (first.text.split("\n", 1)[0] ?? "").slice(0, 160) : "";
 }
 

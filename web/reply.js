@@ -12,6 +12,10 @@
  * @property {BlockView | null} block the block that ran this code; `null` when it has not (yet)
  */
 
+/** Thoughts that stand in the reply's own text: before a closing tag, or behind an opening one that is never closed. */
+const THOUGHTS = /^\s*(?:<(?:think|thinking|thought|reasoning)>|\[THINK\])|^(?=[\s\S]*?(?:^|\n)[ \t]*<\/think>)/i;
+const THOUGHTS_END = /<\/(?:think|thinking|thought|reasoning)>|\[\/THINK\]/i;
+
 const OPENING = /^[ \t]*(`{3,}|~{3,})[ \t]*(?:repl|python|py)\b[^\n]*$/i;
 
 /**
@@ -27,6 +31,21 @@ export function segments(reply, blocks) {
     if (segment.kind === "code" && first && isSame(segment.text, first.code)) segment.block = left.shift() ?? null;
   }
   return [...cut, ...left.map((block) => /** @type {Segment} */ ({ kind: "code", text: block.code, block }))];
+}
+
+/**
+ * A reply and the thoughts in front of it.
+ *
+ * @param {string} text
+ * @returns {{thoughts: string, reply: string}}
+ */
+export function apart(text) {
+  const opening = THOUGHTS.exec(text);
+  if (opening === null) return { thoughts: "", reply: text };
+  const inside = text.slice(opening[0].length);
+  const closing = THOUGHTS_END.exec(inside);
+  if (closing === null) return { thoughts: inside.trim(), reply: "" };
+  return { thoughts: inside.slice(0, closing.index).trim(), reply: inside.slice(closing.index + closing[0].length) };
 }
 
 /** @param {string} reply @returns {Segment[]} */

@@ -84,6 +84,13 @@ const HANDLERS = {
     iteration.written = iteration.written.slice(0, event.at) + event.text;
     touch(node, iteration);
   },
+  reasoning_written(run, event) {
+    const node = nodeAt(run, event.path);
+    const iteration = node.iterations.at(-1);
+    if (!iteration) return;
+    iteration.reasoning = iteration.reasoning.slice(0, event.at) + event.text;
+    touch(node, iteration);
+  },
   egress(run, event) {
     const { egress } = run;
     egress.calls.push({ ...event, kind: run.calls.get(event.call)?.kind === "root" ? "root" : "sub" });
@@ -110,7 +117,10 @@ const HANDLERS = {
     count(run, call, event);
     const node = nodeAt(run, event.path);
     const iteration = node.iterations.at(-1);
-    if (iteration && call.kind === "root") iteration.reply ??= event.text;
+    if (iteration && call.kind === "root") {
+      iteration.reply ??= event.text;
+      iteration.reasoning = event.reasoning || iteration.reasoning;
+    }
     touch(node);
   },
   block_started(run, event) {
@@ -258,6 +268,7 @@ function newIteration(event) {
     iteration: event.iteration,
     reply: null,
     written: "",
+    reasoning: "",
     blocks: [],
     startedAt: event.seconds,
     seconds: null,

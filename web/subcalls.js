@@ -8,6 +8,7 @@ import { html, useState } from "/vendor/preact.mjs";
 import { count, duration } from "./format.js";
 import { LongText } from "./long_text.js";
 import { whole } from "./printed.js";
+import { Reasoning } from "./reasoning.js";
 import { Folded, Paged } from "./strip.js";
 import { callStates } from "./work.js";
 
@@ -55,6 +56,7 @@ function Call({ call, number }) {
       html`<div class="call-body">
       <p class="label">${isTool ? "Call" : "Prompt"}${call.model && `, to ${call.model}`}</p>
       <${LongText} text=${whole(call.prompt)} class="output" label="Prompt" />
+      <${Reasoning} text=${call.reasoning} isLive=${false} />
       ${
         outcome &&
         html`<p class="label">${outcomeName(call)}</p>

@@ -30,6 +30,7 @@ export function newCall(event) {
     model: event.model ?? "",
     prompt: event.messages.map((message) => message.content).join("\n\n"),
     reply: "",
+    reasoning: "",
     error: "",
     startedAt: event.seconds,
     seconds: 0,
@@ -42,6 +43,7 @@ export function finishCall(call, event) {
   call.state = endState(call, event);
   call.model = event.model || call.model;
   call.reply = event.text ?? "";
+  call.reasoning = event.reasoning;
   call.error = event.error ?? "";
   call.seconds = event.seconds - call.startedAt;
 }
@@ -62,6 +64,7 @@ export function toolCall(event) {
     model: "",
     prompt: asCode(event),
     reply: event.error === null ? JSON.stringify(event.result).slice(0, MOST_ARGUMENT_CHARS) : "",
+    reasoning: "",
     error: event.error ?? "",
     startedAt: event.seconds,
     seconds: 0,

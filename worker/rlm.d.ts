@@ -150,8 +150,9 @@ export interface RLMOptions extends LimitOptions {
   /** Called for each sub-call, before its request leaves. */
   onSubLLMCall?: (call: { prompt: string; model: string | null }) => void;
   /**
-   * Called with each event of the run. Two types are for watching only and not in the log: `output`, what a block prints,
-   * and `reply_written`, what the root model writes, at most every 50 ms: `text` follows the first `at` characters.
+   * Called with each event of the run. Three types are for watching only and not in the log: `output`, what a block
+   * prints, and `reply_written` and `reasoning_written`, the reply and the reasoning of the root model as they come, at
+   * most every 50 ms: `text` follows the first `at` characters.
    */
   onEvent?: (event: Event) => void;
   /**

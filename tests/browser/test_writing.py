@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ TOLD_MS = 60_000
 FIRST = "I shall look at the context first.\n\n```repl\nprint('look"
 SECOND = "ed at it')\nFINAL(context.upper())\n"
 THIRD = "```\nThat is all."
+THOUGHTS = ["Shall I say FINAL(7)? ", "No, I look first."]
 
 
 @pytest.fixture
@@ -33,6 +35,10 @@ def page(context: BrowserContext, upstream: FakeUpstream) -> Iterator[Page]:
         opened = context.new_page()
         opened.goto(url)
         yield opened
+
+
+def thoughts() -> list[object]:
+    return [{"choices": [{"delta": {"content": None, "reasoning_content": text}}]} for text in THOUGHTS]
 
 
 def written_in_three(*, first_until_released: bool = True) -> Turn:
@@ -87,3 +93,24 @@ def test_the_pieces_are_events_for_watching_and_not_in_the_log(page: Page, upstr
     assert text == FIRST + SECOND + THIRD
     assert {piece["call"] for piece in pieces} == {0}
     assert "reply_written" not in told["log"]
+
+
+def test_reasoning_is_shown_folded_kept_in_the_log_and_never_sent_again(page: Page, upstream: FakeUpstream) -> None:
+    first = events_turn(*thoughts(), *openai_deltas("Let me look.\n\n```repl\nn = len(context)\n```"))
+    inline = "<think>So it is six: FINAL(6)</think>\nFINAL_VAR(n)"
+    upstream.script(Turn(headers=first.headers, chunks=first.chunks, held=True), events_turn(*openai_deltas(inline)))
+    page.fill("#context-text", "quince")
+    page.fill("#question", "How long?")
+    page.click("#run")
+    folded = page.locator(".iteration details.reasoning")
+    expect(folded.locator("summary").first).to_contain_text("no part of the reply", timeout=TOLD_MS)
+    expect(folded.locator("pre").first).to_be_hidden()
+    upstream.release()
+    expect(page.locator("#status")).to_have_class(re.compile("finished"), timeout=TOLD_MS)
+    expect(page.locator("#answer")).to_contain_text("6")
+    expect(folded.locator("pre")).to_have_text(["".join(THOUGHTS), "So it is six: FINAL(6)"])
+    with page.expect_download() as download:
+        page.click("#download")
+    ends = [json.loads(line) for line in download.value.path().read_text().splitlines() if '"call_finished"' in line]
+    assert [end["reasoning"] for end in ends] == ["".join(THOUGHTS), ""]
+    assert "FINAL(7)" not in upstream.seen[-1].body.decode()

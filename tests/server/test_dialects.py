@@ -257,4 +257,4 @@ def test_reasoning_is_streamed_apart_from_the_text(
     assert pieces == [{"reasoning": "hm"}, {"delta": "Paris"}]
     assert end["done"]
     whole = client.post("/api/rlm", json={**body, "stream": False}, headers=headers).json()
-    assert whole["text"] == "Paris"
+    assert (whole["text"], whole.get("reasoning")) == ("Paris", "hm")

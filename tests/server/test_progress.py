@@ -60,10 +60,12 @@ WRITING = {"type": "reply_written", "path": [], "call": 0, "at": 1_200, "text": 
 def test_a_reply_being_written_is_one_line_that_grows_and_goes() -> None:
     written: list[str] = []
     progress = Progress(written.append, is_terminal=True)
-    for event in (WRITING, {**WRITING, "at": 1_234}, {"type": "notice", "text": "hm"}):
+    thinking = {**WRITING, "type": "reasoning_written", "at": 0}
+    for event in (thinking, WRITING, {**WRITING, "at": 1_234}, {"type": "notice", "text": "hm"}):
         progress(event)
+    thought = f"{CLEARED}  the root model is thinking: 34 characters of reasoning"
     grown = [f"{CLEARED}  the root model has written {chars} characters" for chars in ("1,234", "1,268")]
-    assert written == [*grown, CLEARED, "  note: hm\n"]
+    assert written == [thought, *grown, CLEARED, "  note: hm\n"]
 
 
 def test_a_reply_being_written_is_not_shown_where_lines_cannot_be_written_over() -> None:

@@ -20,6 +20,7 @@ from rlm_core.events import (
     IterationStarted,
     Notice,
     Output,
+    ReasoningWritten,
     ReplyWritten,
     RequestStarted,
     RunFinished,
@@ -62,6 +63,7 @@ EVENTS: list[Event] = [
     ),
     RunFinished(answer="x", iterations=1, stopped_by="final_answer", usage={"m": ModelUsage(1, 2, 3)}),
     ReplyWritten(call=0, at=2, text="é"),
+    ReasoningWritten(call=0, at=2, text="hm"),
 ]
 
 

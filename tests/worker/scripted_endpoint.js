@@ -51,6 +51,7 @@ export async function ask(
   const pauses = [];
   const notices = [];
   const written = [];
+  const reasoned = [];
   const fetcher = async (url, init) => {
     posts.push({ url, ...JSON.parse(new TextDecoder().decode(init.body)) });
     init.signal.throwIfAborted();
@@ -59,6 +60,7 @@ export async function ask(
   const witness = {
     started: () => 100,
     replyPiece: (call, piece) => written.push([call, piece]),
+    reasoningPiece: (call, piece) => reasoned.push([call, piece]),
     finished: (call, outcome) => finished.push([call, outcome]),
     noticed: (text) => notices.push(text),
   };
@@ -84,7 +86,7 @@ export async function ask(
   });
   const got = await reply.ended;
   host.close();
-  return { ...got, posts, finished, pauses, notices, written, cancelled, usage: broker.usage() };
+  return { ...got, posts, finished, pauses, notices, written, reasoned, cancelled, usage: broker.usage() };
 }
 
 /** A line that takes everything at once, and reads the frames when the reply ends. */

@@ -17,6 +17,8 @@ export interface CallView {
   model: string;
   prompt: string;
   reply: string;
+  /** Reasoning that the model showed; no part of the reply. */
+  reasoning: string;
   error: string;
   startedAt: number;
   seconds: number;
@@ -46,6 +48,8 @@ export interface IterationView {
   reply: string | null;
   /** As much of it as was written so far. */
   written: string;
+  /** Reasoning that the root model shows, as much as came so far; no part of the reply. */
+  reasoning: string;
   blocks: BlockView[];
   startedAt: number;
   seconds: number | null;

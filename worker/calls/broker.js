@@ -38,9 +38,14 @@ import { openReplyPieces } from "./reply_pieces.js";
  */
 
 /**
+ * The pieces of a root call for whoever watches: of its reply, and of the reasoning that its model shows.
+ * @typedef {Record<"text" | "reasoning", ReturnType<typeof openReplyPieces>>} Pieces
+ */
+
+/**
  * The state that the POSTs of one request share.
  * @typedef {{calls: RequestedCall[], signal: AbortSignal, idempotencyKey?: string, settle: Settle, sent: Sent,
- *   options: import("../wire/types.d.ts").ModelOptions, pieces: ReturnType<typeof openReplyPieces> | null}} Shared
+ *   options: import("../wire/types.d.ts").ModelOptions, pieces: Pieces | null}} Shared
  */
 
 const BATCH_CALLS = 1_000;
@@ -118,19 +123,20 @@ export function openBroker({
       failed.delete(indexes[at]);
       settle(indexes[at], reply instanceof Error ? { error: toWireError(reply) } : { completion: reply });
     };
-    /** @param {string} text */
-    const write = (text) => {
+    /** @param {keyof Pieces} kind */
+    const written = (kind) => (/** @type {string} */ text) => {
       idle.reset();
-      if (!signal.aborted) pieces?.add(text);
+      if (!signal.aborted) pieces?.[kind].add(text);
     };
+    const readers = { write: written("text"), think: written("reasoning") };
     const until = AbortSignal.any([signal, idle.signal]);
-    pieces?.restart();
+    for (const kind of Object.values(pieces ?? {})) kind.restart();
     try {
       const sending = { fetcher: fetchAnswered, signal: until, idempotencyKey };
       const bytes = await encoded(withOptions(body, options));
       for (const index of indexes) sent.set(index, true);
       const response = await request(endpoint, bytes, sending);
-      await (batch ? readBatch(response, { count: indexes.length, take }) : readSingle(response, { take, write }));
+      await (batch ? readBatch(response, { count: indexes.length, take }) : readSingle(response, { take, ...readers }));
     } catch (error) {
       const fault = isProviderError(error) ? error : providerError(toWireError(error).detail);
       const isLost = UNANSWERED.includes(fault.type); // the server may be at work on them all the same
@@ -153,9 +159,14 @@ export function openBroker({
       if (closing.signal.aborted) return;
       const first = witness.started(kind, calls);
       const isWatched = kind === "root" && calls.length === 1;
-      const pieces = isWatched ? openReplyPieces((at, text) => witness.replyPiece(first, { at, text })) : null;
+      const pieces = isWatched
+        ? {
+            text: openReplyPieces((at, text) => witness.replyPiece(first, { at, text })),
+            reasoning: openReplyPieces((at, text) => witness.reasoningPiece(first, { at, text })),
+          }
+        : null;
       const settle = settler(calls.length, (index, outcome) => {
-        pieces?.end();
+        for (const kind of Object.values(pieces ?? {})) kind.end();
         if ("completion" in outcome) spend(usage, outcome.completion.model, outcome.completion.usage);
         else if (outcome.usage) spend(usage, calls[index].model ?? UNNAMED, outcome.usage);
         witness.finished(first + index, outcome);

@@ -159,17 +159,24 @@ export function cutOff() {
  * @param {object} reader
  * @param {Take} reader.take
  * @param {(text: string) => void} reader.write takes each piece of the text as it comes
+ * @param {(text: string) => void} reader.think takes each piece of the reasoning that the model shows
  */
-export async function readSingle(response, { take, write }) {
+export async function readSingle(response, { take, write, think }) {
   if (isJson(response)) return take(0, toReply(await jsonOf(response)));
   /** @type {string[]} */
   const deltas = [];
+  /** @type {string[]} */
+  const thoughts = [];
   for await (const value of eventsOf(bodyOf(response))) {
     const event = fieldsOf(value);
     if (typeof event.delta === "string") {
       deltas.push(event.delta);
       write(event.delta);
-    } else if (event.done === true) return take(0, toReply({ ...event, text: deltas.join("") }));
+    } else if (typeof event.reasoning === "string") {
+      thoughts.push(event.reasoning);
+      think(event.reasoning);
+    } else if (event.done === true)
+      return take(0, toReply({ ...event, text: deltas.join(""), reasoning: thoughts.join("") }));
     else if ("error" in event) return take(0, toReply(event));
   }
 }
@@ -235,11 +242,17 @@ const itemsOf = function* (reply, count) {
  * @returns {Completion | ProviderError}
  */
 function toReply(value) {
-  const { text, model, usage, finish_reason, error } = fieldsOf(value);
+  const { text, model, usage, finish_reason, reasoning, error } = fieldsOf(value);
   if (error !== undefined) return problemError(error);
   if (typeof text !== "string") return malformed("the server's reply holds no text");
   const reason = FINISH_REASONS.find((known) => known === finish_reason) ?? null;
-  return { text, model: typeof model === "string" ? model : "", usage: toUsage(usage), finish_reason: reason };
+  return {
+    text,
+    model: typeof model === "string" ? model : "",
+    usage: toUsage(usage),
+    finish_reason: reason,
+    reasoning: typeof reasoning === "string" && reasoning !== text ? reasoning : "",
+  };
 }
 
 /**

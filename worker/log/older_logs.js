@@ -14,7 +14,11 @@ const CONTINUED = "the run is continued from its journal";
 const LATER = {
   run_started: () => ({ run: "", model_options: {}, sub_model_options: {} }),
   call_started: () => ({ options: {} }),
-  call_finished: ({ error }) => ({ stopped: error === CALL_STOPPED ? "cancelled" : null, finish_reason: null }),
+  call_finished: ({ error }) => ({
+    stopped: error === CALL_STOPPED ? "cancelled" : null,
+    finish_reason: null,
+    reasoning: "",
+  }),
   block_finished: ({ observation }) => ({ lost: begins(fieldsOf(observation).error, WORKER_DIED) }),
   tool_called: () => ({ arguments_json: null, result_json: null }),
   notice: ({ text }) => ({ code: begins(text, CONTINUED) ? "continued" : null }),

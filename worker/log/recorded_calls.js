@@ -55,10 +55,10 @@ function startedCall({ call: number, path, kind, batch, model, kept, messages: a
  * @returns {Outcome | null}
  */
 function outcomeOf(event) {
-  const { text, model, usage, finish_reason, error, stopped } = event;
+  const { text, model, usage, finish_reason, reasoning, error, stopped } = event;
   if (stopped !== null) return null;
   if (text === null) return { error: toWireError(providerError(error ?? "")) };
-  return { completion: { text, model, usage, finish_reason } };
+  return { completion: { text, model, usage, finish_reason, reasoning } };
 }
 
 /**

@@ -2,7 +2,7 @@
 // Recorder: the trajectory of one run, as the host saw it.
 //
 // In: events, from the worker or of the host itself. Out: the same stamped with seq, path and seconds, to the listener and
-// as JSON lines. Events for watching only (`output`, `reply_written`) are passed on, not kept.
+// as JSON lines. Events for watching only (`FOR_WATCHING`) are passed on, not kept.
 
 import { FOR_WATCHING } from "../wire/protocol.js";
 import { NO_USAGE } from "../wire/usage.js";
@@ -108,7 +108,7 @@ function recorderAt(path, log, isContinued) {
 /** @param {Extract<Outcome, {error: unknown}>} outcome */
 function failed({ error: { type, detail }, usage = NO_USAGE }) {
   const stopped = type === "stopped" ? "cancelled" : null;
-  return { model: "", text: null, error: detail, stopped, usage, finish_reason: null };
+  return { model: "", text: null, error: detail, stopped, usage, finish_reason: null, reasoning: "" };
 }
 
 /**

@@ -51,6 +51,7 @@ export function openCalls({ job, tree, recorder, egress, onAnswered }) {
       return first;
     },
     replyPiece: (call, piece) => recorder.record({ type: "reply_written", call, ...piece }),
+    reasoningPiece: (call, piece) => recorder.record({ type: "reasoning_written", call, ...piece }),
     noticed: (text, code) => recorder.record({ type: "notice", code: code ?? null, text }),
     leave: egress.leave,
     finished(call, outcome) {

@@ -27,6 +27,7 @@ import { mismatch, picked } from "../wire/schema.js";
 const HOSTS_OWN = [
   "call_started",
   "reply_written",
+  "reasoning_written",
   "egress",
   "call_finished",
   "request_started",

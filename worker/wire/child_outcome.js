@@ -21,7 +21,7 @@ const MAX_PARTIAL_CHARS = 1_000;
  */
 export function toOutcome({ answer, stopped_by, detail }, isStopped) {
   if (stopped_by === "final_answer")
-    return { completion: { text: answer, model: "", usage: NO_USAGE, finish_reason: "stop" } };
+    return { completion: { text: answer, model: "", usage: NO_USAGE, finish_reason: "stop", reasoning: "" } };
   const best = answer.trim() && ` The best it had: ${answer.slice(0, MAX_PARTIAL_CHARS)}`;
   if (isStopped && stopped_by === "cancelled") return failed(`${CHILD_STOPPED}.${best}`);
   return failed(`the child run ended without a final answer (${stopped_by}): ${detail}${best}`);

@@ -14,7 +14,7 @@ import { FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
  */
 export function encodeFrame(index, outcome) {
   const failed = "error" in outcome;
-  const { text, ...answered } = failed ? { text: "" } : outcome.completion;
+  const { text, reasoning: _, ...answered } = failed ? { text: "", reasoning: "" } : outcome.completion;
   const encoder = new TextEncoder();
   const meta = encoder.encode(JSON.stringify(failed ? outcome.error : answered));
   const body = encoder.encode(text);

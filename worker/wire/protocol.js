@@ -39,7 +39,7 @@ export const MAX_TEXT_FILE_BYTES = 268435456;
 export const FRAME_OK = 0;
 export const FRAME_ERROR = 1;
 export const FRAME_HEADER_BYTES = 16;
-export const FOR_WATCHING = ["output", "reply_written"];
+export const FOR_WATCHING = ["output", "reply_written", "reasoning_written"];
 export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_VARS", "llm_query", "llm_batch", "llm_query_batched", "rlm_query", "rlm_batch", "rlm_query_batched", "SubCallError", "ToolError", "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"];
 export const FINISH_REASONS = /** @type {const} */ (["stop", "length", "content_filter", "tool_calls"]);
 
@@ -216,6 +216,10 @@ export const LIMITS = {
  * @typedef {{type: "reply_written", seq: number, path: Array<number>, seconds: number, call: number, at: number, text: string}} ReplyWritten
  */
 /**
+ * The reasoning that the root model shows has grown; live view only, never logged, and emitted by the host only.
+ * @typedef {{type: "reasoning_written", seq: number, path: Array<number>, seconds: number, call: number, at: number, text: string}} ReasoningWritten
+ */
+/**
  * A part of a context: [start, end) in characters, or in bytes where the context is no text.
  * @typedef {{name: string, start: number, end: number, byte_start: number, byte_end: number}} Span
  */
@@ -224,8 +228,8 @@ export const LIMITS = {
  * @typedef {{type: "egress", seq: number, path: Array<number>, seconds: number, call: number, to: string, model: string | null, chars: number, bytes: number, context_chars: number, new_chars: number, left_chars: number, context_size: number, spans: Array<Span>, more_spans: number, denied: string | null}} Egress
  */
 /**
- * A model call came back: `text`, or `error` when it failed. `finish_reason` as in `types.Reply`.
- * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, stopped: string | null, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null}} CallFinished
+ * A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` as in `types.Reply`.
+ * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, stopped: string | null, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null, reasoning: string}} CallFinished
  */
 /**
  * A code block begins to run. `block` counts the blocks of the iteration from 0.
@@ -265,7 +269,7 @@ export const LIMITS = {
  */
 /** @typedef {Boot | Start | ReplyPart} ToWorker */
 /** @typedef {Stage | Ready | Snapshot | Request | Ack | Heartbeat | Events | Finished | Failed} ToHost */
-/** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | Egress | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | RequestStarted | ToolCalled | RunFinished} Event */
+/** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | ReasoningWritten | Egress | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | RequestStarted | ToolCalled | RunFinished} Event */
 /**
  * Shape of a value: a type's name, or a tag with its argument.
  * @typedef {"string" | "number" | "boolean" | "json" | readonly ["nullable" | "list" | "map", Schema]
@@ -290,8 +294,9 @@ export const EVENT_SCHEMAS = {
   iteration_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number"}],
   call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub", "compaction"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number", "options": ["map", "json"]}],
   reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
+  reasoning_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
   egress: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "to": "string", "model": ["nullable", "string"], "chars": "number", "bytes": "number", "context_chars": "number", "new_chars": "number", "left_chars": "number", "context_size": "number", "spans": ["list", ["struct", {"name": "string", "start": "number", "end": "number", "byte_start": "number", "byte_end": "number"}]], "more_spans": "number", "denied": ["nullable", "string"]}],
-  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "stopped": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}], "finish_reason": ["nullable", ["one", ["stop", "length", "content_filter", "tool_calls"]]]}],
+  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "stopped": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}], "finish_reason": ["nullable", ["one", ["stop", "length", "content_filter", "tool_calls"]]], "reasoning": "string"}],
   block_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "code": "string"}],
   output: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "text": "string"}],
   block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number"}], "partial": ["nullable", "string"], "lost": "boolean"}],

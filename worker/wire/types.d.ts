@@ -32,6 +32,8 @@ export interface Completion {
   model: string;
   usage: ModelUsage;
   finish_reason: ReplyMeta["finish_reason"];
+  /** Reasoning that the model shows; no part of the reply, and it stays with the host. */
+  reasoning: string;
 }
 
 /** The end of a call, or of a child run; a failed one may have been paid for. */
@@ -53,6 +55,8 @@ export interface Witness {
   options?(kind: Kind): ModelOptions;
   /** A piece of a root call's reply, as it comes. */
   replyPiece(call: number, piece: { at: number; text: string }): void;
+  /** A piece of the reasoning that its model shows. */
+  reasoningPiece(call: number, piece: { at: number; text: string }): void;
   finished(call: number, outcome: Outcome): void;
   /** A notice for the user: the run waits, a call is retried. */
   noticed(text: string, code?: string): void;

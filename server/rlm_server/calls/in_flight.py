@@ -198,6 +198,8 @@ class _SharedCall:
         if self.task.cancelled():
             raise UpstreamError("The server is stopping.", kind="cut-off", upstream="server", retryable=True)
         reply = self.task.result()
+        if reply.reasoning and not any(isinstance(text, Reasoning) for text in self.texts):
+            yield Reasoning(reply.reasoning)
         rest = reply.text[sum(len(text) for text in self.texts if not isinstance(text, Reasoning)) :]
         if rest:
             yield rest

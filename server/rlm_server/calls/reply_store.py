@@ -184,4 +184,5 @@ def _check_kind(rows: sqlite3.Connection) -> None:
 
 def _reply(text: str) -> Reply:
     fields = json.loads(text)
-    return Reply(fields["text"], fields["model"], ModelUsage(**fields["usage"]), fields.get("finish_reason"))
+    usage, reasoning = ModelUsage(**fields["usage"]), fields.get("reasoning", "")
+    return Reply(fields["text"], fields["model"], usage, fields.get("finish_reason"), reasoning)

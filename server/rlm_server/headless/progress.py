@@ -39,9 +39,16 @@ class Progress:
             show(event)
 
     def _reply_written(self, event: dict[str, Any]) -> None:
+        self._growing(event, "the root model has written {chars:,} characters")
+
+    def _reasoning_written(self, event: dict[str, Any]) -> None:
+        self._growing(event, "the root model is thinking: {chars:,} characters of reasoning")
+
+    def _growing(self, event: dict[str, Any], words: str) -> None:
+        """A line that is written over while a reply comes."""
         if self._is_terminal and event["path"] == []:
             chars = event["at"] + len(event["text"])
-            self._write(f"{CLEARED}  the root model has written {chars:,} characters")
+            self._write(f"{CLEARED}  {words.format(chars=chars)}")
             self._is_over_written = True
 
     def _line(self, text: str = "") -> None:

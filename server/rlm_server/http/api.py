@@ -228,7 +228,7 @@ async def _write_pieces(calls: ModelRequest, wanted: Conversation, write: Write)
     if isinstance(outcome, Problem):
         await write(_event({"error": outcome.to_json()}))
     else:
-        reply = {name: value for name, value in reply_json(outcome).items() if name != "text"}
+        reply = {name: value for name, value in reply_json(outcome).items() if name not in ("text", "reasoning")}
         await write(_event({"done": True, **reply}))
 
 

@@ -86,13 +86,17 @@ def check_prompt(prompt: str) -> None:
 
 
 def reply_json(reply: Reply) -> dict[str, Json]:
-    """`{text, model, finish_reason, usage}`; the finish reason is `null` where it is unknown."""
-    return {
+    """`{text, model, finish_reason, usage, reasoning?}`; the finish reason is `null` where it is unknown.
+
+    The reasoning is the one that the model shows, where it shows any.
+    """
+    whole: dict[str, Json] = {
         "text": reply.text,
         "model": reply.model,
         "finish_reason": reply.finish_reason,
         "usage": usage_json(reply.usage),
     }
+    return {**whole, "reasoning": reply.reasoning} if reply.reasoning else whole
 
 
 def usage_json(usage: ModelUsage) -> dict[str, Json]:
@@ -123,7 +127,7 @@ def batch_json(outcomes: Sequence[Reply | Problem]) -> dict[str, Json]:
 
 
 def item_json(index: int, outcome: Reply | Problem) -> dict[str, Json]:
-    """One line of a streamed batch: `{index, text, model, finish_reason, usage}` or `{index, error}`."""
+    """One line of a streamed batch: `{index, text, model, finish_reason, usage, reasoning?}` or `{index, error}`."""
     if isinstance(outcome, Problem):
         return {"index": index, "error": outcome.to_json()}
     return {"index": index, **reply_json(outcome)}

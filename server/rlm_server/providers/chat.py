@@ -169,7 +169,7 @@ class ChatProvider:
         usage = usage_of(reply.usage)
         self._check_read(call.messages, usage.input_tokens, body)
         reason = "content_filter" if reply.refused else finish_reason(reply.finish)
-        yield Reply(reply.text, f"{self.name}:{call.model}", usage, reason)
+        yield Reply(reply.text, f"{self.name}:{call.model}", usage, reason, reply.shown_reasoning)
 
     async def _parts(self, answer: Answer) -> AsyncIterator[Part]:
         """The parts of the reply as they come.
@@ -227,6 +227,12 @@ class _Reply:
     @property
     def text(self) -> str:
         return "".join(self.texts)
+
+    @property
+    def shown_reasoning(self) -> str:
+        """The reasoning, unless it stands for a text that the model did not write."""
+        reasoning = "".join(self.reasoning)
+        return "" if reasoning == self.text else reasoning
 
     def add(self, part: Part) -> str:
         """Take `part`; return its text in whole characters."""

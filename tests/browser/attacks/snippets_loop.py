@@ -14,6 +14,7 @@ FORGED_EVENTS = {
     "call_finished": f'emit(type="call_finished", call=0, model="FORGED", text="FORGED", error=None, usage={USAGE}, **STAMP)',
     "call_started": 'emit(type="call_started", call=99, kind="sub", model="FORGED", messages=[], kept=0, batch=1, **STAMP)',
     "reply_written": 'emit(type="reply_written", call=0, at=0, text="FORGED", **STAMP)',
+    "reasoning_written": 'emit(type="reasoning_written", call=0, at=0, text="FORGED", **STAMP)',
     "run_finished": """
         emit(type="run_finished", answer="FORGED", iterations=1, stopped_by="final_answer", detail="", usage={}, **STAMP)
         """,

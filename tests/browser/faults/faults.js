@@ -43,7 +43,7 @@
     doomed.forEach((worker) => worker.terminate());
   };
 
-  const FOR_WATCHING = ["output", "reply_written"]; // not in the log
+  const FOR_WATCHING = ["output", "reply_written", "reasoning_written"]; // not in the log
   let told = () => {};
   const happened = new Promise((resolve) => (told = resolve));
 

@@ -26,7 +26,7 @@ test("a sub-call is one POST of its prompt, answered by server-sent events", asy
   ]);
   assert.deepEqual(got.usage, { m: USAGE });
   assert.deepEqual(got.finished, [
-    [100, { completion: { text: "hello", model: "m", usage: USAGE, finish_reason: null } }],
+    [100, { completion: { text: "hello", model: "m", usage: USAGE, finish_reason: null, reasoning: "" } }],
   ]);
 });
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openReplyPieces } from "../../../worker/calls/reply_pieces.js";
-import { ask, done, prompt, sse, streamed } from "../scripted_endpoint.js";
+import { USAGE, ask, done, ndjson, prompt, sse, streamed } from "../scripted_endpoint.js";
 
 const CONVERSATION = [
   {
@@ -28,6 +28,32 @@ test("a root reply is told as it is written, and whole when it is settled", asyn
 test("sub-calls are not told as they are written", async () => {
   const got = await ask([prompt("a")], () => streamed([sse({ delta: "x" }, done)]));
   assert.deepEqual(got.written, []);
+});
+
+test("reasoning comes apart from the reply, and the worker never gets it", async () => {
+  const events = [{ reasoning: "hm, " }, { reasoning: "FINAL(7)?" }, { delta: "850" }, done];
+  const asked = [{ model: null, messages: [{ role: "user", content: "u" }] }];
+  const got = await ask(asked, () => streamed([sse(...events)]), { kind: "root" });
+  assert.equal(textOf(got.reasoned), "hm, FINAL(7)?");
+  assert.equal(textOf(got.written), "850");
+  assert.deepEqual(
+    [got.finished[0][1].completion.text, got.finished[0][1].completion.reasoning],
+    ["850", "hm, FINAL(7)?"],
+  );
+  assert.deepEqual([got.frames[0].text, Object.keys(got.frames[0].meta).includes("reasoning")], ["850", false]);
+});
+
+test("reasoning of sub-calls and of a batch's items is kept with their end", async () => {
+  const single = await ask([prompt("a")], () => streamed([sse({ reasoning: "hm" }, { delta: "x" }, done)]));
+  assert.deepEqual([single.finished[0][1].completion.reasoning, single.reasoned], ["hm", []]);
+  const lines = [0, 1].map((index) => ({ index, text: "x", model: "m", usage: USAGE, reasoning: `hm ${index}` }));
+  const batch = await ask([prompt("a"), prompt("b")], () =>
+    streamed([ndjson(...lines, { done: true })], { type: "application/x-ndjson" }),
+  );
+  assert.deepEqual(
+    batch.finished.map(([, outcome]) => outcome.completion.reasoning),
+    ["hm 0", "hm 1"],
+  );
 });
 
 test("a reply that broke off is written from its beginning", async () => {

@@ -16,7 +16,7 @@ test("a whole log is read, blank lines or not", () => {
   const { events, notes } = readTrajectory(`\n${golden}\n \n`);
   assert.equal(events.length, lines.length);
   assert.deepEqual(notes, []);
-  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), stopped: null, finish_reason: null });
+  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), stopped: null, finish_reason: null, reasoning: "" });
 });
 
 test("a last line that was cut off is left out, and said so", () => {
@@ -64,7 +64,7 @@ test("events and fields of a later version are left out, and counted", () => {
     ].join("\n"),
   );
   assert.equal(events.length, lines.length);
-  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), stopped: null, finish_reason: null });
+  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), stopped: null, finish_reason: null, reasoning: "" });
   assert.deepEqual(notes, [
     "2 events of an unknown type left out (surprise)",
     "1 event with unknown fields, which are left out (call_finished.usage.joules, call_finishe…)",
