@@ -6,22 +6,22 @@ when nothing is certain. It parses little, and is right or silent: prose with co
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
+from collections import Counter
+from collections.abc import Sequence
 
-from .documents import MAX_NAME_CHARS, named
+from .documents import named
+from .table_format import count_records, table_format
 
 HEAD_CHARS = 16_384
 COUNTED_CHARS = 32 << 20
 """Characters in which lines are counted; beyond them the number is estimated."""
 PARSED_CHARS = 4 << 20
-"""Characters up to which rows of a table with quotes are counted as rows, not as lines."""
+"""Characters up to which empty lines are left out wherever they stand."""
 MAX_DEPTH = 100
 """How deep JSON may nest that is parsed here: the parser can exhaust the browser's stack, which no handler survives."""
 LEAST_ROWS = 3
-MOST_ROWS = 40
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKET = re.compile(r"[][{}]")
@@ -46,7 +46,10 @@ def of_text(text: str, *, size: int | None = None) -> str:
     is_whole = size <= HEAD_CHARS
     lines = head.splitlines()
     known = lines if is_whole else lines[:-1]
-    return _json_lines(known, text, size) or _json(head, is_whole=is_whole) or _table(known, text, size)
+    if found := _json_lines(known, text, size) or _json(head, is_whole=is_whole):
+        return found
+    bare = text.removeprefix("\ufeff")
+    return _table(bare, size - len(text) + len(bare), is_whole=is_whole)
 
 
 def count_lines(text: str, size: int | None = None) -> tuple[int, bool]:
@@ -123,39 +126,40 @@ def _keys(title: str, value: object) -> str:
     return f"{title}: {named(list(map(str, value)))}" if isinstance(value, dict) and value else ""
 
 
-def _table(lines: list[str], text: str, size: int) -> str:
-    """Rows of one number of columns, two at least, whatever stands between them."""
-    for delimiter, name in ((",", "CSV"), ("\t", "tab-separated values"), (";", "CSV with semicolons")):
-        if not all(delimiter in line for line in lines[:LEAST_ROWS]):
-            continue
-        try:
-            rows = list(csv.reader(lines[:MOST_ROWS], delimiter=delimiter, strict=True))
-        except csv.Error:
-            continue
-        widths = {len(row) for row in rows if row}
-        if len(rows) >= LEAST_ROWS and len(widths) == 1 and _is_header(rows[0]):
-            counted = _counted(*_rows(text, size, delimiter), "row")
-            return f"It looks like {name}, {counted} of {len(rows[0])} columns: {named(rows[0])}."
-    return ""
+def _table(text: str, size: int, *, is_whole: bool) -> str:
+    """Name, rows and columns of a table; what stands before its header, and whether it has one."""
+    form = table_format(text[:HEAD_CHARS], is_whole=is_whole)
+    if form is None:
+        return ""
+    count, sure = _records(text, size)
+    count -= form.preamble + form.said
+    columns = f"{len(form.first)} columns"
+    if form.header == "yes":
+        of = f"{_counted(count - 1, sure, 'row')} of {columns}: {_names(form.first)}"
+    elif form.header == "no":
+        of = f"{_counted(count, sure, 'row')} of {columns}, no header; first row: {_names(form.first)}"
+    else:
+        of = f"{_counted(count, sure, 'line')} of {columns}, with or without a header; first line: {_names(form.first)}"
+    notes = f"; {_counted(form.preamble, True, 'line')} before that" if form.preamble else ""
+    notes += "; its first line is `sep=`" if form.said else ""
+    return f"It looks like {form.name}, {of}{notes}."
 
 
-def _rows(text: str, size: int, delimiter: str) -> tuple[int, bool]:
-    """How many rows stand below the header: lines, unless quotes may hold line breaks."""
-    lines, sure = _filled(text, size)
-    if sure and '"' in text:
-        try:
-            whole = len(text) <= PARSED_CHARS
-            rows = [1 for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row] if whole else []
-        except csv.Error:
-            rows = []
-        return (len(rows) - 1, True) if rows else (lines - 1, False)
-    return max(lines - 1, 0), sure
+def _names(cells: Sequence[str]) -> str:
+    """Names of columns; one without a name is numbered, and repeated ones are said to be."""
+    names = [cell.strip() or f"(column {number} without a name)" for number, cell in enumerate(cells, 1)]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    return named(names) + (f" ({named(twice)} more than once)" if twice else "")
+
+
+def _records(text: str, size: int) -> tuple[int, bool]:
+    """Number of records, and whether it is sure: of a text that is not all here, or is very long, it is estimated."""
+    counted = text if len(text) <= COUNTED_CHARS else text[:COUNTED_CHARS]
+    records = count_records(counted)
+    if len(counted) >= size:
+        return records, True
+    return round(records * size / max(len(counted), 1)), False
 
 
 def _counted(number: int, sure: bool, noun: str) -> str:
     return f"{'' if sure else 'about '}{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _is_header(row: list[str]) -> bool:
-    """Names of columns: short, different from one another, none of them empty."""
-    return len(set(row)) == len(row) > 1 and all(0 < len(name) <= MAX_NAME_CHARS for name in row)

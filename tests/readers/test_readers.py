@@ -96,6 +96,32 @@ def test_tables_are_rows(kind: str, tmp_path: Path) -> None:
     assert tables(put(tmp_path, name, make()))[table][-1] == last
 
 
+LOG = "".join(f"2025-03-01 10:00:{number:02},137 INFO worker idle\n" for number in range(40))
+CHAT = "".join(f"[14/10/2024, 3:00:{number:02}] Bo Example: well, {number}\n" for number in range(40))
+
+
+@pytest.mark.parametrize("text", [LOG, CHAT, "Smith, Ada\nJones, Bo\nDoe, Cy\n", files.TEXT])
+def test_text_that_is_no_table_has_no_tables(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match=r"service.log is plain text, and no table that is certain\. Read it with"):
+        tables(put(tmp_path, "service.log", text))
+    with pytest.raises(ReadError, match="no table that is certain"):
+        tables(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "first"),
+    [
+        ("statement.csv", "Account\nHolder;A. B.\n\nid;place;sum\n1;a;2\n2;b;3\n", ["id", "place", "sum"]),
+        ("notes.csv", "# exported, 2025\nid,name\n1,a\n2,b\n", ["id", "name"]),
+        ("ragged.csv", "id,name\n1,a\n2,b,c\n" + "3,d\n" * 30, ["id", "name"]),
+        ("none.csv", "1,Ada,3\n2,Bo,4\n3,Cy,5\n", ["1", "Ada", "3"]),
+        ("short.csv", "id,name\n1,a\n", ["id", "name"]),
+    ],
+)
+def test_the_first_row_of_a_table_is_its_header(name: str, text: str, first: list[str], tmp_path: Path) -> None:
+    assert tables(put(tmp_path, name, text))[name][0] == first
+
+
 def test_a_wal_file_beside_a_database_is_read_with_it(tmp_path: Path) -> None:
     import sqlite3
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "rlm_core"
 
 LAYERS = [
-    {"types", "errors", "documents"},
+    {"types", "errors", "documents", "table_format"},
     {"interpreter_state", "block_source", "output", "text_format", "python_source", "reply_text"},
     {"events", "limits", "provider", "finals", "tracebacks", "contexts", "surroundings", "plain_words", "invented"},
     {"parse", "prompts", "observe", "repl"},

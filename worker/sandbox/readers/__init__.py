@@ -19,6 +19,7 @@ Table: TypeAlias = list[list[Any]]
 
 __all__ = ["ReadError", "page_image", "read", "tables"]
 
+PICTURES = ("gif", "jpeg", "png", "webp")
 MODULES = {
     "csv": "plain",
     "json": "plain",
@@ -44,7 +45,7 @@ MODULES = {
     "xlsb": "sheets",
     "xlsx": "sheets",
     **dict.fromkeys(("bz2", "gz", "tar", "xz", "zip", "zst"), "archives"),
-    **dict.fromkeys(("gif", "jpeg", "png", "webp"), "pictures"),
+    **dict.fromkeys(PICTURES, "pictures"),
 }
 """Kind of a file -> the module of this package that reads it."""
 
@@ -80,7 +81,8 @@ def tables(file: Path | bytes | str) -> dict[str, Table]:
     kind, reader = _reader(source)
     found: Callable[[Source, str], dict[str, Table]] | None = getattr(reader, "tables", None)
     if found is None:
-        raise ReadError(f"{source.name} is {NAMES[kind]}, which has no tables. Read its text with `read`.")
+        remedy = "No text is read from pictures here." if kind in PICTURES else "Read its text with `read`."
+        raise ReadError(f"{source.name} is {NAMES[kind]}, which has no tables. {remedy}")
     return found(source, kind)
 
 

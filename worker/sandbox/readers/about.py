@@ -11,14 +11,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from readers import MODULES, NAMES
+from readers import MODULES, NAMES, PICTURES
 from readers.kinds import NO_READER, kind_of
+from readers.plain import decode
 from readers.source import ReadError, Source
+from rlm_core.text_format import of_text
 
 MAX_FILES = 2_000
 """Files of a context whose kind is looked for."""
 MAX_CHARS = 2_000
+HEAD_BYTES = 256 << 10
+"""Bytes by which the form of a large text is told."""
 _PLAIN = ("text", "csv", "json")
+_PLAIN_WAY = "`read(context)` gives its text."
 
 
 def about(context: object) -> str:
@@ -38,14 +43,27 @@ def _about_file(source: Source, *, is_text: bool) -> str:
     if kind in NO_READER:
         return f"It {NO_READER[kind]}"
     if kind in _PLAIN:
-        return "" if is_text or source.path is None else "`read(context)` gives its text."
+        return "" if is_text or source.path is None else _about_text(source)
     reader = import_module(f"readers.{MODULES[kind]}")
     try:
+        if kind in PICTURES:
+            return f"It is {reader.describe(source, kind)}. No text is read from pictures here."
         outline = reader.outline(source, kind) if hasattr(reader, "outline") else ""
     except ReadError as fault:
         return str(fault)
-    ways = "`read(context)` gives its text" + (", `tables(context)` its rows" if hasattr(reader, "tables") else "")
+    rows = ", `tables(context)` its rows" if hasattr(reader, "tables") and kind != "rtf" else ""
+    ways = f"`read(context)` gives its text{rows}"
     return f"It is {NAMES[kind]}{f', {outline}' if outline else ''}"[:MAX_CHARS] + f". {ways}."
+
+
+def _about_text(source: Source) -> str:
+    """The form of a text that is too large to be bound, by its beginning."""
+    with source.open() as file:
+        head = file.read(HEAD_BYTES)
+        size = file.seek(0, 2)
+    text, coding = decode(head)
+    form = of_text(text, size=round(size * len(text) / max(len(head), 1)))
+    return " ".join(filter(None, [form, f"Its coding is {coding}." if coding != "utf-8" else "", _PLAIN_WAY]))
 
 
 def _about_files(files: Mapping[Any, Any]) -> str:

@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
@@ -26,6 +27,8 @@ MAX_BYTES = 1 << 30
 """Unpacked bytes of one file, and of one archive in all."""
 METHODS = {9: "Deflate64", 99: "AES encryption"}
 """Methods of zip that the standard library does not know, by name."""
+_NOTHING = re.compile(r"\[file [^\n]*\]\s\[not read: [^\n]*\]\Z")
+"""A file of which nothing but the reason is there."""
 _FAULTS = (
     OSError,
     EOFError,
@@ -39,14 +42,44 @@ _FAULTS = (
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
-    return _text(source, kind, depth=1)
+    found = _text(source, kind, depth=1)
+    if found and all(_NOTHING.match(part) for part in found.split("\n\n")):
+        raise ReadError(f"{source.name} is {kind} data of which no file can be read: {found[:500]}")
+    return found
 
 
 def outline(source: Source, kind: str) -> str:
+    """Names of the files; of compressed data, the first of them alone, so that it need not be unpacked."""
     if kind not in ("zip", "tar"):
-        return ""
-    names = [name for name, _ in _members(source, kind)]
-    return f"{len(names):,} files: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+        return _outline_of_stream(source, kind)
+    names = list(_names(source, kind))
+    count = f"{len(names):,} file{'s' * (len(names) != 1)}"
+    return f"{count}: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+
+
+def _outline_of_stream(source: Source, kind: str) -> str:
+    try:
+        with _stream(source, kind) as file:
+            head = file.read(512)
+    except (*_FAULTS, ReadError) as fault:
+        return f"which cannot be unpacked ({fault})"
+    if head[257:262] == b"ustar":
+        return f"a tar archive whose first file is {head[:100].rstrip(bytes(1)).decode('utf-8', 'replace')}"
+    return ""
+
+
+def _names(source: Source, kind: str) -> Iterator[str]:
+    """Names of the files of an archive, by its directory: nothing is unpacked."""
+    try:
+        with source.open() as file:
+            if kind == "zip":
+                with zipfile.ZipFile(file) as archive:
+                    yield from (entry.filename for entry in archive.infolist() if not entry.is_dir())
+            else:
+                with tarfile.open(fileobj=file, mode="r:") as pile:
+                    yield from (entry.name for entry in pile if entry.isfile())
+    except _FAULTS as fault:
+        raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.") from None
 
 
 def _text(source: Source, kind: str, *, depth: int) -> str:

@@ -15,6 +15,7 @@ from collections import Counter
 from typing import Any
 
 from readers.source import ReadError, Source
+from rlm_core.table_format import table_format
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -25,6 +26,7 @@ PROBED_BYTES = 1 << 20
 MAX_CELL_CHARS = 1 << 30
 SAMPLE_CHARS = 64 << 10
 DELIMITERS = ",;\t|"
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -86,23 +88,30 @@ def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     decoded, _ = decode(source.content())
     if kind == "json" or source.suffix in (".jsonl", ".ndjson"):
         return {source.name: _rows_of_json(source, decoded)}
-    rows = csv_rows(decoded)
-    if max((len(row) for row in rows[:100]), default=0) < 2:
-        raise ReadError(f"{source.name} is plain text without columns. Read it with `read`.")
-    return {source.name: rows}
+    return {source.name: csv_rows(decoded, source)}
 
 
-def csv_rows(decoded: str) -> list[list[str]]:
-    """The records of a CSV; a `sep=` line is obeyed, and blank lines are dropped.
+def csv_rows(decoded: str, source: Source) -> list[list[str]]:
+    """The records of a table, its header first where it has one; blank lines and what stands before it are left out.
 
-    >>> csv_rows("sep=;\\na;b\\n1;2\\n")
+    Raises:
+        ReadError: it is no table. A file that is named `.csv` is one whatever its form.
+
+    >>> csv_rows("sep=;\\na;b\\n1;2\\n", Source("x.csv"))
     [['a', 'b'], ['1', '2']]
     """
+    head = decoded[:SAMPLE_CHARS]
+    form = table_format(head, is_whole=len(decoded) <= SAMPLE_CHARS)
+    if form is None and source.suffix not in TABLE_SUFFIXES:
+        raise ReadError(f"{source.name} is plain text, and no table that is certain. Read it with `read`, or split it.")
     said = re.match(r"sep=(.)\r?\n", decoded)
-    delimiter = said[1] if said else delimiter_of(decoded[:SAMPLE_CHARS])
+    start = form.start if form else said.end() if said else 0
+    delimiter = form.delimiter if form else said[1] if said else delimiter_of(head)
     csv.field_size_limit(MAX_CELL_CHARS)
-    body = io.StringIO(decoded[said.end() :] if said else decoded, newline="")
-    return [row for row in csv.reader(body, delimiter=delimiter) if row]
+    rows = [row for row in csv.reader(io.StringIO(decoded[start:], newline=""), delimiter=delimiter) if row]
+    if max((len(row) for row in rows[:100]), default=0) < 2:
+        raise ReadError(f"{source.name} is plain text without columns. Read it with `read`.")
+    return rows
 
 
 def delimiter_of(sample: str) -> str:
@@ -129,7 +138,10 @@ def _objects(source: Source, decoded: str) -> list[Any]:
             values.append(json.loads(line))
         except ValueError as fault:
             if number < len(lines):
-                raise ReadError(f"{source.name}: line {number:,} is no JSON ({fault}).") from None
+                raise ReadError(
+                    f"{source.name}: line {number:,} is no JSON ({fault}). "
+                    "Read it with `read`, and parse its lines one by one."
+                ) from None
     return values
 
 
