@@ -400,6 +400,28 @@ def tarred(mode: str) -> bytes:
     return out.getvalue()
 
 
+def photo(kind: str = "JPEG") -> bytes:
+    """A picture with a camera's date and place."""
+    from PIL import Image
+
+    picture = Image.new("RGB", (64, 48))
+    exif = picture.getexif()
+    exif[0x010F], exif[0x0110], exif[0x0132] = "Lumen", "K 47", "2025:03:02 00:00:00"
+    exif.get_ifd(0x8769)[0x9003] = "2025:03:01 10:30:00"
+    exif.get_ifd(0x8825).update({1: "N", 2: (47.0, 22.0, 36.0), 3: "W", 4: (8.0, 30.0, 0.0)})
+    out = io.BytesIO()
+    picture.save(out, kind, exif=exif)
+    return out.getvalue()
+
+
+def locked_zip() -> bytes:
+    """A zip whose only file has the mark of encryption."""
+    data = bytearray(zipped({"notes.txt": FACT}))
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
 def ole(stream: str) -> bytes:
     """The beginning of a compound file with one stream's name in its directory."""
     return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + f"{stream}\0".encode("utf-16-le") + bytes(448)
@@ -483,6 +505,9 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "locked workbook": ("locked.xlsx", locked_xlsx, "locked with a password"),
     "broken archive": ("broken.docx", lambda: b"PK\x03\x04 cut", "broken"),
     "PNG": ("photo.png", lambda: b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\3\x20\0\0\1\x2c", "800 x 300 pixels"),
+    "JPEG": ("photo.jpg", photo, "64 x 48 pixels, taken 2025-03-01 10:30:00, at 47.37667, -8.50000 (degrees)"),
+    "WebP": ("photo.webp", lambda: photo("WEBP"), "camera Lumen K 47"),
+    "locked archive": ("locked.zip", locked_zip, "locked with a password"),
     "Parquet": ("data.parquet", lambda: b"PAR1" + bytes(40), "Parquet"),
     "Arrow": ("data.feather", lambda: b"ARROW1\0\0" + bytes(40), "Arrow"),
     "7z": ("notes.7z", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(40), "7-Zip"),

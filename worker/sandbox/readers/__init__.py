@@ -7,13 +7,14 @@ remedy. Each kind has one module; none is imported before a file of that kind is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from readers.kinds import NO_READER, kind_of
-from readers.source import ReadError, Source
+from readers.source import ReadError, Source, check_unpacked
 
 Table: TypeAlias = list[list[Any]]
 
@@ -48,6 +49,11 @@ MODULES = {
     **dict.fromkeys(PICTURES, "pictures"),
 }
 """Kind of a file -> the module of this package that reads it."""
+MAX_UNPACKED = {
+    **dict.fromkeys(("docx", "epub", "odp", "odt", "pptx"), 256 << 20),
+    **dict.fromkeys(("ods", "xlsb", "xlsx"), 1 << 30),
+}
+"""Kind of a document that is a zip -> bytes of its parts unpacked, in all."""
 
 
 def read(file: Path | bytes | str, pages: int | Iterable[int] | None = None) -> str:
@@ -65,8 +71,9 @@ def read(file: Path | bytes | str, pages: int | Iterable[int] | None = None) -> 
 
 def read_source(source: Source, pages: set[int] | None = None) -> str:
     """`read` for a file that has a name, such as one of an archive."""
-    kind, reader = _reader(source)
-    return cast(str, reader.text(source, kind, pages))
+    kind, reader = reader_of(source)
+    with faults_named(source, kind):
+        return cast(str, reader.text(source, kind, pages))
 
 
 def tables(file: Path | bytes | str) -> dict[str, Table]:
@@ -78,12 +85,13 @@ def tables(file: Path | bytes | str) -> dict[str, Table]:
         ReadError: it cannot be read, or is of a kind without tables.
     """
     source = Source.of(file)
-    kind, reader = _reader(source)
+    kind, reader = reader_of(source)
     found: Callable[[Source, str], dict[str, Table]] | None = getattr(reader, "tables", None)
     if found is None:
         remedy = "No text is read from pictures here." if kind in PICTURES else "Read its text with `read`."
         raise ReadError(f"{source.name} is {NAMES[kind]}, which has no tables. {remedy}")
-    return found(source, kind)
+    with faults_named(source, kind):
+        return found(source, kind)
 
 
 def page_image(file: Path | bytes, page: int, max_side: int = 1_500) -> bytes:
@@ -93,18 +101,39 @@ def page_image(file: Path | bytes, page: int, max_side: int = 1_500) -> bytes:
         ReadError: it is no PDF, is locked, or has no such page.
     """
     source = Source.of(file)
-    kind, reader = _reader(source)
+    kind, reader = reader_of(source)
     if kind != "pdf":
         raise ReadError(f"{source.name} is {NAMES[kind]}; pages are drawn of PDF files only.")
-    return cast(bytes, reader.page_image(source, page, max_side))
+    with faults_named(source, kind):
+        return cast(bytes, reader.page_image(source, page, max_side))
 
 
-def _reader(source: Source) -> tuple[str, Any]:
+def reader_of(source: Source) -> tuple[str, Any]:
     """The kind of a file, and the module that reads it."""
     kind = kind_of(source)
     if kind in NO_READER:
         raise ReadError(f"{source.name} {NO_READER[kind]}")
+    if kind in MAX_UNPACKED:
+        check_unpacked(source, MAX_UNPACKED[kind], NAMES[kind])
     return kind, import_module(f"readers.{MODULES[kind]}")
+
+
+@contextmanager
+def faults_named(source: Source, kind: str) -> Iterator[None]:
+    """Faults of a reader and its library, as a ReadError that names the file and its kind."""
+    try:
+        yield
+    except (ReadError, ImportError):
+        raise
+    except MemoryError:
+        raise ReadError(f"{source.name} is {NAMES[kind]} that needs more memory than there is. Split it.") from None
+    except Exception as fault:
+        reason = f"{type(fault).__name__}: {fault}"[:300]
+        raise ReadError(f"{source.name} is {NAMES[kind]} that is broken ({reason}).") from fault
+    except BaseException as fault:
+        if type(fault).__name__ != "PanicException":  # of a library in Rust, which derives it from BaseException
+            raise
+        raise ReadError(f"{source.name} is {NAMES[kind]} that is broken.") from None
 
 
 NAMES = {

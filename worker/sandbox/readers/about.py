@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from readers import MODULES, NAMES, PICTURES
+from readers import NAMES, PICTURES, faults_named, reader_of
 from readers.kinds import NO_READER, kind_of
 from readers.plain import decode
 from readers.source import ReadError, Source
@@ -44,11 +43,12 @@ def _about_file(source: Source, *, is_text: bool) -> str:
         return f"It {NO_READER[kind]}"
     if kind in _PLAIN:
         return "" if is_text or source.path is None else _about_text(source)
-    reader = import_module(f"readers.{MODULES[kind]}")
     try:
-        if kind in PICTURES:
-            return f"It is {reader.describe(source, kind)}. No text is read from pictures here."
-        outline = reader.outline(source, kind) if hasattr(reader, "outline") else ""
+        _, reader = reader_of(source)
+        with faults_named(source, kind):
+            if kind in PICTURES:
+                return f"It is {reader.describe(source, kind)}. No text is read from pictures here."
+            outline = reader.outline(source, kind) if hasattr(reader, "outline") else ""
     except ReadError as fault:
         return str(fault)
     rows = ", `tables(context)` its rows" if hasattr(reader, "tables") and kind != "rtf" else ""

@@ -15,6 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -23,8 +24,10 @@ from readers.source import ReadError, Source
 
 MAX_DEPTH = 4
 """Archives inside archives that are opened."""
-MAX_BYTES = 1 << 30
-"""Unpacked bytes of one file, and of one archive in all."""
+MAX_BYTES = 512 << 20
+"""Unpacked bytes of an archive in all, those of the archives inside it too."""
+MAX_FILES = 20_000
+"""Files of an archive in all."""
 METHODS = {9: "Deflate64", 99: "AES encryption"}
 """Methods of zip that the standard library does not know, by name."""
 _NOTHING = re.compile(r"\[file [^\n]*\]\s\[not read: [^\n]*\]\Z")
@@ -41,8 +44,16 @@ _FAULTS = (
 )
 
 
+@dataclass
+class Room:
+    """Bytes and files that may still be unpacked, shared by an archive and those inside it."""
+
+    bytes: int
+    files: int
+
+
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
-    found = _text(source, kind, depth=1)
+    found = _text(source, kind, Room(MAX_BYTES, MAX_FILES), depth=1)
     if found and all(_NOTHING.match(part) for part in found.split("\n\n")):
         raise ReadError(f"{source.name} is {kind} data of which no file can be read: {found[:500]}")
     return found
@@ -82,18 +93,19 @@ def _names(source: Source, kind: str) -> Iterator[str]:
         raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.") from None
 
 
-def _text(source: Source, kind: str, *, depth: int) -> str:
+def _text(source: Source, kind: str, room: Room, *, depth: int) -> str:
     parts = []
-    for name, member in _members(source, kind):
+    for path, member in _members(source, kind, room):
+        name = "".join(letter if letter.isprintable() else "?" for letter in path)  # no mark can be forged by a name
         parts.append(
-            f"[file {name}]\n{_read(member, depth)}" if isinstance(member, Source) else f"[file {name}] {member}"
+            f"[file {name}]\n{_read(member, room, depth)}" if isinstance(member, Source) else f"[file {name}] {member}"
         )
     if kind not in ("zip", "tar") and len(parts) == 1:
         return parts[0].partition("\n")[2]
     return "\n\n".join(parts) or "[an empty archive]"
 
 
-def _read(member: Source, depth: int) -> str:
+def _read(member: Source, room: Room, depth: int) -> str:
     import readers
 
     try:
@@ -101,64 +113,66 @@ def _read(member: Source, depth: int) -> str:
         if kind in ("bz2", "gz", "tar", "xz", "zip", "zst"):
             if depth >= MAX_DEPTH:
                 return f"[not read: archives are opened {MAX_DEPTH} deep]"
-            return _text(member, kind, depth=depth + 1)
+            return _text(member, kind, room, depth=depth + 1)
         return readers.read_source(member)
     except ReadError as fault:
         return f"[not read: {fault}]"
 
 
-def _members(source: Source, kind: str) -> Iterator[tuple[str, Source | str]]:
+def _members(source: Source, kind: str, room: Room) -> Iterator[tuple[str, Source | str]]:
     """Each file's path with its bytes, or with the reason why it cannot be had."""
     try:
         if kind == "zip":
-            yield from _in_zip(source)
+            yield from _in_zip(source, room)
         elif kind == "tar":
-            yield from _in_tar(io.BytesIO(source.content()))
+            yield from _in_tar(io.BytesIO(source.content()), room)
         else:
-            yield from _unpacked(source, kind)
+            yield from _unpacked(source, kind, room)
     except _FAULTS as fault:
         raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.") from None
 
 
-def _in_zip(source: Source) -> Iterator[tuple[str, Source | str]]:
-    room = MAX_BYTES
+def _in_zip(source: Source, room: Room) -> Iterator[tuple[str, Source | str]]:
     with source.open() as file, zipfile.ZipFile(file) as archive:
-        for entry in archive.infolist():
-            if entry.is_dir():
-                continue
-            room -= entry.file_size
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        for index, entry in enumerate(entries):
+            if room.files <= 0:
+                yield _rest(len(entries) - index)
+                return
             if entry.flag_bits & 1:
                 yield entry.filename, "[not read: it is locked with a password]"
             elif entry.compress_type in METHODS:
                 yield entry.filename, f"[not read: {METHODS[entry.compress_type]} is not known here]"
-            elif room < 0:
-                yield entry.filename, f"[not read: the archive holds more than {MAX_BYTES >> 20} MiB]"
             else:
-                yield entry.filename, _bounded(entry.filename, lambda entry=entry: archive.open(entry))  # type: ignore[misc]
+                yield entry.filename, _bounded(entry.filename, lambda entry=entry: archive.open(entry), room)  # type: ignore[misc]
 
 
-def _in_tar(file: BinaryIO) -> Iterator[tuple[str, Source | str]]:
-    room = MAX_BYTES
+def _in_tar(file: BinaryIO, room: Room) -> Iterator[tuple[str, Source | str]]:
     with tarfile.open(fileobj=file, mode="r:") as archive:
         for entry in archive:
             if not entry.isfile():
                 continue
-            room -= entry.size
-            if room < 0:
-                yield entry.name, f"[not read: the archive holds more than {MAX_BYTES >> 20} MiB]"
-            else:
-                yield entry.name, _bounded(entry.name, lambda entry=entry: archive.extractfile(entry))  # type: ignore[misc]
+            if room.files <= 0:
+                yield _rest(None)
+                return
+            yield entry.name, _bounded(entry.name, lambda entry=entry: archive.extractfile(entry), room)  # type: ignore[misc]
 
 
-def _unpacked(source: Source, kind: str) -> Iterator[tuple[str, Source | str]]:
+def _rest(count: int | None) -> tuple[str, str]:
+    files = "the rest" if count is None else f"{count:,} more"
+    return "...", f"[not read: {files}, since {MAX_FILES:,} files of an archive are read at most]"
+
+
+def _unpacked(source: Source, kind: str, room: Room) -> Iterator[tuple[str, Source | str]]:
     """What one compressed stream holds: a tar's files, or one file."""
     name = PurePosixPath(source.name)
     inner = name.stem if name.suffix.lower() not in (".tgz", ".txz", ".tbz2", ".tzst") else f"{name.stem}.tar"
-    member = _bounded(inner, lambda: _stream(source, kind))
+    member = _bounded(inner, lambda: _stream(source, kind), room)
     if isinstance(member, str):
         raise ReadError(f"{source.name} is {kind} data: {member.strip('[]')}.")
     if member.head[257:262] == b"ustar":
-        yield from _in_tar(io.BytesIO(member.content()))
+        room.bytes += len(member.content())  # its files are counted, not the tar around them
+        yield from _in_tar(io.BytesIO(member.content()), room)
     else:
         yield inner, member
 
@@ -174,13 +188,15 @@ def _stream(source: Source, kind: str) -> Any:
     return openers[kind](source.open())
 
 
-def _bounded(name: str, opened: Callable[[], Any]) -> Source | str:
-    """A file of an archive with its bytes, read up to the limit whatever size is said."""
+def _bounded(name: str, opened: Callable[[], Any], room: Room) -> Source | str:
+    """A file of an archive with its bytes, read up to what room is left, whatever size is said."""
+    room.files -= 1
     try:
         with opened() as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(room.bytes + 1)
     except _FAULTS as fault:
         return f"[not read: it is broken ({fault})]"
-    if len(data) > MAX_BYTES:
-        return f"[not read: it is larger than {MAX_BYTES >> 20} MiB]"
+    if len(data) > room.bytes:
+        return f"[not read: unpacked, the archive is larger than {MAX_BYTES >> 20} MiB. Give its files themselves]"
+    room.bytes -= len(data)
     return Source(name, data=data)

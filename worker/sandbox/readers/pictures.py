@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from readers.source import ReadError, Source
@@ -66,8 +66,8 @@ def _tags(exif: bytes, at: int, order: str) -> dict[int, Any]:
     return tags
 
 
-def _degrees(parts: list[float], side: object, negative: str) -> float:
-    value = sum(part / 60**power for power, part in enumerate(parts))
+def _degrees(parts: Sequence[float], side: object, negative: str) -> float:
+    value = float(sum(part / 60**power for power, part in enumerate(parts)))
     return -value if side == negative else value
 
 

@@ -27,6 +27,10 @@ _FORMULA = re.compile(
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 """A cell with a formula and no value."""
+MAX_CELLS = 40_000_000
+"""Cells between the first and the last of a sheet, empty ones too."""
+_FAR_COLUMN = re.compile(rb'\br="([A-Z]{2,3})\d{1,7}"')
+_ROW = re.compile(rb'\br="[A-Z]{1,3}(\d{1,7})"')
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -72,8 +76,9 @@ def _sheets(source: Source, kind: str) -> Iterator[tuple[str, list[list[Any]], b
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(source.content()))
         for number, sheet in enumerate(book.sheets_metadata, 1):
+            uncomputed = _uncomputed(source, kind, number)
             rows = book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
-            _fill_formulas(rows, _uncomputed(source, kind, number))
+            _fill_formulas(rows, uncomputed)
             yield sheet.name, rows, sheet.visible != SheetVisibleEnum.Visible
     except CalamineError as fault:
         raise ReadError(f"{source.name} is a workbook ({kind}) that cannot be read: {fault}.") from None
@@ -94,11 +99,29 @@ def _uncomputed(source: Source, kind: str, number: int) -> dict[Cell, str]:
         return {}
     with source.open() as file, zipfile.ZipFile(file) as archive:
         path = _sheet_path(archive, number)
-        found = _FORMULA.findall(archive.read(path)) if path else []
+        data = archive.read(path) if path else b""
+        _check_area(source, data)
+        found = _FORMULA.findall(data)
     return {
         (int(row) - 1, _column(letters.decode())): html.unescape(formula.decode("utf-8", "replace"))
         for letters, row, formula in found
     }
+
+
+def _check_area(source: Source, sheet: bytes) -> None:
+    """Raises ReadError for cells that lie too far apart: calamine makes room for every cell between them.
+
+    A sheet whose columns have one letter has 27 million cells at most, and is not looked at further.
+    """
+    if (far := max(_FAR_COLUMN.findall(sheet), key=lambda letters: (len(letters), letters), default=None)) is None:
+        return
+    columns = _column(far.decode()) + 1
+    rows = max(map(int, _ROW.findall(sheet)), default=0)
+    if rows * columns > MAX_CELLS:
+        raise ReadError(
+            f"{source.name} has a sheet that spans {rows:,} x {columns:,} cells; {MAX_CELLS:,} are read at most. "
+            "Delete the cells far from the others."
+        )
 
 
 def _comments(source: Source, kind: str, number: int) -> dict[str, str]:

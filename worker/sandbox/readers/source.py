@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,3 +69,15 @@ class Source:
     @property
     def suffix(self) -> str:
         return Path(self.name).suffix.lower()
+
+
+def check_unpacked(source: Source, max_bytes: int, kind: str) -> None:
+    """Raises ReadError for a document whose parts are larger, unpacked, than `max_bytes`: the library reads them whole.
+
+    The sizes are those of the directory; no part gives more than its size there, whatever its data say.
+    """
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        size = sum(part.file_size for part in archive.infolist())
+    if size > max_bytes:
+        sizes = f"{size >> 20:,} MiB unpacked; {max_bytes >> 20:,} MiB are read at most"
+        raise ReadError(f"{source.name} is {kind} of {sizes}. Split it.")
