@@ -82,7 +82,9 @@ class Limits:
     max_context_chars: int | None = _limit(
         None, "characters", "of the context that may leave in calls, each counted once for each destination", least=0
     )
-    window_tokens: int = _limit(128_000, "tokens", "of the root model's window", least=1_000)
+    window_tokens: int = _limit(
+        128_000, "tokens", "of the root model's window, where its provider does not tell it", least=1_000
+    )
     compact_at: float | None = _limit(
         0.85, "share", "of the window at which the conversation becomes a summary", least=0, most=1, off=True
     )

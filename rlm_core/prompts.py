@@ -20,6 +20,9 @@ MAX_QUESTION_CHARS = 8_000
 MAX_PARTIAL_CHARS = 1_000
 """Characters of a child run's best partial answer that its parent's model is shown."""
 
+WIDE_WINDOW = 50_000
+"""Tokens of a window from which on the advice on pieces stays the same: larger ones are read less carefully."""
+
 ROLE = """\
 You answer a question over a context that may be far larger than you can read. The context is not in this \
 conversation: it is the value of `context` in a Python REPL. You work by writing code. Each reply, write what you \
@@ -168,19 +171,47 @@ def system_prompt(
     *,
     reads: bool = False,
     packages: Iterable[str] | None = None,
+    window_tokens: int = WIDE_WINDOW,
 ) -> str:
     """The system message: `role` (by default ours), then the REPL's reference, then a line for each tool.
 
     Args:
         reads: whether `read` and its like are bound.
         packages: names that can be imported besides the standard library; by default those found here.
+        window_tokens: window of the sub model, from which the advice on the size of pieces follows.
     """
     functions = FUNCTIONS.replace("- `SHOW_VARS", f"{READERS}\n- `SHOW_VARS") if reads else FUNCTIONS
     lines = [_tool_line(tool) for tool in tools]
-    parts = [ROLE if role is None else role, f"In the REPL, besides {_library(packages)}:\n{functions}"]
+    parts = [
+        _sized(ROLE, window_tokens) if role is None else role,
+        f"In the REPL, besides {_library(packages)}:\n{functions}",
+    ]
     if lines:
         parts.append("\n".join(["Also bound in the REPL, for this question:", *lines]))
     return "\n\n".join(parts)
+
+
+def piece_chars(window_tokens: int) -> tuple[int, int, int]:
+    """Characters of a piece of the context for a sub-model: least, usual, most.
+
+    The largest fills half of the window at four characters a token, and leaves room for question and reply.
+
+    >>> piece_chars(128_000), piece_chars(4_096)
+    ((10000, 50000, 100000), (800, 4000, 8000))
+    """
+    most = min(WIDE_WINDOW, window_tokens) * 2
+    digits = 10 ** (len(str(most)) - 1)
+    most = most // digits * digits
+    return most // 10, most // 2, most
+
+
+def _sized(role: str, window_tokens: int) -> str:
+    """`role` with the sizes of pieces that fit the window."""
+    sizes = zip(piece_chars(WIDE_WINDOW), piece_chars(window_tokens), strict=True)
+    (least, fitting_least), (usual, fitting_usual), (most, fitting_most) = sizes
+    advice, example = f"{least:,} to {most:,} characters", f"size = {usual:_}"
+    role = role.replace(advice, f"{fitting_least:,} to {fitting_most:,} characters")
+    return role.replace(example, f"size = {fitting_usual:_}")
 
 
 def _library(packages: Iterable[str] | None) -> str:

@@ -153,6 +153,7 @@ class StartJob:
 
     `session` is the number of the question in its session, `None` where there is none: its files are mounted apart.
     `past` holds the blocks of an earlier worker of the same run, in order. The model options are for the host's calls.
+    `sub_window_tokens` is the window of the sub model, where its provider tells it.
     """
 
     question: str
@@ -160,6 +161,7 @@ class StartJob:
     sub_model: str | None
     model_options: Mapping[str, Json]
     sub_model_options: Mapping[str, Json]
+    sub_window_tokens: int | None
     system_prompt: str | None
     limits: Mapping[str, Json]
     tools: tuple[JobTool, ...]

@@ -388,7 +388,9 @@ class _Loop:
         description = prompts.describe(self.context, self.job.about) + (f"\n\n{earlier}" if earlier else "")
         first = prompts.first_message(question, description, max_iterations=self.job.limits.max_iterations)
         reads, packages = "read" in self.job.functions, self.job.packages
-        system = prompts.system_prompt(self.job.system_prompt, self.job.tools, reads=reads, packages=packages)
+        window = self.job.sub_window_tokens or self.job.limits.window_tokens
+        role, tools = self.job.system_prompt, self.job.tools
+        system = prompts.system_prompt(role, tools, reads=reads, packages=packages, window_tokens=window)
         return [Message("system", system), first]
 
     def started(self) -> RunStarted:

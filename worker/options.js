@@ -31,6 +31,7 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @property {ModelOptions} subModelOptions
  * @property {string | null} systemPrompt
  * @property {StartJob["limits"]} limits
+ * @property {boolean} isWindowChosen whether the caller set `windowTokens`
  * @property {boolean} allowUnknownPrice
  * @property {JobTool[]} tools
  * @property {JobTool[] | null} subTools
@@ -141,7 +142,8 @@ export function checkedSettings(options) {
   const functions = { tools: own.functions, subTools: below?.functions ?? null };
   const assets = new URL(String(checked.assets), document.baseURI).href;
   const tools = { tools: own.tools, subTools: below?.tools ?? null, functions };
-  const derived = { modelOptions, subModelOptions, assets, limits: limitsOf(checked) };
+  const isWindowChosen = (values.windowTokens ?? null) !== null;
+  const derived = { modelOptions, subModelOptions, assets, limits: limitsOf(checked), isWindowChosen };
   return /** @type {Settings} */ ({ ...checked, ...tools, ...derived });
 }
 
@@ -161,6 +163,7 @@ export async function jobOf(settings, prompt, context) {
     sub_model: subModel,
     model_options: modelOptions,
     sub_model_options: subModelOptions,
+    sub_window_tokens: null,
     system_prompt: systemPrompt,
     limits: settings.limits,
     tools,

@@ -56,7 +56,10 @@ export class RLM {
     const { context, signal, onChild, resume, replay, fork } = checkedRunOptions(options, OPTION_NAMES);
     const resumed = resume ? readResumed(resume) : null;
     const made = fork !== undefined ? openFork(fork) : replay !== undefined ? openReplay(replay) : null;
-    const wanted = await jobOf(settings, prompt, context);
+    const ledger = ledgerOf(settings);
+    const isNew = [resume, replay, fork].every((log) => log === undefined);
+    const plain = await jobOf(settings, prompt, context);
+    const wanted = isNew ? await withWindows(plain, settings, ledger) : plain;
     const kept = resumed !== null && context === undefined ? await keptContext(settings.journal) : [];
     const continuedJob = continued({ ...wanted, contexts: kept.length > 0 ? kept : wanted.contexts }, resumed);
     const job = made?.job(continuedJob) ?? continuedJob;
@@ -67,7 +70,7 @@ export class RLM {
     const heard = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
     const from = { journal, resumed, source: made?.source, end: made?.end };
     const notices = noticesOf(context);
-    const run = { job, signal, notices, listeners: heard, ledger: ledgerOf(settings), ...from, ...hosted(settings) };
+    const run = { job, signal, notices, listeners: heard, ledger, ...from, ...hosted(settings) };
     if (replay !== undefined) run.allowUnknownPrice = true; // nothing is paid
     const finished = await runTree(run);
     const result = made?.close(finished.result) ?? finished.result;
@@ -106,7 +109,8 @@ class RLMSession {
     this.#isRunning = true;
     const began = performance.now();
     try {
-      const job = { ...(await jobOf(this.#settings, prompt, context)), session: this.#session.turns().length };
+      const plain = { ...(await jobOf(this.#settings, prompt, context)), session: this.#session.turns().length };
+      const job = await withWindows(plain, this.#settings, this.#ledger);
       await checkReadable(job);
       await checkCost(this.#settings, job);
       const heard = { ...listeners(this.#settings), ...childListener(onChild) };
@@ -129,6 +133,21 @@ class RLMSession {
 /** @param {Settings} settings */
 function ledgerOf({ endpoint }) {
   return openLedger({ destinations: openDestinations(endpoint) });
+}
+
+/**
+ * The windows of the models, where the server's list tells them; the caller's own comes first.
+ * @param {StartJob} job
+ * @param {Settings} settings
+ * @param {ReturnType<typeof openLedger>} ledger
+ * @returns {Promise<StartJob>}
+ */
+async function withWindows(job, { isWindowChosen }, { destinations }) {
+  const { model, sub_model } = job;
+  const root = isWindowChosen ? null : await destinations.windowTokens(model);
+  const sub = sub_model === null && isWindowChosen ? null : await destinations.windowTokens(sub_model ?? model);
+  const limits = root === null ? job.limits : { ...job.limits, window_tokens: root };
+  return { ...job, limits, sub_window_tokens: sub };
 }
 
 /**

@@ -87,3 +87,18 @@ def test_a_long_question_shows_head_and_tail() -> None:
 )
 def test_the_end_is_announced(left: int, text: str) -> None:
     assert prompts.few_left(left) == text
+
+
+@pytest.mark.parametrize(
+    ("window", "advice", "example"),
+    [
+        (1_000, "about 200 to 2,000 characters each", "size = 1_000\n"),
+        (4_096, "about 800 to 8,000 characters each", "size = 4_000\n"),
+        (32_768, "about 6,000 to 60,000 characters each", "size = 30_000\n"),
+        (128_000, "about 10,000 to 100,000 characters each", "size = 50_000\n"),
+        (1_000_000, "about 10,000 to 100,000 characters each", "size = 50_000\n"),
+    ],
+)
+def test_the_advice_on_the_size_of_pieces_follows_the_window(window: int, advice: str, example: str) -> None:
+    text = prompts.system_prompt(window_tokens=window)
+    assert (advice in text, example in text) == (True, True)

@@ -2,24 +2,27 @@
 // Destinations: where a model call goes, as far as the host knows: the origin, the provider, the model, the host class.
 //
 // In: the endpoint, and a model's name; null is the server's default. Out: the destination. The server's list of models
-// tells the default's name and the host class; it is read once, and only from the page's own server. A list that is
+// tells the default's name, the host class and the window; it is read once, and only from the page's own server. A list that is
 // missing or slow makes a destination less exact, and stops nothing.
 
 import { destinationOf } from "../wire/destination.js";
+import { LIMITS } from "../wire/protocol.js";
 import { fieldsOf } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").RLMDestination} RLMDestination
- * @typedef {{defaultModel: string | null, hosts: Map<string, string>}} Catalogue host classes by model
+ * @typedef {{defaultModel: string | null, hosts: Map<string, string>, windows: Map<string, number>}} Catalogue host classes
+ *   and windows by model
  * @typedef {ReturnType<typeof openDestinations>} Destinations
  */
 
 const LIST_MS = 2_000;
+const LEAST_WINDOW = LIMITS.windowTokens.least;
 /** The word of a server for models beside it, and the page's where the server is another machine. */
 const HERE = "on this machine";
 const THERE = "on the server's machine";
 /** @type {Catalogue} */
-const UNKNOWN = { defaultModel: null, hosts: new Map() };
+const UNKNOWN = { defaultModel: null, hosts: new Map(), windows: new Map() };
 
 /**
  * @param {string} endpoint
@@ -49,6 +52,14 @@ export function openDestinations(endpoint, readList = fetchedList) {
     async defaultModel() {
       return (await catalogue()).defaultModel;
     },
+    /**
+     * Tokens of a model's window; null where its provider does not tell.
+     * @param {string | null} model
+     */
+    async windowTokens(model) {
+      const { defaultModel, windows } = await catalogue();
+      return windows.get(model ?? defaultModel ?? "") ?? null;
+    },
   };
 }
 
@@ -75,16 +86,20 @@ function catalogueIn(list) {
   const { models, default: name } = fieldsOf(list);
   const known = (Array.isArray(models) ? models : []).map(fieldsOf);
   const hosts = known.flatMap(({ id, host }) => (isText(id) && isText(host) ? [entry(id, host)] : []));
-  return { defaultModel: isText(name) ? name : null, hosts: new Map(hosts) };
+  const windows = known.flatMap(({ id, window_tokens: window }) =>
+    isText(id) && Number.isSafeInteger(window) && Number(window) >= LEAST_WINDOW ? [entry(id, Number(window))] : [],
+  );
+  return { defaultModel: isText(name) ? name : null, hosts: new Map(hosts), windows: new Map(windows) };
 }
 
 /**
+ * @template T
  * @param {string} id
- * @param {string} host
- * @returns {[string, string]}
+ * @param {T} value
+ * @returns {[string, T]}
  */
-function entry(id, host) {
-  return [id, host];
+function entry(id, value) {
+  return [id, value];
 }
 
 /**

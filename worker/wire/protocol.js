@@ -64,7 +64,7 @@ export const FINISH_REASONS = /** @type {const} */ (["stop", "length", "content_
  * @property {number | null} [maxCost] US dollars of all calls whose price is known; default: none
  * @property {number | null} [maxPromptChars] characters of one sub-call's prompt; a longer one is refused; default: none
  * @property {number | null} [maxContextChars] characters of the context that may leave in calls, each counted once for each destination; default: none
- * @property {number | null} [windowTokens] tokens of the root model's window; default: 128000
+ * @property {number | null} [windowTokens] tokens of the root model's window, where its provider does not tell it; default: 128000
  * @property {number | false | null} [compactAt] share of the window at which the conversation becomes a summary; false: never; default: 0.85
  */
 /** @type {Readonly<Record<LimitOption, LimitFacts>>} */
@@ -82,7 +82,7 @@ export const LIMITS = {
   maxCost: {"name": "max_cost", "option": "maxCost", "default": null, "least": 0, "most": null, "whole": false, "off": false, "scale": 1, "unit": "US dollars", "of": "of all calls whose price is known"},
   maxPromptChars: {"name": "max_prompt_chars", "option": "maxPromptChars", "default": null, "least": 1, "most": null, "whole": true, "off": false, "scale": 1, "unit": "characters", "of": "of one sub-call's prompt; a longer one is refused"},
   maxContextChars: {"name": "max_context_chars", "option": "maxContextChars", "default": null, "least": 0, "most": null, "whole": true, "off": false, "scale": 1, "unit": "characters", "of": "of the context that may leave in calls, each counted once for each destination"},
-  windowTokens: {"name": "window_tokens", "option": "windowTokens", "default": 128000, "least": 1000, "most": null, "whole": true, "off": false, "scale": 1, "unit": "tokens", "of": "of the root model's window"},
+  windowTokens: {"name": "window_tokens", "option": "windowTokens", "default": 128000, "least": 1000, "most": null, "whole": true, "off": false, "scale": 1, "unit": "tokens", "of": "of the root model's window, where its provider does not tell it"},
   compactAt: {"name": "compact_at", "option": "compactAt", "default": 0.85, "least": 0, "most": 1, "whole": false, "off": true, "scale": 1, "unit": "share", "of": "of the window at which the conversation becomes a summary"},
 };
 
@@ -113,7 +113,7 @@ export const LIMITS = {
  */
 /**
  * The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
- * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
+ * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, sub_window_tokens: number | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
  */
 /**
  * Run this job; sent once, after `ready`.
