@@ -151,6 +151,11 @@ NO_TEXT = {
 }
 """Corrections of a reply without text, by the reason."""
 
+SAME_REPLY = """\
+Your last two replies were the same, and so was their outcome. Once more would end the run: do something else, or \
+finish with what you know.\
+"""
+
 SEVERAL_FINALS = "Your reply held {count} different final answers. Send one, alone."
 EMPTY_FINAL = "Your final answer is empty. Put the answer between the brackets: FINAL(your answer)."
 UNMATCHED_FINAL = """\

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import cast
+from typing import TypeAlias, cast
 
 from . import prompts
 from .compact import OPENING, compacted, request, tokens
@@ -183,6 +183,13 @@ MAX_WITHOUT_TEXT = 3
 """Replies in a row without text after which the run ends: each is paid for, and the next would hardly do better."""
 
 
+MAX_REPEATED = 3
+"""Equal replies with equal outcomes in a row after which the run ends: the model does not move any more."""
+
+_Turn: TypeAlias = tuple[str, tuple[tuple[str, str | None], ...]]
+"""A reply and its outcome: of each block the output and the value."""
+
+
 class _Loop:
     """One run: its conversation, its REPL and its budget."""
 
@@ -218,6 +225,8 @@ class _Loop:
         self.tokens = tokens(self.messages)
         self.unconfirmed = ""
         self.without_text = 0
+        self.last_turn: _Turn = ("", ())
+        self.repeated = 0
         self.fault: Fault | None = None
         self.past = {(past.iteration, past.block): past for past in job.past}
 
@@ -254,6 +263,7 @@ class _Loop:
                 self.without_text = 0
             else:
                 outcome = self._with_reason(outcome, reply, words)
+            outcome = self._unlike_the_last(reply, words, observations, outcome)
             self._observe(words, observations, outcome)
             self.budget.count_outcome(failed=bool(observations) and observations[-1].error is not None)
 
@@ -278,6 +288,27 @@ class _Loop:
         reason = reply.finish_reason if is_withheld or reply.finish_reason == "length" else "thoughts"
         has_reason = reason != "thoughts" or reply.text.strip() != ""
         return replace(outcome, correction=prompts.NO_TEXT[str(reason)]) if has_reason else outcome
+
+    def _unlike_the_last(
+        self, reply: Reply, words: str, observations: Sequence[Observation], outcome: Verdict
+    ) -> Verdict:
+        """The verdict, with a warning where reply and outcome are those of the iteration before.
+
+        Raises:
+            ProviderError: it is one of too many equal ones in a row.
+        """
+        turn = (words, tuple((seen.stdout, seen.value) for seen in observations))
+        has_failed = any(seen.error is not None for seen in observations)  # `max_errors` counts those
+        self.repeated = self.repeated + 1 if turn == self.last_turn and not has_failed else 1
+        self.last_turn = turn
+        if self.repeated == 1:
+            return outcome
+        if self.repeated >= MAX_REPEATED:
+            self.unconfirmed = outcome.partial or self.unconfirmed
+            why = f": {outcome.correction}" if outcome.correction else "."
+            message = f"{self.repeated} replies in a row were the same, and so was their outcome{why}"
+            raise ProviderError(message, type="reply-repeated", upstream=reply.model.partition(":")[0] or None)
+        return replace(outcome, correction=f"{outcome.correction}\n{prompts.SAME_REPLY}".strip())
 
     def _ask(self) -> Reply:
         """One root call over the conversation so far."""

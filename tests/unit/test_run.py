@@ -471,3 +471,55 @@ def test_two_runs_in_threads_keep_their_output_apart_and_the_programs_streams(
     assert seen == {"a": "a 1\na 2\na 3\n", "b": "b 1\nb 2\nb 3\n"}
     assert sys.stdout is before
     assert capsys.readouterr().out == ""
+
+
+# --- A model that does not move ---------------------------------------------------------------------------------------
+
+STUCK: dict[str, tuple[str, str]] = {
+    "the same code": (block("print(len(context))"), "do something else"),
+    "code in an untagged fence": ("```\nn = 1\n```", "no code and no final answer"),
+    "code between tags": ("<code>\nn = 1\n</code>", "no code and no final answer"),
+    "an action as JSON": ('```json\n{"action": "repl", "code": "n = 1"}\n```', "no code and no final answer"),
+    "a tool call as text": ('<tool_call>\n{"name": "repl"}\n</tool_call>', "no code and no final answer"),
+    "an expression as final": ("FINAL(str(n))", "would not be evaluated"),
+    "a placeholder as final": ("FINAL(your answer)", "holds a placeholder"),
+    "a word that is no variable": ("FINAL(word)", "there is no variable 'word'"),
+    "a variable that is none": ("FINAL_VAR(nothing)", "there is no variable 'nothing'"),
+    "an answer in JSON": ('{"answer": "FINAL(42)"}', "no code and no final answer"),
+    "an answer in a formula": ("It is $\\boxed{\\text{FINAL\\_VAR}(n)}$.", "no code and no final answer"),
+    "an answer that was not worked out": (
+        block("print(1)") + "\n" + block("FINAL('9999')"),
+        "before you saw the output",
+    ),
+}
+
+
+@pytest.mark.parametrize(("reply", "told_before"), STUCK.values(), ids=STUCK.keys())
+def test_a_reply_that_comes_for_the_third_time_with_the_same_outcome_ends_the_run(reply: str, told_before: str) -> None:
+    result, provider, _ = ran([block("m = len(context)"), *[reply] * 20], limits=Limits(max_iterations=20))
+    assert result.stopped_by == "provider_error"
+    assert result.fault is not None
+    assert (result.fault.type, len(provider.root_calls)) == ("reply-repeated", 4)
+    assert "3 replies in a row were the same" in result.detail
+    assert told_before in told(provider)
+    assert prompts.SAME_REPLY in told(provider)
+
+
+def test_the_best_answer_of_a_model_that_repeats_itself_is_kept() -> None:
+    result, _, _ = ran([block("answer['content'] = 'half'"), *["FINAL(word)"] * 20])
+    assert (result.answer, result.stopped_by) == ("half", "provider_error")
+    assert ran(["FINAL(word)"] * 20)[0].answer == "word"
+
+
+MOVING: dict[str, list[str]] = {
+    "the same code, other output": [block("n = globals().get('n', 0) + 1\nprint(n)")] * 9,
+    "the same code, other value": [block("n = globals().get('n', 0) + 1\nn")] * 9,
+    "twice the same, then another": [block("print(1)")] * 2 + ["I see."] + [block("print(1)")] * 2,
+    "two in turn": [block("print(1)"), block("print(2)")] * 4,
+}
+
+
+@pytest.mark.parametrize("replies", MOVING.values(), ids=MOVING.keys())
+def test_a_model_that_moves_goes_on(replies: list[str]) -> None:
+    result, _, _ = ran([*replies, "FINAL(It is 7.)"])
+    assert (result.answer, result.stopped_by) == ("It is 7.", "final_answer")
