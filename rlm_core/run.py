@@ -282,9 +282,8 @@ class _Loop:
         if self.without_text >= MAX_WITHOUT_TEXT:
             message = f"{self.without_text} replies in a row held no text to work with; the last one: {why}"
             upstream = reply.model.partition(":")[0] or None
-            raise ProviderError(
-                message, type=f"reply-{reply.finish_reason or 'empty'}".replace("_", "-"), upstream=upstream
-            )
+            kind = "empty" if reply.finish_reason in (None, "stop") else reply.finish_reason.replace("_", "-")
+            raise ProviderError(message, type=f"reply-{kind}", upstream=upstream)
         reason = reply.finish_reason if is_withheld or reply.finish_reason == "length" else "thoughts"
         has_reason = reason != "thoughts" or reply.text.strip() != ""
         return replace(outcome, correction=prompts.NO_TEXT[str(reason)]) if has_reason else outcome

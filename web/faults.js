@@ -55,7 +55,20 @@ const BROKEN = {
   remedy: "run",
 };
 
-/** @type {Readonly<Record<string, Advice>>} */
+/** @type {Advice} */
+const SILENT = {
+  title: "The model writes no text to work with.",
+  action: "Choose another model, or put the question differently.",
+  remedy: "models",
+};
+/** @type {Advice} */
+const REFUSED = {
+  title: "The server refused the request.",
+  action: "Reload the page; if it happens again, see whether page and server are of one version.",
+  remedy: "reload",
+};
+
+/** Each type that a server of ours, the page's own half or the loop can report. @type {Readonly<Record<string, Advice>>} */
 const BY_TYPE = {
   "upstream-key-refused": KEY,
   "upstream-quota-spent": {
@@ -68,6 +81,11 @@ const BY_TYPE = {
   "unknown-model": MODEL,
   "provider-not-configured": { ...MODEL, title: "The model's provider is not set up." },
   "upstream-prompt-too-long": LONG,
+  "upstream-prompt-cut": {
+    title: "The model read only a part of a prompt.",
+    action: "Raise the model's window where it is served, or ask with less text at once.",
+    remedy: "models",
+  },
   "request-too-large": LONG,
   "body-too-large": LONG,
   "upstream-unreachable": DOWN,
@@ -75,6 +93,16 @@ const BY_TYPE = {
   "upstream-failed": DOWN,
   "upstream-cut-off": DOWN,
   "upstream-malformed": { ...DOWN, title: "The provider's reply could not be read." },
+  "upstream-reply-too-large": {
+    title: "The provider's reply is larger than the server takes.",
+    action: "Raise RLM_MAX_UPSTREAM_BYTES where the server is started, or set a length of replies, then run again.",
+    remedy: "run",
+  },
+  "unknown-option": {
+    title: "The provider does not have one of the model options.",
+    action: "Leave the option that it names empty, then run again.",
+    remedy: "run",
+  },
   "upstream-call-refused": {
     title: "The provider refused the call.",
     action: "Choose another model, or put the question differently.",
@@ -94,6 +122,51 @@ const BY_TYPE = {
     title: "The server failed.",
     action: "Run again; if it happens again, report it with the server's log.",
     remedy: "run",
+  },
+  "invalid-json": REFUSED,
+  "invalid-request": REFUSED,
+  "unknown-field": REFUSED,
+  "empty-prompt": REFUSED,
+  "not-found": REFUSED,
+  "method-not-allowed": REFUSED,
+  "unsupported-media-type": REFUSED,
+  "http-error": REFUSED,
+  "host-refused": {
+    title: "The server does not answer under this address.",
+    action: "Open the page at the address that the server prints, or name yours in RLM_ALLOWED_HOSTS.",
+  },
+  "origin-refused": {
+    title: "The server does not answer calls of this page.",
+    action: "Name the page's origin in RLM_ALLOWED_ORIGINS where the server is started.",
+  },
+  "body-timeout": { title: "The request did not reach the server in time.", action: "Run again.", remedy: "run" },
+  stopped: { title: "The call was stopped.", action: "Run again whenever you like.", remedy: "run" },
+  denied: { title: "The call was not allowed to leave.", action: "Run again, and allow it.", remedy: "run" },
+  "model-not-allowed": {
+    title: "The code named a model that this run may not use.",
+    action: "Choose it as root or sub model, then run again.",
+    remedy: "models",
+  },
+  "reply-empty": SILENT,
+  "reply-content-filter": {
+    title: "The provider's filter withholds the model's replies.",
+    action: "Put the question differently, or choose another model.",
+    remedy: "models",
+  },
+  "reply-tool-calls": {
+    ...SILENT,
+    title: "The model calls tools in place of writing code.",
+    action: "Choose another model: this one does not follow the instructions.",
+  },
+  "reply-length": {
+    title: "The model's replies are cut before they hold any text.",
+    action: "Allow longer replies or less reasoning under “Model options”, or choose another model.",
+    remedy: "models",
+  },
+  "reply-repeated": {
+    title: "The model repeats itself.",
+    action: "Choose another model, or put the question differently.",
+    remedy: "models",
   },
   "server-unreachable": GONE,
   "server-silent": GONE,
