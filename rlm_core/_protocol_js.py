@@ -74,9 +74,9 @@ def _members(union: str) -> tuple[type, ...]:
 
 def _constants() -> list[str]:
     return [
-        f"export const {name} = {value!r};"
+        f"export const {name} = {_js(value)};"
         for name, value in vars(protocol).items()
-        if name.isupper() and isinstance(value, int | float)
+        if name.isupper() and isinstance(value, int | float | str)
     ]
 
 

@@ -168,8 +168,8 @@ class Output(Stamp):
 class BlockFinished(Stamp):
     """A code block ended. `partial` is the answer that the REPL holds so far, if it holds one.
 
-    A `lost` block was at work when its worker died or was stopped: its observation is the host's, its variables are
-    gone, and no later worker runs it.
+    A `lost` block was at work when its worker died or was stopped, or changed the interpreter for good: its observation
+    is the host's, its variables are gone, and no later worker runs it.
     """
 
     type: ClassVar[str] = "block_finished"
@@ -195,9 +195,10 @@ class Notice(Stamp):
     """Something the user should know that is none of the above (a transport, a containment level, a retry).
 
     `text` is for people and may be reworded; `code` is the stable name that programs read, `None` where none of them
-    does. The host's codes: `worker_ready`, `worker_lost`, `continued` (from a journal), `diverged` (from a recorded
-    run), `forked`, `called_again` (a function that did not answer before the run was cut off), `unreachable` and
-    `reachable` (the endpoint went away, and answers again: the run waits in between).
+    does. The host's codes: `worker_ready`, `worker_lost`, `worker_replaced` (a block had changed the interpreter for
+    good), `continued` (from a journal), `diverged` (from a recorded run), `forked`, `called_again` (a function that did
+    not answer before the run was cut off), `unreachable` and `reachable` (the endpoint went away, and answers again:
+    the run waits in between).
     """
 
     type: ClassVar[str] = "notice"

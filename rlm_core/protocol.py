@@ -65,6 +65,8 @@ STOP_GRACE_MS = 200
 """Time for a stopped run to hand in its result before its worker is ended; a stop takes 0.5 s at most."""
 BLOCK_GRACE_MS = 2_000
 """Time for a block whose time is up to end before its worker is: a lost worker costs more than the wait."""
+HEALTH_STAGE = "health"
+"""Stage of a `Failed` by which the worker says that a block has changed its interpreter for good."""
 MAX_CRASHES = 3
 """Crashes of a run's worker in a row at which the run ends: the next worker would hardly do better."""
 BOOT_DEADLINE_MS = 60_000
@@ -271,7 +273,8 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The worker is no good any more: a stage of its boot failed, or the run met a fault of ours."""
+    """The worker is no good any more: a stage of its boot failed, the run met a fault of ours, or a block has changed
+    the interpreter: then `error` is that change, as a clause that follows "the block"."""
 
     type: ClassVar[str] = "failed"
     epoch: int

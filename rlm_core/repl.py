@@ -13,6 +13,8 @@ import __future__
 
 import ast
 import builtins
+import functools
+import inspect
 import sys
 import time
 import types
@@ -52,6 +54,7 @@ RESERVED = (
 _FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 _NOT_ANSWERS = (
     types.FunctionType,
+    functools._lru_cache_wrapper,
     types.BuiltinFunctionType,
     types.MethodType,
     types.ModuleType,
@@ -106,8 +109,9 @@ class Repl:
 
     def rebind(self, names: Mapping[str, object]) -> None:
         """Bind reserved names anew, whether they are taken or not."""
-        self._reserved.update(names)
-        self.namespace.update(names)
+        closed = {name: closed_up(value) for name, value in names.items()}
+        self._reserved.update(closed)
+        self.namespace.update(closed)
 
     def reserve(self, names: Mapping[str, object]) -> None:
         """Bind `names`, now and again after each block that rebinds or deletes them.
@@ -115,11 +119,10 @@ class Repl:
         Raises:
             ConfigError: one of them is taken already; it is named.
         """
-        for name, value in names.items():
+        for name in names:
             if name in self._reserved:
                 raise ConfigError(f"the name {name!r} is taken in the REPL; choose another.")
-            self._reserved[name] = value
-            self.namespace[name] = value
+        self.rebind(names)
 
     def execute(self, code: str, *, on_output: Callable[[str], object] = lambda text: None) -> Observation:
         """Run one block; whatever it does is in the result, nothing is raised.
@@ -306,6 +309,22 @@ class Repl:
 
 
 _MISSING = object()
+
+
+def closed_up(value: object) -> object:
+    """`value`; a Python function as one of C that calls it, without the way to the variables of its module and closure.
+
+    A cache of size 0 is such a function: it keeps nothing, and has no attribute that leads to the one within.
+
+    >>> hasattr(closed_up(lambda: 1), "__globals__"), closed_up(lambda: 1)()
+    (False, 1)
+    """
+    if not isinstance(value, types.FunctionType):
+        return value
+    function: Any = functools.lru_cache(maxsize=0)(value)
+    function.__signature__ = inspect.signature(value)
+    del function.__wrapped__
+    return function
 
 
 def _finishing_functions(repl: Repl) -> dict[str, Callable[..., object]]:

@@ -1,8 +1,9 @@
 // @ts-check
 // Crashes: whether a run whose worker crashed continues.
 //
-// In: each crash, and the position of the run. Out: whether a fresh worker takes over, and the observation of the block
-// that ran: it is not run again, unless the worker was ended from outside and the block had no part in it.
+// In: each crash, and the position of the run; a block that changed the interpreter for good counts as one. Out: whether a
+// fresh worker takes over, and the observation of the block that ran: it is not run again, unless the worker was ended
+// from outside and the block had no part in it.
 
 import { ENDED_OUTSIDE } from "../wire/errors.js";
 import { MAX_CRASHES } from "../wire/protocol.js";
@@ -11,7 +12,10 @@ import { MAX_CRASHES } from "../wire/protocol.js";
  * @typedef {ReturnType<typeof import("./position.js").openPosition>} RunPosition
  * @typedef {import("../wire/types.d.ts").Position} Position
  * @typedef {import("../wire/types.d.ts").Recorder} Recorder
+ * @typedef {{crash: string, change?: string}} Crash `change` is the worker's word for what its block did to the interpreter
  */
+
+const MAX_CHANGE_CHARS = 300;
 
 /**
  * @param {object} options
@@ -40,18 +44,18 @@ export function openCrashes({ position, recorder, waits, resumed = null }) {
   return {
     /**
      * Count a crash; false when there were too many without a block between them that ended as it should.
-     * @param {string} crash
+     * @param {Crash} how
      */
-    survive(crash) {
+    survive({ crash, change }) {
       const why = explained(crash);
       inARow = position.progress() > progress ? 1 : inARow + 1;
       progress = position.progress();
       const block = position.current();
       const isGuilty = block !== null && (why !== ENDED_OUTSIDE || (!waits() && endingsIn(block) > 1));
-      if (isGuilty) position.lose(block, observed(why));
+      if (isGuilty) position.lose(block, change === undefined ? observed(why) : observedChange(change));
       if (inARow >= MAX_CRASHES) return false;
       if (!recorder.empty())
-        recorder.record({ type: "notice", code: "worker_lost", text: noticed(why, inARow, isGuilty) });
+        recorder.record(change === undefined ? lostNotice(why, inARow, isGuilty) : changeNotice(change));
       return true;
     },
   };
@@ -89,11 +93,42 @@ export function observed(why) {
 }
 
 /**
+ * The error that the model sees of a block after which the interpreter could not be trusted.
+ * @param {string} change
+ */
+function observedChange(change) {
+  return (
+    `This block ${shown(change)}: code that runs later could not be trusted to such an interpreter, so this block's ` +
+    "effects are gone. A fresh interpreter has run the blocks before it again; this block is not run again, and what it " +
+    "had bound is gone. Its output and its replies from models are kept: to ask the same again costs nothing. Do it in " +
+    "another way."
+  );
+}
+
+/**
+ * @param {string} change
+ * @returns {import("../wire/types.d.ts").Unstamped}
+ */
+function changeNotice(change) {
+  const text =
+    `the Python worker was replaced: it reported that its block ${shown(change)}. The state before that block is ` +
+    "rebuilt, and the block is not run again.";
+  return { type: "notice", code: "worker_replaced", text };
+}
+
+/** @param {string} change */
+function shown(change) {
+  return change.slice(0, MAX_CHANGE_CHARS);
+}
+
+/**
  * @param {string} why
  * @param {number} times
  * @param {boolean} isGuilty
+ * @returns {import("../wire/types.d.ts").Unstamped}
  */
-function noticed(why, times, isGuilty) {
+function lostNotice(why, times, isGuilty) {
   const block = isGuilty ? " The block that ran is not run again." : "";
-  return `the Python worker was lost, ${times} of at most ${MAX_CRASHES} times: ${why}. Its state is rebuilt.${block}`;
+  const text = `the Python worker was lost, ${times} of at most ${MAX_CRASHES} times: ${why}. Its state is rebuilt.${block}`;
+  return { type: "notice", code: "worker_lost", text };
 }

@@ -59,10 +59,10 @@ export function openRecovery({ recorder, handlers, name, onReplayed, onDiverged,
     tape,
     /**
      * The worker crashed: whether another takes over.
-     * @param {string} why
+     * @param {import("./crashes.js").Crash} crash
      */
-    survive(why) {
-      if (!crashes.survive(why)) return false;
+    survive(crash) {
+      if (!crashes.survive(crash)) return false;
       tape.rewind(position.isLost);
       return true;
     },

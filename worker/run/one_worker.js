@@ -7,7 +7,7 @@ import { openActiveClock } from "../time/active_clock.js";
 import { withPackages } from "../boot/packages.js";
 import { answeringEnd } from "../wire/channel.js";
 import { ENDED_OUTSIDE, channelError } from "../wire/errors.js";
-import { BLOCK_GRACE_MS, STOP_BLOCK, STOP_GRACE_MS } from "../wire/protocol.js";
+import { BLOCK_GRACE_MS, HEALTH_STAGE, STOP_BLOCK, STOP_GRACE_MS } from "../wire/protocol.js";
 import { checkEvents } from "./event_check.js";
 import { openHeartbeat } from "./heartbeat.js";
 import { resultOf } from "./result.js";
@@ -102,8 +102,11 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
     clearTimeout(grace);
     channel.acknowledged();
   };
-  /** @param {string} why */
-  const crash = (why) => (stop.ending() === null ? end({ crash: why }) : endNow());
+  /**
+   * @param {string} why
+   * @param {string} [change]
+   */
+  const crash = (why, change) => (stop.ending() === null ? end({ crash: why, change }) : endNow());
   /** @param {string} text */
   const finish = (text) => end({ result: resultOf(text, run.recorder.seconds(), stop.ending()), isWhole: true });
   /** @param {ToHost} message */
@@ -115,6 +118,8 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
     else if (message.type === "heartbeat") return;
     else if (message.type === "events") events.take(message.body);
     else if (message.type === "finished") finish(message.result);
+    else if (message.type === "failed" && message.stage === HEALTH_STAGE)
+      crash(`its block ${message.error}`, message.error);
     else throw channelError(message.type === "failed" ? message.error : `unexpected message ${message.type}`);
   };
 

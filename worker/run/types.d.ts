@@ -5,6 +5,7 @@ import type { HostKind } from "../boot/types.d.ts";
 import type { Gate } from "../egress/gate.js";
 import type { Ledger, Summary } from "../egress/ledger.js";
 import type { Journal } from "../log/journal.js";
+import type { Crash } from "../recovery/crashes.js";
 import type { ResumedLog, ResumedRun } from "../recovery/types.d.ts";
 import type { openRecovery } from "../recovery/recovery.js";
 import type { Event, ModelUsage, Ready, RequestedCall, RunResult, RunStarted, StartJob } from "../wire/protocol.js";
@@ -97,7 +98,7 @@ export interface Ending {
 }
 
 /** How one worker of a run ended; a whole one is still there. */
-export type WorkerEnd = { result: RunResult; isWhole: boolean } | { crash: string } | { refused: Error };
+export type WorkerEnd = { result: RunResult; isWhole: boolean } | Crash | { refused: Error };
 
 export interface FinishedRun {
   result: RunResult;

@@ -46,7 +46,7 @@ export async function lastEnding(run, options) {
       return end.result;
     }
     if ("refused" in end) throw end.refused;
-    const survives = run.stop.ending() === null && run.recovery.survive(end.crash);
+    const survives = run.stop.ending() === null && run.recovery.survive(end);
     if (!survives) return run.noResult({ stopped_by: "worker_lost", detail: `${LOST}: ${end.crash}` });
   }
 }

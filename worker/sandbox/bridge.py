@@ -19,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from health import Health
 from packages import Packages
 from readers import ReadError, page_image, plain, read, tables
 from readers.about import about
@@ -66,6 +67,8 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "page_image": page_image,
     "ReadError": ReadError,
 }
+HEALTH = Health()
+"""Begun by worker.js, once nothing but model code is left to come."""
 _SESSION = Session()
 """The session of this worker, which serves one at most."""
 MAX_CALLS = 10_000
@@ -81,7 +84,8 @@ class Bytes(Protocol):
 
 
 class Line(Protocol):
-    """Functions of worker.js: the waiting end of the channel, the interrupt switch, and the way out for events.
+    """Functions of worker.js: the waiting end of the channel, the interrupt switch, and the ways out for events and for
+    the fault that ends the worker.
 
     `request` takes the body, and the byte strings that go beside it. It and `next` return a state, or an awaitable of
     one where the worker cannot block; there Pyodide sleeps in its own way, and there is no `pause`. `take_output` takes
@@ -96,6 +100,11 @@ class Line(Protocol):
     def stop_reason(self) -> int: ...
     def emit(self, body: str) -> None: ...
     def take_output(self) -> Bytes | None: ...
+    def fail(self, fault: str) -> None: ...
+
+
+class Unhealthy(BaseException):
+    """The host was asked for a fresh worker: nothing that this one does counts any more."""
 
 
 def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line) -> str:
@@ -127,6 +136,9 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
             result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
     except KeyboardInterrupt:  # between two blocks, where the core has no block to end
         result = RunResult("", 0, 0.0, stopped_by="cancelled", detail="The run was stopped.")
+    except Exception:  # a fault of ours, unless the interpreter under it was changed
+        _check_health(line)
+        raise
     PACKAGES.request = None
     line.interruptible(False)
     signal.signal(signal.SIGINT, before)
@@ -172,6 +184,8 @@ class BridgeProvider:
             message = f"batch too large: {len(calls):,} of {MAX_CALLS:,} prompts at once. Ask in several batches."
             return [ProviderError(message, type="request-too-large", status=413)] * len(calls)
         self._flush()
+        if calls[0].kind == "root":
+            _check_health(self._line)
         try:
             reply = self._ask(_request_body(calls))
         except ProviderError as fault:
@@ -274,6 +288,8 @@ class Outbox:
             return
         if isinstance(event, BlockFinished):
             self._line.interruptible(False)
+            self.flush()
+            _check_health(self._line)
             event = replace(event, partial=event.partial and event.partial[:MAX_ANSWER_CHARS])
         elif isinstance(event, RunFinished):
             event = replace(event, answer=event.answer[:MAX_ANSWER_CHARS])
@@ -307,6 +323,18 @@ class Outbox:
 
     def _send(self, events: Sequence[Event]) -> None:
         self._line.emit(f"[{','.join(to_json(event) for event in events)}]")
+
+
+def _check_health(line: Line) -> None:
+    """Have the host replace this worker when the block has changed it for good.
+
+    Raises:
+        Unhealthy: it has.
+    """
+    fault = HEALTH.fault()
+    if fault is not None:
+        line.fail(fault)
+        raise Unhealthy(fault)
 
 
 def _interrupted(line: Line, seconds: float) -> None:

@@ -7,6 +7,7 @@ export interface BridgeRun {
 }
 
 export interface Bridge {
+  HEALTH: { begin(): void };
   run: BridgeRun;
 }
 

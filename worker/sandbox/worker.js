@@ -8,6 +8,7 @@
 import { loadPyodide } from "pyodide";
 import createPyodideModule from "pyodide/pyodide.asm.mjs";
 import { canWait, interruptFlag, suspendingEnd, waitingEnd } from "../wire/channel.js";
+import { HEALTH_STAGE } from "../wire/protocol.js";
 import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
 import { mendReads } from "./mounted.js";
 import { selfTest } from "./selftest.js";
@@ -53,6 +54,7 @@ async function boot(message) {
     installCore(pyodide, message);
     if (message.purpose === "snapshot") return sendSnapshot(pyodide, message);
     const bridge = loadBridge(pyodide);
+    bridge.HEALTH.begin();
     stages.enter("self-test");
     const tests = await tested;
     stages.enter("lock-down");
@@ -82,7 +84,9 @@ async function run(job, { pyodide, bridge, line, post, epoch }) {
     const text = JSON.stringify({ ...job, contexts: [] });
     /** @param {string} body */
     const emit = (body) => post({ type: "events", epoch, body });
-    const host = { ...line.host, emit };
+    /** @param {string} fault */
+    const fail = (fault) => post({ type: "failed", epoch, stage: HEALTH_STAGE, error: fault });
+    const host = { ...line.host, emit, fail };
     const suspends = line.transport === "jspi";
     const result = suspends ? await bridge.run.callPromising(text, contexts, host) : bridge.run(text, contexts, host);
     post({ type: "finished", epoch, result });
@@ -219,7 +223,7 @@ function installCore({ FS, runPython }, { core }) {
  * @param {Boot} message
  */
 function sendSnapshot(pyodide, { port, epoch }) {
-  pyodide.runPython("import boot, bridge");
+  pyodide.runPython("import boot, bridge; bridge.HEALTH.learn()");
   const data = pyodide.makeMemorySnapshot().buffer;
   /** @type {import("../wire/protocol.js").Snapshot} */
   const message = { type: "snapshot", epoch, data };

@@ -28,6 +28,7 @@ export const WORKER_IDLE_TIMEOUT_MS = 10000;
 export const INTERRUPT_REPEAT_MS = 50;
 export const STOP_GRACE_MS = 200;
 export const BLOCK_GRACE_MS = 2000;
+export const HEALTH_STAGE = "health";
 export const MAX_CRASHES = 3;
 export const BOOT_DEADLINE_MS = 60000;
 export const MEMORY_BYTES = 2147483648;
@@ -156,7 +157,7 @@ export const LIMITS = {
  * @typedef {{type: "finished", epoch: number, result: string}} Finished
  */
 /**
- * The worker is no good any more: a stage of its boot failed, or the run met a fault of ours.
+ * The worker is no good any more: a stage of its boot failed, the run met a fault of ours, or a block has changed the interpreter: then `error` is that change, as a clause that follows "the block".
  * @typedef {{type: "failed", epoch: number, stage: string, error: string}} Failed
  */
 /**
