@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from .errors import ProviderError, ReplayError
 from .events import RunStarted
+from .plain_readers import PlainReaders
 from .trajectory import RecordedCall, read, recorded_calls
 from .types import ModelCall, Reply
 
@@ -29,11 +30,14 @@ class Cassette:
     Attributes:
         question: of the recorded run.
         model: its root model, and `sub_model` the model of its sub-calls; `None` where it was the default.
+        functions: where the recorded REPL had them, `read` for plain text, and its other functions for files, which end
+            the replay.
         unused: recorded calls that have not been replayed, in their order.
 
     Raises:
         ProtocolError: a line is no event; the message gives its number.
-        ReplayError: the log does not begin with a run's start; from `complete`, a call was not recorded, or as often.
+        ReplayError: the log does not begin with a run's start; from `complete`, a call was not recorded, or as often,
+            or the code needs a reader of the worker.
 
     >>> from .run import run
     >>> from .testing import ScriptedProvider
@@ -52,7 +56,9 @@ class Cassette:
         self.question = events[0].question
         self.model = events[0].model
         self.sub_model = events[0].sub_model
+        self._readers = PlainReaders()
         self._calls = [recorded for recorded in recorded_calls(events) if recorded.outcome is not None]
+        self.functions = self._readers.functions() if any(map(_has_readers, self._calls)) else {}
         self._left: dict[ModelCall, deque[RecordedCall]] = {}
         for recorded in self._calls:
             self._left.setdefault(_compared(recorded.call), deque()).append(recorded)
@@ -65,6 +71,8 @@ class Cassette:
 
     def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
         """Answer from the log."""
+        if self._readers.missing:
+            raise ReplayError(self._readers.missing)
         return [self._outcome(call) for call in calls]
 
     def _outcome(self, call: ModelCall) -> Reply | ProviderError:
@@ -84,6 +92,11 @@ class Cassette:
         position = next(position for position, one in enumerate(self._calls) if one.call is nearest)
         differs = _difference(nearest, call)
         return f"{missing}; next was call {position}, and {differs}. Record the run again if that is meant."
+
+
+def _has_readers(recorded: RecordedCall) -> bool:
+    """Whether the prompt names `read` among the functions of the REPL."""
+    return any(message.role == "system" and "`read(" in message.content for message in recorded.call.messages)
 
 
 def _compared(call: ModelCall) -> ModelCall:

@@ -74,7 +74,8 @@ def run(
     Args:
         question: text that is not empty.
         context: the data; never sent to the root model, which is shown only its type, size and first lines.
-        provider: answers the model calls: a `Provider`, or a function of messages and model that returns text.
+        provider: answers the model calls: a `Provider`, or a function of messages and model that returns text. A
+            `Cassette` brings the `functions` that its code finds besides ours.
         model: root model, `None` for the provider's default; `sub_model`: model of sub-calls, `None` for the same.
         limits: bounds of the run; by default `Limits()`.
         system_prompt: replaces the built-in instructions.
@@ -95,6 +96,7 @@ def run(
         system_prompt=system_prompt,
         tools=tools_of(tools),
         sub_tools=None if sub_tools is None else tools_of(sub_tools),
+        functions=getattr(provider, "functions", {}),
     )
     asked = FunctionProvider(provider) if not hasattr(provider, "complete") else provider
     return _run_here(job, recorded(asked, emit), emit, Budget(job.limits), session)

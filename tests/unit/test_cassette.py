@@ -14,6 +14,7 @@ from rlm_core.testing import ScriptedProvider
 from rlm_core.types import RunResult
 
 FENCE = "```"
+COMMAND = Path(__file__).parents[1] / "golden" / "command"
 
 
 def code(text: str) -> str:
@@ -131,6 +132,48 @@ def test_what_is_no_log_is_refused() -> None:
         Cassette([])
     with pytest.raises(ProtocolError, match="line 2: not JSON"):
         Cassette([lines[0], "{", lines[1]])
+
+
+def read_run(code_text: str, context: object) -> tuple[list[str], RunResult]:
+    """A run whose REPL has a `read`, as the worker's has."""
+
+    class Reading(ScriptedProvider):
+        functions = {"read": lambda file, pages=None: Path(file).read_text() if isinstance(file, Path) else file}
+
+    lines: list[str] = []
+    asked = Reading([code(code_text), code("FINAL('done')")], sub=lambda prompt: f"sub:{prompt}")
+    return lines, run("What?", context, provider=asked, emit=Recorder(lines.append))
+
+
+def test_code_that_reads_plain_text_replays_without_the_worker(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Ada signed.", encoding="utf-8")
+    for context in ("Ada signed.", path):
+        lines, first = read_run("print(llm_query(read(context)))", context)
+        cassette = Cassette(lines)
+        assert run("What?", context, provider=cassette).answer == first.answer == "done"
+        assert cassette.unused == ()
+
+
+def test_a_log_of_the_command_replays_without_the_packages_of_its_worker() -> None:
+    """`pyodide-rlm run "Who signed the lease of the mill?" --context notes.txt --model builtin:extractive --record`."""
+    cassette = Cassette(COMMAND / "extractive.jsonl")
+    context = (COMMAND / "notes.txt").read_text(encoding="utf-8")
+    result = run(cassette.question, context, provider=cassette, model=cassette.model, sub_model=cassette.sub_model)
+    assert result.answer.startswith("The lease of the mill was signed by Mara Lindqvist on 3 May 1931.\n(Found in")
+    assert (result.stopped_by, cassette.unused) == ("final_answer", ())
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [("read(b'%PDF-1.7 ...')", "read"), ("read('<html><p>Ada</p></html>')", "read"), ("tables(context)", "tables")],
+)
+def test_code_that_needs_a_reader_of_the_worker_ends_the_replay_with_its_name(call: str, name: str) -> None:
+    lines, _ = read_run(f"try: {call}\nexcept BaseException: pass", "x")
+    with pytest.raises(
+        ReplayError, match=rf"the recorded code calls `{name}` on more than plain text.*pyodide-rlm replay"
+    ):
+        run("What?", "x", provider=Cassette(lines))
 
 
 def test_a_log_of_another_build_answers_though_its_system_message_differs() -> None:
