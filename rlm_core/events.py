@@ -127,7 +127,8 @@ class Egress(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished(Stamp):
-    """A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` as in `types.Reply`.
+    """A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` and `from_store` are as in
+    `types.Reply`.
 
     `stopped` is the kind of stop that ended it before an answer came, with an `error` for people: `cancelled` when the
     run or its block was stopped. Such a call has no outcome; a resumed run makes it once more.
@@ -142,6 +143,7 @@ class CallFinished(Stamp):
     usage: ModelUsage = field(default_factory=ModelUsage)
     finish_reason: FinishReason | None = None
     reasoning: str = ""
+    from_store: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

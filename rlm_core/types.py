@@ -155,6 +155,7 @@ class Reply:
         finish_reason: end of the reply: `"stop"`, `"length"` (it was cut), `"content_filter"` (refusals too),
             `"tool_calls"`; `None` where the provider does not say.
         reasoning: reasoning that the model shows apart from its text; no part of the reply, and never sent again.
+        from_store: whether the server had kept it from an earlier request, which paid for it.
     """
 
     text: str
@@ -162,6 +163,7 @@ class Reply:
     usage: ModelUsage = ModelUsage(calls=1)
     finish_reason: FinishReason | None = None
     reasoning: str = ""
+    from_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ function CallList({ run }) {
 /** @param {{call: EgressCall, run: RunView}} props */
 function Call({ call, run }) {
   const [isOpen, setOpen] = useState(false);
-  const label = call.kind === "root" ? "What was new in the conversation" : "Prompt";
+  const label = call.kind === "sub" ? "Prompt" : "What was new in the conversation";
   return html`<li class="call ${call.denied === null ? "" : "failed"}">
     <button type="button" class="call-head" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
       <span class="call-number">${count(call.call + 1)}</span>
@@ -103,7 +103,7 @@ function Call({ call, run }) {
 
 /** @param {EgressCall} call */
 function gist({ kind, to, model: requested, chars, context_chars: ofContext }) {
-  const who = kind === "root" ? "root model" : "sub-call";
+  const who = { root: "root model", sub: "sub-call", compaction: "summary of the conversation" }[kind];
   const { model } = readDestination(to); // a log before 2026-11-28 names the origin alone
   const destination = model === null && requested !== null ? `${to}, ${requested}` : to;
   return `${who} to ${destination}: ${plural(chars, "character")}, ${count(ofContext)} of the context`;

@@ -6,6 +6,7 @@
 
 import { readTrajectory } from "/rlm/log/trajectory.js";
 import { readDestination } from "/rlm/wire/destination.js";
+import { spend } from "/rlm/wire/usage.js";
 import { applyEvent, finishRun, newRun } from "./run.js";
 import { changed, state } from "./state.js";
 
@@ -126,10 +127,35 @@ const CUT_OFF = {
  * @param {Recorded} recorded
  * @returns {Omit<import("./types/run.js").RLMResult, "egress">}
  */
-function resultOf({ answer, iterations, seconds, usage, stopped_by, detail }, { log }) {
+function resultOf({ answer, iterations, seconds, usage, stopped_by, detail }, { log, events }) {
   const totalTime = Math.round(seconds * 1000);
   const ended = { answer, iterations, totalTime, stoppedBy: stopped_by, detail, fault: null };
-  return { ...ended, usage, usageByPath: {}, usageFromRecord: usage, trajectory: () => log };
+  const parts = { usageFromRecord: storedIn(events), usageOfCompaction: compactionIn(events) };
+  return { ...ended, usage, usageByPath: {}, ...parts, trajectory: () => log };
+}
+
+/** Usage of the replies that the server had kept for the recorded run. @param {Recorded["events"]} events */
+function storedIn(events) {
+  return sumOf(events, (event) => event.from_store);
+}
+
+/** @param {Recorded["events"]} events */
+function compactionIn(events) {
+  const starts = events.filter((event) => event.type === "call_started" && event.kind === "compaction");
+  const calls = new Set(starts.map((event) => ("call" in event ? event.call : null)));
+  return sumOf(events, ({ call }) => calls.has(call));
+}
+
+/**
+ * @param {Recorded["events"]} events
+ * @param {(event: import("./types/run.js").EventOf<"call_finished">) => boolean} isMeant
+ */
+function sumOf(events, isMeant) {
+  /** @type {import("./types/run.js").RLMResult["usage"]} */
+  const usage = {};
+  for (const event of events)
+    if (event.type === "call_finished" && isMeant(event)) spend(usage, event.model, event.usage);
+  return usage;
 }
 
 /** Sums of the egress events in the log. @param {RunView} run @returns {import("./types/run.js").RLMResult["egress"]} */

@@ -93,7 +93,7 @@ const HANDLERS = {
   },
   egress(run, event) {
     const { egress } = run;
-    egress.calls.push({ ...event, kind: run.calls.get(event.call)?.kind === "root" ? "root" : "sub" });
+    egress.calls.push({ ...event, kind: kindOf(run.calls.get(event.call)) });
     egress.left = event.left_chars;
     egress.of = event.context_size;
     if (event.denied !== null) {
@@ -260,6 +260,11 @@ function count({ counts, tokens, cost }, { state }, { usage }) {
   tokens.output += usage.output_tokens;
   cost.known += usage.cost ?? 0;
   cost.unpriced += usage.cost === null ? usage.calls : 0;
+}
+
+/** @param {CallView | undefined} call @returns {import("./types/run.js").EgressCall["kind"]} */
+function kindOf(call) {
+  return call === undefined || call.kind === "tool" ? "sub" : call.kind;
 }
 
 /** @param {EventOf<"iteration_started">} event @returns {IterationView} */

@@ -16,7 +16,7 @@ const DOLLARS = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumF
 const SMALL = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 /** @param {{result: import("./types/run.js").RLMResult}} props */
-export function UsageTables({ result: { usage, usageByPath } }) {
+export function UsageTables({ result: { usage, usageByPath, usageFromRecord, usageOfCompaction } }) {
   const [isOpen, setOpen] = useState(false);
   const models = Object.entries(usage).map(([model, used]) => ({ name: "", model, used }));
   const runs = inTreeOrder(Object.entries(usageByPath)).flatMap(([path, byModel]) =>
@@ -29,9 +29,16 @@ export function UsageTables({ result: { usage, usageByPath } }) {
     ${
       isOpen &&
       html`<${Table} title="By model" rows=${models} />
+      <${Part} id="usage-from-record" label="Of it answered from a record, and paid earlier:" usage=${usageFromRecord} />
+      <${Part} id="usage-of-compaction" label="Of it for summaries of the conversation:" usage=${usageOfCompaction} />
       ${Object.keys(usageByPath).length > 1 && html`<${Table} title="By run" rows=${runs} of="Run" />`}`
     }
   </details>`;
+}
+
+/** One line for a part of the usage, where there is any. @param {{id: string, label: string, usage: Usage}} props */
+function Part({ id, label, usage }) {
+  return Object.keys(usage).length > 0 && html`<p class="label usage-line" id=${id}>${label} ${inWords(usage)}</p>`;
 }
 
 /** One line for a child run. @param {{usage: Usage}} props */

@@ -191,10 +191,12 @@ export interface RLMResult {
   /** Place in the tree ("" is the root, "0.2" a child of a child) -> model -> usage of that run alone. */
   usageByPath: Record<string, Record<string, ModelUsage>>;
   /**
-   * Of `usage`, the part that was answered from a record and paid earlier: of a run that was resumed, replayed or forked.
-   * The rest was paid now.
+   * Of `usage`, the part that was answered from a record and paid earlier: by the log of a run that was resumed, replayed
+   * or forked, or by the server, which had kept the reply. The rest was paid now.
    */
   usageFromRecord: Record<string, ModelUsage>;
+  /** Of `usage`, the summaries of a conversation that filled the model's window; they are no sub-calls. */
+  usageOfCompaction: Record<string, ModelUsage>;
   /** Text that left the tab; in a session, of all its questions so far. */
   egress: RLMEgress;
   stoppedBy: StoppedBy;

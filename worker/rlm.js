@@ -173,11 +173,12 @@ async function checkCost(
  * @param {number} milliseconds
  * @returns {RLMResult}
  */
-function toResult({ result, trajectory, usageByPath, usageFromRecord, egress }, milliseconds) {
+function toResult({ result, trajectory, egress, ...parts }, milliseconds) {
   const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault } = result;
   const totalTime = Math.round(milliseconds);
-  const used = { usage, usageByPath: usageByPath(), usageFromRecord: usageFromRecord(), egress };
-  return { answer, iterations, totalTime, ...used, stoppedBy, detail, fault, trajectory };
+  const [usageByPath, usageFromRecord] = [parts.usageByPath(), parts.usageFromRecord()];
+  const used = { usage, usageByPath, usageFromRecord, usageOfCompaction: parts.usageOfCompaction() };
+  return { answer, iterations, totalTime, ...used, egress, stoppedBy, detail, fault, trajectory };
 }
 
 /**

@@ -31,9 +31,12 @@
       return new Response([...lines.reverse(), line({ done: true })].join(""));
     }
     const text = body.prompt === undefined ? nextReply(replies, body) : `sub:${body.prompt}`;
+    const kept = body.prompt === "kept by the server" ? { from_store: true } : {};
     if (text === null)
       return new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(init.signal.reason)));
-    return new Response(`data: ${line({ delta: text })}\ndata: ${line({ done: true, model: "root", usage: USAGE })}\n`);
+    return new Response(
+      `data: ${line({ delta: text })}\ndata: ${line({ done: true, model: "root", usage: USAGE, ...kept })}\n`,
+    );
   };
 
   /**

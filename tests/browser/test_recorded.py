@@ -110,6 +110,25 @@ def test_without_a_server_it_plays_all_the_same(page: Page, recording: Path, ser
     expect(page.locator("#recording")).to_contain_text("Read from demo.jsonl, by some:model. Its date is not known.")
 
 
+def test_usage_that_was_paid_earlier_and_that_of_a_summary_are_told_apart(
+    page: Page, recording: Path, tmp_path: Path
+) -> None:
+    events = [json.loads(line) for line in recording.read_text(encoding="utf-8").splitlines()]
+    sub = next(event["call"] for event in events if event["type"] == "call_started" and event["kind"] == "sub")
+    for event in events:
+        if event["type"] == "call_finished" and event["call"] == 0:
+            event["from_store"] = True
+        if event["type"] == "call_started" and event["call"] == sub:
+            event["kind"] = "compaction"
+    log = tmp_path / "parts.jsonl"
+    log.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    page.emulate_media(reduced_motion="reduce")
+    choose(page, log)
+    page.click("#usage summary")
+    for part in ("#usage-from-record", "#usage-of-compaction"):
+        expect(page.locator(part)).to_contain_text("1 call, 3 tokens in, 2 out, cost unknown")
+
+
 @pytest.mark.parametrize(
     ("address", "why"),
     [("https://elsewhere.example/run.jsonl", "only this site's own are played"), ("page/missing.jsonl", "status 404")],

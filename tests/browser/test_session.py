@@ -125,8 +125,11 @@ def test_a_closed_session_says_so(shared_page: Page) -> None:
 
 
 def test_a_long_conversation_is_compacted(shared_page: Page) -> None:
-    replies: list[str | None] = [code("x = 7\nprint('long ' * 2_000)"), "It is in x.", code("FINAL((x, len(history)))")]
+    long = "x = 7\nllm_query('kept by the server')\nprint('long ' * 2_000)"
+    replies: list[str | None] = [code(long), "It is in x.", code("FINAL((x, len(history)))")]
     result = run(shared_page, replies, options={"windowTokens": 2_000})
     assert result["answer"] == "(7, 4)"
-    assert [len(post["messages"]) for post in result["posts"]] == [2, 5, 4]
+    assert [len(post.get("messages", [])) for post in result["posts"]] == [2, 0, 5, 4]
+    parts = ("usage", "usageOfCompaction", "usageFromRecord")
+    assert [result[part]["root"]["calls"] for part in parts] == [4, 1, 1]
     assert "long long" in printed(result)

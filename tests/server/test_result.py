@@ -17,6 +17,7 @@ OK: dict[str, Any] = {
     "usage": {"a:b": USED},
     "usageByPath": {"": {"a:b": USED}},
     "usageFromRecord": {},
+    "usageOfCompaction": {"a:b": USED},
     "egress": {
         "calls": 1, "denied": 0, "bytes": 9, "chars": 9,
         "destinations": [
@@ -36,6 +37,7 @@ def test_a_result_is_in_pythons_spelling_and_units() -> None:
     result = result_of(OK)
     assert (result.total_time, result.stopped_by) == (1.5, "final_answer")
     assert result.egress["context_chars"] == 3
+    assert (result.usage_from_record, result.usage_of_compaction["a:b"]["calls"]) == ({}, 1)
     assert len(repr(result)) < 160
 
 
@@ -59,8 +61,8 @@ def test_what_arrived_of_a_lost_run_is_its_partial_result() -> None:
     used = {"calls": 1, "input_tokens": 3, "output_tokens": 2, "cached_tokens": 0, "cost": None}
     events = [
         event("call_started", [], call=0),
-        event("call_finished", [], call=0, model="a:b", usage=used),
-        event("call_started", [0], call=1),
+        event("call_finished", [], call=0, model="a:b", usage=used, from_store=True),
+        event("call_started", [0], call=1, kind="compaction"),
         event(
             "egress",
             [0],
@@ -84,5 +86,6 @@ def test_what_arrived_of_a_lost_run_is_its_partial_result() -> None:
     assert (result.stopped_by, result.detail) == ("cancelled", "gone")
     assert result.usage["a:b"]["calls"] == 2
     assert result.usage_by_path["0"]["a:b"]["input_tokens"] == 3
+    assert (result.usage_from_record["a:b"]["calls"], result.usage_of_compaction["a:b"]["calls"]) == (1, 1)
     assert (result.egress["calls"], result.egress["share"]) == (1, 0.5)
     assert [json.loads(line) for line in result.trajectory.splitlines()] == events

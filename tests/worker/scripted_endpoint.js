@@ -86,7 +86,8 @@ export async function ask(
   });
   const got = await reply.ended;
   host.close();
-  return { ...got, posts, finished, pauses, notices, written, reasoned, cancelled, usage: broker.usage() };
+  const used = { usage: broker.usage(), stored: broker.stored() };
+  return { ...got, posts, finished, pauses, notices, written, reasoned, cancelled, ...used };
 }
 
 /** A line that takes everything at once, and reads the frames when the reply ends. */

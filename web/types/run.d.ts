@@ -58,7 +58,7 @@ export interface IterationView {
   version: number;
 }
 /** A call that left, or was denied, and the parts of the context in it. */
-export type EgressCall = EventOf<"egress"> & { kind: "root" | "sub" };
+export type EgressCall = EventOf<"egress"> & { kind: "root" | "sub" | "compaction" };
 export interface EgressView {
   calls: EgressCall[];
   bytes: number;

@@ -74,6 +74,8 @@ export function openBroker({
 }) {
   /** @type {Usage} */
   const usage = {};
+  /** @type {Usage} */
+  const stored = {};
   const closing = new AbortController();
   const retries = openRetries({ isKnown: isOwn(endpoint), onNotice: witness.noticed, ...waits });
   /** @type {typeof fetch} */
@@ -91,8 +93,8 @@ export function openBroker({
   const send = async (post, shared) => {
     const { calls, signal, settle } = shared;
     const attempts = retries.attempts();
-    for (let left = post; ; ) {
-      const failed = await sendOnce(left, shared);
+    for (let left = post, isRepeated = false; ; isRepeated = true) {
+      const failed = await sendOnce(left, shared, isRepeated);
       if (failed.size === 0) return;
       const fault = longestWait([...failed.values()]);
       if (!(await attempts.next(fault, { calls: failed.size, signal })))
@@ -105,9 +107,11 @@ export function openBroker({
    * Send `post` once, and settle its calls, but for retryable failures.
    * @param {Post} post
    * @param {Shared} shared
+   * @param {boolean} isRepeated a reply that the server kept by then may be one that this session paid for
    * @returns {Promise<Map<number, ProviderError>>} those, by their indexes in the request
    */
-  const sendOnce = async ({ body, indexes, batch }, { signal, idempotencyKey, settle, sent, pieces, options }) => {
+  const sendOnce = async ({ body, indexes, batch }, shared, isRepeated) => {
+    const { signal, idempotencyKey, settle, sent, pieces, options } = shared;
     const idle = openIdleTimeout(idleMs);
     const unanswered = cutOff();
     /** @type {Map<number, ProviderError>} */
@@ -115,13 +119,17 @@ export function openBroker({
     /**
      * @param {number} at
      * @param {Completion | ProviderError} reply
+     * @param {boolean} [isStored]
      */
-    const take = (at, reply) => {
+    const take = (at, reply, isStored = false) => {
       idle.reset();
       sent.delete(indexes[at]);
       if (reply instanceof Error && reply.retryable) return void failed.set(indexes[at], reply);
       failed.delete(indexes[at]);
-      settle(indexes[at], reply instanceof Error ? { error: toWireError(reply) } : { completion: reply });
+      settle(
+        indexes[at],
+        reply instanceof Error ? { error: toWireError(reply) } : answered(reply, isStored && !isRepeated),
+      );
     };
     /** @param {keyof Pieces} kind */
     const written = (kind) => (/** @type {string} */ text) => {
@@ -167,8 +175,10 @@ export function openBroker({
         : null;
       const settle = settler(calls.length, (index, outcome) => {
         for (const kind of Object.values(pieces ?? {})) kind.end();
-        if ("completion" in outcome) spend(usage, outcome.completion.model, outcome.completion.usage);
-        else if (outcome.usage) spend(usage, calls[index].model ?? UNNAMED, outcome.usage);
+        if ("completion" in outcome) {
+          spend(usage, outcome.completion.model, outcome.completion.usage);
+          if (outcome.fromStore) spend(stored, outcome.completion.model, outcome.completion.usage);
+        } else if (outcome.usage) spend(usage, calls[index].model ?? UNNAMED, outcome.usage);
         witness.finished(first + index, outcome);
         answer.write(encodeFrame(index, outcome));
       });
@@ -192,9 +202,20 @@ export function openBroker({
     },
     /** Model name -> its usage so far. */
     usage: () => structuredClone(usage),
+    /** Of it, the replies that the server had kept: an earlier session paid for them. */
+    stored: () => structuredClone(stored),
     /** Abort the open requests: each call has ended, as stopped, when this returns. */
     close: () => closing.abort(),
   };
+}
+
+/**
+ * @param {Completion} completion
+ * @param {boolean} fromStore
+ * @returns {Outcome}
+ */
+function answered(completion, fromStore) {
+  return fromStore ? { completion, fromStore } : { completion };
 }
 
 /**

@@ -14,7 +14,8 @@ import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
  * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
  * @typedef {ReturnType<typeof providerError>} ProviderError
  * @typedef {import("../wire/types.d.ts").Completion} Completion
- * @typedef {(index: number, reply: Completion | ProviderError) => void} Take by its index in the request
+ * @typedef {(index: number, reply: Completion | ProviderError, isStored?: boolean) => void} Take by its index in the
+ *   request; a stored reply was kept by the server from an earlier request
  */
 
 const BODY_BYTES = 64 << 20;
@@ -162,7 +163,7 @@ export function cutOff() {
  * @param {(text: string) => void} reader.think takes each piece of the reasoning that the model shows
  */
 export async function readSingle(response, { take, write, think }) {
-  if (isJson(response)) return take(0, toReply(await jsonOf(response)));
+  if (isJson(response)) return takeReply(take, 0, await jsonOf(response));
   /** @type {string[]} */
   const deltas = [];
   /** @type {string[]} */
@@ -176,7 +177,7 @@ export async function readSingle(response, { take, write, think }) {
       thoughts.push(event.reasoning);
       think(event.reasoning);
     } else if (event.done === true)
-      return take(0, toReply({ ...event, text: deltas.join(""), reasoning: thoughts.join("") }));
+      return takeReply(take, 0, { ...event, text: deltas.join(""), reasoning: thoughts.join("") });
     else if ("error" in event) return take(0, toReply(event));
   }
 }
@@ -195,8 +196,17 @@ export async function readBatch(response, { count, take }) {
     const index = Number(item.index);
     if (!(Number.isInteger(index) && index >= 0 && index < count))
       throw malformed(`the server answered prompt ${item.index} of ${count}`);
-    take(index, toReply(item));
+    takeReply(take, index, item);
   }
+}
+
+/**
+ * @param {Take} take
+ * @param {number} index
+ * @param {unknown} value
+ */
+function takeReply(take, index, value) {
+  take(index, toReply(value), fieldsOf(value).from_store === true);
 }
 
 /** @param {string} message */
@@ -226,14 +236,15 @@ function bodyOf(response) {
  * @param {number} count
  */
 const itemsOf = function* (reply, count) {
-  const { results, errors, finish_reasons } = fieldsOf(reply);
+  const { results, errors, finish_reasons, from_store } = fieldsOf(reply);
   const failed = (Array.isArray(errors) ? errors : []).map((error) => ({ index: fieldsOf(error).index, error }));
   yield* failed;
   const texts = Array.isArray(results) ? results : [];
   const reasons = Array.isArray(finish_reasons) ? finish_reasons : [];
+  const stored = Array.isArray(from_store) ? from_store : [];
   for (let index = 0; index < count; index += 1) {
     if (!failed.some((item) => item.index === index))
-      yield { index, text: texts[index], finish_reason: reasons[index] };
+      yield { index, text: texts[index], finish_reason: reasons[index], from_store: stored.includes(index) };
   }
 };
 

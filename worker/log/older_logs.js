@@ -10,15 +10,13 @@ const CALL_STOPPED = "the call was stopped";
 const WORKER_DIED = "The Python interpreter died in this block";
 const CONTINUED = "the run is continued from its journal";
 
+const NO_FACTS = { finish_reason: null, reasoning: "", from_store: false };
+
 /** Later fields, by type of event. @type {Record<string, (fields: Fields) => Fields>} */
 const LATER = {
   run_started: () => ({ run: "", model_options: {}, sub_model_options: {} }),
   call_started: () => ({ options: {} }),
-  call_finished: ({ error }) => ({
-    stopped: error === CALL_STOPPED ? "cancelled" : null,
-    finish_reason: null,
-    reasoning: "",
-  }),
+  call_finished: ({ error }) => ({ stopped: error === CALL_STOPPED ? "cancelled" : null, ...NO_FACTS }),
   block_finished: ({ observation }) => ({ lost: begins(fieldsOf(observation).error, WORKER_DIED) }),
   tool_called: () => ({ arguments_json: null, result_json: null }),
   notice: ({ text }) => ({ code: begins(text, CONTINUED) ? "continued" : null }),

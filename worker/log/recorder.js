@@ -89,7 +89,7 @@ function recorderAt(path, log, isContinued) {
       record(
         "error" in outcome
           ? { ...failed(outcome), type: "call_finished", call }
-          : { type: "call_finished", call, error: null, stopped: null, ...outcome.completion },
+          : { type: "call_finished", call, error: null, stopped: null, ...answered(outcome) },
       );
     },
     /** The recorder of the run at `path`, into the same log. */
@@ -105,10 +105,16 @@ function recorderAt(path, log, isContinued) {
   };
 }
 
+/** @param {Extract<Outcome, {completion: unknown}>} outcome */
+function answered({ completion, fromStore = false }) {
+  return { ...completion, from_store: fromStore };
+}
+
 /** @param {Extract<Outcome, {error: unknown}>} outcome */
 function failed({ error: { type, detail }, usage = NO_USAGE }) {
   const stopped = type === "stopped" ? "cancelled" : null;
-  return { model: "", text: null, error: detail, stopped, usage, finish_reason: null, reasoning: "" };
+  const facts = { finish_reason: null, reasoning: "", from_store: false };
+  return { model: "", text: null, error: detail, stopped, usage, ...facts };
 }
 
 /**

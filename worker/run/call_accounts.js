@@ -30,6 +30,8 @@ const MAX_CALLS = 10_000;
 export function openCalls({ job, tree, recorder, egress, onAnswered }) {
   const { limits } = job;
   const allowed = Number(limits.max_iterations) + 1; // one more asks for the best answer when they have run out
+  /** @type {Set<number>} */
+  const compactions = new Set();
   let rootCalls = 0;
 
   /** @param {Kind} kind */
@@ -47,6 +49,7 @@ export function openCalls({ job, tree, recorder, egress, onAnswered }) {
       tree.budget.admit(kind === "sub" ? calls.length : 0);
       const first = recorder.callsStarted(kind, calls, options(kind));
       rootCalls += count;
+      if (kind === "compaction") calls.forEach((_, index) => compactions.add(first + index));
       for (const call of calls) tree.listeners.onCall(kind, call);
       return first;
     },
@@ -56,7 +59,11 @@ export function openCalls({ job, tree, recorder, egress, onAnswered }) {
     leave: egress.leave,
     finished(call, outcome) {
       recorder.callFinished(call, outcome);
-      if ("completion" in outcome) tree.budget.spend(outcome.completion.model, outcome.completion.usage);
+      if ("completion" in outcome) {
+        const { model, usage } = outcome.completion;
+        tree.budget.spend(model, usage);
+        if (compactions.delete(call)) tree.usage.addCompaction(model, usage);
+      }
       onAnswered(1);
     },
   };

@@ -37,7 +37,7 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   const children = openChildren(options, runJob);
   const called = source ? source.tools(job.path, functions.tools) : functions.tools;
   const tools = openTools({ functions: called, calls: openToolCalls({ recorder, onAnswered, written }) });
-  tree.usage.open(job.path, broker.usage);
+  tree.usage.open(job.path, broker.usage, { stored: broker.stored });
   if (recorded) tree.usage.open(job.path, recorded.usage, { isRecorded: true });
 
   return {

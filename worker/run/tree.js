@@ -42,7 +42,8 @@ export async function runTree(options) {
     searchFromNow(ledger, job, resumed);
     const result = await runJob({ job, tree, recorder, functions, signal, end, resumed, session, notices });
     isKept = false;
-    const usage = { usageByPath: tree.usage.byPath, usageFromRecord: tree.usage.recorded };
+    const { byPath, recorded, ofCompaction } = tree.usage;
+    const usage = { usageByPath: byPath, usageFromRecord: recorded, usageOfCompaction: ofCompaction };
     return { result, trajectory: recorder.trajectory, ...usage, egress: ledger.summary() };
   } finally {
     await (isKept ? journal?.leave() : journal?.close());
@@ -95,9 +96,17 @@ function restore(
   /** @type {import("../wire/types.d.ts").Recorder} */ recorder,
 ) {
   tree.usage.restore(resumed.usage);
+  for (const { model, usage } of compactionsIn(resumed.events)) tree.usage.addCompaction(model, usage);
   tree.budget.restore(resumed);
   resumed.events.forEach(tree.listeners.onEvent);
   recorder.record({ type: "notice", code: "continued", text: [CONTINUED, ...resumed.notes].join("; ") });
+}
+
+/** @param {ResumedLog["events"]} events */
+function compactionsIn(events) {
+  const starts = events.filter((event) => event.type === "call_started" && event.kind === "compaction");
+  const numbers = new Set(starts.map((event) => ("call" in event ? event.call : -1)));
+  return events.filter((event) => event.type === "call_finished").filter(({ call }) => numbers.has(call));
 }
 
 /** @param {StartJob} startJob */

@@ -107,6 +107,8 @@ export interface FinishedRun {
   usageByPath: () => Record<string, Usage>;
   /** Of the usage, the part that was answered from a record. */
   usageFromRecord: () => Usage;
+  /** Of the usage, the summaries of long conversations. */
+  usageOfCompaction: () => Usage;
   egress: Summary;
 }
 
@@ -124,12 +126,16 @@ export interface Budget {
 
 /** The usage of each run of a tree. */
 export interface UsageByPath {
-  /** Add an account of the run at `path`; a recorded one was paid earlier. */
-  open(path: number[], usage: () => Usage, options?: { isRecorded?: boolean }): void;
+  /** Add an account of the run at `path`; a recorded one, and the stored part of another, was paid earlier. */
+  open(path: number[], usage: () => Usage, options?: { isRecorded?: boolean; stored?: () => Usage }): void;
   /** Add the usage of earlier sessions, by path as "0.2". */
   restore(usage: Map<string, Usage>): void;
   /** Of the whole tree, the part that was answered from a record. */
   recorded(): Usage;
+  /** Count a summary of a long conversation; it is in the account of its run too. */
+  addCompaction(model: string, used: ModelUsage): void;
+  /** Of the whole tree, the summaries of long conversations. */
+  ofCompaction(): Usage;
   /** Of the run at `path` and those below it. */
   of(path: number[]): Usage;
   /** Path, as "0.2" and "" for the root -> usage of that run alone. */

@@ -1,26 +1,32 @@
 // @ts-check
 // Usage by path: what each run of a tree used.
 //
-// In: accounts, one or more a run. Out: their sums, of a run alone or with the runs below it; and the part of them that
-// was answered from a record, which was paid earlier.
+// In: accounts, one or more a run. Out: their sums, of a run alone or with the runs below it; the part of them that was
+// answered from a record, which was paid earlier; and the part that summed up long conversations.
 
-import { total } from "../wire/usage.js";
+import { spend, total } from "../wire/usage.js";
 
-/** @typedef {import("../wire/types.d.ts").Usage} Usage */
+/**
+ * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
+ * @typedef {import("../wire/types.d.ts").Usage} Usage
+ */
 
 /** @returns {import("./types.d.ts").UsageByPath} */
 export function openUsage() {
-  /** @type {Array<{path: number[], usage: () => Usage, isRecorded: boolean}>} */
+  /** @type {Array<{path: number[], usage: () => Usage, recorded: () => Usage}>} */
   const accounts = [];
+  /** @type {Usage} */
+  const compaction = {};
   /**
    * @param {number[]} path
    * @param {() => Usage} usage
-   * @param {{isRecorded?: boolean}} [options]
+   * @param {{isRecorded?: boolean, stored?: () => Usage}} [options]
    */
-  const open = (path, usage, { isRecorded = false } = {}) => void accounts.push({ path, usage, isRecorded });
+  const open = (path, usage, { isRecorded = false, stored = () => ({}) } = {}) =>
+    void accounts.push({ path, usage, recorded: isRecorded ? usage : stored });
 
   return {
-    /** Add an account of the run at `path`; a recorded one was paid earlier. */
+    /** Add an account of the run at `path`; a recorded one, and the stored part of another, was paid earlier. */
     open,
     /**
      * Add the usage of earlier sessions, by path as "0.2".
@@ -33,7 +39,15 @@ export function openUsage() {
       }
     },
     /** Of the whole tree, the part that was answered from a record. */
-    recorded: () => total(accounts.filter(({ isRecorded }) => isRecorded).map(({ usage }) => usage())),
+    recorded: () => total(accounts.map(({ recorded }) => recorded())),
+    /**
+     * Count a summary of a long conversation; it is in the account of its run too.
+     * @param {string} model
+     * @param {ModelUsage} used
+     */
+    addCompaction: (model, used) => spend(compaction, model, used),
+    /** Of the whole tree, the summaries of long conversations. */
+    ofCompaction: () => structuredClone(compaction),
     /**
      * Of the run at `path` and those below it.
      * @param {number[]} path

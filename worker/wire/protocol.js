@@ -229,8 +229,8 @@ export const LIMITS = {
  * @typedef {{type: "egress", seq: number, path: Array<number>, seconds: number, call: number, to: string, model: string | null, chars: number, bytes: number, context_chars: number, new_chars: number, left_chars: number, context_size: number, spans: Array<Span>, more_spans: number, denied: string | null}} Egress
  */
 /**
- * A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` as in `types.Reply`.
- * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, stopped: string | null, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null, reasoning: string}} CallFinished
+ * A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` and `from_store` are as in `types.Reply`.
+ * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, stopped: string | null, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null, reasoning: string, from_store: boolean}} CallFinished
  */
 /**
  * A code block begins to run. `block` counts the blocks of the iteration from 0.
@@ -297,7 +297,7 @@ export const EVENT_SCHEMAS = {
   reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
   reasoning_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
   egress: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "to": "string", "model": ["nullable", "string"], "chars": "number", "bytes": "number", "context_chars": "number", "new_chars": "number", "left_chars": "number", "context_size": "number", "spans": ["list", ["struct", {"name": "string", "start": "number", "end": "number", "byte_start": "number", "byte_end": "number"}]], "more_spans": "number", "denied": ["nullable", "string"]}],
-  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "stopped": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}], "finish_reason": ["nullable", ["one", ["stop", "length", "content_filter", "tool_calls"]]], "reasoning": "string"}],
+  call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "stopped": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}], "finish_reason": ["nullable", ["one", ["stop", "length", "content_filter", "tool_calls"]]], "reasoning": "string", "from_store": "boolean"}],
   block_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "code": "string"}],
   output: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "text": "string"}],
   block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number"}], "partial": ["nullable", "string"], "lost": "boolean"}],

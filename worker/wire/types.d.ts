@@ -36,8 +36,11 @@ export interface Completion {
   reasoning: string;
 }
 
-/** The end of a call, or of a child run; a failed one may have been paid for. */
-export type Outcome = { completion: Completion } | { error: WireError; usage?: ModelUsage };
+/**
+ * The end of a call, or of a child run; a failed one may have been paid for. `fromStore`: the server had kept the reply from
+ * an earlier session, which paid for it.
+ */
+export type Outcome = { completion: Completion; fromStore?: boolean } | { error: WireError; usage?: ModelUsage };
 
 /** The calls of a request that are about to leave; `first` is the number of the first one in the log. */
 export interface Leaving {

@@ -21,7 +21,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from rlm_core.errors import ProviderError
@@ -130,7 +130,7 @@ class InFlight:
     async def _reply(self, digest: bytes, call: Callable[[], Pieces], shared: _SharedCall) -> Reply:
         kept = await self.store.get(digest)
         if kept is not None:
-            return kept
+            return replace(kept, from_store=True)
         try:
             async with aclosing(call()) as pieces:
                 async for piece in pieces:

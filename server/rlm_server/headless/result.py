@@ -79,6 +79,7 @@ class ResultJson(TypedDict):
     usage: dict[str, UsageJson]
     usage_by_path: dict[str, dict[str, UsageJson]]
     usage_from_record: dict[str, UsageJson]
+    usage_of_compaction: dict[str, UsageJson]
     egress: EgressJson
     stopped_by: StoppedBy
     detail: str
@@ -95,7 +96,9 @@ class HeadlessResult:
         total_time: seconds, the worker's start included.
         usage: model -> calls, tokens and cost (`None`: unknown) of the whole tree of runs.
         usage_by_path: path in the tree (`""` is the root, `"0.2"` a child of a child) -> the usage of that run alone.
-        usage_from_record: the part of `usage` that a log answered, paid earlier: of a resumed, replayed or forked run.
+        usage_from_record: the part of `usage` that was paid earlier: answered by the log of a resumed, replayed or
+            forked run, or by the server, which had kept the reply. The rest was paid now.
+        usage_of_compaction: the part of `usage` that summed up a conversation which filled the window; no sub-calls.
         egress: sums of the text that left the tab; in a session, of all its questions so far.
         detail: one sentence when the run did not end with a final answer.
         fault: the failure when `stopped_by` is `"provider_error"`.
@@ -108,6 +111,7 @@ class HeadlessResult:
     usage: Mapping[str, Any]
     usage_by_path: Mapping[str, Mapping[str, Any]]
     usage_from_record: Mapping[str, Any]
+    usage_of_compaction: Mapping[str, Any]
     egress: Mapping[str, Any]
     stopped_by: StoppedBy
     detail: str
@@ -136,6 +140,7 @@ def result_of(ok: Mapping[str, Any]) -> HeadlessResult:
         usage=ok["usage"],
         usage_by_path=ok["usageByPath"],
         usage_from_record=ok["usageFromRecord"],
+        usage_of_compaction=ok["usageOfCompaction"],
         egress={
             **snake_keys(ok["egress"]),
             "destinations": [snake_keys(total) for total in ok["egress"]["destinations"]],
@@ -152,20 +157,27 @@ def partial_result(events: Sequence[Mapping[str, Any]], *, detail: str) -> Headl
     root = [event for event in events if event["path"] == []]
     partials = [event["partial"] for event in root if event["type"] == "block_finished" and event.get("partial")]
     by_path: dict[str, dict[str, ModelUsage]] = {}
-    called: dict[int, str] = {}
+    from_store: dict[str, ModelUsage] = {}
+    compaction: dict[str, ModelUsage] = {}
+    called: dict[int, Mapping[str, Any]] = {}
     for event in events:
         if event["type"] == "call_started":
-            called[event["call"]] = ".".join(map(str, event["path"]))
+            called[event["call"]] = event
         elif event["type"] == "call_finished" and event["usage"] is not None:
-            used = by_path.setdefault(called.get(event["call"], ""), {})
-            used[event["model"]] = used.get(event["model"], ModelUsage()) + ModelUsage(**event["usage"])
+            call = called.get(event["call"], {})
+            parts = [by_path.setdefault(".".join(map(str, call.get("path", []))), {})]
+            parts += [from_store] if event.get("from_store") else []
+            parts += [compaction] if call.get("kind") == "compaction" else []
+            for used in parts:
+                used[event["model"]] = used.get(event["model"], ModelUsage()) + ModelUsage(**event["usage"])
     return HeadlessResult(
         answer=partials[-1] if partials else "",
         iterations=sum(event["type"] == "iteration_finished" for event in root),
         total_time=max((event["seconds"] for event in events), default=0.0),
         usage=_usage_json(_summed(by_path.values())),
         usage_by_path={path: _usage_json(used) for path, used in by_path.items()},
-        usage_from_record={},
+        usage_from_record=_usage_json(from_store),
+        usage_of_compaction=_usage_json(compaction),
         egress=_egress_of(events),
         stopped_by="cancelled",
         detail=detail,

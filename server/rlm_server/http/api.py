@@ -218,7 +218,7 @@ async def _write_items(calls: ModelRequest, batch: Batch, write: Write) -> None:
 async def _write_pieces(calls: ModelRequest, wanted: Conversation, write: Write) -> None:
     """Server-sent events: `{"delta"}` or `{"reasoning"}` for each piece.
 
-    They end with `{"done": true, "model", "finish_reason", "usage"}` or `{"error"}`.
+    They end with `{"done": true, "model", "finish_reason", "usage", "from_store"?}` or `{"error"}`.
     """
 
     async def pass_on(text: str) -> None:

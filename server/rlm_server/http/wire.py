@@ -86,15 +86,18 @@ def check_prompt(prompt: str) -> None:
 
 
 def reply_json(reply: Reply) -> dict[str, Json]:
-    """`{text, model, finish_reason, usage, reasoning?}`; the finish reason is `null` where it is unknown.
+    """`{text, model, finish_reason, usage, reasoning?, from_store?}`; the finish reason is `null` where it is unknown.
 
-    The reasoning is the one that the model shows, where it shows any.
+    The reasoning is the one that the model shows, where it shows any. `from_store` is there, and true, where the reply
+    was kept from an earlier request: its usage was paid then.
     """
+    stored: dict[str, Json] = {"from_store": True} if reply.from_store else {}
     whole: dict[str, Json] = {
         "text": reply.text,
         "model": reply.model,
         "finish_reason": reply.finish_reason,
         "usage": usage_json(reply.usage),
+        **stored,
     }
     return {**whole, "reasoning": reply.reasoning} if reply.reasoning else whole
 
@@ -115,7 +118,10 @@ def usage_json(usage: ModelUsage) -> dict[str, Json]:
 
 
 def batch_json(outcomes: Sequence[Reply | Problem]) -> dict[str, Json]:
-    """`{results, finish_reasons, usage, errors?}`: a failed item is `null` and has an entry in `errors`."""
+    """`{results, finish_reasons, usage, from_store?, errors?}`.
+
+    A failed item is `null` and has an entry in `errors`; `from_store` holds the indexes of kept replies.
+    """
     results: list[Json] = [outcome.text if isinstance(outcome, Reply) else None for outcome in outcomes]
     usage = sum((outcome.usage for outcome in outcomes if isinstance(outcome, Reply)), ModelUsage())
     errors: list[Json] = [
@@ -123,11 +129,16 @@ def batch_json(outcomes: Sequence[Reply | Problem]) -> dict[str, Json]:
     ]
     reasons: list[Json] = [outcome.finish_reason if isinstance(outcome, Reply) else None for outcome in outcomes]
     whole: dict[str, Json] = {"results": results, "finish_reasons": reasons, "usage": usage_json(usage)}
+    stored: list[Json] = [
+        index for index, outcome in enumerate(outcomes) if isinstance(outcome, Reply) and outcome.from_store
+    ]
+    if stored:
+        whole["from_store"] = stored
     return {**whole, "errors": errors} if errors else whole
 
 
 def item_json(index: int, outcome: Reply | Problem) -> dict[str, Json]:
-    """One line of a streamed batch: `{index, text, model, finish_reason, usage, reasoning?}` or `{index, error}`."""
+    """One line of a streamed batch: `{"index", "error"}`, or the index and the fields of `reply_json`."""
     if isinstance(outcome, Problem):
         return {"index": index, "error": outcome.to_json()}
     return {"index": index, **reply_json(outcome)}

@@ -106,8 +106,21 @@ def test_the_same_call_is_paid_for_once_in_whatever_way_it_is_asked(
 def test_usage_is_told_again_with_the_reply(caller: httpx2.Client, upstream: FakeUpstream) -> None:
     numbered(upstream)
     replies = [post(caller, "run-usage/0", prompt="a").json() for _ in range(2)]
-    assert replies[0] == replies[1]
+    assert replies[1] == {**replies[0], "from_store": True}
     assert replies[0]["usage"]["input_tokens"] == 7
+
+
+def test_a_reply_from_the_store_is_told_apart_in_each_shape(caller: httpx2.Client, upstream: FakeUpstream) -> None:
+    numbered(upstream)
+    batch = {"type": "batch", "prompts": ["a", "b"]}
+    first = [post(caller, "run-apart/0", **batch).json() for _ in range(2)]
+    assert [reply.get("from_store") for reply in first] == [None, [0, 1]]
+    stream = post(caller, "run-apart/0", **batch, stream=True).text.splitlines()
+    items = [json.loads(line) for line in stream if line]
+    assert [item.get("from_store") for item in items] == [True, True, None]
+    events = [post(caller, "run-apart/1", prompt="a", stream=True).text.strip().split("\n\n")[-1] for _ in range(2)]
+    assert [json.loads(event.removeprefix("data: ")).get("from_store") for event in events] == [None, True]
+    assert len(upstream.seen) == 3
 
 
 @pytest.mark.parametrize(

@@ -349,3 +349,31 @@ test("finish reasons of a batch that came whole are those of its items", async (
     ["stop", "length"],
   );
 });
+
+test("a reply that the server had kept is told apart, unless an attempt of this request paid for it", async () => {
+  const kept = { ...done, from_store: true };
+  const first = await ask([prompt("hi")], () => streamed([sse({ delta: "a" }, kept)]));
+  assert.deepEqual(first.stored, { m: USAGE });
+  assert.deepEqual(first.finished[0][1].fromStore, true);
+  assert.deepEqual(first.frames[0].meta, { finish_reason: null, model: "m", usage: USAGE });
+  const cut = [[sse({ delta: "a" })], [sse({ delta: "a" }, kept)]];
+  const again = await ask([prompt("hi")], (attempt) => streamed(cut[attempt]));
+  assert.deepEqual([again.stored, again.usage], [{}, { m: USAGE }]);
+});
+
+test("of a batch, streamed or whole, each kept reply is told apart", async () => {
+  const prompts = ["a", "b"].map((text) => prompt(text));
+  const items = prompts.map((_, index) => ({ index, text: "x", model: "m", usage: USAGE, from_store: index === 1 }));
+  const lines = await ask(prompts, () =>
+    streamed([ndjson(...items, { done: true })], { type: "application/x-ndjson" }),
+  );
+  assert.deepEqual(lines.stored, { m: USAGE });
+  const whole = await ask(prompts, () => json({ results: ["x", "y"], from_store: [0] }));
+  assert.deepEqual(
+    whole.finished.map(([call, { fromStore }]) => [call, fromStore === true]),
+    [
+      [100, true],
+      [101, false],
+    ],
+  );
+});

@@ -8,6 +8,9 @@ import { readTrajectory } from "../../../worker/log/trajectory.js";
 const golden = readFileSync(new URL("../../golden/needle_in_batches.jsonl", import.meta.url), "utf8");
 const lines = golden.trim().split("\n");
 
+/** Fields of `call_finished` that the golden log is older than. */
+const LATER = { stopped: null, finish_reason: null, reasoning: "", from_store: false };
+
 function refused(log, pattern) {
   return assert.throws(() => readTrajectory(log), { name: "ConfigError", message: pattern });
 }
@@ -16,7 +19,7 @@ test("a whole log is read, blank lines or not", () => {
   const { events, notes } = readTrajectory(`\n${golden}\n \n`);
   assert.equal(events.length, lines.length);
   assert.deepEqual(notes, []);
-  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), stopped: null, finish_reason: null, reasoning: "" });
+  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), ...LATER });
 });
 
 test("a last line that was cut off is left out, and said so", () => {
@@ -64,7 +67,7 @@ test("events and fields of a later version are left out, and counted", () => {
     ].join("\n"),
   );
   assert.equal(events.length, lines.length);
-  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), stopped: null, finish_reason: null, reasoning: "" });
+  assert.deepEqual(events[3], { ...JSON.parse(lines[3]), ...LATER });
   assert.deepEqual(notes, [
     "2 events of an unknown type left out (surprise)",
     "1 event with unknown fields, which are left out (call_finished.usage.joules, call_finishe…)",

@@ -61,8 +61,8 @@ for (const [name, events] of Object.entries(FORGED)) {
 test("calls and the end are the host's to tell", () => {
   const usage = { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
   const { recorded, take } = watching();
-  const forged = { call: 0, model: "m", text: "FORGED", error: null, stopped: null, usage, reasoning: "FORGED" };
-  take(event("call_finished", forged));
+  const reply = { call: 0, model: "m", text: "FORGED", error: null, stopped: null, usage, reasoning: "FORGED" };
+  take(event("call_finished", { ...reply, from_store: false }));
   take(event("reply_written", { call: 0, at: 0, text: "FORGED" }));
   take(event("reasoning_written", { call: 0, at: 0, text: "FORGED" }));
   assert.deepEqual(recorded, []);
