@@ -127,7 +127,7 @@ class Egress(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished(Stamp):
-    """A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` and `from_store` are as in
+    """A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` and `from_store` as in
     `types.Reply`.
 
     `stopped` is the kind of stop that ended it before an answer came, with an `error` for people: `cancelled` when the

@@ -229,7 +229,7 @@ export const LIMITS = {
  * @typedef {{type: "egress", seq: number, path: Array<number>, seconds: number, call: number, to: string, model: string | null, chars: number, bytes: number, context_chars: number, new_chars: number, left_chars: number, context_size: number, spans: Array<Span>, more_spans: number, denied: string | null}} Egress
  */
 /**
- * A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` and `from_store` are as in `types.Reply`.
+ * A model call came back: `text`, or `error` when it failed. `finish_reason`, `reasoning` and `from_store` as in `types.Reply`.
  * @typedef {{type: "call_finished", seq: number, path: Array<number>, seconds: number, call: number, model: string, text: string | null, error: string | null, stopped: string | null, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null, reasoning: string, from_store: boolean}} CallFinished
  */
 /**

@@ -14,7 +14,7 @@ function crashed(why) {
     lose: (_, error) => lost.push(error),
   };
   const recorder = { empty: () => false, record: ({ text }) => notices.push(text) };
-  openCrashes({ position, recorder, waits: () => false }).survive(why);
+  openCrashes({ position, recorder, waits: () => false }).survive({ crash: why });
   return { observation: lost.join(), notice: notices.join() };
 }
 
