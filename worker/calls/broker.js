@@ -162,7 +162,7 @@ export function openBroker({
   return {
     /** @type {import("../wire/channel.js").Handler} */
     async handle(body, answer) {
-      const { kind, calls } = parseRequest(body);
+      const { kind, calls } = parseRequest(body, answer.value);
       await pauseIfLong(body.length);
       if (closing.signal.aborted) return;
       const first = witness.started(kind, calls);

@@ -6,7 +6,8 @@
 
 import { FINISH_REASONS } from "../wire/protocol.js";
 import { providerError } from "../wire/errors.js";
-import { pauseIfLong } from "../time/pause.js";
+import { encodedJson } from "../time/long_text.js";
+import { inSlices } from "../time/time_slices.js";
 import { fieldsOf } from "../wire/schema.js";
 import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
 
@@ -35,10 +36,7 @@ export function isOwn(endpoint) {
  * @returns {Promise<Uint8Array<ArrayBuffer>>} `body` as JSON; rejects when it is more than a server takes
  */
 export async function encoded(body) {
-  const text = JSON.stringify(body);
-  await pauseIfLong(text.length);
-  const bytes = new TextEncoder().encode(text);
-  await pauseIfLong(text.length);
+  const bytes = await inSlices(encodedJson(body));
   if (bytes.length <= BODY_BYTES) return bytes;
   const size = `${bytes.length} of ${BODY_BYTES} bytes`;
   const message = `request too large: ${size}. Ask with shorter prompts, or split them over more calls.`;

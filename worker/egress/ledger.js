@@ -9,6 +9,7 @@
 
 import { charsIn, indexContexts, spansIn, united } from "./context_index.js";
 import { openSpanUnion } from "./range_union.js";
+import { encodedText } from "../time/long_text.js";
 import { inSlices } from "../time/time_slices.js";
 
 /**
@@ -34,6 +35,8 @@ import { inSlices } from "../time/time_slices.js";
  * @property {number} contextChars
  * @property {ReturnType<typeof openSpanUnion>} sent
  */
+
+const COUNTED_BYTES = 1 << 18;
 
 /** @param {{destinations: import("./destinations.js").Destinations}} options */
 export function openLedger({ destinations }) {
@@ -194,10 +197,23 @@ function* weights(indexes, calls, known) {
  * @returns {Generator<void, Weight, void>}
  */
 function* weightOf(indexes, text) {
-  const encoded = new TextEncoder().encode(text);
+  const encoded = yield* encodedText(text);
   const spans = [];
   for (const index of indexes) spans.push(...(yield* spansIn(index, text, encoded)));
-  return { chars: charsIn(encoded), bytes: encoded.length, spans, contextChars: lengthOf(spans) };
+  return { chars: yield* countedChars(encoded), bytes: encoded.length, spans, contextChars: lengthOf(spans) };
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {Generator<void, number, void>}
+ */
+function* countedChars(bytes) {
+  let chars = 0;
+  for (let from = 0; from < bytes.length; from += COUNTED_BYTES) {
+    chars += charsIn(bytes, from, Math.min(from + COUNTED_BYTES, bytes.length));
+    yield;
+  }
+  return chars;
 }
 
 /**

@@ -4,6 +4,8 @@
 // In: a request, as the value that its JSON is, and the bytes beside it. Out: a short text, the same for equal values
 // whatever the order of their keys. It is no secret, and no proof against an attacker: each run has its own.
 
+import { inSlices, yieldToPage } from "../time/time_slices.js";
+
 /** @typedef {import("../wire/protocol.js").Json} Json */
 
 /**
@@ -13,6 +15,8 @@
 
 /** Prefix of a mark that is made of values; those of earlier versions are made of the JSON's text, and have none. */
 const OF_VALUES = "=";
+const LONG_CHARS = 1 << 20;
+const STEP_CHARS = 1 << 16;
 
 /**
  * @param {string} body
@@ -22,7 +26,12 @@ const OF_VALUES = "=";
 export async function readRequest(body, data) {
   const value = /** @type {Json} */ (JSON.parse(body));
   const digests = data.length === 0 ? "" : await digestsOf(data);
-  return { value, body, data, mark: once(() => markOf(value, digests)), textMark: once(() => hashOf(body, digests)) };
+  const textMark = once(() => hashOf(body, digests));
+  if (body.length <= LONG_CHARS)
+    return { value, body, data, mark: once(() => wholeOf(marking(value, digests))), textMark };
+  await yieldToPage();
+  const mark = await inSlices(marking(value, digests));
+  return { value, body, data, mark: () => mark, textMark };
 }
 
 /**
@@ -51,19 +60,33 @@ function once(compute) {
 }
 
 /**
+ * The mark of a request, in steps.
  * @param {Json} value
  * @param {string} digests
+ * @returns {Generator<void, string, void>}
  */
-function markOf(value, digests) {
+function* marking(value, digests) {
   const hash = openHash();
-  addValue(hash, value);
+  yield* addValue(hash, value);
   hash.add(digests);
   return OF_VALUES + hash.end();
 }
 
+/**
+ * @template T
+ * @param {Generator<void, T, void>} work
+ * @returns {T}
+ */
+function wholeOf(work) {
+  for (;;) {
+    const step = work.next();
+    if (step.done) return step.value;
+  }
+}
+
 function hashOf(/** @type {string[]} */ ...texts) {
   const hash = openHash();
-  texts.forEach(hash.add);
+  for (const text of texts) hash.add(text);
   return hash.end();
 }
 
@@ -71,20 +94,24 @@ function hashOf(/** @type {string[]} */ ...texts) {
  * Adds a value as text that no other value has: the length of a string stands before it, keys are sorted.
  * @param {ReturnType<typeof openHash>} hash
  * @param {Json} value
+ * @returns {Generator<void, void, void>}
  */
-function addValue(hash, value) {
+function* addValue(hash, value) {
   if (typeof value === "string") {
     hash.add(`"${value.length}:`);
-    hash.add(value);
+    for (let from = 0; from < value.length; from += STEP_CHARS) {
+      hash.add(value, from, from + STEP_CHARS);
+      yield;
+    }
   } else if (Array.isArray(value)) {
     hash.add(`[${value.length}:`);
-    for (const item of value) addValue(hash, item);
+    for (const item of value) yield* addValue(hash, item);
   } else if (typeof value === "object" && value !== null) {
     const keys = Object.keys(value).sort();
     hash.add(`{${keys.length}:`);
     for (const key of keys) {
-      addValue(hash, key);
-      addValue(hash, value[key]);
+      yield* addValue(hash, key);
+      yield* addValue(hash, value[key]);
     }
   } else hash.add(`${Object.is(value, -0) ? "-0" : value};`);
 }
@@ -96,9 +123,10 @@ function openHash() {
   let low = 0x41c6ce57;
   return {
     /** @param {string} text */
-    add(text) {
-      chars += text.length;
-      for (let index = 0; index < text.length; index += 1) {
+    add(text, from = 0, to = text.length) {
+      const end = Math.min(to, text.length);
+      chars += end - from;
+      for (let index = from; index < end; index += 1) {
         const unit = text.charCodeAt(index);
         high = Math.imul(high ^ unit, 2654435761);
         low = Math.imul(low ^ unit, 1597334677);

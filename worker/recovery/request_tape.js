@@ -83,7 +83,7 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, w
     /** @param {Uint8Array} frame */
     const write = (frame) => sink.write(indexes ? renumbered(frame, indexes) : frame);
     try {
-      await handlerOf(handlers, value)(body, { ...sink, write, idempotencyKey, again, mark }, data);
+      await handlerOf(handlers, value)(body, { ...sink, write, idempotencyKey, again, mark, value }, data);
       sink.fail(new Error("the host ended this request without an answer"));
     } catch (error) {
       sink.fail(error);
@@ -172,7 +172,12 @@ function partOf(request, missing) {
   const fields = fieldsOf(request);
   const name = fields.children === undefined ? "calls" : "children";
   const parts = fields[name] ?? [];
-  const body = JSON.stringify({ ...fields, [name]: missing.map((index) => parts[index]) });
+  const value = { ...fields, [name]: missing.map((index) => parts[index]) };
   const { data } = request;
-  return { ...request, body, data: data.length === 0 ? data : missing.map((index) => data[index]) };
+  return {
+    ...request,
+    value: /** @type {any} */ (value),
+    body: JSON.stringify(value),
+    data: data.length === 0 ? data : missing.map((index) => data[index]),
+  };
 }

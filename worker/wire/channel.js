@@ -66,6 +66,7 @@ import {
  *   has the same
  * @property {number[]} [again] of a request that was cut off before and is repeated: the numbers of its child runs
  * @property {() => string} [mark] tells the request apart from others of its run, in the log
+ * @property {unknown} [value] that the request's body is, where it was parsed before
  * @property {() => void} progress tells the worker that the host is alive
  */
 

@@ -11,10 +11,10 @@ import { mismatch } from "./schema.js";
 
 /**
  * @param {string} body
+ * @param {any} [value] that the body is, where it was parsed before
  * @returns {CompleteRequest}
  */
-export function parseRequest(body) {
-  const value = JSON.parse(body);
+export function parseRequest(body, value = JSON.parse(body)) {
   const wrong = mismatch(COMPLETE_SCHEMA, value, "request");
   if (wrong !== null) throw protocolError(`${wrong}.`);
   return value;
