@@ -115,6 +115,23 @@ export function checkLengths({ max_prompt_chars: most }, calls) {
 }
 
 /**
+ * Refuse a long sub-call whose prompt is no text: halves of surrogate pairs, each written as an escape, would keep the page
+ * busy for seconds. Of short ones the server decides.
+ * @param {RequestedCall[]} calls
+ */
+export function checkTexts(calls) {
+  calls.forEach(({ messages }, index) => {
+    const broken = messages.find(({ content }) => content.length > MOST_BROKEN_CHARS && LONE_SURROGATE.test(content));
+    if (broken === undefined) return;
+    const what = `prompt ${index}, of ${broken.content.length} characters, holds halves of surrogate pairs, which are no text`;
+    throw providerError(`${what}; nothing was asked. Replace them: prompt.encode("utf-8", "replace").decode().`);
+  });
+}
+
+const MOST_BROKEN_CHARS = 1 << 20;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/**
  * As Python counts them: a surrogate pair is one.
  * @param {string} text
  */

@@ -5,7 +5,7 @@
 // for a call that may not begin.
 
 import { rlmError } from "../wire/errors.js";
-import { checkLengths } from "./budget.js";
+import { checkLengths, checkTexts } from "./budget.js";
 
 /**
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
@@ -46,6 +46,7 @@ export function openCalls({ job, tree, recorder, egress, onAnswered }) {
       if (rootCalls + count > allowed) throw limitReached("root call", "maxIterations", rootCalls + count, allowed);
       if (calls.length > MAX_CALLS) throw limitReached("batch", "calls at once", calls.length, MAX_CALLS);
       if (kind === "sub") checkLengths(limits, calls);
+      if (kind === "sub") checkTexts(calls);
       tree.budget.admit(kind === "sub" ? calls.length : 0);
       const first = recorder.callsStarted(kind, calls, options(kind));
       rootCalls += count;
