@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from rlm_core import Event, Limits, ProtocolError, Recorder, run
-from rlm_core.events import CallFinished, CallStarted, RunFinished, RunStarted
+from rlm_core.events import BlockFinished, CallFinished, CallStarted, RunFinished, RunStarted
 from rlm_core.testing import ScriptedProvider
+from rlm_server.command.other_logs.forms import read_other_log
 from rlm_server.command.rlms_log import exported, imported
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5)
@@ -73,6 +74,23 @@ def test_what_was_exported_can_be_imported() -> None:
     assert [event.seq for event in back] == list(range(len(back)))
 
 
+def test_question_and_errors_survive_a_round_trip() -> None:
+    first = events()
+    back = imported(exported(first, began=BEGAN))
+    for kind in (RunStarted, BlockFinished):
+        assert [told_of(event) for event in back if isinstance(event, kind)] == [
+            told_of(event) for event in first if isinstance(event, kind)
+        ]
+
+
+def told_of(event: Event) -> tuple[str, str, str | None]:
+    if isinstance(event, RunStarted):
+        return event.question, "", None
+    assert isinstance(event, BlockFinished)
+    shown = event.observation.stdout + (f"{event.observation.value}\n" if event.observation.value else "")
+    return "", shown, event.observation.error
+
+
 OLDER = [
     {"type": "metadata", "root_model": "m", "max_iterations": 3},
     {"type": "iteration", "iteration": 1, "prompt": [{"role": "user", "content": "q"}], "response": "code",
@@ -94,10 +112,23 @@ def test_a_run_without_a_final_answer_ran_out() -> None:
     assert [event.stopped_by for event in back if isinstance(event, RunFinished)] == ["max_iterations"]
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"type": "run_started"}'])
-def test_a_line_of_another_kind_is_refused_by_number(line: str) -> None:
+@pytest.mark.parametrize("line", ["{", "[]"])
+def test_a_broken_line_is_refused_by_number(line: str) -> None:
     with pytest.raises(ProtocolError, match="line 2:"):
-        imported([json.dumps(OLDER[0]), line])
+        imported([json.dumps(OLDER[0]), line, json.dumps(OLDER[1])])
+
+
+def test_unknown_lines_and_a_cut_last_line_are_counted() -> None:
+    text = "\n".join(
+        [json.dumps(OLDER[0]), '{"type": "mood"}', '{"type": "mood"}', json.dumps(OLDER[1]), '{"type": "it']
+    )
+    log = read_other_log(text)
+    assert log.notes == [
+        "line 5, the last, was cut off and is left out.",
+        "2 lines of an unknown type left out (mood)",
+    ]
+    assert log.system == "rlms"
+    assert [event.answer for event in log.events if isinstance(event, RunFinished)] == ["42"]
 
 
 REAL = sorted((Path(__file__).parents[1] / "golden" / "rlms").glob("*.jsonl"))
@@ -113,7 +144,10 @@ def test_a_log_of_the_real_logger_is_read(log: Path) -> None:
     back = imported(log.read_text(encoding="utf-8").splitlines())
     endings = {event.path: event for event in back if isinstance(event, RunFinished)}
     assert {path: ending.answer for path, ending in endings.items()} == {(0,): "four", (): "four lines"}
-    assert [event.question for event in back if isinstance(event, RunStarted)] == ["", "a child of the root"]
+    assert [event.question for event in back if isinstance(event, RunStarted)] == [
+        "How many lines?",
+        "a child of the root",
+    ]
     asked = [event.messages[-1].content for event in back if isinstance(event, CallStarted) and event.kind == "sub"]
     assert asked[0] == "one"
     assert endings[(0,)].usage["scripted"].cost == 0.5

@@ -250,13 +250,16 @@ def export(file: Path, form: str) -> None:
 @main.command("import")
 @click.argument("file", type=CONTEXT_FILE)
 def import_(file: Path) -> None:
-    """Write FILE, a log of the package rlms, to stdout as a trajectory, for viewing."""
+    """Write FILE, a log of rlms, dspy.RLM, fast-rlm or droste, to stdout as a trajectory, for viewing."""
     from rlm_core.trajectory import to_json
 
-    from .rlms_log import imported
+    from .other_logs.forms import read_other_log
 
-    with _reported(), file.open(encoding="utf-8") as lines:
-        for event in imported(lines):
+    with _reported():
+        log = read_other_log(file.read_text(encoding="utf-8"))
+        for note in log.notes:
+            click.echo(f"note: {visible(note)}", err=True)
+        for event in log.events:
             _print_line(to_json(event))
 
 

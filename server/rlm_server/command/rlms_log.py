@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from rlm_core import Event, Limits, Message, ModelUsage, Observation, ProtocolError
+from rlm_core import Event, Limits, Message, ModelUsage, Observation
 from rlm_core.events import (
     BlockFinished,
     BlockStarted,
@@ -29,7 +30,16 @@ from rlm_core.events import (
 from rlm_core.trajectory import recorded_calls
 from rlm_core.types import StoppedBy
 
+from .other_logs.shown_run import rows_of, unknown_types
+
 Path = tuple[int, ...]
+BACKEND = "pyodide-rlm"
+_QUESTION = re.compile(
+    r'original prompt: "(?P<before>.+?)"\.\n|\AAnswer the following: (?P<since_0_1_3>.+?)\n\nYour context is', re.S
+)
+"""The question in a prompt of that package, whose log has no field for it."""
+_EXCEPTION = re.compile(r"(?:^|\n)[\w.]*(?:Error|Exception|Interrupt|Exit|Iteration|Warning): .*\s*\Z")
+"""The end of a traceback: stderr holds warnings too, which are no errors."""
 
 
 def exported(events: Sequence[Event], *, began: datetime) -> Iterator[str]:
@@ -63,8 +73,8 @@ class _Run:
             "root_model": (started.model if started else None) or answered or "unknown",
             "max_depth": limits.get("max_depth", Limits().max_depth),
             "max_iterations": limits.get("max_iterations", Limits().max_iterations),
-            "backend": "pyodide-rlm",
-            "backend_kwargs": {},
+            "backend": BACKEND,
+            "backend_kwargs": {"question": started.question if started else ""},
             "environment_type": "pyodide",
             "environment_kwargs": {},
             "other_backends": None,
@@ -181,27 +191,36 @@ def _result(observation: Observation, calls: Sequence[dict[str, Any]]) -> dict[s
 # --- Import ---------------------------------------------------------------------------------------------------------
 
 
+def is_rlms(row: Mapping[str, Any]) -> bool:
+    """Whether an object is a line of such a log."""
+    return row.get("type") == "metadata" or (row.get("type") == "iteration" and "code_blocks" in row)
+
+
 def imported(lines: Iterable[str]) -> list[Event]:
-    """The events of a log in either dialect, as far as it tells of them.
+    """The events of a log in either dialect, as `read_rlms` gives them.
 
     Raises:
-        ProtocolError: a line is not one of such a log; the message gives its number.
+        ProtocolError: a line is no JSON object; the message gives its number.
     """
-    rows = [_row(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    return read_rlms(rows_of("\n".join(line.rstrip("\n") for line in lines))[0])[0]
+
+
+def read_rlms(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Event], list[str]]:
+    """The events of a log in either dialect, as far as it tells of them, and a note on lines of another type."""
     metadata = next((row for row in rows if row.get("type") == "metadata"), {})
     iterations = [row for row in rows if row.get("type") == "iteration"]
-    events = list(_run_events({}, metadata, iterations, (), _Numbers()))
-    return [dataclasses.replace(event, seq=seq) for seq, event in enumerate(events)]
+    others = [str(row.get("type")) for row in rows if row.get("type") not in ("metadata", "iteration")]
+    events = list(_run_events({"prompt": _question(metadata, iterations)}, metadata, iterations, (), _Numbers()))
+    return [dataclasses.replace(event, seq=seq) for seq, event in enumerate(events)], unknown_types(others)
 
 
-def _row(number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as fault:
-        raise ProtocolError(f"line {number}: not JSON: {fault}.") from None
-    if not isinstance(row, dict) or row.get("type") not in ("metadata", "iteration"):
-        raise ProtocolError(f"line {number}: no metadata and no iteration of a log of rlms.")
-    return row
+def _question(metadata: Mapping[str, Any], iterations: Sequence[Mapping[str, Any]]) -> str:
+    """The root's question, from our own metadata or from the first prompt; empty where neither has it."""
+    if metadata.get("backend") == BACKEND:
+        return str((metadata.get("backend_kwargs") or {}).get("question") or "")
+    messages = [_message(message) for message in _listed(iterations[0].get("prompt"))] if iterations else []
+    found = next((found for message in messages if (found := _QUESTION.search(message.content))), None)
+    return found["before"] or found["since_0_1_3"] if found else ""
 
 
 class _Numbers:
@@ -223,7 +242,7 @@ def _run_events(
     path: Path,
     numbers: _Numbers,
 ) -> Iterator[Event]:
-    """A run of the tree; `call` is how its parent's log tells of it, empty for the root."""
+    """A run of the tree; `call` is how its parent's log tells of it, for the root its question alone."""
     began, question = numbers.seconds, str(call.get("prompt") or "")
     limits = {name: metadata[name] for name in ("max_iterations", "max_depth") if metadata.get(name) is not None}
     model = metadata.get("root_model")
@@ -269,9 +288,11 @@ def _block_events(
             yield from _run_events(call, nested.get("run_metadata") or {}, rows, below, numbers)
         else:
             yield from _call_events(call, path, numbers)
-    printed = str(result.get("stdout") or "") + str(result.get("stderr") or "")
+    printed, stderr = str(result.get("stdout") or ""), str(result.get("stderr") or "")
+    error = stderr if _EXCEPTION.search(stderr) else None
+    printed += "" if error else stderr
     seconds = float(result.get("execution_time") or 0.0)
-    observation = Observation(printed, len(printed), None, None, seconds)
+    observation = Observation(printed, len(printed), None, error, seconds)
     yield BlockFinished(
         iteration=iteration, block=index, observation=observation, path=path, seconds=numbers.seconds + seconds
     )

@@ -1,0 +1,1 @@
+"""Logs of other systems, read as events, for viewing."""
