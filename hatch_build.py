@@ -139,6 +139,7 @@ def contents_of_files(folder: Path) -> dict[str, bytes]:
         "relay.js": bundle("relay.js", folder),
         "core.zip": compiled(zip_core()),
         "pyodide-lock.json": lock_file(wheels),
+        "distribution-lock.json": distribution_lock(),
         "pyodide.asm.wasm": (pyodide / "pyodide.asm.wasm").read_bytes(),
         "python_stdlib.zip": compiled((pyodide / "python_stdlib.zip").read_bytes()),
     }
@@ -224,6 +225,18 @@ def lock_file(wheels: dict[str, bytes]) -> bytes:
         name = package["file_name"]
         package["file_name"] = hashed_name(name, wheels[name])
     return json.dumps({"info": info, "packages": packages}, separators=(",", ":")).encode()
+
+
+def distribution_lock() -> bytes:
+    """The lock file of Pyodide's own distribution, without its test suites: `pyodide-rlm packages add` looks there."""
+    lock = json.loads((NODE_MODULES / "pyodide" / "pyodide-lock.json").read_text())
+    kept = ("name", "version", "file_name", "sha256", "depends", "imports", "package_type")
+    packages = {
+        name: {field: package[field] for field in kept}
+        for name, package in lock["packages"].items()
+        if not name.endswith("-tests")
+    }
+    return json.dumps({"info": lock["info"], "packages": packages}, separators=(",", ":")).encode()
 
 
 def write_samples() -> None:

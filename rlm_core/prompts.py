@@ -221,7 +221,8 @@ def _sized(role: str, window_tokens: int) -> str:
 
 def _library(packages: Iterable[str] | None) -> str:
     names = documents.packages() if packages is None else packages
-    listed = [f"{name} ({documents.PACKAGES[name]})" for name in names]
+    purposes = documents.PACKAGES
+    listed = [f"{name} ({purposes[name]})" if name in purposes else name for name in names]
     return f"{LIBRARY}, and to be imported like it {', '.join(listed)}" if listed else LIBRARY
 
 

@@ -150,6 +150,18 @@ class JobContext:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPackage:
+    """A package that the user chose for this run: the wheel, and the names that import it. The host checks the hash."""
+
+    name: str
+    version: str
+    imports: tuple[str, ...]
+    depends: tuple[str, ...]
+    file_name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartJob:
     """The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
 
@@ -168,6 +180,7 @@ class StartJob:
     limits: Mapping[str, Json]
     tools: tuple[JobTool, ...]
     sub_tools: tuple[JobTool, ...] | None
+    packages: tuple[JobPackage, ...]
     contexts: tuple[JobContext, ...]
     path: tuple[int, ...]
     session: int | None

@@ -30,6 +30,7 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @property {ModelOptions} modelOptions
  * @property {ModelOptions} subModelOptions
  * @property {string | null} systemPrompt
+ * @property {string[] | null} packages
  * @property {StartJob["limits"]} limits
  * @property {boolean} isWindowChosen whether the caller set `windowTokens`
  * @property {boolean} allowUnknownPrice
@@ -78,6 +79,7 @@ export const OPTIONS = {
   systemPrompt: { otherwise: null, must: "be text", ok: isName },
   tools: { otherwise: {}, must: "be an object of name and tool", ok: isRecord },
   subTools: { otherwise: null, must: "be an object of name and tool", ok: isRecord },
+  packages: { otherwise: null, must: "be a list of packages' names", ok: isNames },
   allowUnknownPrice: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
   onIteration: { otherwise: null, must: "be a function", ok: isFunction },
   onSubLLMCall: { otherwise: null, must: "be a function", ok: isFunction },
@@ -168,6 +170,7 @@ export async function jobOf(settings, prompt, context) {
     limits: settings.limits,
     tools,
     sub_tools: subTools,
+    packages: [], // filled in by rlm.js, which may ask the server
     contexts: context instanceof JsonText ? [await jsonContext(context)] : contextsOf(context),
     path: [],
     session: null,

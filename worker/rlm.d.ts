@@ -145,6 +145,11 @@ export interface RLMOptions extends LimitOptions {
   tools?: RLMTools;
   /** Tools of child runs. Default: the same. */
   subTools?: RLMTools | null;
+  /**
+   * Packages that model code may import beside the built-in ones, of those that `pyodide-rlm packages add` has put beside
+   * the server, or that `embed` has copied; what they need comes along. Default: none.
+   */
+  packages?: string[] | null;
   /** Called after each iteration of the root run. */
   onIteration?: (iteration: RLMIteration) => void;
   /** Called for each sub-call, before its request leaves. */

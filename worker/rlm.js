@@ -4,6 +4,8 @@
 // In: options and callbacks of the caller, checked by name. Out: the result; on the way iterations, sub-calls, events.
 // Types for TypeScript users are in rlm.d.ts.
 
+import { chosenPackages } from "./boot/packages.js";
+import { loadAssets } from "./boot/runtime.js";
 import { openDestinations } from "./egress/destinations.js";
 import { openLedger } from "./egress/ledger.js";
 import { checkedQuestionOptions, checkedRunOptions } from "./call_options.js";
@@ -58,7 +60,7 @@ export class RLM {
     const made = fork !== undefined ? openFork(fork) : replay !== undefined ? openReplay(replay) : null;
     const ledger = ledgerOf(settings);
     const isNew = [resume, replay, fork].every((log) => log === undefined);
-    const plain = await jobOf(settings, prompt, context);
+    const plain = await withPackages(settings, await jobOf(settings, prompt, context));
     const wanted = isNew ? await withWindows(plain, settings, ledger) : plain;
     const kept = resumed !== null && context === undefined ? await keptContext(settings.journal) : [];
     const continuedJob = continued({ ...wanted, contexts: kept.length > 0 ? kept : wanted.contexts }, resumed);
@@ -109,7 +111,8 @@ class RLMSession {
     this.#isRunning = true;
     const began = performance.now();
     try {
-      const plain = { ...(await jobOf(this.#settings, prompt, context)), session: this.#session.turns().length };
+      const asked = await withPackages(this.#settings, await jobOf(this.#settings, prompt, context));
+      const plain = { ...asked, session: this.#session.turns().length };
       const job = await withWindows(plain, this.#settings, this.#ledger);
       await checkReadable(job);
       await checkCost(this.#settings, job);
@@ -158,6 +161,17 @@ function hosted(settings) {
   const { endpoint, assets, host, containment, functions, allowedModels, allowUnknownPrice, onEgress } = settings;
   const hosting = { endpoint, assets, host, containment };
   return { hosting, functions, allowedModels, allowUnknownPrice, onEgress: onEgress ?? null };
+}
+
+/**
+ * `job` with the packages that the option names, and those that they need.
+ * @param {Settings} settings
+ * @param {StartJob} job
+ * @returns {Promise<StartJob>}
+ */
+async function withPackages({ packages, assets, host }, job) {
+  if (packages === null || packages.length === 0) return job;
+  return { ...job, packages: await chosenPackages(packages, await loadAssets(assets, host)) };
 }
 
 /** Refuse a limit of cost that cannot be kept. */

@@ -35,6 +35,7 @@ process.stdout.write(JSON.stringify(Object.fromEntries(defaults)));
 """
 FLAGS = {
     "allowedModels": "--allow-model",
+    "packages": "--package",
     "onEgress": "--confirm",
     "onEvent": "--trajectory",
     "journal": "--trajectory",
@@ -86,6 +87,7 @@ SHOWN_BY: Mapping[str, tuple[str, ...]] = {
     "systemPrompt": ("test_a_role_of_the_users_own_still_tells_of_the_repl",),
     "tools": ("test_a_function_of_the_page_is_called_like_one_of_python", "test_tools_are_functions_of_this_process"),
     "subTools": ("test_children_have_the_tools_of_their_own", "test_child_runs_have_tools_of_their_own"),
+    "packages": ("test_model_code_imports_packages_that_were_added",),
     "onIteration": ("test_a_callback_that_throws_does_not_touch_the_run", "test_each_callback_gets_its_own"),
     "onSubLLMCall": ("test_a_callback_that_throws_does_not_touch_the_run", "test_each_callback_gets_its_own"),
     "onEvent": ("test_events_are_given_as_they_happen", "test_run_prints_the_answer_and_writes_the_trajectory"),

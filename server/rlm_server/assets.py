@@ -5,6 +5,8 @@ In a checkout they are used in place; an installed wheel carries them under `_st
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,3 +46,14 @@ def find_assets() -> Assets:
     if not (built / "manifest.json").is_file():
         raise ConfigError(f"The browser assets are not built: {built} has no manifest.json. Run `make assets`.")
     return Assets(checkout / "web", checkout / "worker", built, built / "vendor")
+
+
+def packages_folder(chosen: Path | None = None) -> Path:
+    """The folder where packages are kept: `chosen`, else one of the user's own."""
+    if chosen is not None:
+        return chosen
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "pyodide-rlm" / "packages"

@@ -147,6 +147,7 @@ class Settings(BaseSettings):
         store_path: file for replies that are kept for a repeated request; unset keeps them in memory.
         store_bytes: most that is kept; 0 keeps nothing.
         store_seconds: how long a reply is kept.
+        packages_path: folder of the packages that `pyodide-rlm packages` adds; unset: one of the user's own.
         openai_api_key, openai_base_url: OpenAI, or any server of its chat dialect (vLLM, LM Studio, llama.cpp).
         anthropic_api_key, anthropic_base_url: Anthropic.
         openrouter_api_key: OpenRouter.
@@ -201,6 +202,8 @@ class Settings(BaseSettings):
     store_path: Path | None = None
     store_bytes: Count = 64 * MIB
     store_seconds: Seconds = 86_400.0
+
+    packages_path: Path | None = None
 
     openai_api_key: Key = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: Url = Field(default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")

@@ -17,7 +17,7 @@ PAGE = '<!doctype html><meta charset="utf-8"><title>A blog</title><h1>A blog</h1
 def make_site(folder: Path) -> Path:
     """A site with one page, and beside it the files that `pyodide-rlm embed` copies."""
     (folder / "index.html").write_text(PAGE)
-    embed(folder / "rlm")
+    embed(folder / "rlm", folder / "no packages")
     return folder
 
 

@@ -498,6 +498,32 @@ READABLE: dict[str, tuple[str, Callable[[], bytes | str]]] = {
 }
 """Kind -> file name and contents; `read` gives the fact in each."""
 
+
+def columns(kind: str) -> bytes:
+    """The rows as a column file, with numbers, dates, lists and gaps."""
+    from arro3.core import Array, DataType, Table
+    from arro3.io import write_ipc, write_parquet
+
+    day = [int(row[0]) if row[0] != "3" else None for row in ROWS[1:]]
+    table = Table.from_arrays(
+        [
+            Array([int(row[0]) for row in ROWS[1:]], DataType.int64()),
+            Array(day, DataType.int32()).cast(DataType.date32()),
+            Array([row[2] for row in ROWS[1:]], DataType.string()),
+        ],
+        names=["id", "day", "remark"],
+    )
+    out = io.BytesIO()
+    (write_parquet if kind == "parquet" else write_ipc)(table, out)
+    return out.getvalue()
+
+
+WITH_A_PACKAGE: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "Parquet": ("rows.parquet", lambda: columns("parquet")),
+    "Arrow": ("rows.feather", lambda: columns("arrow")),
+}
+"""Kind -> file name and contents; `read` gives the fact in each where a run has the package arro3-io."""
+
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "PDF with a password": ("locked.pdf", lambda: encrypted(pdf(FACT), "secret", "RC4-128"), "locked with a password"),
     "PDF without text": ("scan.pdf", scanned_pdf, "likely a scan"),

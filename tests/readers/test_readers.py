@@ -123,6 +123,30 @@ def test_the_first_row_of_a_table_is_its_header(name: str, text: str, first: lis
     assert tables(put(tmp_path, name, text))[name][0] == first
 
 
+@pytest.mark.parametrize("kind", files.WITH_A_PACKAGE)
+def test_column_files_are_rows_of_pythons_values(kind: str, tmp_path: Path) -> None:
+    import datetime
+
+    name, make = files.WITH_A_PACKAGE[kind]
+    path = put(tmp_path, name, make())
+    header, *rows = tables(path)[name]
+    assert header == ["id", "day", "remark"]
+    assert rows[-1] == [99, datetime.date(1970, 4, 10), files.FACT]
+    assert rows[3][1] is None
+    assert files.CODE in read(path)
+    assert "13 rows of 3 columns: id, day, remark; first row [0, datetime.date(1970, 1, 1)" in about(path)
+
+
+def test_a_column_file_without_its_package_says_how_it_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(tmp_path, "rows.parquet", files.columns("parquet"))
+    monkeypatch.setitem(sys.modules, "arro3.io", None)
+    with pytest.raises(ReadError, match=r"is a Parquet file, whose reader is not here.*packages add arro3-io"):
+        tables(path)
+    assert "packages add arro3-io" in about(path)
+
+
 def test_a_wal_file_beside_a_database_is_read_with_it(tmp_path: Path) -> None:
     import sqlite3
 

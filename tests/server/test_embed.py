@@ -15,7 +15,7 @@ IMPORT = re.compile(r'^(?:import|export)[^;]*?from "(\.[\w./]+)"', re.MULTILINE)
 
 
 def test_every_module_that_a_page_imports_is_there(tmp_path: Path) -> None:
-    embed(tmp_path / "rlm")
+    embed(tmp_path / "rlm", tmp_path / "none")
     wanted, seen = [tmp_path / "rlm" / "rlm.js"], set()
     while wanted:
         module = wanted.pop().resolve()
@@ -27,13 +27,25 @@ def test_every_module_that_a_page_imports_is_there(tmp_path: Path) -> None:
 
 def test_the_assets_are_those_of_the_manifest_and_no_others(tmp_path: Path) -> None:
     assets = tmp_path / "rlm" / "assets"
-    embed(tmp_path / "rlm")
+    embed(tmp_path / "rlm", tmp_path / "none")
     (assets / "worker.000000000000.js").write_text("of an older version")
-    embed(tmp_path / "rlm")
+    embed(tmp_path / "rlm", tmp_path / "none")
     files = json.loads((assets / "manifest.json").read_text())["files"]
     assert {"worker.js", "relay.js", "pyodide.asm.wasm", "python_stdlib.zip", "core.zip"} <= files.keys()
     there = {path.name: path.stat().st_size for path in assets.iterdir() if path.name != "manifest.json"}
     assert there == {entry["path"]: entry["bytes"] for entry in files.values()}
+
+
+def test_packages_that_were_added_come_along_and_go_again(tmp_path: Path) -> None:
+    kept, copied = tmp_path / "kept", tmp_path / "rlm" / "assets" / "packages"
+    kept.mkdir()
+    (kept / "a-1-py3-none-any.whl").write_bytes(b"wheel")
+    lock = {"info": {}, "packages": {"a": {"file_name": "a-1-py3-none-any.whl"}}}
+    (kept / "pyodide-lock.json").write_text(json.dumps(lock))
+    embed(tmp_path / "rlm", kept)
+    assert sorted(path.name for path in copied.iterdir()) == ["a-1-py3-none-any.whl", "pyodide-lock.json"]
+    embed(tmp_path / "rlm", tmp_path / "none")
+    assert list(copied.iterdir()) == []
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:

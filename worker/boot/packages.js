@@ -10,24 +10,79 @@ import { mismatch } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/channel.js").Handler} Handler
+ * @typedef {import("../wire/protocol.js").JobPackage} JobPackage
  * @typedef {{file_name: string, sha256: string}} LockedPackage
  */
 
+const FOLDER = "packages/"; // in the assets: what the user added
+const LOCK = "pyodide-lock.json";
 const MAX_REQUEST_CHARS = 200; // of a request for a package
 
 /**
  * @param {{lock: string, folder: string}} assets
+ * @param {JobPackage[]} chosen those of the run beside the built-in ones
  * @returns {Handler}
  */
-export function packageHandler({ lock, folder }) {
+export function packageHandler({ lock, folder }, chosen) {
   return async (body, answer) => {
     /** @type {Record<string, LockedPackage>} */
     const packages = JSON.parse(lock).packages;
     const name = requestedName(body);
-    if (!Object.hasOwn(packages, name)) throw protocolError(`no package ${name} in the lock file.`);
-    answer.write(await wheelAt(new URL(packages[name].file_name, folder).href, packages[name].sha256));
+    const added = chosen.find((each) => each.name === name);
+    const found = Object.hasOwn(packages, name) ? packages[name] : added;
+    if (found === undefined) throw protocolError(`no package ${name} in the lock file.`);
+    const from = found === added ? new URL(FOLDER, folder) : folder;
+    answer.write(await wheelAt(new URL(found.file_name, from).href, found.sha256));
     answer.end();
   };
+}
+
+/**
+ * The packages of the option `packages`, and those that they need, from the lock file beside the assets. Built-in ones are
+ * left out: they are there anyway.
+ * @param {string[]} names
+ * @param {{lock: string, folder: string}} assets
+ * @returns {Promise<JobPackage[]>}
+ */
+export async function chosenPackages(names, { lock, folder }) {
+  const builtIn = JSON.parse(lock).packages;
+  const wanted = names.map(canonical).filter((name) => !Object.hasOwn(builtIn, name));
+  if (wanted.length === 0) return [];
+  const added = await addedPackages(new URL(FOLDER, folder));
+  /** @type {Map<string, JobPackage>} */
+  const chosen = new Map();
+  for (const name of wanted) {
+    if (chosen.has(name) || Object.hasOwn(builtIn, name)) continue;
+    if (!Object.hasOwn(added, name)) throw configError(notAdded(name, Object.keys(added)));
+    const { version, imports, depends, file_name, sha256 } = added[name];
+    chosen.set(name, { name, version, imports, depends, file_name, sha256 });
+    wanted.push(...depends.map(canonical));
+  }
+  return [...chosen.values()];
+}
+
+/**
+ * @param {URL} folder
+ * @returns {Promise<Record<string, JobPackage>>}
+ */
+async function addedPackages(folder) {
+  const response = await fetch(new URL(LOCK, folder), { cache: "no-cache" });
+  if (response.status === 404) return {};
+  if (!response.ok) throw configError(`${folder}${LOCK} answered ${response.status}. Check the server.`);
+  return (await response.json()).packages;
+}
+
+function notAdded(/** @type {string} */ name, /** @type {string[]} */ added) {
+  const there = added.length > 0 ? `Added are ${added.join(", ")}.` : "None was added.";
+  return `no package ${name} beside the server: \`pyodide-rlm packages add ${name}\` adds it. ${there}`;
+}
+
+/** A name as lock files spell it. */
+function canonical(/** @type {string} */ name) {
+  return name
+    .trim()
+    .toLowerCase()
+    .replace(/[-_.]+/g, "-");
 }
 
 /** @type {Map<string, Promise<Uint8Array>>} by URL: a wheel is fetched once a page */

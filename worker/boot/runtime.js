@@ -44,7 +44,8 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  * @property {(message: ToBootedWorker, transfer: Transferable[]) => void} post
  * @property {(listeners: {message: (message: ToHost) => void, lost: (why: string) => void}) => void} listen
  * @property {() => void} terminate
- * @property {import("../wire/channel.js").Handler} packages answers its requests for packages
+ * @property {(chosen: import("../wire/protocol.js").JobPackage[]) => import("../wire/channel.js").Handler} packages answers
+ *   its requests for packages: the built-in ones, and those that its run has chosen
  */
 
 const NOT_SHARED = { channel: null, interrupt: null };
@@ -132,7 +133,8 @@ export async function bootWorker(assets, options = {}) {
   const { message, sharing, ...worker } = await launch(assets, "run", options);
   if (message.type !== "ready") throw protocolError(`${message.type} instead of ready.`);
   const line = message.transport === "shared-memory" ? sharing : null;
-  const packages = packageHandler(assets);
+  /** @param {import("../wire/protocol.js").JobPackage[]} chosen */
+  const packages = (chosen) => packageHandler(assets, chosen);
   return { ...worker, packages, ready: message, line: line ?? messageLine(worker.post, worker.epoch) };
 }
 

@@ -57,7 +57,7 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
   });
   const channel = answeringEnd({
     line: worker.line,
-    handler: waitedFor(clock, heartbeat, withPackages(worker.packages, tape.handle)),
+    handler: waitedFor(clock, heartbeat, withPackages(worker.packages(job.packages), tape.handle)),
   });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;

@@ -55,6 +55,8 @@ from rlm_core.types import Child, Json, Observation, PastBlock
 CONTEXT_FOLDER = Path("/context")
 MAX_TEXT_FILES = 2_000
 """Files of a context that are read before a run; of more none is, as each takes half a millisecond."""
+MAX_NAMED_PACKAGES = 40
+"""Import names of a run's packages that the prompt names."""
 MAX_NAMED_FILES = 100
 """Files of a context of which the log holds a fingerprint each."""
 TEXTS = frozenset(("text", "csv", "json", "html", "ipynb", "srt", "vtt", "eml", "mbox", "mhtml", "rtf", "fodt"))
@@ -116,6 +118,8 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
         fields = json.loads(job)
         line.interruptible(False)
         PACKAGES.request = host.package
+        chosen = fields.get("packages", ())
+        PACKAGES.choose(chosen)
         if hasattr(line, "take_output"):
             DESCRIPTORS.take = _taking(line.take_output)
         context, codings = _bound(contexts, fields.get("session"))
@@ -123,7 +127,7 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
             _job(fields, context, host),
             contexts=_fingerprints(contexts, context),
             functions=FUNCTIONS,
-            packages=_libraries(),
+            packages=_libraries(chosen),
             about=_about(context, codings),
         )
         host.block_seconds = wanted.limits.max_block_seconds or 0.0
@@ -454,9 +458,11 @@ def _folder(session: int | None) -> Path:
     return CONTEXT_FOLDER.with_name(f"{CONTEXT_FOLDER.name}_{session}") if session else CONTEXT_FOLDER
 
 
-def _libraries() -> tuple[str, ...]:
-    """Packages for the prompt: those that it knows a purpose of, and the lock file has."""
-    return tuple(name for name in documents.PACKAGES if name in PACKAGES.names())
+def _libraries(chosen: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Packages for the prompt: those that it knows a purpose of, and the lock file has; and those of the run."""
+    known = [name for name in documents.PACKAGES if name in PACKAGES.names()]
+    added = [name for package in chosen for name in package["imports"] if not name.startswith("_")]
+    return (*known, *added[:MAX_NAMED_PACKAGES])
 
 
 def _about(context: object, codings: Mapping[str, str]) -> str:

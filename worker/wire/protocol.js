@@ -101,6 +101,10 @@ export const LIMITS = {
  * @typedef {{name: string, description: string, json: string, function: boolean}} JobTool
  */
 /**
+ * A package that the user chose for this run: the wheel, and the names that import it. The host checks the hash.
+ * @typedef {{name: string, version: string, imports: Array<string>, depends: Array<string>, file_name: string, sha256: string}} JobPackage
+ */
+/**
  * One value of the context. `data` is UTF-8 for `text` and `json`, a Blob for `file`: it is mounted, not copied.
  * @typedef {{name: string, type: "text" | "json" | "bytes" | "file" | "pickle" | "mounted", data: ArrayBuffer | Blob}} JobContext
  */
@@ -114,7 +118,7 @@ export const LIMITS = {
  */
 /**
  * The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
- * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, sub_window_tokens: number | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
+ * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, sub_window_tokens: number | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, packages: Array<JobPackage>, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
  */
 /**
  * Run this job; sent once, after `ready`.

@@ -35,6 +35,7 @@ from .stop_signals import StopSignals
 if TYPE_CHECKING:
     from ..headless.arguments import OnEvent
     from ..headless.result import HeadlessResult
+    from .packages import Store
 
 FINAL, FAULT, USAGE, LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error": FAULT, "worker_lost": FAULT}
@@ -112,6 +113,7 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--allow-model", "allowed", multiple=True, help="A further model that code may call; may be repeated.")
+@click.option("--package", "chosen_packages", multiple=True, help="Let code import what `packages add` added; repeat.")
 @_limit_options
 @click.option("--allow-unknown-price", is_flag=True, help="Let --max-cost stand though a model's price is not known.")
 @click.option(
@@ -150,6 +152,7 @@ def run(
     model: str | None,
     sub_model: str | None,
     allowed: tuple[str, ...],
+    chosen_packages: tuple[str, ...],
     allow_unknown_price: bool,
     options_file: Path | None,
     as_json: bool,
@@ -179,6 +182,7 @@ def run(
             "model": model,
             "sub_model": sub_model,
             "allowed_models": allowed or None,
+            "packages": chosen_packages or None,
             "allow_unknown_price": allow_unknown_price or None,
             "resume": None if resume is None else resume.read_text(encoding="utf-8"),
             "replay": None if replay is None else read_recording(replay).log,
@@ -279,13 +283,76 @@ def doctor() -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def embed(folder: Path) -> None:
     """Copy into FOLDER the files with which a static site runs questions on its own pages."""
+    from ..assets import packages_folder
+    from ..settings import load_settings
     from .embed import embed
 
     with _reported():
-        written = embed(folder)
+        written = embed(folder, packages_folder(load_settings().packages_path))
     click.echo(
         f"{folder}: {written / 1e6:.1f} MB. In a page of the site, with its own path to that folder:\n{USAGE_IN_PAGE}"
     )
+
+
+@main.group()
+def packages() -> None:
+    """Packages that model code may import beside the built-in ones: pandas, matplotlib, and their like.
+
+    They are kept beside the server, checked by hash, and reach a worker when its run's option `packages` (--package)
+    names them and its code imports them.
+    """
+
+
+@packages.command("add")
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--from", "source", help="Address or folder of Pyodide's distribution; default: where Pyodide publishes it."
+)
+def add_packages(names: tuple[str, ...], source: str | None) -> None:
+    """Add NAMES, with all that they need: name or name==version.
+
+    A name is looked up in the lock file of Pyodide's distribution, else pip finds a wheel for this interpreter.
+    """
+    with _reported():
+        added = _package_store(source).add(names)
+    for package in added:
+        click.echo(f"added {package['name']} {package['version']} (import {', '.join(package['imports'])})")
+    if not added:
+        click.echo("nothing to add: all of it is there")
+
+
+@packages.command("list")
+def list_packages() -> None:
+    """List what was added: name, version, import names, needed packages."""
+    with _reported():
+        kept = _package_store().packages()
+    for name, package in kept.items():
+        needs = f"; needs {', '.join(package['depends'])}" if package["depends"] else ""
+        click.echo(f"{name} {package['version']} (import {', '.join(package['imports'])}{needs})")
+
+
+@packages.command("remove")
+@click.argument("names", nargs=-1, required=True)
+def remove_packages(names: tuple[str, ...]) -> None:
+    """Remove NAMES; what they needed stays."""
+    with _reported():
+        for file in _package_store().remove(names):
+            click.echo(f"removed {file}")
+
+
+@packages.command("where")
+def where_packages() -> None:
+    """Print the folder that holds them."""
+    with _reported():
+        click.echo(_package_store().folder)
+
+
+def _package_store(source: str | None = None) -> Store:
+    from ..assets import find_assets, packages_folder
+    from ..settings import load_settings
+    from .packages import Interpreter, Store
+
+    return Store(packages_folder(load_settings().packages_path), Interpreter.of(find_assets().assets), source)
 
 
 @main.command()

@@ -17,10 +17,11 @@ from rlm_core import ConfigError
 from ..assets import find_assets
 
 MANIFEST = "manifest.json"
+PACKAGES_LOCK = "pyodide-lock.json"
 
 
-def embed(folder: Path) -> int:
-    """Copy `rlm.js`, its imports and `assets/` into `folder`; return the bytes written.
+def embed(folder: Path, packages: Path) -> int:
+    """Copy `rlm.js`, its imports, `assets/` and the added packages into `folder`; return the bytes written.
 
     Files of an earlier version in `assets/` are removed; the manifest comes last, so that at no moment it names a
     missing file.
@@ -37,8 +38,22 @@ def embed(folder: Path) -> int:
     written = sum(_copy(built.worker / name, folder / name) for name in _modules(built.worker))
     written += sum(_copy(built.assets / name, assets / name) for name in [*names, MANIFEST])
     for path in assets.iterdir():
-        if path.name not in names and path.name != MANIFEST:
+        if path.is_file() and path.name not in names and path.name != MANIFEST:
             path.unlink()
+    return written + _copy_packages(packages, assets / "packages")
+
+
+def _copy_packages(source: Path, target: Path) -> int:
+    """Copy what `pyodide-rlm packages` has added, the lock file last; wheels that are no longer named are removed."""
+    lock = source / PACKAGES_LOCK
+    names = []
+    if lock.is_file():
+        names = [package["file_name"] for package in json.loads(lock.read_text(encoding="utf-8"))["packages"].values()]
+    written = sum(_copy(source / name, target / name) for name in [*names, *([PACKAGES_LOCK] if names else [])])
+    if target.is_dir():
+        for path in target.iterdir():
+            if path.name not in names and (not names or path.name != PACKAGES_LOCK):
+                path.unlink()
     return written
 
 

@@ -100,6 +100,7 @@ class Options(TypedDict, total=False):
     compact_at: float | Literal[False] | None
     host: Literal["auto", "worker", "frame"] | None
     containment: Literal["full", "network", "weak"] | None
+    packages: Sequence[str] | None
 
 
 class CallbackArguments(TypedDict, total=False):

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ..assets import Assets, find_assets
+from ..assets import Assets, find_assets, packages_folder
 from ..calls.budgets import Budgets
 from ..calls.in_flight import InFlight
 from ..calls.model_call import Backend
@@ -97,7 +97,7 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     check_address(settings)
     check_store(settings.store_path)
     app = App(
-        routes=[*api_routes(), *static_routes(assets or find_assets())],
+        routes=[*api_routes(), *static_routes(assets or find_assets(), packages_folder(settings.packages_path))],
         middleware=[Middleware(Gate, settings=settings)],
         exception_handlers={
             Problem: _say_problem,

@@ -42,13 +42,14 @@ MEDIA_TYPES = {
     ".woff2": "font/woff2",
     ".zip": "application/zip",
 }
+PACKAGE_KINDS = frozenset({".json", ".whl"})
 MODULE_KINDS = frozenset({".js", ".d.ts"})
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 HASHED_NAME = re.compile(r"\.[0-9a-f]{8,64}\.")
 FOR_GOOD = "public, max-age=31536000, immutable"
 
 
-def static_routes(assets: Assets) -> list[BaseRoute]:
+def static_routes(assets: Assets, packages: Path) -> list[BaseRoute]:
     """The routes of everything that is a file; a folder that does not exist yet is all 404."""
     page = assets.web / "index.html"
 
@@ -60,6 +61,7 @@ def static_routes(assets: Assets) -> list[BaseRoute]:
     return [
         Route("/", index),
         Mount("/page", _Files(assets.web)),
+        Mount("/rlm/assets/packages", _Files(packages, kinds=PACKAGE_KINDS)),
         Mount("/rlm/assets", _Files(assets.assets)),
         Mount("/rlm", _Files(assets.worker, kinds=MODULE_KINDS)),
         Mount("/vendor", _Files(assets.vendor)),

@@ -22,6 +22,8 @@ __all__ = ["ReadError", "page_image", "read", "tables"]
 
 PICTURES = ("gif", "jpeg", "png", "webp")
 MODULES = {
+    "arrow": "columns",
+    "parquet": "columns",
     "csv": "plain",
     "json": "plain",
     "text": "plain",
@@ -137,6 +139,7 @@ def faults_named(source: Source, kind: str) -> Iterator[None]:
 
 
 NAMES = {
+    "arrow": "an Arrow (Feather) file", "parquet": "a Parquet file",
     "csv": "a CSV file", "docx": "a Word document", "eml": "a mail", "epub": "an e-book (EPUB)", "html": "an HTML page",
     "ipynb": "a notebook", "mbox": "a mailbox", "mhtml": "a saved web page", "odp": "an OpenDocument presentation",
     "ods": "an OpenDocument sheet", "odt": "an OpenDocument text", "fodt": "an OpenDocument text", "pdf": "a PDF",

@@ -18,8 +18,6 @@ NO_READER = {
     "locked": "is an Office file locked with a password. Remove the password, and give it again.",
     "7z": "is a 7-Zip archive (7z): no reader here takes it. Unpack it, or make a zip of it.",
     "rar": "is a RAR archive: no reader here takes it. Unpack it, or make a zip of it.",
-    "parquet": "is a Parquet file: no reader here takes it. Save it as CSV, or add pyarrow with `packages`.",
-    "arrow": "is an Arrow (Feather) file: no reader here takes it. Save it as CSV, or add pyarrow with `packages`.",
     "audio": "is sound or video: no reader here takes it. Give its transcript.",
     "iwork": "is an Apple iWork document: no reader here takes it. Export it as PDF, docx or xlsx.",
     "tiff": "is a TIFF picture: no reader here takes it. Save it as PNG or JPEG.",
