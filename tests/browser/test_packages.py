@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from playwright.sync_api import Browser, Error, Page
+from playwright.sync_api import Browser, Page
 
 from rlm_server.assets import find_assets
 from rlm_server.command.packages import Interpreter, Store
@@ -69,6 +69,7 @@ def test_without_the_option_they_are_not_there(page_with_packages: Page) -> None
 
 
 def test_a_package_that_was_not_added_is_refused_before_anything_runs(page_with_packages: Page) -> None:
-    with pytest.raises(Error, match=r"no package pandas beside the server: `pyodide-rlm packages add pandas` adds it"):
-        run(page_with_packages, [code("FINAL(1)")], options={"packages": ["pandas"]})
+    refused = run(page_with_packages, [code("FINAL(1)")], options={"packages": ["pandas"]})["error"]
+    assert refused["name"] == "ConfigError"
+    assert "no package pandas beside the server: `pyodide-rlm packages add pandas` adds it" in refused["message"]
     assert run(page_with_packages, [code("FINAL(1)")], options={"packages": ["Mammoth"]})["answer"] == "1"  # built in

@@ -462,7 +462,7 @@ def _libraries(chosen: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Packages for the prompt: those that it knows a purpose of, and the lock file has; and those of the run."""
     known = [name for name in documents.PACKAGES if name in PACKAGES.names()]
     added = [name for package in chosen for name in package["imports"] if not name.startswith("_")]
-    return (*known, *added[:MAX_NAMED_PACKAGES])
+    return tuple(dict.fromkeys([*known, *added[:MAX_NAMED_PACKAGES]]))
 
 
 def _about(context: object, codings: Mapping[str, str]) -> str:
