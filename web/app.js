@@ -325,7 +325,7 @@ function App() {
 /** @param {{run: import("./types/run.js").RunView}} props */
 function RunSheet({ run }) {
   const { recorded } = run;
-  const isAlone = recorded ? !recorded.isFollowUp : state.turns.length === 0;
+  const isAlone = recorded ? !recorded.isFollowUp && recorded.system === null : state.turns.length === 0;
   const canFork = run.phase === "finished" && isAlone;
   return html`
     ${recorded && html`<${RecordingBanner} recorded=${recorded} />`}

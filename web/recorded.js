@@ -4,6 +4,7 @@
  * a few seconds or step by step. Nothing runs here and nothing is sent: it needs no server, no model and no worker.
  */
 
+import { readOtherLog } from "/rlm/log/other_logs.js";
 import { readTrajectory } from "/rlm/log/trajectory.js";
 import { readDestination } from "/rlm/wire/destination.js";
 import { spend } from "/rlm/wire/usage.js";
@@ -17,6 +18,7 @@ import { changed, state } from "./state.js";
 
 const PLAY_MS = 3_000;
 const TICK_MS = 50;
+const NO_QUESTION = "(a question that the log does not hold)";
 const SLOWEST_PER_TICK = 1 / 4; // of an event: a short run is not stretched to the full time
 
 /**
@@ -27,12 +29,26 @@ const SLOWEST_PER_TICK = 1 / 4; // of an event: a short run is not stretched to 
  * @throws {Error} a ConfigError that names the line which is no event
  */
 export function playRecording(log, { name, changed: date, isKept = false, isFollowUp = false }) {
-  const { events, notes } = readTrajectory(log);
+  const { system, events, notes, text } = readLog(log);
   const before = state.run?.recorded ? state.run.recorded.before : state.run;
-  const recorded = { name, changed: date, isKept, isFollowUp, before, log, notes, events, at: 0, isPlaying: false };
+  const file = { name, changed: date, isKept, isFollowUp, system };
+  const recorded = { ...file, before, log: text, notes, events, at: 0, isPlaying: false };
   show(recorded);
   if (isKept || matchMedia("(prefers-reduced-motion: reduce)").matches) playToEnd(recorded);
   else play(recorded);
+}
+
+/**
+ * A trajectory, or a log of another system as one.
+ * @param {string} log
+ */
+function readLog(log) {
+  const other = readOtherLog(log);
+  if (other === null) return { system: null, ...readTrajectory(log), text: log };
+  const { system, events, notes } = other;
+  const from = `This is a log of ${system}, shown as far as it goes. It holds no question and no prompts.`;
+  const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");
+  return { system, events, notes: [from, ...notes], text };
 }
 
 /** Go on by itself, until it ends or is paused. @param {Recorded} recorded */
@@ -80,7 +96,7 @@ export function isOver(recorded) {
 /** Begin anew. @param {Recorded} recorded */
 function show(recorded) {
   const started = /** @type {RunStarted} */ (recorded.events[0]);
-  const run = newRun(started.question, null, askedOf(started));
+  const run = newRun(started.question || NO_QUESTION, null, askedOf(started));
   recorded.at = 0;
   run.recorded = recorded;
   run.notices.push(...recorded.notes.map((text) => ({ text, code: null })));

@@ -19,8 +19,8 @@ export function RecordingField() {
   const problem = state.problems.recording;
   return html`<section class="recording-field" aria-label="Recorded runs">
     <label class="file-button small">Play a recorded run
-      <input id="recording-file" type="file" accept=".jsonl,.json,.txt" class="visually-hidden" onChange=${choose} /></label>
-    <span class="muted">Choose a trajectory (.jsonl), or drop it here. Nothing is run, and nothing is sent.</span>
+      <input id="recording-file" type="file" accept=".jsonl,.ndjson,.json,.txt" class="visually-hidden" onChange=${choose} /></label>
+    <span class="muted">Choose a trajectory (.jsonl), or a log of dspy.RLM, fast-rlm or droste, or drop it here. Nothing is run, and nothing is sent.</span>
     ${problem && html`<${ProblemNotice} problem=${problem} id="recording-problem" />`}
   </section>`;
 }
@@ -72,7 +72,7 @@ export async function loadRecordingOfAddress() {
 export function takesRecording(event) {
   const [file, ...more] = event.dataTransfer?.files ?? [];
   const isBeside = event.target instanceof Element && event.target.closest("#outcome") !== null;
-  if (!file || more.length > 0 || !isBeside || !file.name.endsWith(".jsonl") || isRunning()) return false;
+  if (!file || more.length > 0 || !isBeside || !/\.(jsonl|ndjson)$/.test(file.name) || isRunning()) return false;
   void read(file);
   return true;
 }
@@ -109,7 +109,8 @@ function refuse(name, why) {
   state.problems.recording = {
     title: `“${name}” cannot be played.`,
     cause: why,
-    action: "Choose a file that “Download the trajectory” or “pyodide-rlm run --record” wrote.",
+    action:
+      "Choose a file that “Download the trajectory” or “pyodide-rlm run --record” wrote, or a log of dspy.RLM, fast-rlm or droste.",
   };
   changed();
 }

@@ -16,6 +16,7 @@ from tests.browser.lab import code, run
 from tests.browser.test_accessibility import serious_violations
 from tests.browser.test_page import ENDED_MS, ScriptedModel, ask, ended
 
+FOREIGN = Path(__file__).parents[1] / "golden" / "foreign"
 FRAME_MS = 17
 MOST_MS = 4_000
 """The longest time that a recording plays, and a little more."""
@@ -196,6 +197,21 @@ def test_an_imported_log_plays_too(page: Page, tmp_path: Path) -> None:
     choose(page, imported)
     expect(page.locator("#answer")).to_contain_text("Ada of rlms")
     expect(page.locator("#recording")).to_contain_text("by gpt")
+
+
+def test_logs_of_other_systems_are_opened_as_far_as_they_go(page: Page, calls: list[str], faults: list[str]) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    for name, system in (
+        ("dspy-3.4.1.json", "dspy.RLM"),
+        ("fast-rlm-0.5.0.jsonl", "fast-rlm"),
+        ("droste-0.26.0.ndjson", "droste"),
+    ):
+        choose(page, FOREIGN / name)
+        expect(page.locator("#answer")).to_contain_text("Mara Lindqvist")
+        expect(page.locator(".notices")).to_contain_text(f"This is a log of {system}, shown as far as it goes.")
+        expect(page.locator("#recording")).to_contain_text(f"Read from {name}, by a model that the log does not name.")
+        expect(page.get_by_role("button", name="Fork from here")).to_have_count(0)
+    assert (calls, faults) == ([], [])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -136,7 +136,7 @@ def test_lines_of_later_versions_and_a_cut_last_line_are_counted() -> None:
         assert len(of(log, RunFinished)) >= 1
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]x", '{"type": "run_started"}', "hello", "[1, 2]"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[]x", '{"type": "run_started"}', "hello", "[1, 2]"])
 def test_a_text_of_no_known_form_is_refused(text: str) -> None:
     with pytest.raises(ProtocolError, match=r"no log of a known form|line 1: not JSON|line 1: no object"):
         read_other_log(text)

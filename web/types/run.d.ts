@@ -135,6 +135,8 @@ export interface Recorded {
   isKept: boolean;
   /** A later question of a conversation: it needs the variables of those before, and cannot be forked alone. */
   isFollowUp: boolean;
+  /** Another system that wrote the log: it holds no prompts, and cannot be forked. */
+  system: string | null;
   /** The run that was shown before it. */
   before: RunView | null;
   log: string;

@@ -18,9 +18,9 @@ FINAL = "FINAL: "
 def is_dspy(value: object) -> bool:
     """Whether a JSON value is one of the two."""
     entries = value.get("trajectory") if isinstance(value, dict) else value
-    return isinstance(entries, list) and all(
-        isinstance(entry, dict) and {"code", "output"} <= entry.keys() for entry in entries
-    )
+    if not isinstance(entries, list) or (not entries and entries is value):
+        return False
+    return all(isinstance(entry, dict) and {"code", "output"} <= entry.keys() for entry in entries)
 
 
 def read_dspy(value: Any) -> ShownRun:
