@@ -131,15 +131,22 @@ class Budget:
         limits: bounds of the run.
         clock: seconds from any fixed point, monotonic.
         parent: budget of the run that started this one; limits of the whole tree are counted at its root.
+        needs_prices: whether a reply of unknown cost ends a run that has `max_cost`; the browser's host decides it there.
 
     Attributes:
         reached: the limit of the whole tree that was reached, at the root's budget; `None` before.
     """
 
     def __init__(
-        self, limits: Limits, *, clock: Callable[[], float] = time.monotonic, parent: Budget | None = None
+        self,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        parent: Budget | None = None,
+        needs_prices: bool = False,
     ) -> None:
         self.limits = limits
+        self.needs_prices = needs_prices
         self.iterations = 0
         self.errors_in_a_row = 0
         self.sub_calls = 0
@@ -202,6 +209,8 @@ class Budget:
         self._check_spent("max_input_tokens", "input token", total.input_tokens)
         self._check_spent("max_output_tokens", "output token", total.output_tokens)
         self._check_spent("max_cost", "cost (USD)", self._root._known_cost)
+        if self._root.needs_prices and total.calls and total.cost is None and self.limits.max_cost is not None:
+            raise self._root._ended(_unpriced(self._root))
 
     def check_time(self) -> None:
         """Raise `LimitReached` when `max_seconds` have passed since this run began."""
@@ -235,6 +244,15 @@ class Budget:
         self._known_cost += usage.cost or 0.0
         if self._parent:
             self._parent.add_usage(model, usage)
+
+
+def _unpriced(budget: Budget) -> LimitReached:
+    model = next(model for model, used in budget.usage.items() if used.calls and used.cost is None)
+    message = (
+        f"max_cost cannot be kept: the cost of a reply of {model} is unknown. Have the provider report it in "
+        "`Reply.usage.cost`, or limit tokens instead."
+    )
+    return LimitReached(message, limit="max_cost", used=budget._known_cost, allowed=budget.limits.max_cost or 0.0)
 
 
 def _reached(limit: str, noun: str, used: float, allowed: float, more: str = "") -> LimitReached:

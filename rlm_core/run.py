@@ -16,7 +16,7 @@ from typing import TypeAlias, cast
 from . import prompts
 from .compact import OPENING, compacted, request, tokens
 from .contexts import fingerprint
-from .errors import ChannelError, LimitReached, ProviderError, RunCancelled
+from .errors import ChannelError, ConfigError, LimitReached, ProviderError, RunCancelled
 from .events import (
     BlockFinished,
     BlockStarted,
@@ -85,8 +85,9 @@ def run(
         emit: takes every event of the run, calls included.
 
     Raises:
-        ConfigError: an argument is impossible; nothing ran.
+        ConfigError: an argument is impossible, or a limit that only the browser's host keeps; nothing ran.
     """
+    _check_kept(limits or Limits())
     job = Job(
         question=question,
         context=context,
@@ -99,7 +100,22 @@ def run(
         functions=getattr(provider, "functions", {}),
     )
     asked = FunctionProvider(provider) if not hasattr(provider, "complete") else provider
-    return _run_here(job, recorded(asked, emit), emit, Budget(job.limits), session)
+    budget = Budget(job.limits, needs_prices=True)
+    return _run_here(job, recorded(asked, emit), emit, budget, session)
+
+
+_OF_THE_HOST = {
+    "max_block_seconds": "no block is ended before its time",
+    "max_context_chars": "nothing counts the context's characters in calls",
+}
+"""Limits that only the browser's host keeps, and why they have no effect here."""
+
+
+def _check_kept(limits: Limits) -> None:
+    """Raise `ConfigError` where a limit was set that would not act."""
+    for name, why in _OF_THE_HOST.items():
+        if getattr(limits, name) not in (None, getattr(Limits(), name)):
+            raise ConfigError(f"{name}: in rlm_core.run {why}. Leave it out, or run in the browser (BrowserRLM).")
 
 
 def answer(

@@ -109,3 +109,14 @@ def test_a_context_that_json_would_change_is_refused(context: object) -> None:
 
 def test_examples_in_docstrings_are_true() -> None:
     assert doctest.testmod(context_upload).failed == 0
+
+
+def test_a_file_name_that_is_no_valid_text_ends_nothing(tmp_path: Path) -> None:
+    for name in (b"a\xff.txt", "a\ufffd.txt".encode(), b"b.txt"):
+        Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_bytes(name)
+    with uploaded(tmp_path) as files:
+        names = [name.removeprefix(f"{tmp_path.name}/") for name in files.names]
+        assert sorted(names) == ["a\ufffd.txt", "a\ufffd.txt_", "b.txt"]
+        assert "".join([*files.names, *map(str, files.paths)]).isprintable()
+        by_name = dict(zip(names, (path.read_bytes() for path in files.paths), strict=True))
+    assert by_name == {"a\ufffd.txt_": b"a\xff.txt", "a\ufffd.txt": "a\ufffd.txt".encode(), "b.txt": b"b.txt"}

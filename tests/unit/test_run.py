@@ -523,3 +523,34 @@ MOVING: dict[str, list[str]] = {
 def test_a_model_that_moves_goes_on(replies: list[str]) -> None:
     result, _, _ = ran([*replies, "FINAL(It is 7.)"])
     assert (result.answer, result.stopped_by) == ("It is 7.", "final_answer")
+
+
+@pytest.mark.parametrize("limits", [Limits(max_block_seconds=5), Limits(max_context_chars=100)])
+def test_a_limit_that_only_the_browser_keeps_is_refused_by_name(limits: Limits) -> None:
+    with pytest.raises(ConfigError, match=r"^max_(block_seconds|context_chars): in rlm_core.run .*BrowserRLM"):
+        run("What?", "text", provider=ScriptedProvider([]), limits=limits)
+
+
+def test_limits_of_a_log_are_taken_as_they_are() -> None:
+    limits = Limits(max_block_seconds=None, max_concurrency=2)
+    assert run("What?", "text", provider=ScriptedProvider(["FINAL(yes, it is)"]), limits=limits).stopped_by
+
+
+PRINTS_ONE = "```repl\nprint(1)\n```"
+
+
+def test_a_limit_of_cost_ends_a_run_whose_costs_are_unknown() -> None:
+    provider = ScriptedProvider([PRINTS_ONE, "FINAL(2)"])
+    result = run("What?", "text", provider=provider, limits=Limits(max_cost=1.0))
+    assert (result.stopped_by, result.iterations) == ("max_cost", 1)
+    assert "the cost of a reply of scripted is unknown" in result.detail
+
+
+def test_a_limit_of_cost_holds_where_costs_are_known() -> None:
+    class Priced(ScriptedProvider):
+        def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
+            return [Reply(PRINTS_ONE, "m", ModelUsage(1, cost=0.4)) for _ in calls]
+
+    result = run("What?", "text", provider=Priced([]), limits=Limits(max_cost=1.0))
+    assert result.stopped_by == "max_cost"
+    assert "cost (USD) limit reached" in result.detail

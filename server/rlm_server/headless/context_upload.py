@@ -50,14 +50,41 @@ def uploaded(context: object) -> Iterator[Upload]:
         ConfigError: it is none of these, or a folder is empty, or holds more than `MAX_FILES` files.
     """
     files = [file for path in _paths(context) for file in _files(path)]
-    if context is None or files:
-        yield Upload("files" if files else "none", tuple(path for _, path in files), tuple(name for name, _ in files))
-        return
-    kind, data = _encoded(context)
     with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
+        if context is None or files:
+            valid = _with_valid_names(files, Path(folder))
+            names, paths = tuple(name for name, _ in valid), tuple(path for _, path in valid)
+            yield Upload("files" if files else "none", paths, names)
+            return
+        kind, data = _encoded(context)
         path = Path(folder, "context")
         path.write_bytes(data)
         yield Upload(kind, (path,), (path.name,))
+
+
+def _with_valid_names(files: Sequence[tuple[str, Path]], folder: Path) -> list[tuple[str, Path]]:
+    """`files`; one whose name is not valid text has "\ufffd" for its bytes, and a link in `folder`.
+
+    The browser is given paths as text, and would not find such a file.
+    """
+    taken = {name for name, _ in files}
+    valid: list[tuple[str, Path]] = []
+    for number, (name, path) in enumerate(files):
+        if _as_text(str(path)) == str(path) and _as_text(name) == name:
+            valid.append((name, path))
+            continue
+        shown = _as_text(name)
+        while shown in taken:
+            shown += "_"
+        taken.add(shown)
+        link = folder / f"{number}"
+        link.symlink_to(path.resolve())
+        valid.append((shown, link))
+    return valid
+
+
+def _as_text(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _paths(context: object) -> tuple[Path, ...]:
