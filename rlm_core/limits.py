@@ -131,7 +131,7 @@ class Budget:
         limits: bounds of the run.
         clock: seconds from any fixed point, monotonic.
         parent: budget of the run that started this one; limits of the whole tree are counted at its root.
-        needs_prices: whether a reply of unknown cost ends a run that has `max_cost`; the browser's host decides it there.
+        needs_prices: whether a reply of unknown cost ends a run with `max_cost`; in the browser the host decides it.
 
     Attributes:
         reached: the limit of the whole tree that was reached, at the root's budget; `None` before.

@@ -549,7 +549,7 @@ def test_a_limit_of_cost_ends_a_run_whose_costs_are_unknown() -> None:
 def test_a_limit_of_cost_holds_where_costs_are_known() -> None:
     class Priced(ScriptedProvider):
         def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
-            return [Reply(PRINTS_ONE, "m", ModelUsage(1, cost=0.4)) for _ in calls]
+            return [Reply(PRINTS_ONE, "m", ModelUsage(1, cost=0.6)) for _ in calls]
 
     result = run("What?", "text", provider=Priced([]), limits=Limits(max_cost=1.0))
     assert result.stopped_by == "max_cost"
