@@ -46,7 +46,7 @@ def verdict(parsed: Parsed, repl: Repl, *, unseen: Sequence[bool] = ()) -> Verdi
     """
     codes = [block.code for block in parsed.blocks[: len(unseen)]]
     if repl.final is not None:
-        if not (any(unseen[:-1]) and is_invented(codes)):
+        if not (any(unseen[:-1]) and is_invented(codes, answer=repl.final)):
             return Verdict(answer=repl.final)
         return Verdict(correction=prompts.CONFIRM_IN_CODE, partial=repl.withdraw())
     finals = list(dict.fromkeys(parsed.finals))

@@ -2,6 +2,7 @@
 
 In: the code blocks of one reply, as far as they ran. Out: whether each value that the last of them may have finished
 with consists of literals of this very reply. Such a value was written before the output of an earlier block was seen.
+Where a function of the model finishes, its arguments are followed by value: the answer is one that the code passed on.
 
 >>> is_invented(["print(hits)", "result = 'There are 12'\\nFINAL(result)"])
 True
@@ -27,18 +28,22 @@ _PURE = frozenset(
 _BRANCHES = (ast.If, ast.For, ast.While, ast.Match, ast.IfExp)
 
 
-def is_invented(blocks: Sequence[str], name: str | None = None) -> bool:
+def is_invented(blocks: Sequence[str], name: str | None = None, *, answer: str | None = None) -> bool:
     """Whether the answer is made of literals alone.
 
     Args:
         blocks: code of one reply, up to the block that finished.
         name: the variable that the reply's text finishes with, where it was no block.
+        answer: the answer, where a block finished.
     """
     trees = [tree for tree in map(_parsed, blocks) if tree is not None]
     if not trees:
         return False
     literals = _Literals(trees)
     finals = [ast.Name(name)] if name is not None else list(_finals(trees[-1]))
+    is_passed = answer is not None and (not finals or any(_finals_in_functions(tree) for tree in trees))
+    if is_passed and str(answer).strip() in literals.passed_on(trees[-1]):
+        return True
     if not finals or not all(literals.holds(final) for final in finals):
         return False
     return len({ast.dump(final) for final in finals}) == 1 or not any(
@@ -57,7 +62,7 @@ def _parsed(code: str) -> ast.Module | None:
         return None
 
 
-def _finals(tree: ast.Module) -> Iterator[ast.expr]:
+def _finals(tree: ast.AST) -> Iterator[ast.expr]:
     """The expressions that the code may finish with."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
@@ -73,6 +78,12 @@ def _finals(tree: ast.Module) -> Iterator[ast.expr]:
                     yield node.value
                 elif isinstance(target, ast.Name) and target.id == "answer":
                     yield _content_of(node.value)
+
+
+def _finals_in_functions(tree: ast.Module) -> bool:
+    """Whether a function of the code finishes the run."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    return any(True for function in functions for _ in _finals(function))
 
 
 def _variable(argument: ast.expr) -> ast.expr:
@@ -107,6 +118,17 @@ def _content_of(value: ast.expr) -> ast.expr:
             if isinstance(key, ast.Constant) and key.value == "content":
                 return item
     return value
+
+
+def _reached(node: ast.AST, *, without: tuple[type[ast.AST], ...] = ()) -> Iterator[ast.AST]:
+    """`node` and the nodes in it, but for those in functions, which are only defined, and in nodes of `without`."""
+    closed = (*without, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, closed):
+            yield one
+            waiting += ast.iter_child_nodes(one)
 
 
 class _Literals:
@@ -159,6 +181,29 @@ class _Literals:
     def holds(self, expression: ast.expr) -> bool:
         """Whether `expression` is made of literals, by way of names too; a choice between several is worked out."""
         return all(self._is_literal(node.id) for node in ast.walk(expression) if isinstance(node, ast.Name))
+
+    def passed_on(self, tree: ast.Module) -> set[str]:
+        """The literals, as text, that the code passes to calls, by way of names too; one of several is chosen."""
+        calls = [node for node in _reached(tree) if isinstance(node, ast.Call)]
+        always = {id(node) for node in _reached(tree, without=_BRANCHES)}
+        alike: dict[str, set[str]] = {}
+        for call in calls:
+            alike.setdefault(ast.dump(call.func), set()).add(ast.dump(call))
+        passed: set[str] = set()
+        for call in calls:
+            if id(call) in always or len(alike[ast.dump(call.func)]) == 1:
+                for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
+                    nodes = _reached(argument, without=_BRANCHES)
+                    passed |= {text for node in nodes for text in self._texts(node)}
+        return passed
+
+    def _texts(self, node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.Constant):
+            yield str(node.value).strip()
+        elif isinstance(node, ast.Name) and node.id not in self._chosen:
+            for value in self._bound.get(node.id, []):
+                if isinstance(value, ast.Constant):
+                    yield str(value.value).strip()
 
     def _is_literal(self, name: str) -> bool:
         values = self._bound.get(name)

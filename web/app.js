@@ -191,12 +191,13 @@ function watchServer() {
 function isRefused() {
   const models = modelProblem();
   const limit = wrongLimit(state.settings);
-  const option = wrongModelOption(state.settings.modelOptions);
+  const { modelOptions, subModelOptions } = state.settings;
+  const option = wrongModelOption({ model: modelOptions, subModel: subModelOptions });
   if (state.question.trim() === "") {
     state.problems.question = EMPTY_QUESTION;
     focusOn("question");
   } else if (models) focusOn(models.field === "model" ? "model" : "sub-model");
-  else if (option) focusOnOption(option.name);
+  else if (option) focusOnOption(option);
   else if (limit) focusOnLimit(limit.name);
   else return false;
   changed();
@@ -284,10 +285,10 @@ function remedied(remedy) {
   REMEDIES[remedy]();
 }
 
-/** @param {string} name */
-function focusOnOption(name) {
-  document.getElementById("model-options")?.setAttribute("open", "");
-  focusOn(`option-${name}`);
+/** @param {{panel: string, field: string}} option */
+function focusOnOption({ panel, field }) {
+  document.getElementById(panel)?.setAttribute("open", "");
+  focusOn(field);
 }
 
 /** @param {string} name */

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Options of model calls, as a person sets them. In: text of each field. Out: the `modelOptions` of `RLM`; an empty field
- * is left to the model's own default. The server refuses by name an option that the chosen model's provider has not.
+ * Options of model calls, as a person sets them. In: text of each field. Out: the `modelOptions` and `subModelOptions` of
+ * `RLM`; an empty field is left to the model's own default. The server refuses by name an option that the chosen model's provider has not.
  */
 
 import { html } from "/vendor/preact.mjs";
@@ -9,7 +9,8 @@ import { fieldValue, isNoNumber } from "./fields.js";
 import { plural } from "./format.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMModelOptions} RLMModelOptions */
-/** @typedef {"temperature" | "maxOutputTokens" | "reasoningEffort" | "seed"} OptionName */
+/** @typedef {"temperature" | "topP" | "maxOutputTokens" | "reasoningEffort" | "seed"} OptionName */
+/** @typedef {"model" | "subModel"} Of */
 /** @typedef {{name: OptionName, label: string, hint: string, least: number, most: number, whole: boolean}} NumberOption */
 
 /** @type {readonly NumberOption[]} */
@@ -20,6 +21,14 @@ const NUMBERS = [
     hint: "0 to 2; 0 for the same answer each time, as far as the model can",
     least: 0,
     most: 2,
+    whole: false,
+  },
+  {
+    name: "topP",
+    label: "Top p",
+    hint: "above 0, up to 1; share of the likeliest words that is drawn from",
+    least: 0.01,
+    most: 1,
     whole: false,
   },
   {
@@ -41,13 +50,29 @@ const NUMBERS = [
 ];
 const EFFORTS = /** @type {const} */ (["none", "minimal", "low", "medium", "high", "xhigh", "max"]);
 
-/** The first option that is impossible, and why. @param {RLMModelOptions} values @returns {{name: OptionName, why: string} | null} */
+/** Panels by the model that their options are for. @type {Readonly<Record<Of, {id: string, field: string, title: string, otherwise: string}>>} */
+const PANELS = {
+  model: { id: "model-options", field: "option", title: "Model options", otherwise: "the model’s own" },
+  subModel: {
+    id: "sub-model-options",
+    field: "sub-option",
+    title: "Sub model options",
+    otherwise: "as the root model’s, where it is the same model",
+  },
+};
+
+/** The first option that is impossible, by the ids of its panel and field. @param {Record<Of, RLMModelOptions>} values */
 export function wrongModelOption(values) {
-  for (const option of NUMBERS) {
-    const why = wrongBy(option, values);
-    if (why !== "") return { name: option.name, why };
+  for (const of of /** @type {const} */ (["model", "subModel"])) {
+    const wrong = NUMBERS.find((option) => wrongBy(option, values[of]) !== "");
+    if (wrong !== undefined) return { panel: PANELS[of].id, field: `${PANELS[of].field}-${wrong.name}` };
   }
   return null;
+}
+
+/** How many options are set. @param {RLMModelOptions} values */
+export function countSet(values) {
+  return Object.values(values).filter((value) => value !== null && value !== undefined).length;
 }
 
 /** @param {NumberOption} option @param {RLMModelOptions} values @returns {string} "" where it is possible */
@@ -60,33 +85,34 @@ function wrongBy({ name, label, least, most, whole }, values) {
   return whole && !Number.isInteger(value) ? `${label} must be a whole number.` : "";
 }
 
-/** @param {{values: RLMModelOptions, onChange: (values: RLMModelOptions) => void}} props */
-export function ModelOptionFields({ values, onChange }) {
-  const set = Object.values(values).filter((value) => value !== null && value !== undefined).length;
+/** @param {{of: Of, values: RLMModelOptions, onChange: (values: RLMModelOptions) => void}} props */
+export function ModelOptionFields({ of, values, onChange }) {
+  const { id, field, title, otherwise } = PANELS[of];
+  const set = countSet(values);
   const effort = (/** @type {Event} */ event) => {
     const chosen = EFFORTS.find((one) => one === fieldValue(event)) ?? null;
     onChange({ ...values, reasoningEffort: chosen });
   };
-  return html`<details class="limits" id="model-options">
-    <summary>Model options <span class="muted">${set === 0 ? "the model’s own" : `${plural(set, "option")} set`}</span></summary>
+  return html`<details class="limits" id=${id}>
+    <summary>${title} <span class="muted">${set === 0 ? otherwise : `${plural(set, "option")} set`}</span></summary>
     <div class="limit-group">
-      ${NUMBERS.map((option) => html`<${NumberField} key=${option.name} option=${option} values=${values} onChange=${onChange} />`)}
+      ${NUMBERS.map((option) => html`<${NumberField} key=${option.name} field=${field} option=${option} values=${values} onChange=${onChange} />`)}
       <div class="limit">
-        <label for="option-reasoningEffort">Reasoning</label>
-        <select id="option-reasoningEffort" value=${values.reasoningEffort ?? ""} onChange=${effort} aria-describedby="option-reasoningEffort-hint">
+        <label for="${field}-reasoningEffort">Reasoning</label>
+        <select id="${field}-reasoningEffort" value=${values.reasoningEffort ?? ""} onChange=${effort} aria-describedby="${field}-reasoningEffort-hint">
           <option value="">default</option>
           ${EFFORTS.map((one) => html`<option value=${one}>${one}</option>`)}
         </select>
-        <span class="muted" id="option-reasoningEffort-hint">how long a reasoning model thinks</span>
+        <span class="muted" id="${field}-reasoningEffort-hint">how long a reasoning model thinks</span>
       </div>
     </div>
   </details>`;
 }
 
-/** @param {{option: NumberOption, values: RLMModelOptions, onChange: (values: RLMModelOptions) => void}} props */
-function NumberField({ option, values, onChange }) {
+/** @param {{field: string, option: NumberOption, values: RLMModelOptions, onChange: (values: RLMModelOptions) => void}} props */
+function NumberField({ field, option, values, onChange }) {
   const { name, label, hint } = option;
-  const id = `option-${name}`;
+  const id = `${field}-${name}`;
   const value = values[name] ?? null;
   const why = wrongBy(option, values);
   const input = (/** @type {Event} */ event) => {

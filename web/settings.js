@@ -9,13 +9,14 @@ import { askPerson } from "./confirm.js";
 import { ProblemNotice } from "./errors.js";
 import { LimitFields, limitOptions } from "./limits.js";
 import { ModelField } from "./model_field.js";
-import { ModelOptionFields } from "./model_options.js";
+import { ModelOptionFields, countSet } from "./model_options.js";
 import { BUILTIN, isWellFormed, loadModels, providersOf, standingOf } from "./models.js";
 import { changed, state } from "./state.js";
 
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
-/** @typedef {{model: string, subModel: string, named: string[], modelOptions: import("/rlm/rlm.js").RLMModelOptions, keepContext: boolean, asksFirst: boolean,
+/** @typedef {import("/rlm/rlm.js").RLMModelOptions} ModelOptions */
+/** @typedef {{model: string, subModel: string, named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, asksFirst: boolean,
  *   historyMegabytes: number} & import("./limits.js").LimitValues} Settings
  * models are empty for the server's default, and for the root model; `named`: models that were typed though not listed;
  * `keepContext`: in this browser, with the run; `asksFirst` is whether the person allows each request */
@@ -42,10 +43,11 @@ export function changeSettings(change) {
 export function runOptions() {
   const models = { model: chosenModel(), subModel: state.settings.subModel };
   const chosen = Object.fromEntries(Object.entries(models).filter(([, id]) => id !== ""));
-  const { modelOptions } = state.settings;
+  const { modelOptions, subModelOptions } = state.settings;
+  const options = Object.entries({ modelOptions, subModelOptions });
   return {
     ...chosen,
-    modelOptions,
+    ...Object.fromEntries(options.filter(([, values]) => countSet(values) > 0)),
     ...limitOptions(state.settings),
     ...(state.settings.asksFirst ? { onEgress: askPerson } : {}),
   };
@@ -119,8 +121,10 @@ export function SettingsPanel() {
       ${(problems.models || refusal || (catalogue?.notes.length ?? 0) > 0) && html`<${ReloadButton} />`}
     </p>
     <${StandInNote} />
-    <${ModelOptionFields} values=${settings.modelOptions}
-      onChange=${(/** @type {Settings["modelOptions"]} */ modelOptions) => changeSettings({ modelOptions })} />
+    <${ModelOptionFields} of="model" values=${settings.modelOptions}
+      onChange=${(/** @type {ModelOptions} */ modelOptions) => changeSettings({ modelOptions })} />
+    <${ModelOptionFields} of="subModel" values=${settings.subModelOptions}
+      onChange=${(/** @type {ModelOptions} */ subModelOptions) => changeSettings({ subModelOptions })} />
     <${LimitFields} values=${settings} onChange=${changeSettings} />
     <label class="check"><input type="checkbox" id="asks-first" checked=${settings.asksFirst}
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>

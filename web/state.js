@@ -22,6 +22,7 @@ export const state = {
     subModel: "",
     named: [],
     modelOptions: {},
+    subModelOptions: {},
     ...defaultLimits(),
     asksFirst: false,
     keepContext: false,

@@ -136,8 +136,13 @@ export function checkedSettings(options) {
   if (checked.keepContext && !checked.journal)
     throw configError("keepContext keeps the context beside the journal: set journal as well.");
   const modelOptions = modelOptionsOf("modelOptions", checked.modelOptions);
+  const isOneModel = checked.subModel === null || checked.subModel === checked.model;
   const subModelOptions =
-    checked.subModelOptions === null ? modelOptions : modelOptionsOf("subModelOptions", checked.subModelOptions);
+    checked.subModelOptions === null
+      ? isOneModel
+        ? modelOptions
+        : {}
+      : modelOptionsOf("subModelOptions", checked.subModelOptions);
   if (checked.keepLog && !checked.journal) throw configError("keepLog keeps the journal: set journal as well.");
   const own = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
   const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));

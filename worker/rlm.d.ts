@@ -137,7 +137,7 @@ export interface RLMOptions extends LimitOptions {
   allowUnknownPrice?: boolean | null;
   /** Options of the root model's calls. The server maps them to each provider, and refuses by name one that it has not. */
   modelOptions?: RLMModelOptions | null;
-  /** Options of sub-calls. Default: the same as `modelOptions`. */
+  /** Options of sub-calls. Default: the same as `modelOptions`, or none where `subModel` is another model. */
   subModelOptions?: RLMModelOptions | null;
   /** Text of the system prompt in place of the built-in one; the REPL's reference is added. */
   systemPrompt?: string | null;

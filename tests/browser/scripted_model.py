@@ -27,6 +27,7 @@ class ScriptedModel:
         upstream: address of the vendor, for a server of one's own.
         asked: time and text of each call that arrived, oldest first; a root call is its question's name.
         sub_seconds: time that a sub-call takes.
+        bodies: the request of each call, oldest first.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class ScriptedModel:
         self.upstream = ""
         self.asked: list[tuple[float, str]] = []
         self.sub_seconds = 0.0
+        self.bodies: list[Any] = []
         self._replies: dict[str, Sequence[str]] = {}
         self.arrived = threading.Event()
 
@@ -52,6 +54,7 @@ class ScriptedModel:
         if seen.method == "GET":
             return json_turn({"data": [{"id": "m"}]})
         body = seen.json()
+        self.bodies.append(body)
         messages: Any = body["messages"]
         if messages[0]["role"] == "system":
             named = NAME.search(json.dumps(messages))

@@ -227,6 +227,22 @@ def model(chromium: Path) -> Iterator[ScriptedModel]:
         yield scripted
 
 
+def test_model_options_of_a_file_reach_the_vendor_and_the_log(model: ScriptedModel, tmp_path: Path) -> None:
+    options, log = tmp_path / "options.json", tmp_path / "run.jsonl"
+    options.write_text('{"modelOptions": {"topP": 0.5, "seed": 7}, "sub_model_options": {"temperature": 1.5}}')
+    question = model.question(code("FINAL(llm_query('one'))"))
+    run = started(model, question, "--options", str(options), "--record", str(log))
+    out, err = run.communicate(timeout=120)
+    assert (run.returncode, out) == (0, "sub:one\n"), err
+    root, sub = model.bodies[-2:]
+    assert [(body.get("top_p"), body.get("seed"), body.get("temperature")) for body in (root, sub)] == [
+        (0.5, 7, None),
+        (None, None, 1.5),
+    ]
+    called = [event.options for event in read(log).events if isinstance(event, CallStarted)]
+    assert called == [{"top_p": 0.5, "seed": 7}, {"temperature": 1.5}]
+
+
 PARTLY = code("answer['content'] = 'partly'") + code("n = 0\nwhile True:\n    n += 1\n    llm_query(f'sub {n}')")
 
 

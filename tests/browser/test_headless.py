@@ -355,6 +355,50 @@ def test_a_tool_that_hangs_does_not_keep_a_run_that_is_left(rlm: BlockingBrowser
     assert driven(rlm, use) < SOON
 
 
+# ---- options of the models
+
+OPTIONS: Any = {
+    "model_options": {"temperature": 0, "top_p": 0.5, "max_output_tokens": 900, "reasoning_effort": "low", "seed": 7},
+    "sub_model_options": {"temperature": 1.5},
+}
+"""One of each, for the root model."""
+QUERY = code("FINAL(llm_query('one'))")
+
+
+def check_options(model: ScriptedModel, trajectory: str) -> None:
+    """The options of a run with `OPTIONS`: as the vendor got them, and in the log."""
+    root, sub = model.bodies[-2:]
+    assert (root["temperature"], root["top_p"], root["reasoning_effort"], root["seed"]) == (0, 0.5, "low", 7)
+    assert [sub.get(name) for name in ("temperature", "top_p", "reasoning_effort", "seed")] == [1.5, None, None, None]
+    events = [json.loads(line) for line in trajectory.splitlines()]
+    assert {name: events[0][name] for name in OPTIONS} == OPTIONS
+    called = [event["options"] for event in events if event["type"] == "call_started"]
+    assert called == [OPTIONS["model_options"], OPTIONS["sub_model_options"]]
+
+
+def test_model_options_reach_the_vendor_and_the_log_blocking_and_not(
+    rlm: BlockingBrowserRLM, model: ScriptedModel
+) -> None:
+    log = rlm.run(model.question(QUERY), **OPTIONS).trajectory
+    check_options(model, log)
+    with pytest.raises(ReplayError, match="the model options differ"):
+        rlm.run(json.loads(log.partition("\n")[0])["question"], replay=log, model_options={"seed": 8})
+
+    async def use(opened: BrowserRLM) -> str:
+        return (await opened.run(model.question(QUERY), **OPTIONS)).trajectory
+
+    check_options(model, driven(rlm, use))
+    with rlm.session(**OPTIONS) as session:
+        check_options(model, session.run(model.question(QUERY)).trajectory)
+
+
+def test_an_option_that_a_provider_has_not_is_refused_by_its_name(rlm: BlockingBrowserRLM) -> None:
+    result = rlm.run("What?", model="builtin:extractive", model_options={"seed": 7})
+    assert result.fault is not None
+    assert (result.stopped_by, result.fault["type"]) == ("provider_error", "unknown-option")
+    assert "has no option `seed`" in result.detail
+
+
 # ---- several at once
 
 

@@ -145,12 +145,19 @@ def test_options_of_the_model_are_remembered_checked_at_their_field_and_sent(pag
     page.fill("#option-temperature", "0.5")
     page.fill("#option-seed", "7")
     page.select_option("#option-reasoningEffort", "low")
+    page.click("#sub-model-options summary")
+    page.fill("#sub-option-topP", "0")
+    ask(page)
+    expect(page.locator("#sub-option-topP")).to_be_focused()
+    page.fill("#sub-option-topP", "0.5")
     page.reload()
     expect(page.locator("#model-options summary")).to_contain_text("3 options set")
+    expect(page.locator("#sub-model-options summary")).to_contain_text("1 option set")
     seen: list[str] = []
-    ScriptedModel(page, [code("FINAL('ok')")])
+    ScriptedModel(page, [code("FINAL(llm_query('one'))")])
     page.on("request", lambda sent: seen.append(sent.post_data or "") if sent.url.endswith("/api/rlm") else None)
     page.fill("#context-text", "text")
     ask(page)
     ended(page)
-    assert json.loads(seen[0])["options"] == {"temperature": 0.5, "seed": 7, "reasoning_effort": "low"}
+    options = [json.loads(body)["options"] for body in seen]
+    assert options == [{"temperature": 0.5, "seed": 7, "reasoning_effort": "low"}, {"top_p": 0.5}]

@@ -37,6 +37,16 @@ def test_without_options_none_are_sent_and_sub_calls_have_those_of_the_model(sha
     assert of_posts(run(shared_page, REPLIES)) == [None] * 4
     result = run(shared_page, REPLIES, options={"modelOptions": {"seed": 3}})
     assert of_posts(result) == [{"seed": 3}] * 4
+    same = {"modelOptions": {"seed": 3}, "model": "openai:m", "subModel": "openai:m"}
+    assert of_posts(run(shared_page, REPLIES, options=same)) == [{"seed": 3}] * 4
+
+
+def test_another_sub_model_has_its_own_options_or_none(shared_page: Page) -> None:
+    low = {"reasoning_effort": "low"}
+    other = {"modelOptions": {"reasoningEffort": "low"}, "model": "openai:m", "subModel": "openai:small"}
+    assert of_posts(run(shared_page, REPLIES, options=other)) == [low, None, None, low]
+    chosen = {**other, "subModelOptions": {"seed": 1}}
+    assert of_posts(run(shared_page, REPLIES, options=chosen))[1:3] == [{"seed": 1}] * 2
 
 
 def test_a_replay_has_the_recorded_options_and_refuses_others(shared_page: Page) -> None:

@@ -20,6 +20,7 @@ nothing = None
 blank = "  "
 long_name_2 = "found"
 def helper(): return 1
+def finish(value): FINAL(value)
 class Loud:
     def __str__(self): raise RuntimeError("no text")
 loud = Loud()
@@ -144,6 +145,26 @@ ACCEPTED = [
         "a list filled after output",
         SEEN_LATER + "```repl\na = []\nfor i in items: a.append(i)\nFINAL(a)\n```",
         "['a', 'b']",
+    ),
+    (
+        "a function that finishes with a value after output",
+        SEEN_LATER + "```repl\ndef done(x): FINAL(x)\ndone(len(items))\n```",
+        "2",
+    ),
+    (
+        "a function that chooses after output",
+        SEEN_LATER + "```repl\ndef done(n):\n    if n > 1: FINAL('many')\n    FINAL('few')\ndone(len(items))\n```",
+        "many",
+    ),
+    (
+        "a choice of what a function gets after output",
+        SEEN_LATER + "```repl\ndef done(x): FINAL(x)\nif items: done('many')\nelse: done('few')\n```",
+        "many",
+    ),
+    (
+        "a function of before that finishes with a value after output",
+        SEEN_LATER + "```repl\nfinish(len(items))\n```",
+        "2",
     ),
     ("a reply of a function after output", SEEN_LATER + "```repl\nFINAL(helper())\n```", "1"),
     (
@@ -279,6 +300,32 @@ ASKED_BACK = [
     (
         "items after output",
         SEEN_LATER + "```repl\nanswer['content'] = '9'\nanswer['ready'] = True\n```",
+        "before you saw",
+    ),
+    (
+        "a literal that a function gets after output",
+        SEEN_LATER + "```repl\ndef done(x): FINAL(x)\ndone('9999')\n```",
+        "before you saw",
+    ),
+    (
+        "a named literal that a function gets after output",
+        SEEN_LATER + "```repl\nn = 9999\ndone = lambda x: FINAL(x)\ndone(x=n)\n```",
+        "before you saw",
+    ),
+    (
+        "a literal that a method gets after output",
+        SEEN_LATER + "```repl\nclass Done:\n    def now(self, x): FINAL(x)\nDone().now('9999')\n```",
+        "before you saw",
+    ),
+    (
+        "a literal in a function after output",
+        SEEN_LATER + "```repl\ndef f(): FINAL('9999')\nf()\n```",
+        "before you saw",
+    ),
+    ("a literal for a function of before", SEEN_LATER + "```repl\nfinish('9999')\n```", "before you saw"),
+    (
+        "a guarded literal for a function of before",
+        SEEN_LATER + "```repl\nif items: finish('9')\n```",
         "before you saw",
     ),
     ("a guarded literal after output", SEEN_LATER + "```repl\nif items: FINAL('9999')\n```", "before you saw"),
