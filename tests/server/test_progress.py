@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from rlm_server.headless.progress import CLEARED, Progress
 
 OBSERVATION = {"stdout": "", "stdout_chars": 0, "value": None, "error": None, "seconds": 0.0}
@@ -70,6 +72,57 @@ def test_a_reply_being_written_is_one_line_that_grows_and_goes() -> None:
 
 def test_a_reply_being_written_is_not_shown_where_lines_cannot_be_written_over() -> None:
     assert shown(WRITING) == ""
+
+
+CALLED = {"type": "call_started", "call": 0, "kind": "root"}
+SUBS = [{"type": "call_started", "call": number, "kind": "sub"} for number in (1, 2)]
+RUNNING = {"type": "block_started", "code": "x"}
+WAITS: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "the root model": ([CALLED], "waiting for the root model"),
+    "code": ([RUNNING], "running code"),
+    "one sub-call": ([RUNNING, SUBS[0]], "waiting for 1 model call"),
+    "two sub-calls": ([RUNNING, *SUBS], "waiting for 2 model calls"),
+    "code again": ([RUNNING, SUBS[0], {"type": "call_finished", "call": 1, "error": None}], "running code"),
+}
+
+
+@pytest.mark.parametrize(("events", "work"), WAITS.values(), ids=WAITS.keys())
+def test_a_long_wait_is_told_by_its_seconds(events: list[dict[str, Any]], work: str) -> None:
+    now, written = [0.0], list[str]()
+    progress = Progress(written.append, is_terminal=True, clock=lambda: now[0])
+    for event in events:
+        progress(event)
+    before = len(written)
+    for now[0] in (0.5, 1.2, 1.5, 62.0):
+        progress.tick()
+    progress({"type": "notice", "text": "hm"})
+    told = [f"{CLEARED}  {work}: {seconds} s" for seconds in (1, 62)]
+    assert written[before:] == [*told, CLEARED, "  note: hm\n"]
+
+
+def test_a_long_wait_is_a_line_a_minute_where_lines_stay() -> None:
+    now, written = [0.0], list[str]()
+    progress = Progress(written.append, clock=lambda: now[0])
+    progress(CALLED)
+    for now[0] in range(130):
+        progress.tick()
+    assert written == [f"  waiting for the root model: {seconds} s\n" for seconds in (60, 120)]
+
+
+def test_nothing_is_told_between_pieces_of_output_and_after_the_end() -> None:
+    now, written = [0.0], list[str]()
+    progress = Progress(written.append, is_terminal=True, clock=lambda: now[0])
+    progress(RUNNING)
+    progress({"type": "output", "text": "half a line"})
+    written.clear()
+    now[0] = 9.0
+    progress.tick()
+    assert written == []
+    progress({"type": "run_finished", "usage": {}, "stopped_by": "cancelled", "iterations": 1, "seconds": 9.0})
+    written.clear()
+    now[0] = 99.0
+    progress.tick()
+    assert written == []
 
 
 def test_events_that_say_nothing_to_a_reader_are_passed_over() -> None:

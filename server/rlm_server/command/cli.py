@@ -34,6 +34,7 @@ from .stop_signals import StopSignals
 
 if TYPE_CHECKING:
     from ..headless.arguments import OnEvent
+    from ..headless.progress import Progress
     from ..headless.result import HeadlessResult
     from .packages import Store
 
@@ -406,7 +407,8 @@ async def _ask(
     from ..headless.page import BrowserLost
     from ..headless.progress import Progress
 
-    watchers: list[OnEvent] = [*sinks, Progress((screen or sys.stderr).write, is_terminal=sys.stderr.isatty())]
+    progress = Progress((screen or sys.stderr).write, is_terminal=sys.stderr.isatty())
+    watchers: list[OnEvent] = [*sinks, progress]
 
     def on_event(event: dict[str, Any]) -> None:
         for watch in watchers:
@@ -419,6 +421,7 @@ async def _ask(
         run = rlm.start(question, context=paths or None, on_event=on_event, **arguments)
         stops: list[asyncio.Future[None]] = []
         signals.stop = lambda: loop.call_soon_threadsafe(lambda: stops.append(asyncio.ensure_future(run.stop())))
+        ticking = asyncio.create_task(_ticks(progress, screen))
         try:
             result = await run
         except BrowserLost as lost:
@@ -426,8 +429,20 @@ async def _ask(
                 raise
             result = lost.partial  # the signal went to the browser as well
             await asyncio.gather(*stops, return_exceptions=True)  # a stop cannot reach it any more either
+        finally:
+            ticking.cancel()
         signals.stop = lambda: None  # from here on the first signal would only lose what is written next
         return result
+
+
+async def _ticks(progress: Progress, screen: Screen | None) -> None:
+    """Let `progress` tell that the run lives while nothing happens."""
+    from ..headless.progress import TICK_SECONDS
+
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        if screen is None or not screen.is_held:
+            progress.tick()
 
 
 def _say_folders(paths: Sequence[Path]) -> None:

@@ -36,6 +36,11 @@ class Screen:
         self._stream = stream
         self._waiting: list[str] | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a question is open."""
+        return self._waiting is not None
+
     def write(self, text: str) -> None:
         """Write `text`, now or after the question that is open."""
         if self._waiting is None:

@@ -1,12 +1,14 @@
 """Progress: events as lines for a terminal.
 
-In: events in their JSON form. Out: text. One call per event; output of running code appears as it is printed. Text of
-models and code is made visible: it cannot command the terminal.
+In: events in their JSON form, and ticks of a clock. Out: text. One call per event; output of running code appears as it
+is printed, and between events a line tells how long the run has waited. Text of models and code is made visible: it
+cannot command the terminal.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,10 @@ from .visible_text import visible
 
 CLEARED = "\r\x1b[K"
 """Back to the begin of the line, and nothing on it."""
+TICK_SECONDS = 1.0
+"""Silence on a terminal before a line tells that the run lives."""
+LINE_SECONDS = 60.0
+"""The same where each such line stays."""
 
 
 class Progress:
@@ -22,21 +28,68 @@ class Progress:
     Args:
         write: takes text as it is, newlines included (`sys.stderr.write`).
         is_terminal: whether a line may be written over: then one grows while the root model writes its reply.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, write: Callable[[str], object], *, is_terminal: bool = False) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        *,
+        is_terminal: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._write = write
         self._is_terminal = is_terminal
         self._calls: set[int] = set()
         self._failed = 0
         self._at_line_start = True
         self._is_over_written = False
+        self._clock = clock
+        self._open: dict[int, str] = {}
+        self._is_running = False
+        self._last_event = self._last_line = clock()
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Show one event; types that say nothing to a reader are passed over."""
+        self._last_event = self._last_line = self._clock()
+        self._follow(event)
         show = getattr(self, f"_{event['type']}", None)
         if show is not None:
             show(event)
+
+    def tick(self) -> None:
+        """Tell how long nothing has happened, where that is long; called by a clock."""
+        now = self._clock()
+        if now - self._last_line < (TICK_SECONDS if self._is_terminal else LINE_SECONDS) or not self._at_line_start:
+            return
+        work = self._work()
+        if work == "":
+            return
+        self._last_line = now
+        line = f"  {work}: {now - self._last_event:.0f} s"
+        if self._is_terminal:
+            self._write(CLEARED + line)
+            self._is_over_written = True
+        else:
+            self._line(line)
+
+    def _follow(self, event: dict[str, Any]) -> None:
+        if event["type"] == "call_started":
+            self._open[event["call"]] = event["kind"]
+        elif event["type"] == "call_finished":
+            self._open.pop(event["call"], None)
+        elif event["type"] in ("block_started", "block_finished") and not event.get("path"):
+            self._is_running = event["type"] == "block_started"
+        elif event["type"] == "run_finished" and not event.get("path"):
+            self._open, self._is_running = {}, False
+
+    def _work(self) -> str:
+        """The activity that may take long, "" where there is none."""
+        if len(self._open) > 1 or (self._is_running and self._open):
+            return f"waiting for {len(self._open):,} model call{'s' * (len(self._open) > 1)}"
+        if self._open:
+            return "waiting for the root model"
+        return "running code" if self._is_running else ""
 
     def _reply_written(self, event: dict[str, Any]) -> None:
         self._growing(event, "the root model has written {chars:,} characters")
