@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PARTS := core page faults attacks
 PART ?= $(PARTS)
-$(if $(filter-out $(PARTS),$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS)))
+$(if $(filter-out $(PARTS) real-server,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server))
 JOBS ?= logical
 BIN := .venv/bin
 SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* worker/sandbox/*/*.py web/samples/*.py hatch_*.py) package-lock.json pyproject.toml
