@@ -54,7 +54,15 @@
 
   const prepare = async () => (await import("/rlm/boot/pool.js")).prepareWorker(BASE);
 
-  const START = { question: "What?", model: null, sub_model: null, system_prompt: null, tools: [], path: [] };
+  const START = {
+    question: "What?",
+    model: null,
+    sub_model: null,
+    system_prompt: null,
+    tools: [],
+    packages: [],
+    path: [],
+  };
 
   /** One worker runs `blocks`; the result holds the time of each root call, and the output. */
   const converse = async ({ blocks, contexts = [], script, worker: given }) => {
@@ -72,8 +80,10 @@
     const worker = given ?? (await boot()); // not from the pool, which would boot a spare while this measures
     const replies = [...blocks.map(fence), fence("FINAL('done')")];
     const times = [];
-    const handler = (body, answer) => {
-      const { kind, calls } = JSON.parse(body);
+    const packages = worker.packages([]);
+    const handler = (body, answer, data) => {
+      const { op, kind, calls } = JSON.parse(body);
+      if (op === "package") return packages(body, answer, data);
       if (kind === "root") times.push(performance.now());
       calls.forEach((_, index) => answer.write(frameOf(encodeFrame, index, kind === "root" ? replies.shift() : "ok")));
       answer.end();

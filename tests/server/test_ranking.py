@@ -7,7 +7,7 @@ import time
 import pytest
 
 from rlm_server.providers.stand_in.passages import passages
-from rlm_server.providers.stand_in.ranking import best, parse_question
+from rlm_server.providers.stand_in.ranking import best, may_answer, parse_question
 
 FACTS = (
     "Captain Ferreira sold the copper bell to Ada Holm in the market of Lisbon.",
@@ -123,3 +123,26 @@ def test_no_question_takes_long(unit: str) -> None:
     best(unit * 200_000, FACTS)
 
     assert time.perf_counter() - started < 5
+
+
+TEXTS = [
+    "The code of the vault is 4411.",
+    "It rains.\nThe vaults were closed.",
+    "id,when,remark\n1,2025-03-01,river stone ledger\n2,2025-03-02,violet candle\n",
+    "Das Kennwort lautet K-7.",
+    "Le café\nest fermé.",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(
+    "question", ["What is the code of the vault?", "Who closed the cafe?", "When did it rain?", "?"]
+)
+def test_a_text_that_is_passed_over_has_no_answer(question: str, text: str) -> None:
+    assert may_answer(question, text) or best(question, passages(text)) == []
+
+
+def test_a_text_without_a_word_of_the_question_is_passed_over() -> None:
+    assert not may_answer("What is the access code for the harbor gate?", TEXTS[2])
+    assert may_answer("Who closed the cafe?", TEXTS[4])

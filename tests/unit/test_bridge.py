@@ -232,6 +232,25 @@ def test_a_document_is_no_text_although_all_of_it_is_ascii(tmp_path: Path, monke
     assert bridge._context([("a.pdf", "file", None)]) == tmp_path / "a.pdf"
 
 
+def test_each_text_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    names = [f"{number}.txt" for number in range(50)]
+    for name in names:
+        (tmp_path / name).write_text(f"words of {name}\n" * 1_000)
+    opened: list[str] = []
+    usual = Path.open
+
+    def counting(path: Path, *arguments: Any, **options: Any) -> Any:
+        opened.append(path.name)
+        return usual(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", counting)
+    monkeypatch.setattr(bridge.Source, "open", lambda source: counting(source.path, "rb"))
+    context = bridge._context([(name, "file", None) for name in names])
+    assert sorted(opened) == sorted(names)
+    assert context["7.txt"] == "words of 7.txt\n" * 1_000
+
+
 def test_of_very_many_files_none_is_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
     monkeypatch.setattr(bridge, "MAX_TEXT_FILES", 1)

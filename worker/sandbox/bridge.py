@@ -24,7 +24,7 @@ from packages import Packages
 from readers import ReadError, page_image, plain, read, tables
 from readers.about import about
 from readers.kinds import kind_of
-from readers.source import Source
+from readers.source import HEAD_BYTES, Source
 from waits import waiting_by
 
 from rlm_core import (
@@ -528,9 +528,12 @@ def _file(folder: Path, name: str, room: int, codings: dict[str, str]) -> tuple[
     if size > room:
         return path, 0
     try:
-        if kind_of(Source.of(path)) not in TEXTS:
-            return path, 0
-        text, coding = plain.decode(path.read_bytes())
+        with path.open("rb") as file:  # once: of thousands of small files, opening is the larger part of reading
+            source = Source.begun(path, file.read(HEAD_BYTES))
+            if kind_of(source) not in TEXTS:
+                return path, 0
+            data = source.head + file.read()
+        text, coding = plain.decode(data)
     except (ReadError, OSError):
         return path, 0
     if coding != "utf-8":

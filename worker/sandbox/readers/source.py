@@ -39,6 +39,13 @@ class Source:
             return cls("the text", decoded=file)
         raise ReadError(f"a {type(file).__name__} is no file. Give a Path of the context, bytes, or a str.")
 
+    @classmethod
+    def begun(cls, path: Path, head: bytes) -> Source:
+        """A file whose first bytes have been read."""
+        source = cls(path.name, path=path)
+        source.__dict__["head"] = head
+        return source
+
     def open(self) -> BinaryIO:
         """The file at its beginning; raises ReadError where it cannot be opened."""
         if self.path is None:

@@ -15,7 +15,7 @@ from rlm_core.types import Message, ModelUsage, Reply
 
 from ..upstream import Offer, OfferedModel, Pieces, UpstreamCall, UpstreamError
 from .passages import passages
-from .ranking import best
+from .ranking import best, may_answer
 from .root_code import NOTHING
 from .root_model import is_run, reply_as_root
 
@@ -95,8 +95,10 @@ def reply_as_sub(prompt: str) -> str:
         return NO_TEXT
     if is_merge:
         quotes = best(question, text.splitlines(), most=MAX_QUOTES, tolerance=MERGE_TOLERANCE)
-    else:
+    elif may_answer(question, text):
         quotes = best(question, passages(text), most=MAX_QUOTES)
+    else:
+        quotes = []
     return "\n".join(quotes) or NOTHING
 
 

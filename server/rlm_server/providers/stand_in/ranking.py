@@ -93,12 +93,17 @@ def best(question: str, passages: Sequence[str], *, most: int = 3, tolerance: fl
 
 def rank(query: Query, passages: Sequence[str]) -> list[tuple[float, str]]:
     """Return `(score, passage)` of the relevant passages, best first; equal scores stay in reading order."""
-    roots = tuple({stem[: max(2, len(stem) - 1)] for stem in _wanted(query)})
+    roots = _roots(query)
     candidates = [passage for passage in passages if _mentions(fold(passage), roots)]
     counted = [(passage, stems(passage)) for passage in candidates]
     rarity = _rarity(query, [words for _, words in counted], total=len(passages))
     scored = [(_score(query, rarity, passage, words), passage) for passage, words in counted]
     return sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])
+
+
+def may_answer(question: str, text: str) -> bool:
+    """Whether any passage of `text` can be relevant, which takes a fraction of the time that cutting it up does."""
+    return _mentions(fold(text), _roots(parse_question(question)))
 
 
 def parse_question(question: str) -> Query:
@@ -151,6 +156,11 @@ def _counted(question: str) -> str | None:
 
 def _wanted(query: Query) -> set[str]:
     return {*query.terms, *(other for term in query.terms for other in RELATED.get(term, ()))}
+
+
+def _roots(query: Query) -> tuple[str, ...]:
+    """Beginnings of words of which a relevant passage holds at least one."""
+    return tuple({stem[: max(2, len(stem) - 1)] for stem in _wanted(query)})
 
 
 def _mentions(folded: str, roots: Iterable[str]) -> bool:
