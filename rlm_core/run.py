@@ -321,7 +321,8 @@ class _Loop:
         if self.repeated == 1:
             return outcome
         if self.repeated >= MAX_REPEATED:
-            self.unconfirmed = outcome.partial or self.unconfirmed
+            is_invented = outcome.correction in (prompts.CONFIRM, prompts.CONFIRM_IN_CODE)
+            self.unconfirmed = "" if is_invented else outcome.partial or self.unconfirmed
             why = f": {outcome.correction}" if outcome.correction else "."
             message = f"{self.repeated} replies in a row were the same, and so was their outcome{why}"
             raise ProviderError(message, type="reply-repeated", upstream=reply.model.partition(":")[0] or None)

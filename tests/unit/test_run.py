@@ -511,6 +511,12 @@ def test_the_best_answer_of_a_model_that_repeats_itself_is_kept() -> None:
     assert ran(["FINAL(word)"] * 20)[0].answer == "word"
 
 
+def test_an_answer_that_was_never_confirmed_is_not_the_answer_of_a_model_that_repeats_itself() -> None:
+    for reply in (block("print(1)") + "\n" + block("FINAL('9999')"), block("print(1)") + "\nFINAL(There are 9999.)"):
+        result, _, _ = ran([reply] * 20)
+        assert (result.answer, result.stopped_by) == ("", "provider_error")
+
+
 MOVING: dict[str, list[str]] = {
     "the same code, other output": [block("n = globals().get('n', 0) + 1\nprint(n)")] * 9,
     "the same code, other value": [block("n = globals().get('n', 0) + 1\nn")] * 9,
