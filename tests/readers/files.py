@@ -264,6 +264,17 @@ def pdf_form() -> bytes:
     return out.getvalue()
 
 
+def pdf_with_attachments() -> bytes:
+    from pypdf import PdfReader, PdfWriter
+
+    out = io.BytesIO()
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf(*LINES[:5]))))
+    writer.add_attachment("letter.docx", saved(word()))
+    writer.add_attachment("notes.7z", b"7z\xbc\xaf\x27\x1c" + bytes(40))
+    writer.write(out)
+    return out.getvalue()
+
+
 def scanned_pdf() -> bytes:
     """A page with a rectangle and no text."""
     from reportlab.pdfgen import canvas
@@ -482,6 +493,7 @@ READABLE: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "PDF, AES-128, empty password": ("aes128.pdf", lambda: encrypted(pdf(FACT), "", "AES-128")),
     "PDF, RC4, empty password": ("rc4.pdf", lambda: encrypted(pdf(FACT), "", "RC4-128")),
     "PDF, form": ("form.pdf", pdf_form),
+    "PDF, attachment": ("attached.pdf", pdf_with_attachments),
     "PDF, two columns": ("twocol.pdf", pdf_of_two_columns),
     "EPUB": ("book.epub", epub),
     "SQLite": ("plain.db", database),

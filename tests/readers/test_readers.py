@@ -45,6 +45,7 @@ def test_a_file_that_cannot_be_read_says_which_kind_and_why(kind: str, tmp_path:
 MARKS = {
     "PDF": "[page 3]",
     "PDF, form": "[field harbor_gate_code] K-4711-QX",
+    "PDF, attachment": "[attachment notes.7z, not read: notes.7z is a 7-Zip archive",
     "xlsx": '[sheet "Data"]',
     "xlsx, comment": f"[comment C4] {files.FACT}",
     "xlsx, hidden sheet": '[sheet "Codes & keys"] [hidden]',

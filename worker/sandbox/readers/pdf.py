@@ -1,7 +1,7 @@
 """PDF, by PDFium: the text page by page, form fields, and pages as pictures.
 
 A page without text is named, since it is likely a scan. Form fields come from PDFium's own form layer where it has one,
-attachments are named with their size. A file that wants a password is refused.
+attachments are read by their own kinds. A file that wants a password is refused.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
                 empty.append(number)
             parts.append("\n".join([f"[page {number}]", *([words] if words else []), *fields]))
         head = _left_out(document, empty, len(wanted))
-        if len(empty) == len(wanted):
+        if len(empty) == len(wanted) and not document.count_attachments():
             raise ReadError(
                 f"{source.name} is a PDF of {_pages(count)} without any text, so likely a scan. "
                 "Look at a page with `page_image(file, page)`."
             )
-        return "\n\n".join([*head, *parts])
+        attached = [] if pages else _attachments(document)
+        return "\n\n".join([*head, *parts, *attached])
     finally:
         document.close()
 
@@ -95,14 +96,28 @@ def _pages(count: int) -> str:
     return f"{count:,} page{'s' * (count != 1)}"
 
 
+def _attachments(document: Any) -> list[str]:
+    """Text of the attached files, each by its own kind; one that cannot be read is named with the reason."""
+    import pypdfium2
+
+    import readers
+
+    texts = []
+    for index in range(document.count_attachments()):
+        attachment = document.get_attachment(index)
+        name = "".join(letter if letter.isprintable() else "?" for letter in attachment.get_name())
+        try:
+            source = Source(name, data=bytes(attachment.get_data()))
+            texts.append(f"[attachment {name}]\n{readers.read_source(source)}")
+        except (ReadError, pypdfium2.PdfiumError) as fault:
+            texts.append(f"[attachment {name}, not read: {fault}]")
+    return texts
+
+
 def _left_out(document: Any, empty: list[int], count: int) -> list[str]:
-    """Lines at the head: attachments, and pages without text."""
+    """Lines at the head: pages without text."""
     lines = []
-    attached = document.count_attachments()
-    if attached:
-        names = ", ".join(document.get_attachment(index).get_name() for index in range(attached))
-        lines.append(f"[not read: attached files {names}]")
-    if empty and len(empty) < count:
+    if empty:
         shown = ", ".join(map(str, empty[:20])) + (f" and {len(empty) - 20:,} more" if len(empty) > 20 else "")
         lines.append(f"[without text, so likely scanned: page {shown}; see page_image]")
     return lines
