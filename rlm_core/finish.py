@@ -46,7 +46,7 @@ def verdict(parsed: Parsed, repl: Repl, *, unseen: Sequence[bool] = ()) -> Verdi
     """
     codes = [block.code for block in parsed.blocks[: len(unseen)]]
     if repl.final is not None:
-        if not (any(unseen[:-1]) and is_invented(codes, answer=repl.final)):
+        if not was_invented(repl.final, codes, unseen):
             return Verdict(answer=repl.final)
         return Verdict(correction=prompts.CONFIRM_IN_CODE, partial=repl.withdraw())
     finals = list(dict.fromkeys(parsed.finals))
@@ -62,6 +62,17 @@ def verdict(parsed: Parsed, repl: Repl, *, unseen: Sequence[bool] = ()) -> Verdi
     if parsed.blocks:
         return Verdict()
     return Verdict(correction=prompts.FENCED_FINAL if parsed.fenced_final else prompts.NOTHING_TO_DO)
+
+
+def was_invented(answer: str, codes: Sequence[str], unseen: Sequence[bool]) -> bool:
+    """Whether the last of the blocks `codes` finished with a literal although an earlier one had output.
+
+    Args:
+        answer: the answer.
+        codes: the blocks of the reply that were executed.
+        unseen: for each of them whether it had output.
+    """
+    return any(unseen[:-1]) and is_invented(codes, answer=answer)
 
 
 def _name_of(final: Final, repl: Repl) -> str | None:

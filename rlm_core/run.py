@@ -30,7 +30,7 @@ from .events import (
     RunStarted,
     ignore,
 )
-from .finish import Verdict, last_answer, verdict
+from .finish import Verdict, last_answer, verdict, was_invented
 from .job import Job
 from .limits import Budget, Limits
 from .observe import to_message
@@ -368,13 +368,21 @@ class _Loop:
             lost = self._is_lost(iteration, number)
             observation = self._observed(iteration, number, block, show)
             observations.append(observation)
-            partial = self.repl.partial or None
+            partial = self._partial_after(blocks[: number + 1], observations)
             self.emit(
                 BlockFinished(iteration=iteration, block=number, observation=observation, partial=partial, lost=lost)
             )
             if self._is_over() or self.repl.timed_out:
                 break
         return observations
+
+    def _partial_after(self, blocks: Sequence[CodeBlock], observations: Sequence[Observation]) -> str | None:
+        """The answer so far for the log; a final one that will be asked back is none."""
+        final = self.repl.final
+        unseen = [_has_output(observation) for observation in observations]
+        if final is not None and was_invented(final, [block.code for block in blocks], unseen):
+            return None
+        return self.repl.partial or None
 
     def _is_lost(self, iteration: int, number: int) -> bool:
         past = self.past.get((iteration, number))

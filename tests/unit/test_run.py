@@ -513,8 +513,9 @@ def test_the_best_answer_of_a_model_that_repeats_itself_is_kept() -> None:
 
 def test_an_answer_that_was_never_confirmed_is_not_the_answer_of_a_model_that_repeats_itself() -> None:
     for reply in (block("print(1)") + "\n" + block("FINAL('9999')"), block("print(1)") + "\nFINAL(There are 9999.)"):
-        result, _, _ = ran([reply] * 20)
+        result, _, events = ran([reply] * 20)
         assert (result.answer, result.stopped_by) == ("", "provider_error")
+        assert {event.partial for event in events if isinstance(event, BlockFinished)} == {None}
 
 
 MOVING: dict[str, list[str]] = {
