@@ -16,6 +16,7 @@ from .output import cut
 from .parse import Parsed
 from .plain_words import TextKind, is_placeholder, kind_of_text, names_in_braces
 from .repl import Repl
+from .types import CodeBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def verdict(parsed: Parsed, repl: Repl, *, unseen: Sequence[bool] = ()) -> Verdi
     """
     codes = [block.code for block in parsed.blocks[: len(unseen)]]
     if repl.final is not None:
-        if not was_invented(repl.final, codes, unseen):
+        if not _was_invented(repl.final, codes, unseen):
             return Verdict(answer=repl.final)
         return Verdict(correction=prompts.CONFIRM_IN_CODE, partial=repl.withdraw())
     finals = list(dict.fromkeys(parsed.finals))
@@ -64,14 +65,15 @@ def verdict(parsed: Parsed, repl: Repl, *, unseen: Sequence[bool] = ()) -> Verdi
     return Verdict(correction=prompts.FENCED_FINAL if parsed.fenced_final else prompts.NOTHING_TO_DO)
 
 
-def was_invented(answer: str, codes: Sequence[str], unseen: Sequence[bool]) -> bool:
-    """Whether the last of the blocks `codes` finished with a literal although an earlier one had output.
+def partial_answer(repl: Repl, blocks: Sequence[CodeBlock], unseen: Sequence[bool]) -> str | None:
+    """The answer so far after the last of `blocks`; a final one that will be asked back is none."""
+    if repl.final is not None and _was_invented(repl.final, [block.code for block in blocks], unseen):
+        return None
+    return repl.partial or None
 
-    Args:
-        answer: the answer.
-        codes: the blocks of the reply that were executed.
-        unseen: for each of them whether it had output.
-    """
+
+def _was_invented(answer: str, codes: Sequence[str], unseen: Sequence[bool]) -> bool:
+    """Whether the last of the blocks `codes` finished with a literal although an earlier one had output."""
     return any(unseen[:-1]) and is_invented(codes, answer=answer)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import TypeAlias, cast
+from typing import cast
 
 from . import prompts
 from .compact import OPENING, compacted, request, tokens
@@ -30,12 +30,13 @@ from .events import (
     RunStarted,
     ignore,
 )
-from .finish import Verdict, last_answer, verdict, was_invented
+from .finish import Verdict, last_answer, partial_answer, verdict
 from .job import Job
 from .limits import Budget, Limits
 from .observe import to_message
 from .parse import parse
 from .provider import Answering, FunctionProvider, Provider, StartChildren
+from .repeated import MAX_REPEATED, Repeated
 from .reply_text import spoken
 from .session import Session, as_dicts
 from .subcalls import SubCalls, complete, why_without_text
@@ -201,13 +202,6 @@ MAX_WITHOUT_TEXT = 3
 """Replies in a row without text after which the run ends: each is paid for, and the next would hardly do better."""
 
 
-MAX_REPEATED = 3
-"""Equal replies with equal outcomes in a row after which the run ends: the model does not move any more."""
-
-_Turn: TypeAlias = tuple[str, tuple[tuple[str, str | None], ...]]
-"""A reply and its outcome: of each block the output and the value."""
-
-
 class _Loop:
     """One run: its conversation, its REPL and its budget."""
 
@@ -243,8 +237,7 @@ class _Loop:
         self.tokens = tokens(self.messages)
         self.unconfirmed = ""
         self.without_text = 0
-        self.last_turn: _Turn = ("", ())
-        self.repeated = 0
+        self.repeated = Repeated()
         self.fault: Fault | None = None
         self.past = {(past.iteration, past.block): past for past in job.past}
 
@@ -314,17 +307,14 @@ class _Loop:
         Raises:
             ProviderError: it is one of too many equal ones in a row.
         """
-        turn = (words, tuple((seen.stdout, seen.value) for seen in observations))
-        has_failed = any(seen.error is not None for seen in observations)  # `max_errors` counts those
-        self.repeated = self.repeated + 1 if turn == self.last_turn and not has_failed else 1
-        self.last_turn = turn
-        if self.repeated == 1:
+        times = self.repeated.count(words, observations)
+        if times == 1:
             return outcome
-        if self.repeated >= MAX_REPEATED:
+        if times >= MAX_REPEATED:
             is_invented = outcome.correction in (prompts.CONFIRM, prompts.CONFIRM_IN_CODE)
             self.unconfirmed = "" if is_invented else outcome.partial or self.unconfirmed
             why = f": {outcome.correction}" if outcome.correction else "."
-            message = f"{self.repeated} replies in a row were the same, and so was their outcome{why}"
+            message = f"{times} replies in a row were the same, and so was their outcome{why}"
             raise ProviderError(message, type="reply-repeated", upstream=reply.model.partition(":")[0] or None)
         return replace(outcome, correction=f"{outcome.correction}\n{prompts.SAME_REPLY}".strip())
 
@@ -368,21 +358,14 @@ class _Loop:
             lost = self._is_lost(iteration, number)
             observation = self._observed(iteration, number, block, show)
             observations.append(observation)
-            partial = self._partial_after(blocks[: number + 1], observations)
+            unseen = [_has_output(observation) for observation in observations]
+            partial = partial_answer(self.repl, blocks[: number + 1], unseen)
             self.emit(
                 BlockFinished(iteration=iteration, block=number, observation=observation, partial=partial, lost=lost)
             )
             if self._is_over() or self.repl.timed_out:
                 break
         return observations
-
-    def _partial_after(self, blocks: Sequence[CodeBlock], observations: Sequence[Observation]) -> str | None:
-        """The answer so far for the log; a final one that will be asked back is none."""
-        final = self.repl.final
-        unseen = [_has_output(observation) for observation in observations]
-        if final is not None and was_invented(final, [block.code for block in blocks], unseen):
-            return None
-        return self.repl.partial or None
 
     def _is_lost(self, iteration: int, number: int) -> bool:
         past = self.past.get((iteration, number))

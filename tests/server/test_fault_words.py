@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rlm_core.run import MAX_REPEATED, MAX_WITHOUT_TEXT
+from rlm_core.repeated import MAX_REPEATED
+from rlm_core.run import MAX_WITHOUT_TEXT
 from rlm_server.http.problems import PROBLEM_TYPES, UPSTREAM_SLUGS
 from rlm_server.providers.failures import OTHERWISE, ROWS
 

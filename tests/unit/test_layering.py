@@ -31,6 +31,7 @@ LAYERS = [
         "surroundings",
         "plain_words",
         "invented",
+        "repeated",
     },
     {"parse", "prompts", "observe", "repl"},
     {"compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
