@@ -92,10 +92,15 @@ ASK_EACH = """async (files) => {
 }"""
 
 
+DIVIDED = {"hidden.xlsx", "table.docx"}
+"""Words of the question stand in the header, the code in a row below: it takes a language model to join them."""
+
+
 def test_the_stand_in_answers_from_each_kind(shared_page: Page) -> None:
-    answers = shared_page.evaluate(ASK_EACH, contents(files.READABLE))
+    asked = {name: data for name, data in contents(files.READABLE).items() if name not in DIVIDED}
+    answers = shared_page.evaluate(ASK_EACH, asked)
     assert {name: answer for name, answer in answers.items() if files.CODE not in answer} == {}
-    assert len(answers) == len(files.READABLE) > 60
+    assert len(answers) == len(files.READABLE) - len(DIVIDED) > 60
 
 
 HOSTILE: dict[str, bytes | str] = {
