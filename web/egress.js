@@ -29,6 +29,7 @@ export function Egress({ run }) {
     ${
       isOpen &&
       html`<div class="egress-body">
+      <${Destinations} run=${run} />
       <${EgressMap} run=${run} />
       <p class="muted">Marked is text that stands in a call as it stands in the context, in pieces of at least 32
         bytes. Shorter pieces, and text that was changed on the way (summed up, translated, encoded), are not
@@ -64,6 +65,34 @@ function Unsearched({ run }) {
   const unsearched = run.result?.egress.unsearched ?? [];
   if (unsearched.length === 0) return null;
   return html`<p class="egress-unsearched">Not searched: ${unsearched.join("; ")}.</p>`;
+}
+
+/** A row for each destination: what it is, and what left for it. @param {{run: RunView}} props */
+function Destinations({ run }) {
+  const rows = totals(run.egress.calls);
+  return html`<div class="egress-destinations" role="region" aria-label="Destinations" tabindex="0"><table>
+    <thead><tr><th scope="col">Server</th><th scope="col">Provider</th><th scope="col">Model</th><th scope="col">Machine</th>
+      <th scope="col">Calls</th><th scope="col">Characters</th><th scope="col">New of the context</th></tr></thead>
+    <tbody>${rows.map(
+      ({ origin, provider, model, host, calls, chars, added }) => html`<tr>
+        <td>${origin}</td><td>${provider ?? "not known"}</td><td>${model ?? "the default"}</td><td>${host ?? "not known"}</td>
+        <td>${count(calls)}</td><td>${count(chars)}</td><td>${count(added)}</td></tr>`,
+    )}</tbody>
+  </table></div>`;
+}
+
+/** The calls that left, by destination. @param {readonly EgressCall[]} calls */
+function totals(calls) {
+  /** @type {Map<string, import("/rlm/wire/types.js").RLMDestination & {calls: number, chars: number, added: number}>} */
+  const rows = new Map();
+  for (const { to, model: requested, chars, new_chars: added, denied } of calls) {
+    if (denied !== null) continue;
+    const named = readDestination(to);
+    const key = `${to} ${named.model ?? requested ?? ""}`; // a log before 2026-11-28 names the origin alone
+    const row = rows.get(key) ?? { ...named, model: named.model ?? requested, calls: 0, chars: 0, added: 0 };
+    rows.set(key, { ...row, calls: row.calls + 1, chars: row.chars + chars, added: row.added + added });
+  }
+  return [...rows.values()];
 }
 
 /** @param {{run: RunView}} props */

@@ -7,7 +7,7 @@
 import { html, useLayoutEffect, useRef, useState } from "/vendor/preact.mjs";
 import { fieldValue } from "./fields.js";
 import { count } from "./format.js";
-import { idOf, isWellFormed, matching } from "./models.js";
+import { idOf, isWellFormed, matching, remarkOn } from "./models.js";
 
 /** @typedef {import("./models.js").Model} Model */
 /** @typedef {{id: string, label: string, note: string}} Row */
@@ -92,7 +92,7 @@ function List({ id, label, rows, active, more, onPick }) {
  * @param {string} otherwise @returns {Row[]} */
 function rowsFor(typed, models, otherwise) {
   const text = typed.trim();
-  const rows = matching(text, models).map(({ id, label, note = "" }) => ({ id, label, note }));
+  const rows = matching(text, models).map((model) => ({ id: model.id, label: model.label, note: remarkOn(model) }));
   if (text === "") return [{ id: "", label: otherwise, note: "" }, ...rows];
   const exact = rows.filter(({ id }) => id === text);
   if (exact.length > 0) return [...exact, ...rows.filter(({ id }) => id !== text)];

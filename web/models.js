@@ -13,6 +13,7 @@ import { changed, state } from "./state.js";
  * @property {string} label
  * @property {string} provider
  * @property {string} [note]
+ * @property {boolean} [vendor_tools] whether it searches or browses at its vendor
  */
 /** @typedef {{provider: string, note: string}} Note a list of models that is missing or not whole, and why */
 /** @typedef {{models: Model[], default: string, notes: Note[]}} Catalogue */
@@ -109,4 +110,11 @@ export function providersOf({ models, notes }) {
 /** @param {string} id */
 export function isWellFormed(id) {
   return NAME.test(id);
+}
+
+/** Remark on a model for those who choose one. @param {Model} model */
+export function remarkOn({ note = "", vendor_tools: tools = false }) {
+  return [tools ? "searches the web at its vendor: code may call it only if you add it below" : "", note]
+    .filter((part) => part !== "")
+    .join("; ");
 }

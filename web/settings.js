@@ -16,9 +16,9 @@ import { changed, state } from "./state.js";
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
 /** @typedef {import("/rlm/rlm.js").RLMModelOptions} ModelOptions */
-/** @typedef {{model: string, subModel: string, named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, asksFirst: boolean,
+/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, asksFirst: boolean,
  *   historyMegabytes: number} & import("./limits.js").LimitValues} Settings
- * models are empty for the server's default, and for the root model; `named`: models that were typed though not listed;
+ * models are empty for the server's default, and for the root model; `allowedModels` may be called by code beside them; `named`: models that were typed though not listed;
  * `keepContext`: in this browser, with the run; `asksFirst` is whether the person allows each request */
 
 const KEY = "pyodide-rlm.settings";
@@ -43,10 +43,11 @@ export function changeSettings(change) {
 export function runOptions() {
   const models = { model: chosenModel(), subModel: state.settings.subModel };
   const chosen = Object.fromEntries(Object.entries(models).filter(([, id]) => id !== ""));
-  const { modelOptions, subModelOptions } = state.settings;
+  const { allowedModels, modelOptions, subModelOptions } = state.settings;
   const options = Object.entries({ modelOptions, subModelOptions });
   return {
     ...chosen,
+    ...(allowedModels.length > 0 ? { allowedModels } : {}),
     ...Object.fromEntries(options.filter(([, values]) => countSet(values) > 0)),
     ...limitOptions(state.settings),
     ...(state.settings.asksFirst ? { onEgress: askPerson } : {}),
@@ -112,6 +113,7 @@ export function SettingsPanel() {
     <div class="models">
       ${field("model", "model", "Root model", catalogue ? `Default: ${catalogue.default}` : "none listed")}
       ${field("subModel", "sub-model", "Sub model", "Same as root")}
+      <${AllowedModels} />
     </div>
     ${refusal && html`<${ProblemNotice} problem=${refusal.problem} id="model-problem" />`}
     ${problems.models && html`<${ProblemNotice} problem=${problems.models} id="models-problem" />`}
@@ -128,6 +130,33 @@ export function SettingsPanel() {
     <${LimitFields} values=${settings} onChange=${changeSettings} />
     <label class="check"><input type="checkbox" id="asks-first" checked=${settings.asksFirst}
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>
+  </div>`;
+}
+
+/** The models that code may call beside the two. */
+function AllowedModels() {
+  const { catalogue, settings } = state;
+  const { allowedModels } = settings;
+  const taken = new Set([chosenModel(), settings.subModel, ...allowedModels]);
+  const add = (/** @type {string} */ id) => {
+    if (isWellFormed(id) && !taken.has(id)) changeSettings({ allowedModels: [...allowedModels, id] });
+  };
+  const remove = (/** @type {string} */ id) => {
+    changeSettings({ allowedModels: allowedModels.filter((other) => other !== id) });
+    document.getElementById("allowed-model")?.focus(); // the button that had the focus is gone
+  };
+  return html`<div class="allowed-models">
+    <${ModelField} id="allowed-model" label="More models for code" value="" otherwise="None: only those two"
+      models=${(catalogue?.models ?? []).filter(({ id }) => !taken.has(id))} problem=${undefined} onChoose=${add} />
+    ${
+      allowedModels.length > 0 &&
+      html`<ul id="allowed-models" aria-label="More models that code may call">${allowedModels.map(
+        (
+          id,
+        ) => html`<li key=${id}><span>${id}</span> <button type="button" class="quiet small" aria-label="Remove ${id}"
+          onClick=${() => remove(id)}>Remove</button></li>`,
+      )}</ul>`
+    }
   </div>`;
 }
 

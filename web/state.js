@@ -20,6 +20,7 @@ export const state = {
   settings: {
     model: "",
     subModel: "",
+    allowedModels: [],
     named: [],
     modelOptions: {},
     subModelOptions: {},

@@ -71,7 +71,7 @@ export class RLM {
     const journal = replay === undefined ? await journalOf(settings, job, { resumed, kept, onEvent, signal }) : null;
     const heard = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
     const from = { journal, resumed, source: made?.source, end: made?.end };
-    const notices = noticesOf(context);
+    const notices = [...noticesOf(context), ...(isNew ? await toolNotices(job, ledger) : [])];
     const run = { job, signal, notices, listeners: heard, ledger, ...from, ...hosted(settings) };
     if (replay !== undefined) run.allowUnknownPrice = true; // nothing is paid
     const finished = await runTree(run);
@@ -120,7 +120,8 @@ class RLMSession {
       const opening = { resumed: null, kept: [], onEvent: heard.onEvent, signal };
       const journal = await journalOf(questionSettings(this.#settings, job), job, opening);
       const own = { session: this.#session, ledger: this.#ledger, journal };
-      const run = { job, signal, notices: noticesOf(context), listeners: heard, ...own, ...hosted(this.#settings) };
+      const notices = [...noticesOf(context), ...(await toolNotices(job, this.#ledger))];
+      const run = { job, signal, notices, listeners: heard, ...own, ...hosted(this.#settings) };
       return toResult(await runTree(run), performance.now() - began);
     } finally {
       this.#isRunning = false;
@@ -151,6 +152,17 @@ async function withWindows(job, { isWindowChosen }, { destinations }) {
   const sub = sub_model === null && isWindowChosen ? null : await destinations.windowTokens(sub_model ?? model);
   const limits = root === null ? job.limits : { ...job.limits, window_tokens: root };
   return { ...job, limits, sub_window_tokens: sub };
+}
+
+/**
+ * A notice where the root model is one that searches or browses at its vendor.
+ * @param {StartJob} job
+ * @param {ReturnType<typeof openLedger>} ledger
+ */
+async function toolNotices({ model }, { destinations }) {
+  if (!(await destinations.hasTools(model))) return [];
+  const subject = model === null ? "The server's default model" : `The model "${model}"`;
+  return [`${subject} searches or browses the web at its vendor, with what it is shown.`];
 }
 
 /**

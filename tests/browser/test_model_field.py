@@ -161,3 +161,58 @@ def test_options_of_the_model_are_remembered_checked_at_their_field_and_sent(pag
     ended(page)
     options = [json.loads(body)["options"] for body in seen]
     assert options == [{"temperature": 0.5, "seed": 7, "reasoning_effort": "low"}, {"top_p": 0.5}]
+
+
+def test_further_models_for_code_are_added_removed_and_sent_with_the_run(page: Page) -> None:
+    offer(page, "openai:gpt", "ollama:small", "openai:searching")
+    choose_model(page, "openai:gpt")
+    for name in ("ollama:small", "other:typed", "openai:gpt", "nonsense"):
+        choose_model(page, name, field="#allowed-model")
+    expect(page.locator("#allowed-models li")).to_have_count(2)
+    page.reload()
+    page.get_by_role("button", name="Remove other:typed").click()
+    expect(page.locator("#allowed-models li")).to_contain_text(["ollama:small"])
+    assert serious_violations(page) == []
+    replies = [
+        code("print(llm_query('one', model='ollama:small'))\nllm_query('two', model='other:typed')"),
+        code("FINAL('x')"),
+    ]
+    seen: list[str] = []
+    page.on(
+        "request", lambda request: seen.append(request.post_data or "") if request.url.endswith("/api/rlm") else None
+    )
+    ScriptedModel(page, replies, answer_sub=lambda prompt: "small said")
+    page.fill("#context-text", "text")
+    ask(page)
+    ended(page)
+    asked = [(body.get("prompt"), body["model"]) for body in map(json.loads, seen)]
+    assert asked == [(None, "openai:gpt"), ("one", "ollama:small"), (None, "openai:gpt")]
+    page.click(".egress-head")
+    rows_shown = page.locator(".egress-destinations tbody tr")
+    expect(rows_shown).to_have_count(2)
+    expect(rows_shown.nth(1)).to_contain_text("ollama")
+    expect(rows_shown.nth(1)).to_contain_text("ollama:small")
+    expect(rows_shown.nth(1).locator("td").nth(4)).to_have_text("1")
+    expect(rows_shown.nth(1).locator("td").nth(5)).to_have_text("3")
+    assert serious_violations(page) == []
+
+
+def test_a_model_that_searches_at_its_vendor_is_marked_and_not_called_by_code(page: Page) -> None:
+    searching = {**model("openai:searching"), "vendor_tools": True}
+    listed = {"models": [BUILTIN, searching], "default": "builtin:extractive", "notes": []}
+    page.route("**/api/models", lambda route: route.fulfill(json=listed))
+    page.reload()
+    page.fill("#model", "searching")
+    expect(rows(page)).to_contain_text(["searches the web at its vendor"])
+    page.press("#model", "Enter")
+    seen: list[str] = []
+    page.on(
+        "request", lambda request: seen.append(request.post_data or "") if request.url.endswith("/api/rlm") else None
+    )
+    ScriptedModel(page, [code("print(llm_query('never'))"), code("FINAL('x')")])
+    page.fill("#context-text", "text")
+    ask(page)
+    ended(page)
+    assert "never" not in [json.loads(body).get("prompt") for body in seen]
+    expect(page.locator("#timeline")).to_contain_text("searches or browses the web at its vendor")
+    expect(page.get_by_text('The model "openai:searching" searches or browses')).to_be_visible()

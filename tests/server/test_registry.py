@@ -313,3 +313,28 @@ def test_no_default_and_a_list_that_cannot_be_had_are_no_fault(upstream: FakeUps
     assert fault_of_default(make_settings(default_model=BUILTIN)) == ""
     upstream.answer = lambda seen: json_turn({}, status=503)
     assert fault_of_default(settings_for(upstream, default_model="openai:any")) == ""
+
+
+def test_models_with_tools_of_their_vendor_are_marked_and_never_the_default(upstream: FakeUpstream) -> None:
+    names = (
+        "gpt-5-search-api",
+        "o3-deep-research",
+        "perplexity/sonar-pro",
+        "qwen/qwen3:online",
+        "gpt-4o",
+        "text-search-x",
+    )
+    upstream.answer = lambda seen: json_turn({"data": [{"id": name} for name in names]})
+    elsewhere = settings_for(upstream, models="", anthropic_api_key=None).model_copy(
+        update={"models": tuple(f"openrouter:{name}" for name in names), "openrouter_api_key": "k"}
+    )
+    found = catalogue(elsewhere)
+    marked = {model.id.partition(":")[2] for model in found.models if model.to_json()["vendor_tools"]}
+    assert marked == set(names[:4])
+    assert found.default == "openrouter:gpt-4o"
+
+
+def test_a_model_on_this_machine_has_no_tools_of_a_vendor(upstream: FakeUpstream) -> None:
+    upstream.answer = lambda seen: json_turn({"data": [{"id": "sonar"}]})
+    models = catalogue(settings_for(upstream, models="", anthropic_api_key=None)).models
+    assert [model.vendor_tools for model in models] == [False, False]

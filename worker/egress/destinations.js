@@ -11,8 +11,8 @@ import { fieldsOf } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").RLMDestination} RLMDestination
- * @typedef {{defaultModel: string | null, hosts: Map<string, string>, windows: Map<string, number>}} Catalogue host classes
- *   and windows by model
+ * @typedef {{defaultModel: string | null, hosts: Map<string, string>, windows: Map<string, number>, withTools: Set<string>}}
+ *   Catalogue host classes and windows by model; the models that search or browse at their vendor
  * @typedef {ReturnType<typeof openDestinations>} Destinations
  */
 
@@ -22,7 +22,7 @@ const LEAST_WINDOW = LIMITS.windowTokens.least;
 const HERE = "on this machine";
 const THERE = "on the server's machine";
 /** @type {Catalogue} */
-const UNKNOWN = { defaultModel: null, hosts: new Map(), windows: new Map() };
+const UNKNOWN = { defaultModel: null, hosts: new Map(), windows: new Map(), withTools: new Set() };
 
 /**
  * @param {string} endpoint
@@ -47,6 +47,14 @@ export function openDestinations(endpoint, readList = fetchedList) {
       const name = model ?? defaultModel;
       const host = hosts.get(name ?? "") ?? null;
       return destinationOf(url.origin, name, host === HERE && !isLoopback(url) ? THERE : host);
+    },
+    /**
+     * Whether a model searches or browses at its vendor, as far as the list tells.
+     * @param {string | null} model
+     */
+    async hasTools(model) {
+      const { defaultModel, withTools } = await catalogue();
+      return withTools.has(model ?? defaultModel ?? "");
     },
     /** The name of the server's default model; null where it is not known. */
     async defaultModel() {
@@ -89,7 +97,13 @@ function catalogueIn(list) {
   const windows = known.flatMap(({ id, window_tokens: window }) =>
     isText(id) && Number.isSafeInteger(window) && Number(window) >= LEAST_WINDOW ? [entry(id, Number(window))] : [],
   );
-  return { defaultModel: isText(name) ? name : null, hosts: new Map(hosts), windows: new Map(windows) };
+  const withTools = known.flatMap(({ id, vendor_tools: tools }) => (isText(id) && tools === true ? [id] : []));
+  return {
+    defaultModel: isText(name) ? name : null,
+    hosts: new Map(hosts),
+    windows: new Map(windows),
+    withTools: new Set(withTools),
+  };
 }
 
 /**

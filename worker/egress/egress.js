@@ -89,7 +89,8 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
      * @returns {Promise<WireError | null>}
      */
     async leave(leaving) {
-      const refusal = await gate.refusal(leaving.calls);
+      const isOfCode = leaving.kind === "sub" || path.length > 0;
+      const refusal = await gate.refusal(leaving.calls, { isOfCode });
       if (refusal !== null || gate.isOpen) enterAfterwards(leaving, refusal?.message ?? null);
       if (refusal === null && gate.isOpen) return null;
       const denied =

@@ -20,8 +20,13 @@ export function openGate({ maxContextChars, onEgress, allowedModels }) {
     /**
      * Why one of the calls may not be made at all, or null.
      * @param {Array<{model: string | null}>} calls
+     * @param {{isOfCode: boolean}} about whether model code makes them
      */
-    refusal: (calls) => allowedModels.refusal(calls.map(({ model }) => model)),
+    async refusal(calls, { isOfCode }) {
+      const models = calls.map(({ model }) => model);
+      const refused = await allowedModels.refusal(models);
+      return refused ?? (isOfCode ? allowedModels.refusalToCode(models) : null);
+    },
     /** Whether no other rule is set: every call to these models may leave. */
     isOpen: maxContextChars === null && !onEgress,
     /**

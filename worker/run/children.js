@@ -55,7 +55,7 @@ export function openChildren(parent, runJob) {
   const outcomeOf = async ({ job: below, stop }, above) => {
     if (above.aborted) return failed("the run was stopped");
     if (stop.signal.aborted) return failed(`${CHILD_STOPPED}.`);
-    const refusal = await tree.gate.refusal([below]);
+    const refusal = await tree.gate.refusal([below], { isOfCode: true });
     if (refusal !== null) return { error: toWireError(refusal) };
     const earlier = resumed?.children.get(below.path[below.path.length - 1]) ?? null;
     try {

@@ -76,8 +76,9 @@ function openTree(options) {
  * @param {TreeOptions} options
  */
 function allowedIn({ job, ledger, allowedModels }) {
-  const models = [job.model, job.sub_model ?? job.model, ...(allowedModels ?? [])];
-  return openAllowedModels({ models, defaultModel: ledger.destinations.defaultModel });
+  const forCode = [...(job.sub_model === null ? [] : [job.sub_model]), ...(allowedModels ?? [])];
+  const { defaultModel, hasTools } = ledger.destinations;
+  return openAllowedModels({ models: [job.model, ...forCode], forCode, defaultModel, hasTools });
 }
 
 /**

@@ -33,6 +33,7 @@ from ..providers.openai_chat import OpenAIChat
 from ..providers.prices import load_prices
 from ..providers.stand_in.extractive import Extractive
 from ..providers.upstream import Upstream, UpstreamError
+from ..providers.vendor_tools import uses_vendor_tools
 from ..settings import Settings
 
 BUILTIN = "builtin:extractive"
@@ -77,6 +78,8 @@ class ModelInfo:
     window_tokens: int | None = None
     priced: bool | None = False
     """Whether a price is known; `None` where each reply reports its cost."""
+    vendor_tools: bool = False
+    """Whether it searches or browses at its vendor: model code may call it only where the user names it for that."""
 
     def to_json(self) -> dict[str, Json]:
         """The line as it goes over the wire."""
@@ -88,6 +91,7 @@ class ModelInfo:
             "host": self.host,
             "window_tokens": self.window_tokens,
             "priced": self.priced,
+            "vendor_tools": self.vendor_tools,
         }
 
 
@@ -223,10 +227,11 @@ class Registry:
             return ModelInfo(model, label, provider, _no_provider(provider).detail)
         listing = self._listings.get(provider)
         host = self._hosts.get(provider, "")
+        priced, tools = self._priced(provider, name), host != HERE and uses_vendor_tools(name)
         if listing is None:
-            return ModelInfo(model, label, provider, host=host, priced=self._priced(provider, name))
-        window, priced = listing.windows.get(name), self._priced(provider, name)
-        return ModelInfo(model, label, provider, listing.note, host, window, priced)
+            return ModelInfo(model, label, provider, host=host, priced=priced, vendor_tools=tools)
+        window = listing.windows.get(name)
+        return ModelInfo(model, label, provider, listing.note, host, window, priced, tools)
 
     def _priced(self, provider: str, name: str) -> bool | None:
         if provider in REPORTS_COST:
@@ -316,11 +321,12 @@ def _quiet_libraries() -> None:
 
 def _fitting(names: Sequence[str]) -> str:
     """The model for who names none: a preferred one, else the first, else the stand-in."""
+    plain = [name for name in names if not uses_vendor_tools(name.partition(":")[2])]
     for beginning in PREFERRED:
-        matching = [name for name in names if name.partition(":")[2].startswith(beginning)]
+        matching = [name for name in plain if name.partition(":")[2].startswith(beginning)]
         if matching:
             return min(matching, key=len)
-    return names[0] if names else BUILTIN
+    return (plain or [*names, BUILTIN])[0]
 
 
 def _no_provider(provider: str) -> Problem:

@@ -466,3 +466,37 @@ test("where the default's name is not known, no name passes for it", async () =>
   );
   assert.equal(await allowed.refusal([null]), null);
 });
+
+test("a model that searches at its vendor takes calls of code only where the user named it for them", async () => {
+  const hasTools = async (model) => (model ?? "searching") === "searching";
+  const options = { defaultModel: async () => "searching", hasTools };
+  const inherited = openAllowedModels({ models: ["searching", "plain"], forCode: ["plain"], ...options });
+  assert.match((await inherited.refusalToCode(["plain", "searching"])).message, /^the model "searching" searches or/);
+  assert.match(
+    (await inherited.refusalToCode([null])).message,
+    /the server's default model searches.* Nothing was sent/,
+  );
+  assert.equal(await inherited.refusal(["searching"]), null);
+  assert.equal(await inherited.refusalToCode(["plain"]), null);
+  const named = openAllowedModels({ models: [null], forCode: ["searching"], ...options });
+  assert.equal(await named.refusalToCode([null, "searching"]), null);
+});
+
+test("calls of the root run pass a model with tools, those of code and of child runs do not", async () => {
+  const asked = [];
+  const allowedModels = {
+    refusal: async () => null,
+    refusalToCode: async (models) => void asked.push(...models) ?? null,
+  };
+  const gate = openGate({ maxContextChars: null, onEgress: null, allowedModels });
+  await gate.refusal([{ model: "a" }], { isOfCode: false });
+  await gate.refusal([{ model: "b" }], { isOfCode: true });
+  assert.deepEqual(asked, ["b"]);
+});
+
+test("the list marks models with tools of their vendor's", async () => {
+  const list = { default: "a:searching", models: [{ id: "a:searching", vendor_tools: true }, { id: "a:plain" }] };
+  const destinations = openDestinations("https://here.example/api/rlm", async () => list);
+  const known = await Promise.all(["a:searching", "a:plain", null, "a:other"].map(destinations.hasTools));
+  assert.deepEqual(known, [true, false, true, false]);
+});
