@@ -101,6 +101,10 @@ class Arena:
         """How often the root model was asked in the last run."""
         return sum(seen.path.endswith("/completions") and _is_root(seen) for seen in self.upstream.seen)
 
+    def models(self) -> set[str]:
+        """Names of the models that were asked in the last run."""
+        return {str(seen.json()["model"]) for seen in self.upstream.seen if seen.path.endswith("/completions")}
+
     def bodies(self) -> bytes:
         """All that went upstream in the last run."""
         return b"".join(seen.body for seen in self.upstream.seen)
@@ -151,7 +155,7 @@ def _gap(run: Mapping[str, Any], at: int) -> float:
 
 def settings_for(upstream: FakeUpstream) -> Settings:
     """One provider, the scripted upstream, with the planted key."""
-    values = {"openai_api_key": SERVER_KEY, "openai_base_url": f"{upstream.url}/v1", "models": "openai:m"}
+    values = {"openai_api_key": SERVER_KEY, "openai_base_url": f"{upstream.url}/v1", "models": "openai:m,openai:other"}
     with mock.patch.dict(os.environ, clear=True):
         return Settings(_env_file=None, ollama_base_url="", retries=0, **values)  # type: ignore[arg-type, call-arg]
 

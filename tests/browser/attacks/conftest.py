@@ -16,11 +16,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[at] = item
 
 
-def _shared_run(item: pytest.Item) -> tuple[str, str, str] | None:
-    """The run that a test shares: its file, the channel of its frames, and the kind of its snippet."""
+def _shared_run(item: pytest.Item) -> tuple[str, str, str, str] | None:
+    """The run that a test shares: its file, the channel of its frames, the kind and the group of its snippet."""
     if not isinstance(item, pytest.Function) or not {"together", "frames"} & set(item.fixturenames):
         return None
     snippet = item.callspec.params.get("snippet") if hasattr(item, "callspec") else None
     if not isinstance(snippet, Snippet) or snippet.alone:
         return None
-    return str(item.path), str(item.callspec.params.get("frames", "")), snippet.kind
+    return str(item.path), str(item.callspec.params.get("frames", "")), snippet.kind, snippet.group

@@ -20,7 +20,7 @@ class Snippet:
 
     Attributes:
         name: the attempt; unique.
-        kind: network, storage, page, loop, kill, resources, files or prompts.
+        kind: network, storage, page, loop, kill, resources, files, prompts or poison.
         code: the block that is run; empty when the reply itself is the attack.
         control: whether it must succeed in an unprotected worker.
         alone: it may end its run, so it gets one for itself.
@@ -28,6 +28,7 @@ class Snippet:
         text: the reply outside of its block.
         gap_ms: longest time that the page's main thread may be busy with it.
         options: options of the run, when alone.
+        group: those of a kind that share one run, when not alone.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Snippet:
     text: str = ""
     gap_ms: float = 200.0
     options: tuple[tuple[str, int], ...] = ()
+    group: str = ""
 
     def reply(self, port: int) -> str:
         """The root model's reply: the attack, and a block that shows whether the REPL still works."""

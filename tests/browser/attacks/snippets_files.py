@@ -71,6 +71,21 @@ CODE = {
         os.symlink("/", "/tmp/up")
         won(os.listdir("/tmp/up/etc/ssh")) if os.path.exists("/tmp/up/etc/ssh") else None
         """,
+    "a link within the context": """
+        os.symlink("/", "/context/up")
+        won(os.listdir("/context/up/work")) if os.path.exists("/context/up/work") else None
+        """,
+    "a file of the context moved": """
+        os.rename("/context/notes.bin", "/context/.hidden")
+        won("moved") if os.path.exists("/context/.hidden") else None
+        """,
+    "the context written over": """
+        with open("/context/notes.bin", "r+b") as file: file.write(b"FORGED")
+        won("written") if open("/context/notes.bin", "rb").read(6) == b"FORGED" else None
+        """,
+    "a hidden file beside the context": """
+        won(os.listdir("/context")) if any(name.startswith(".") for name in os.listdir("/context")) else None
+        """,
     "another file beside the context": 'won(os.listdir("/context")) if os.listdir("/context") != ["notes.bin"] else None',
     "the context mounted again": """
         FS = pyodide_js.FS

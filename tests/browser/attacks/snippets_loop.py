@@ -216,6 +216,54 @@ HOOKS = {
     "sys.exit": "sys.exit(3)",
     "a thread": "import threading; threading.Thread(target=print).start()",
 }
+INTERRUPTS = {
+    "KeyboardInterrupt raised": "raise KeyboardInterrupt",
+    "a kind of KeyboardInterrupt": "class Stop(KeyboardInterrupt): pass\nraise Stop('FORGED')",
+    "interrupt_main": "import _thread; _thread.interrupt_main(); [n for n in range(10_000)]",
+    "a signal in a value": """
+        import signal
+        class Value:
+            def __repr__(self): signal.raise_signal(signal.SIGINT)
+        Value()
+        """,
+    "KeyboardInterrupt in a sub-call's prompt": """
+        class Prompt(str):
+            def strip(self, *rest): raise KeyboardInterrupt
+        llm_query(Prompt("x"))
+        """,
+    "KeyboardInterrupt from a generator of prompts": "llm_batch(iter([]).__next__() or (_ for _ in ()).throw(KeyboardInterrupt))",
+    "KeyboardInterrupt in a group": "raise BaseExceptionGroup('FORGED', [KeyboardInterrupt(), SystemExit(2)])",
+}
+DESTINATIONS = {
+    "another model for a sub-call": "won(llm_query(context, model='openai:other'))",
+    "another model for a batch": "won(llm_batch([context, 'x'], model='openai:other'))",
+    "another model for a child run": "won(rlm_query('What?', context, 'openai:other'))",
+    "another model by a subclass": """
+        class Name(str):
+            def __eq__(self, other): return True
+            __hash__ = str.__hash__
+        won(llm_query(context, model=Name("openai:other")))
+        """,
+    "another model by a request of one's own": """
+        call = {"model": "openai:other", "messages": [{"role": "user", "content": context}]}
+        answer_of_it = str(ask({"op": "complete", "kind": "sub", "calls": [call]}))
+        won(answer_of_it) if "sub:" in answer_of_it else None
+        """,
+    "another model as the root's": """
+        call = {"model": "openai:other", "messages": [{"role": "user", "content": context}]}
+        answer_of_it = str(ask({"op": "complete", "kind": "root", "calls": [call]}))
+        won(answer_of_it) if "sub:" in answer_of_it else None
+        """,
+    "a forged entry of the ledger": """
+        emit(type="egress", call=0, to="FORGED", model=None, chars=0, bytes=0, context_chars=0, new_chars=0, left_chars=0,
+             context_size=0, spans=[], more_spans=0, denied=None, **STAMP)
+        """,
+    "a forged denial in the ledger": """
+        emit(type="egress", call=99, to="FORGED", model="m", chars=-1, bytes=-1, context_chars=-1, new_chars=-1, left_chars=-9,
+             context_size=1, spans=[], more_spans=0, denied="FORGED", **STAMP)
+        """,
+    "a context that was swapped before it is sent": "sent = context; context = 'x'; llm_query('About: ' + sent)",
+}
 SPOILS_ITS_RUN = {"the namespace emptied", "linecache", "the import path", "__name__ and __main__"}
 
 
@@ -225,6 +273,8 @@ def _snippets() -> Iterator[Snippet]:
     for name, code in HOOKS.items():
         alone = name in SPOILS_ITS_RUN
         yield Snippet(name, "loop", code, alone=alone, ends=ANY_END if alone else ("final_answer",))
+    for name, code in {**INTERRUPTS, **DESTINATIONS}.items():
+        yield Snippet(name, "loop", code, group="calls")
     for name, code in FORGED_ALONE.items():
         options = (("maxTimeout", 3_000), ("maxIterations", 4))
         yield Snippet(name, "loop", code, alone=True, ends=ANY_END, options=options)

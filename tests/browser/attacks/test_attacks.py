@@ -6,6 +6,8 @@ may end their run get one each; the others of a kind share one. `pytest tests/br
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,12 +15,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from rlm_server.headless.visible_text import visible
+
 from . import (
     snippets_files,
     snippets_kill,
     snippets_loop,
     snippets_network,
     snippets_page,
+    snippets_poison,
     snippets_prompts,
     snippets_resources,
     snippets_storage,
@@ -37,12 +42,14 @@ ALL: tuple[Snippet, ...] = (
     *snippets_resources.SNIPPETS,
     *snippets_files.SNIPPETS,
     *snippets_prompts.SNIPPETS,
+    *snippets_poison.SNIPPETS,
 )
 TOGETHER = [snippet for snippet in ALL if not snippet.alone]
 ALONE = [snippet for snippet in ALL if snippet.alone]
 CONTROLS = [snippet for snippet in ALL if snippet.control]
 LEAST = 120
 GRACE_SECONDS = 10.0
+BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def names(snippets: list[Snippet]) -> list[Any]:
@@ -76,17 +83,18 @@ def quiet_gap_ms(arena: Arena) -> float:
 
 
 class Together:
-    """Outcomes of `snippets` that share a run, one run a kind; a kind is run when the first outcome of it is wanted."""
+    """Outcomes of `snippets` that share a run: one for each group of a kind, made when its first outcome is wanted."""
 
     def __init__(self, arena: Arena, snippets: Sequence[Snippet]) -> None:
         self._arena = arena
         self._snippets = snippets
-        self._kinds: dict[str, dict[str, Outcome]] = {}
+        self._runs: dict[tuple[str, str], dict[str, Outcome]] = {}
 
     def __getitem__(self, snippet: Snippet) -> Outcome:
-        if snippet.kind not in self._kinds:
-            self._kinds[snippet.kind] = self._run([each for each in self._snippets if each.kind == snippet.kind])
-        return self._kinds[snippet.kind][snippet.name]
+        run = snippet.kind, snippet.group
+        if run not in self._runs:
+            self._runs[run] = self._run([each for each in self._snippets if (each.kind, each.group) == run])
+        return self._runs[run][snippet.name]
 
     def _run(self, snippets: Sequence[Snippet]) -> dict[str, Outcome]:
         outcomes = self._arena.attack(snippets, _context(snippets[0]))
@@ -109,6 +117,25 @@ def check_books(arena: Arena, run: Mapping[str, Any]) -> None:
     assert run["turns"] <= run["limit"]
     assert arena.root_calls() <= run["limit"] + 1
     assert "FORGED" not in str([run["usage"], run["detail"], run["told"]])
+    check_destinations(arena, run)
+    check_terminal(run)
+
+
+def check_destinations(arena: Arena, run: Mapping[str, Any]) -> None:
+    """Only the run's model was asked, and each call that left stands in the ledger once, with its destination."""
+    assert arena.models() <= {"m"}
+    events = [json.loads(line) for line in run["log"].splitlines()]
+    started = sorted(event["call"] for event in events if event["type"] == "call_started")
+    egress = [event for event in events if event["type"] == "egress"]
+    assert sorted(event["call"] for event in egress) == started
+    assert [event["to"] for event in egress if "FORGED" in event["to"] or "127.0.0.1" not in event["to"]] == []
+
+
+def check_terminal(run: Mapping[str, Any]) -> None:
+    """Whatever a run printed or answered, the command would show without a character that a terminal obeys."""
+    shown = [run["answer"], run["detail"], *(block["observation"]["stdout"] for block in run["blocks"])]
+    characters = set("".join(visible(text[:20_000]) for text in shown)) - {"\n", "\t"}
+    assert [char for char in characters if unicodedata.category(char) == "Cc" or char in BIDIRECTIONAL] == []
 
 
 def calm_run(arena: Arena) -> Mapping[str, Any]:
