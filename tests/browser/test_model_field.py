@@ -215,4 +215,4 @@ def test_a_model_that_searches_at_its_vendor_is_marked_and_not_called_by_code(pa
     ended(page)
     assert "never" not in [json.loads(body).get("prompt") for body in seen]
     expect(page.locator("#timeline")).to_contain_text("searches or browses the web at its vendor")
-    expect(page.get_by_text('The model "openai:searching" searches or browses')).to_be_visible()
+    expect(page.get_by_role("list", name="Notices")).to_contain_text('The model "openai:searching" searches or browses')

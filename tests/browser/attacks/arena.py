@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ PAGE_SECRET = "planted-secret-page-4f1c"
 SERVER_KEY = "sk-planted-secret-server-9a7e"
 CONTEXT = {"file": {"name": "notes.bin", "bytes": [255, *b"private notes of the person who asks", 254]}}
 TEXT_CONTEXT = "private notes of the person who asks"
+MODEL = re.compile(rb'"model":\s*"([^"\\]*)"')
 ALIVE = "alive 42 True\n"
 
 
@@ -103,7 +105,8 @@ class Arena:
 
     def models(self) -> set[str]:
         """Names of the models that were asked in the last run."""
-        return {str(seen.json()["model"]) for seen in self.upstream.seen if seen.path.endswith("/completions")}
+        asked = [seen.body for seen in self.upstream.seen if seen.path.endswith("/completions")]
+        return {name.decode() for body in asked for name in MODEL.findall(body)}
 
     def bodies(self) -> bytes:
         """All that went upstream in the last run."""

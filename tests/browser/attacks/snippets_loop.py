@@ -249,11 +249,6 @@ DESTINATIONS = {
         answer_of_it = str(ask({"op": "complete", "kind": "sub", "calls": [call]}))
         won(answer_of_it) if "sub:" in answer_of_it else None
         """,
-    "another model as the root's": """
-        call = {"model": "openai:other", "messages": [{"role": "user", "content": context}]}
-        answer_of_it = str(ask({"op": "complete", "kind": "root", "calls": [call]}))
-        won(answer_of_it) if "sub:" in answer_of_it else None
-        """,
     "a forged entry of the ledger": """
         emit(type="egress", call=0, to="FORGED", model=None, chars=0, bytes=0, context_chars=0, new_chars=0, left_chars=0,
              context_size=0, spans=[], more_spans=0, denied=None, **STAMP)
@@ -264,6 +259,14 @@ DESTINATIONS = {
         """,
     "a context that was swapped before it is sent": "sent = context; context = 'x'; llm_query('About: ' + sent)",
 }
+ANOTHER_ROOT_MODEL = {
+    "another model as the root's": """
+        call = {"model": "openai:other", "messages": [{"role": "user", "content": context}]}
+        answer_of_it = str(ask({"op": "complete", "kind": "root", "calls": [call]}))
+        won(answer_of_it) if "sub:" in answer_of_it else None
+        """,
+}
+"""A refused call of the root model ends the run, as `denied`."""
 SPOILS_ITS_RUN = {"the namespace emptied", "linecache", "the import path", "__name__ and __main__"}
 
 
@@ -275,6 +278,8 @@ def _snippets() -> Iterator[Snippet]:
         yield Snippet(name, "loop", code, alone=alone, ends=ANY_END if alone else ("final_answer",))
     for name, code in {**INTERRUPTS, **DESTINATIONS}.items():
         yield Snippet(name, "loop", code, group="calls")
+    for name, code in ANOTHER_ROOT_MODEL.items():
+        yield Snippet(name, "loop", code, alone=True, ends=(*ANY_END, "denied"))
     for name, code in FORGED_ALONE.items():
         options = (("maxTimeout", 3_000), ("maxIterations", 4))
         yield Snippet(name, "loop", code, alone=True, ends=ANY_END, options=options)

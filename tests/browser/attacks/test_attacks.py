@@ -99,6 +99,8 @@ class Together:
     def _run(self, snippets: Sequence[Snippet]) -> dict[str, Outcome]:
         outcomes = self._arena.attack(snippets, _context(snippets[0]))
         check_books(self._arena, outcomes[0].run)
+        check_destinations(self._arena, outcomes[0].run)
+        check_terminal(outcomes[0].run)
         return {outcome.snippet.name: outcome for outcome in outcomes}
 
 
@@ -117,17 +119,17 @@ def check_books(arena: Arena, run: Mapping[str, Any]) -> None:
     assert run["turns"] <= run["limit"]
     assert arena.root_calls() <= run["limit"] + 1
     assert "FORGED" not in str([run["usage"], run["detail"], run["told"]])
-    check_destinations(arena, run)
-    check_terminal(run)
 
 
 def check_destinations(arena: Arena, run: Mapping[str, Any]) -> None:
-    """Only the run's model was asked, and each call that left stands in the ledger once, with its destination."""
+    """Only the run's model was asked; each call that was answered stands in the ledger once, with its destination."""
     assert arena.models() <= {"m"}
     events = [json.loads(line) for line in run["log"].splitlines()]
-    started = sorted(event["call"] for event in events if event["type"] == "call_started")
+    answered = {event["call"] for event in events if event["type"] == "call_finished" and event["text"] is not None}
     egress = [event for event in events if event["type"] == "egress"]
-    assert sorted(event["call"] for event in egress) == started
+    entered = Counter(event["call"] for event in egress)
+    assert answered <= set(entered)
+    assert set(entered.values()) <= {1}
     assert [event["to"] for event in egress if "FORGED" in event["to"] or "127.0.0.1" not in event["to"]] == []
 
 
