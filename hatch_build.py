@@ -137,6 +137,7 @@ def contents_of_files(folder: Path) -> dict[str, bytes]:
         **wheels,
         "worker.js": bundle("worker.js", folder),
         "relay.js": bundle("relay.js", folder),
+        "json-schema.js": bundled_library("@cfworker/json-schema", folder),
         "core.zip": compiled(zip_core()),
         "pyodide-lock.json": lock_file(wheels),
         "distribution-lock.json": distribution_lock(),
@@ -175,6 +176,20 @@ def bundle(entry: str, folder: Path) -> bytes:
         "logLevel": "warning",
     }
     run([*node(), "-e", f"require('esbuild').buildSync({json.dumps(options)})"])
+    return taken(target)
+
+
+def bundled_library(name: str, folder: Path) -> bytes:
+    """A library of several modules as one module, for the page."""
+    target = folder / "library.js"
+    options = {
+        "entryPoints": [name],
+        "outfile": str(target),
+        "bundle": True,
+        "format": "esm",
+        "absWorkingDir": str(ROOT),
+    }
+    run([*node(), "-e", f"require('esbuild').buildSync({json.dumps(options | {'logLevel': 'warning'})})"])
     return taken(target)
 
 

@@ -42,6 +42,7 @@ def write() -> None:
 def source() -> str:
     """The text of `worker/wire/protocol.js`."""
     requests = [protocol.CompleteRequest, protocol.ChildRequest, protocol.ToolRequest, protocol.PackageRequest]
+    requests.append(protocol.ShapeRequest)
     roots = [*_members("ToWorker"), *_members("ToHost"), *requests, types.RunResult, *events.EVENT_TYPES]
     nested = _nested_classes(roots)
     parts = [
@@ -62,7 +63,9 @@ def source() -> str:
         _schemas("MESSAGE_SCHEMAS", _members("ToHost")),
         _schemas("EVENT_SCHEMAS", events.EVENT_TYPES),
     ]
-    named = zip(("COMPLETE_SCHEMA", "CHILD_SCHEMA", "TOOL_SCHEMA", "PACKAGE_SCHEMA"), requests, strict=True)
+    named = zip(
+        ("COMPLETE_SCHEMA", "CHILD_SCHEMA", "TOOL_SCHEMA", "PACKAGE_SCHEMA", "SHAPE_SCHEMA"), requests, strict=True
+    )
     parts += [_one_schema(name, request) for name, request in named]
     parts += [_one_schema("RESULT_SCHEMA", types.RunResult)]
     return "\n".join(parts) + "\n"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from .types import CallKind, FinishReason, Json, Message, ModelUsage, Observation, Span, StoppedBy
+from .types import CallKind, Evidence, FinishReason, Json, Message, ModelUsage, Observation, Span, StoppedBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class RunStarted(Stamp):
     `run` names the run for good, also where it is resumed: the idempotency keys of its calls begin with it. It is the
     host's, and empty without one. `model_options` go with the calls of the root model, `sub_model_options` with
     sub-calls, under their wire names: `temperature`, `top_p`, `max_output_tokens`, `reasoning_effort`, `seed`.
+    `schema` is the JSON Schema of the answer's value, if it has one.
     """
 
     type: ClassVar[str] = "run_started"
@@ -44,6 +45,7 @@ class RunStarted(Stamp):
     run: str = ""
     model_options: Mapping[str, Json] = field(default_factory=dict)
     sub_model_options: Mapping[str, Json] = field(default_factory=dict)
+    schema: Json = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +252,8 @@ class RunFinished(Stamp):
     stopped_by: StoppedBy
     detail: str = ""
     usage: Mapping[str, ModelUsage] = field(default_factory=dict)
+    value: str | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 Event: TypeAlias = (

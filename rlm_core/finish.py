@@ -17,6 +17,7 @@ from .parse import Parsed
 from .plain_words import TextKind, is_placeholder, kind_of_text, names_in_braces
 from .repl import Repl
 from .types import CodeBlock
+from .values import written_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def _text_of(name: str, repl: Repl) -> str:
 def _judge(final: Final, repl: Repl, *, saw_output: bool, is_last: bool = False) -> Verdict:
     """Judge a final answer in text; `is_last`: nothing can be asked back, so that a bare word is taken as one."""
     text = cut(final.text, 200)
+    if repl.takes_values and final.kind == "literal" and written_value(final.text)[0]:
+        return Verdict(answer=final.text) if saw_output else Verdict(correction=prompts.CONFIRM, partial=final.text)
     if final.kind == "unmatched":
         return Verdict(correction=prompts.UNMATCHED_FINAL)
     if final.kind == "computed":

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from .errors import ConfigError
 from .limits import Limits
 from .repl import RESERVED
-from .types import Child, Json, PastBlock, Tool
+from .types import Child, Json, PastBlock, Shape, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class Job:
         functions: functions and classes that model code finds besides ours, such as `read`.
         packages: names of packages that model code can import, `None` to look for those of `documents.PACKAGES`.
         about: sentences on the context for the model, in place of those of `documents`; `None` for these.
+        shape: of the answer, `None` for text.
         path: position of the run in the tree, `()` for the root.
         contexts: fingerprints for the log; computed from `context` when empty.
         past: blocks that an earlier worker of this run executed: recovery, see `PastBlock`.
@@ -53,6 +54,7 @@ class Job:
     functions: Mapping[str, Callable[..., object]] = field(default_factory=dict)
     packages: tuple[str, ...] | None = None
     about: str | None = None
+    shape: Shape | None = None
     path: tuple[int, ...] = ()
     contexts: tuple[Mapping[str, Json], ...] = ()
     past: tuple[PastBlock, ...] = ()
@@ -78,6 +80,7 @@ class Job:
             tools=self.tools if self.sub_tools is None else self.sub_tools,
             path=(*self.path, number),
             about=None,
+            shape=None,
             contexts=(),
             past=(),
         )

@@ -7,12 +7,12 @@ In: question, description of the context, limits, tools. Out: text. Output of th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from . import documents
 from .contexts import describe as describe
 from .output import cut
-from .types import Message, Tool
+from .types import Json, Message, Tool
 
 MAX_QUESTION_CHARS = 8_000
 """Characters of the question that the prompt shows; of a longer one it shows head and tail."""
@@ -22,6 +22,13 @@ MAX_PARTIAL_CHARS = 1_000
 
 WIDE_WINDOW = 50_000
 """Tokens of a window from which on the advice on pieces stays the same: larger ones are read less carefully."""
+MAX_SCHEMA_CHARS = 20_000
+"""Characters of the schema that the prompt shows."""
+
+MAX_DIFFERENCE_CHARS = 2_000
+MAX_QUOTE_CHARS = 300
+MAX_QUOTES = 5
+"""Quotes that a correction names."""
 
 ROLE = """\
 You answer a question over a context that may be far larger than you can read. The context is not in this \
@@ -81,6 +88,9 @@ To finish, do one of these, once you have seen the result you answer with:
 - in your text, outside of any fence and on a line of its own, `FINAL(your answer)` or `FINAL_VAR(name)`, in a reply \
 without code. In text FINAL takes plain words, which are not evaluated: no expressions, no braces; a single word that \
 is no variable needs quotes.
+Support the answer: in a repl block `FINAL(value, evidence=[...])` takes quotes of the context, word for word, as \
+text or {"quote": ..., "source": file}; `cite(quote, source=None)` keeps one as you go. They are looked for in the \
+context; [1] in your answer points at the first.
 Write no output yourself, and finish in a later reply: text written before you saw the output is asked back. Where a \
 reply holds `repl` fences, only those are run.\
 """
@@ -91,6 +101,11 @@ PowerPoint, OpenDocument, EPUB, HTML, RTF, mail, notebooks, archives, SQLite, te
 [page 3] or [sheet "Data"] keep places. `tables(file) -> dict[str, list[list]]`: its sheets and tables as rows, \
 header first. \
 `page_image(file, page) -> bytes`: a PDF's page as PNG. `ReadError` says why a file cannot be read.\
+"""
+
+SCHEMA = """\
+Your answer must be a JSON value that fits this JSON Schema. Finish in a repl block, FINAL(value) with a dict, list, \
+number or text that your code made; in text FINAL takes the JSON itself.\
 """
 
 LAST_CALL = """\
@@ -166,6 +181,14 @@ COMPUTED_FINAL = """\
 In text, FINAL takes plain words: {text} would not be evaluated. Call FINAL(...) with it in a repl block.\
 """
 NOT_A_NAME = "FINAL_VAR takes the name of one variable, not {text}. Bind the value to a name first."
+MISFIT = """\
+Your final answer was not accepted: it does not fit the schema. {differences}. Finish again with a value that fits, in \
+a repl block: FINAL(value).\
+"""
+MISSING_QUOTES = """\
+Not in the context, word for word: {quotes}. Quote the passages as they stand there, or leave these out, and finish \
+again: sent once more, your answer is taken as it is.\
+"""
 BAD_VARIABLE = "FINAL_VAR({name}) was not accepted: {why}"
 FEW_LEFT = "{count} iteration{s} left."
 
@@ -239,7 +262,7 @@ def _kind(tool: Tool) -> str:
     return f"{type(tool.value).__name__}{size}, {preview}"
 
 
-def first_message(question: str, description: str, *, max_iterations: int) -> Message:
+def first_message(question: str, description: str, *, max_iterations: int, schema: Json = None) -> Message:
     """The user message that opens a run; `read_question` reads the question back.
 
     >>> print(first_message("Who?", describe("Ada did."), max_iterations=3).content)
@@ -256,7 +279,8 @@ def first_message(question: str, description: str, *, max_iterations: int) -> Me
     note = "\n(The question is cut; the variable `question` holds all of it.)" if shown != question else ""
     count = f"{max_iterations} iteration{'s' * (max_iterations != 1)} ({'replies' if max_iterations != 1 else 'reply'})"
     opening = f"You have {count}. Begin by looking at the context."
-    return Message("user", f"Question:\n{shown}{note}\n\nContext:\n{description}\n\n{opening}")
+    value = "" if schema is None else f"{SCHEMA}\n{cut(json.dumps(schema, ensure_ascii=False), MAX_SCHEMA_CHARS)}\n\n"
+    return Message("user", f"Question:\n{shown}{note}\n\nContext:\n{description}\n\n{value}{opening}")
 
 
 def read_question(text: str) -> str:
@@ -274,6 +298,18 @@ def child_failed(stopped_by: str, detail: str, partial: str) -> str:
     """Why a child run has no final answer, with the beginning of the best that it had."""
     best = f" The best it had: {cut(partial, MAX_PARTIAL_CHARS)}" if partial.strip() else ""
     return f"the child run ended without a final answer ({stopped_by}): {detail}{best}"
+
+
+def misfit(differences: Sequence[str]) -> str:
+    """The correction of a value that does not fit the schema."""
+    return MISFIT.format(differences=cut("; ".join(differences), MAX_DIFFERENCE_CHARS))
+
+
+def missing_quotes(quotes: Sequence[str]) -> str:
+    """The correction of evidence that stands nowhere."""
+    shown = ", ".join(json.dumps(cut(quote, MAX_QUOTE_CHARS), ensure_ascii=False) for quote in quotes[:MAX_QUOTES])
+    more = f" and {len(quotes) - MAX_QUOTES} more" if len(quotes) > MAX_QUOTES else ""
+    return MISSING_QUOTES.format(quotes=shown + more)
 
 
 def few_left(left: int) -> str:

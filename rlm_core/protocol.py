@@ -168,6 +168,7 @@ class StartJob:
     `session` is the number of the question in its session, `None` where there is none: its files are mounted apart.
     `past` holds the blocks of an earlier worker of the same run, in order. The model options are for the host's calls.
     `sub_window_tokens` is the window of the sub model, where its provider tells it.
+    `schema` is the JSON Schema of the answer's value, `None` where it is text.
     """
 
     question: str
@@ -185,6 +186,7 @@ class StartJob:
     path: tuple[int, ...]
     session: int | None
     past: tuple[PastBlock, ...]
+    schema: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +341,15 @@ class PackageRequest:
 
     op: Literal["package"] = "package"
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeRequest:
+    """Body of a request: how this value, as JSON text, differs from the run's schema. The reply is a JSON list of
+    sentences."""
+
+    op: Literal["shape"] = "shape"
+    value: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

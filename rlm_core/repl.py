@@ -25,12 +25,13 @@ from typing import Any, TypeVar
 
 from .block_source import register
 from .errors import BlockTimedOut, ConfigError, RunStopped, StopRun, SubCallError, ToolError
+from .evidence import items_of
 from .interpreter_state import way_back
 from .output import Output, cut
 from .python_source import MAX_LINKS, nests_too_deeply
 from .surroundings import INTERPRETER, stopped_by_ctrl_c, written_to
 from .tracebacks import render
-from .types import Observation
+from .types import Evidence, Observation
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ RESERVED = (
     "FINAL",
     "FINAL_VAR",
     "SHOW_VARS",
+    "cite",
     "llm_query",
     "llm_batch",
     "llm_query_batched",
@@ -73,13 +75,17 @@ class Repl:
         name: name of its blocks in tracebacks: `<block 1>`.
 
     Attributes:
-        final: the final answer, once model code has given one.
+        final: the final answer, once model code has given one; `final_value`: the same as the value that it was.
+        evidence: the quotes that it was given with, not checked.
         interrupted: whether the user's stop ended a block; a `KeyboardInterrupt` of model code is a fault.
         timed_out: whether the last block was ended because its own time was up.
     """
 
     def __init__(self, context: object = "", *, max_chars: int = 20_000, name: str = "block") -> None:
         self.final: str | None = None
+        self.final_value: object = None
+        self.evidence: list[Evidence] = []
+        self._text_of: Callable[[object], str] | None = None
         self.interrupted = False
         self.timed_out = False
         self.max_chars = max_chars
@@ -89,6 +95,7 @@ class Repl:
         self._blocks = 0
         self._flags = 0
         self._answer: dict[str, object] = {"content": "", "ready": False}
+        self._cited: list[Evidence] = []
         self._reserved: dict[str, object] = {}
         self.reserve(
             {
@@ -102,9 +109,11 @@ class Repl:
 
     def begin(self, context: object) -> None:
         """Be ready for another question, over `context`: no answer yet, and all that is bound stays bound."""
-        self.final = None
+        self.withdraw()
+        self._cited.clear()
         self.interrupted = False
         self._answer.update(content="", ready=False)
+        self._answer.pop("evidence", None)
         self.rebind({"context": context})
 
     def rebind(self, names: Mapping[str, object]) -> None:
@@ -167,30 +176,54 @@ class Repl:
         if self.final is not None:
             raise StopRun
 
-    def finish(self, value: object, *, said: str = "FINAL(...)") -> None:
+    def finish(self, value: object, *, said: str = "FINAL(...)", evidence: object = None) -> None:
         """Take `value` as the final answer; the first one counts.
 
         Args:
             value: the model's answer; the `answer` dictionary stands for its content.
             said: the model's words, for messages.
+            evidence: quotes that bear it out, in any of the forms of `items_of`.
 
         Raises:
             ValueError: it is empty.
-            TypeError: it is a function, a module or the like.
+            TypeError: it is a function, a module or the like, or the evidence holds no quotes.
         """
-        if isinstance(value, dict) and {"content"} <= value.keys() <= {"content", "ready"}:
+        if isinstance(value, dict) and {"content"} <= value.keys() <= {"content", "ready", "evidence"}:
+            evidence = evidence or value.get("evidence")
             value = value["content"]
+        quotes = [*self._cited, *items_of(evidence)]
         if isinstance(value, _NOT_ANSWERS):
             raise TypeError(f"{said}: a {type(value).__name__} is not an answer; give text or a value.")
-        text = "" if value is None else _plain(value)
+        text = self._text_of(value) if self._text_of else "" if value is None else _plain(value)
         if not text.strip():
             raise ValueError(f"{said}: the answer is empty ({shown(value, 40)}). Work it out first, then finish.")
         if self.final is None:
-            self.final = text
+            self.final, self.final_value, self.evidence = text, value, quotes
+
+    def take_values(self, text_of: Callable[[object], str] | None) -> None:
+        """Take answers as values, whose text `text_of` gives; with `None` as text."""
+        self._text_of = text_of
+
+    @property
+    def takes_values(self) -> bool:
+        """Whether the run wants a value: text that is JSON counts as one."""
+        return self._text_of is not None
+
+    def cite(self, quote: object, source: object = None) -> int:
+        """Keep a quote as evidence of the answer to come; return its number, from 1."""
+        [item] = items_of([{"quote": quote, "source": source}])
+        if item not in self._cited:
+            self._cited.append(item)
+        return self._cited.index(item) + 1
+
+    @property
+    def cited(self) -> list[Evidence]:
+        """The quotes that were kept so far."""
+        return [*self._cited]
 
     def withdraw(self) -> str:
         """Take the final answer back, as it has to be confirmed; return it."""
-        text, self.final = self.final or "", None
+        text, self.final, self.final_value, self.evidence = self.final or "", None, None, []
         self._answer["ready"] = False
         return text
 
@@ -287,12 +320,13 @@ class Repl:
                     output.write(f"[`{name}` is reserved and has its own value again: use another name for yours]\n")
         if self._answer.get("ready") and self.final is None:
             self._answer["ready"] = False
-            self.finish(self._answer.get("content"), said="answer")
+            self.finish(self._answer.get("content"), said="answer", evidence=self._answer.get("evidence"))
 
     def _adopt(self, bound: object, output: Output) -> None:
         """Adopt the value that model code bound to `answer`: a dictionary like ours, or else the answer's content."""
         if isinstance(bound, Mapping) and ("content" in bound or "ready" in bound):
             self._answer.update(content=bound.get("content", ""), ready=bound.get("ready", False))
+            self._answer["evidence"] = bound.get("evidence")
         elif bound is not None:
             self._answer["content"] = bound
             output.write('[`answer` is the dictionary you finish with: your value is now answer["content"]]\n')
@@ -330,23 +364,27 @@ def closed_up(value: object) -> object:
 def _finishing_functions(repl: Repl) -> dict[str, Callable[..., object]]:
     """The functions by which model code ends the run, and the one that lists its variables."""
 
-    def FINAL(value: object) -> None:  # noqa: N802 - the name that models know
-        """Finish with `value` as the final answer."""
+    def FINAL(value: object, evidence: object = None) -> None:  # noqa: N802 - the name that models know
+        """Finish with `value` as the final answer; `evidence`: quotes of the context that bear it out."""
         repl.check_running()
-        repl.finish(value)
+        repl.finish(value, evidence=evidence)
         raise StopRun
 
-    def FINAL_VAR(name: object) -> None:  # noqa: N802
-        """Finish with the value of the variable `name` as the final answer."""
+    def FINAL_VAR(name: object, evidence: object = None) -> None:  # noqa: N802
+        """Finish with the value of the variable `name` as the final answer; `evidence` as of FINAL."""
         repl.check_running()
-        repl.finish(_meant(repl, name), said="FINAL_VAR(...)")
+        repl.finish(_meant(repl, name), said="FINAL_VAR(...)", evidence=evidence)
         raise StopRun
+
+    def cite(quote: str, source: object = None) -> int:
+        """Keep a quote of the context as evidence of the answer to come; returns its number for a mark such as [1]."""
+        return repl.cite(quote, source)
 
     def SHOW_VARS() -> Listing:  # noqa: N802
         """The variables bound so far, a line each: name, type and size."""
         return Listing("\n".join(_variable_line(name, repl.namespace[name]) for name in repl.variables()))
 
-    return {"FINAL": FINAL, "FINAL_VAR": FINAL_VAR, "SHOW_VARS": SHOW_VARS}
+    return {"FINAL": FINAL, "FINAL_VAR": FINAL_VAR, "SHOW_VARS": SHOW_VARS, "cite": cite}
 
 
 def _meant(repl: Repl, name: object) -> object:

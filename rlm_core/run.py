@@ -14,6 +14,8 @@ from itertools import count
 from typing import cast
 
 from . import prompts
+from .accept import Acceptance
+from .child_outcome import child_outcome
 from .compact import OPENING, compacted, request, tokens
 from .contexts import fingerprint
 from .errors import ChannelError, ConfigError, LimitReached, ProviderError, RunCancelled
@@ -48,10 +50,10 @@ from .types import (
     Fault,
     Message,
     ModelCall,
-    ModelUsage,
     Observation,
     Reply,
     RunResult,
+    Shape,
     StoppedBy,
 )
 
@@ -67,6 +69,7 @@ def run(
     system_prompt: str | None = None,
     tools: Tools = (),
     sub_tools: Tools | None = None,
+    shape: Shape | None = None,
     session: Session | None = None,
     emit: Emit = ignore,
 ) -> RunResult:
@@ -82,6 +85,7 @@ def run(
         system_prompt: replaces the built-in instructions.
         tools: JSON values and functions that model code finds under their names, as `tools_of` takes them.
         sub_tools: tools of child runs; by default the same.
+        shape: schema of the answer's value, with the function that applies it.
         session: where this is one of several questions over one REPL.
         emit: takes every event of the run, calls included.
 
@@ -99,6 +103,7 @@ def run(
         tools=tools_of(tools),
         sub_tools=None if sub_tools is None else tools_of(sub_tools),
         functions=getattr(provider, "functions", {}),
+        shape=shape,
     )
     asked = FunctionProvider(provider) if not hasattr(provider, "complete") else provider
     budget = Budget(job.limits, needs_prices=True)
@@ -143,12 +148,18 @@ def answer(
     final, stopped_by, detail = loop.to_the_end()
     loop.session.end(job.question, final, loop.history)
     used = loop.budget
-    result = RunResult(final, used.iterations, used.seconds, used.usage, stopped_by, detail, loop.fault)
-    emit(
-        RunFinished(
-            answer=final, iterations=result.iterations, stopped_by=stopped_by, detail=detail, usage=result.usage
-        )
+    result = RunResult(
+        answer=final,
+        iterations=used.iterations,
+        seconds=used.seconds,
+        usage=used.usage,
+        stopped_by=stopped_by,
+        detail=detail,
+        fault=loop.fault,
+        value=loop.acceptance.value,
+        evidence=loop.acceptance.evidence,
     )
+    emit(RunFinished(**{name: getattr(result, name) for name in ENDED_FIELDS}))
     return result
 
 
@@ -159,7 +170,7 @@ def _run_here(job: Job, provider: Recorded, emit: Emit, budget: Budget, session:
     def start(child: Child) -> Reply | ProviderError:
         below = job.child(child, next(numbers))
         there = partial(_emit_at, below.path, emit)
-        return _child_outcome(_run_here(below, provider.for_child(there), there, budget.child()), budget)
+        return child_outcome(_run_here(below, provider.for_child(there), there, budget.child()), budget)
 
     def start_children(children: Sequence[Child]) -> list[Reply | ProviderError]:
         return [start(child) for child in children]
@@ -173,22 +184,6 @@ def _emit_at(path: tuple[int, ...], emit: Emit, event: Event) -> None:
     emit(dataclasses.replace(event, path=event.path or path))
 
 
-def _child_outcome(result: RunResult, budget: Budget) -> Reply | ProviderError:
-    """Outcome of a child run for its parent; an end of the whole tree is raised.
-
-    Raises:
-        LimitReached: a limit of the tree is reached.
-        RunCancelled: the user pressed stop.
-    """
-    if result.stopped_by == "cancelled":
-        raise RunCancelled("The run was stopped.")
-    if budget.root.reached is not None:
-        raise budget.root.reached
-    if result.stopped_by == "final_answer":
-        return Reply(result.answer, usage=ModelUsage())
-    return ProviderError(prompts.child_failed(result.stopped_by, result.detail, result.answer))
-
-
 def _block_name(job: Job) -> str:
     """Name of a run's blocks in tracebacks: each REPL of the process needs its own."""
     return " ".join(["block", ".".join(map(str, job.path))]).strip() + ":" * bool(job.path)
@@ -198,6 +193,7 @@ def _has_output(observation: Observation) -> bool:
     return bool(observation.stdout.strip() or observation.value or observation.error)
 
 
+ENDED_FIELDS = ("answer", "iterations", "stopped_by", "detail", "usage", "value", "evidence")
 MAX_WITHOUT_TEXT = 3
 """Replies in a row without text after which the run ends: each is paid for, and the next would hardly do better."""
 
@@ -239,6 +235,8 @@ class _Loop:
         self.without_text = 0
         self.repeated = Repeated()
         self.fault: Fault | None = None
+        name = str(job.contexts[0]["name"]) if len(job.contexts) == 1 else "context"
+        self.acceptance = Acceptance(self.repl, job.shape, name=name, read=job.functions.get("read"))
         self.past = {(past.iteration, past.block): past for past in job.past}
 
     def to_the_end(self) -> tuple[str, StoppedBy, str]:
@@ -267,6 +265,7 @@ class _Loop:
             observations = self._execute(iteration, parsed.blocks)
             outcome = verdict(parsed, self.repl, unseen=[_has_output(observation) for observation in observations])
             self.emit(IterationFinished(iteration=iteration, reply=reply.text, blocks=len(parsed.blocks)))
+            outcome = self._accepted(outcome)
             if outcome.answer is not None:
                 return outcome.answer
             self._check_ending()
@@ -277,6 +276,11 @@ class _Loop:
             outcome = self._unlike_the_last(reply, words, observations, outcome)
             self._observe(words, observations, outcome)
             self.budget.count_outcome(failed=bool(observations) and observations[-1].error is not None)
+
+    def _accepted(self, outcome: Verdict) -> Verdict:
+        """The verdict once value and evidence of a final answer are checked."""
+        correction = "" if outcome.answer is None else self.acceptance.correction(outcome.answer)
+        return Verdict(correction=correction, partial=outcome.answer or "") if correction else outcome
 
     def _with_reason(self, outcome: Verdict, reply: Reply, words: str) -> Verdict:
         """The verdict on a reply with neither code nor answer, with the reason where it has no text.
@@ -414,7 +418,9 @@ class _Loop:
         except (KeyboardInterrupt, RunCancelled):
             return self._partial(), "cancelled", "The run was stopped."
         words = spoken(reply.text)
-        return last_answer(parse(words), words, self.repl) or self._partial(), stopped_by, str(limit)
+        answer = last_answer(parse(words), words, self.repl)
+        misfit = self.acceptance.misfit(answer) if answer else ""
+        return answer or self._partial(), stopped_by, f"{limit}{misfit}"
 
     def _partial(self) -> str:
         """The best answer there is so far, `""` if none."""
@@ -426,7 +432,9 @@ class _Loop:
             self.repl.namespace["question"] = question
         earlier = self.session.summary()
         description = prompts.describe(self.context, self.job.about) + (f"\n\n{earlier}" if earlier else "")
-        first = prompts.first_message(question, description, max_iterations=self.job.limits.max_iterations)
+        schema = None if self.job.shape is None else self.job.shape.schema
+        most = self.job.limits.max_iterations
+        first = prompts.first_message(question, description, max_iterations=most, schema=schema)
         reads, packages = "read" in self.job.functions, self.job.packages
         window = self.job.sub_window_tokens or self.job.limits.window_tokens
         role, tools = self.job.system_prompt, self.job.tools
@@ -440,4 +448,5 @@ class _Loop:
             sub_model=self.job.sub_model,
             limits=dataclasses.asdict(self.job.limits),
             contexts=self.job.contexts or (fingerprint(self.context),),
+            schema=None if self.job.shape is None else self.job.shape.schema,
         )

@@ -19,9 +19,11 @@ from typing import Any
 from .errors import ChannelError, ProtocolError, ProviderError
 from .events import EVENT_TYPES, FOR_WATCHING, CallFinished, CallStarted, Emit, Event, RunFinished, ignore
 from .provider import Provider
-from .types import Message, ModelCall, ModelUsage, Observation, Reply, Span
+from .types import Evidence, Message, ModelCall, ModelUsage, Observation, Reply, Span
 
 _TYPES: Mapping[str, type[Event]] = {event_type.type: event_type for event_type in EVENT_TYPES}
+_LISTS: Mapping[str, type[Any]] = {"messages": Message, "spans": Span, "evidence": Evidence}
+"""Fields that hold a list of objects, with their class."""
 _SHOWN_NAMES = 5
 _SHOWN_CHARS = 40
 
@@ -76,7 +78,7 @@ def _value(event_type: type[Event], name: str, value: Any) -> Any:
     nested = _nested(event_type).get(name)
     if nested is None:
         return value
-    if name in ("messages", "spans"):
+    if name in _LISTS:
         return tuple(nested(**item) for item in value)
     if name == "usage" and event_type is RunFinished:
         return {model: nested(**used) for model, used in value.items()}
@@ -85,7 +87,7 @@ def _value(event_type: type[Event], name: str, value: Any) -> Any:
 
 def _nested(event_type: type[Event]) -> Mapping[str, type[Any]]:
     """The classes of fields that hold objects, by name."""
-    classes = {"messages": Message, "spans": Span, "observation": Observation, "usage": ModelUsage}
+    classes = {**_LISTS, "observation": Observation, "usage": ModelUsage}
     return {field.name: classes[field.name] for field in dataclasses.fields(event_type) if field.name in classes}
 
 
@@ -121,7 +123,7 @@ def _known(fields: dict[str, Any], event_type: type[Event]) -> tuple[dict[str, A
     own = picked(fields, {"type", *(field.name for field in dataclasses.fields(event_type))}, event_type.type)
     for name, cls in _nested(event_type).items():
         names, where = {field.name for field in dataclasses.fields(cls)}, f"{event_type.type}.{name}"
-        if name in ("messages", "spans") and isinstance(own.get(name), list):
+        if name in _LISTS and isinstance(own.get(name), list):
             own[name] = [picked(item, names, where) for item in own[name]]
         elif name == "usage" and event_type is RunFinished and isinstance(own.get(name), dict):
             own[name] = {model: picked(used, names, where) for model, used in own[name].items()}

@@ -5,7 +5,7 @@ Nothing here does anything; each class names its fields and their units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -14,6 +14,8 @@ Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | 
 Role = Literal["system", "user", "assistant"]
 CallKind = Literal["root", "sub", "compaction"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+EvidenceStatus = Literal["found", "elsewhere", "stitched", "changed", "missing"]
+CheckedBy = Literal["host", "worker"]
 StoppedBy = Literal[
     "final_answer",
     "max_iterations",
@@ -50,6 +52,51 @@ class Span:
     end: int
     byte_start: int
     byte_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A quote that bears out an answer, and its place in the context.
+
+    Attributes:
+        quote: the model's words.
+        source: name of the value or the file that holds it, or the one that the model named; `None`: neither.
+        status: `"found"`; `"elsewhere"`: in another source than the model named; `"stitched"`: its parts stand apart;
+            `"changed"`: close to it stands something else, in `difference`; `"missing"`.
+        start: first character in the source's text, `None` where it was not found; `end`: the one after the last.
+        byte_start: the same in bytes of the text as UTF-8; `byte_end` too.
+        line: from 1.
+        page: of a document, from 1; of a presentation it is the slide.
+        sheet: of a workbook.
+        difference: how the source differs from the quote, or where its parts stand.
+        checked_by: `"host"` where the page has compared the place with the text that it holds, else `"worker"`.
+    """
+
+    quote: str
+    source: str | None = None
+    status: EvidenceStatus = "missing"
+    start: int | None = None
+    end: int | None = None
+    byte_start: int | None = None
+    byte_end: int | None = None
+    line: int | None = None
+    page: int | None = None
+    sheet: str | None = None
+    difference: str | None = None
+    checked_by: CheckedBy = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The shape that the answer of a run must have.
+
+    Attributes:
+        schema: JSON Schema, draft 2020-12.
+        differences: sentences on how a JSON value differs from it, none where it fits.
+    """
+
+    schema: Json
+    differences: Callable[[Json], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +271,8 @@ class RunResult:
         stopped_by: why it ended.
         detail: one sentence for the user when it did not end with a final answer.
         fault: the failure when `stopped_by` is `"provider_error"`, else `None`.
+        value: the answer as JSON text where the run has a schema and the answer fits it, else `None`.
+        evidence: the quotes that bear out the answer, each looked for in the context.
     """
 
     answer: str
@@ -233,3 +282,5 @@ class RunResult:
     stopped_by: StoppedBy = "final_answer"
     detail: str = ""
     fault: Fault | None = None
+    value: str | None = None
+    evidence: tuple[Evidence, ...] = ()

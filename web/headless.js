@@ -28,6 +28,7 @@ import { RLM, jsonText } from "/rlm/rlm.js";
  * @property {string[]} names
  * @property {Wants} wants
  * @property {boolean} isStopped before it began
+ * @property {import("/rlm/rlm.js").RLMRunOptions["schema"] | null} schema
  */
 /** @typedef {Question & PythonSettings & {log: import("/rlm/rlm.js").FromLog}} Job */
 /** @typedef {{stop: AbortController, children: Map<string, () => void>, lastNotice: Promise<void>, wants: Wants}} LiveRun */
@@ -116,7 +117,7 @@ async function ended(input, job, begin) {
     return await outcome(async () => {
       const context = await contextOf(job.kind, [...(input.files ?? [])].map(renamed(job.names)));
       const onChild = job.wants.child ? childListener(job.id, live) : undefined;
-      const result = await begin({ context, signal: live.stop.signal, onChild });
+      const result = await begin({ context, schema: job.schema ?? undefined, signal: live.stop.signal, onChild });
       return { ...result, trajectory: result.trajectory() };
     });
   } finally {

@@ -5,6 +5,7 @@
  */
 
 import { readOtherLog } from "/rlm/log/other_logs.js";
+import { evidenceOf } from "/rlm/rlm.js";
 import { readTrajectory } from "/rlm/log/trajectory.js";
 import { readDestination } from "/rlm/wire/destination.js";
 import { spend } from "/rlm/wire/usage.js";
@@ -143,9 +144,14 @@ const CUT_OFF = {
  * @param {Recorded} recorded
  * @returns {Omit<import("./types/run.js").RLMResult, "egress">}
  */
-function resultOf({ answer, iterations, seconds, usage, stopped_by, detail }, { log, events }) {
+function resultOf({ answer, iterations, seconds, usage, stopped_by, detail, value, evidence }, { log, events }) {
   const totalTime = Math.round(seconds * 1000);
-  const ended = { answer, iterations, totalTime, stoppedBy: stopped_by, detail, fault: null };
+  const checked = {
+    value: value === null ? null : JSON.parse(value),
+    valueJson: value,
+    evidence: evidence.map(evidenceOf),
+  };
+  const ended = { answer, ...checked, iterations, totalTime, stoppedBy: stopped_by, detail, fault: null };
   const parts = { usageFromRecord: storedIn(events), usageOfCompaction: compactionIn(events) };
   return { ...ended, usage, usageByPath: {}, ...parts, trajectory: () => log };
 }

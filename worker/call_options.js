@@ -15,6 +15,7 @@ import { configError } from "./wire/errors.js";
 const OF_ANY_RUN = {
   context: { must: "", ok: () => true },
   signal: { must: "be an AbortSignal", ok: (value) => value instanceof AbortSignal },
+  schema: { must: "be a JSON Schema, an object or true", ok: isSchema },
   onChild: { must: "be a function", ok: (value) => typeof value === "function" },
 };
 
@@ -72,6 +73,11 @@ function checkedCall(call, options, checks, settings) {
     if (!ok(value)) throw configError(`${name} must ${must}, not ${shown(value)}.`);
   }
   return Object.fromEntries(set);
+}
+
+/** @param {unknown} value */
+function isSchema(value) {
+  return value === true || (typeof value === "object" && !Array.isArray(value));
 }
 
 /** @param {unknown} value */

@@ -158,9 +158,10 @@ export function checkedSettings(options) {
  * @param {Settings} settings
  * @param {unknown} prompt
  * @param {unknown} context
+ * @param {import("./rlm.d.ts").RLMRunOptions["schema"]} [schema]
  * @returns {Promise<StartJob>}
  */
-export async function jobOf(settings, prompt, context) {
+export async function jobOf(settings, prompt, context, schema) {
   if (typeof prompt !== "string" || prompt.trim() === "")
     throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
   const { model, subModel, modelOptions, subModelOptions, systemPrompt, tools, subTools } = settings;
@@ -180,6 +181,7 @@ export async function jobOf(settings, prompt, context) {
     path: [],
     session: null,
     past: [],
+    schema: schema === undefined ? null : JSON.parse(textOfJson(schema, "schema")),
   };
 }
 

@@ -185,9 +185,44 @@ export interface RLMOptions extends LimitOptions {
   keepContext?: boolean | null;
 }
 
+/** A quote that bears out an answer, and its place in the context. */
+export interface RLMEvidence {
+  /** The model's words. */
+  quote: string;
+  /** Name of the value or file that holds it, or the one that the model named; null: neither. */
+  source: string | null;
+  /**
+   * "found", also where white space, division of words or typographic marks differ; "elsewhere": in another source than
+   * the model named; "stitched": its parts stand apart; "changed": something close to it stands there; "missing".
+   */
+  status: "found" | "elsewhere" | "stitched" | "changed" | "missing";
+  /** Position in the source's text, in characters as Python counts them; null where it was not found. */
+  start: number | null;
+  end: number | null;
+  /** The same in bytes of UTF-8, for text and text files. */
+  byteStart: number | null;
+  byteEnd: number | null;
+  /** From 1. */
+  line: number | null;
+  /** Page of a PDF, or slide, from 1. */
+  page: number | null;
+  /** Sheet of a workbook. */
+  sheet: string | null;
+  /** How the source differs from the quote, or where its parts stand. */
+  difference: string | null;
+  /** "host": this page compared the place with the text that it holds; "worker": the text is a document's. */
+  checkedBy: "host" | "worker";
+}
+
 export interface RLMResult {
   /** The final answer, or the best partial one when stoppedBy is not "final_answer"; may be empty. */
   answer: string;
+  /** The answer as a value that fits the run's schema; null without one, and where the run ended without such a value. */
+  value: Json;
+  /** The same as JSON text, with numbers and the order of keys as Python wrote them. */
+  valueJson: string | null;
+  /** Quotes that the model gave with its answer, each looked for in the context; `[1]` in the answer is the first. */
+  evidence: RLMEvidence[];
   iterations: number;
   /** Milliseconds, the worker's start included. */
   totalTime: number;
@@ -226,6 +261,8 @@ export interface FromLog {
 export interface RLMRunOptions extends FromLog {
   /** A file is mounted at its `webkitRelativePath`, or at its name, which may be a path too: so a folder is its files. */
   context?: Json | RLMJsonText | ArrayBuffer | ArrayBufferView | Blob | Blob[];
+  /** JSON Schema (draft 2020-12) that the answer's value must fit: the model is told where it does not. */
+  schema?: { [keyword: string]: Json } | true;
   /** Stops the whole run. */
   signal?: AbortSignal;
   /** Told of each child run, wherever in the tree. */
@@ -267,6 +304,9 @@ export function jsonText(text: string | Blob): RLMJsonText;
 export interface RLMJsonText {
   readonly text: string | Blob;
 }
+
+/** The evidence of a `run_finished` event in the spelling of a result. */
+export function evidenceOf(evidence: (Event & { type: "run_finished" })["evidence"][number]): RLMEvidence;
 
 /** The runs that this browser keeps in journals: they did not end, or `keepLog` kept them. The newest first. */
 export function listRuns(): Promise<RLMKeptRun[]>;

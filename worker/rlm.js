@@ -55,12 +55,12 @@ export class RLM {
   async run(prompt, options) {
     const began = performance.now();
     const settings = this.#settings;
-    const { context, signal, onChild, resume, replay, fork } = checkedRunOptions(options, OPTION_NAMES);
+    const { context, schema, signal, onChild, resume, replay, fork } = checkedRunOptions(options, OPTION_NAMES);
     const resumed = resume ? readResumed(resume) : null;
     const made = fork !== undefined ? openFork(fork) : replay !== undefined ? openReplay(replay) : null;
     const ledger = ledgerOf(settings);
     const isNew = [resume, replay, fork].every((log) => log === undefined);
-    const plain = await withPackages(settings, await jobOf(settings, prompt, context));
+    const plain = await withPackages(settings, await jobOf(settings, prompt, context, schema));
     const wanted = isNew ? await withWindows(plain, settings, ledger) : plain;
     const kept = resumed !== null && context === undefined ? await keptContext(settings.journal) : [];
     const continuedJob = continued({ ...wanted, contexts: kept.length > 0 ? kept : wanted.contexts }, resumed);
@@ -102,16 +102,16 @@ class RLMSession {
    * did not heed a stop, a fresh one goes through the earlier questions again, answered from their record: no model is
    * asked, and blocks that were stopped or killed their worker are left out. Rejects with a ChannelError after `close`.
    * @param {string} prompt
-   * @param {Pick<RLMRunOptions, "context" | "signal" | "onChild">} [options]
+   * @param {Pick<RLMRunOptions, "context" | "schema" | "signal" | "onChild">} [options]
    * @returns {Promise<RLMResult>}
    */
   async run(prompt, options) {
-    const { context, signal, onChild } = checkedQuestionOptions(options, OPTION_NAMES);
+    const { context, schema, signal, onChild } = checkedQuestionOptions(options, OPTION_NAMES);
     if (this.#isRunning) throw configError("the session is at work on a question: await it before you ask the next.");
     this.#isRunning = true;
     const began = performance.now();
     try {
-      const asked = await withPackages(this.#settings, await jobOf(this.#settings, prompt, context));
+      const asked = await withPackages(this.#settings, await jobOf(this.#settings, prompt, context, schema));
       const plain = { ...asked, session: this.#session.turns().length };
       const job = await withWindows(plain, this.#settings, this.#ledger);
       await checkReadable(job);
@@ -200,15 +200,26 @@ async function checkCost(
  * @returns {RLMResult}
  */
 function toResult({ result, trajectory, egress, ...parts }, milliseconds) {
-  const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault } = result;
+  const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault, value: valueJson, evidence } = result;
   const totalTime = Math.round(milliseconds);
   const [usageByPath, usageFromRecord] = [parts.usageByPath(), parts.usageFromRecord()];
   const used = { usage, usageByPath, usageFromRecord, usageOfCompaction: parts.usageOfCompaction() };
-  return { answer, iterations, totalTime, ...used, egress, stoppedBy, detail, fault, trajectory };
+  const value = valueJson === null ? null : JSON.parse(valueJson);
+  const checked = { value, valueJson, evidence: evidence.map(evidenceOf) };
+  return { answer, ...checked, iterations, totalTime, ...used, egress, stoppedBy, detail, fault, trajectory };
 }
 
 /**
- * A resumed run has the question, the models with their options, and the limits of its log.
+ * Evidence of a log in the spelling of results.
+ * @param {import("./wire/protocol.js").Evidence} evidence
+ * @returns {import("./rlm.d.ts").RLMEvidence}
+ */
+export function evidenceOf({ byte_start: byteStart, byte_end: byteEnd, checked_by: checkedBy, ...own }) {
+  return { ...own, byteStart, byteEnd, checkedBy };
+}
+
+/**
+ * A resumed run has the question, the models with their options, the schema and the limits of its log.
  * @param {StartJob} job
  * @param {import("./recovery/types.d.ts").ResumedLog | null} resumed
  * @returns {StartJob}
@@ -216,9 +227,9 @@ function toResult({ result, trajectory, egress, ...parts }, milliseconds) {
 function continued(job, resumed) {
   const first = resumed?.events[0];
   if (first?.type !== "run_started") return job;
-  const { question, model, sub_model, model_options, sub_model_options, limits } = first;
+  const { question, model, sub_model, model_options, sub_model_options, schema, limits } = first;
   const models = { model, sub_model, model_options, sub_model_options };
-  return { ...job, question, ...models, limits: { ...job.limits, ...limits } };
+  return { ...job, question, ...models, schema, limits: { ...job.limits, ...limits } };
 }
 
 /**

@@ -12,6 +12,12 @@ from rlm_server.headless.result import SCHEMA, ResultJson, partial_result, resul
 USED = {"calls": 1, "input_tokens": 10, "output_tokens": 5, "cached_tokens": 0, "cost": 0.5}
 OK: dict[str, Any] = {
     "answer": "x" * 5_000,
+    "value": {"total": 1},
+    "valueJson": '{"total": 9007199254740993}',
+    "evidence": [
+        {"quote": "by Ada", "source": "a.txt", "status": "found", "start": 3, "end": 9, "byteStart": 3, "byteEnd": 9,
+         "line": 1, "page": None, "sheet": None, "difference": None, "checkedBy": "host"},
+    ],
     "iterations": 2,
     "totalTime": 1500,
     "usage": {"a:b": USED},
@@ -38,6 +44,8 @@ def test_a_result_is_in_pythons_spelling_and_units() -> None:
     assert (result.total_time, result.stopped_by) == (1.5, "final_answer")
     assert result.egress["context_chars"] == 3
     assert (result.usage_from_record, result.usage_of_compaction["a:b"]["calls"]) == ({}, 1)
+    assert result.value == {"total": 9007199254740993}
+    assert (result.evidence[0]["byte_end"], result.evidence[0]["checked_by"]) == (9, "host")
     assert len(repr(result)) < 160
 
 

@@ -277,7 +277,8 @@ def test_our_functions_do_not_lead_to_their_modules() -> None:
             name for name in ("__globals__", "__closure__", "__code__", "__wrapped__") if hasattr(function, name)
         ] == []
     assert repl.execute("import inspect; print(inspect.signature(FINAL), FINAL.__name__, FINAL.__doc__)").stdout == (
-        "(value: 'object') -> 'None' FINAL Finish with `value` as the final answer.\n"
+        "(value: 'object', evidence: 'object' = None) -> 'None' FINAL "
+        "Finish with `value` as the final answer; `evidence`: quotes of the context that bear it out.\n"
     )
 
 

@@ -19,7 +19,7 @@ CORE = ROOT / "rlm_core"
 
 LAYERS = [
     {"types", "errors", "documents", "table_format"},
-    {"interpreter_state", "block_source", "output", "text_format", "python_source", "reply_text"},
+    {"interpreter_state", "block_source", "output", "text_format", "python_source", "quotes", "reply_text"},
     {
         "plain_readers",
         "events",
@@ -32,9 +32,11 @@ LAYERS = [
         "plain_words",
         "invented",
         "repeated",
+        "evidence",
+        "values",
     },
     {"parse", "prompts", "observe", "repl"},
-    {"compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
+    {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
     {"run"},
     {"cassette", "testing", "__init__"},
 ]

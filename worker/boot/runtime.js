@@ -100,6 +100,16 @@ async function fetchAssets(folder, host) {
 }
 
 /**
+ * URL of the module that applies a JSON Schema.
+ * @param {string} base as of `loadAssets`
+ */
+export async function validatorUrl(base) {
+  const folder = new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
+  const { files } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
+  return new URL(files["json-schema.js"].path, folder).href;
+}
+
+/**
  * Whether the worker's script is served with a policy that puts the worker in a sandbox. The rest of the
  * policy is not read here: the worker tests its own reach.
  * @param {URL} url

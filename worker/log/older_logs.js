@@ -14,7 +14,8 @@ const NO_FACTS = { finish_reason: null, reasoning: "", from_store: false };
 
 /** Later fields, by type of event. @type {Record<string, (fields: Fields) => Fields>} */
 const LATER = {
-  run_started: () => ({ run: "", model_options: {}, sub_model_options: {} }),
+  run_started: () => ({ run: "", model_options: {}, sub_model_options: {}, schema: null }),
+  run_finished: () => ({ value: null, evidence: [] }),
   call_started: () => ({ options: {} }),
   call_finished: ({ error }) => ({ stopped: error === CALL_STOPPED ? "cancelled" : null, ...NO_FACTS }),
   block_finished: ({ observation }) => ({ lost: begins(fieldsOf(observation).error, WORKER_DIED) }),

@@ -30,12 +30,19 @@ const COMPARED = {
     "the answer so far": partial,
   }),
   iteration_finished: ({ reply, blocks }) => ({ "the reply": reply, "the number of blocks": blocks }),
-  run_finished: ({ stopped_by, answer, iterations }) => ({
+  run_finished: ({ stopped_by, answer, iterations, value = null, evidence = [] }) => ({
     "what ended it": stopped_by,
     "the answer": answer,
+    "its value": value,
+    "its evidence": evidence.map(placeOf).join("; "),
     "the number of iterations": iterations,
   }),
 };
+/** @param {import("../wire/protocol.js").Evidence} evidence */
+function placeOf({ quote, source, status, start, end }) {
+  return `${JSON.stringify(quote)} ${status} in ${source} from ${start} to ${end}`;
+}
+
 const STOPPED_FROM_OUTSIDE = ["cancelled", "denied", "max_seconds", "worker_lost"];
 const TREE_LIMITS = ["max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost"];
 

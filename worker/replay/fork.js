@@ -146,13 +146,14 @@ function before(events, iteration) {
  * @returns {StartJob}
  */
 function beginningAs(job, started, iteration) {
-  const { model, sub_model, model_options, sub_model_options, limits: recorded } = started;
+  const { model, sub_model, model_options, sub_model_options, schema, limits: recorded } = started;
   const most = Number(job.limits.max_iterations);
   if (iteration > most)
     throw configError(`a fork from iteration ${iteration} needs maxIterations of at least that, not ${most}.`);
   const max_depth = Math.max(Number(job.limits.max_depth), Number(recorded.max_depth ?? 1));
   return {
     ...job,
+    schema: job.schema ?? schema,
     model: job.model ?? model,
     sub_model: job.sub_model ?? sub_model,
     model_options: isEmpty(job.model_options) ? model_options : job.model_options,

@@ -154,7 +154,9 @@ function aborted(signal) {
  * @returns {StartJob}
  */
 function sameJob(job, started) {
-  const { question, model, sub_model, model_options, sub_model_options, limits } = started;
+  const { question, model, sub_model, model_options, sub_model_options, limits, schema } = started;
+  if (job.schema !== null && JSON.stringify(job.schema) !== JSON.stringify(schema))
+    throw replayError(`the schema differs${howTexts(JSON.stringify(schema), JSON.stringify(job.schema))}.`);
   if (job.question !== question) throw replayError(`the question differs${howTexts(question, job.question)}.`);
   const models = [
     ["model", model, job.model],
@@ -164,7 +166,7 @@ function sameJob(job, started) {
   if (other) throw replayError(`the ${other[0]} differs: recorded ${other[1] ?? "the default"}, now ${other[2]}.`);
   checkOptions("model options", model_options, job.model_options);
   checkOptions("options of the sub model", sub_model_options, job.sub_model_options);
-  const recorded = { model, sub_model, model_options, sub_model_options };
+  const recorded = { model, sub_model, model_options, sub_model_options, schema };
   return { ...job, ...recorded, limits: { ...job.limits, ...limits, max_seconds: null } };
 }
 
@@ -219,6 +221,6 @@ function howTool({ name, args, kwargs }) {
 function asRecorded(result, ending) {
   if (ending === null)
     return { ...result, stopped_by: "cancelled", detail: "The recording ends here: it was cut off." };
-  const { answer, stopped_by, detail } = ending;
-  return { ...result, answer, stopped_by, detail };
+  const { answer, stopped_by, detail, value, evidence } = ending;
+  return { ...result, answer, stopped_by, detail, value, evidence };
 }

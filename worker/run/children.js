@@ -156,6 +156,7 @@ function childJob(parent, { question, model, context }, { data, number }) {
     question,
     model: model ?? parent.model,
     tools: parent.sub_tools ?? parent.tools,
+    schema: null,
     contexts: [...own, ...mounted],
     path: [...parent.path, number],
   };

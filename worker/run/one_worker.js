@@ -11,6 +11,7 @@ import { BLOCK_GRACE_MS, HEALTH_STAGE, STOP_BLOCK, STOP_GRACE_MS } from "../wire
 import { checkEvents } from "./event_check.js";
 import { openHeartbeat } from "./heartbeat.js";
 import { resultOf } from "./result.js";
+import { withShape } from "./shape.js";
 import { CANCELLED } from "./stop.js";
 
 /**
@@ -44,8 +45,8 @@ export function drive(worker, run, options, notices = []) {
 function driven(worker, run, { job, end: endSignal, notices }, resolve) {
   const { stop, quota, recovery } = run;
   const { position, tape } = recovery;
-  const { run: name, model_options, sub_model_options } = run.start;
-  const start = { run: name, model_options, sub_model_options };
+  const { run: name, model_options, sub_model_options, schema } = run.start;
+  const start = { run: name, model_options, sub_model_options, schema };
   const maxIterations = Number(job.limits.max_iterations);
   const known = { rootCalls: tape.rootCalls, reply: tape.reply, maxIterations, start };
   const events = checkEvents(position, { notices, question: job.question, known });
@@ -57,7 +58,11 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
   });
   const channel = answeringEnd({
     line: worker.line,
-    handler: waitedFor(clock, heartbeat, withPackages(worker.packages(job.packages), tape.handle)),
+    handler: waitedFor(
+      clock,
+      heartbeat,
+      withShape(run.shape, withPackages(worker.packages(job.packages), tape.handle)),
+    ),
   });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let grace;
@@ -108,7 +113,7 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
    */
   const crash = (why, change) => (stop.ending() === null ? end({ crash: why, change }) : endNow());
   /** @param {string} text */
-  const finish = (text) => end({ result: resultOf(text, run.recorder.seconds(), stop.ending()), isWhole: true });
+  const finish = (text) => end({ result: resultOf(text, run, stop.ending()), isWhole: true });
   /** @param {ToHost} message */
   const take = (message) => {
     quota.count(message.type === "events" ? message.body.length : 0);

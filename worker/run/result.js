@@ -6,7 +6,7 @@
 
 import { protocolError } from "../wire/errors.js";
 import { RESULT_SCHEMA } from "../wire/protocol.js";
-import { mismatch } from "../wire/schema.js";
+import { mismatch, picked } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/protocol.js").RunResult} RunResult
@@ -18,23 +18,25 @@ import { mismatch } from "../wire/schema.js";
 const MAX_RESULT_CHARS = 16 << 20;
 
 /**
- * The worker's result, as far as it is believed: a stop by the host has the host's reason.
+ * The worker's result, as far as it is believed: a stop by the host has the host's reason, and a value fits the schema.
  * @param {string} text
- * @param {number} seconds
+ * @param {Pick<import("./types.d.ts").Run, "recorder" | "shape">} run
  * @param {Ending | null} stopping
  * @returns {RunResult}
  */
-export function resultOf(text, seconds, stopping) {
+export function resultOf(text, { recorder, shape }, stopping) {
   if (text.length > MAX_RESULT_CHARS)
     throw protocolError(`a result of ${text.length} characters; ${MAX_RESULT_CHARS} are allowed.`);
-  const result = JSON.parse(text);
-  const wrong = mismatch(RESULT_SCHEMA, result, "result");
+  const claimed = JSON.parse(text);
+  const wrong = mismatch(RESULT_SCHEMA, claimed, "result");
   if (wrong !== null) throw protocolError(`${wrong}.`);
+  const result = /** @type {RunResult} */ (picked(RESULT_SCHEMA, claimed));
   const ending = result.stopped_by === "final_answer" ? null : stopping;
   const fault = result.stopped_by === "provider_error" && ending === null ? result.fault : null;
   if (result.stopped_by === "cancelled" && ending === null)
     throw protocolError("it says that the run was stopped; nobody stopped it.");
-  return { ...result, seconds, ...ending, fault };
+  const value = shape?.fits(result.value) ? result.value : null;
+  return { ...result, value, seconds: recorder.seconds(), ...ending, fault };
 }
 
 /**
@@ -43,7 +45,7 @@ export function resultOf(text, seconds, stopping) {
  * @returns {RunResult}
  */
 export function noResult(seconds, ending) {
-  return { answer: "", iterations: 0, seconds, usage: {}, fault: null, ...ending };
+  return { answer: "", iterations: 0, seconds, usage: {}, fault: null, value: null, evidence: [], ...ending };
 }
 
 /**
@@ -54,6 +56,6 @@ export function noResult(seconds, ending) {
  */
 export function recordResult(recorder, start, result) {
   if (recorder.empty()) recorder.record({ type: "run_started", ...start, contexts: [] });
-  const { answer, iterations, stopped_by, detail, usage } = result;
-  recorder.record({ type: "run_finished", answer, iterations, stopped_by, detail, usage });
+  const { answer, iterations, stopped_by, detail, usage, value, evidence } = result;
+  recorder.record({ type: "run_finished", answer, iterations, stopped_by, detail, usage, value, evidence });
 }

@@ -4,10 +4,13 @@
 // In: a job and the tree that it is in. Out: how the run ended; each ending that is not our fault has a result. Everything
 // that comes from a worker is untrusted: calls, usage, iterations and the end are the host's own record.
 
+import { validatorUrl } from "../boot/runtime.js";
 import { openRecovery } from "../recovery/recovery.js";
+import { checkedEvidence } from "./evidence_check.js";
 import { openQuota } from "./message_quota.js";
 import { openRequests } from "./requests.js";
 import { noResult, recordResult } from "./result.js";
+import { openShape } from "./shape.js";
 import { openStop } from "./stop.js";
 import { lastEnding } from "./workers.js";
 
@@ -24,9 +27,11 @@ import { lastEnding } from "./workers.js";
  */
 export async function runJob(options) {
   const { job, tree, recorder, session } = options;
-  const run = openRun(options);
+  const shape = job.schema === null ? null : await openShape(job.schema, await validatorUrl(tree.hosting.assets));
+  const run = openRun(options, shape);
   try {
-    const result = run.close(await lastEnding(run, options));
+    const ended = run.close(await lastEnding(run, options));
+    const result = { ...ended, evidence: await checkedEvidence(ended.evidence, job.contexts) };
     if (run.isBegun()) session?.add({ run, job });
     if (job.path.length === 0) await tree.ledger.settled();
     recordResult(recorder, run.start, result);
@@ -42,15 +47,16 @@ export async function runJob(options) {
  * @param {RunOptions} runOptions
  */
 function startOf({ job, tree }) {
-  const { question, model, sub_model, limits, model_options, sub_model_options } = job;
-  return { question, model, sub_model, limits, model_options, sub_model_options, run: tree.name };
+  const { question, model, sub_model, limits, model_options, sub_model_options, schema } = job;
+  return { question, model, sub_model, limits, model_options, sub_model_options, schema, run: tree.name };
 }
 
 /**
  * @param {RunOptions} options
+ * @param {import("./shape.js").Shape | null} shape
  * @returns {Run}
  */
-function openRun(options) {
+function openRun(options, shape) {
   const { job, tree, recorder, resumed } = options;
   const isRoot = job.path.length === 0;
   const stop = openStop(options);
@@ -71,6 +77,7 @@ function openRun(options) {
 
   return {
     start: startOf(options),
+    shape,
     stop,
     recorder,
     recovery,

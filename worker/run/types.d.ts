@@ -1,5 +1,6 @@
 // Types: what the modules of a run share, so that none of them needs another one's.
 
+import type { Shape } from "./shape.js";
 import type { StartedWorker } from "../boot/pool.js";
 import type { HostKind } from "../boot/types.d.ts";
 import type { Gate } from "../egress/gate.js";
@@ -163,8 +164,10 @@ export interface Run {
   /** The beginning of the run as the host has it. */
   start: Pick<
     RunStarted,
-    "question" | "model" | "sub_model" | "limits" | "model_options" | "sub_model_options" | "run"
+    "question" | "model" | "sub_model" | "limits" | "model_options" | "sub_model_options" | "schema" | "run"
   >;
+  /** Of the answer's value; null: the answer is text. */
+  shape: Shape | null;
   stop: Stop;
   recorder: Recorder;
   recovery: ReturnType<typeof openRecovery>;

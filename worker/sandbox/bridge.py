@@ -50,7 +50,7 @@ from rlm_core.errors import BlockTimedOut, RunStopped
 from rlm_core.events import BlockFinished, BlockStarted, Output, RunFinished
 from rlm_core.output import DESCRIPTORS
 from rlm_core.trajectory import to_json
-from rlm_core.types import Child, Json, Observation, PastBlock
+from rlm_core.types import Child, Evidence, Json, Observation, PastBlock, Shape
 
 CONTEXT_FOLDER = Path("/context")
 MAX_TEXT_FILES = 2_000
@@ -138,6 +138,7 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
         start = host.start_children
         with waiting_by(host.pause) if hasattr(line, "pause") else nullcontext():
             result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
+            result = replace(result, evidence=_in_bytes_of_files(result.evidence, codings))
     except KeyboardInterrupt:  # between two blocks, where the core has no block to end
         result = RunResult("", 0, 0.0, stopped_by="cancelled", detail="The run was stopped.")
     except Exception:  # a fault of ours, unless the interpreter under it was changed
@@ -238,6 +239,13 @@ class BridgeProvider:
             return bytes(self._ask(json.dumps({"op": "package", "name": name})))
         except ProviderError as fault:
             raise ImportError(f"the package {name} cannot be loaded: {fault}") from None
+
+    def differences(self, value: Json) -> list[str]:
+        """How `value` differs from the schema of the run; the page applies it."""
+        text = json.dumps(value, allow_nan=False)
+        if len(text) > MAX_ANSWER_CHARS:
+            return [f"it has {len(text):,} characters as JSON, and {MAX_ANSWER_CHARS:,} are the most"]
+        return [str(sentence) for sentence in json.loads(self._ask(json.dumps({"op": "shape", "value": text})))]
 
     def pause(self, seconds: float) -> None:
         """Wait, unless the host interrupts: then raises as `_interrupted` does."""
@@ -435,6 +443,7 @@ def _job(fields: dict[str, Any], context: object, host: BridgeProvider) -> Job:
         system_prompt=fields["system_prompt"],
         tools=_tools(fields["tools"], host),
         sub_tools=None if sub_tools is None else _tools(sub_tools, host),
+        shape=None if fields.get("schema") is None else Shape(fields["schema"], host.differences),
         path=tuple(fields.get("path", ())),
         past=tuple(_past(block) for block in fields.get("past", ())),
     )
@@ -541,6 +550,11 @@ def _file(folder: Path, name: str, room: int, codings: dict[str, str]) -> tuple[
     return text, size
 
 
+def _in_bytes_of_files(evidence: Sequence[Evidence], codings: Mapping[str, str]) -> tuple[Evidence, ...]:
+    """The evidence without positions in bytes where the file is not UTF-8."""
+    return tuple(replace(item, byte_start=None, byte_end=None) if item.source in codings else item for item in evidence)
+
+
 def _result_json(result: RunResult) -> str:
     usage = {model: asdict(used) for model, used in result.usage.items()}
     fields = {name: getattr(result, name) for name in ("answer", "iterations", "seconds", "stopped_by", "detail")}
@@ -548,4 +562,6 @@ def _result_json(result: RunResult) -> str:
         cut = f"The answer is cut: {MAX_ANSWER_CHARS:,} of {len(result.answer):,} characters are kept."
         fields |= {"answer": result.answer[:MAX_ANSWER_CHARS], "detail": f"{result.detail} {cut}".strip()}
     fault = None if result.fault is None else asdict(result.fault)
-    return json.dumps({**fields, "usage": usage, "fault": fault})
+    value = result.value if result.value is None or len(result.value) <= MAX_ANSWER_CHARS else None
+    evidence = [asdict(item) for item in result.evidence]
+    return json.dumps({**fields, "usage": usage, "fault": fault, "value": value, "evidence": evidence})

@@ -41,7 +41,7 @@ export const FRAME_OK = 0;
 export const FRAME_ERROR = 1;
 export const FRAME_HEADER_BYTES = 16;
 export const FOR_WATCHING = ["output", "reply_written", "reasoning_written"];
-export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_VARS", "llm_query", "llm_batch", "llm_query_batched", "rlm_query", "rlm_batch", "rlm_query_batched", "SubCallError", "ToolError", "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"];
+export const RESERVED_NAMES = ["context", "answer", "FINAL", "FINAL_VAR", "SHOW_VARS", "cite", "llm_query", "llm_batch", "llm_query_batched", "rlm_query", "rlm_batch", "rlm_query_batched", "SubCallError", "ToolError", "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"];
 export const FINISH_REASONS = /** @type {const} */ (["stop", "length", "content_filter", "tool_calls"]);
 
 /**
@@ -118,7 +118,7 @@ export const LIMITS = {
  */
 /**
  * The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
- * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, sub_window_tokens: number | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, packages: Array<JobPackage>, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>}} StartJob
+ * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, sub_window_tokens: number | null, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, packages: Array<JobPackage>, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>, schema: Json}} StartJob
  */
 /**
  * Run this job; sent once, after `ready`.
@@ -193,6 +193,10 @@ export const LIMITS = {
  * @typedef {{op: "package", name: string}} PackageRequest
  */
 /**
+ * Body of a request: how this value, as JSON text, differs from the run's schema. The reply is a JSON list of sentences.
+ * @typedef {{op: "shape", value: string}} ShapeRequest
+ */
+/**
  * Usage of one model's calls. Tokens are the provider's own count; 0 where it reports none.
  * @typedef {{calls: number, input_tokens: number, output_tokens: number, cached_tokens: number, cost: number | null}} ModelUsage
  */
@@ -201,12 +205,16 @@ export const LIMITS = {
  * @typedef {{type: string, status: number | null, retryable: boolean, upstream: string | null}} Fault
  */
 /**
+ * A quote that bears out an answer, and its place in the context.
+ * @typedef {{quote: string, source: string | null, status: "found" | "elsewhere" | "stitched" | "changed" | "missing", start: number | null, end: number | null, byte_start: number | null, byte_end: number | null, line: number | null, page: number | null, sheet: string | null, difference: string | null, checked_by: "host" | "worker"}} Evidence
+ */
+/**
  * How a run ended.
- * @typedef {{answer: string, iterations: number, seconds: number, usage: Record<string, ModelUsage>, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, fault: Fault | null}} RunResult
+ * @typedef {{answer: string, iterations: number, seconds: number, usage: Record<string, ModelUsage>, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, fault: Fault | null, value: string | null, evidence: Array<Evidence>}} RunResult
  */
 /**
  * A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text.
- * @typedef {{type: "run_started", seq: number, path: Array<number>, seconds: number, question: string, model: string | null, sub_model: string | null, limits: Record<string, Json>, contexts: Array<Record<string, Json>>, run: string, model_options: Record<string, Json>, sub_model_options: Record<string, Json>}} RunStarted
+ * @typedef {{type: "run_started", seq: number, path: Array<number>, seconds: number, question: string, model: string | null, sub_model: string | null, limits: Record<string, Json>, contexts: Array<Record<string, Json>>, run: string, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, schema: Json}} RunStarted
  */
 /**
  * The root model is about to be asked for its next reply. `iteration` counts from 1.
@@ -266,7 +274,7 @@ export const LIMITS = {
  */
 /**
  * A run is over. Fields as in `RunResult`.
- * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>}} RunFinished
+ * @typedef {{type: "run_finished", seq: number, path: Array<number>, seconds: number, answer: string, iterations: number, stopped_by: "final_answer" | "max_iterations" | "max_sub_calls" | "max_input_tokens" | "max_output_tokens" | "max_cost" | "max_seconds" | "max_errors" | "denied" | "cancelled" | "provider_error" | "worker_lost", detail: string, usage: Record<string, ModelUsage>, value: string | null, evidence: Array<Evidence>}} RunFinished
  */
 /**
  * Facts of a reply as they cross the channel: meta of a frame that did not fail.
@@ -295,7 +303,7 @@ export const MESSAGE_SCHEMAS = {
 };
 /** @type {Readonly<Record<string, Schema>>} */
 export const EVENT_SCHEMAS = {
-  run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]], "run": "string", "model_options": ["map", "json"], "sub_model_options": ["map", "json"]}],
+  run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]], "run": "string", "model_options": ["map", "json"], "sub_model_options": ["map", "json"], "schema": "json"}],
   iteration_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number"}],
   call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub", "compaction"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number", "options": ["map", "json"]}],
   reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
@@ -309,7 +317,7 @@ export const EVENT_SCHEMAS = {
   notice: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "text": "string", "code": ["nullable", "string"]}],
   request_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "op": ["one", ["child", "tool"]], "mark": "string", "name": "string", "children": ["list", "number"]}],
   tool_called: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "name": "string", "args": ["list", "json"], "kwargs": ["map", "json"], "result": "json", "error": ["nullable", "string"], "arguments_json": ["nullable", "string"], "result_json": ["nullable", "string"]}],
-  run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]]}],
+  run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}],
 };
 /** @type {Schema} */
 export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub", "compaction"]], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]]}]]}];
@@ -320,4 +328,6 @@ export const TOOL_SCHEMA = ["struct", {"op": ["one", ["tool"]], "name": "string"
 /** @type {Schema} */
 export const PACKAGE_SCHEMA = ["struct", {"op": ["one", ["package"]], "name": "string"}];
 /** @type {Schema} */
-export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]]}];
+export const SHAPE_SCHEMA = ["struct", {"op": ["one", ["shape"]], "value": "string"}];
+/** @type {Schema} */
+export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}];

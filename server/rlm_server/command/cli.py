@@ -27,8 +27,10 @@ from ..headless.arguments import chosen, read_options, snake
 from ..headless.context_upload import read_folder
 from ..headless.egress_report import EgressReport
 from ..headless.recording import read_recording
+from ..headless.value_shape import read_schema
 from ..headless.visible_text import visible
 from .confirm import Confirm, Screen
+from .evidence_lines import evidence_lines
 from .outputs import EventLog, probe, save
 from .stop_signals import StopSignals
 
@@ -137,6 +139,7 @@ def serve(host: str | None, port: int | None) -> None:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the log here, each event as it happens: what --resume, --replay, --fork and `replay` read.",
 )
+@click.option("--schema", type=CONTEXT_FILE, help="A JSON Schema that the answer's value must fit; see --json.")
 @click.option("--resume", type=CONTEXT_FILE, help="Continue the run whose log this is, over the same context.")
 @click.option(
     "--replay", type=CONTEXT_FILE, help="Answer from this log alone; models, limits and context must be those of it."
@@ -158,6 +161,7 @@ def run(
     options_file: Path | None,
     as_json: bool,
     trajectory: Path | None,
+    schema: Path | None,
     resume: Path | None,
     replay: Path | None,
     fork: Path | None,
@@ -189,6 +193,7 @@ def run(
             "replay": None if replay is None else read_recording(replay).log,
             "fork": None if forked is None else (forked.log, at),
             "on_egress": Confirm(screen) if confirm else None,
+            "schema": None if schema is None else read_schema(schema),
             **_chosen_limits(limits),
         }
         given = {name: value for name, value in arguments.items() if value is not None}
@@ -208,6 +213,8 @@ def run(
         is_written = _print(result, as_json)
         is_written &= ledger is None or save(ledger, report.text())
         is_written &= log.finish(result.trajectory)
+    for line in evidence_lines(result.evidence):
+        click.echo(visible(line), err=True)
     if result.stopped_by != "final_answer":
         click.echo(f"No final answer: {visible(result.detail or result.stopped_by)}", err=True)
     sys.exit(_status(result, signals) if is_written else FAULT)

@@ -21,6 +21,7 @@ from rlm_core import ConfigError
 from rlm_core.limits import LIMITS
 
 from .python_tools import Tools
+from .value_shape import ValueShape, shape_of
 
 
 def _camel(name: str) -> str:
@@ -127,20 +128,23 @@ class RLMArguments(Options, CallbackArguments, total=False):
 class RunArguments(RLMArguments, total=False):
     """Arguments of one run, beside its question; they win over those of `BrowserRLM`.
 
-    `context` is a path or paths of files and folders, text, bytes or a JSON value. `resume`, `replay` and `fork` take
-    the log of a run: to continue it, to replay it, or to begin as it did until an iteration, `(log, iteration)`.
+    `schema` is the shape of the answer's value: a JSON Schema as a dict, or a type that pydantic knows, such as a
+    model. `context` is a path or paths of files and folders, text, bytes or a JSON value. `resume`, `replay` and `fork`
+    take the log of a run: to continue it, to replay it, or to begin as it did until an iteration, `(log, iteration)`.
     """
 
     context: object
+    schema: Any
     resume: Log | None
     replay: Log | None
     fork: tuple[Log, int] | None
 
 
 class QuestionArguments(CallbackArguments, total=False):
-    """Arguments of one question of a session; without a context the one before stays."""
+    """Arguments of one question of a session; without a context the one before stays. `schema` as of a run."""
 
     context: object
+    schema: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,7 @@ class Arguments:
 
     Attributes:
         options: of the page's `RLM`, in its spelling.
+        shape: of the answer's value, `None` for text.
         log: `{"resume": text}`, `{"replay": text}`, `{"fork": {"log": text, "iteration": n}}` or empty.
         respelled: the page's name of an option -> the caller's, for errors.
     """
@@ -177,6 +182,7 @@ class Arguments:
     tools: Tools
     callbacks: Callbacks
     context: object
+    shape: ValueShape | None
     log: Mapping[str, object]
     respelled: Mapping[str, str]
 
@@ -232,6 +238,7 @@ def parsed(given: Mapping[str, object], kind: type) -> Arguments:
         tools=Tools(_tools(named, "tools") or {}, _tools(named, "sub_tools")),
         callbacks=callbacks,
         context=named.get("context"),
+        shape=shape_of(named.get("schema")),
         log=_log(named),
         respelled={_camel(name): spelled for name, spelled in _spellings(given).items()},
     )

@@ -170,9 +170,11 @@ class Page:
                 element = await self._file_input(files)
                 described = {"id": live.id, "question": question, "kind": files.kind, "names": files.names}
                 state = {"wants": arguments.callbacks.wants(), "isStopped": live.is_stopped}
+                state["schema"] = None if arguments.shape is None else arguments.shape.schema
                 function = "run" if session is None else "ask"
                 outcome = await self._until_end(live, function, element, json.dumps({**own, **described, **state}))
-            return result_of(_ok(outcome, arguments))
+            result = result_of(_ok(outcome, arguments))
+            return result if arguments.shape is None else arguments.shape.valued(result)
         finally:
             del self._runs[live.id]
             await live.end()

@@ -15,7 +15,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from rlm_core import ModelUsage
-from rlm_core.types import StoppedBy
+from rlm_core.types import CheckedBy, EvidenceStatus, StoppedBy
 
 from .arguments import snake
 
@@ -70,10 +70,31 @@ class FaultJson(TypedDict):
     upstream: str | None
 
 
+class EvidenceJson(TypedDict):
+    """A quote and its place: [start, end) in characters, and in bytes of UTF-8 where the source is text; line and page
+    count from 1. `checked_by` is `host` where the page has compared the place with its own text."""
+
+    quote: str
+    source: str | None
+    status: EvidenceStatus
+    start: int | None
+    end: int | None
+    byte_start: int | None
+    byte_end: int | None
+    line: int | None
+    page: int | None
+    sheet: str | None
+    difference: str | None
+    checked_by: CheckedBy
+
+
 class ResultJson(TypedDict):
-    """The object that `pyodide-rlm run --json` prints. `total_time` is seconds, the worker's start included."""
+    """The object that `pyodide-rlm run --json` prints. `total_time` is seconds, the worker's start included. `value` is
+    null without a schema, and where the run ended without a value that fits it."""
 
     answer: str
+    value: Any
+    evidence: list[EvidenceJson]
     iterations: int
     total_time: float
     usage: dict[str, UsageJson]
@@ -92,6 +113,9 @@ class HeadlessResult:
 
     Attributes:
         answer: the final answer, or the best partial one when `stopped_by` is not `"final_answer"`; may be empty.
+        value: the answer as a value that fits the run's schema, an instance where that was a model of pydantic; `None`
+            without one, and where the run ended without such a value.
+        evidence: quotes that the model gave with its answer, each looked for in the context.
         iterations: replies of the root model that were used.
         total_time: seconds, the worker's start included.
         usage: model -> calls, tokens and cost (`None`: unknown) of the whole tree of runs.
@@ -106,6 +130,8 @@ class HeadlessResult:
     """
 
     answer: str
+    value: Any
+    evidence: Sequence[Mapping[str, Any]]
     iterations: int
     total_time: float
     usage: Mapping[str, Any]
@@ -127,14 +153,18 @@ class HeadlessResult:
 
     def to_json(self) -> dict[str, Any]:
         """All but the trajectory, as `ResultJson`."""
+        from pydantic_core import to_jsonable_python
+
         names = ResultJson.__annotations__
-        return {name: getattr(self, name) for name in names}
+        return {**{name: getattr(self, name) for name in names}, "value": to_jsonable_python(self.value)}
 
 
 def result_of(ok: Mapping[str, Any]) -> HeadlessResult:
     """The page's result, in Python's spelling and units."""
     return HeadlessResult(
         answer=ok["answer"],
+        value=None if ok["valueJson"] is None else json.loads(ok["valueJson"]),
+        evidence=[snake_keys(item) for item in ok["evidence"]],
         iterations=ok["iterations"],
         total_time=ok["totalTime"] / 1_000,
         usage=ok["usage"],
@@ -172,6 +202,8 @@ def partial_result(events: Sequence[Mapping[str, Any]], *, detail: str) -> Headl
                 used[event["model"]] = used.get(event["model"], ModelUsage()) + ModelUsage(**event["usage"])
     return HeadlessResult(
         answer=partials[-1] if partials else "",
+        value=None,
+        evidence=[],
         iterations=sum(event["type"] == "iteration_finished" for event in root),
         total_time=max((event["seconds"] for event in events), default=0.0),
         usage=_usage_json(_summed(by_path.values())),

@@ -22,7 +22,7 @@ function textOf(events) {
 const result = { answer: "x", iterations: 1, seconds: 1, usage: {}, stopped_by: "cancelled", detail: "" };
 function jobOf({ question, limits }) {
   const models = { model: null, sub_model: null, model_options: {}, sub_model_options: {} };
-  return { question, ...models, limits, system_prompt: null, contexts: [{ name: "context" }] };
+  return { question, ...models, limits, system_prompt: null, schema: null, contexts: [{ name: "context" }] };
 }
 
 /** The requests of a log as its worker made them: body and answer. */
@@ -190,6 +190,8 @@ test("a recording that was stopped is followed as far as it goes, and has its ow
     answer: "so far",
     stopped_by: "max_seconds",
     detail: "time is up",
+    value: null,
+    evidence: [],
   });
 });
 

@@ -1,0 +1,69 @@
+"""Accept: a final answer with its value and its evidence, or the one message that sends it back.
+
+In: the answer as the model finished with it. Out: the value as JSON text, the quotes with their places, and a
+correction where the value does not fit the schema, or a quote stands nowhere. Quotes are sent back once: an answer that
+is given again stands, with their marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import prompts
+from .evidence import checked
+from .repl import Repl
+from .types import Evidence, Shape
+from .values import fitted, text_of_value
+
+
+class Acceptance:
+    """The checks of one run's answers.
+
+    Args:
+        repl: of the run; it holds the answer that code finished with, and quotes are looked for in its `context`.
+        shape: of the answer, or `None`.
+        name: of a context that is one text.
+        read: gives the text of a document.
+
+    Attributes:
+        value: JSON text of the accepted answer, `None` without a schema or where it does not fit.
+        evidence: its quotes.
+    """
+
+    def __init__(self, repl: Repl, shape: Shape | None, *, name: str, read: Callable[..., Any] | None) -> None:
+        self.value: str | None = None
+        self.evidence: tuple[Evidence, ...] = ()
+        self._repl = repl
+        self._shape = shape
+        self._context = repl.namespace["context"]
+        self._name = name
+        self._read = read
+        self._has_sent_back = False
+        repl.take_values(text_of_value if shape is not None else None)
+
+    def correction(self, answer: str) -> str:
+        """Accept the answer whose text is `answer`, or say why not; then the REPL holds it no more."""
+        differences = self._check(answer)
+        missing = [item.quote for item in self.evidence if item.status == "missing"]
+        if not differences and (not missing or self._has_sent_back):
+            return ""
+        self.value, self.evidence = None, ()
+        self._repl.withdraw()
+        if differences:
+            return prompts.misfit(differences)
+        self._has_sent_back = True
+        return prompts.missing_quotes(missing)
+
+    def misfit(self, answer: str) -> str:
+        """Accept the answer to the last call as it is; return a sentence where it does not fit the schema."""
+        differences = self._check(answer)
+        return f" The answer does not fit the schema: {'; '.join(differences)}." if differences else ""
+
+    def _check(self, answer: str) -> Sequence[str]:
+        """Set value and evidence; return the differences from the schema."""
+        repl = self._repl
+        value, quotes = (answer, repl.cited) if repl.final is None else (repl.final_value, repl.evidence)
+        self.value, differences = (None, []) if self._shape is None else fitted(value, self._shape)
+        self.evidence = tuple(checked(quotes, self._context, name=self._name, read=self._read))
+        return differences

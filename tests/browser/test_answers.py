@@ -1,0 +1,99 @@
+"""Answers with a value and with evidence, through the real worker: checked on the page, in logs, and by replay."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playwright.sync_api import Page
+
+from rlm_core.events import RunFinished, RunStarted
+from rlm_core.trajectory import read
+from tests.browser.lab import code, run
+from tests.browser.papers import pdf
+
+SCHEMA = {"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"]}
+BOOK = pdf(*(f"Page {page} tells that lamp {page} was lit by the keeper." for page in range(1, 421)))
+LEASE = (
+    "\ufeffThe lease \u2014 a long one \u2014 was signed\r\non 4 May 1842 by Ada.\n"
+    "The rent is 40 pounds a year, at Michaelmas.\n"
+)
+FILES = {
+    "book.pdf": list(BOOK),
+    "lease.txt": LEASE,
+    "old.txt": list("Grüße aus dem alten Turm am Hafen".encode("utf-16")),
+}
+QUOTES = [
+    "a long one - was signed on 4 May 1842",
+    {"quote": "lamp 417 was lit by the keeper", "source": "book.pdf"},
+    {"quote": "The rent is 40 pounds", "source": "book.pdf"},
+    "The rent is 50 pounds a year, at Michaelmas",
+    "Grüße aus dem alten Turm",
+    "Nobody ever wrote this in any of the files",
+]
+STATUS = [
+    ("found", "lease.txt", "host", 1, None),
+    ("found", "book.pdf", "worker", 834, 417),
+    ("elsewhere", "lease.txt", "host", 3, None),
+    ("changed", "lease.txt", "worker", 3, None),
+    ("found", "old.txt", "worker", 1, None),
+    ("missing", None, "worker", None, None),
+]
+
+
+def facts(item: dict[str, Any]) -> tuple[Any, ...]:
+    return (item["status"], item["source"], item["checkedBy"], item["line"], item["page"])
+
+
+def test_evidence_in_files_of_three_kinds_and_a_value_are_checked_and_replayed(shared_page: Page) -> None:
+    final = code(f"FINAL({{'total': 9007199254740993}}, evidence={QUOTES!r})")
+    replies = [code("FINAL({'total': 'many'})"), final, final]
+    job: dict[str, Any] = {"context": {"files": FILES}}
+    result = run(shared_page, replies, **job, log={"schema": SCHEMA})
+    assert [facts(item) for item in result["evidence"]] == STATUS, result
+    assert result["evidence"][3]["difference"] == '"50" is "40" in the source'
+    assert (result["valueJson"], result["stoppedBy"]) == ('{"total": 9007199254740993}', "final_answer")
+    asked = [json.dumps(post) for post in result["posts"]]
+    assert "JSON Schema" in asked[0]
+    assert "$.total: Instance type" in asked[1]
+    assert "Nobody ever wrote this" in asked[2]
+    events = read(result["trajectory"].splitlines()).events
+    first, last = events[0], events[-1]
+    assert isinstance(first, RunStarted)
+    assert isinstance(last, RunFinished)
+    assert (first.schema, last.value, len(last.evidence)) == (SCHEMA, result["valueJson"], 6)
+    again = run(shared_page, [], **job, log={"replay": result["trajectory"]})
+    assert (again.get("error"), again["valueJson"], again["evidence"]) == (
+        None,
+        result["valueJson"],
+        result["evidence"],
+    )
+    assert again["posts"] == []
+    other = run(shared_page, [], **job, log={"replay": result["trajectory"], "schema": True})
+    assert "the schema differs" in other["error"]["message"]
+    forked = run(shared_page, [final, final], **job, log={"fork": {"log": result["trajectory"], "iteration": 2}})
+    assert (forked["valueJson"], len(forked["evidence"])) == (result["valueJson"], 6)
+
+
+def test_a_block_that_meddles_with_the_core_gets_no_value_and_no_place_believed(shared_page: Page) -> None:
+    meddling = code(
+        "import rlm_core.accept, rlm_core.types as types\n"
+        "forged = types.Evidence('Ada paid', 'context', 'found', 0, 8, 0, 8, 1, checked_by='host')\n"
+        "def forge(self, answer):\n"
+        '    self.value, self.evidence = \'{"total": "all"}\', (forged,)\n'
+        "    return ''\n"
+        "rlm_core.accept.Acceptance.correction = forge\n"
+        "FINAL({'total': 1})"
+    )
+    result = run(shared_page, [meddling], context="Nobody paid.", log={"schema": SCHEMA})
+    assert (result["value"], result["valueJson"], result["stoppedBy"]) == (None, None, "final_answer")
+    [item] = result["evidence"]
+    assert (item["status"], item["checkedBy"], item["start"]) == ("missing", "worker", None)
+
+
+def test_a_schema_that_cannot_be_applied_is_refused_by_name(shared_page: Page) -> None:
+    for schema, why in (({"$ref": "#/$defs/a"}, "leads nowhere"), ({"type": "text"}, "no type"), ([], "must be")):
+        error = run(shared_page, ["FINAL(no.)"], log={"schema": schema})["error"]
+        assert error["name"] == "ConfigError"
+        assert "schema" in error["message"]
+        assert why in error["message"]
