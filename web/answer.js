@@ -5,6 +5,7 @@
 
 import { html, useState } from "/vendor/preact.mjs";
 import { ProblemNotice, explainEnding } from "./errors.js";
+import { EvidenceList, withMarks } from "./evidence.js";
 import { LongText } from "./long_text.js";
 import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
 import { Nodes } from "./nodes.js";
@@ -28,9 +29,11 @@ export function Outcome({ run, onRemedy }) {
     ${problem && html`<${ProblemNotice} problem=${problem} id="run-problem" tone=${tone} onRemedy=${onRemedy} />`}
     ${
       answer
-        ? html`<${Answer} text=${answer} isFinal=${isFinal} />`
+        ? html`<${Answer} text=${answer} isFinal=${isFinal} evidence=${run.result?.evidence ?? []} />`
         : run.result && html`<p class="muted" id="no-answer">${isFinal ? EMPTY : NONE_YET}</p>`
     }
+    ${run.result && html`<${Value} json=${run.result.valueJson} />`}
+    ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} context=${run.context} />`}
     <p class="outcome-actions">
       ${answer && html`<${CopyButton} text=${answer} />`}
       ${
@@ -46,9 +49,11 @@ export function Outcome({ run, onRemedy }) {
 /**
  * The answer of the shown run, or of an earlier question.
  *
- * @param {{text: string, isFinal: boolean, of?: string}} props `of` is the earlier question
+ * @param {{text: string, isFinal: boolean, of?: string, evidence?: import("/rlm/rlm.js").RLMEvidence[]}} props `of` is the
+ *   earlier question
  */
-export function Answer({ text, isFinal, of }) {
+export function Answer({ text, isFinal, of, evidence = [] }) {
+  const make = (/** @type {string} */ markdown) => withMarks(markdownNodes(markdown), evidence);
   const title = isFinal ? "Answer" : "Partial answer";
   const id = of === undefined ? "answer" : undefined;
   const label = of === undefined ? title : `${title} to: ${of.slice(0, 100)}`;
@@ -57,8 +62,17 @@ export function Answer({ text, isFinal, of }) {
     ${
       text.length > MOST_MARKDOWN_CHARS
         ? html`<${LongText} text=${whole(text)} class="output" label=${title} />`
-        : html`<${Nodes} tag="div" class="markdown" text=${text} make=${markdownNodes} />`
+        : html`<${Nodes} tag="div" class="markdown" text=${text} make=${make} />`
     }
+  </section>`;
+}
+
+/** The answer's value, where the run has a schema. @param {{json: string | null}} props */
+function Value({ json }) {
+  if (json === null) return null;
+  return html`<section class="evidence" id="value" aria-label="Value">
+    <h3>Value <span class="muted">it fits the schema</span></h3>
+    <${LongText} text=${whole(json)} class="output" label="Value" />
   </section>`;
 }
 

@@ -23,6 +23,7 @@ import { playRecording } from "./recorded.js";
 import { RecordingBanner, RecordingField, loadRecordingOfAddress } from "./recording_field.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { fetchSamples } from "./samples.js";
+import { schemaOf } from "./schema_field.js";
 import { SettingsPanel, modelProblem, restoreSettings, runOptions } from "./settings.js";
 import { changed, isRunning, onChange, state } from "./state.js";
 import { Announcer, Status } from "./status.js";
@@ -71,7 +72,8 @@ export async function ask({ question, context, options = {}, session }) {
     const rlm = session ?? new RLM({ ...chosen, onEvent: shown });
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
     const from = session ? {} : { resume, replay, fork };
-    const result = await rlm.run(question, { context: value ?? undefined, signal: stop, onChild, ...from });
+    const { schema } = replay || resume ? { schema: undefined } : schemaOf(state.settings.schema);
+    const result = await rlm.run(question, { context: value ?? undefined, schema, signal: stop, onChild, ...from });
     if (result.fault !== null) void loadModels(); // the server may be another by now
     finishRun(run, { result, problem: null });
     if (options.keepLog) void loadHistory();
@@ -193,15 +195,22 @@ function isRefused() {
   const limit = wrongLimit(state.settings);
   const { modelOptions, subModelOptions } = state.settings;
   const option = wrongModelOption({ model: modelOptions, subModel: subModelOptions });
+  const { why: wrongSchema } = schemaOf(state.settings.schema);
   if (state.question.trim() === "") {
     state.problems.question = EMPTY_QUESTION;
     focusOn("question");
   } else if (models) focusOn(models.field === "model" ? "model" : "sub-model");
   else if (option) focusOnOption(option);
   else if (limit) focusOnLimit(limit.name);
+  else if (wrongSchema !== "") focusOnSchema();
   else return false;
   changed();
   return true;
+}
+
+function focusOnSchema() {
+  document.getElementById("schema-field")?.setAttribute("open", "");
+  focusOn("schema");
 }
 
 /** A run of the form is kept in this browser, its context by choice. */

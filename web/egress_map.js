@@ -144,7 +144,7 @@ function level(spans, cell, bytes) {
 }
 
 /** The bytes of each text of a context, by the name that it has in the ledger. @returns {Map<string, Blob>} */
-function sourcesOf(/** @type {unknown} */ context) {
+export function sourcesOf(/** @type {unknown} */ context) {
   if (context === null || context === undefined) return new Map();
   if (context instanceof Blob) return new Map([[nameOf(context), context]]);
   if (Array.isArray(context) && context.length > 0 && context.every((item) => item instanceof Blob))

@@ -10,13 +10,14 @@ import { ProblemNotice } from "./errors.js";
 import { LimitFields, limitOptions } from "./limits.js";
 import { ModelField } from "./model_field.js";
 import { ModelOptionFields, countSet } from "./model_options.js";
+import { SchemaField } from "./schema_field.js";
 import { BUILTIN, isWellFormed, loadModels, providersOf, standingOf } from "./models.js";
 import { changed, state } from "./state.js";
 
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
 /** @typedef {import("/rlm/rlm.js").RLMModelOptions} ModelOptions */
-/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, asksFirst: boolean,
+/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, asksFirst: boolean, schema: string,
  *   historyMegabytes: number} & import("./limits.js").LimitValues} Settings
  * models are empty for the server's default, and for the root model; `allowedModels` may be called by code beside them; `named`: models that were typed though not listed;
  * `keepContext`: in this browser, with the run; `asksFirst` is whether the person allows each request */
@@ -128,6 +129,7 @@ export function SettingsPanel() {
     <${ModelOptionFields} of="subModel" values=${settings.subModelOptions}
       onChange=${(/** @type {ModelOptions} */ subModelOptions) => changeSettings({ subModelOptions })} />
     <${LimitFields} values=${settings} onChange=${changeSettings} />
+    <${SchemaField} text=${settings.schema} onChange=${(/** @type {string} */ schema) => changeSettings({ schema })} />
     <label class="check"><input type="checkbox" id="asks-first" checked=${settings.asksFirst}
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>
   </div>`;

@@ -26,6 +26,7 @@ export const state = {
     subModelOptions: {},
     ...defaultLimits(),
     asksFirst: false,
+    schema: "",
     keepContext: false,
     historyMegabytes: 500,
   },

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from rlm_core.events import RunFinished, RunStarted
 from rlm_core.trajectory import read
 from tests.browser.lab import code, run
 from tests.browser.papers import pdf
+from tests.browser.test_accessibility import serious_violations
+from tests.browser.test_page import ScriptedModel, ask, drop_file, ended
 
 SCHEMA = {"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"]}
 BOOK = pdf(*(f"Page {page} tells that lamp {page} was lit by the keeper." for page in range(1, 421)))
@@ -97,3 +99,30 @@ def test_a_schema_that_cannot_be_applied_is_refused_by_name(shared_page: Page) -
         assert error["name"] == "ConfigError"
         assert "schema" in error["message"]
         assert why in error["message"]
+
+
+def test_the_page_shows_quotes_with_their_places_a_value_and_opens_the_source(page: Page) -> None:
+    final = code(
+        "FINAL({'total': 40, 'why': 'so it is written [1], [2] and [3]'}, evidence=["
+        "'The rent is 40 pounds', 'The rent is 50 pounds a year, at Michaelmas', 'Nobody ever wrote this sentence'])"
+    )
+    ScriptedModel(page, [final, final])
+    page.locator("#schema-field summary").click()
+    page.fill("#schema", '{"type": ')
+    drop_file(page, "lease.txt", LEASE)
+    ask(page)
+    expect(page.locator("#schema-hint")).to_contain_text("It is not JSON")
+    expect(page.locator("#schema")).to_be_focused()
+    page.fill("#schema", json.dumps(SCHEMA))
+    ask(page)
+    ended(page)
+    expect(page.locator("#value")).to_contain_text('"total": 40')
+    expect(page.locator("#evidence h3")).to_contain_text("3 quotes, 1 not in the context")
+    expect(page.locator("#evidence li")).to_have_count(3)
+    expect(page.locator("#evidence-1")).to_contain_text("checked on this page")
+    expect(page.locator("#evidence-2")).to_contain_text('"50" is "40" in the source')
+    expect(page.locator("#evidence-3")).to_contain_text("not in the context")
+    page.locator("#answer a.evidence-link").first.click()
+    expect(page.locator("#evidence-1 mark")).to_have_text("The rent is 40 pounds")
+    expect(page.locator("#evidence-1 pre")).to_contain_text("a year, at Michaelmas.")
+    assert serious_violations(page) == []

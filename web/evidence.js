@@ -1,0 +1,140 @@
+// @ts-check
+/**
+ * Evidence: the quotes of an answer, each with its status and place, and the source around it. In: the evidence of a result,
+ * and the context of the run. Of a source only the bytes around the place are read, so that its size does not matter.
+ */
+
+import { html, useEffect, useState } from "/vendor/preact.mjs";
+import { sourcesOf } from "./egress_map.js";
+import { count, plural } from "./format.js";
+
+/** @typedef {import("/rlm/rlm.js").RLMEvidence} RLMEvidence */
+/** @typedef {{before: string, quoted: string, after: string}} Excerpt */
+
+const AROUND_BYTES = 600;
+const MOST_READ_BYTES = 64 << 10;
+/** @type {Record<RLMEvidence["status"], {mark: string, words: string}>} */
+const STATUSES = {
+  found: { mark: "✓", words: "in the context" },
+  elsewhere: { mark: "✓", words: "in the context, in another source than the model named" },
+  stitched: { mark: "≈", words: "its parts stand apart" },
+  changed: { mark: "≈", words: "not word for word" },
+  missing: { mark: "✗", words: "not in the context" },
+};
+const MARK = /\[(\d{1,3})\]/;
+const WORKER_ONLY = "This text was read in the worker alone: the page cannot show it here.";
+
+/**
+ * Marks such as [2] in an answer as links to the evidence below it; in code they are code.
+ *
+ * @param {DocumentFragment} answer
+ * @param {RLMEvidence[]} evidence
+ */
+export function withMarks(answer, evidence) {
+  const walker = document.createTreeWalker(answer, NodeFilter.SHOW_TEXT);
+  /** @type {Text[]} */
+  const texts = [];
+  while (walker.nextNode()) texts.push(/** @type {Text} */ (walker.currentNode));
+  for (const text of texts) {
+    const parts = text.data.split(MARK);
+    if (parts.length === 1 || text.parentElement?.closest("code, a")) continue;
+    text.replaceWith(...parts.map((part, index) => (index % 2 === 1 ? markFor(part, evidence) : part)));
+  }
+  return answer;
+}
+
+/** @param {string} number @param {RLMEvidence[]} evidence */
+function markFor(number, evidence) {
+  const item = evidence[Number(number) - 1];
+  if (item === undefined) return `[${number}]`;
+  const link = document.createElement("a");
+  link.href = `#evidence-${number}`;
+  link.className = `evidence-link is-${item.status}`;
+  link.textContent = `[${number}]`;
+  link.title = STATUSES[item.status].words;
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    openItem(number);
+  });
+  return link;
+}
+
+/** Show a quote with its source, if it is not shown already. @param {string} number */
+function openItem(number) {
+  const item = document.getElementById(`evidence-${number}`);
+  const button = item?.querySelector("button");
+  if (button?.getAttribute("aria-expanded") === "false") button.click();
+  item?.scrollIntoView({ block: "center" });
+  button?.focus();
+}
+
+/** @param {{evidence: RLMEvidence[], context: unknown}} props */
+export function EvidenceList({ evidence, context }) {
+  if (evidence.length === 0) return null;
+  const missing = evidence.filter(({ status }) => status === "missing").length;
+  const summary = missing === 0 ? "" : `, ${count(missing)} not in the context`;
+  return html`<section class="evidence" id="evidence" aria-label="Evidence">
+    <h3>Evidence <span class="muted">${plural(evidence.length, "quote")}${summary}</span></h3>
+    <ol>${evidence.map((item, index) => html`<${Item} key=${index} item=${item} number=${index + 1} context=${context} />`)}</ol>
+  </section>`;
+}
+
+/** @param {{item: RLMEvidence, number: number, context: unknown}} props */
+function Item({ item, number, context }) {
+  const [isOpen, setOpen] = useState(false);
+  const { mark, words } = STATUSES[item.status];
+  const place = placeOf(item);
+  const by = item.checkedBy === "host" ? "checked on this page" : "checked in the worker";
+  return html`<li id="evidence-${number}" class="is-${item.status}">
+    <p><span class="evidence-mark" aria-hidden="true">${mark}</span> <q>${item.quote}</q></p>
+    <p class="muted">${words}${item.difference && item.status !== "missing" ? `: ${item.difference}` : ""}; ${by}
+      ${
+        item.start !== null &&
+        html` <button type="button" class="small" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}
+        aria-label="Evidence ${number}: ${place}">${place}</button>`
+      }
+    </p>
+    ${isOpen && html`<${Source} item=${item} context=${context} />`}
+  </li>`;
+}
+
+/** Source and place in words: "lease.txt, line 3". @param {RLMEvidence} item */
+function placeOf({ source, page, sheet, line }) {
+  if (page !== null) return `${source}, page ${count(page)}`;
+  if (sheet !== null) return `${source}, sheet “${sheet}”`;
+  return line === null ? `${source}` : `${source}, line ${count(line)}`;
+}
+
+/** @param {{item: RLMEvidence, context: unknown}} props */
+function Source({ item, context }) {
+  const [excerpt, setExcerpt] = useState(/** @type {Excerpt | string} */ ("…"));
+  useEffect(() => {
+    let isCurrent = true;
+    const show = (/** @type {Excerpt | string} */ read) => isCurrent && setExcerpt(read);
+    excerptOf(item, context).then(show, () => show("The source cannot be read any more."));
+    return () => void (isCurrent = false);
+  }, [item, context]);
+  if (typeof excerpt === "string") return html`<p class="muted">${excerpt}</p>`;
+  const { before, quoted, after } = excerpt;
+  return html`<pre class="output evidence-source" tabindex="0" aria-label=${placeOf(item)}>${before}<mark>${quoted}</mark>${after}</pre>`;
+}
+
+/**
+ * @param {RLMEvidence} item
+ * @param {unknown} context
+ * @returns {Promise<Excerpt | string>} a sentence where there is none
+ */
+async function excerptOf({ source, byteStart, byteEnd }, context) {
+  const held = sourcesOf(context).get(source ?? "");
+  if (held === undefined || byteStart === null || byteEnd === null) return WORKER_ONLY;
+  const mark = new Uint8Array(await held.slice(0, 3).arrayBuffer()).join() === "239,187,191" ? 3 : 0;
+  const [start, end] = [byteStart + mark, Math.min(byteEnd, byteStart + MOST_READ_BYTES) + mark];
+  const read = (/** @type {number} */ from, /** @type {number} */ to) => held.slice(Math.max(mark, from), to).text();
+  const [before, quoted, after] = await Promise.all([
+    read(start - AROUND_BYTES, start),
+    read(start, end),
+    read(end, end + AROUND_BYTES),
+  ]);
+  // a cut inside of a character leaves U+FFFD at the outer ends
+  return { before: before.replace(/^\ufffd+/, ""), quoted, after: after.replace(/\ufffd+$/, "") };
+}
