@@ -181,7 +181,15 @@ class _Search:
                 else:
                     self._wrong[index] += 1
                     if self._wrong[index] > MAX_WRONG:
-                        self._whole.add(index)
+                        self._search_whole(index)
+
+    def _search_whole(self, index: int) -> None:
+        """Look for a quote as a whole from now on: its samples lead nowhere."""
+        self._whole.add(index)
+        for grams in self._grams.values():
+            for gram in {self._quotes[index][at : at + GRAM_CHARS] for at in range(len(self._quotes[index]))}:
+                if gram in grams:
+                    grams[gram] = [entry for entry in grams[gram] if entry[0] != index]
 
     def _take(self, index: int, window: _Window, levelled: str, at: int) -> None:
         hits = self.hits[index]

@@ -318,3 +318,25 @@ def test_only_the_hosts_interrupt_is_a_stop(reason: int, raised: str) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         bridge._signalled(Interrupted(), 9.0)
     assert type(caught.value).__name__ == raised
+
+
+def test_a_value_is_compared_with_the_schema_by_the_host_and_evidence_crosses_with_it() -> None:
+    final = "```repl\nFINAL({'total': %s}, evidence=['of the harbour'])\n```"
+    line = ScriptedLine(
+        (LAST, ok(0, final % "'x'")),
+        (LAST, b'["$.total: it is no number"]'),
+        (LAST, ok(0, final % "3")),
+        (LAST, b"[]"),
+    )
+    job = json.dumps({**START, "schema": {"type": "object"}})
+    result = json.loads(bridge.run(job, [("a.txt", "text", Data(b"The keys\nof the harbour."))], line))
+    assert result["value"] == '{"total": 3}'
+    assert [{**item, "quote": ""} for item in result["evidence"]] == [
+        {
+            "quote": "", "source": "a.txt", "status": "found", "start": 9, "end": 23, "byte_start": 9, "byte_end": 23,
+            "line": 2, "page": None, "sheet": None, "difference": None, "checked_by": "worker",
+        }
+    ]  # fmt: skip
+    assert [request["op"] for request in line.requests] == ["complete", "shape", "complete", "shape"]
+    assert json.loads(line.requests[1]["value"]) == {"total": "x"}
+    assert "$.total: it is no number" in line.requests[2]["calls"][0]["messages"][-1]["content"]
