@@ -153,7 +153,7 @@ function beginningAs(job, started, iteration) {
   const max_depth = Math.max(Number(job.limits.max_depth), Number(recorded.max_depth ?? 1));
   return {
     ...job,
-    schema: job.schema ?? schema,
+    schema: job.schema ?? schema ?? null,
     model: job.model ?? model,
     sub_model: job.sub_model ?? sub_model,
     model_options: isEmpty(job.model_options) ? model_options : job.model_options,

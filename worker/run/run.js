@@ -27,7 +27,8 @@ import { lastEnding } from "./workers.js";
  */
 export async function runJob(options) {
   const { job, tree, recorder, session } = options;
-  const shape = job.schema === null ? null : await openShape(job.schema, await validatorUrl(tree.hosting.assets));
+  const shape =
+    (job.schema ?? null) === null ? null : await openShape(job.schema, await validatorUrl(tree.hosting.assets));
   const run = openRun(options, shape);
   try {
     const ended = run.close(await lastEnding(run, options));
