@@ -35,7 +35,7 @@ QUOTES = [
 ]
 STATUS = [
     ("found", "lease.txt", "host", 1, None),
-    ("found", "book.pdf", "worker", 834, 417),
+    ("found", "book.pdf", "worker", 1250, 417),
     ("elsewhere", "lease.txt", "host", 3, None),
     ("changed", "lease.txt", "worker", 3, None),
     ("found", "old.txt", "worker", 1, None),
@@ -87,10 +87,12 @@ def test_a_block_that_meddles_with_the_core_gets_no_value_and_no_place_believed(
         "rlm_core.accept.Acceptance.correction = forge\n"
         "FINAL({'total': 1})"
     )
-    result = run(shared_page, [meddling], context="Nobody paid.", log={"schema": SCHEMA})
-    assert (result["value"], result["valueJson"], result["stoppedBy"]) == (None, None, "final_answer")
-    [item] = result["evidence"]
-    assert (item["status"], item["checkedBy"], item["start"]) == ("missing", "worker", None)
+    honest = code("FINAL({'total': 1}, evidence=['Nobody paid'])")
+    result = run(shared_page, [meddling, honest], context="Nobody paid.", log={"schema": SCHEMA})
+    assert result["stoppedBy"] == "final_answer", result
+    assert result["valueJson"] in (None, '{"total": 1}')
+    believed = [item["quote"] for item in result["evidence"] if item["checkedBy"] == "host"]
+    assert believed in ([], ["Nobody paid"])
 
 
 def test_a_schema_that_cannot_be_applied_is_refused_by_name(shared_page: Page) -> None:
