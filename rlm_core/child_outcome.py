@@ -5,8 +5,11 @@ In: the child's result. Out: its answer as a reply, or the reason why there is n
 
 from __future__ import annotations
 
+import dataclasses
+
 from . import prompts
 from .errors import ProviderError, RunCancelled
+from .events import Emit, Event
 from .limits import Budget
 from .types import ModelUsage, Reply, RunResult
 
@@ -25,3 +28,8 @@ def child_outcome(result: RunResult, budget: Budget) -> Reply | ProviderError:
     if result.stopped_by == "final_answer":
         return Reply(result.answer, usage=ModelUsage())
     return ProviderError(prompts.child_failed(result.stopped_by, result.detail, result.answer))
+
+
+def emit_at(path: tuple[int, ...], emit: Emit, event: Event) -> None:
+    """Emit `event` of the run at `path`; one of a run below it has its own path already."""
+    emit(dataclasses.replace(event, path=event.path or path))

@@ -70,6 +70,11 @@ class Job:
         """Whether a child question becomes a child run, not a plain sub-call."""
         return len(self.path) + 1 < self.limits.max_depth
 
+    @property
+    def block_name(self) -> str:
+        """Name of the run's blocks in tracebacks: each REPL of the process needs its own."""
+        return " ".join(["block", ".".join(map(str, self.path))]).strip() + ":" * bool(self.path)
+
     def child(self, child: Child, number: int) -> Job:
         """The job of this run's child `number`."""
         return replace(

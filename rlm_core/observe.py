@@ -18,6 +18,11 @@ MIN_CHARS = 200
 NO_OUTPUT = "The code ran and printed nothing. Print what you need to see."
 
 
+def has_output(observation: Observation) -> bool:
+    """Whether there is anything of a block for the model to see."""
+    return bool(observation.stdout.strip() or observation.value or observation.error)
+
+
 def to_message(observations: Sequence[Observation], *, max_chars: int = 20_000, notes: Sequence[str] = ()) -> Message:
     """Render `observations` as the user message that opens the next iteration.
 

@@ -15,7 +15,7 @@ from typing import cast
 
 from . import prompts
 from .accept import Acceptance
-from .child_outcome import child_outcome
+from .child_outcome import child_outcome, emit_at
 from .compact import OPENING, compacted, request, tokens
 from .contexts import fingerprint
 from .errors import ChannelError, ConfigError, LimitReached, ProviderError, RunCancelled
@@ -23,7 +23,6 @@ from .events import (
     BlockFinished,
     BlockStarted,
     Emit,
-    Event,
     IterationFinished,
     IterationStarted,
     Notice,
@@ -35,7 +34,7 @@ from .events import (
 from .finish import Verdict, last_answer, partial_answer, verdict
 from .job import Job
 from .limits import Budget, Limits
-from .observe import to_message
+from .observe import has_output, to_message
 from .parse import parse
 from .provider import Answering, FunctionProvider, Provider, StartChildren
 from .repeated import MAX_REPEATED, Repeated
@@ -169,7 +168,7 @@ def _run_here(job: Job, provider: Recorded, emit: Emit, budget: Budget, session:
 
     def start(child: Child) -> Reply | ProviderError:
         below = job.child(child, next(numbers))
-        there = partial(_emit_at, below.path, emit)
+        there = partial(emit_at, below.path, emit)
         return child_outcome(_run_here(below, provider.for_child(there), there, budget.child()), budget)
 
     def start_children(children: Sequence[Child]) -> list[Reply | ProviderError]:
@@ -177,20 +176,6 @@ def _run_here(job: Job, provider: Recorded, emit: Emit, budget: Budget, session:
 
     own = dataclasses.replace(job, tools=tuple(recorded_tool(tool, emit) for tool in job.tools))
     return answer(own, provider=provider, emit=emit, start_children=start_children, budget=budget, session=session)
-
-
-def _emit_at(path: tuple[int, ...], emit: Emit, event: Event) -> None:
-    """Emit `event` of the run at `path`; one of a run below it has its own path already."""
-    emit(dataclasses.replace(event, path=event.path or path))
-
-
-def _block_name(job: Job) -> str:
-    """Name of a run's blocks in tracebacks: each REPL of the process needs its own."""
-    return " ".join(["block", ".".join(map(str, job.path))]).strip() + ":" * bool(job.path)
-
-
-def _has_output(observation: Observation) -> bool:
-    return bool(observation.stdout.strip() or observation.value or observation.error)
 
 
 ENDED_FIELDS = ("answer", "iterations", "stopped_by", "detail", "usage", "value", "evidence")
@@ -216,7 +201,7 @@ class _Loop:
         self.budget = budget
         self.session = session
         max_chars = job.limits.max_output_chars
-        self.repl = session.begin(job.context, job.question, max_chars=max_chars, name=_block_name(job))
+        self.repl = session.begin(job.context, job.question, max_chars=max_chars, name=job.block_name)
         self.context = self.repl.namespace["context"]
         self.subcalls = SubCalls(
             provider,
@@ -263,7 +248,7 @@ class _Loop:
             words = spoken(reply.text)
             parsed = parse(words, cut=reply.finish_reason == "length")
             observations = self._execute(iteration, parsed.blocks)
-            outcome = verdict(parsed, self.repl, unseen=[_has_output(observation) for observation in observations])
+            outcome = verdict(parsed, self.repl, unseen=[has_output(observation) for observation in observations])
             self.emit(IterationFinished(iteration=iteration, reply=reply.text, blocks=len(parsed.blocks)))
             outcome = self._accepted(outcome)
             if outcome.answer is not None:

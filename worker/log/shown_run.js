@@ -108,7 +108,7 @@ export function eventsOf(run) {
     }
     const how = stoppedBy ?? (answer === null ? "max_iterations" : "final_answer");
     const ending = { answer: answer ?? "", iterations: iterations.length, stopped_by: how, detail, usage: {} };
-    emit(path, { type: "run_finished", ...ending });
+    emit(path, { type: "run_finished", ...ending, value: null, evidence: [] });
   }
 
   /**
@@ -126,7 +126,7 @@ export function eventsOf(run) {
   }
 }
 
-const NO_FACTS = { contexts: [], run: "", model_options: {}, sub_model_options: {} };
+const NO_FACTS = { contexts: [], run: "", model_options: {}, sub_model_options: {}, schema: null };
 
 // ----------------------------------------------------------------------------------------------- means of the readers
 
