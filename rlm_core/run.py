@@ -347,7 +347,7 @@ class _Loop:
             lost = self._is_lost(iteration, number)
             observation = self._observed(iteration, number, block, show)
             observations.append(observation)
-            unseen = [_has_output(observation) for observation in observations]
+            unseen = [has_output(observation) for observation in observations]
             partial = partial_answer(self.repl, blocks[: number + 1], unseen)
             self.emit(
                 BlockFinished(iteration=iteration, block=number, observation=observation, partial=partial, lost=lost)
