@@ -10,10 +10,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
@@ -267,12 +268,19 @@ class Server:
         self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         assert any("pyodide-rlm is at" in line for line in self._process.stderr), "the server did not start"
+        threading.Thread(target=_drain, args=(self._process.stderr,), daemon=True).start()
 
     def kill(self) -> None:
         """End it at once: nothing is finished, nothing is closed."""
         self._process.kill()
         self._process.wait()
-        self._process.stderr.close()  # type: ignore[union-attr]
+
+
+def _drain(log: IO[str]) -> None:
+    """Read the access log to its end: a server whose pipe is full stands still."""
+    with log:
+        for _ in log:
+            pass
 
 
 @contextmanager
