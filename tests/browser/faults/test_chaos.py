@@ -53,6 +53,8 @@ QUEUED_SECONDS = 5 * ANSWER_SECONDS
 """Longest time until the vendor, which answers one call at a time, notes a call that left before a kill."""
 UNDER_WAY_SECONDS = 1.5
 """From a call's arrival until its reply is in the log, on a busy machine."""
+LAST_KILL = len(CALLS) - 2
+"""Calls after which nothing is killed any more: a run that is over has nothing to resume."""
 SEED = 20261128
 WAIT_SECONDS = 240.0
 QUESTION = "What?"
@@ -60,13 +62,13 @@ OPTIONS = {"endpoint": "/api/rlm", "model": "openai:m"}
 
 
 class Chaos:
-    """A slow vendor, and the moments at which something is killed: by the number of calls so far, and a while after."""
+    """A slow vendor, and the moments to kill at: by the number of its calls that were made, and a while after."""
 
     def __init__(self, upstream: FakeUpstream, target: str, kills: int, number: int) -> None:
         self.asked: list[tuple[float, str]] = []
         self.killed: list[float] = []
         chance = random.Random(f"{SEED} {target} {number}")
-        self._moments = [(at, chance.random() * 0.2) for at in sorted(chance.sample(range(1, len(CALLS)), kills))]
+        self._moments = [(at, chance.random() * 0.2) for at in sorted(chance.sample(range(1, LAST_KILL), kills))]
         upstream.reset()
         upstream.answer = self._answer
 
@@ -74,7 +76,7 @@ class Chaos:
         """Each moment to kill at, when it comes; none are left once the run is over."""
         for calls, seconds in self._moments:
             ends = time.monotonic() + WAIT_SECONDS
-            while len(self.asked) < calls + len(self.killed) and not is_over():
+            while len({name for _, name in self.asked}) < calls and not is_over():
                 assert time.monotonic() < ends, f"the run stands still after {self.asked}"
                 time.sleep(0.01)
             time.sleep(seconds)
