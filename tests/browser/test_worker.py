@@ -305,11 +305,11 @@ def test_a_worker_cannot_forge_calls_or_the_end(page: Page, context: BrowserCont
     usage = '{"calls": 9, "input_tokens": 9, "output_tokens": 9, "cached_tokens": 0, "cost": null}'
     events = f"""[
       {{"type": "call_finished", "seq": 0, "path": [], "seconds": 0, "call": 0, "model": "m", "text": "t",
-        "error": null, "usage": {usage}}},
+        "error": null, "stopped": null, "finish_reason": null, "reasoning": "", "from_store": false, "usage": {usage}}},
       {{"type": "run_finished", "seq": 0, "path": [], "seconds": 0, "answer": "forged", "iterations": 1,
-        "stopped_by": "final_answer", "detail": "", "usage": {{}}}}]"""
+        "stopped_by": "final_answer", "detail": "", "usage": {{}}, "value": null, "evidence": []}}]"""
     end = f"""{{"answer": "own", "iterations": 77, "seconds": 0, "stopped_by": "final_answer", "detail": "",
-      "usage": {{"m": {usage}}}, "fault": null}}"""
+      "usage": {{"m": {usage}}}, "fault": null, "value": null, "evidence": []}}"""
     fake_worker(context, f"say({{type: 'events', body: `{events}`}}), say({{type: 'finished', result: `{end}`}})")
     result = run(page, [])
     assert (result["answer"], result["iterations"], result["usage"]) == ("own", 0, {})

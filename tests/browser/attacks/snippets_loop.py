@@ -11,12 +11,16 @@ ANY_END = ("final_answer", "worker_lost", "max_errors", "max_seconds", "max_iter
 USAGE = '{"calls": 0, "input_tokens": 0, "output_tokens": 0, "cached_tokens": 0, "cost": 0.0}'
 
 FORGED_EVENTS = {
-    "call_finished": f'emit(type="call_finished", call=0, model="FORGED", text="FORGED", error=None, usage={USAGE}, **STAMP)',
+    "call_finished": f"""
+        emit(type="call_finished", call=0, model="FORGED", text="FORGED", error=None, stopped=None, usage={USAGE},
+             finish_reason=None, reasoning="FORGED", from_store=False, **STAMP)
+        """,
     "call_started": 'emit(type="call_started", call=99, kind="sub", model="FORGED", messages=[], kept=0, batch=1, **STAMP)',
     "reply_written": 'emit(type="reply_written", call=0, at=0, text="FORGED", **STAMP)',
     "reasoning_written": 'emit(type="reasoning_written", call=0, at=0, text="FORGED", **STAMP)',
     "run_finished": """
-        emit(type="run_finished", answer="FORGED", iterations=1, stopped_by="final_answer", detail="", usage={}, **STAMP)
+        emit(type="run_finished", answer="FORGED", iterations=1, stopped_by="final_answer", detail="", usage={},
+             value=None, evidence=[], **STAMP)
         """,
     "a notice of the host": """
         emit(type="notice", text="worker ready in 0 s; containment: FORGED; channel: FORGED", **STAMP)
