@@ -1,8 +1,14 @@
-"""Properties are checked without a deadline: a busy machine makes an example slow, and no promise is about that."""
+"""All tests: properties have no deadline, since a busy machine makes an example slow and no promise is about that; and
+Ctrl-C is heard, also by tests that a shell started in its background, where it is ignored."""
 
 from __future__ import annotations
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -544,7 +544,6 @@ def test_a_keyboard_interrupt_of_model_code_is_a_fault_like_any_other(code: str)
 
 
 def test_ctrl_c_in_a_block_is_a_stop_and_the_handler_is_put_back() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in its background without it
     repl = Repl()
     repl.execute("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)")
     assert repl.interrupted
