@@ -6,6 +6,8 @@
  */
 
 import { RLM, jsonText } from "/rlm/rlm.js";
+import { FOR_WATCHING } from "/rlm/wire/protocol.js";
+import { openOutbox } from "./outbox.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
 /** @typedef {import("/rlm/rlm.js").RLMSession} RLMSession */
@@ -19,7 +21,10 @@ import { RLM, jsonText } from "/rlm/rlm.js";
  * @property {PythonTools | null} tools
  * @property {PythonTools | null} subTools
  */
-/** @typedef {{iteration: boolean, subLLMCall: boolean, child: boolean, egress: boolean}} Wants callbacks that Python has */
+/**
+ * Callbacks that Python has; `events` also where a reader takes them one by one.
+ * @typedef {{events: boolean, iteration: boolean, subLLMCall: boolean, child: boolean, egress: boolean}} Wants
+ */
 /**
  * @typedef {object} Question
  * @property {string} id
@@ -31,11 +36,14 @@ import { RLM, jsonText } from "/rlm/rlm.js";
  * @property {import("/rlm/rlm.js").RLMRunOptions["schema"] | null} schema
  */
 /** @typedef {Question & PythonSettings & {log: import("/rlm/rlm.js").FromLog}} Job */
-/** @typedef {{stop: AbortController, children: Map<string, () => void>, lastNotice: Promise<void>, wants: Wants}} LiveRun */
+/**
+ * @typedef {{stop: AbortController, children: Map<string, () => void>, outbox: ReturnType<typeof openOutbox>,
+ *   wants: Wants}} LiveRun
+ */
 /**
  * Functions of the Python process, bound by Playwright; values are JSON text.
  * @typedef {object} Bindings
- * @property {(id: string, kind: string, value: string) => Promise<void>} rlmNotify
+ * @property {(id: string, lines: string) => Promise<void>} rlmNotify each line a kind, a space and the value
  * @property {(id: string, tool: number, args: string) => Promise<{result: string | null, error: string | null}>} rlmTool
  * @property {(id: string, request: string) => Promise<import("/rlm/rlm.js").RLMEgressAnswer>} rlmEgress
  */
@@ -104,13 +112,22 @@ export function stopChild(id, path) {
 }
 
 /**
+ * From now on Python reads the events of a run one by one.
+ * @param {string} id
+ */
+export function watch(id) {
+  runs.get(id)?.outbox.watch();
+}
+
+/**
  * The outcome of a run, after Python has taken its last event.
  * @param {HTMLInputElement} input
  * @param {Question} job
  * @param {(asked: import("/rlm/rlm.js").RLMRunOptions) => Promise<import("/rlm/rlm.js").RLMResult>} begin
  */
 async function ended(input, job, begin) {
-  const live = { stop: new AbortController(), children: new Map(), lastNotice: Promise.resolve(), wants: job.wants };
+  const outbox = openOutbox((lines) => python.rlmNotify(job.id, lines), { isWatched: job.wants.events });
+  const live = { stop: new AbortController(), children: new Map(), outbox, wants: job.wants };
   runs.set(job.id, live);
   if (job.isStopped) live.stop.abort();
   try {
@@ -121,7 +138,7 @@ async function ended(input, job, begin) {
       return { ...result, trajectory: result.trajectory() };
     });
   } finally {
-    await live.lastNotice;
+    await outbox.close();
     runs.delete(job.id);
   }
 }
@@ -153,7 +170,7 @@ function optionsOf({ options, tools, subTools }, id, weighs) {
     ...(weighs && { onEgress: (request) => mayLeave(id(), request) }),
     onIteration: (iteration) => notify(id(), "iteration", iteration),
     onSubLLMCall: (call) => notify(id(), "subLLMCall", call),
-    onEvent: (event) => notify(id(), "event", event),
+    onEvent: (event) => notifyEvent(id(), event),
   };
 }
 
@@ -166,15 +183,25 @@ function mayLeave(id, { signal, ...request }) {
 }
 
 /**
- * Tell Python; notices arrive in their order.
+ * An event for Python: without a reader only those of the log cross, for the result of a run whose browser is lost.
  * @param {string} id
- * @param {"event" | "iteration" | "subLLMCall" | "child"} kind
+ * @param {import("/rlm/wire/protocol.js").Event} event
+ */
+function notifyEvent(id, event) {
+  const outbox = runs.get(id)?.outbox;
+  const kind = FOR_WATCHING.includes(event.type) ? "passing" : "event";
+  if (outbox && (kind === "event" || outbox.isWatched())) outbox.add(`${kind} ${JSON.stringify(event)}`);
+}
+
+/**
+ * A callback's value for Python; events and values arrive in their order.
+ * @param {string} id
+ * @param {"iteration" | "subLLMCall" | "child"} kind
  * @param {unknown} value
  */
 function notify(id, kind, value) {
   const live = runs.get(id);
-  if (live && (kind === "event" || live.wants[kind]))
-    live.lastNotice = python.rlmNotify(id, kind, JSON.stringify(value));
+  if (live?.wants[kind]) live.outbox.add(`${kind} ${JSON.stringify(value)}`);
 }
 
 /**

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import pytest
 
 from rlm_core import ConfigError, ReplayError, RLMError
+from rlm_core.events import FOR_WATCHING
 from rlm_server.headless import BlockingBrowserRLM, BlockingSession, BrowserLost, BrowserRLM, Child, Session
 from rlm_server.headless.result import ResultJson
 from tests.browser.lab import code
@@ -183,6 +184,29 @@ def test_each_callback_gets_its_own(rlm: BlockingBrowserRLM, model: ScriptedMode
     assert [call["prompt"] for call in seen["sub"]] == ["sub"]
     assert [(given.path, given.question) for given in seen["child"]] == [((0,), child)]
     assert seen["event"][-1]["type"] == "run_finished"
+
+
+def test_events_cross_in_few_messages(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
+    question = model.question(code("for n in range(300): llm_query(str(n))\nFINAL('done')"))
+    count = """() => {
+        const send = globalThis.rlmNotify;
+        globalThis.messages = 0;
+        globalThis.rlmNotify = (...message) => ((globalThis.messages += 1), send(...message));
+    }"""
+
+    async def messages(opened: BrowserRLM, **callbacks: Any) -> float:
+        assert opened._page is not None
+        await opened._page.evaluate(count)
+        result = await opened.run(question, **callbacks)
+        sent = await opened._page.evaluate("() => globalThis.messages")
+        return float(sent) / (2 + result.total_time * 20)  # one every 50 ms
+
+    seen: list[dict[str, Any]] = []
+    assert driven(rlm, functools.partial(messages, on_event=seen.append)) <= 1
+    logged = [event["seq"] for event in seen if event["type"] not in FOR_WATCHING]
+    assert logged == list(range(len(logged)))
+    assert len(logged) > 900
+    assert driven(rlm, messages) <= 0.3
 
 
 def test_a_child_is_stopped_alone(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
@@ -540,15 +564,19 @@ def test_durations_are_seconds_and_javascripts_spelling_has_its_units(
         assert (events[0]["limits"]["max_seconds"], events[0]["limits"]["compact_at"]) == (9.5, None)
 
 
-def test_a_browser_that_is_lost_is_an_error_of_ours_with_what_there_was(model: ScriptedModel) -> None:
+@pytest.mark.parametrize("is_read", [True, False], ids=["events read", "no listener"])
+def test_a_browser_that_is_lost_is_an_error_of_ours_with_what_there_was(model: ScriptedModel, is_read: bool) -> None:
     async def main() -> None:
         async with BrowserRLM(model.url, model="openai:m") as rlm:
             page = rlm._page
             assert page is not None
             run = rlm.start(model.question(code("answer['content'] = 'partly'\nprint(llm_query('sub'))"), ENDLESS))
-            async for event in run:
-                if event["type"] == "iteration_finished":
-                    break
+            if is_read:
+                async for event in run:
+                    if event["type"] == "iteration_finished":
+                        break
+            while not any('"iteration_finished"' in line for line in run._live.lines):
+                await asyncio.sleep(0.01)
             await page._page.context.browser.close()  # type: ignore[union-attr]
             with pytest.raises(BrowserLost, match="The browser was lost") as lost:
                 await run

@@ -40,7 +40,8 @@ class Run:
         self._question = question
         self._waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._is_watched = False
-        self._live = LiveRun(arguments.callbacks, arguments.tools, watch=self._watch)
+        on_event = arguments.callbacks.on_event
+        self._live = LiveRun(arguments.callbacks, arguments.tools, watch=self._watch, is_watched=on_event is not None)
         self._task = asyncio.ensure_future(page.run(self._live, question, arguments, session))
         self._under_way = under_way
         under_way.add(self)
@@ -57,6 +58,7 @@ class Run:
         if self._is_watched:
             raise ConfigError("the events of this run are read already.")
         self._is_watched = True
+        await self._page.watch(self._live)
         while (event := await self._waiting.get()) is not None:
             yield event
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLMError, RunCancelled
-from rlm_core.events import FOR_WATCHING
 
 from .arguments import Arguments, Callbacks, Child
 from .browser import find_browser, launch_options
@@ -62,7 +61,8 @@ class LiveRun:
 
     Attributes:
         watch: takes each event, before the caller's `on_event`.
-        events: those that belong to the log.
+        is_watched: somebody takes the events one by one.
+        lines: events of the log as JSON text, read only where the browser is lost.
         has_begun: the page knows it.
         is_left: nobody waits for it any more; its events and calls go nowhere.
         notified: callbacks that are coroutines, under way.
@@ -74,7 +74,8 @@ class LiveRun:
     tools: Tools
     watch: Callable[[dict[str, Any]], object]
     id: str = field(default_factory=lambda: f"run-{next(_ids)}")
-    events: list[dict[str, Any]] = field(default_factory=list)
+    is_watched: bool = False
+    lines: list[str] = field(default_factory=list)
     has_begun: bool = False
     is_stopped: bool = False
     is_left: bool = False
@@ -169,7 +170,8 @@ class Page:
             with uploaded(arguments.context) as files:
                 element = await self._file_input(files)
                 described = {"id": live.id, "question": question, "kind": files.kind, "names": files.names}
-                state = {"wants": arguments.callbacks.wants(), "isStopped": live.is_stopped}
+                wants = arguments.callbacks.wants()
+                state = {"wants": {**wants, "events": live.is_watched}, "isStopped": live.is_stopped}
                 state["schema"] = None if arguments.shape is None else arguments.shape.schema
                 function = "run" if session is None else "ask"
                 outcome = await self._until_end(live, function, element, json.dumps({**own, **described, **state}))
@@ -197,6 +199,13 @@ class Page:
         live.is_stopped = True
         if live.has_begun:
             await self._evaluate("(page, id) => page.stop(id)", live.id)
+
+    async def watch(self, live: LiveRun) -> None:
+        """A reader takes the run's events from now on, as they happen."""
+        live.is_watched = True
+        if live.has_begun:
+            with suppress(RLMError):  # a browser that is lost ends the run with that error
+                await self._evaluate("(page, id) => page.watch(id)", live.id)
 
     async def evaluate(self, expression: str) -> Any:
         """Evaluate JavaScript in the page and return its JSON value."""
@@ -227,7 +236,7 @@ class Page:
             pass  # the browser is gone, and the run with it
 
     def _salvaged(self, live: LiveRun) -> HeadlessResult:
-        return partial_result(live.events, detail="The browser was lost.")
+        return partial_result([*map(json.loads, live.lines)], detail="The browser was lost.")
 
     async def _evaluate(self, function: str, argument: object) -> Any:
         assert self._module is not None, "the page is not loaded"
@@ -241,17 +250,29 @@ class Page:
             await element.set_input_files([str(path) for path in files.paths])
             return element
 
-    def _notify(self, run: str, kind: str, text: str) -> None:
+    def _notify(self, run: str, lines: str) -> None:
+        """Take a message of the page: each line is a kind, a space and a JSON value."""
         live = self._runs.get(run)
         if live is None:
             return
-        value = json.loads(text)
-        if kind == "event":
-            if value["type"] not in FOR_WATCHING:
-                live.events.append(value)
-            live.watch(value)
-            live.notify("on_event", value)
-        elif kind == "iteration":
+        for line in lines.split("\n"):
+            kind, _, text = line.partition(" ")
+            if kind == "event":
+                live.lines.append(text)
+            if kind in ("event", "passing"):
+                self._event(live, text)
+            else:
+                self._call_back(live, kind, json.loads(text))
+
+    def _event(self, live: LiveRun, text: str) -> None:
+        if not live.is_watched:
+            return
+        event = json.loads(text)
+        live.watch(event)
+        live.notify("on_event", event)
+
+    def _call_back(self, live: LiveRun, kind: str, value: Any) -> None:
+        if kind == "iteration":
             blocks = [snake_keys(block) for block in value["codeBlocks"]]
             live.notify("on_iteration", {**snake_keys(value), "code_blocks": blocks})
         elif kind == "subLLMCall":
