@@ -1,12 +1,15 @@
 """The bench's own server, a process of its own: a page without protection, plain Pyodide, and a model of fixed speed.
 
-`python -m tests.bench.site` prints its URL. A model is named `wait-<milliseconds>`: it answers after that time.
+`python -m tests.bench.site` prints its URL. A model is named `wait-<milliseconds>`: it answers after that time. To
+a root call whose question holds `blocks:<JSON in base64>` it answers with these blocks of code, one an iteration.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,6 +34,8 @@ async def page(request: Request) -> Response:
 async def complete(request: Request) -> Response:
     """The OpenAI chat dialect, streamed or not."""
     body = await request.json()
+    if (code := scripted(body["messages"])) is not None:
+        return StreamingResponse(iter([event(delta(f"```repl\n{code}\n```")), END]), media_type="text/event-stream")
     seconds = int(body["model"].partition("-")[2]) / 1000
     if body.get("stream"):
         return StreamingResponse(deltas(seconds), media_type="text/event-stream")
@@ -42,13 +47,28 @@ async def complete(request: Request) -> Response:
 async def deltas(seconds: float) -> AsyncIterator[str]:
     for number in range(DELTAS if seconds else 1):
         await asyncio.sleep(seconds / DELTAS)
-        yield event({"choices": [{"index": 0, "delta": {"content": f"{number} "}}]})
-    yield event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE})
-    yield "data: [DONE]\n\n"
+        yield event(delta(f"{number} "))
+    yield END
+
+
+def scripted(messages: list[dict[str, str]]) -> str | None:
+    """The next block of a root call that brings its own."""
+    if messages[0]["role"] != "system" or (found := BLOCKS.search(json.dumps(messages))) is None:
+        return None
+    blocks: list[str] = json.loads(base64.b64decode(found[1]))
+    return blocks[min(sum(message["role"] == "assistant" for message in messages), len(blocks) - 1)]
+
+
+def delta(text: str) -> object:
+    return {"choices": [{"index": 0, "delta": {"content": text}}]}
 
 
 def event(value: object) -> str:
     return f"data: {json.dumps(value)}\n\n"
+
+
+BLOCKS = re.compile(r"blocks:([A-Za-z0-9+/=]+)")
+END = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE}) + "data: [DONE]\n\n"
 
 
 class Isolated(StaticFiles):

@@ -39,6 +39,7 @@ class Turn:
         cut: close the connection in the middle of a body that is promised to be longer.
         hang: after the chunks, wait until the client goes away.
         silent: send nothing at all and wait until the client goes away.
+        slow_end: the end of a body of chunked coding comes later than the body.
         held: send the second half of the chunks only when the test releases them.
     """
 
@@ -49,6 +50,7 @@ class Turn:
     hang: bool = False
     silent: bool = False
     held: bool = False
+    slow_end: bool = False
     raw: bytes | None = None
 
 
@@ -63,6 +65,7 @@ class FakeUpstream:
     def __init__(self) -> None:
         self.url = ""
         self.seen: list[Seen] = []
+        self.connections = 0
         self.answer: Answerer = lambda seen: Turn(status=500)
         self.arrived = threading.Semaphore(0)
         self.abandoned = threading.Semaphore(0)
@@ -87,6 +90,7 @@ class FakeUpstream:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.loop = asyncio.get_running_loop()
+        self.connections += 1
         try:
             while await self._exchange(reader, writer):
                 pass
@@ -115,9 +119,12 @@ class FakeUpstream:
             for number, chunk in enumerate(turn.chunks):
                 if turn.held and number == len(turn.chunks) // 2:
                     await self.released.wait()
-                writer.write(chunk)
+                writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if turn.slow_end else chunk)
                 await writer.drain()
                 await asyncio.sleep(0)
+        if turn.slow_end:
+            await asyncio.sleep(0.01)
+            writer.write(b"0\r\n\r\n")
         if turn.hang or turn.silent:
             await reader.read(1)
             self.abandoned.release()
@@ -127,7 +134,8 @@ class FakeUpstream:
 
 def _head(turn: Turn) -> bytes:
     length = sum(map(len, turn.chunks)) + (1000 if turn.cut or turn.hang else 0)
-    headers = {"Content-Type": "application/json", "Content-Length": str(length), **turn.headers}
+    framing = {"Transfer-Encoding": "chunked"} if turn.slow_end else {"Content-Length": str(length)}
+    headers = {"Content-Type": "application/json", **framing, **turn.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {turn.status} X\r\n{lines}\r\n".encode("latin-1")
 

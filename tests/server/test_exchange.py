@@ -18,7 +18,7 @@ from rlm_server.providers.exchange import Address, Exchange
 from rlm_server.providers.openai_chat import OpenAIChat
 from rlm_server.providers.upstream import Pieces, UpstreamCall, UpstreamError
 from tests.server.conftest import PLANTED_KEY, make_settings, settings_for
-from tests.server.fake_upstream import FakeUpstream, Turn, json_turn, openai_deltas, openai_reply
+from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, json_turn, openai_deltas, openai_reply
 
 QUESTION = (Message("user", "q"),)
 both = pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -225,6 +225,48 @@ def test_closing_a_stream_closes_the_connection(upstream: FakeUpstream) -> None:
             return piece
 
     assert asyncio.run(first()) == "Pa"
+
+
+def after_done(upstream: FakeUpstream, **ending: bool) -> None:
+    """Replies whose body goes on after `[DONE]`."""
+    upstream.script(events_turn(*openai_deltas("Paris"), **ending))
+
+
+async def many(upstream: FakeUpstream, calls: int, at_once: int) -> list[str]:
+    """The texts of streamed calls, `at_once` of them at a time."""
+    async with open_registry(settings_for(upstream, first_byte_seconds=60, total_seconds=60)) as registry:
+        answerer, model = await registry.find("openai:m")
+        waiting = iter(range(calls))
+        texts = []
+
+        async def work() -> None:
+            for _ in waiting:
+                async for piece in answerer.stream(UpstreamCall(QUESTION, model)):
+                    if isinstance(piece, Reply):
+                        texts.append(piece.text)
+
+        await asyncio.gather(*(work() for _ in range(at_once)))
+        return texts
+
+
+@pytest.mark.parametrize("slow_end", [False, True], ids=["the end at once", "the end later"])
+def test_streamed_calls_share_few_connections(upstream: FakeUpstream, slow_end: bool) -> None:
+    after_done(upstream, slow_end=slow_end)
+    assert asyncio.run(many(upstream, 100, at_once=4)) == ["Paris"] * 100
+    assert upstream.connections <= 40
+
+
+def test_a_body_that_does_not_end_delays_no_reply_and_is_closed(upstream: FakeUpstream) -> None:
+    after_done(upstream, hang=True)
+
+    async def calls() -> float:
+        began = time.monotonic()
+        await many(upstream, 30, at_once=1)
+        seconds = time.monotonic() - began
+        assert await asyncio.to_thread(upstream.abandoned.acquire, timeout=30)
+        return seconds
+
+    assert asyncio.run(calls()) < 20  # of 30 s and more, where each waited for its end
 
 
 TURNS = [

@@ -158,6 +158,7 @@ class ChatProvider:
             if text:
                 yield text
             if part.is_end:
+                answer.is_over = True
                 break
         if not reply.is_whole and not answer.is_framed:
             raise cut_off(self.name)

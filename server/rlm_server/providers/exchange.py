@@ -30,6 +30,9 @@ PEEK_BYTES = 16 * 1024
 PEEK_SECONDS = 2.0
 PAUSE_SECONDS = 1.5
 """Time without a byte after which a reply that is whole is taken as one."""
+DRAIN_SECONDS = 1.0
+DRAIN_BYTES = 64 * 1024
+"""Most that is read of a body after the end of its reply, so that the connection is kept."""
 GRACE_SECONDS = 2.0
 """Time that a reply may still take after its finish reason, for its usage."""
 
@@ -94,10 +97,11 @@ class Exchange:
         with self._faults_named():
             async with _until(deadline):
                 response = await self._send(request, body)
+            answer = Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
             try:
-                yield Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
+                yield answer
             finally:
-                await response.aclose()
+                await answer.close()
 
     async def get_json(self, path: str, *, seconds: float) -> object:
         """Get a JSON value, once.
@@ -219,12 +223,15 @@ class Answer:
     Attributes:
         is_framed: whether HTTP itself says where the body ends, so that a cut one is noticed.
         ends_at: monotonic time at which the body counts as ended, wherever it is; `None` waits for its end.
+        is_over: whether the reply has ended, though perhaps not its body.
     """
 
     def __init__(self, response: httpx2.Response, name: str, *, deadline: float, max_bytes: int) -> None:
         self.is_framed = "content-length" in response.headers or "transfer-encoding" in response.headers
         self.ends_at: float | None = None
+        self.is_over = False
         self._response = response
+        self._bytes = response.aiter_bytes()
         self._name = name
         self._deadline = deadline
         self._max_bytes = max_bytes
@@ -237,11 +244,10 @@ class Answer:
             TimeoutError, httpx2.HTTPError: they stop; `Exchange` names these.
         """
         size = 0
-        chunks = self._response.aiter_bytes()
         coming: asyncio.Future[bytes | None] | None = None
         try:
             while True:
-                coming = coming or asyncio.ensure_future(anext(chunks, None))
+                coming = coming or asyncio.ensure_future(anext(self._bytes, None))
                 await asyncio.wait((coming,), timeout=self._patience())
                 if not coming.done():
                     if self.ends_at is not None and time.monotonic() >= self.ends_at:
@@ -263,9 +269,35 @@ class Answer:
                 coming.cancel()
                 await asyncio.wait((coming,))
 
+    async def close(self) -> None:
+        """Let go of the response: its connection is kept where the body ends, or ends soon; see `DRAIN_SECONDS`."""
+        if not self.is_over or self._response.is_closed:
+            await self._response.aclose()
+            return
+        task = asyncio.create_task(self._drain())
+        _drains.add(task)
+        task.add_done_callback(_drains.discard)
+
+    async def _drain(self) -> None:
+        size = 0
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for chunk in self._bytes:
+                    size += len(chunk)
+                    if size > DRAIN_BYTES:
+                        break
+        except (httpx2.HTTPError, TimeoutError):
+            pass  # a connection that cannot be kept is closed
+        finally:
+            await self._response.aclose()
+
     def _patience(self) -> float:
         ends_at = self._deadline if self.ends_at is None else min(self.ends_at, self._deadline)
         return max(0.0, min(PAUSE_SECONDS, ends_at - time.monotonic()))
+
+
+_drains: set[asyncio.Task[None]] = set()
+"""Bodies that are read to their end."""
 
 
 def malformed(name: str, defect: str) -> UpstreamError:
