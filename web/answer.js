@@ -5,7 +5,7 @@
 
 import { html, useState } from "/vendor/preact.mjs";
 import { ProblemNotice, explainEnding } from "./errors.js";
-import { EvidenceList, withMarks } from "./evidence.js";
+import { Checks, EvidenceList, withMarks } from "./evidence.js";
 import { LongText } from "./long_text.js";
 import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
 import { Nodes } from "./nodes.js";
@@ -32,6 +32,7 @@ export function Outcome({ run, onRemedy }) {
         ? html`<${Answer} text=${answer} isFinal=${isFinal} evidence=${run.result?.evidence ?? []} />`
         : run.result && html`<p class="muted" id="no-answer">${isFinal ? EMPTY : NONE_YET}</p>`
     }
+    ${run.result && html`<${Checks} result=${run.result} />`}
     ${run.result && html`<${Value} json=${run.result.valueJson} />`}
     ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} context=${run.context} />`}
     <p class="outcome-actions">

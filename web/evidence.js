@@ -13,6 +13,7 @@ import { count, plural } from "./format.js";
 
 const AROUND_BYTES = 600;
 const MOST_READ_BYTES = 64 << 10;
+const MOST_NUMBERS = 20;
 /** @type {Record<RLMEvidence["status"], {mark: string, words: string}>} */
 const STATUSES = {
   found: { mark: "✓", words: "in the context" },
@@ -66,6 +67,28 @@ function openItem(number) {
   if (button?.getAttribute("aria-expanded") === "false") button.click();
   item?.scrollIntoView({ block: "center" });
   button?.focus();
+}
+
+/**
+ * What nothing bears out: an answer without a quote, and numbers that nobody computed.
+ *
+ * @param {{result: import("/rlm/rlm.js").RLMResult}} props
+ */
+export function Checks({ result: { answer, evidence, checks } }) {
+  const numbers = [...new Set(checks.numbers.map(({ text }) => text))];
+  const isBare = answer !== "" && !checks.supported;
+  if (!isBare && numbers.length === 0) return null;
+  const why = evidence.length === 0 ? "it came without a quote of the context" : "none of its quotes is in the context";
+  const shown = numbers.slice(0, MOST_NUMBERS);
+  return html`<div class="checks muted" id="checks">
+    ${isBare && html`<p id="unsupported">Unsupported: ${why}.</p>`}
+    ${
+      numbers.length > 0 &&
+      html`<p id="loose-numbers">In no output, sub-reply or quote: ${shown.map(
+        (text, index) => html`${index > 0 && ", "}<strong>${text}</strong>`,
+      )}${numbers.length > shown.length && ` and ${count(numbers.length - shown.length)} more`}.</p>`
+    }
+  </div>`;
 }
 
 /** @param {{evidence: RLMEvidence[], context: unknown}} props */

@@ -214,6 +214,24 @@ export interface RLMEvidence {
   checkedBy: "host" | "worker";
 }
 
+/** A number of the answer, [start, end) in characters as Python counts them. */
+export interface RLMNumber {
+  text: string;
+  start: number;
+  end: number;
+}
+
+/** What the log alone says about an answer; no model is asked. */
+export interface RLMChecks {
+  /**
+   * Numbers that the model wrote, and that occur in no output of code, no reply to a sub-call, no quote, and not in the
+   * question; rounding, units and separators are allowed for. At most 100.
+   */
+  numbers: RLMNumber[];
+  /** Whether a quote of the answer stands in the context, if not word for word. */
+  supported: boolean;
+}
+
 export interface RLMResult {
   /** The final answer, or the best partial one when stoppedBy is not "final_answer"; may be empty. */
   answer: string;
@@ -223,6 +241,8 @@ export interface RLMResult {
   valueJson: string | null;
   /** Quotes that the model gave with its answer, each looked for in the context; `[1]` in the answer is the first. */
   evidence: RLMEvidence[];
+  /** Numbers that nobody computed, and whether any quote supports the answer. */
+  checks: RLMChecks;
   iterations: number;
   /** Milliseconds, the worker's start included. */
   totalTime: number;

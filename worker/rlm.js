@@ -10,6 +10,7 @@ import { openDestinations } from "./egress/destinations.js";
 import { openLedger } from "./egress/ledger.js";
 import { checkedQuestionOptions, checkedRunOptions } from "./call_options.js";
 import { described, keptContext, openJournal } from "./log/journal.js";
+import { checksOf } from "./log/number_check.js";
 import { OPTION_NAMES, checkReadable, checkedSettings, jobOf, noticesOf } from "./options.js";
 import { readResumed } from "./recovery/resume.js";
 import { openFork } from "./replay/fork.js";
@@ -17,6 +18,7 @@ import { openReplay } from "./replay/replay.js";
 import { checkPrices } from "./run/price_check.js";
 import { openSession } from "./run/session.js";
 import { runTree } from "./run/tree.js";
+import { inSlices } from "./time/time_slices.js";
 import { configError } from "./wire/errors.js";
 
 /**
@@ -197,15 +199,16 @@ async function checkCost(
 /**
  * @param {import("./run/types.d.ts").FinishedRun} finished
  * @param {number} milliseconds
- * @returns {RLMResult}
+ * @returns {Promise<RLMResult>}
  */
-function toResult({ result, trajectory, egress, ...parts }, milliseconds) {
+async function toResult({ result, trajectory, egress, ...parts }, milliseconds) {
   const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault, value: valueJson, evidence } = result;
   const totalTime = Math.round(milliseconds);
   const [usageByPath, usageFromRecord] = [parts.usageByPath(), parts.usageFromRecord()];
   const used = { usage, usageByPath, usageFromRecord, usageOfCompaction: parts.usageOfCompaction() };
   const value = valueJson === null ? null : JSON.parse(valueJson);
-  const checked = { value, valueJson, evidence: evidence.map(evidenceOf) };
+  const checks = await inSlices(checksOf(result, trajectory));
+  const checked = { value, valueJson, evidence: evidence.map(evidenceOf), checks };
   return { answer, ...checked, iterations, totalTime, ...used, egress, stoppedBy, detail, fault, trajectory };
 }
 

@@ -53,6 +53,10 @@ def test_evidence_in_files_of_three_kinds_and_a_value_are_checked_and_replayed(s
     job: dict[str, Any] = {"context": {"files": FILES}}
     result = run(shared_page, replies, **job, log={"schema": SCHEMA})
     assert [facts(item) for item in result["evidence"]] == STATUS, result
+    assert result["checks"] == {
+        "numbers": [{"text": "9007199254740993", "start": 10, "end": 26}],
+        "supported": True,
+    }
     assert result["evidence"][3]["difference"] == '"50" is "40" in the source'
     assert (result["valueJson"], result["stoppedBy"]) == ('{"total": 9007199254740993}', "final_answer")
     asked = [json.dumps(post) for post in result["posts"]]
@@ -91,6 +95,10 @@ def test_a_block_that_meddles_with_the_core_gets_no_value_and_no_place_believed(
     result = run(shared_page, [meddling, honest], context="Nobody paid.", log={"schema": SCHEMA})
     assert result["stoppedBy"] == "final_answer", result
     assert result["valueJson"] in (None, '{"total": 1}')
+    assert run(shared_page, ["FINAL(It was 4711.)"], context="x")["checks"] == {
+        "numbers": [{"text": "4711", "start": 7, "end": 11}],
+        "supported": False,
+    }
     believed = [item["quote"] for item in result["evidence"] if item["checkedBy"] == "host"]
     assert believed in ([], ["Nobody paid"])
 
@@ -105,7 +113,7 @@ def test_a_schema_that_cannot_be_applied_is_refused_by_name(shared_page: Page) -
 
 def test_the_page_shows_quotes_with_their_places_a_value_and_opens_the_source(page: Page) -> None:
     final = code(
-        "FINAL({'total': 40, 'why': 'so it is written [1], [2] and [3]'}, evidence=["
+        "FINAL({'total': 40, 'why': 'so it is written [1], [2] and [3], in 1,999 of 4 May 1842'}, evidence=["
         "'The rent is 40 pounds', 'The rent is 50 pounds a year, at Michaelmas', 'Nobody ever wrote this sentence'])"
     )
     ScriptedModel(page, [final, final])
@@ -119,6 +127,7 @@ def test_the_page_shows_quotes_with_their_places_a_value_and_opens_the_source(pa
     ask(page)
     ended(page)
     expect(page.locator("#value")).to_contain_text('"total": 40')
+    expect(page.locator("#checks")).to_have_text("In no output, sub-reply or quote: 1,999.")
     expect(page.locator("#evidence h3")).to_contain_text("3 quotes, 1 not in the context")
     expect(page.locator("#evidence li")).to_have_count(3)
     expect(page.locator("#evidence-1")).to_contain_text("checked on this page")

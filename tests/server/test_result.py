@@ -18,6 +18,7 @@ OK: dict[str, Any] = {
         {"quote": "by Ada", "source": "a.txt", "status": "found", "start": 3, "end": 9, "byteStart": 3, "byteEnd": 9,
          "line": 1, "page": None, "sheet": None, "difference": None, "checkedBy": "host"},
     ],
+    "checks": {"numbers": [{"text": "1,843", "start": 3, "end": 8}], "supported": True},
     "iterations": 2,
     "totalTime": 1500,
     "usage": {"a:b": USED},
@@ -46,6 +47,7 @@ def test_a_result_is_in_pythons_spelling_and_units() -> None:
     assert (result.usage_from_record, result.usage_of_compaction["a:b"]["calls"]) == ({}, 1)
     assert result.value == {"total": 9007199254740993}
     assert (result.evidence[0]["byte_end"], result.evidence[0]["checked_by"]) == (9, "host")
+    assert (result.checks["numbers"][0]["text"], result.checks["supported"]) == ("1,843", True)
     assert len(repr(result)) < 160
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from rlm_core import ConfigError
-from rlm_server.command.evidence_lines import evidence_lines
+from rlm_server.command.evidence_lines import check_lines, evidence_lines
 from rlm_server.headless.arguments import QuestionArguments, RunArguments, parsed
 from rlm_server.headless.result import HeadlessResult, result_of
 from rlm_server.headless.value_shape import read_schema, shape_of
@@ -90,3 +90,14 @@ def test_evidence_is_listed_with_places_that_can_be_opened() -> None:
         '[3] t.xlsx sheet "2025" "5"  (not word for word: "5" is "6")',
         f'[4] (no source) "{"x" * 100}..."  (NOT IN THE CONTEXT)',
     ]
+
+
+def test_what_nothing_bears_out_is_noted_in_a_line_each() -> None:
+    numbers = [{"text": text, "start": 0, "end": 1} for text in ("1,843", "56 %", "1,843", *map(str, range(100, 125)))]
+    unsupported, loose = check_lines("It is 1,843.", [], {"numbers": numbers, "supported": False})
+    assert unsupported == "note: the answer is unsupported: it came without a quote of the context"
+    assert loose.startswith("note: in no output, sub-reply or quote: 1,843, 56 %, 100, 101")
+    assert loose.endswith("117 and 7 more")
+    [missing] = check_lines("Ada.", [{"status": "missing"}], {"numbers": [], "supported": False})
+    assert missing.endswith("none of its quotes stands in the context")
+    assert list(check_lines("", [], {"numbers": [], "supported": False})) == []

@@ -30,7 +30,7 @@ from ..headless.recording import read_recording
 from ..headless.value_shape import read_schema
 from ..headless.visible_text import visible
 from .confirm import Confirm, Screen
-from .evidence_lines import evidence_lines
+from .evidence_lines import check_lines, evidence_lines
 from .outputs import EventLog, probe, save
 from .stop_signals import StopSignals
 
@@ -213,7 +213,7 @@ def run(
         is_written = _print(result, as_json)
         is_written &= ledger is None or save(ledger, report.text())
         is_written &= log.finish(result.trajectory)
-    for line in evidence_lines(result.evidence):
+    for line in (*evidence_lines(result.evidence), *check_lines(result.answer, result.evidence, result.checks)):
         click.echo(visible(line), err=True)
     if result.stopped_by != "final_answer":
         click.echo(f"No final answer: {visible(result.detail or result.stopped_by)}", err=True)

@@ -88,6 +88,21 @@ class EvidenceJson(TypedDict):
     checked_by: CheckedBy
 
 
+class NumberJson(TypedDict):
+    """A number of the answer, [start, end) in characters."""
+
+    text: str
+    start: int
+    end: int
+
+
+class ChecksJson(TypedDict):
+    """Numbers of the answer that occur in no output, sub-reply or quote, and whether a quote stands in the context."""
+
+    numbers: list[NumberJson]
+    supported: bool
+
+
 class ResultJson(TypedDict):
     """The object that `pyodide-rlm run --json` prints. `total_time` is seconds, the worker's start included. `value` is
     null without a schema, and where the run ended without a value that fits it."""
@@ -95,6 +110,7 @@ class ResultJson(TypedDict):
     answer: str
     value: Any
     evidence: list[EvidenceJson]
+    checks: ChecksJson
     iterations: int
     total_time: float
     usage: dict[str, UsageJson]
@@ -116,6 +132,7 @@ class HeadlessResult:
         value: the answer as a value that fits the run's schema, an instance where that was a model of pydantic; `None`
             without one, and where the run ended without such a value.
         evidence: quotes that the model gave with its answer, each looked for in the context.
+        checks: `numbers` of the answer that nobody computed, and whether it is `supported` by a quote.
         iterations: replies of the root model that were used.
         total_time: seconds, the worker's start included.
         usage: model -> calls, tokens and cost (`None`: unknown) of the whole tree of runs.
@@ -132,6 +149,7 @@ class HeadlessResult:
     answer: str
     value: Any
     evidence: Sequence[Mapping[str, Any]]
+    checks: Mapping[str, Any]
     iterations: int
     total_time: float
     usage: Mapping[str, Any]
@@ -165,6 +183,7 @@ def result_of(ok: Mapping[str, Any]) -> HeadlessResult:
         answer=ok["answer"],
         value=None if ok["valueJson"] is None else json.loads(ok["valueJson"]),
         evidence=[snake_keys(item) for item in ok["evidence"]],
+        checks=ok["checks"],
         iterations=ok["iterations"],
         total_time=ok["totalTime"] / 1_000,
         usage=ok["usage"],
@@ -204,6 +223,7 @@ def partial_result(events: Sequence[Mapping[str, Any]], *, detail: str) -> Headl
         answer=partials[-1] if partials else "",
         value=None,
         evidence=[],
+        checks={"numbers": [], "supported": False},
         iterations=sum(event["type"] == "iteration_finished" for event in root),
         total_time=max((event["seconds"] for event in events), default=0.0),
         usage=_usage_json(_summed(by_path.values())),
