@@ -20,6 +20,7 @@ from rlm_core.types import FinishReason, Json, Observation
 WORKER = Path(__file__).parents[2] / "worker" / "sandbox"
 sys.path.insert(0, str(WORKER))
 bridge = importlib.import_module("bridge")
+bound_context = importlib.import_module("bound_context")
 
 USAGE: Json = {"calls": 1, "input_tokens": 3, "output_tokens": 2}
 START: dict[str, Json] = {
@@ -212,28 +213,28 @@ def test_an_interrupted_root_call_is_a_cancelled_run() -> None:
     [("text", "naïve".encode(), "naïve"), ("json", b'{"a": [1]}', {"a": [1]}), ("bytes", b"\xff", b"\xff")],
 )
 def test_a_context_is_decoded_by_its_type(kind: str, data: bytes, value: object) -> None:
-    assert bridge._context([("context", kind, Data(data))]) == value
+    assert bound_context.bound([("context", kind, Data(data))])[0] == value
 
 
 def test_files_are_text_where_they_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    monkeypatch.setattr(bound_context, "CONTEXT_FOLDER", tmp_path)
     (tmp_path / "a.txt").write_text("naïve", encoding="utf-8")
     (tmp_path / "b.bin").write_bytes(b"\xff\x00\x01")
-    assert bridge._context([]) is None
-    assert bridge._context([("a.txt", "file", None)]) == "naïve"
-    assert bridge._context([("b.bin", "file", None)]) == tmp_path / "b.bin"
-    both = bridge._context([("a.txt", "file", None), ("b.bin", "file", None)])
+    assert bound_context.bound([])[0] is None
+    assert bound_context.bound([("a.txt", "file", None)])[0] == "naïve"
+    assert bound_context.bound([("b.bin", "file", None)])[0] == tmp_path / "b.bin"
+    both = bound_context.bound([("a.txt", "file", None), ("b.bin", "file", None)])[0]
     assert both == {"a.txt": "naïve", "b.bin": tmp_path / "b.bin"}
 
 
 def test_a_document_is_no_text_although_all_of_it_is_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    monkeypatch.setattr(bound_context, "CONTEXT_FOLDER", tmp_path)
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4 plain")
-    assert bridge._context([("a.pdf", "file", None)]) == tmp_path / "a.pdf"
+    assert bound_context.bound([("a.pdf", "file", None)])[0] == tmp_path / "a.pdf"
 
 
 def test_each_text_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    monkeypatch.setattr(bound_context, "CONTEXT_FOLDER", tmp_path)
     names = [f"{number}.txt" for number in range(50)]
     for name in names:
         (tmp_path / name).write_text(f"words of {name}\n" * 1_000)
@@ -245,45 +246,45 @@ def test_each_text_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.Monke
         return usual(path, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", counting)
-    monkeypatch.setattr(bridge.Source, "open", lambda source: counting(source.path, "rb"))
-    context = bridge._context([(name, "file", None) for name in names])
+    monkeypatch.setattr(bound_context.Source, "open", lambda source: counting(source.path, "rb"))
+    context = bound_context.bound([(name, "file", None) for name in names])[0]
     assert sorted(opened) == sorted(names)
     assert context["7.txt"] == "words of 7.txt\n" * 1_000
 
 
 def test_of_very_many_files_none_is_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
-    monkeypatch.setattr(bridge, "MAX_TEXT_FILES", 1)
+    monkeypatch.setattr(bound_context, "CONTEXT_FOLDER", tmp_path)
+    monkeypatch.setattr(bound_context, "MAX_TEXT_FILES", 1)
     for name in ("a", "b"):
         (tmp_path / name).write_text("")
     contexts = [(name, "file", None) for name in ("a", "b")]
-    assert bridge._context(contexts) == {"a": tmp_path / "a", "b": tmp_path / "b"}
+    assert bound_context.bound(contexts)[0] == {"a": tmp_path / "a", "b": tmp_path / "b"}
 
 
 def test_each_file_has_a_fingerprint_by_its_own_name_up_to_a_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    monkeypatch.setattr(bound_context, "CONTEXT_FOLDER", tmp_path)
     contexts = [("a.txt", "file", None), ("b.bin", "file", None), ("c", "mounted", None)]
     (tmp_path / "a.txt").write_text("naïve")
     (tmp_path / "b.bin").write_bytes(b"\xff")
 
     def facts() -> list[tuple[Any, Any, Any]]:
-        found = bridge._fingerprints(contexts, bridge._context(contexts))
+        found = bound_context.fingerprints(contexts, bound_context.bound(contexts)[0])
         return [(one["name"], one["type"], one["size"]) for one in found]
 
     assert facts() == [("a.txt", "str", 5), ("b.bin", "file", 1)]
-    monkeypatch.setattr(bridge, "MAX_NAMED_FILES", 1)
+    monkeypatch.setattr(bound_context, "MAX_NAMED_FILES", 1)
     assert facts() == [("2 files", "dict", 2)]
-    assert bridge._fingerprints([], None) == ()
+    assert bound_context.fingerprints([], None) == ()
 
 
 def test_files_share_the_room_for_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "CONTEXT_FOLDER", tmp_path)
+    monkeypatch.setattr(bound_context, "CONTEXT_FOLDER", tmp_path)
     monkeypatch.setattr(protocol, "MAX_TEXT_FILE_BYTES", 5)
     for name in ("a", "b"):
         (tmp_path / name).write_text("four")
-    assert bridge._context([("a", "file", None), ("b", "file", None)]) == {"a": "four", "b": tmp_path / "b"}
+    assert bound_context.bound([("a", "file", None), ("b", "file", None)])[0] == {"a": "four", "b": tmp_path / "b"}
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter", "tool_calls", None])
@@ -316,7 +317,7 @@ def test_only_the_hosts_interrupt_is_a_stop(reason: int, raised: str) -> None:
             return reason
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        bridge._signalled(Interrupted(), 9.0)
+        bridge.signalled(Interrupted(), 9.0)
     assert type(caught.value).__name__ == raised
 
 

@@ -78,7 +78,7 @@ POISONS: dict[str, tuple[Poison, str]] = {
     "contextlib": (put(contextlib, "contextmanager"), "replaced contextlib.contextmanager"),
     "json, which ours call": (put(json, "loads"), "replaced json.loads"),
     "a global of ours": (put_global("rlm_core.repl", "shown"), "replaced rlm_core.repl.shown"),
-    "a constant of ours": (put_global("bridge", "MAX_CALLS"), "replaced bridge.MAX_CALLS"),
+    "a constant of ours": (put_global("host_requests", "MAX_CALLS"), "replaced host_requests.MAX_CALLS"),
     "a module in ours": (put_global(RUN, "prompts"), "replaced rlm_core.run.prompts"),
     "a method of ours": (put(Repl, "execute"), "replaced rlm_core.repl.Repl.execute"),
     "the code of a method": (lambda patch: code_of(Repl.execute, patch), "function rlm_core.repl.Repl.execute"),
@@ -304,11 +304,11 @@ def test_a_changed_interpreter_is_reported_before_its_block_ends(watched: Any, m
     outbox = bridge.Outbox(line, clock=lambda: 0.0)
     observation = Observation(stdout="seen", stdout_chars=4, value=None, error=None, seconds=0.1)
     with monkeypatch.context() as patch:
-        patch.setattr(bridge, "HEALTH", watched)
+        patch.setattr(health, "HEALTH", watched)
         watched.learn()  # with this very name patched
         outbox.emit(Output(iteration=1, block=0, text="seen"))
         patch.setattr(ast, "walk", len)
-        with pytest.raises(bridge.Unhealthy):
+        with pytest.raises(health.Unhealthy):
             outbox.emit(BlockFinished(iteration=1, block=0, observation=observation))
     watched.learn()
     assert line.faults == ["replaced ast.walk"]

@@ -15,9 +15,21 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from operator import attrgetter, call, is_, itemgetter
-from typing import Any
+from typing import Any, Protocol
 
-OWN = ("rlm_core", "bridge", "boot", "health", "packages", "readers", "waits")
+OWN = (
+    "rlm_core",
+    "bound_context",
+    "bridge",
+    "boot",
+    "health",
+    "host_line",
+    "host_requests",
+    "outbox",
+    "packages",
+    "readers",
+    "waits",
+)
 """Modules of this project, with those in them: each name, class and function."""
 WHOLE = (
     "ast",
@@ -266,3 +278,29 @@ def _filled(function: types.FunctionType) -> Iterator[Any]:
         except ValueError:
             continue
         yield cell
+
+
+HEALTH = Health()
+"""Begun by worker.js, once nothing but model code is left to come."""
+
+
+class Unhealthy(BaseException):
+    """The host was asked for a fresh worker: nothing that this one does counts any more."""
+
+
+def check_health(line: FaultLine) -> None:
+    """Have the host replace this worker when the block has changed it for good.
+
+    Raises:
+        Unhealthy: it has.
+    """
+    fault = HEALTH.fault()
+    if fault is not None:
+        line.fail(fault)
+        raise Unhealthy(fault)
+
+
+class FaultLine(Protocol):
+    """The way out for the fault that ends the worker."""
+
+    def fail(self, fault: str) -> None: ...

@@ -1,0 +1,187 @@
+"""Host requests: the core's seam `Provider`, bound to the worker's channel.
+
+In: model calls, child runs, calls of the caller's functions, packages. Out: their outcomes; an error of the host as the
+exception that the core knows. It runs on CPython too, with any object that has the methods of `Line`.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from health import check_health
+from host_line import Line, interrupted, settled, to_host
+
+from rlm_core import ChannelError, ModelCall, ModelUsage, ProtocolError, ProviderError, Reply, ToolError, protocol
+from rlm_core.types import Child, Json
+
+MAX_CALLS = 10_000
+"""Prompts of the largest batch; the host refuses more."""
+MAX_ANSWER_CHARS = 2 << 20
+"""Characters of the longest answer that the page is sent; as JSON they may be six times as many."""
+
+
+class BridgeProvider:
+    """A `Provider` that asks the host, all calls in one request; child runs and tools are asked for in the same way.
+
+    Args:
+        line: see `Line`.
+        flush: sends the output that is still held back; called before each wait.
+
+    Attributes:
+        block_seconds: after which the host interrupts a block; set with the job.
+    """
+
+    def __init__(self, line: Line, flush: Callable[[], None]) -> None:
+        self.block_seconds = 0.0
+        self._line = line
+        self._request, self._next, self._take = line.request, line.next, line.take  # each look-up makes a new proxy
+        self._flush = flush
+
+    def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
+        """Answer `calls` in their order; a failed one is its `ProviderError`.
+
+        Raises:
+            ChannelError: the host shows no life.
+            RunStopped: the user pressed stop while this waited.
+        """
+        if not calls:
+            return []
+        if len(calls) > MAX_CALLS:
+            message = f"batch too large: {len(calls):,} of {MAX_CALLS:,} prompts at once. Ask in several batches."
+            return [ProviderError(message, type="request-too-large", status=413)] * len(calls)
+        self._flush()
+        if calls[0].kind == "root":
+            check_health(self._line)
+        try:
+            reply = self._ask(_request_body(calls))
+        except ProviderError as fault:
+            return [fault] * len(calls)
+        return _outcomes(reply, len(calls))
+
+    def start_children(self, children: Sequence[Child]) -> Sequence[Reply | ProviderError]:
+        """Have the host run `children`; contexts go beside the request as bytes. Raises as `complete` does."""
+        packed = [_packed(child.context) for child in children]
+        wanted = [
+            {"question": child.question, "model": child.model, "context": kind}
+            for child, (kind, _) in zip(children, packed, strict=True)
+        ]
+        self._flush()
+        try:
+            reply = self._ask(json.dumps({"op": "child", "children": wanted}), [data for _, data in packed])
+        except ProviderError as fault:
+            return [fault] * len(children)
+        return _outcomes(reply, len(children))
+
+    def tool(self, name: str) -> Callable[..., object]:
+        """The host's function `name`; its arguments and its result are JSON.
+
+        Raises (when it is called):
+            ToolError: it failed.
+        """
+
+        def call(*args: object, **kwargs: object) -> object:
+            arguments = json.dumps({"args": args, "kwargs": kwargs}, allow_nan=False)
+            self._flush()
+            try:
+                reply = self._ask(json.dumps({"op": "tool", "name": name, "arguments": arguments}))
+            except ProviderError as fault:
+                raise ToolError(str(fault)) from None
+            return json.loads(reply)
+
+        return call
+
+    def package(self, name: str) -> bytes:
+        """The wheel of a package of the lock file.
+
+        Raises:
+            ImportError: the host has none, or it is not as the lock file says.
+        """
+        try:
+            return bytes(self._ask(json.dumps({"op": "package", "name": name})))
+        except ProviderError as fault:
+            raise ImportError(f"the package {name} cannot be loaded: {fault}") from None
+
+    def differences(self, value: Json) -> list[str]:
+        """How `value` differs from the schema of the run; the page applies it."""
+        text = json.dumps(value, allow_nan=False)
+        if len(text) > MAX_ANSWER_CHARS:
+            return [f"it has {len(text):,} characters as JSON, and {MAX_ANSWER_CHARS:,} are the most"]
+        return [str(sentence) for sentence in json.loads(self._ask(json.dumps({"op": "shape", "value": text})))]
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the host interrupts: then raises as `interrupted` does."""
+        self._flush()
+        if settled(self._line.pause(seconds * 1_000)) == protocol.INTERRUPTED:
+            interrupted(self._line, self.block_seconds)
+
+    def _ask(self, body: str, data: Sequence[bytes] = ()) -> bytearray:
+        if len(body) > protocol.MAX_MESSAGE_CHARS:
+            size = f"{len(body):,} of {protocol.MAX_MESSAGE_CHARS:,} characters"
+            raise ProviderError(
+                f"request too large: {size} as JSON. Send shorter prompts, or fewer at once.",
+                type="request-too-large",
+                status=413,
+            )
+        reply = bytearray()
+        state = settled(self._request(body, *map(to_host, data)))
+        while state == protocol.CHUNK:
+            reply += self._take().to_bytes()
+            state = settled(self._next())
+        if state == protocol.INTERRUPTED:
+            interrupted(self._line, self.block_seconds)
+        if state == protocol.TIMED_OUT:
+            seconds = protocol.HOST_IDLE_TIMEOUT_MS // 1_000
+            raise ChannelError(f"the page gave no sign of life for {seconds} s. Keep its tab open, and run again.")
+        last = self._take().to_bytes()
+        if state == protocol.ERROR:
+            raise _error(json.loads(last))
+        reply += last
+        return reply
+
+
+def _packed(context: object) -> tuple[str, bytes]:
+    """A context as bytes, and how they are to be read."""
+    if context is None:
+        return "none", b""
+    if type(context) is str:
+        return "text", context.encode("utf-8", "surrogatepass")
+    if type(context) is bytes:
+        return "bytes", context
+    try:
+        return "pickle", pickle.dumps(context, pickle.HIGHEST_PROTOCOL)
+    except Exception as fault:  # noqa: BLE001 - a value of model code may raise anything when it is copied
+        kind = type(context).__name__
+        raise TypeError(f"a {kind} cannot be passed to a child run: {fault}. Pass plain data.") from None
+
+
+def _request_body(calls: Sequence[ModelCall]) -> str:
+    wanted = [
+        {"model": call.model, "messages": [{"role": turn.role, "content": turn.content} for turn in call.messages]}
+        for call in calls
+    ]
+    return json.dumps({"op": "complete", "kind": calls[0].kind, "calls": wanted})
+
+
+def _outcomes(reply: bytearray, count: int) -> list[Reply | ProviderError]:
+    outcomes: dict[int, Reply | ProviderError] = {}
+    for frame in protocol.decode_frames(reply):
+        if not 0 <= frame.index < count or frame.index in outcomes:
+            raise ProtocolError(f"frame {frame.index} of a request of {count} calls is out of range or came twice.")
+        outcomes[frame.index] = _error(frame.meta) if frame.status == protocol.FRAME_ERROR else _reply(frame)
+    if len(outcomes) != count:
+        raise ProtocolError(f"the reply holds {len(outcomes)} frames for {count} calls.")
+    return [outcomes[index] for index in range(count)]
+
+
+def _reply(frame: protocol.Frame) -> Reply:
+    meta = cast(Mapping[str, Any], frame.meta)
+    return Reply(frame.text, meta["model"], ModelUsage(**meta["usage"]), meta.get("finish_reason"))
+
+
+def _error(fields: Mapping[str, Any]) -> ProviderError:
+    wire = protocol.WireError(**fields)
+    message = wire.detail or wire.title
+    return ProviderError(message, type=wire.type, retryable=wire.retryable, status=wire.status, upstream=wire.upstream)
