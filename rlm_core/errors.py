@@ -93,7 +93,8 @@ class SubCallError(RLMError):
     """A sub-call failed; raised inside model code, which may catch it.
 
     Attributes:
-        results: replies of the batch in the order of its prompts, `None` where a call failed.
+        results: replies of the batch in the order of its prompts, `None` where a call failed; values where it had a
+            schema.
         errors: position in the batch -> why that call failed.
         partial: the part of a reply that was cut at its length limit, `None` where none was; of a batch a list of them.
     """
@@ -102,7 +103,7 @@ class SubCallError(RLMError):
         self,
         message: str,
         *,
-        results: Sequence[str | None] = (),
+        results: Sequence[object] = (),
         errors: Mapping[int, str] | None = None,
         partial: str | list[str | None] | None = None,
     ) -> None:

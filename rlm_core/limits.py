@@ -202,6 +202,11 @@ class Budget:
             raise root._ended(_reached("max_sub_calls", "sub-call", root.sub_calls, allowed, more))
         root.sub_calls += count
 
+    def sub_calls_left(self, wanted: int) -> int:
+        """How many of `wanted` further sub-calls the limit allows."""
+        allowed = self.limits.max_sub_calls
+        return wanted if allowed is None else max(0, min(wanted, allowed - self._root.sub_calls))
+
     def check_tree(self) -> None:
         """Raise `LimitReached` when time, tokens or cost of the whole tree are used up."""
         self._root.check_time()

@@ -70,8 +70,10 @@ LIBRARY = "the Python standard library (re, json, csv, sqlite3, statistics, diff
 
 FUNCTIONS = """\
 - `context`: the data.
-- `llm_query(prompt, model=None) -> str`: asks one sub-model.
-- `llm_batch(prompts, model=None) -> list[str]`: asks all prompts in parallel, replies in their order. Failed calls \
+- `llm_query(prompt, model=None, schema=None) -> str`: asks one sub-model. With `schema`, a dict that is a JSON \
+Schema, the reply is a value that fits it: a dict, a list, a number; no parsing is needed.
+- `llm_batch(prompts, model=None, schema=None) -> list[str]`: asks all prompts in parallel, replies in their order; \
+`schema` as in llm_query. Failed calls \
 raise `SubCallError` after all have finished; the exception (kept as `last_error`) has `.results`, None where a call \
 failed, and `.errors`, {index: why}: nothing that arrived is lost, ask again only what failed. A reply that was cut at \
 its length limit is a failed call too, its part in `.partial`; `allow_cut=True` has both functions return it as it is. \
@@ -106,6 +108,14 @@ header first. \
 SCHEMA = """\
 Your answer must be a JSON value that fits this JSON Schema. Finish in a repl block, FINAL(value) with a dict, list, \
 number or text that your code made; in text FINAL takes the JSON itself.\
+"""
+
+SUB_SCHEMA = "Reply with JSON alone, without any other words: one value that fits this JSON Schema."
+SUB_MISFIT = """\
+Your last reply was:
+{reply}
+
+It does not fit the schema: {differences}. Reply again.\
 """
 
 LAST_CALL = """\

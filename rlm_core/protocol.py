@@ -303,10 +303,11 @@ ToHost: TypeAlias = Stage | Ready | Snapshot | Request | Ack | Heartbeat | Event
 
 @dataclass(frozen=True, slots=True)
 class RequestedCall:
-    """One call of a `complete` request."""
+    """One call of a `complete` request. `schema` is its reply's schema as JSON text; the prompt ends with it."""
 
     model: str | None
     messages: tuple[Message, ...]
+    schema: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Sub-calls: the functions by which model code asks models and starts child runs.
 
-In: a prompt or a list of them. Out: replies as text; a failure raises `SubCallError` in the model's code, never text
-that looks like a reply. A batch is one request: the provider does its calls in parallel. An error that ends the run
-(a spent limit, a stop, a lost channel) is kept in `SubCalls.ending`, so that model code cannot lose it by catching it.
-Child runs are made by the `start_children` function, not here.
+In: a prompt or a list of them. Out: replies as text, or with a schema as values (`reply_values.py`); a failure raises
+`SubCallError` in the model's code, never text that looks like a reply. A batch is one request: the provider does its
+calls in parallel. An error that ends the run (a spent limit, a stop, a lost channel) is kept in `SubCalls.ending`, so
+that model code cannot lose it by catching it. Child runs are made by the `start_children` function, not here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from .errors import (
 from .limits import Budget
 from .provider import Provider, StartChildren
 from .reply_text import spoken
-from .types import Child, Message, ModelCall, Reply
+from .reply_values import Misfit, Wanted
+from .types import Child, Json, Message, ModelCall, Reply
 
 MAX_MODEL_NAME = 200
 """Characters of the longest model name; more than that is text that was meant for the prompt."""
@@ -44,6 +45,7 @@ class SubCalls:
 
     Attributes:
         ending: the error that ended the run during a sub-call, or `None`.
+        last_batch: failed items of the last batch, and all of its items.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class SubCalls:
         start_children: StartChildren | None = None,
     ) -> None:
         self.ending: RLMError | None = None
+        self.last_batch = (0, 0)
         self._provider = provider
         self._model = model
         self._budget = budget
@@ -68,16 +71,20 @@ class SubCalls:
 
     def _model_functions(self) -> Mapping[str, Callable[..., object]]:
 
-        def llm_query(prompt: str, model: str | None = None, *, allow_cut: bool = False) -> str:
-            """Ask a sub-model; it sees only `prompt`. Raises SubCallError when the call failed, or its reply was cut:
-            the part is in `.partial`, or returned with `allow_cut=True`."""
-            prompts = [_prompt(prompt, "llm_query(prompt)")]
-            return _text_or_error(self._complete(prompts, _model_name(model), allow_cut=allow_cut)[0])
+        def llm_query(prompt: str, model: str | None = None, schema: object = None, *, allow_cut: bool = False) -> Json:
+            """Ask a sub-model; it sees only `prompt`. With `schema`, a JSON Schema, the reply is a value that fits it.
+            Raises SubCallError when the call failed, or its reply was cut: the part is in `.partial`, or returned with
+            `allow_cut=True`."""
+            texts = [_prompt(prompt, "llm_query(prompt)")]
+            return _value_or_error(self._asked(texts, model, schema, allow_cut=allow_cut)[0])
 
-        def llm_batch(prompts: Iterable[str], model: str | None = None, *, allow_cut: bool = False) -> list[str]:
-            """Ask a sub-model all `prompts` in parallel; replies in their order. Raises SubCallError when calls failed,
-            with `.results` (None where one failed), `.errors` ({index: why}) and `.partial` (parts of cut replies)."""
-            return _all_or_error(self._complete(_prompts(prompts), _model_name(model), allow_cut=allow_cut))
+        def llm_batch(
+            prompts: Iterable[str], model: str | None = None, schema: object = None, *, allow_cut: bool = False
+        ) -> list[Json]:
+            """Ask a sub-model all `prompts` in parallel; replies in their order, with `schema` as values that fit it.
+            Raises SubCallError when calls failed, with `.results` (None where one failed), `.errors` ({index: why}) and
+            `.partial` (parts of cut replies)."""
+            return self._batch(self._asked(_prompts(prompts), model, schema, allow_cut=allow_cut))
 
         return {"llm_query": llm_query, "llm_batch": llm_batch, "llm_query_batched": llm_batch}
 
@@ -86,20 +93,52 @@ class SubCalls:
             """Answer `question` over `context` by a child run with a REPL of its own, where `context` is bound; without
             a context the question is the context too. Raises SubCallError when it ends without an answer."""
             child = _child((question, context), _model_name(model), "rlm_query(question)")
-            return _text_or_error(self._children([child])[0])
+            return str(_value_or_error(self._children([child])[0]))
 
-        def rlm_batch(questions: Iterable[object], context: object = None, model: str | None = None) -> list[str]:
+        def rlm_batch(questions: Iterable[object], context: object = None, model: str | None = None) -> list[Json]:
             """Answer all `questions` by child runs in parallel, answers in their order; an item is a question, asked
             over `context`, or a pair (question, context). Raises SubCallError as llm_batch does."""
-            return _all_or_error(self._children(_children(questions, context, _model_name(model))))
+            return self._batch(self._children(_children(questions, context, _model_name(model))))
 
         return {"rlm_query": rlm_query, "rlm_batch": rlm_batch, "rlm_query_batched": rlm_batch}
 
-    def _complete(self, prompts: list[str], model: str | None, *, allow_cut: bool = False) -> list[_Outcome]:
+    def _batch(self, outcomes: Sequence[_Outcome]) -> list[Json]:
+        """The values of a batch, which is remembered as the last one.
+
+        Raises:
+            SubCallError: some failed.
+        """
+        self.last_batch = (sum(outcome.failed for outcome in outcomes), len(outcomes))
+        return _all_or_error(outcomes)
+
+    def _asked(self, prompts: list[str], model: object, schema: object, *, allow_cut: bool) -> list[_Outcome]:
+        """The outcomes of prompts to a sub-model, as text or as values that fit `schema`."""
+        name = _model_name(model)
+        if schema is None:
+            return self._complete(prompts, name, allow_cut=allow_cut)
+        if allow_cut:
+            raise TypeError("allow_cut has no use with a schema: the part of a value fits none.")
+        return self._values(prompts, name, Wanted(schema))
+
+    def _values(self, prompts: list[str], model: str | None, wanted: Wanted) -> list[_Outcome]:
+        """The replies as values; those that do not fit are asked for once more, as far as the limits allow."""
+        replies = self._complete([wanted.prompt(prompt) for prompt in prompts], model, schema=wanted.text)
+        outcomes = [_fitted(reply, wanted) for reply in replies]
+        misfits = [index for index, outcome in enumerate(outcomes) if outcome.misfit is not None]
+        again = misfits[: self._budget.sub_calls_left(len(misfits))]
+        asked = [_again(prompts[index], replies[index], outcomes[index], wanted) for index in again]
+        for index, reply in zip(again, self._complete(asked, model, schema=wanted.text), strict=True):
+            outcomes[index] = _fitted(reply, wanted, times=2)
+        return outcomes
+
+    def _complete(
+        self, prompts: list[str], model: str | None, *, schema: str | None = None, allow_cut: bool = False
+    ) -> list[_Outcome]:
         """Ask all prompts but those that are too long; the outcomes in their order."""
         outcomes = [self._too_long(prompt) for prompt in prompts]
         allowed = [index for index, outcome in enumerate(outcomes) if outcome is None]
-        calls = [ModelCall((Message("user", prompts[index]),), model or self._model, "sub") for index in allowed]
+        asked = model or self._model
+        calls = [ModelCall((Message("user", prompts[index]),), asked, "sub", schema) for index in allowed]
         with self.calling(len(calls)):
             replies = complete(self._provider, calls) if calls else []
         for index, call, reply in zip(allowed, calls, replies, strict=True):
@@ -144,11 +183,36 @@ class SubCalls:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """Outcome of a sub-call: its text, or the error, with the part of a reply that was cut."""
+    """Outcome of a sub-call: its text or value, or the error, with the part of a reply that was cut.
 
-    text: str | None
+    `misfit` is there where a reply came that does not fit the schema: it is `partial` then.
+    """
+
+    value: Json
     error: str = ""
     partial: str | None = None
+    misfit: Misfit | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.error != ""
+
+
+def _fitted(reply: _Outcome, wanted: Wanted, *, times: int = 1) -> _Outcome:
+    """A reply as its value."""
+    if reply.failed:
+        return reply
+    text = str(reply.value)
+    try:
+        return _Outcome(wanted.value(text))
+    except Misfit as misfit:
+        asked = "twice" if times == 2 else "once; no sub-calls are left to ask again"
+        return _Outcome(None, f"the reply does not fit the schema, asked {asked}: {misfit}.", text, misfit)
+
+
+def _again(prompt: str, reply: _Outcome, outcome: _Outcome, wanted: Wanted) -> str:
+    assert outcome.misfit is not None  # only those are asked again
+    return wanted.again(prompt, str(reply.value), outcome.misfit)
 
 
 def _outcome(reply: Reply | ProviderError, prompt: str, *, allow_cut: bool) -> _Outcome:
@@ -198,18 +262,18 @@ def complete(provider: Provider, calls: Sequence[ModelCall]) -> Sequence[Reply |
     return outcomes
 
 
-def _text_or_error(outcome: _Outcome) -> str:
-    if outcome.text is None:
+def _value_or_error(outcome: _Outcome) -> Json:
+    if outcome.failed:
         message = f"the sub-call failed: {outcome.error}"
         raise SubCallError(message, results=[None], errors={0: outcome.error}, partial=outcome.partial)
-    return outcome.text
+    return outcome.value
 
 
-def _all_or_error(outcomes: Sequence[_Outcome]) -> list[str]:
-    errors = {index: outcome.error for index, outcome in enumerate(outcomes) if outcome.text is None}
-    results = [outcome.text for outcome in outcomes]
+def _all_or_error(outcomes: Sequence[_Outcome]) -> list[Json]:
+    errors = {index: outcome.error for index, outcome in enumerate(outcomes) if outcome.failed}
+    results = [outcome.value for outcome in outcomes]
     if not errors:
-        return [text for text in results if text is not None]
+        return results
     first, why = next(iter(errors.items()))
     message = (
         f"{len(errors)} of {len(outcomes)} sub-calls failed; prompt {first}: {why} The replies that arrived are kept: "

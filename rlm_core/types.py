@@ -184,11 +184,14 @@ class ModelCall:
         model: `"provider:name"`, or `None` for the default of `kind`.
         kind: `"root"` for an iteration's call, `"sub"` for one made by model code, `"compaction"` for the summary of a
             conversation that fills the window; it is no sub-call, and counts in no limit of them.
+        schema: JSON text of the schema that the reply must fit, for a vendor that can hold it to one; it stands in the
+            messages too.
     """
 
     messages: tuple[Message, ...]
     model: str | None = None
     kind: CallKind = "root"
+    schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

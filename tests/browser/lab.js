@@ -15,8 +15,14 @@
     return replies[question].shift();
   };
 
+  const subReply = (prompt) => {
+    const again = prompt.includes("does not fit the schema") && /^again: (.*)$/m.exec(prompt);
+    return (again || /^reply: (.*)$/m.exec(prompt))?.[1] ?? `sub:${prompt}`;
+  };
+
   /**
-   * Root calls take the next reply, and one of null never comes; sub-calls are answered by `sub:<prompt>`.
+   * Root calls take the next reply, and one of null never comes; sub-calls are answered by `sub:<prompt>`, or as their
+   * line `reply: ...` says, and when they are asked for a value again as their line `again: ...`.
    * `before` names a function of the page that each call awaits first.
    */
   const scripted = (replies, posts, before) => async (url, init) => {
@@ -26,11 +32,11 @@
     posts.push(body);
     if (body.type === "batch") {
       const lines = body.prompts.map((prompt, index) =>
-        line({ index, text: `sub:${prompt}`, model: "sub", usage: USAGE }),
+        line({ index, text: subReply(prompt), model: "sub", usage: USAGE }),
       );
       return new Response([...lines.reverse(), line({ done: true })].join(""));
     }
-    const text = body.prompt === undefined ? nextReply(replies, body) : `sub:${body.prompt}`;
+    const text = body.prompt === undefined ? nextReply(replies, body) : subReply(body.prompt);
     const kept = body.prompt === "kept by the server" ? { from_store: true } : {};
     if (text === null)
       return new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(init.signal.reason)));

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from rlm_core.events import RunFinished, RunStarted
 from rlm_core.trajectory import read
-from tests.browser.lab import code, run
+from tests.browser.lab import code, printed, run
 from tests.browser.papers import pdf
 from tests.browser.test_accessibility import serious_violations
 from tests.browser.test_page import ScriptedModel, ask, drop_file, ended
@@ -101,6 +101,39 @@ def test_a_block_that_meddles_with_the_core_gets_no_value_and_no_place_believed(
     }
     believed = [item["quote"] for item in result["evidence"] if item["checkedBy"] == "host"]
     assert believed in ([], ["Nobody paid"])
+
+
+BATCH = """
+ITEM = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+def prompt(i):
+    reply = {3: '{"n": "many"}', 11: '{"n": 11, "m": 1}', 29: '[29]', 5: 'no value'}.get(i, f'It is {{"n": {i}}}.')
+    return f'Item {i} of 40\\nreply: {reply}\\nagain: {reply if i != 5 else chr(123) + '"n": 5}'}'
+try:
+    llm_batch([prompt(i) for i in range(40)], schema=ITEM)
+except SubCallError as error:
+    wrong = error.errors
+    right = [value for value in error.results if value is not None]
+print(list(wrong), sum(value["n"] for value in right), wrong[3])
+"""
+"""Forty items: three stay wrong, one is right when it is asked again."""
+
+
+def test_a_batch_of_values_keeps_those_that_fit_and_is_replayed(shared_page: Page) -> None:
+    replies = [code(BATCH), code("FINAL(llm_query('Sum?\\nreply: 737', schema={'type': 'integer'}) + 1)")]
+    result = run(shared_page, replies, context="four")
+    assert result["answer"] == "738", result
+    shown = "[3, 11, 29] 737 the reply does not fit the schema, asked twice: $.n: it is a string, not an integer."
+    assert shown in printed(result)
+    posts = [post for post in result["posts"] if "messages" not in post]
+    assert [len(post.get("prompts", [1])) for post in posts] == [40, 4, 1]
+    assert [post["schema"].get("required") for post in posts] == [["n"], ["n"], None]
+    prompts = [prompt for post in posts for prompt in post.get("prompts", [post.get("prompt")])]
+    subs = [event["call"] for event in result["events"] if event["type"] == "call_started" and event["kind"] == "sub"]
+    chars = {event["call"]: event["chars"] for event in result["events"] if event["type"] == "egress"}
+    assert [chars[call] for call in subs] == [len(prompt) for prompt in prompts]
+    assert all(prompt.endswith("}") and '"type": ' in prompt for prompt in prompts)
+    again = run(shared_page, [], context="four", log={"replay": result["trajectory"]})
+    assert (again.get("error"), again["answer"], again["posts"]) == (None, "738", [])
 
 
 def test_a_schema_that_cannot_be_applied_is_refused_by_name(shared_page: Page) -> None:

@@ -99,6 +99,13 @@ def test_replies_come_in_the_order_of_the_calls() -> None:
     assert line.requests[0]["calls"][1] == {"model": "m:x", "messages": [{"role": "user", "content": "p1"}]}
 
 
+def test_the_schema_of_a_call_travels_with_it() -> None:
+    line = ScriptedLine((LAST, ok(0, "{}")))
+    call = ModelCall((Message("user", "p {}"),), "m:x", "sub", "{}")
+    bridge.BridgeProvider(line, lambda: None).complete([call])
+    assert line.requests[0]["calls"][0]["schema"] == "{}"
+
+
 def test_chunks_may_be_cut_anywhere() -> None:
     data = ok(0, "naïve 🦊")
     line = ScriptedLine(*[(CHUNK, data[at : at + 1]) for at in range(len(data))], (LAST, b""))

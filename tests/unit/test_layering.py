@@ -19,7 +19,16 @@ CORE = ROOT / "rlm_core"
 
 LAYERS = [
     {"types", "errors", "documents", "table_format"},
-    {"interpreter_state", "block_source", "output", "text_format", "python_source", "quotes", "reply_text"},
+    {
+        "interpreter_state",
+        "block_source",
+        "output",
+        "text_format",
+        "python_source",
+        "quotes",
+        "reply_text",
+        "json_schema",
+    },
     {
         "plain_readers",
         "events",
@@ -36,6 +45,7 @@ LAYERS = [
         "values",
     },
     {"parse", "prompts", "observe", "repl"},
+    {"reply_values"},
     {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
     {"run"},
     {"cassette", "testing", "__init__"},

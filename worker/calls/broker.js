@@ -234,7 +234,7 @@ function settler(count, settle) {
 // ------------------------------------------------------------------------------------------------------------ request
 
 /**
- * Bare prompts to the same model travel together, all others alone.
+ * Bare prompts to the same model, with the same schema, travel together, all others alone.
  * @param {import("../wire/types.d.ts").Kind} kind
  * @param {RequestedCall[]} calls
  * @returns {Post[]}
@@ -242,11 +242,13 @@ function settler(count, settle) {
 function postsOf(kind, calls) {
   /** @param {RequestedCall} call */
   const bare = (call) => kind === "sub" && call.messages.length === 1;
-  const together = calls.length > 1 && calls.every((call) => bare(call) && call.model === calls[0].model);
+  /** @param {RequestedCall} call */
+  const isAlike = ({ model, schema }) => model === calls[0].model && schema === calls[0].schema;
+  const together = calls.length > 1 && calls.every((call) => bare(call) && isAlike(call));
   if (together) return batches(calls).map((indexes) => batchPost(calls, indexes));
   return calls.map((call, index) => {
     const content = bare(call) ? { prompt: call.messages[0].content } : { messages: call.messages };
-    return { body: { ...content, ...modelOf(call), stream: true }, indexes: [index], batch: false };
+    return { body: { ...content, ...settingsOf(call), stream: true }, indexes: [index], batch: false };
   });
 }
 
@@ -257,7 +259,7 @@ function postsOf(kind, calls) {
  */
 function batchPost(calls, indexes) {
   const prompts = indexes.map((index) => calls[index].messages[0].content);
-  return { body: { type: "batch", prompts, ...modelOf(calls[0]), stream: true }, indexes, batch: true };
+  return { body: { type: "batch", prompts, ...settingsOf(calls[0]), stream: true }, indexes, batch: true };
 }
 
 /**
@@ -269,8 +271,8 @@ function withOptions(body, options) {
 }
 
 /** @param {RequestedCall} requestedCall */
-function modelOf({ model }) {
-  return model === null ? {} : { model };
+function settingsOf({ model, schema }) {
+  return { ...(model === null ? {} : { model }), ...(schema ? { schema: JSON.parse(schema) } : {}) };
 }
 
 /**

@@ -47,7 +47,7 @@ function startedCall({ call: number, path, kind, batch, model, kept, messages: a
   const run = path.join(".");
   const messages = kind === "root" ? [...(conversations.get(run) ?? []).slice(0, kept), ...added] : added;
   if (kind === "root") conversations.set(run, messages);
-  return { number, path, kind, batch, call: { model, messages }, outcome: null };
+  return { number, path, kind, batch, call: { model, messages, schema: null }, outcome: null };
 }
 
 /**

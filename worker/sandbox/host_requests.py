@@ -159,7 +159,11 @@ def _packed(context: object) -> tuple[str, bytes]:
 
 def _request_body(calls: Sequence[ModelCall]) -> str:
     wanted = [
-        {"model": call.model, "messages": [{"role": turn.role, "content": turn.content} for turn in call.messages]}
+        {
+            "model": call.model,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in call.messages],
+            **({} if call.schema is None else {"schema": call.schema}),
+        }
         for call in calls
     ]
     return json.dumps({"op": "complete", "kind": calls[0].kind, "calls": wanted})

@@ -169,8 +169,8 @@ export const LIMITS = {
  * @typedef {{role: "system" | "user" | "assistant", content: string}} Message
  */
 /**
- * One call of a `complete` request.
- * @typedef {{model: string | null, messages: Array<Message>}} RequestedCall
+ * One call of a `complete` request. `schema` is its reply's schema as JSON text; the prompt ends with it.
+ * @typedef {{model: string | null, messages: Array<Message>, schema: string | null}} RequestedCall
  */
 /**
  * Body of a request: answer these calls. The reply is made of frames.
@@ -320,7 +320,7 @@ export const EVENT_SCHEMAS = {
   run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}],
 };
 /** @type {Schema} */
-export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub", "compaction"]], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]]}]]}];
+export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub", "compaction"]], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "schema": ["nullable", "string"]}]]}];
 /** @type {Schema} */
 export const CHILD_SCHEMA = ["struct", {"op": ["one", ["child"]], "children": ["list", ["struct", {"question": "string", "model": ["nullable", "string"], "context": ["one", ["none", "text", "bytes", "pickle"]]}]]}];
 /** @type {Schema} */

@@ -19,7 +19,7 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -46,15 +46,24 @@ class IdempotencyKey:
     run: str
     call: str
 
-    def digest(self, model: str, messages: Sequence[Message], nth: int, options: ModelOptions = NO_OPTIONS) -> bytes:
+    def digest(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        nth: int,
+        options: ModelOptions = NO_OPTIONS,
+        schema: Mapping[str, Json] | None = None,
+    ) -> bytes:
         """The digest of the `nth` (from 0) of equal calls to `model` in one batch.
 
-        Without options it is the one of earlier versions, whose store files are read.
+        Without options and schema it is the one of earlier versions, whose store files are read.
         """
         spoken = [[message.role, message.content] for message in messages]
         fields: list[Json] = [self.run, self.call, model, cast("list[Json]", spoken), nth]
         if chosen := options.chosen():
             fields.append(cast("Json", chosen))
+        if schema is not None:
+            fields.append({"schema": cast("Json", schema)})
         return hashlib.sha256(json.dumps(fields).encode()).digest()
 
 

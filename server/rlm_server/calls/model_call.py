@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from rlm_core.errors import ProviderError
-from rlm_core.types import Message, ModelUsage, Reply
+from rlm_core.types import Json, Message, ModelUsage, Reply
 
 from ..http.problems import Problem, internal_problem, problem_of
 from ..http.wire import Batch, check_prompt
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rlm_server")
 Messages: TypeAlias = tuple[Message, ...]
+Schema: TypeAlias = Mapping[str, Json]
 Outcome: TypeAlias = Reply | Problem
 Deliver: TypeAlias = Callable[[int, Outcome], Awaitable[None]]
 
@@ -45,7 +46,11 @@ class Backend:
     retries: int
 
     async def request(
-        self, model: str | None, key: IdempotencyKey | None, options: ModelOptions = NO_OPTIONS
+        self,
+        model: str | None,
+        key: IdempotencyKey | None,
+        options: ModelOptions = NO_OPTIONS,
+        schema: Schema | None = None,
     ) -> ModelRequest:
         """Begin the model calls of one HTTP request.
 
@@ -58,7 +63,7 @@ class Backend:
                 known = ", ".join(sorted(upstream.options)) or "none"
                 detail = f"The provider {upstream.name} has no option `{option}`. Leave it out; it has: {known}."
                 raise Problem("unknown-option", detail)
-        return ModelRequest(self, upstream, name, key, options, self.in_flight.stops(key))
+        return ModelRequest(self, upstream, name, key, options, self.in_flight.stops(key), schema)
 
 
 @dataclass(slots=True)
@@ -67,6 +72,7 @@ class ModelRequest:
 
     Attributes:
         stops: how often calls under `key` had been stopped by their user when the request began.
+        schema: JSON Schema of each reply, for the vendor's structured output.
         paid: usage of the calls it made; a kept reply adds nothing.
     """
 
@@ -76,6 +82,7 @@ class ModelRequest:
     key: IdempotencyKey | None
     options: ModelOptions
     stops: int
+    schema: Schema | None = None
     paid: ModelUsage = field(default_factory=ModelUsage)
 
     @property
@@ -119,7 +126,7 @@ class ModelRequest:
         """
         if self.key is None:
             return self._paid(messages, self.backend.retries)
-        digest = self.key.digest(self.model, messages, nth, self.options)
+        digest = self.key.digest(self.model, messages, nth, self.options, self.schema)
         return self.backend.in_flight.join(digest, lambda: self._paid(messages, 0), key=self.key)
 
     async def _paid(self, messages: Messages, retries: int) -> Pieces:
@@ -142,7 +149,7 @@ class ModelRequest:
     async def _upstream_pieces(self, messages: Messages, retries: int) -> Pieces:
         try:
             async with aclosing(
-                self.upstream.stream(UpstreamCall(messages, self.name, self.options, retries))
+                self.upstream.stream(UpstreamCall(messages, self.name, self.options, retries, self.schema))
             ) as pieces:
                 async for piece in pieces:
                     yield piece

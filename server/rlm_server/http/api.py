@@ -65,7 +65,7 @@ async def answer(request: Request) -> Response:
     record(request.scope, model=(wanted.model or "default")[:100], calls=_calls(wanted))
     if key is not None:
         record(request.scope, run=key.run)
-    calls = await backend.request(wanted.model, key, wanted.options)
+    calls = await backend.request(wanted.model, key, wanted.options, wanted.schema)
     record(request.scope, model=calls.model)
     if wanted.stream:
         return _Stream(calls, wanted)

@@ -4,7 +4,8 @@
     {"prompt": "...", ...}                       -> Conversation of one user message
     {"type": "batch", "prompts": [...], ...}     -> Batch
 
-Each takes `model`, `stream` and `options` (`temperature`, `top_p`, `max_output_tokens`, `reasoning_effort`, `seed`).
+Each takes `model`, `stream`, `options` (`temperature`, `top_p`, `max_output_tokens`, `reasoning_effort`, `seed`) and
+`schema`, a JSON Schema for the vendor's structured output, where it has one; it adds nothing to the prompt.
 
 In: any JSON value. Out: one of the two, or a `Problem` that names the offending field. Anything else is
 refused, so that nothing of the upstream (its URL, headers, tools) can be chosen by a client. Nothing here does I/O.
@@ -12,6 +13,7 @@ refused, so that nothing of the upstream (its URL, headers, tools) can be chosen
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast, get_args
@@ -22,6 +24,8 @@ from ..providers.upstream import NO_OPTIONS, ModelOptions
 from .problems import Problem
 
 MAX_BATCH = 1000
+MAX_SCHEMA_CHARS = 40_000
+"""Characters of the largest schema, as JSON."""
 ROLES = get_args(Role)
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Values of `reasoning_effort`; which of them a model takes is its vendor's matter."""
@@ -37,6 +41,7 @@ class Conversation:
     model: str | None = None
     stream: bool = False
     options: ModelOptions = NO_OPTIONS
+    schema: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Batch:
     model: str | None = None
     stream: bool = False
     options: ModelOptions = NO_OPTIONS
+    schema: Mapping[str, Json] | None = None
 
 
 Wanted: TypeAlias = Conversation | Batch
@@ -154,14 +160,14 @@ def _batch(body: Mapping[str, object]) -> Batch:
     if len(prompts) > MAX_BATCH:
         raise _invalid(f"`prompts` holds {len(prompts):,}; at most {MAX_BATCH:,} go into one batch. Send several.")
     texts = tuple(_text(prompt, f"prompts[{index}]") for index, prompt in enumerate(prompts))
-    return Batch(texts, _model(body), _stream(body), _options(body))
+    return Batch(texts, _model(body), _stream(body), _options(body), _schema(body))
 
 
 def _prompt(body: Mapping[str, object]) -> Conversation:
     _only(body, ("prompt",))
     prompt = _text(body["prompt"], "prompt")
     check_prompt(prompt)
-    return Conversation((Message("user", prompt),), _model(body), _stream(body), _options(body))
+    return Conversation((Message("user", prompt),), _model(body), _stream(body), _options(body), _schema(body))
 
 
 def _conversation(body: Mapping[str, object]) -> Conversation:
@@ -171,7 +177,7 @@ def _conversation(body: Mapping[str, object]) -> Conversation:
         raise _invalid(f"`messages` must be a list of at least one message, not {_kind(messages)}.")
     checked = tuple(_message(message, f"messages[{index}]") for index, message in enumerate(messages))
     check_prompt("".join(message.content for message in checked if message.role == "user"))
-    return Conversation(checked, _model(body), _stream(body), _options(body))
+    return Conversation(checked, _model(body), _stream(body), _options(body), _schema(body))
 
 
 def _message(value: object, field: str) -> Message:
@@ -188,7 +194,7 @@ def _message(value: object, field: str) -> Message:
 
 def _only(body: Mapping[str, object], names: tuple[str, ...]) -> None:
     for name in body:
-        if name not in (*names, "model", "stream", "options"):
+        if name not in (*names, "model", "stream", "options", "schema"):
             raise _unknown(name)
 
 
@@ -212,6 +218,21 @@ def _stream(body: Mapping[str, object]) -> bool:
     if not isinstance(stream, bool):
         raise _invalid(f"`stream` must be true or false, not {_kind(stream)}.")
     return stream
+
+
+def _schema(body: Mapping[str, object]) -> Mapping[str, Json] | None:
+    schema = body.get("schema")
+    if schema is None:
+        return None
+    if not isinstance(schema, dict):
+        raise _invalid(f"`schema` must be a JSON Schema, an object, not {_kind(schema)}.")
+    try:
+        size = len(json.dumps(schema, ensure_ascii=False))
+    except RecursionError:
+        raise _invalid("`schema` is nested too deeply.") from None
+    if size > MAX_SCHEMA_CHARS:
+        raise _invalid(f"`schema` has more than {MAX_SCHEMA_CHARS:,} characters as JSON. Ask for less in one call.")
+    return schema
 
 
 def _options(body: Mapping[str, object]) -> ModelOptions:

@@ -15,6 +15,7 @@ from rlm_core.types import Json
 
 from .exchange import Exchange, Refused
 from .model_lists import offer_of
+from .structured_output import structured_output
 from .turns import merged
 from .upstream import Offer, UpstreamCall
 from .workarounds import Body
@@ -59,9 +60,9 @@ def _fields(call: UpstreamCall) -> dict[str, object]:
     fields: dict[str, object] = {name: chosen[name] for name in ("temperature", "top_p") if name in chosen}
     if "max_output_tokens" in chosen:
         fields["max_tokens"] = chosen["max_output_tokens"]
-    if "reasoning_effort" in chosen:
-        fields["output_config"] = {"effort": chosen["reasoning_effort"]}
-    return fields
+    effort = {"effort": chosen["reasoning_effort"]} if "reasoning_effort" in chosen else {}
+    config = {**effort, **structured_output("anthropic", call.schema)}
+    return {**fields, "output_config": config} if config else fields
 
 
 def _cached(text: str) -> list[dict[str, object]]:

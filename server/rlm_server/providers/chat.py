@@ -8,15 +8,16 @@ streamed upstream even where the client wants the whole, since gateways cut conn
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Protocol
 
-from rlm_core.types import Message, Reply
+from rlm_core.types import Json, Message, Reply
 
 from .event_stream import DONE, events_of
 from .exchange import GRACE_SECONDS, Answer, Exchange, Refused, cut_off, malformed
@@ -29,6 +30,8 @@ logger = logging.getLogger("rlm_server.upstream")
 MAX_RETRY_WAIT_SECONDS = 20.0
 MAX_CHANGES = 4
 """Most ways round a refusal in one call."""
+MAX_REMEMBERED = 1_000
+"""Refused schemas that are remembered."""
 CUT_SHARE = 0.6
 """A prompt of which the model read a smaller share of its words, counted as tokens, was cut by the server."""
 CUT_WORDS = 2_000
@@ -74,7 +77,7 @@ class ChatProvider:
     def __init__(self, exchange: Exchange, dialect: Dialect) -> None:
         self.exchange = exchange
         self.dialect = dialect
-        self._changes: dict[str, list[Change]] = {}
+        self._changes: dict[tuple[str, str], list[Change]] = {}
 
     @property
     def name(self) -> str:
@@ -124,7 +127,7 @@ class ChatProvider:
     async def _once(self, call: UpstreamCall, deadline: float) -> Pieces:
         """One request, and the further ones that find a way round a refusal."""
         for _ in range(MAX_CHANGES + 1):
-            body = changed(await self.dialect.body(self.exchange, call), self._changes.get(call.model, ()))
+            body = changed(await self.dialect.body(self.exchange, call), self._known_changes(call))
             try:
                 path = self.dialect.path(call.model)
                 async with (
@@ -135,16 +138,23 @@ class ChatProvider:
                         yield piece
                 return
             except Refused as refused:
-                if not self._found_way(refused, call.model):
+                if not self._found_way(refused, call):
                     raise
         raise cut_off(self.name)
 
-    def _found_way(self, refused: Refused, model: str) -> bool:
+    def _known_changes(self, call: UpstreamCall) -> list[Change]:
+        of_schema = self._changes.get((call.model, _digest(call.schema)), []) if call.schema is not None else []
+        return [*self._changes.get((call.model, ""), ()), *of_schema]
+
+    def _found_way(self, refused: Refused, call: UpstreamCall) -> bool:
         change = refused.change
         if change is None:
-            return self.dialect.refused(refused, model)
+            return self.dialect.refused(refused, call.model)
         logger.info(json.dumps({"upstream": self.name, "workaround": change.row.name}))
-        self._changes.setdefault(model, []).append(change)
+        schema = _digest(call.schema) if change.row.is_of_schema else ""
+        if schema and len(self._changes) >= MAX_REMEMBERED:
+            self._changes = {key: changes for key, changes in self._changes.items() if not key[1]}
+        self._changes.setdefault((call.model, schema), []).append(change)
         return True
 
     async def _pieces(self, answer: Answer, call: UpstreamCall, body: Body) -> Pieces:
@@ -211,6 +221,10 @@ class ChatProvider:
             kind="prompt-cut",
             upstream=self.name,
         )
+
+
+def _digest(schema: Mapping[str, Json] | None) -> str:
+    return hashlib.sha256(json.dumps(schema).encode()).hexdigest()
 
 
 class _Reply:

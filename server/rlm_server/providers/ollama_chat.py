@@ -17,6 +17,7 @@ from .exchange import Exchange, Refused
 from .model_lists import offer_of
 from .openai_chat import OpenAIChat, to_wire
 from .reply_forms import token_count
+from .structured_output import structured_output
 from .upstream import Offer, UpstreamCall, UpstreamError
 from .workarounds import Body
 
@@ -51,7 +52,12 @@ class OllamaChat:
         window = await self._window(exchange, call)
         chosen = call.options.chosen()
         options = {field: chosen[name] for name, field in OPTIONS.items() if name in chosen}
-        body: dict[str, object] = {"model": call.model, "messages": to_wire(call.messages), "stream": True}
+        body: dict[str, object] = {
+            "model": call.model,
+            "messages": to_wire(call.messages),
+            **structured_output("ollama", call.schema),
+            "stream": True,
+        }
         if options or window:
             body["options"] = {**options, "num_ctx": window} if window else options
         if "reasoning_effort" in chosen:

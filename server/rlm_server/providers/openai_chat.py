@@ -12,6 +12,7 @@ from rlm_core.types import Message
 
 from .exchange import Exchange, Refused
 from .model_lists import offer_of, window_of
+from .structured_output import structured_output
 from .turns import merged
 from .upstream import Offer, UpstreamCall, UpstreamError
 from .workarounds import Body
@@ -45,6 +46,7 @@ class OpenAIChat:
             "model": call.model,
             "messages": to_wire(call.messages),
             **{fields[name]: value for name, value in call.options.chosen().items()},
+            **structured_output("openai", call.schema),
             "stream": True,
             "stream_options": {"include_usage": True},
         }

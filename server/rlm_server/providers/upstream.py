@@ -74,12 +74,14 @@ class UpstreamCall:
     Attributes:
         model: the model's name without its provider's prefix.
         retries: most further requests after one that failed; 0 where the client repeats the call itself.
+        schema: JSON Schema of the reply, for the vendor's structured output where it has one.
     """
 
     messages: tuple[Message, ...]
     model: str
     options: ModelOptions = NO_OPTIONS
     retries: int = 0
+    schema: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .structured_output import REFUSAL, holds_structured_output, without_structured_output
+
 Body: TypeAlias = Mapping[str, object]
 
 OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
@@ -27,12 +29,14 @@ class Workaround:
         holds: whether a body holds the cause.
         words: pattern of the refusal, in lower case; its last group may be a number that `change` needs.
         change: makes the body that the server takes.
+        is_of_schema: whether it holds for calls with the same schema only.
     """
 
     name: str
     holds: Callable[[Body], bool]
     words: str
     change: Callable[[Body, int], Body]
+    is_of_schema: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +171,5 @@ ROWS: tuple[Workaround, ...] = (
         _capped,
     ),
     Workaround("no cache_control", _holds_cache_control, r"cache_control", _uncached),
+    Workaround("no structured output", holds_structured_output, REFUSAL, without_structured_output, is_of_schema=True),
 )

@@ -30,6 +30,53 @@ test("a sub-call is one POST of its prompt, answered by server-sent events", asy
   ]);
 });
 
+test("a schema travels beside the prompt that ends with it, and only calls with the same one together", async () => {
+  const [one, other] = ['{"type": "object"}', '{"type": "array"}'];
+  const shaped = (text, schema) => ({ ...prompt(`${text} ${schema}`), schema });
+  const linesOf = (prompts) => ndjson(...prompts.map((_, index) => ({ index, text: "{}" })), { done: true });
+  const answer = (_, { body }) => {
+    const { prompts } = JSON.parse(new TextDecoder().decode(body));
+    return prompts ? streamed([linesOf(prompts)], { type: "application/x-ndjson" }) : streamed([sse(done)]);
+  };
+  const alone = await ask([shaped("a", one)], answer);
+  assert.deepEqual(alone.posts, [{ url: "/api/rlm", prompt: `a ${one}`, schema: { type: "object" }, stream: true }]);
+  const alike = await ask([shaped("a", one), shaped("b", one)], answer);
+  assert.deepEqual(
+    alike.posts.map(({ type, schema }) => [type, schema]),
+    [["batch", { type: "object" }]],
+  );
+  const unlike = await ask([shaped("a", one), shaped("b", other)], answer);
+  assert.deepEqual(
+    unlike.posts.map(({ type, schema }) => [type, schema]),
+    [
+      [undefined, { type: "object" }],
+      [undefined, { type: "array" }],
+    ],
+  );
+});
+
+test("a schema that is no part of its prompt does not leave", async () => {
+  const schema = '{"const": "a secret"}';
+  for (const call of [
+    { ...prompt("a"), schema },
+    { ...prompt(`${schema} a`), schema },
+    { ...prompt("[1]"), schema: "[1]" },
+    { ...prompt("x".repeat(50_000)), schema: "x".repeat(50_000) },
+    {
+      messages: [
+        { role: "user", content: "a" },
+        { role: "user", content: schema },
+      ],
+      model: null,
+      schema,
+    },
+  ]) {
+    const got = await ask([call], () => assert.fail("it left"));
+    assert.equal(got.error.title, "ProtocolError");
+    assert.deepEqual(got.posts, []);
+  }
+});
+
 test("a root call is one POST of its conversation", async () => {
   const messages = [
     { role: "system", content: "s" },
