@@ -175,8 +175,17 @@ def upstream_beside_a_browser() -> Iterator[FakeUpstream]:
     try:
         yield fake
     finally:
+        asyncio.run_coroutine_threadsafe(_end_exchanges(server), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+
+async def _end_exchanges(server: asyncio.Server) -> None:
+    server.close()
+    exchanges = asyncio.all_tasks() - {asyncio.current_task()}
+    for exchange in exchanges:
+        exchange.cancel()
+    await asyncio.gather(*exchanges, return_exceptions=True)
 
 
 @contextmanager
