@@ -113,6 +113,11 @@ const BY_TYPE = {
     action: "Reload the page and type the token that the server was started with.",
     remedy: "reload",
   },
+  "too-many-attempts": {
+    title: "Too many wrong tokens came from this address.",
+    action: "Wait a minute, then run again.",
+    remedy: "run",
+  },
   "budget-spent": {
     title: "The server's budget is spent.",
     action: "Raise the limit that it names where the server is started, then run again.",

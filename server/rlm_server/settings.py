@@ -7,106 +7,36 @@ Keys are held as `SecretStr`; no error, log or `repr` of this module shows one. 
 from __future__ import annotations
 
 import difflib
-import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from rlm_core.errors import ConfigError
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+from .setting_kinds import (
+    Count,
+    CspSources,
+    Dollars,
+    HeaderName,
+    Key,
+    ModelName,
+    Models,
+    Names,
+    Networks,
+    Origins,
+    PublicUrl,
+    Seconds,
+    Tokens,
+    Url,
+)
+
 MIB = 1024 * 1024
 PREFIX = "RLM_"
 OF_TOOLS = {"RLM_CLI"}
 """Variables that are no settings: `RLM_CLI` names this command for scripts that start it."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` (a name or an address, without brackets) can only mean this machine.
-
-    >>> is_loopback("127.0.0.2"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    if host.lower() in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _names(value: object) -> object:
-    """Split `"a, b"` into `("a", "b")`; anything else is left to the field's own check."""
-    if isinstance(value, str):
-        return tuple(name.strip() for name in value.split(",") if name.strip())
-    return value
-
-
-def _blank_is_unset(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _usable_key(key: SecretStr | None) -> SecretStr | None:
-    """A key goes into a header: an impossible character would come back in an error that quotes the key."""
-    if key is None:
-        return None
-    text = key.get_secret_value().strip()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a key must be printable ASCII without spaces; check how it was pasted")
-    return SecretStr(text)
-
-
-def _upstream_url(url: str) -> str:
-    """An upstream is reached by https, or on loopback by http; its URL holds no user name, query or fragment."""
-    if url in ("", "none"):
-        return ""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise ValueError("must begin with https://, or with http:// and a loopback address: keys never travel in clear")
-    if not host or parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must be scheme, host and path only: no user name, query or fragment")
-    return url.rstrip("/").removesuffix("/chat/completions").removesuffix("/messages")
-
-
-def _origin(origins: tuple[str, ...]) -> tuple[str, ...]:
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
-            raise ValueError(f"{origin!r} is not an origin: write scheme://host[:port], without a path")
-    return origins
-
-
-def _model_names(models: tuple[str, ...]) -> tuple[str, ...]:
-    for model in models:
-        provider, _, name = model.partition(":")
-        if not provider or not name:
-            raise ValueError(f"{model!r} is not a model: write provider:name, such as openai:gpt-5-mini")
-    return models
-
-
-def _model_name(model: str) -> str:
-    return _model_names((model,))[0] if model else model
-
-
-def _header_text(sources: str) -> str:
-    if not sources.isascii() or not sources.isprintable() or ";" in sources or "," in sources:
-        raise ValueError("must be CSP sources separated by spaces, such as: 'self' https://example.org")
-    return sources
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
-Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_origin)]
-Models = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_model_names)]
-Key = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset), AfterValidator(_usable_key)]
-Url = Annotated[str, AfterValidator(_upstream_url)]
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
-Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -116,11 +46,18 @@ class Settings(BaseSettings):
     variable (`OPENAI_API_KEY`), without the prefix. The environment wins over `.env`.
 
     Attributes:
-        host: address to listen on. Anything but loopback needs `token`.
+        host: address to listen on. Anything but loopback needs `token`, `tokens` or `user_header`.
         port: port to listen on; 0 takes a free one.
         token: shared secret. Where it is set every request needs it, also on loopback, where a proxy may pass on
-            requests of others (`Authorization: Bearer ...`; browsers ask for it as a password, the user name is
-            ignored). It also lets programs without an `Origin` header call the API.
+            requests of others (`Authorization: Bearer ...`; people type it into the sign-in page). It also lets
+            programs without an `Origin` header call the API.
+        tokens: the same with a name for each, `ann:...,bo:...`: the user in the log.
+        user_header: header in which a proxy names the user that it has let in (`X-Forwarded-User`); believed from
+            `trusted_proxies` only.
+        trusted_proxies: addresses and networks of the proxies in front, comma separated: `X-Forwarded-For`,
+            `X-Forwarded-Proto` and `X-Request-Id` are believed from them alone.
+        public_url: address that people open, `https://host/prefix`: its host, origin, scheme and prefix are ours. A
+            proxy may pass the prefix on or strip it.
         allowed_hosts: further exact values of the `Host` header that are ours (`rlm.example.org`), comma separated.
         allowed_origins: exact origins of other sites whose pages may call the API, comma separated.
         frame_ancestors: CSP sources that may put the page in a frame, separated by spaces.
@@ -169,12 +106,16 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     token: Key = None
+    tokens: Tokens = ()
+    user_header: HeaderName = ""
+    trusted_proxies: Networks = ()
+    public_url: PublicUrl = ""
     allowed_hosts: Names = ()
     allowed_origins: Origins = ()
-    frame_ancestors: Annotated[str, AfterValidator(_header_text)] = "'none'"
+    frame_ancestors: CspSources = "'none'"
 
     models: Models = ()
-    default_model: Annotated[str, AfterValidator(_model_name)] = ""
+    default_model: ModelName = ""
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * MIB
     head_seconds: Seconds = 10.0
@@ -229,6 +170,15 @@ class Settings(BaseSettings):
         field = f"{provider}_base_url"
         fields = type(self).model_fields
         return field not in fields or getattr(self, field) == fields[field].default
+
+    def is_guarded(self) -> bool:
+        """Whether a request needs to say whose it is."""
+        return self.token is not None or bool(self.tokens) or bool(self.user_header)
+
+    def unguarded(self) -> Settings:
+        """These settings for a server on a free port of loopback, for one page of this process alone."""
+        nobody = {"token": None, "tokens": (), "user_header": "", "trusted_proxies": (), "public_url": ""}
+        return self.model_copy(update=nobody)
 
 
 def load_settings(**overrides: object) -> Settings:

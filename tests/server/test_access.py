@@ -46,6 +46,7 @@ def test_a_line_has_ids_sizes_status_and_model_but_no_prompt(
     assert str(line.pop("time")).endswith("Z")
     assert line == {
         "id": response.headers["x-request-id"],
+        "client": "127.0.0.1",
         "method": "POST",
         "path": "/api/rlm",
         "status": 200,

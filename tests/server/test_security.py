@@ -240,7 +240,7 @@ def test_with_a_token_no_request_passes_without_it_also_on_loopback(
     client: TestClient = request.getfixturevalue(address)
     response = client.get(path, headers=headers)
     assert (response.status_code, response.json()["type"]) == (401, "/problems/token-required")
-    assert response.headers["www-authenticate"].startswith("Basic ")
+    assert response.headers["www-authenticate"].startswith("Bearer ")
     assert TOKEN not in response.text
 
 

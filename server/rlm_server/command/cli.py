@@ -468,7 +468,8 @@ def _serving(port: int) -> AbstractContextManager[str]:
     from ..http.serving import serving
     from ..settings import load_settings
 
-    return serving(create_app(load_settings(host=LOOPBACK, port=port)), host=LOOPBACK, port=port)
+    settings = load_settings(host=LOOPBACK, port=port).unguarded()
+    return serving(create_app(settings), host=LOOPBACK, port=port)
 
 
 @contextmanager

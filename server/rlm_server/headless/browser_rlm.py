@@ -300,5 +300,5 @@ def _own_server() -> AbstractContextManager[str]:
     from ..settings import load_settings
 
     # The token is for servers that others reach: this one is on a free port, for the page of this run alone.
-    settings = load_settings(host="127.0.0.1", port=0).model_copy(update={"token": None})
+    settings = load_settings(host="127.0.0.1", port=0).unguarded()
     return serving(create_app(settings), host="127.0.0.1", port=0)

@@ -27,6 +27,7 @@ from ..calls.reply_store import Store, check_store
 from ..settings import Settings, load_settings
 from .access import AccessLog
 from .api import api_routes
+from .forwarded import Forwarded
 from .problems import Problem, internal_problem, problem_response
 from .security import Gate, SecurityHeaders, check_address
 from .static import static_routes
@@ -79,7 +80,8 @@ class App(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
-        return SecurityHeaders(AccessLog(super().build_middleware_stack()), frame_ancestors=settings.frame_ancestors)
+        inner = Forwarded(super().build_middleware_stack(), settings=settings)
+        return SecurityHeaders(AccessLog(inner), frame_ancestors=settings.frame_ancestors)
 
 
 def create_app(settings: Settings | None = None, *, assets: Assets | None = None) -> App:

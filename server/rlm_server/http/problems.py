@@ -44,6 +44,7 @@ PROBLEM_TYPES = {
         ProblemType("unknown-model", 400, "The model may not be used"),
         ProblemType("provider-not-configured", 400, "The model's provider is not configured"),
         ProblemType("token-required", 401, "The token is missing or wrong"),
+        ProblemType("too-many-attempts", 429, "Too many wrong tokens", retryable=True),
         ProblemType("host-refused", 403, "The Host header is not one of ours"),
         ProblemType("origin-refused", 403, "The request comes from a page that may not call this server"),
         ProblemType("budget-spent", 403, "The budget is spent"),

@@ -1,23 +1,29 @@
 """Security: who may call, and the headers of every response.
 
 `SecurityHeaders` wraps the whole application, error pages included. `Gate` refuses a request by its Host, Origin,
-Sec-Fetch-Site and token before a byte of its body is read. Both are plain ASGI; neither reads a body.
+Sec-Fetch-Site and identity before a byte of its body is read; it hands the sign-in form to `sign_in.py`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import re
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rlm_core.errors import ConfigError
 
-from ..settings import LOOPBACK_NAMES, Settings, is_loopback
-from .problems import Problem, problem_response
+from ..setting_kinds import LOOPBACK_NAMES, is_loopback
+from ..settings import Settings
+from .access import record
+from .forwarded import is_by_proxy
+from .identity import Identities, Identity
+from .notice_page import OWN_HEADERS, refusal
+from .problems import Problem
+from .sign_in import PATH as SIGN_IN
+from .sign_in import sign_in
 
 WORKER_CSP = "sandbox allow-scripts; default-src 'none'; script-src 'wasm-unsafe-eval'"
 OTHER_CSP = "default-src 'none'; frame-ancestors 'none'"
@@ -30,6 +36,8 @@ HOST_FORM = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?
 """A Host header in lower case: a name or an address, and perhaps a port."""
 SINGLE_HEADERS = ("origin", "authorization", "sec-fetch-site")
 """Headers of which a request has one at most: of two, one could be checked and another obeyed."""
+USER = "rlm_server.user"
+"""Key of a scope: the user's name, empty where there is none."""
 WORKER_PATH = re.compile(r"/rlm/assets/worker\.[^/]*\Z")
 FEATURES = (
     "accelerometer autoplay camera display-capture encrypted-media fullscreen gamepad geolocation "
@@ -49,16 +57,24 @@ FIXED_HEADERS = {
 
 
 def check_address(settings: Settings) -> None:
-    """Refuse to listen where others can reach without a shared secret.
+    """Refuse to be where others can reach without knowing whose a request is.
 
     Raises:
-        ConfigError: `host` is not loopback and there is no token.
+        ConfigError: `host` or `public_url` is not loopback and there is no token; or nobody is trusted to name users.
     """
-    if not is_loopback(settings.host) and settings.token is None:
+    outside = urlsplit(settings.public_url).hostname or ""
+    if settings.user_header and not settings.trusted_proxies:
         raise ConfigError(
-            f"Listening on {settings.host} would let everyone on the network use your keys. "
-            "Set RLM_TOKEN to a long random text, or listen on 127.0.0.1."
+            "RLM_USER_HEADER is believed only from RLM_TRUSTED_PROXIES, which is empty: nobody could get in. "
+            "Set it to the address of the proxy, such as 127.0.0.1."
         )
+    if settings.is_guarded() or (is_loopback(settings.host) and (not outside or is_loopback(outside))):
+        return
+    where = f"Listening on {settings.host}" if not is_loopback(settings.host) else f"RLM_PUBLIC_URL on {outside}"
+    raise ConfigError(
+        f"{where} would let everyone who reaches it use your keys. Set RLM_TOKEN to a long random text (or RLM_TOKENS, "
+        "or RLM_USER_HEADER), or stay on 127.0.0.1."
+    )
 
 
 class SecurityHeaders:
@@ -74,6 +90,7 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.update(FIXED_HEADERS)
                 headers["Content-Security-Policy"] = self._policy(scope["path"])
+                headers.update(scope.get(OWN_HEADERS, {}))
             await send(message)
 
         await self.app(scope, receive, send_secured if scope["type"] == "http" else send)
@@ -90,8 +107,11 @@ class Gate:
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self.app = app
-        self.token = settings.token
-        self.hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self.settings = settings
+        self.identities = Identities(settings)
+        public = urlsplit(settings.public_url)
+        self.own_origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
+        self.hosts = frozenset(host.lower() for host in (*settings.allowed_hosts, public.netloc) if host)
         self.origins = frozenset(settings.allowed_origins)
         self.listening_on = settings.host.lower()
         self.destinations = {"document"} if settings.frame_ancestors == "'none'" else {"document", "iframe", "frame"}
@@ -110,21 +130,49 @@ class Gate:
                 self._check_host(headers)
                 await _answer_preflight(send)
                 return
+            if scope["path"] == SIGN_IN and scope["method"] == "POST" and self.identities.tokens:
+                self._check_addressed(scope, headers, Identity())
+                response = await sign_in(Request(scope, receive), self.identities, self.settings)
+                await response(scope, receive, send)
+                return
             self._check(scope, headers)
         except Problem as problem:
-            await problem_response(problem, scope)(scope, receive, send)
+            response = refusal(problem, scope, can_sign_in=bool(self.identities.tokens))
+            await response(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
+        self._check_host(headers)
+        self._check_single(headers)
+        address = (scope.get("client") or ("", 0))[0]
+        identity = self.identities.of(headers, address, by_proxy=is_by_proxy(scope))
+        if identity is None:
+            raise self._unknown_sender()
+        if identity.user:
+            record(scope, user=identity.user)
+        scope[USER] = identity.user
+        self._check_addressed(scope, headers, identity)
+
+    def _check_addressed(self, scope: Scope, headers: Headers, identity: Identity) -> None:
         host = self._check_host(headers)
-        for name in SINGLE_HEADERS:
+        self._check_single(headers)
+        is_program = identity.is_program and bool(self.identities.tokens)
+        self._check_origin(scope, headers, host, known=is_program)
+
+    def _check_single(self, headers: Headers) -> None:
+        for name in (*SINGLE_HEADERS, *filter(None, [self.settings.user_header])):
             if len(headers.getlist(name)) > 1:
                 raise _origin_refused(f"There are several {name} headers.")
-        known = self._holds_token(headers)
-        if self.token is not None and not known:
-            raise _token_required("This server has a token, so every request needs it.")
-        self._check_origin(scope, headers, host, known=known)
+
+    def _unknown_sender(self) -> Problem:
+        if self.identities.tokens:
+            return _token_required("This server has a token, so every request needs it.")
+        return Problem(
+            "token-required",
+            f"Users are named by the proxy in front, in the header {self.settings.user_header}, and this request has "
+            "none from RLM_TRUSTED_PROXIES. Open the address that the proxy serves.",
+        )
 
     def _check_host(self, headers: Headers) -> str:
         """One `Host`, and one that a foreign name rebound to our address cannot produce."""
@@ -135,14 +183,14 @@ class Gate:
         if not (host in self.hosts or (ours and HOST_FORM.fullmatch(host))):
             raise Problem(
                 "host-refused",
-                "The Host header is not one of ours. Open the server at 127.0.0.1 or localhost, or add the exact "
-                "value to RLM_ALLOWED_HOSTS.",
+                "The Host header is not one of ours. Open the server at 127.0.0.1 or localhost, set RLM_PUBLIC_URL to "
+                "the address that people open, or add the exact value to RLM_ALLOWED_HOSTS.",
             )
         return host
 
     def _check_origin(self, scope: Scope, headers: Headers, host: str, *, known: bool) -> None:
         origin = headers.get("origin")
-        own = {f"{scope['scheme']}://{host}"}
+        own = {f"{scope['scheme']}://{host}", self.own_origin}
         if origin is not None and origin not in own | self.origins:
             raise _origin_refused("The Origin header names another site.")
         if origin is None and scope["method"] not in ("GET", "HEAD") and not known:
@@ -154,15 +202,6 @@ class Gate:
     def _is_navigation(self, headers: Headers) -> bool:
         """A link that was followed: the answer is a page of its own, which the linking site cannot read."""
         return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in self.destinations
-
-    def _holds_token(self, headers: Headers) -> bool:
-        if self.token is None:
-            return False
-        scheme, _, credentials = headers.get("authorization", "").partition(" ")
-        secret = _password(credentials) if scheme.lower() == "basic" else credentials.strip()
-        if scheme.lower() not in ("basic", "bearer"):
-            return False
-        return hmac.compare_digest(secret.encode(), self.token.get_secret_value().encode())
 
 
 def _only(headers: Headers, name: str) -> str | None:
@@ -176,13 +215,6 @@ def _host_name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]
-
-
-def _password(credentials: str) -> str:
-    try:
-        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
 
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:
@@ -212,13 +244,13 @@ async def _answer_preflight(send: Send) -> None:
 
 
 def _token_required(reason: str) -> Problem:
-    detail = f"{reason} Send it as `Authorization: Bearer ...`, or as the password when the browser asks."
-    return Problem("token-required", detail, headers={"WWW-Authenticate": 'Basic realm="pyodide-rlm"'})
+    detail = f"{reason} Send it as `Authorization: Bearer ...`, or sign in on the page."
+    return Problem("token-required", detail, headers={"WWW-Authenticate": 'Bearer realm="pyodide-rlm"'})
 
 
 def _origin_refused(reason: str) -> Problem:
     return Problem(
         "origin-refused",
-        f"{reason} Use the page that this server serves, add the exact origin to RLM_ALLOWED_ORIGINS, or set RLM_TOKEN "
-        "and send `Authorization: Bearer ...`.",
+        f"{reason} Use the page that this server serves (behind a proxy, set RLM_PUBLIC_URL to its address), add the "
+        "exact origin to RLM_ALLOWED_ORIGINS, or set RLM_TOKEN and send `Authorization: Bearer ...`.",
     )
