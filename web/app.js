@@ -6,13 +6,14 @@
 
 import { RLM } from "/rlm/rlm.js";
 import { html, render } from "/vendor/preact.mjs";
+import { ENDPOINT } from "./address.js";
 import { Outcome, trajectoryOf } from "./answer.js";
 import { ConfirmDialog } from "./confirm.js";
 import { contextValue, describeContext } from "./context.js";
 import { ContextField, takeDrops } from "./context_field.js";
 import { EarlierTurns, FollowUp, openConversation } from "./conversation.js";
 import { Egress } from "./egress.js";
-import { EMPTY_QUESTION, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain } from "./errors.js";
+import { EMPTY_QUESTION, INSECURE, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain } from "./errors.js";
 import { History, HistoryLimit, loadHistory, openHistory, titleOf } from "./history.js";
 import { wrongLimit } from "./limits.js";
 import { wrongModelOption } from "./model_options.js";
@@ -69,7 +70,7 @@ export async function ask({ question, context, options = {}, session }) {
   try {
     const shown = follow(run, onEvent);
     if (session) session.onEvent = shown;
-    const rlm = session ?? new RLM({ ...chosen, onEvent: shown });
+    const rlm = session ?? new RLM({ endpoint: ENDPOINT, ...chosen, onEvent: shown });
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
     const from = session ? {} : { resume, replay, fork };
     const { schema } = replay || resume ? { schema: undefined } : schemaOf(state.settings.schema);
@@ -384,7 +385,8 @@ async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById("app"));
   const draw = () => render(html`<${App} />`, root);
   restoreSettings();
-  if (!canBlock()) state.problems.browser = NO_BLOCKING;
+  if (!isSecureContext) state.problems.browser = INSECURE;
+  else if (!canBlock()) state.problems.browser = NO_BLOCKING;
   onChange(() => {
     draw();
     runQueued();

@@ -6,6 +6,7 @@
 
 import { RLM } from "/rlm/rlm.js";
 import { html, useState } from "/vendor/preact.mjs";
+import { ENDPOINT } from "./address.js";
 import { Answer } from "./answer.js";
 import { fieldValue } from "./fields.js";
 import { isRunning, state } from "./state.js";
@@ -26,7 +27,11 @@ export function openConversation(options) {
     close: () => session.close(),
     onEvent: () => {},
   };
-  const session = new RLM({ ...options, onEvent: (event) => conversation.onEvent(event) }).session();
+  const session = new RLM({
+    endpoint: ENDPOINT,
+    ...options,
+    onEvent: (event) => conversation.onEvent(event),
+  }).session();
   return conversation;
 }
 

@@ -38,6 +38,14 @@ export const NO_BLOCKING = {
   action: "Open the page at the address that “pyodide-rlm serve” prints, in a current browser.",
 };
 
+/** @type {Problem} */
+export const INSECURE = {
+  title: "This address needs HTTPS, or localhost.",
+  cause:
+    "Browsers give the memory that Python waits on to secure pages only, and this one came by http:// over a network.",
+  action: "Open the page by https://, or at 127.0.0.1 on the machine itself.",
+};
+
 /** @type {Readonly<Record<string, (fault: Fault) => Problem>>} */
 const BY_NAME = {
   ConfigError: ({ message }) => ({

@@ -4,6 +4,7 @@
  * the `Problem` that there is none; models by search words. A model that is not offered is never replaced by another.
  */
 
+import { addressOf } from "./address.js";
 import { SERVER_GONE } from "./errors.js";
 import { changed, state } from "./state.js";
 
@@ -37,7 +38,7 @@ export async function loadModels() {
 /** Whether nothing answers at the page's own server. */
 export async function isServerSilent() {
   try {
-    await fetch("/api/health");
+    await fetch(addressOf("api/health"));
     return false;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -48,7 +49,7 @@ export async function isServerSilent() {
 /** @returns {Promise<Catalogue | import("./types/run.js").Problem>} */
 export async function fetchModels() {
   try {
-    const response = await fetch("/api/models");
+    const response = await fetch(addressOf("api/models"));
     if (response.ok) return { notes: [], ...(await response.json()) };
     return { ...SERVER_GONE, title: `The server lists no models (status ${response.status}).`, remedy: "models" };
   } catch (error) {

@@ -4,9 +4,11 @@
  * from, and a `File`. A server without samples has an empty list.
  */
 
+import { addressOf } from "./address.js";
+
 /** @typedef {{title: string, file: string, question: string}} Sample */
 
-const FOLDER = "/page/samples/";
+const FOLDER = addressOf("page/samples/");
 
 /** @returns {Promise<Sample[]>} */
 export async function fetchSamples() {

@@ -4,6 +4,7 @@
 // In: options, question and context as a user of the package passes them. Out: a job of plain data, or a ConfigError
 // that names the argument, its value and its allowed values. Nothing runs here.
 
+import { areHeaders, headersOf, isToken } from "./calls/headers.js";
 import { configError } from "./wire/errors.js";
 import { JsonText, checkText, textOfJson } from "./wire/json.js";
 import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
@@ -21,6 +22,7 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * Options of the class RLM, checked, with defaults filled in.
  * @typedef {object} Settings
  * @property {string} endpoint
+ * @property {Record<string, string>} headers of each request, that of the token among them
  * @property {string} assets
  * @property {import("./boot/types.d.ts").HostKind} host
  * @property {import("./wire/protocol.js").Ready["level"]} containment
@@ -59,6 +61,8 @@ const LONE_SURROGATES = /\p{Surrogate}/gu; // with the flag u a pair is one char
  */
 export const OPTIONS = {
   endpoint: { otherwise: "/api/rlm", must: "be a URL", ok: isName },
+  token: { otherwise: null, must: "be a token: printable ASCII without spaces", ok: isToken },
+  headers: { otherwise: {}, must: "be an object of header names and texts", ok: areHeaders },
   assets: { otherwise: new URL("./assets/", import.meta.url).href, must: "be the URL of a folder", ok: isName },
   host: {
     otherwise: "auto",
@@ -150,7 +154,9 @@ export function checkedSettings(options) {
   const assets = new URL(String(checked.assets), document.baseURI).href;
   const tools = { tools: own.tools, subTools: below?.tools ?? null, functions };
   const isWindowChosen = (values.windowTokens ?? null) !== null;
-  const derived = { modelOptions, subModelOptions, assets, limits: limitsOf(checked), isWindowChosen };
+  const sent = /** @type {Record<string, string>} */ (checked.headers);
+  const headers = headersOf(sent, /** @type {string | null} */ (checked.token));
+  const derived = { headers, modelOptions, subModelOptions, assets, limits: limitsOf(checked), isWindowChosen };
   return /** @type {Settings} */ ({ ...checked, ...tools, ...derived });
 }
 

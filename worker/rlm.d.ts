@@ -111,6 +111,10 @@ export interface RLMModelOptions {
 export interface RLMOptions extends LimitOptions {
   /** Where model calls are POSTed. Default "/api/rlm". */
   endpoint?: string;
+  /** Token of the endpoint's server, sent as `Authorization: Bearer`. Whoever can read the page can read it. */
+  token?: string | null;
+  /** Further headers of each request to the endpoint, for a gateway in front of it. Its CORS must allow them. */
+  headers?: Record<string, string>;
   /** Folder of manifest.json and the files that it names. Default: "assets/" beside this module. */
   assets?: string;
   /**

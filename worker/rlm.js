@@ -6,7 +6,8 @@
 
 import { chosenPackages } from "./boot/packages.js";
 import { loadAssets } from "./boot/runtime.js";
-import { openDestinations } from "./egress/destinations.js";
+import { fetchWith } from "./calls/headers.js";
+import { fetchedList, openDestinations } from "./egress/destinations.js";
 import { openLedger } from "./egress/ledger.js";
 import { checkedQuestionOptions, checkedRunOptions } from "./call_options.js";
 import { described, keptContext, openJournal } from "./log/journal.js";
@@ -137,8 +138,9 @@ class RLMSession {
 }
 
 /** @param {Settings} settings */
-function ledgerOf({ endpoint }) {
-  return openLedger({ destinations: openDestinations(endpoint) });
+function ledgerOf({ endpoint, headers }) {
+  const destinations = openDestinations(endpoint, (list) => fetchedList(list, fetchWith(headers)));
+  return openLedger({ destinations });
 }
 
 /**
@@ -172,8 +174,9 @@ async function toolNotices({ model }, { destinations }) {
  * @param {Settings} settings
  */
 function hosted(settings) {
-  const { endpoint, assets, host, containment, functions, allowedModels, allowUnknownPrice, onEgress } = settings;
-  const hosting = { endpoint, assets, host, containment };
+  const { endpoint, headers, assets, host, containment } = settings;
+  const { functions, allowedModels, allowUnknownPrice, onEgress } = settings;
+  const hosting = { endpoint, headers, assets, host, containment };
   return { hosting, functions, allowedModels, allowUnknownPrice, onEgress: onEgress ?? null };
 }
 
@@ -190,10 +193,11 @@ async function withPackages({ packages, assets, host }, job) {
 
 /** Refuse a limit of cost that cannot be kept. */
 async function checkCost(
-  /** @type {Settings} */ { endpoint, allowUnknownPrice },
+  /** @type {Settings} */ { endpoint, headers, allowUnknownPrice },
   /** @type {StartJob} */ { limits, model, sub_model },
 ) {
-  if (limits.max_cost !== null && !allowUnknownPrice) await checkPrices(endpoint, [model, sub_model ?? model]);
+  if (limits.max_cost === null || allowUnknownPrice) return;
+  await checkPrices(endpoint, [model, sub_model ?? model], fetchWith(headers));
 }
 
 /**

@@ -42,7 +42,9 @@ FLAGS = {
 }
 """Flags of the command that have another name than the option, or do its part."""
 PYTHON = {"endpoint": "url"}
-"""Arguments of `BrowserRLM` with a name of their own: the address of the server that has page and endpoint."""
+"""Arguments of `BrowserRLM` with another name: the address of the server that has page and endpoint."""
+OF_THE_SERVER = ("url", "token")
+"""Arguments of `BrowserRLM` that name its server; those of a run name none."""
 HTTP_FIELDS = {"model": "model", "modelOptions": "options"}
 SERVER_SETTINGS = {
     "maxSubCalls": "RLM_MAX_RUN_CALLS",
@@ -57,6 +59,8 @@ PRINTED = {"assets": "`assets/` beside `rlm.js`", "model": "the server's", "subM
 EVERYWHERE = "test_a_limit_reaches_the_run_by_each_front_end"
 SHOWN_BY: Mapping[str, tuple[str, ...]] = {
     "endpoint": ("test_page_modules_and_endpoint_may_be_of_three_origins",),
+    "token": ("test_a_site_of_another_origin_calls_with_the_token", "test_a_program_opens_the_page_with_its_token"),
+    "headers": ("test_a_site_of_another_origin_calls_with_the_token",),
     "assets": ("test_page_modules_and_endpoint_may_be_of_three_origins",),
     "host": ("test_where_the_script_has_no_policy_a_worker_of_the_pages_own_is_refused",),
     "containment": ("test_without_the_opaque_origin_the_level_is_network_and_full_is_refused",),
@@ -127,7 +131,7 @@ def cell(name: str, default: object) -> str:
 def python_cell(name: str, default: Any) -> str:
     """The argument of `BrowserRLM`; limits in the core's unit, which is seconds for durations."""
     argument = PYTHON.get(name, snake(name))
-    if argument == "url":
+    if argument in OF_THE_SERVER:
         return f"`{argument}`"
     if argument not in RLMArguments.__annotations__:
         return NONE

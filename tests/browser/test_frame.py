@@ -233,9 +233,9 @@ def test_without_isolation_and_without_jspi_nothing_runs_and_the_reason_is_told(
 
 # --- Three origins --------------------------------------------------------------------------------------------------
 
-ASK = """async ([modules, endpoint]) => {
+ASK = """async ([modules, endpoint, options]) => {
   const { RLM } = await import(`${modules}/rlm/rlm.js`);
-  const rlm = new RLM({ endpoint });
+  const rlm = new RLM({ endpoint, ...options });
   const context = "The lease was signed by Ada Lovelace in May. The roof is red.";
   const { answer, detail, trajectory } = await rlm.run("Who signed the lease?", { context });
   return { answer, detail, log: trajectory() };
@@ -268,6 +268,18 @@ def test_page_modules_and_endpoint_may_be_of_three_origins(
         result = opened(context, own).evaluate(ASK, [modules, endpoint])
     assert "Ada Lovelace" in result["answer"]
     assert ", in a frame; containment: full; channel: jspi;" in result["log"]
+
+
+def test_a_site_of_another_origin_calls_with_the_token(folder: Path, context: BrowserContext) -> None:
+    with hosted(folder) as own, endpoint_for(own, token="a-long-token") as endpoint:
+        page = opened(context, own)
+        without = page.evaluate(ASK, [own, endpoint])
+        by_token = page.evaluate(ASK, [own, endpoint, {"token": "a-long-token"}])
+        by_header = page.evaluate(ASK, [own, endpoint, {"headers": {"Authorization": "Bearer a-long-token"}}])
+    assert (without["answer"], "token" in without["detail"]) == ("", True)
+    for result in (by_token, by_header):
+        assert "Ada Lovelace" in result["answer"]
+        assert "a-long-token" not in result["log"]
 
 
 def test_an_endpoint_that_does_not_know_the_origin_answers_nothing(folder: Path, context: BrowserContext) -> None:

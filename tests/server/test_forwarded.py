@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 
 import pytest
@@ -11,6 +10,7 @@ from starlette.testclient import TestClient
 from rlm_server.assets import Assets
 from rlm_server.http.app import create_app
 from tests.server.conftest import make_settings
+from tests.server.test_identity import lines_of
 
 TOKEN = "a-long-random-token"
 KNOWN = {"Authorization": f"Bearer {TOKEN}"}
@@ -63,11 +63,11 @@ def test_forwarded_headers_are_believed_from_trusted_proxies_alone(
     }
     trusting = {"trusted_proxies": "10.0.0.0/24"}
     assert behind(assets, "http://127.0.0.1", **trusting).get("/api/health", headers=passed_on).status_code == 200
-    line = json.loads(caplog.messages[-1])
+    line = lines_of(caplog)[-1]
     assert (line["client"], line["proxy_id"]) == ("198.51.100.7", "req-1")
     stranger = behind(assets, "http://127.0.0.1", address="10.0.1.1", **trusting)
     assert stranger.get("/api/health", headers=passed_on).status_code == 403  # its scheme is http all the same
-    line = json.loads(caplog.messages[-1])
+    line = lines_of(caplog)[-1]
     assert (line["client"], "proxy_id" in line) == ("10.0.1.1", False)
 
 

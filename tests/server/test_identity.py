@@ -35,6 +35,10 @@ def team(assets: Assets) -> TestClient:
     return client_of(assets, tokens=TOKENS)
 
 
+def lines_of(caplog: pytest.LogCaptureFixture, name: str = "rlm_server.access") -> list[dict[str, object]]:
+    return [json.loads(record.getMessage()) for record in caplog.records if record.name == name]
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -45,7 +49,7 @@ def test_each_named_token_lets_its_user_in_and_the_log_names_him(
     caplog.set_level(logging.INFO, "rlm_server.access")
     for token, user in ((ANN, "ann"), (BO, "bo")):
         assert team.get("/api/health", headers=bearer(token)).status_code == 200
-        line = json.loads(caplog.messages[-1])
+        line = lines_of(caplog)[-1]
         assert (line["user"], line["client"]) == (user, "127.0.0.1")
         assert token not in caplog.text
     assert team.get("/api/health", headers=bearer(ANN + BO)).status_code == 401
@@ -124,7 +128,7 @@ def test_wrong_tokens_are_logged_and_slowed_for_their_address_only(
     assert guessing.get("/api/health").status_code == 401  # without a token there is nothing to guess
     other = TestClient(guessing.app, base_url="http://127.0.0.1", client=("10.0.0.8", 5))
     assert other.get("/api/health", headers=bearer(ANN)).status_code == 200
-    line = json.loads(caplog.messages[-1])
+    line = lines_of(caplog, "rlm_server.sign_in")[-1]
     assert (line["sign_in"], line["client"], line["wrong"]) == ("wrong token", "10.0.0.9", FREE_ATTEMPTS)
     assert "guess" not in caplog.text
 
@@ -149,7 +153,7 @@ def test_a_user_that_a_trusted_proxy_names_is_let_in_and_nobody_elses_word_count
     named = {"X-Forwarded-User": "ann@example.org"}
     proxy, stranger = client_of(assets, address="10.1.2.3", **values), client_of(assets, address="10.2.0.1", **values)
     assert proxy.get("/api/health", headers=named).status_code == 200
-    assert json.loads(caplog.messages[-1])["user"] == "ann@example.org"
+    assert lines_of(caplog)[-1]["user"] == "ann@example.org"
     for client, headers in ((stranger, named), (proxy, {}), (proxy, {"X-Forwarded-User": "a\tb"})):
         refused = client.get("/api/health", headers=headers)
         assert (refused.status_code, refused.json()["type"]) == (401, "/problems/token-required")

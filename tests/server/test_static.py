@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -10,9 +13,10 @@ from starlette.testclient import TestClient
 
 from rlm_server.assets import Assets
 from rlm_server.http.app import create_app
-from rlm_server.http.static import FOR_GOOD
+from rlm_server.http.static import FOR_GOOD, IMPORT_MAP, import_maps
 from tests.server.conftest import make_settings
 
+ROOT = Path(__file__).parents[2]
 WASM = "/rlm/assets/pyodide.0123456789abcdef.wasm"
 
 
@@ -118,3 +122,28 @@ def _get_raw(server: str, path: str) -> bytes:
 def test_a_folder_that_is_not_built_is_404(no_assets: Assets) -> None:
     client = TestClient(create_app(make_settings(), assets=no_assets), base_url="http://127.0.0.1")
     assert [client.get(path).status_code for path in ("/", "/page/app.js", "/rlm/rlm.js")] == [404, 404, 404]
+
+
+def test_the_import_maps_of_the_pages_name_each_module_of_another_folder() -> None:
+    """Below a prefix `/rlm/rlm.js` is another path; no key may match the page's own modules below any prefix."""
+    web = ROOT / "web"
+    imported = {
+        path
+        for module in web.glob("*.js")
+        for path in re.findall(r"""(?:from |^import |import\()"(/[^"]+)\"""", module.read_text(), re.MULTILINE)
+    }
+    assert "/rlm/rlm.js" in imported
+    for page, base in (("index.html", "./"), ("headless.html", "../")):
+        (found,) = IMPORT_MAP.findall((web / page).read_bytes())
+        keys = json.loads(found)["imports"]
+        assert all(value == base + key[1:] and key.count("/") >= 2 for key, value in keys.items())
+        assert not {"/rlm/", "/vendor/"} & set(keys)
+        missing = {path for path in imported if not any(path == key or path.startswith(key) for key in keys)}
+        assert missing == set()
+
+
+def test_only_the_import_maps_may_be_inline() -> None:
+    (source, other) = import_maps(ROOT / "web")
+    app = create_app(make_settings(), assets=Assets(*(ROOT / "web" for _ in range(4))))
+    policy = TestClient(app, base_url="http://127.0.0.1").get("/").headers["content-security-policy"]
+    assert f"script-src 'self' 'wasm-unsafe-eval' '{source}' '{other}';" in policy

@@ -65,12 +65,13 @@ export async function request(endpoint, body, { fetcher, signal, idempotencyKey 
  * be told. It is told also while the page closes.
  * @param {string} endpoint
  * @param {string} idempotencyKey
+ * @param {typeof fetch} [fetcher]
  */
-export async function cancelRequest(endpoint, idempotencyKey) {
+export async function cancelRequest(endpoint, idempotencyKey, fetcher = (...request) => fetch(...request)) {
   const headers = { "content-type": "application/json" };
   const body = JSON.stringify({ key: idempotencyKey });
   // A server that is gone, or knows no such request, has nothing to cancel; one of another origin answers a preflight.
-  await fetch(`${endpoint}/cancel`, { method: "POST", headers, body, keepalive: true }).catch(() => null);
+  await fetcher(`${endpoint}/cancel`, { method: "POST", headers, body, keepalive: true }).catch(() => null);
 }
 
 /**
@@ -82,7 +83,7 @@ function unreached(error, endpoint) {
   if (!(error instanceof TypeError)) throw error;
   const isOffline = globalThis.navigator?.onLine === false;
   const isForeign = URL.canParse(endpoint) && !isOwn(endpoint);
-  const cors = isForeign ? ", and does its CORS allow this origin, and the header idempotency-key" : "";
+  const cors = isForeign ? ", and does its CORS allow this origin, and the headers that are sent" : "";
   const message = isOffline
     ? "the browser is offline, and the server cannot be reached. Connect it again."
     : `the server cannot be reached (${error.message}). Is it running${cors}?`;

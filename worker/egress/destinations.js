@@ -78,11 +78,12 @@ function isLoopback({ hostname }) {
 
 /**
  * @param {URL} list
+ * @param {typeof fetch} [fetcher]
  * @returns {Promise<unknown>}
  */
-async function fetchedList(list) {
+export async function fetchedList(list, fetcher = (...request) => fetch(...request)) {
   if (list.origin !== globalThis.location?.origin) return null;
-  const response = await fetch(list, { signal: AbortSignal.timeout(LIST_MS) });
+  const response = await fetcher(list, { signal: AbortSignal.timeout(LIST_MS) });
   return response.ok ? response.json() : null;
 }
 

@@ -4,6 +4,8 @@
 // In: a run and its accounts. Out: a handler for each `op`; usage; and how to stop what is under way.
 
 import { openBroker } from "../calls/broker.js";
+import { cancelRequest } from "../calls/endpoint.js";
+import { fetchWith } from "../calls/headers.js";
 import { openEgress } from "../egress/egress.js";
 import { openCalls, openToolCalls } from "./call_accounts.js";
 import { openChildren } from "./children.js";
@@ -31,8 +33,14 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   const egress = openEgress({ ledger: tree.ledger, gate: tree.gate, recorder, path: job.path, usage, onRootDenied });
   const calls = openCalls({ job, tree, recorder, egress, onAnswered });
   calls.refund(-(resumed?.rootCalls ?? 0));
-  const fetcher = written === null ? undefined : fetchAfter(written);
-  const broker = openBroker({ endpoint: tree.hosting.endpoint, witness: calls, fetcher });
+  const { endpoint, headers } = tree.hosting;
+  const fetchOwn = fetchWith(headers ?? {});
+  const broker = openBroker({
+    endpoint,
+    witness: calls,
+    fetcher: written === null ? fetchOwn : fetchAfter(written, fetchOwn),
+    cancel: (endpoint, key) => cancelRequest(endpoint, key, fetchOwn),
+  });
   const recorded = source?.answering({ path: job.path, witness: calls, recorder, live: broker.handle }) ?? null;
   const children = openChildren(options, runJob);
   const called = source ? source.tools(job.path, functions.tools) : functions.tools;
@@ -56,11 +64,12 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
 /**
  * Calls leave once their log is on disk.
  * @param {() => Promise<void>} written
+ * @param {typeof fetch} fetcher
  * @returns {typeof fetch}
  */
-function fetchAfter(written) {
+function fetchAfter(written, fetcher) {
   return async (...request) => {
     await written();
-    return fetch(...request);
+    return fetcher(...request);
   };
 }

@@ -16,6 +16,8 @@ import type { Functions, Kind, OnEgress, Recorder, RLMChild, Source, Usage } fro
 /** Where workers come from, and where their model calls are sent. */
 export interface Hosting {
   endpoint: string;
+  /** Headers of each request to it. */
+  headers?: Record<string, string>;
   /** URL of the assets' folder. */
   assets: string;
   host?: HostKind;

@@ -62,8 +62,8 @@ class BlockingBrowserRLM:
         ConfigError: an argument is unknown or impossible.
     """
 
-    def __init__(self, url: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
-        self._rlm = BrowserRLM(url, **defaults)
+    def __init__(self, url: str | None = None, *, token: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
+        self._rlm = BrowserRLM(url, token=token, **defaults)
         self._loop: _Loop | None = None
 
     def __repr__(self) -> str:

@@ -94,6 +94,7 @@ class BrowserRLM:
 
     Args:
         url: address of a running server; without it one is started.
+        token: token of that server.
         defaults: options, tools and callbacks of each run (`model="...", max_iterations=10`); see `RLMArguments`.
 
     >>> async def main():  # doctest: +SKIP
@@ -104,8 +105,9 @@ class BrowserRLM:
         ConfigError: an argument is unknown or impossible.
     """
 
-    def __init__(self, url: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
+    def __init__(self, url: str | None = None, *, token: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
         self._url = url
+        self._token = token
         self._defaults: Mapping[str, object] = defaults
         self._open = AsyncExitStack()
         self._page: Page | None = None
@@ -119,7 +121,7 @@ class BrowserRLM:
     async def __aenter__(self) -> BrowserRLM:
         async with AsyncExitStack() as opening:
             url = self._url or opening.enter_context(_own_server())
-            self._page = await opening.enter_async_context(open_page(url))
+            self._page = await opening.enter_async_context(open_page(url, self._token))
             self._open = opening.pop_all()
         return self
 

@@ -37,6 +37,7 @@ FAULTS: Mapping[str, type[RLMError]] = {
 FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "file", multiple: true })"""
 STOP_SECONDS = 5.0
 """Longest wait for the end of a run that was stopped, before its page is left alone with it."""
+UNAUTHORIZED = 401
 START_SECONDS = 10.0
 END_SECONDS = 1.0
 """Longest waits of a caller that leaves: for a driver that starts, and for the last tasks of one that failed to."""
@@ -147,8 +148,10 @@ class Page:
             await self._page.expose_function("rlmNotify", self._notify)
             await self._page.expose_function("rlmTool", self._call)
             await self._page.expose_function("rlmEgress", self._may_leave)
-            await self._page.goto(urljoin(url, "/page/headless.html"))
-            self._module = await self._page.evaluate_handle('import("/page/headless.js")')
+            response = await self._page.goto(urljoin(f"{url.rstrip('/')}/", "page/headless.html"))
+            if response is not None and response.status == UNAUTHORIZED:
+                raise RLMError(f"The server at {url} asks for its token: pass BrowserRLM(url, token=...).")
+            self._module = await self._page.evaluate_handle('import("./headless.js")')
 
     async def run(
         self, live: LiveRun, question: str, arguments: Arguments, session: str | None = None
@@ -307,8 +310,8 @@ class Page:
 
 
 @asynccontextmanager
-async def open_page(url: str) -> AsyncIterator[Page]:
-    """Open the page of the server at `url` in a headless Chromium; close both at the end.
+async def open_page(url: str, token: str | None = None) -> AsyncIterator[Page]:
+    """Open the page of the server at `url`, with its `token`, in a headless Chromium; close both at the end.
 
     Raises:
         BrowserMissing: there is no Chromium.
@@ -321,13 +324,17 @@ async def open_page(url: str) -> AsyncIterator[Page]:
     async with _driver() as playwright:
         with _driver_errors("The browser did not start"):
             browser = await playwright.chromium.launch(executable_path=find_browser(), **launch_options(url))
-            page = Page(await browser.new_page())
+            page = Page(await browser.new_page(extra_http_headers=None if token is None else _bearer(token)))
         try:
             await page.load(url)
             yield page
         finally:
             with suppress(Error):  # it may be closed already
                 await browser.close()
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 @asynccontextmanager

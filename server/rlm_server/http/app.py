@@ -30,7 +30,7 @@ from .api import api_routes
 from .forwarded import Forwarded
 from .problems import Problem, internal_problem, problem_response
 from .security import Gate, SecurityHeaders, check_address
-from .static import static_routes
+from .static import import_maps, static_routes
 
 if TYPE_CHECKING:
     from ..calls.registry import Registry
@@ -81,7 +81,9 @@ class App(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
         inner = Forwarded(super().build_middleware_stack(), settings=settings)
-        return SecurityHeaders(AccessLog(inner), frame_ancestors=settings.frame_ancestors)
+        return SecurityHeaders(
+            AccessLog(inner), frame_ancestors=settings.frame_ancestors, import_maps=self.state.import_maps
+        )
 
 
 def create_app(settings: Settings | None = None, *, assets: Assets | None = None) -> App:
@@ -98,8 +100,9 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     settings = settings or load_settings()
     check_address(settings)
     check_store(settings.store_path)
+    assets = assets or find_assets()
     app = App(
-        routes=[*api_routes(), *static_routes(assets or find_assets(), packages_folder(settings.packages_path))],
+        routes=[*api_routes(), *static_routes(assets, packages_folder(settings.packages_path))],
         middleware=[Middleware(Gate, settings=settings)],
         exception_handlers={
             Problem: _say_problem,
@@ -111,6 +114,7 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     )
     app.router.redirect_slashes = False
     app.state.settings = settings
+    app.state.import_maps = import_maps(assets.web)
     return app
 
 

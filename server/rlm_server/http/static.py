@@ -7,6 +7,8 @@ and are cached for good; everything else is checked each time by its ETag.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -46,6 +48,7 @@ PACKAGE_KINDS = frozenset({".json", ".whl"})
 MODULE_KINDS = frozenset({".js", ".d.ts"})
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 HASHED_NAME = re.compile(r"\.[0-9a-f]{8,64}\.")
+IMPORT_MAP = re.compile(rb'<script type="importmap">(.*?)</script>', re.DOTALL)
 FOR_GOOD = "public, max-age=31536000, immutable"
 
 
@@ -66,6 +69,13 @@ def static_routes(assets: Assets, packages: Path) -> list[BaseRoute]:
         Mount("/rlm", _Files(assets.worker, kinds=MODULE_KINDS)),
         Mount("/vendor", _Files(assets.vendor)),
     ]
+
+
+def import_maps(web: Path) -> list[str]:
+    """The CSP sources of the import maps in the pages of the folder `web`."""
+    texts = [page.read_bytes() for page in sorted(web.glob("*.html"))]
+    maps = {found for text in texts for found in IMPORT_MAP.findall(text)}
+    return sorted(f"sha256-{base64.b64encode(hashlib.sha256(found).digest()).decode()}" for found in maps)
 
 
 class _Files(StaticFiles):
