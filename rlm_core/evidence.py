@@ -299,6 +299,15 @@ def _source(name: str, value: object, read: Read | None) -> Source:
     return Source(name, lambda: ["\n".join(_leaves(value))])
 
 
+def text_of_source(value: object, read: Callable[..., str]) -> str:
+    """The text of one source, in which the places of quotes count characters.
+
+    >>> text_of_source([{"a": "x"}, 7], str)
+    'x\\n7'
+    """
+    return "".join(_source("", value, read).pieces())
+
+
 def _of_file(name: str, path: PurePath, read: Read | None) -> Source:
     try:
         with open(path, "rb") as file:

@@ -1,18 +1,15 @@
 // @ts-check
 /**
- * Evidence: the quotes of an answer, each with its status and place, and the source around it. In: the evidence of a result,
- * and the context of the run. Of a source only the bytes around the place are read, so that its size does not matter.
+ * Evidence: the quotes of an answer, each with its status and place, which opens its source; and the checks of the answer.
+ * In: the evidence and the checks of a result, and the context of the run.
  */
 
-import { html, useEffect, useState } from "/vendor/preact.mjs";
-import { sourcesOf } from "./egress_map.js";
+import { html, useState } from "/vendor/preact.mjs";
 import { count, plural } from "./format.js";
+import { SourceViewer, placeOf } from "./source_viewer.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMEvidence} RLMEvidence */
-/** @typedef {{before: string, quoted: string, after: string}} Excerpt */
 
-const AROUND_BYTES = 600;
-const MOST_READ_BYTES = 64 << 10;
 const MOST_NUMBERS = 20;
 /** @type {Record<RLMEvidence["status"], {mark: string, words: string}>} */
 const STATUSES = {
@@ -23,7 +20,6 @@ const STATUSES = {
   missing: { mark: "✗", words: "not in the context" },
 };
 const MARK = /\[(\d{1,3})\]/;
-const WORKER_ONLY = "This text was read in the worker alone: the page cannot show it here.";
 
 /**
  * Marks such as [2] in an answer as links to the evidence below it; in code they are code.
@@ -117,47 +113,6 @@ function Item({ item, number, context }) {
         aria-label="Evidence ${number}: ${place}">${place}</button>`
       }
     </p>
-    ${isOpen && html`<${Source} item=${item} context=${context} />`}
+    ${isOpen && html`<${SourceViewer} item=${item} context=${context} />`}
   </li>`;
-}
-
-/** Source and place in words: "lease.txt, line 3". @param {RLMEvidence} item */
-function placeOf({ source, page, sheet, line }) {
-  if (page !== null) return `${source}, page ${count(page)}`;
-  if (sheet !== null) return `${source}, sheet “${sheet}”`;
-  return line === null ? `${source}` : `${source}, line ${count(line)}`;
-}
-
-/** @param {{item: RLMEvidence, context: unknown}} props */
-function Source({ item, context }) {
-  const [excerpt, setExcerpt] = useState(/** @type {Excerpt | string} */ ("…"));
-  useEffect(() => {
-    let isCurrent = true;
-    const show = (/** @type {Excerpt | string} */ read) => isCurrent && setExcerpt(read);
-    excerptOf(item, context).then(show, () => show("The source cannot be read any more."));
-    return () => void (isCurrent = false);
-  }, [item, context]);
-  if (typeof excerpt === "string") return html`<p class="muted">${excerpt}</p>`;
-  const { before, quoted, after } = excerpt;
-  return html`<pre class="output evidence-source" tabindex="0" aria-label=${placeOf(item)}>${before}<mark>${quoted}</mark>${after}</pre>`;
-}
-
-/**
- * @param {RLMEvidence} item
- * @param {unknown} context
- * @returns {Promise<Excerpt | string>} a sentence where there is none
- */
-async function excerptOf({ source, byteStart, byteEnd }, context) {
-  const held = sourcesOf(context).get(source ?? "");
-  if (held === undefined || byteStart === null || byteEnd === null) return WORKER_ONLY;
-  const mark = new Uint8Array(await held.slice(0, 3).arrayBuffer()).join() === "239,187,191" ? 3 : 0;
-  const [start, end] = [byteStart + mark, Math.min(byteEnd, byteStart + MOST_READ_BYTES) + mark];
-  const read = (/** @type {number} */ from, /** @type {number} */ to) => held.slice(Math.max(mark, from), to).text();
-  const [before, quoted, after] = await Promise.all([
-    read(start - AROUND_BYTES, start),
-    read(start, end),
-    read(end, end + AROUND_BYTES),
-  ]);
-  // a cut inside of a character leaves U+FFFD at the outer ends
-  return { before: before.replace(/^\ufffd+/, ""), quoted, after: after.replace(/\ufffd+$/, "") };
 }

@@ -332,6 +332,41 @@ export interface RLMJsonText {
 /** The evidence of a `run_finished` event in the spelling of a result. */
 export function evidenceOf(evidence: (Event & { type: "run_finished" })["evidence"][number]): RLMEvidence;
 
+/** A quote to look for; `source`, the name of the value or file that should hold it, may be left out. */
+export interface RLMQuote {
+  quote: string;
+  source?: string | null;
+}
+
+/** A context whose sources are looked into, and where workers live, as in `RLMOptions` and `RLMRunOptions`. */
+export interface RLMSourceOptions extends Pick<RLMOptions, "assets" | "host" | "containment"> {
+  context: RLMRunOptions["context"];
+  signal?: AbortSignal;
+}
+
+/** The place of a quote in a document: a page of a PDF as a picture, or the text around it. */
+export interface RLMSourceView {
+  /** PNG; null: text. */
+  picture: Blob | null;
+  /** Lines of the quote on the picture: left, top, width and height, as parts of the picture's. */
+  marks: number[][];
+  before: string;
+  quoted: string;
+  after: string;
+}
+
+/**
+ * Look for quotes in a context, as a run does with those of its answer; in a contained worker, without any model. At most
+ * 200 quotes. Rejects with a ConfigError where it cannot.
+ */
+export function checkEvidence(quotes: RLMQuote[], options: RLMSourceOptions): Promise<RLMEvidence[]>;
+
+/**
+ * The place of a quote in a document of the context, drawn or read in a contained worker. Rejects with a ConfigError where
+ * the source is not there, or has no such place.
+ */
+export function shownSource(item: RLMEvidence, options: RLMSourceOptions): Promise<RLMSourceView>;
+
 /** The runs that this browser keeps in journals: they did not end, or `keepLog` kept them. The newest first. */
 export function listRuns(): Promise<RLMKeptRun[]>;
 /** The log of a kept run so far, for `resume`. Rejects with a ConfigError where no run has the name. */

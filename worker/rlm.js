@@ -19,6 +19,7 @@ import { openReplay } from "./replay/replay.js";
 import { checkPrices } from "./run/price_check.js";
 import { openSession } from "./run/session.js";
 import { runTree } from "./run/tree.js";
+import { checkedQuotes } from "./source_view.js";
 import { inSlices } from "./time/time_slices.js";
 import { configError } from "./wire/errors.js";
 
@@ -37,6 +38,7 @@ import { configError } from "./wire/errors.js";
  */
 
 export { deleteRun, listRuns, readRun } from "./log/journal.js";
+export { shownSource } from "./source_view.js";
 export { jsonText } from "./wire/json.js";
 
 export class RLM {
@@ -223,6 +225,15 @@ async function toResult({ result, trajectory, egress, ...parts }, milliseconds) 
  */
 export function evidenceOf({ byte_start: byteStart, byte_end: byteEnd, checked_by: checkedBy, ...own }) {
   return { ...own, byteStart, byteEnd, checkedBy };
+}
+
+/**
+ * Quotes looked for in a context, as those of a run are; no model is called.
+ * @param {import("./rlm.d.ts").RLMQuote[]} quotes
+ * @param {import("./rlm.d.ts").RLMSourceOptions} options
+ */
+export async function checkEvidence(quotes, options) {
+  return (await checkedQuotes(quotes, options)).map(evidenceOf);
 }
 
 /**

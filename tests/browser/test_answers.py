@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from rlm_core.events import RunFinished, RunStarted
 from rlm_core.trajectory import read
 from tests.browser.lab import code, printed, run
-from tests.browser.papers import pdf
+from tests.browser.papers import pdf, xlsx
 from tests.browser.test_accessibility import serious_violations
 from tests.browser.test_page import ScriptedModel, ask, drop_file, ended
 
@@ -169,4 +170,65 @@ def test_the_page_shows_quotes_with_their_places_a_value_and_opens_the_source(pa
     page.locator("#answer a.evidence-link").first.click()
     expect(page.locator("#evidence-1 mark")).to_have_text("The rent is 40 pounds")
     expect(page.locator("#evidence-1 pre")).to_contain_text("a year, at Michaelmas.")
+    assert serious_violations(page) == []
+
+
+LOG = "".join(f"2026-11-28 12:00 INFO job {job} is done in {job % 97} ms\n" for job in range(60_000))
+ROWS: list[list[object]] = [["name", "rent"], *([f"Tenant {row}", 7 * row] for row in range(1, 300))]
+COUNT_READS = """() => {
+  globalThis.bytesRead = 0;
+  const slice = Blob.prototype.slice;
+  Blob.prototype.slice = function (...range) {
+    const part = slice.apply(this, range);
+    if (this.size > 1e6) globalThis.bytesRead += part.size;
+    return part;
+  };
+}"""
+
+
+def test_marks_open_a_log_a_page_of_a_pdf_and_a_row_of_a_sheet_at_their_place(page: Page) -> None:
+    quotes = [
+        "job 54321 is done in 1 ms",
+        "lamp 417 was lit by the keeper",
+        "Tenant 250,1750",
+        "This stands nowhere at all",
+    ]
+    final = code(
+        f"FINAL('The job ended [1], the lamp was lit [2], the rent is due [3], and so on [4].', evidence={quotes!r})"
+    )
+    ScriptedModel(page, [final, final])
+    files = {"app.log": LOG.encode(), "book.pdf": BOOK, "rents.xlsx": xlsx("2026", ROWS)}
+    page.set_input_files(
+        "#context-files", [{"name": name, "mimeType": "", "buffer": data} for name, data in files.items()]
+    )
+    ask(page)
+    ended(page)
+    expect(page.locator("#evidence li")).to_have_count(4)
+    page.evaluate(COUNT_READS)
+    marks = page.locator("#answer a.evidence-link")
+    marks.nth(0).click()
+    expect(page.locator("#evidence-1 mark")).to_have_text(quotes[0])
+    page.locator("#evidence-1").get_by_role("button", name="Later text").click()
+    expect(page.locator("#evidence-1 pre")).to_contain_text("job 54350 is done")
+    assert 0 < page.evaluate("bytesRead") < 20_000
+    marks.nth(2).click()
+    expect(page.locator("#evidence-3 mark")).to_have_text(quotes[2], timeout=60_000)
+    expect(page.locator("#evidence-3")).to_contain_text("sheet \u201c2026\u201d")
+    marks.nth(3).click()
+    expect(page.locator("#evidence-4")).to_contain_text("not in the context")
+    marks.nth(1).click()
+    picture = page.locator("#evidence-2 img")
+    expect(picture).to_be_visible(timeout=60_000)
+    expect(page.locator("#evidence-2")).to_contain_text("page 417")
+    assert picture.evaluate("image => image.decode().then(() => image.naturalHeight)") == 1400
+    sheet, mark = picture.bounding_box(), page.locator("#evidence-2 mark").bounding_box()
+    assert sheet is not None
+    assert mark is not None
+    assert (
+        round((mark["x"] - sheet["x"]) / sheet["width"], 2),
+        round((mark["y"] - sheet["y"]) / sheet["height"], 2),
+    ) == (
+        pytest.approx(0.31, abs=0.05),
+        pytest.approx(0.08, abs=0.02),
+    )
     assert serious_violations(page) == []

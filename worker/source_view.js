@@ -1,0 +1,74 @@
+// @ts-check
+// Source view: quotes checked, and shown at their place, over files that the caller has; no model is called.
+//
+// In: evidence, of a run or of a log, and the context. Out: the same with status and place, as a run checks it; or the place
+// of one item in a document: a picture of its page, or the text around it, made in a contained worker. Nothing is sent.
+
+import { openDestinations } from "./egress/destinations.js";
+import { openLedger } from "./egress/ledger.js";
+import { checkReadable, checkedSettings, jobOf } from "./options.js";
+import { localBlock } from "./run/local_block.js";
+import { runTree } from "./run/tree.js";
+import { configError } from "./wire/errors.js";
+import { jsonText } from "./wire/json.js";
+
+/**
+ * @typedef {import("./rlm.d.ts").RLMEvidence} RLMEvidence
+ * @typedef {import("./rlm.d.ts").RLMQuote} RLMQuote
+ * @typedef {import("./rlm.d.ts").RLMSourceOptions} RLMSourceOptions
+ * @typedef {import("./rlm.d.ts").RLMSourceView} RLMSourceView
+ */
+
+const CHECK = "FINAL('checked', evidence=request)";
+const SHOW = "from source_view import shown\nFINAL(shown(context, request))";
+const REPLIES = 3;
+
+/**
+ * @param {RLMQuote[]} quotes
+ * @param {RLMSourceOptions} options
+ */
+export async function checkedQuotes(quotes, options) {
+  if (quotes.length === 0) return [];
+  const { evidence } = await ran(CHECK, quotes, options);
+  return evidence;
+}
+
+/**
+ * @param {RLMEvidence} item
+ * @param {RLMSourceOptions} options
+ * @returns {Promise<RLMSourceView>}
+ */
+export async function shownSource({ quote, source, start, end, page }, options) {
+  const { answer } = await ran(SHOW, { quote, source, start, end, page }, options);
+  const view = JSON.parse(answer);
+  if (typeof view.reason === "string") throw configError(view.reason);
+  if (typeof view.picture !== "string") {
+    const [before, quoted, after] = [view.before, view.quoted, view.after].map(String);
+    return { picture: null, marks: [], before, quoted, after };
+  }
+  const bytes = Uint8Array.from(atob(view.picture), (letter) => letter.charCodeAt(0));
+  const marks = /** @type {unknown[][]} */ (view.marks).map((mark) => mark.map(Number));
+  return { picture: new Blob([bytes], { type: "image/png" }), marks, before: "", quoted: "", after: "" };
+}
+
+/**
+ * The result of one block over the context, with `request` in its hands.
+ * @param {string} code
+ * @param {unknown} request
+ * @param {RLMSourceOptions} options
+ */
+async function ran(code, request, { context, signal, ...own }) {
+  const tools = { request: jsonText(JSON.stringify(request)) };
+  const settings = checkedSettings({ ...own, tools, maxIterations: REPLIES });
+  const { endpoint, assets, host, containment, functions } = settings;
+  const job = await jobOf(settings, "Where do the quotes stand?", context, undefined);
+  await checkReadable(job);
+  const listeners = { onEvent: () => {}, onCall: () => {} };
+  const ledger = openLedger({ destinations: openDestinations(endpoint) });
+  const free = { allowedModels: null, allowUnknownPrice: true, onEgress: null };
+  const hosting = { endpoint, assets, host, containment };
+  const run = { job, signal, listeners, functions, ledger, hosting, source: localBlock(code), ...free };
+  const { result } = await runTree(run);
+  if (result.stopped_by !== "final_answer") throw configError(`the source cannot be shown: ${result.detail}`);
+  return result;
+}
