@@ -6,7 +6,7 @@
  */
 
 import { shownSource } from "/rlm/rlm.js";
-import { html, useEffect, useState } from "/vendor/preact.mjs";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "/vendor/preact.mjs";
 import { sourcesOf } from "./egress_map.js";
 import { count } from "./format.js";
 
@@ -68,33 +68,35 @@ function DocumentPlace({ item, context }) {
 
 /** @param {{item: RLMEvidence, before: string, quoted: string, after: string}} props */
 function Text({ item, before, quoted, after }) {
-  return html`<pre class="output evidence-source" tabindex="0" aria-label=${placeOf(item)}>${before}<mark ref=${centred}>${quoted}</mark>${after}</pre>`;
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => centre(box.current), [before]);
+  return html`<pre class="output evidence-source" tabindex="0" aria-label=${placeOf(item)} ref=${box}>${before}<mark>${quoted}</mark>${after}</pre>`;
 }
 
 /** @param {Picture & {item: RLMEvidence}} props */
 function Page({ picture, marks, item }) {
-  return html`<div class="source-page" tabindex="0" role="group" aria-label=${placeOf(item)}>
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  return html`<div class="source-page" tabindex="0" role="group" aria-label=${placeOf(item)} ref=${box}>
     <div class="source-sheet">
-      <img src=${picture} alt="${placeOf(item)}, as a picture. The quote on it: ${item.quote}" />
-      ${marks.map(
-        ([left = 0, top = 0, width = 0, height = 0], index) =>
-          html`<mark key=${index} aria-hidden="true" ref=${(/** @type {HTMLElement | null} */ mark) => {
-            if (mark === null) return;
-            const parts = { left, top, width, height };
-            for (const [side, part] of Object.entries(parts)) mark.style.setProperty(side, `${100 * part}%`);
-            if (index === 0) centred(mark);
-          }}></mark>`,
-      )}
+      <img src=${picture} alt="${placeOf(item)}, as a picture. The quote on it: ${item.quote}" onLoad=${() => centre(box.current)} />
+      ${marks.map(([left = 0, top = 0, width = 0, height = 0], index) => {
+        const style = {
+          left: `${100 * left}%`,
+          top: `${100 * top}%`,
+          width: `${100 * width}%`,
+          height: `${100 * height}%`,
+        };
+        return html`<mark key=${index} aria-hidden="true" style=${style}></mark>`;
+      })}
     </div>
   </div>`;
 }
 
-/** Scroll the box around a mark so that the mark is in its middle. @param {HTMLElement | null} mark */
-function centred(mark) {
-  const box = /** @type {HTMLElement | null | undefined} */ (mark?.closest("pre, .source-page"));
-  if (!mark || !box) return;
-  const offset = mark.getBoundingClientRect().top - box.getBoundingClientRect().top;
-  box.scrollTop += offset - box.clientHeight / 2;
+/** Scroll a box so that the first mark in it is in its middle. @param {HTMLElement | null} box */
+function centre(box) {
+  const mark = box?.querySelector("mark");
+  if (!box || !mark) return;
+  box.scrollTop += mark.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 2;
 }
 
 /**

@@ -43,6 +43,14 @@ STATUS = [
     ("missing", None, "worker", None, None),
 ]
 
+CHECK_AGAIN = """async ([files, quotes]) => {
+  const { checkEvidence } = await import("/rlm/rlm.js");
+  const context = Object.entries(files).map(([name, data]) => {
+    return new File([typeof data === "string" ? data : new Uint8Array(data)], name);
+  });
+  return checkEvidence(quotes.map((quote) => (quote.quote ? quote : { quote })), { context });
+}"""
+
 
 def facts(item: dict[str, Any]) -> tuple[Any, ...]:
     return (item["status"], item["source"], item["checkedBy"], item["line"], item["page"])
@@ -76,6 +84,10 @@ def test_evidence_in_files_of_three_kinds_and_a_value_are_checked_and_replayed(s
         result["evidence"],
     )
     assert again["posts"] == []
+    later = shared_page.evaluate(
+        CHECK_AGAIN, [{name: text for name, text in FILES.items() if name != "old.txt"}, QUOTES]
+    )
+    assert [facts(item) for item in later] == [*STATUS[:4], STATUS[5], STATUS[5]]
     other = run(shared_page, [], **job, log={"replay": result["trajectory"], "schema": True})
     assert "the schema differs" in other["error"]["message"]
     forked = run(shared_page, [final, final], **job, log={"fork": {"log": result["trajectory"], "iteration": 2}})
@@ -211,6 +223,9 @@ def test_marks_open_a_log_a_page_of_a_pdf_and_a_row_of_a_sheet_at_their_place(pa
     page.locator("#evidence-1").get_by_role("button", name="Later text").click()
     expect(page.locator("#evidence-1 pre")).to_contain_text("job 54350 is done")
     assert 0 < page.evaluate("bytesRead") < 20_000
+    assert page.locator("#evidence-1 pre").evaluate(
+        "pre => pre.scrollTop > 0 && pre.querySelector('mark').offsetTop > 0"
+    )
     marks.nth(2).click()
     expect(page.locator("#evidence-3 mark")).to_have_text(quotes[2], timeout=60_000)
     expect(page.locator("#evidence-3")).to_contain_text("sheet \u201c2026\u201d")

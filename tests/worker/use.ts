@@ -1,5 +1,7 @@
 // The public types in use, as a TypeScript user writes them: tsc checks this file, nothing runs it.
 import {
+  checkEvidence,
+  shownSource,
   RLM,
   type RLMChild,
   type RLMIteration,
@@ -71,6 +73,8 @@ export const main = async (file: File): Promise<void> => {
   shown(await session.run("Who?", { context: { a: [1, null] } }));
   shown(await session.run("And why?"));
   session.close();
+  const [item] = await checkEvidence([{ quote: "by Ada" }], { context: [file] });
+  if (item?.page) console.log((await shownSource(item, { context: [file] })).picture?.size, item.checkedBy);
   // @ts-expect-error an option that does not exist
   new RLM({ apiKey: "x" });
   // @ts-expect-error a question is text
