@@ -60,13 +60,13 @@ export async function shownSource({ quote, source, start, end, page }, options) 
 async function ran(code, request, { context, signal, ...own }) {
   const tools = { request: jsonText(JSON.stringify(request)) };
   const settings = checkedSettings({ ...own, tools, maxIterations: REPLIES });
-  const { endpoint, assets, host, containment, functions } = settings;
+  const { endpoint, headers, assets, host, containment, functions } = settings;
   const job = await jobOf(settings, "Where do the quotes stand?", context, undefined);
   await checkReadable(job);
   const listeners = { onEvent: () => {}, onCall: () => {} };
   const ledger = openLedger({ destinations: openDestinations(endpoint) });
   const free = { allowedModels: null, allowUnknownPrice: true, onEgress: null };
-  const hosting = { endpoint, assets, host, containment };
+  const hosting = { endpoint, headers, assets, host, containment };
   const run = { job, signal, listeners, functions, ledger, hosting, source: localBlock(code), ...free };
   const { result } = await runTree(run);
   if (result.stopped_by !== "final_answer") throw configError(`the source cannot be shown: ${result.detail}`);
