@@ -123,6 +123,11 @@ const BY_TYPE = {
     action: "Raise the limit that it names where the server is started, then run again.",
     remedy: "run",
   },
+  "server-stopping": {
+    title: "The server is being restarted.",
+    action: "Wait until it is there again, then run again.",
+    remedy: "run",
+  },
   "internal-error": {
     title: "The server failed.",
     action: "Run again; if it happens again, report it with the server's log.",

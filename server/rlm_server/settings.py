@@ -7,7 +7,7 @@ Keys are held as `SecretStr`; no error, log or `repr` of this module shows one. 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +35,9 @@ from .setting_kinds import (
 
 MIB = 1024 * 1024
 PREFIX = "RLM_"
+FILE = "_FILE"
+SECRETS = {"token", "tokens", "openai_api_key", "anthropic_api_key", "openrouter_api_key", "gemini_api_key"}
+"""Fields whose variable may be replaced by one with the ending `_FILE`, which names a file that holds the secret."""
 OF_TOOLS = {"RLM_CLI"}
 """Variables that are no settings: `RLM_CLI` names this command for scripts that start it."""
 
@@ -58,12 +61,14 @@ class Settings(BaseSettings):
             `X-Forwarded-Proto` and `X-Request-Id` are believed from them alone.
         public_url: address that people open, `https://host/prefix`: its host, origin, scheme and prefix are ours. A
             proxy may pass the prefix on or strip it.
+        drain_seconds: time for the calls under way once the server is to stop; those that are left end with a problem.
         allowed_hosts: further exact values of the `Host` header that are ours (`rlm.example.org`), comma separated.
         allowed_origins: exact origins of other sites whose pages may call the API, comma separated.
         frame_ancestors: CSP sources that may put the page in a frame, separated by spaces.
         models: models that may be used, `provider:name`, comma separated; empty permits every model of the configured
             providers, and their lists are offered.
         default_model: model for requests that name none; empty chooses one.
+        stand_in: whether the built-in stand-in is offered; `false` leaves the configured providers alone.
         max_body_bytes: largest request body.
         head_seconds: longest time that the head of a request may take to arrive.
         body_seconds: longest time that a request body may take to arrive.
@@ -110,12 +115,14 @@ class Settings(BaseSettings):
     user_header: HeaderName = ""
     trusted_proxies: Networks = ()
     public_url: PublicUrl = ""
+    drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 9
     allowed_hosts: Names = ()
     allowed_origins: Origins = ()
     frame_ancestors: CspSources = "'none'"
 
     models: Models = ()
     default_model: ModelName = ""
+    stand_in: bool = True
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * MIB
     head_seconds: Seconds = 10.0
@@ -188,18 +195,26 @@ def load_settings(**overrides: object) -> Settings:
         ConfigError: a value is impossible, or a variable `RLM_...` is no setting; the message names each and never
             quotes a value.
     """
-    unknown = [f"{name} is no setting{_nearest(name)}" for name in _unknown_variables()]
+    present = _present()
+    unusable = [f"{name} is no setting{_nearest(name)}" for name in _unknown_variables(present)]
+    secrets = {}
+    for field, variable in variables_of_files().items():
+        try:
+            if variable in present:
+                secrets[field] = _secret_in_file(field, present)
+        except ConfigError as fault:
+            unusable.append(str(fault))
     chosen = {name: value for name, value in overrides.items() if value is not None}
     try:
-        settings = Settings(**chosen)  # type: ignore[arg-type]
+        settings = Settings(**{**secrets, **chosen})  # type: ignore[arg-type]
     except ValidationError as fault:
         faults = fault.errors(include_url=False, include_context=False, include_input=False)
     else:
-        if not unknown:
+        if not unusable:
             return settings
         faults = []
     lines = [f"{_variable(error['loc'])}: {error['msg'].removeprefix('Value error, ')}" for error in faults]
-    raise ConfigError("Settings cannot be used. " + "; ".join([*unknown, *lines]) + ".")
+    raise ConfigError("Settings cannot be used. " + "; ".join([*unusable, *lines]) + ".")
 
 
 def variables() -> dict[str, str]:
@@ -212,19 +227,46 @@ def variables() -> dict[str, str]:
     return {name: str(field.validation_alias or f"{PREFIX}{name.upper()}") for name, field in fields}
 
 
-def _unknown_variables() -> Iterator[str]:
-    """Variables with our prefix that no field is read from, in the environment and in `.env`."""
-    known = set(variables().values())
-    present = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
-    names = sorted(name.upper() for name in present)
-    return (name for name in names if name.startswith(PREFIX) and name not in known | OF_TOOLS)
+def variables_of_files() -> dict[str, str]:
+    """For each field that is a secret the variable that names a file with it.
+
+    >>> variables_of_files()["token"], variables_of_files()["gemini_api_key"]
+    ('RLM_TOKEN_FILE', 'GEMINI_API_KEY_FILE')
+    """
+    names = variables()
+    return {field: f"{names[field]}{FILE}" for field in names if field in SECRETS}
+
+
+def _present() -> dict[str, str]:
+    """The variables of the environment and of `.env`, by upper-case name; blank ones are left out."""
+    found = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
+    return {name.upper(): value for name, value in found.items() if value}
+
+
+def _secret_in_file(field: str, present: Mapping[str, str]) -> str:
+    """The secret in the file that a variable names, without the end of its line."""
+    variable, file_variable = variables()[field], variables_of_files()[field]
+    if variable in present:
+        raise ConfigError(f"{variable} and {file_variable} are both set: keep one")
+    try:
+        return Path(present[file_variable]).read_text(encoding="utf-8").strip()
+    except OSError as fault:
+        raise ConfigError(f"{file_variable}: the file cannot be read ({fault.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file_variable}: the file is not text") from None
+
+
+def _unknown_variables(present: Mapping[str, str]) -> Iterator[str]:
+    """Variables with our prefix that no field is read from."""
+    known = {*variables().values(), *variables_of_files().values()}
+    return (name for name in sorted(present) if name.startswith(PREFIX) and name not in known | OF_TOOLS)
 
 
 def _nearest(name: str) -> str:
-    names = difflib.get_close_matches(name, variables().values(), n=1)
+    names = difflib.get_close_matches(name, [*variables().values(), *variables_of_files().values()], n=1)
     return f" (nearest: {names[0]})" if names else ""
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0])
-    return name if name.isupper() else f"{PREFIX}{name.upper()}"
+    return variables().get(name, name)

@@ -338,3 +338,35 @@ def test_a_model_on_this_machine_has_no_tools_of_a_vendor(upstream: FakeUpstream
     upstream.answer = lambda seen: json_turn({"data": [{"id": "sonar"}]})
     models = catalogue(settings_for(upstream, models="", anthropic_api_key=None)).models
     assert [model.vendor_tools for model in models] == [False, False]
+
+
+def test_a_list_that_goes_away_keeps_its_last_state_and_the_default(upstream: FakeUpstream) -> None:
+    upstream.script(model_list("gpt-5-mini"), *[Turn(status=503)] * 8)
+
+    async def ask() -> tuple[Catalogue, Catalogue]:
+        async with open_registry(one_provider(upstream, models_cache_seconds=1e-9, retries=0)) as registry:
+            return await registry.catalogue(), await registry.catalogue()
+
+    before, after = asyncio.run(ask())
+    assert ids(after) == ids(before) == [BUILTIN, "openai:gpt-5-mini"]
+    assert before.default == after.default == "openai:gpt-5-mini"
+    assert (dict(before.notes), "is an earlier one" in after.notes["openai"]) == ({}, True)
+
+
+def test_a_provider_whose_list_never_came_is_not_replaced_by_the_stand_in(upstream: FakeUpstream) -> None:
+    settings = one_provider(upstream, retries=0)
+    upstream.script(*[Turn(status=503)] * 8)
+    assert catalogue(settings).default == ""
+    with pytest.raises(Problem, match="RLM_DEFAULT_MODEL") as caught:
+        found(settings, None)
+    assert (caught.value.kind.slug, caught.value.retryable) == ("upstream-unreachable", True)
+
+
+def test_the_stand_in_can_be_left_out(upstream: FakeUpstream) -> None:
+    settings = settings_for(upstream, stand_in=False)
+    assert ids(catalogue(settings)) == ["openai:m", "anthropic:m"]
+    assert "RLM_STAND_IN" in refusal(settings, BUILTIN).detail
+
+
+def one_provider(upstream: FakeUpstream, **values: object) -> Settings:
+    return make_settings(openai_api_key=PLANTED_KEY, openai_base_url=f"{upstream.url}/v1", **values)

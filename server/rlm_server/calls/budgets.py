@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rlm_core.types import Message, ModelUsage
 
@@ -76,6 +76,11 @@ class Budgets:
         run = Allowed("run", settings.max_run_calls, settings.max_run_tokens, settings.max_run_cost)
         start = Allowed("start", settings.max_start_calls, settings.max_start_tokens, settings.max_start_cost)
         return cls(run, start)
+
+    def with_limits_of(self, settings: Settings) -> Budgets:
+        """The same usage under the limits of `settings`."""
+        changed = Budgets.of(settings)
+        return replace(self, run=changed.run, start=changed.start)
 
     @contextmanager
     def reserved(self, run: str, guess: ModelUsage) -> Iterator[Settle]:

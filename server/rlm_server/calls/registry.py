@@ -37,6 +37,7 @@ from ..providers.vendor_tools import uses_vendor_tools
 from ..settings import Settings
 
 BUILTIN = "builtin:extractive"
+BUILTIN_PROVIDER = "builtin"
 BUILTIN_LABEL = "Built-in extractive stand-in"
 BUILTIN_NOTE = "Not a language model: it finds sentences by their words. It needs no key and no network."
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
@@ -106,12 +107,16 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """The models that one provider listed, valid until `expires` (monotonic seconds); `shown` are those for text."""
+    """The models that one provider listed, valid until `expires` (monotonic seconds); `shown` are those for text.
+
+    One that `is_missing` could never be had.
+    """
 
     windows: Mapping[str, int | None]
     shown: tuple[str, ...]
     note: str
     expires: float
+    is_missing: bool = False
 
 
 class Registry:
@@ -132,11 +137,17 @@ class Registry:
             Problem: the model is not permitted, its name is malformed, or its provider is not configured.
         """
         wanted = model or self.settings.default_model or (await self.catalogue()).default
+        if not wanted:
+            raise self._no_default()
         provider, _, name = wanted.partition(":")
         upstream = self.upstreams.get(provider)
         if upstream is None:
             raise _no_provider(provider)
-        permitted = (BUILTIN, self.settings.default_model, *self.settings.models)
+        permitted = (
+            *([BUILTIN] if BUILTIN_PROVIDER in self.upstreams else []),
+            self.settings.default_model,
+            *self.settings.models,
+        )
         if self.settings.models and wanted not in permitted:
             nearest = _nearest(provider, name, (listed.partition(":")[2] for listed in permitted if listed))
             detail = f"{_shown(wanted)} is not permitted here: RLM_MODELS names the models that may be used. {nearest}"
@@ -177,9 +188,24 @@ class Registry:
     async def catalogue(self) -> Catalogue:
         """Everything on offer, the built-in stand-in first."""
         names = self.settings.models or await self._discovered_names()
-        default = self.settings.default_model or _fitting([name for name in names if not name.startswith("ollama:")])
-        listed = dict.fromkeys([BUILTIN, default, *names])
+        default = self.settings.default_model or self._fitting_default(names)
+        offered = [*([BUILTIN] if BUILTIN_PROVIDER in self.upstreams else []), default, *names]
+        listed = dict.fromkeys(name for name in offered if name)
         return Catalogue(tuple(self._info(name) for name in listed), default, self._notes())
+
+    def _fitting_default(self, names: Sequence[str]) -> str:
+        """A fitting one of `names`; never the stand-in for a provider whose list is missing."""
+        has_stand_in = BUILTIN_PROVIDER in self.upstreams
+        fitting = _fitting([name for name in names if not (has_stand_in and name.startswith("ollama:"))])
+        is_missing = any(listing.is_missing for name, listing in self._listings.items() if name != "ollama")
+        return fitting or (BUILTIN if has_stand_in and not is_missing else "")
+
+    def _no_default(self) -> Problem:
+        notes = " ".join(f"{provider}: {note}" for provider, note in self._notes().items())
+        detail = (
+            f"No list of models can be had, so there is no default. Name a model, or set RLM_DEFAULT_MODEL. {notes}"
+        )
+        return Problem("upstream-unreachable", detail.strip())
 
     async def _discovered_names(self) -> list[str]:
         listing_upstreams = [upstream for upstream in self.upstreams.values() if upstream.name != "builtin"]
@@ -203,9 +229,12 @@ class Registry:
         try:
             offer = await upstream.models()
         except UpstreamError as fault:
+            if (last := self._listings.get(upstream.name)) is not None and last.windows:
+                note = f"The list of models is an earlier one: {fault}"
+                return _Listing(last.windows, last.shown, note, time.monotonic() + FAILURE_CACHE_SECONDS)
             is_absent = upstream.name == "ollama" and fault.kind == "unreachable"
             note = "" if is_absent else f"The list of models cannot be had: {fault} {ANY_NAME}"
-            return _Listing({}, (), note, time.monotonic() + FAILURE_CACHE_SECONDS)
+            return _Listing({}, (), note, time.monotonic() + FAILURE_CACHE_SECONDS, is_missing=True)
         windows = {model.name: model.window_tokens for model in offer.models}
         for_text = sorted(name for name in windows if not NOT_FOR_TEXT.search(name))
         shown = tuple(for_text[:MAX_MODELS])
@@ -305,7 +334,8 @@ def anthropic_address(settings: Settings) -> Address:
 
 
 def _upstreams(client: httpx2.AsyncClient, settings: Settings) -> Iterator[Upstream]:
-    yield Extractive()
+    if settings.stand_in:
+        yield Extractive()
     if "anthropic" in settings.configured_providers():
         yield ChatProvider(Exchange(client, anthropic_address(settings), settings), AnthropicMessages())
     for address in openai_addresses(settings):
@@ -320,16 +350,20 @@ def _quiet_libraries() -> None:
 
 
 def _fitting(names: Sequence[str]) -> str:
-    """The model for who names none: a preferred one, else the first, else the stand-in."""
+    """The model for who names none: a preferred one, else the first; empty where there is none."""
     plain = [name for name in names if not uses_vendor_tools(name.partition(":")[2])]
     for beginning in PREFERRED:
         matching = [name for name in plain if name.partition(":")[2].startswith(beginning)]
         if matching:
             return min(matching, key=len)
-    return (plain or [*names, BUILTIN])[0]
+    return (plain or [*names, ""])[0]
 
 
 def _no_provider(provider: str) -> Problem:
+    if provider == BUILTIN_PROVIDER:
+        return Problem(
+            "unknown-model", "The stand-in is switched off here (RLM_STAND_IN). Choose one from /api/models."
+        )
     if provider in KEY_VARIABLES:
         detail = f"The provider {provider!r} is not configured. Set {KEY_VARIABLES[provider]} and start again."
         return Problem("provider-not-configured", detail)

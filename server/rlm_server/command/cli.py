@@ -100,14 +100,15 @@ def serve(host: str | None, port: int | None) -> None:
     from ..http.serving import serve_until_signal
     from ..settings import load_settings
 
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # after the drain the server ends by it, as service managers expect
-    lines = logging.StreamHandler(sys.stderr)
-    lines.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.WARNING, handlers=[lines])
-    logging.getLogger("rlm_server").setLevel(logging.INFO)
     with _reported():
         settings = load_settings(host=host, port=port)
-        serve_until_signal(create_app(settings), host=settings.host, port=settings.port, ready=_say_where)
+        app, again = create_app(settings), lambda: load_settings(host=host, port=port)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # after the drain it ends the server, as service managers expect
+        lines = logging.StreamHandler(sys.stderr)
+        lines.setFormatter(JsonLines())
+        logging.basicConfig(level=logging.WARNING, handlers=[lines])
+        logging.getLogger("rlm_server").setLevel(logging.INFO)
+        serve_until_signal(app, host=settings.host, port=settings.port, ready=_say_where, reload=again)
 
 
 @main.command()

@@ -70,7 +70,7 @@ async def answer(request: Request) -> Response:
     if wanted.stream:
         return _Stream(calls, wanted)
     try:
-        return await attended(request.receive, _answer_whole(calls, wanted))
+        return await attended(request.receive, _answer_whole(calls, wanted), request.app.state.stopping)
     finally:
         _record_usage(request.scope, calls.paid)
 
@@ -109,21 +109,24 @@ async def health(request: Request) -> Response:
     return _json({"status": "ok", "version": __version__})
 
 
-async def attended(receive: Receive, work: Coroutine[object, object, T]) -> T:
-    """Do `work` while the client waits for it; cancel it as soon as the client is gone.
+async def attended(receive: Receive, work: Coroutine[object, object, T], stopping: asyncio.Event) -> T:
+    """Do `work` while the client waits for it; cancel it as soon as the client is gone, or the drain is over.
 
     Raises:
         ClientDisconnect: the client went away first.
+        Problem: the server is `stopping`.
     """
     tasks: set[asyncio.Task[object]] = set()
     working = asyncio.create_task(work)
-    watching = asyncio.create_task(_until_gone(receive))
-    tasks.update((cast("asyncio.Task[object]", working), cast("asyncio.Task[object]", watching)))
+    watching, ending = asyncio.create_task(_until_gone(receive)), asyncio.create_task(stopping.wait())
+    tasks.update(cast("asyncio.Task[object]", task) for task in (working, watching, ending))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise ClientDisconnect
+        if watching.done():
+            raise ClientDisconnect
+        raise Problem("server-stopping", "The server is stopping, and this call did not finish in time. Ask again.")
     finally:
         for task in tasks:
             task.cancel()
@@ -146,9 +149,12 @@ class _Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await attended(receive, self._write_all(send))
+            await attended(receive, self._write_all(send), scope["app"].state.stopping)
         except ClientDisconnect:
             record(scope, disconnected=1)
+        except Problem as problem:
+            record(scope, problem=problem.kind.slug)
+            await self._write_end(problem, send)
         finally:
             _record_usage(scope, self.calls.paid)
 
@@ -176,6 +182,11 @@ class _Stream(Response):
         finally:
             beating.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _write_end(self, problem: Problem, send: Send) -> None:
+        """End a stream under way: an error event, or the end of the lines, whose rest is asked again."""
+        last = b"" if isinstance(self.wanted, Batch) else _event({"error": problem.to_json()})
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 def _record_usage(scope: Scope, used: ModelUsage) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from starlette.applications import Starlette
@@ -53,8 +53,8 @@ class UvicornOptions(TypedDict):
     h11_max_incomplete_event_size: int
 
 
-DRAIN_SECONDS = 9
-"""Time for the calls in flight once the server is to stop."""
+LAST_WORD_SECONDS = 0.5
+"""How long before the end of the drain the clients that still wait get their problem."""
 UVICORN_OPTIONS: UvicornOptions = {
     "lifespan": "on",
     "log_config": None,
@@ -63,7 +63,7 @@ UVICORN_OPTIONS: UvicornOptions = {
     "server_header": False,
     "proxy_headers": False,
     "timeout_keep_alive": 5,
-    "timeout_graceful_shutdown": DRAIN_SECONDS,
+    "timeout_graceful_shutdown": 9,
     "h11_max_incomplete_event_size": 64 * 1024,
 }
 """How every server of this application is run: our own log, no WebSocket, no trust in proxies, bounded waits."""
@@ -77,6 +77,27 @@ class App(Starlette):
     """
 
     drain_until = 0.0
+
+    def begin_drain(self, seconds: float) -> None:
+        """Let the calls under way go on for `seconds`; then those that are left end with a problem."""
+        self.drain_until = time.monotonic() + seconds
+        stopping: asyncio.Event = self.state.stopping
+        asyncio.get_running_loop().call_later(max(0.0, seconds - LAST_WORD_SECONDS), stopping.set)
+
+    async def take_settings(self, settings: Settings) -> None:
+        """Go by `settings` from the next request on; the calls under way end as they began.
+
+        Raises:
+            ConfigError: the address needs a token.
+        """
+        check_address(settings)
+        backend: Backend = self.state.backend
+        registry = await self.state.open_registry(settings)
+        budgets = backend.budgets.with_limits_of(settings)
+        self.state.backend = Backend(registry, budgets, backend.in_flight, settings.concurrency, settings.retries)
+        self.state.settings = settings
+        self.user_middleware = [Middleware(Gate, settings=settings)]
+        self.middleware_stack = None  # it is built anew for the next request
 
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
@@ -126,11 +147,13 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     store = Store(settings.store_path, max_bytes=settings.store_bytes, max_seconds=settings.store_seconds)
     in_flight = InFlight(store)
+    app.state.stopping = asyncio.Event()
     with closing(store):
-        async with open_registry(settings) as registry:
+        async with AsyncExitStack() as later, open_registry(settings) as registry:
             app.state.backend = Backend(
                 registry, Budgets.of(settings), in_flight, settings.concurrency, settings.retries
             )
+            app.state.open_registry = lambda changed: later.enter_async_context(open_registry(changed))
             checking = asyncio.create_task(_check_default(registry))
             yield
             checking.cancel()

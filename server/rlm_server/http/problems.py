@@ -55,6 +55,7 @@ PROBLEM_TYPES = {
         ProblemType("unsupported-media-type", 415, "The body is not application/json"),
         ProblemType("http-error", 400, "The request cannot be answered"),
         ProblemType("internal-error", 500, "The server failed"),
+        ProblemType("server-stopping", 503, "The server is stopping", retryable=True),
         ProblemType("upstream-unreachable", 502, "The provider cannot be reached", retryable=True),
         ProblemType("upstream-timeout", 504, "The provider did not answer in time", retryable=True),
         ProblemType("upstream-rate-limited", 429, "The provider asks to slow down", retryable=True),

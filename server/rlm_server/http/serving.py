@@ -5,33 +5,36 @@ In: the application. Out: the address it answers at.
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
+import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from rlm_core import RLMError
+from rlm_core import ConfigError, RLMError
 
 from ..settings import Settings
-from .app import DRAIN_SECONDS, UVICORN_OPTIONS, App, UvicornOptions
+from .app import UVICORN_OPTIONS, App, UvicornOptions
 from .connection import connection_class
 
+logger = logging.getLogger("rlm_server")
 STARTUP_SECONDS = 20
 
 
 @contextmanager
-def serving(
-    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, drain_seconds: int = DRAIN_SECONDS
-) -> Iterator[str]:
+def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, drain_seconds: int | None = None) -> Iterator[str]:
     """Serve `app` from its own thread until the block ends; yield its URL, without a final slash.
 
     Args:
         port: 0 takes a free one.
-        drain_seconds: longest wait at the end for open requests and calls under way; 0 cuts them off.
+        drain_seconds: longest wait at the end for open requests and calls under way, that of the settings by default;
+            0 cuts them off.
 
     Raises:
         RLMError: the port is taken, or the server did not start within `STARTUP_SECONDS`.
@@ -50,16 +53,25 @@ def serving(
 
 
 def serve_until_signal(
-    app: ASGIApp, *, host: str, port: int, ready: Callable[[str], object], drain_seconds: int = DRAIN_SECONDS
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[str], object],
+    drain_seconds: int | None = None,
+    reload: Callable[[], Settings] | None = None,
 ) -> None:
     """Serve `app` from this thread until SIGINT or SIGTERM, then drain; `ready` gets the URL before that.
+
+    Args:
+        reload: reads the settings anew, on SIGHUP.
 
     Raises:
         RLMError: the port is taken.
     """
     with _listener(host, port) as listener:
         ready(_url(listener))
-        _Server(app, drain_seconds).run(sockets=[listener])
+        _Server(app, drain_seconds, reload).run(sockets=[listener])
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -82,19 +94,39 @@ class _Server(uvicorn.Server):
     An application that is wrapped in another is served with the default deadlines, and its calls are not waited for.
     """
 
-    def __init__(self, app: ASGIApp, drain_seconds: int) -> None:
+    def __init__(self, app: ASGIApp, drain_seconds: int | None, reload: Callable[[], Settings] | None = None) -> None:
         settings = app.state.settings if isinstance(app, App) else Settings.model_construct()
+        drain_seconds = settings.drain_seconds if drain_seconds is None else drain_seconds
         options: UvicornOptions = {**UVICORN_OPTIONS, "timeout_graceful_shutdown": drain_seconds}
         super().__init__(uvicorn.Config(app, http=connection_class(settings), **options))
         self.app = app
         self.drain_seconds = drain_seconds
+        self.reload = reload
+        self._reloading: set[asyncio.Task[None]] = set()
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.reload is not None and hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload, self.reload)
         self.ready.set()
+
+    def _begin_reload(self, reload: Callable[[], Settings]) -> None:
+        task = asyncio.create_task(self._take_anew(reload))
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
+
+    async def _take_anew(self, reload: Callable[[], Settings]) -> None:
+        """Settings that cannot be used change nothing but the log."""
+        try:
+            assert isinstance(self.app, App)
+            await self.app.take_settings(reload())
+        except ConfigError as fault:
+            logger.error(json.dumps({"settings": "not read again", "reason": str(fault)}))
+        else:
+            logger.info(json.dumps({"settings": "read again"}))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if isinstance(self.app, App):
-            self.app.drain_until = time.monotonic() + self.drain_seconds
+            self.app.begin_drain(self.drain_seconds)
         await super().shutdown(sockets)

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from rlm_server.http.app import DRAIN_SECONDS, UVICORN_OPTIONS
+from rlm_server.settings import Settings
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_reply
 from tests.server.rules.forked import SHORT_DRAIN_SECONDS, Servers, forked_servers
 
@@ -69,7 +69,7 @@ def refuses(url: str) -> bool:
 
 
 def test_all_in_all_it_takes_less_than_10_seconds() -> None:
-    assert UVICORN_OPTIONS["timeout_graceful_shutdown"] == DRAIN_SECONDS <= 9
+    assert Settings.model_fields["drain_seconds"].default <= 9
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -120,6 +120,37 @@ def test_a_call_that_never_ends_is_given_up(
     os.kill(pid, signal.SIGTERM)
     servers.ended()
     assert time.monotonic() - began < SHORT_DRAIN_SECONDS + 1
+
+
+@pytest.mark.parametrize("key", ["r/0", None])
+def test_a_client_that_still_waits_at_the_end_gets_a_problem(
+    servers: Servers, variables: dict[str, str], upstream: FakeUpstream, key: str | None
+) -> None:
+    upstream.script(Turn(silent=True), Turn(silent=True))
+    pid, url = servers.start(variables)
+    headers = {"Origin": url, **({} if key is None else {"Idempotency-Key": key})}
+    answers: list[httpx2.Response] = []
+
+    def ask_for(stream: bool) -> None:
+        body = {"prompt": f"q{stream}", "model": "openai:m", "stream": stream}
+        answers.append(httpx2.post(f"{url}/api/rlm", json=body, headers=headers, timeout=30, trust_env=False))
+
+    asking = [threading.Thread(target=ask_for, args=(stream,)) for stream in (False, True)]
+    for thread in asking:
+        thread.start()
+    for _ in asking:
+        assert upstream.arrived.acquire(timeout=10)
+    os.kill(pid, signal.SIGTERM)
+    for thread in asking:
+        thread.join(30)
+    servers.ended()
+    whole, streamed = sorted(answers, key=lambda answer: -answer.status_code)
+    assert (whole.status_code, whole.json()["type"], whole.json()["retryable"]) == (
+        503,
+        "/problems/server-stopping",
+        True,
+    )
+    assert '"/problems/server-stopping"' in streamed.text.splitlines()[-2]
 
 
 class Killer:
