@@ -12,9 +12,11 @@ where a sample is one of the quotes'.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
 
 WINDOW_CHARS = 32 << 10
 """Characters of the text that are looked at together; more where a quote is long."""
@@ -153,7 +155,10 @@ class _Search:
             stride: _grams(
                 quotes, stride, [index for index in self._left - self._whole if least <= len(quotes[index]) < below]
             )
-            for stride, least, below in ((48, 64, 1 << 62), (16, 24, 64), (5, 0, 24))
+            for stride, least, below in ((48, 64, 1 << 62), (16, 24, 64), (4, 0, 24))
+        }
+        self._codes = {
+            stride: frozenset(map(_code, filter(str.isascii, grams))) for stride, grams in self._grams.items()
         }
 
     def is_over(self) -> bool:
@@ -172,7 +177,11 @@ class _Search:
 
     def _sample(self, window: _Window, levelled: str, stride: int, grams: dict[str, list[tuple[int, int]]]) -> None:
         size = GRAM_CHARS
-        for at in [at for at in range(0, len(levelled) - size + 1, stride) if levelled[at : at + size] in grams]:
+        if levelled.isascii():
+            places = _places(levelled.encode("ascii"), stride, self._codes[stride])
+        else:
+            places = [at for at in range(0, len(levelled) - size + 1, stride) if levelled[at : at + size] in grams]
+        for at in places:
             for index, offset in grams.get(levelled[at : at + size], ()):
                 if index not in self._left or index in self._whole:
                     continue
@@ -199,6 +208,28 @@ class _Search:
         hits.append(hit)
         if len(hits) >= self._most:
             self._left.discard(index)
+
+
+def _code(gram: str) -> int:
+    """The bytes of a gram of ASCII as one number, in which they are compared eight at a time."""
+    return int.from_bytes(gram.encode("ascii"), sys.byteorder)
+
+
+def _places(data: bytes, stride: int, codes: frozenset[int]) -> list[int]:
+    """Positions, multiples of `stride`, at which `data` has one of the grams.
+
+    >>> _places(b"the rain in Spain is plain...", 4, frozenset({_code(" rain in"), _code("ain in S")}))
+    []
+    >>> _places(b"the rain in Spain is plain...", 4, frozenset({_code("rain in ")}))
+    [4]
+    """
+    size = GRAM_CHARS
+    places: list[int] = []
+    for shift in range(0, size, min(stride, size)):
+        whole = memoryview(data)[shift:]
+        samples = whole[: len(whole) // size * size].cast("Q")[:: max(1, stride // size)].tolist()
+        places += compress(count(shift, max(stride, size)), map(codes.__contains__, samples))
+    return sorted(places)
 
 
 def _grams(quotes: Sequence[str], stride: int, indices: Iterable[int]) -> dict[str, list[tuple[int, int]]]:

@@ -18,6 +18,7 @@ from tests.bench.files import file_rows
 from tests.bench.lab import Lab, open_lab
 from tests.bench.memory import memory_rows
 from tests.bench.pauses import pause_rows
+from tests.bench.quotes import quote_rows
 from tests.bench.readers import reader_rows
 from tests.bench.relay import relay_rows
 from tests.bench.report import line_of, write_reports
@@ -29,6 +30,7 @@ def measured(lab: Lab, *, quick: bool) -> Iterator[Row]:
     yield from all_rows(lab, quick=quick)
     yield from file_rows(lab, quick=quick)
     yield from reader_rows(lab)
+    yield from quote_rows(count=1 if quick else 3)
     yield from child_rows(lab, quick=quick)
     yield from pause_rows(lab, quick=quick)
     yield from memory_rows(lab, quick=quick)

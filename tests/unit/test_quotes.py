@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 import time
 
-from rlm_core.quotes import WINDOW_CHARS, occurrences
+import pytest
+
+from rlm_core import quotes as quotes_module
+from rlm_core.quotes import WINDOW_CHARS, level, occurrences
 
 
 def test_a_minus_is_not_levelled_away() -> None:
@@ -42,3 +45,28 @@ def seconds(quotes: list[str], text: str) -> float:
     began = time.process_time()
     occurrences(quotes, [text])
     return time.process_time() - began
+
+
+def test_twice_the_text_costs_twice_the_characters_that_are_levelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = (levelled_chars(megabytes, monkeypatch) for megabytes in (1, 2))
+    assert 1_000_000 < few < 3_000_000
+    assert many < 2.1 * few
+
+
+def levelled_chars(megabytes: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Characters that pass through `level` while 1,000 quotes are looked for in so many megabytes."""
+    drawn = random.Random(7)
+    words = ["".join(drawn.choices("abcdefghij", k=6)) for _ in range(5_000)]
+    text = " ".join(drawn.choices(words, k=megabytes * 1_000_000 // 7))
+    wanted = [" ".join(drawn.choices(words, k=14)) for _ in range(1_000)]
+    passed = 0
+
+    def counted(part: str) -> str:
+        nonlocal passed
+        passed += len(part)
+        return level(part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quotes_module, "level", counted)
+        occurrences(wanted, [text])
+    return passed
