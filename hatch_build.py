@@ -62,6 +62,16 @@ VENDOR = {
     "highlight.js": "@highlightjs/cdn-assets/es/core.min.js",
     "highlight-python.js": "@highlightjs/cdn-assets/es/languages/python.min.js",
 }
+PAGES = ("app.js", "headless.js")
+BUNDLE_PAGES = """
+const [options, rooms] = process.argv.slice(1).map((text) => JSON.parse(text));
+const rooted = ({ path }) => {
+  const [, room, name] = path.match(/^\\/(\\w+)\\/(.*)$/);
+  return { path: require("path").resolve(rooms[room][name] ?? rooms[room][""] + name) };
+};
+const plugin = { name: "rooms", setup: (build) => void build.onResolve({ filter: /^\\/(rlm|vendor)\\// }, rooted) };
+require("esbuild").build({ ...options, plugins: [plugin] }).catch(() => process.exit(1));
+"""
 PACKED = {".zip", ".whl"}
 ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that the same sources give the same bytes and the same hash
 
@@ -91,6 +101,7 @@ def build_assets() -> Path:
         (made / "vendor").mkdir()
         for name, source in VENDOR.items():
             shutil.copyfile(NODE_MODULES / source, made / "vendor" / name)
+        bundle_pages(made / "page")
         precompress(made)
         put_in_place(made, OUT)
     write_samples()
@@ -100,7 +111,14 @@ def build_assets() -> Path:
 def digest_of_inputs() -> str:
     """One hash over all that the assets are made from."""
     names = ["package-lock.json", "pyproject.toml", "web/samples/make_sample.py"]
-    for pattern in ("hatch_*.py", "rlm_core/*.py", "worker/**/*.js", "worker/sandbox/**/*.py", "worker/sandbox/*.json"):
+    for pattern in (
+        "hatch_*.py",
+        "rlm_core/*.py",
+        "worker/**/*.js",
+        "worker/sandbox/**/*.py",
+        "worker/sandbox/*.json",
+        "web/*.js",
+    ):
         names += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
     return hash_of(*(f"{name}:{hash_of((ROOT / name).read_bytes())} ".encode() for name in names))
 
@@ -109,8 +127,13 @@ def built_manifest() -> dict[str, Any]:
     """The manifest of what is built; empty when that is nothing, or lacks a file."""
     path = OUT / "manifest.json"
     manifest: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    names = [entry["path"] for entry in manifest.get("files", {}).values()] + [f"vendor/{name}" for name in VENDOR]
+    names = [entry["path"] for entry in manifest.get("files", {}).values()] + unhashed_names()
     return manifest if all((OUT / name).is_file() for name in names) else {}
+
+
+def unhashed_names() -> list[str]:
+    """Files beside those of the manifest: they are checked by their ETag."""
+    return [f"vendor/{name}" for name in VENDOR] + [f"page/{name}" for name in PAGES]
 
 
 def put_in_place(made: Path, target: Path) -> None:
@@ -177,6 +200,20 @@ def bundle(entry: str, folder: Path) -> bytes:
     }
     run([*node(), "-e", f"require('esbuild').buildSync({json.dumps(options)})"])
     return taken(target)
+
+
+def bundle_pages(folder: Path) -> None:
+    """Each page's entry module with all that it imports, as one module: one request in place of a hundred."""
+    options = {
+        "entryPoints": [str(ROOT / "web" / name) for name in PAGES],
+        "outdir": str(folder),
+        "bundle": True,
+        "format": "esm",
+        "absWorkingDir": str(ROOT),
+        "logLevel": "warning",
+    }
+    rooms = {"rlm": {"": "worker/"}, "vendor": {name: f"node_modules/{source}" for name, source in VENDOR.items()}}
+    run([*node(), "-e", BUNDLE_PAGES, json.dumps(options), json.dumps(rooms)])
 
 
 def bundled_library(name: str, folder: Path) -> bytes:
@@ -326,7 +363,7 @@ def wheel_assets() -> Iterator[Path]:
     """What a wheel carries: no file of a build before, and no second, compressed copy of the 11 MB interpreter."""
     manifest = built_manifest()
     names = {"manifest.json", *(entry["path"] for entry in manifest["files"].values())}
-    names |= {f"vendor/{name}" for name in VENDOR}
+    names |= set(unhashed_names())
     large = {manifest["files"][name]["path"] for name in ("pyodide.asm.wasm", "worker.js")}
     compressed = {f"{name}.br" for name in names - large}
     yield from (OUT / name for name in sorted(names | compressed) if (OUT / name).is_file())

@@ -7,6 +7,8 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The endpoint of model calls. */
 export const ENDPOINT = addressOf("api/rlm");
+/** The folder that workers are booted from: a bundled page is no neighbour of it. */
+export const ASSETS = addressOf("rlm/assets/");
 
 /** @param {string} path without a slash at its beginning */
 export function addressOf(path) {

@@ -6,7 +6,7 @@
 
 import { RLM } from "/rlm/rlm.js";
 import { html, useState } from "/vendor/preact.mjs";
-import { ENDPOINT } from "./address.js";
+import { ASSETS, ENDPOINT } from "./address.js";
 import { Answer } from "./answer.js";
 import { fieldValue } from "./fields.js";
 import { isRunning, state } from "./state.js";
@@ -29,6 +29,7 @@ export function openConversation(options) {
   };
   const session = new RLM({
     endpoint: ENDPOINT,
+    assets: ASSETS,
     ...options,
     onEvent: (event) => conversation.onEvent(event),
   }).session();

@@ -8,7 +8,7 @@
 import { RLM, jsonText } from "/rlm/rlm.js";
 import { FOR_WATCHING } from "/rlm/wire/protocol.js";
 import { openOutbox } from "./outbox.js";
-import { ENDPOINT } from "./address.js";
+import { ASSETS, ENDPOINT } from "./address.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
 /** @typedef {import("/rlm/rlm.js").RLMSession} RLMSession */
@@ -166,6 +166,7 @@ async function outcome(work) {
 function optionsOf({ options, tools, subTools }, id, weighs) {
   return {
     endpoint: ENDPOINT,
+    assets: ASSETS,
     ...options,
     ...(tools && { tools: toolsOf(tools, id) }),
     ...(subTools && { subTools: toolsOf(subTools, id) }),

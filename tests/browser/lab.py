@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from playwright.sync_api import Page
 
 LAB = Path(__file__).with_name("lab.js").read_text()
+WEB = Path(__file__).parents[2] / "web"
 FENCE = "```"
 
 
@@ -31,6 +32,12 @@ def converse(page: Page, replies: list[str], answer_sub: str) -> Any:
     """Run `replies` on a bare worker; `answer_sub` is a JavaScript function (calls, answer, encodeFrame)."""
     page.evaluate(LAB)
     return page.evaluate(f"(replies) => lab.converse({{replies, answerSub: {answer_sub}}})", replies)
+
+
+def unbundle(page: Page) -> None:
+    """Load the page again from its single modules, which a test then shares with it."""
+    page.route("**/page/app.js", lambda route: route.fulfill(path=WEB / "app.js"))
+    page.reload()
 
 
 def printed(result: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.lab import unbundle
 from tests.browser.test_accessibility import serious_violations
 from tests.browser.test_page import ScriptedModel, ask, code, ended
 
@@ -167,7 +168,7 @@ MEMORY = "() => performance.memory.usedJSHeapSize"
 
 def test_two_hundred_runs_of_a_megabyte_are_listed_at_once(page: Page) -> None:
     page.evaluate(FILL)
-    page.reload()
+    unbundle(page)
     expect(page.locator("#history > summary")).to_contain_text("200 runs, 200 MB")
     before = page.evaluate(MEMORY)
     milliseconds = page.evaluate(OPEN)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
+from tests.browser.lab import unbundle
 from tests.browser.test_accessibility import serious_violations
 from tests.browser.test_page import ENDED_MS, ask, code, ended, tab_to
 
@@ -169,7 +170,7 @@ LIMITS = {
 
 def test_every_limit_can_be_set_and_reaches_the_run(page: Page) -> None:
     set_limits(page, **{name: typed for name, (typed, _, _) in LIMITS.items()})
-    page.reload()
+    unbundle(page)
     options = page.evaluate("async () => (await import('/page/settings.js')).runOptions()")
     assert {name: options[name] for _, name, _ in LIMITS.values()} == {
         name: value for _, name, value in LIMITS.values()
@@ -179,6 +180,7 @@ def test_every_limit_can_be_set_and_reaches_the_run(page: Page) -> None:
 
 def test_a_limit_left_empty_is_left_to_the_default_that_its_field_names(page: Page) -> None:
     set_limits(page)
+    unbundle(page)
     assert page.evaluate("async () => Object.keys((await import('/page/settings.js')).runOptions())") == ["model"]
     shown = {name: page.get_attribute(f"#limit-{name}", "placeholder") for name in LIMITS}
     named = {name for name, default in shown.items() if default == "no limit"}
@@ -278,6 +280,7 @@ FEED = """async ({ iterations, subCalls, children }) => {
 
 
 def test_a_long_run_of_many_calls_and_children_never_freezes_the_page(page: Page) -> None:
+    unbundle(page)
     fed = page.evaluate(FEED, {"iterations": 200, "subCalls": 10_000, "children": 300})
     print(f"longest gap between frames: {fed['longest']:.0f} ms, {fed['elements']} elements")
     assert fed["longest"] < 3_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 from pathlib import Path
@@ -11,9 +10,9 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from rlm_server.assets import Assets
+from rlm_server.assets import Assets, find_assets
 from rlm_server.http.app import create_app
-from rlm_server.http.static import FOR_GOOD, IMPORT_MAP, import_maps
+from rlm_server.http.static import FOR_GOOD
 from tests.server.conftest import make_settings
 
 ROOT = Path(__file__).parents[2]
@@ -124,26 +123,22 @@ def test_a_folder_that_is_not_built_is_404(no_assets: Assets) -> None:
     assert [client.get(path).status_code for path in ("/", "/page/app.js", "/rlm/rlm.js")] == [404, 404, 404]
 
 
-def test_the_import_maps_of_the_pages_name_each_module_of_another_folder() -> None:
-    """Below a prefix `/rlm/rlm.js` is another path; no key may match the page's own modules below any prefix."""
-    web = ROOT / "web"
-    imported = {
-        path
-        for module in web.glob("*.js")
-        for path in re.findall(r"""(?:from |^import |import\()"(/[^"]+)\"""", module.read_text(), re.MULTILINE)
-    }
-    assert "/rlm/rlm.js" in imported
-    for page, base in (("index.html", "./"), ("headless.html", "../")):
-        (found,) = IMPORT_MAP.findall((web / page).read_bytes())
-        keys = json.loads(found)["imports"]
-        assert all(value == base + key[1:] and key.count("/") >= 2 for key, value in keys.items())
-        assert not {"/rlm/", "/vendor/"} & set(keys)
-        missing = {path for path in imported if not any(path == key or path.startswith(key) for key in keys)}
-        assert missing == set()
+def test_a_bundle_goes_before_the_module_of_its_name(assets: Assets, tmp_path: Path) -> None:
+    bundled = Assets(assets.web, assets.worker, tmp_path, assets.vendor)
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "app.js").write_text("// with all that it imports\n")
+    client = TestClient(create_app(make_settings(), assets=bundled), base_url="http://127.0.0.1")
+    assert client.get("/page/app.js").text == "// with all that it imports\n"
+    assert client.get("/page/samples/sample.txt").status_code == 200
 
 
-def test_only_the_import_maps_may_be_inline() -> None:
-    (source, other) = import_maps(ROOT / "web")
+@pytest.mark.parametrize("name", ["app.js", "headless.js"])
+def test_the_pages_bundles_import_nothing_by_name(name: str) -> None:
+    bundle = (find_assets().assets / "page" / name).read_text()
+    assert re.findall(r"""^import\b.*|^\} from .*""", bundle, re.MULTILINE) == []
+
+
+def test_no_script_may_be_inline() -> None:
     app = create_app(make_settings(), assets=Assets(*(ROOT / "web" for _ in range(4))))
     policy = TestClient(app, base_url="http://127.0.0.1").get("/").headers["content-security-policy"]
-    assert f"script-src 'self' 'wasm-unsafe-eval' '{source}' '{other}';" in policy
+    assert "script-src 'self' 'wasm-unsafe-eval';" in policy

@@ -30,7 +30,7 @@ from .api import api_routes
 from .forwarded import Forwarded
 from .problems import Problem, internal_problem, problem_response
 from .security import Gate, SecurityHeaders, check_address
-from .static import import_maps, static_routes
+from .static import static_routes
 
 if TYPE_CHECKING:
     from ..calls.registry import Registry
@@ -102,9 +102,7 @@ class App(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
         inner = Forwarded(super().build_middleware_stack(), settings=settings)
-        return SecurityHeaders(
-            AccessLog(inner), frame_ancestors=settings.frame_ancestors, import_maps=self.state.import_maps
-        )
+        return SecurityHeaders(AccessLog(inner), frame_ancestors=settings.frame_ancestors)
 
 
 def create_app(settings: Settings | None = None, *, assets: Assets | None = None) -> App:
@@ -135,7 +133,6 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     )
     app.router.redirect_slashes = False
     app.state.settings = settings
-    app.state.import_maps = import_maps(assets.web)
     return app
 
 

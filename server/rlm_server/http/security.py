@@ -7,7 +7,6 @@ Sec-Fetch-Site and identity before a byte of its body is read; it hands the sign
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,7 +28,7 @@ from .sign_in import sign_in
 WORKER_CSP = "sandbox allow-scripts; default-src 'none'; script-src 'wasm-unsafe-eval'"
 OTHER_CSP = "default-src 'none'; frame-ancestors 'none'"
 PAGE_CSP = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{import_maps}; style-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; font-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors {frame_ancestors}"
 )
@@ -79,16 +78,11 @@ def check_address(settings: Settings) -> None:
 
 
 class SecurityHeaders:
-    """Adds the isolation headers and the right Content-Security-Policy to every HTTP response.
+    """Adds the isolation headers and the right Content-Security-Policy to every HTTP response."""
 
-    Args:
-        import_maps: hash sources of the pages' import maps, the only inline scripts.
-    """
-
-    def __init__(self, app: ASGIApp, *, frame_ancestors: str, import_maps: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, frame_ancestors: str) -> None:
         self.app = app
-        maps = "".join(f" '{source}'" for source in import_maps)
-        self.page_csp = PAGE_CSP.format(frame_ancestors=frame_ancestors, import_maps=maps)
+        self.page_csp = PAGE_CSP.format(frame_ancestors=frame_ancestors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_secured(message: Message) -> None:

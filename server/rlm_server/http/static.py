@@ -7,8 +7,6 @@ and are cached for good; everything else is checked each time by its ETag.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -48,7 +46,6 @@ PACKAGE_KINDS = frozenset({".json", ".whl"})
 MODULE_KINDS = frozenset({".js", ".d.ts"})
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 HASHED_NAME = re.compile(r"\.[0-9a-f]{8,64}\.")
-IMPORT_MAP = re.compile(rb'<script type="importmap">(.*?)</script>', re.DOTALL)
 FOR_GOOD = "public, max-age=31536000, immutable"
 
 
@@ -63,7 +60,7 @@ def static_routes(assets: Assets, packages: Path) -> list[BaseRoute]:
 
     return [
         Route("/", index),
-        Mount("/page", _Files(assets.web)),
+        Mount("/page", _Files(assets.web, bundles=assets.assets / "page")),
         Mount("/rlm/assets/packages", _Files(packages, kinds=PACKAGE_KINDS)),
         Mount("/rlm/assets", _Files(assets.assets)),
         Mount("/rlm", _Files(assets.worker, kinds=MODULE_KINDS)),
@@ -71,22 +68,20 @@ def static_routes(assets: Assets, packages: Path) -> list[BaseRoute]:
     ]
 
 
-def import_maps(web: Path) -> list[str]:
-    """The CSP sources of the import maps in the pages of the folder `web`."""
-    texts = [page.read_bytes() for page in sorted(web.glob("*.html"))]
-    maps = {found for text in texts for found in IMPORT_MAP.findall(text)}
-    return sorted(f"sha256-{base64.b64encode(hashlib.sha256(found).digest()).decode()}" for found in maps)
-
-
 class _Files(StaticFiles):
     """One folder, read-only, of known kinds of file.
 
     Args:
         kinds: the suffixes to serve, each a key of `MEDIA_TYPES`.
+        bundles: a folder whose files go before those of the same name, with all that they import in them.
     """
 
-    def __init__(self, folder: Path, *, kinds: frozenset[str] = frozenset(MEDIA_TYPES)) -> None:
+    def __init__(
+        self, folder: Path, *, kinds: frozenset[str] = frozenset(MEDIA_TYPES), bundles: Path | None = None
+    ) -> None:
         super().__init__(directory=folder, check_dir=False)
+        if bundles is not None:
+            self.all_directories.insert(0, bundles)
         self.config_checked = True
         self.kinds = kinds
 
