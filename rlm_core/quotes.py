@@ -155,7 +155,7 @@ class _Search:
             stride: _grams(
                 quotes, stride, [index for index in self._left - self._whole if least <= len(quotes[index]) < below]
             )
-            for stride, least, below in ((48, 64, 1 << 62), (16, 24, 64), (4, 0, 24))
+            for stride, least, below in ((48, 64, 1 << 62), (16, 24, 64), (8, 16, 24), (4, 0, 16))
         }
         self._codes = {
             stride: frozenset(map(_code, filter(str.isascii, grams))) for stride, grams in self._grams.items()
