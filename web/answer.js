@@ -3,6 +3,7 @@
  * How a run ended: the answer, final or partial, with the reason; copy and download. In: a finished `RunView`.
  */
 
+import { withEvidence } from "/rlm/log/evidence_lines.js";
 import { html, useState } from "/vendor/preact.mjs";
 import { ProblemNotice, explainEnding } from "./errors.js";
 import { Checks, EvidenceList, withMarks } from "./evidence.js";
@@ -36,7 +37,7 @@ export function Outcome({ run, onRemedy }) {
     ${run.result && html`<${Value} json=${run.result.valueJson} />`}
     ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} context=${run.context} />`}
     <p class="outcome-actions">
-      ${answer && html`<${CopyButton} text=${answer} />`}
+      ${answer && html`<${CopyButton} text=${withEvidence(answer, run.result?.evidence ?? [])} />`}
       ${
         run.events.length > 0 &&
         html`<button type="button" id="download" class="small" onClick=${() => downloadTrajectory(run)}>

@@ -243,17 +243,22 @@ def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
 
 @main.command()
 @click.argument("file", type=CONTEXT_FILE)
-@click.option("--format", "form", type=click.Choice(["rlms"]), default="rlms", show_default=True)
+@click.option("--format", "form", type=click.Choice(["rlms", "markdown"]), default="rlms", show_default=True)
 def export(file: Path, form: str) -> None:
-    """Write the trajectory FILE to stdout in the log format of another package."""
+    """Write the trajectory FILE to stdout in the log format of another package, or as a report in Markdown."""
     from rlm_core.trajectory import read
 
+    from .report import report
     from .rlms_log import exported
 
     with _reported():
         trajectory = read(file)
         for note in trajectory.notes:
             click.echo(f"note: {visible(note)}", err=True)
+        if form == "markdown":
+            for line in report(trajectory.events).splitlines():
+                _print_line(line)
+            return
         ended = datetime.fromtimestamp(file.stat().st_mtime)
         began = ended - timedelta(seconds=trajectory.events[-1].seconds if trajectory.events else 0)
         for line in exported(trajectory.events, began=began):
