@@ -267,18 +267,28 @@ def export(file: Path, form: str) -> None:
 
 @main.command("import")
 @click.argument("file", type=CONTEXT_FILE)
-def import_(file: Path) -> None:
-    """Write FILE, a log of rlms, dspy.RLM, fast-rlm or droste, to stdout as a trajectory, for viewing."""
+@click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="Look here for the answer's quotes; repeat.")
+def import_(file: Path, paths: tuple[Path, ...]) -> None:
+    """Write FILE, a log of rlms, dspy.RLM, fast-rlm or droste, to stdout as a trajectory, for viewing.
+
+    With --context the quotations in its answer are looked for in these files, and listed with their places.
+    """
+    from dataclasses import asdict
+
     from rlm_core.trajectory import to_json
 
+    from .answer_quotes import with_evidence
     from .other_logs.forms import read_other_log
 
     with _reported():
         log = read_other_log(file.read_text(encoding="utf-8"))
         for note in log.notes:
             click.echo(f"note: {visible(note)}", err=True)
-        for event in log.events:
+        events, evidence = with_evidence(log.events, paths) if paths else (log.events, ())
+        for event in events:
             _print_line(to_json(event))
+    for line in evidence_lines([asdict(item) for item in evidence]):
+        click.echo(visible(line), err=True)
 
 
 @main.command()
