@@ -78,6 +78,10 @@ raise `SubCallError` after all have finished; the exception (kept as `last_error
 failed, and `.errors`, {index: why}: nothing that arrived is lost, ask again only what failed. A reply that was cut at \
 its length limit is a failed call too, its part in `.partial`; `allow_cut=True` has both functions return it as it is. \
 A tool that fails raises `ToolError`.
+- `map_items(items, question, schema=None, pieces_of=None, model=None) -> list`: asks the question about each item of \
+a list or dict, each row of `tables(file)`, or each piece of a text or file (a Path); all in parallel, results in \
+order, failures asked again. `pieces_of`: characters of a piece of text; of other items, how many share a prompt. \
+Raises as llm_batch does.
 - `rlm_query(question, context=None, model=None) -> str`: for a question that itself needs code and many looks at its \
 data: another you, with a REPL of its own in which `context` is the value you pass (any value, of any size). \
 `rlm_batch(questions, context=None, model=None) -> list[str]`: several in parallel; an item may be a pair (question, \
@@ -199,6 +203,10 @@ MISSING_QUOTES = """\
 Not in the context, word for word: {quotes}. Quote the passages as they stand there, or leave these out, and finish \
 again: sent once more, your answer is taken as it is.\
 """
+MISSING_RESULTS = """\
+{missing:,} of {size:,} items of your last batch have no result. Ask for them again (the same prompts, or other ones), \
+or say in your answer what is missing, and finish again: sent once more, your answer is taken as it is.\
+"""
 BAD_VARIABLE = "FINAL_VAR({name}) was not accepted: {why}"
 FEW_LEFT = "{count} iteration{s} left."
 
@@ -313,6 +321,12 @@ def child_failed(stopped_by: str, detail: str, partial: str) -> str:
 def misfit(differences: Sequence[str]) -> str:
     """The correction of a value that does not fit the schema."""
     return MISFIT.format(differences=cut("; ".join(differences), MAX_DIFFERENCE_CHARS))
+
+
+def missing_results(missing: int, size: int) -> str:
+    """The correction of an answer while items of the last batch have failed."""
+    text = MISSING_RESULTS.format(missing=missing, size=size)
+    return text if missing > 1 else text.replace(" have no result. Ask for them", " has no result. Ask for it", 1)
 
 
 def missing_quotes(quotes: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ RESERVED = (
     "llm_query",
     "llm_batch",
     "llm_query_batched",
+    "map_items",
     "rlm_query",
     "rlm_batch",
     "rlm_query_batched",

@@ -34,6 +34,7 @@ from .events import (
 from .finish import Verdict, last_answer, partial_answer, verdict
 from .job import Job
 from .limits import Budget, Limits
+from .map_items import MapItems
 from .observe import has_output, to_message
 from .parse import parse
 from .provider import Answering, FunctionProvider, Provider, StartChildren
@@ -211,6 +212,8 @@ class _Loop:
             start_children=start_children if job.may_have_children else None,
         )
         self.repl.rebind(self.subcalls.functions())
+        _, piece, _ = prompts.piece_chars(job.sub_window_tokens or job.limits.window_tokens)
+        self.repl.rebind(MapItems(self.subcalls, job.functions.get("read"), piece).functions())
         self.repl.rebind(job.functions)
         self.repl.rebind({tool.name: bound(tool, self.subcalls.calling) for tool in job.tools})
         self.messages = self._opening()
@@ -221,7 +224,8 @@ class _Loop:
         self.repeated = Repeated()
         self.fault: Fault | None = None
         name = str(job.contexts[0]["name"]) if len(job.contexts) == 1 else "context"
-        self.acceptance = Acceptance(self.repl, job.shape, name=name, read=job.functions.get("read"))
+        read, last_batch = job.functions.get("read"), self.subcalls.last_batch
+        self.acceptance = Acceptance(self.repl, job.shape, name=name, read=read, last_batch=last_batch)
         self.past = {(past.iteration, past.block): past for past in job.past}
 
     def to_the_end(self) -> tuple[str, StoppedBy, str]:
@@ -264,7 +268,8 @@ class _Loop:
 
     def _accepted(self, outcome: Verdict) -> Verdict:
         """The verdict once value and evidence of a final answer are checked."""
-        correction = "" if outcome.answer is None else self.acceptance.correction(outcome.answer)
+        is_last = self.budget.iterations >= self.job.limits.max_iterations
+        correction = "" if outcome.answer is None else self.acceptance.correction(outcome.answer, is_last=is_last)
         return Verdict(correction=correction, partial=outcome.answer or "") if correction else outcome
 
     def _with_reason(self, outcome: Verdict, reply: Reply, words: str) -> Verdict:

@@ -23,6 +23,7 @@ from .errors import (
     StopRun,
     SubCallError,
 )
+from .last_batch import LastBatch
 from .limits import Budget
 from .provider import Provider, StartChildren
 from .reply_text import spoken
@@ -45,7 +46,7 @@ class SubCalls:
 
     Attributes:
         ending: the error that ended the run during a sub-call, or `None`.
-        last_batch: failed items of the last batch, and all of its items.
+        last_batch: items of the last batch that have no result.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class SubCalls:
         start_children: StartChildren | None = None,
     ) -> None:
         self.ending: RLMError | None = None
-        self.last_batch = (0, 0)
+        self.last_batch = LastBatch()
         self._provider = provider
         self._model = model
         self._budget = budget
@@ -75,8 +76,8 @@ class SubCalls:
             """Ask a sub-model; it sees only `prompt`. With `schema`, a JSON Schema, the reply is a value that fits it.
             Raises SubCallError when the call failed, or its reply was cut: the part is in `.partial`, or returned with
             `allow_cut=True`."""
-            texts = [_prompt(prompt, "llm_query(prompt)")]
-            return _value_or_error(self._asked(texts, model, schema, allow_cut=allow_cut)[0])
+            texts = [checked_prompt(prompt, "llm_query(prompt)")]
+            return self._single(texts[0], self._asked(texts, model, schema, allow_cut=allow_cut)[0])
 
         def llm_batch(
             prompts: Iterable[str], model: str | None = None, schema: object = None, *, allow_cut: bool = False
@@ -84,7 +85,8 @@ class SubCalls:
             """Ask a sub-model all `prompts` in parallel; replies in their order, with `schema` as values that fit it.
             Raises SubCallError when calls failed, with `.results` (None where one failed), `.errors` ({index: why}) and
             `.partial` (parts of cut replies)."""
-            return self._batch(self._asked(_prompts(prompts), model, schema, allow_cut=allow_cut))
+            texts = _prompts(prompts)
+            return self.batch(texts, self._asked(texts, model, schema, allow_cut=allow_cut))
 
         return {"llm_query": llm_query, "llm_batch": llm_batch, "llm_query_batched": llm_batch}
 
@@ -92,35 +94,54 @@ class SubCalls:
         def rlm_query(question: str, context: object = None, model: str | None = None) -> str:
             """Answer `question` over `context` by a child run with a REPL of its own, where `context` is bound; without
             a context the question is the context too. Raises SubCallError when it ends without an answer."""
-            child = _child((question, context), _model_name(model), "rlm_query(question)")
-            return str(_value_or_error(self._children([child])[0]))
+            child = _child((question, context), checked_model(model), "rlm_query(question)")
+            return str(self._single(child.question, self._children([child])[0]))
 
         def rlm_batch(questions: Iterable[object], context: object = None, model: str | None = None) -> list[Json]:
             """Answer all `questions` by child runs in parallel, answers in their order; an item is a question, asked
             over `context`, or a pair (question, context). Raises SubCallError as llm_batch does."""
-            return self._batch(self._children(_children(questions, context, _model_name(model))))
+            children = _children(questions, context, checked_model(model))
+            return self.batch([child.question for child in children], self._children(children))
 
         return {"rlm_query": rlm_query, "rlm_batch": rlm_batch, "rlm_query_batched": rlm_batch}
 
-    def _batch(self, outcomes: Sequence[_Outcome]) -> list[Json]:
-        """The values of a batch, which is remembered as the last one.
+    def _single(self, prompt: str, outcome: Outcome) -> Json:
+        """The value of a call alone, which may be one of the last batch once more.
+
+        Raises:
+            SubCallError: it failed.
+        """
+        if not outcome.failed:
+            self.last_batch.answered({prompt})
+        return _value_or_error(outcome)
+
+    def left(self, wanted: int) -> int:
+        """How many of `wanted` further sub-calls the limits allow."""
+        return self._budget.sub_calls_left(wanted)
+
+    def ask(self, prompts: list[str], wanted: Wanted | None, model: str | None) -> list[Outcome]:
+        """The outcomes of prompts to a sub-model, as text or as values."""
+        return self._complete(prompts, model) if wanted is None else self._values(prompts, model, wanted)
+
+    def batch(self, prompts: Sequence[str], outcomes: Sequence[Outcome], *, noun: str = "prompt") -> list[Json]:
+        """The values of a batch, which is the last one from here on.
 
         Raises:
             SubCallError: some failed.
         """
-        self.last_batch = (sum(outcome.failed for outcome in outcomes), len(outcomes))
-        return _all_or_error(outcomes)
+        self.last_batch.ended(prompts, [outcome.failed for outcome in outcomes])
+        return _all_or_error(outcomes, noun)
 
-    def _asked(self, prompts: list[str], model: object, schema: object, *, allow_cut: bool) -> list[_Outcome]:
+    def _asked(self, prompts: list[str], model: object, schema: object, *, allow_cut: bool) -> list[Outcome]:
         """The outcomes of prompts to a sub-model, as text or as values that fit `schema`."""
-        name = _model_name(model)
+        name = checked_model(model)
         if schema is None:
             return self._complete(prompts, name, allow_cut=allow_cut)
         if allow_cut:
             raise TypeError("allow_cut has no use with a schema: the part of a value fits none.")
-        return self._values(prompts, name, Wanted(schema))
+        return self.ask(prompts, Wanted(schema), name)
 
-    def _values(self, prompts: list[str], model: str | None, wanted: Wanted) -> list[_Outcome]:
+    def _values(self, prompts: list[str], model: str | None, wanted: Wanted) -> list[Outcome]:
         """The replies as values; those that do not fit are asked for once more, as far as the limits allow."""
         replies = self._complete([wanted.prompt(prompt) for prompt in prompts], model, schema=wanted.text)
         outcomes = [_fitted(reply, wanted) for reply in replies]
@@ -133,7 +154,7 @@ class SubCalls:
 
     def _complete(
         self, prompts: list[str], model: str | None, *, schema: str | None = None, allow_cut: bool = False
-    ) -> list[_Outcome]:
+    ) -> list[Outcome]:
         """Ask all prompts but those that are too long; the outcomes in their order."""
         outcomes = [self._too_long(prompt) for prompt in prompts]
         allowed = [index for index, outcome in enumerate(outcomes) if outcome is None]
@@ -147,13 +168,15 @@ class SubCalls:
                 self._budget.add_usage(reply.model or call.model or "default", reply.usage)
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _children(self, children: Sequence[Child]) -> list[_Outcome]:
+    def _children(self, children: Sequence[Child]) -> list[Outcome]:
         """Run them to their end; where runs may nest no deeper, ask each as a plain sub-call."""
         if self._start_children is None:
-            return self._complete([_as_prompt(child) for child in children], children[0].model if children else None)
+            return self._complete(
+                [_aschecked_prompt(child) for child in children], children[0].model if children else None
+            )
         with self.calling(len(children)):
             outcomes = self._start_children(children) if children else []
-        return [_Outcome(None, str(one)) if isinstance(one, ProviderError) else _Outcome(one.text) for one in outcomes]
+        return [Outcome(None, str(one)) if isinstance(one, ProviderError) else Outcome(one.text) for one in outcomes]
 
     @contextmanager
     def calling(self, sub_calls: int = 0) -> Iterator[None]:
@@ -173,57 +196,59 @@ class SubCalls:
             self.ending = ending
             raise StopRun from None
 
-    def _too_long(self, prompt: str) -> _Outcome | None:
+    def _too_long(self, prompt: str) -> Outcome | None:
         most = self._budget.limits.max_prompt_chars
         if most is None or len(prompt) <= most:
             return None
         size = f"{len(prompt):,} of at most {most:,} characters (max_prompt_chars)"
-        return _Outcome(None, f"the prompt is too long, {size}; it was not asked. Split it over more prompts.")
+        return Outcome(None, f"the prompt is too long, {size}; it was not asked. Split it over more prompts.")
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class Outcome:
     """Outcome of a sub-call: its text or value, or the error, with the part of a reply that was cut.
 
-    `misfit` is there where a reply came that does not fit the schema: it is `partial` then.
+    `misfit` is there where a reply came that does not fit the schema: it is `partial` then. `may_pass`: the same call
+    may succeed later.
     """
 
     value: Json
     error: str = ""
     partial: str | None = None
     misfit: Misfit | None = None
+    may_pass: bool = False
 
     @property
     def failed(self) -> bool:
         return self.error != ""
 
 
-def _fitted(reply: _Outcome, wanted: Wanted, *, times: int = 1) -> _Outcome:
+def _fitted(reply: Outcome, wanted: Wanted, *, times: int = 1) -> Outcome:
     """A reply as its value."""
     if reply.failed:
         return reply
     text = str(reply.value)
     try:
-        return _Outcome(wanted.value(text))
+        return Outcome(wanted.value(text))
     except Misfit as misfit:
         asked = "twice" if times == 2 else "once; no sub-calls are left to ask again"
-        return _Outcome(None, f"the reply does not fit the schema, asked {asked}: {misfit}.", text, misfit)
+        return Outcome(None, f"the reply does not fit the schema, asked {asked}: {misfit}.", text, misfit)
 
 
-def _again(prompt: str, reply: _Outcome, outcome: _Outcome, wanted: Wanted) -> str:
+def _again(prompt: str, reply: Outcome, outcome: Outcome, wanted: Wanted) -> str:
     assert outcome.misfit is not None  # only those are asked again
     return wanted.again(prompt, str(reply.value), outcome.misfit)
 
 
-def _outcome(reply: Reply | ProviderError, prompt: str, *, allow_cut: bool) -> _Outcome:
+def _outcome(reply: Reply | ProviderError, prompt: str, *, allow_cut: bool) -> Outcome:
     if isinstance(reply, ProviderError):
-        return _Outcome(None, str(reply))
+        return Outcome(None, str(reply), may_pass=reply.retryable)
     text = spoken(reply.text, prompt=prompt)
     if reply.finish_reason == "length" and not (allow_cut and text.strip()):
-        return _Outcome(None, _CUT.format(chars=len(text)), text)
+        return Outcome(None, _CUT.format(chars=len(text)), text)
     if not text.strip():
-        return _Outcome(None, why_without_text(reply))
-    return _Outcome(text)
+        return Outcome(None, why_without_text(reply), may_pass=True)
+    return Outcome(text)
 
 
 _CUT = (
@@ -262,21 +287,21 @@ def complete(provider: Provider, calls: Sequence[ModelCall]) -> Sequence[Reply |
     return outcomes
 
 
-def _value_or_error(outcome: _Outcome) -> Json:
+def _value_or_error(outcome: Outcome) -> Json:
     if outcome.failed:
         message = f"the sub-call failed: {outcome.error}"
         raise SubCallError(message, results=[None], errors={0: outcome.error}, partial=outcome.partial)
     return outcome.value
 
 
-def _all_or_error(outcomes: Sequence[_Outcome]) -> list[Json]:
+def _all_or_error(outcomes: Sequence[Outcome], noun: str) -> list[Json]:
     errors = {index: outcome.error for index, outcome in enumerate(outcomes) if outcome.failed}
     results = [outcome.value for outcome in outcomes]
     if not errors:
         return results
     first, why = next(iter(errors.items()))
     message = (
-        f"{len(errors)} of {len(outcomes)} sub-calls failed; prompt {first}: {why} The replies that arrived are kept: "
+        f"{len(errors)} of {len(outcomes)} sub-calls failed; {noun} {first}: {why} The replies that arrived are kept: "
         "`last_error.results` (None where one failed) and `last_error.errors` ({index: why}), or the same of the "
         "exception if you catch it. Ask again only what failed."
     )
@@ -287,10 +312,10 @@ def _prompts(prompts: object) -> list[str]:
     if isinstance(prompts, str | bytes | Mapping) or not isinstance(prompts, Iterable):
         kind = type(prompts).__name__
         raise TypeError(f"llm_batch(prompts) takes a list of str, not {kind}; for one prompt use llm_query(prompt).")
-    return [_prompt(prompt, f"llm_batch(prompts): prompt {index}") for index, prompt in enumerate(prompts)]
+    return [checked_prompt(prompt, f"llm_batch(prompts): prompt {index}") for index, prompt in enumerate(prompts)]
 
 
-def _prompt(prompt: object, where: str) -> str:
+def checked_prompt(prompt: object, where: str) -> str:
     if not isinstance(prompt, str):
         kind = type(prompt).__name__
         many = isinstance(prompt, list | tuple)
@@ -311,10 +336,10 @@ def _children(questions: object, context: object, model: str | None) -> list[Chi
 
 def _child(pair: tuple[object, object], model: str | None, where: str) -> Child:
     question, context = pair
-    return Child(_prompt(question, where), context, model)
+    return Child(checked_prompt(question, where), context, model)
 
 
-def _as_prompt(child: Child) -> str:
+def _aschecked_prompt(child: Child) -> str:
     """The child's question and its whole context as one prompt."""
     if child.context is None:
         return child.question
@@ -330,7 +355,7 @@ def _as_text(context: object) -> str:
         return repr(context)
 
 
-def _model_name(model: object) -> str | None:
+def checked_model(model: object) -> str | None:
     if model is None or (isinstance(model, str) and 0 < len(model) <= MAX_MODEL_NAME and len(model.split()) == 1):
         return model
     raise TypeError('model must be the name of a model; text belongs into the prompt: llm_query(f"...{text}").')

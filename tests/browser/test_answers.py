@@ -116,6 +116,13 @@ def test_a_block_that_meddles_with_the_core_gets_no_value_and_no_place_believed(
     assert believed in ([], ["Nobody paid"])
 
 
+MAPPED = """
+from pathlib import Path
+rows = map_items(tables("<table><tr><th>name<th>n<tr><td>Ada<td>1<tr><td>Eve<td>2</table>"), 'Row?')
+file = Path('/tmp/lines.txt')
+file.write_text('one\\ntwo\\nthree\\n')
+print(rows[1], map_items(file, 'Line?', pieces_of=5))
+"""
 BATCH = """
 ITEM = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
 def prompt(i):
@@ -132,19 +139,27 @@ print(list(wrong), sum(value["n"] for value in right), wrong[3])
 
 
 def test_a_batch_of_values_keeps_those_that_fit_and_is_replayed(shared_page: Page) -> None:
-    replies = [code(BATCH), code("FINAL(llm_query('Sum?\\nreply: 737', schema={'type': 'integer'}) + 1)")]
+    replies = [
+        code(MAPPED),
+        code(BATCH),
+        code("FINAL(llm_query('Sum?\\nreply: 737', schema={'type': 'integer'}) + 1)"),
+        code("FINAL(738)"),
+    ]
     result = run(shared_page, replies, context="four")
     assert result["answer"] == "738", result
+    assert "Eve" in printed(result)
+    assert repr(["sub:Line?\n\none\n", "sub:Line?\n\ntwo\n", "sub:Line?\n\nthree"]) in printed(result)
     shown = "[3, 11, 29] 737 the reply does not fit the schema, asked twice: $.n: it is a string, not an integer."
     assert shown in printed(result)
+    assert "3 of 40 items of your last batch have no result" in json.dumps(result["posts"][-1])
     posts = [post for post in result["posts"] if "messages" not in post]
-    assert [len(post.get("prompts", [1])) for post in posts] == [40, 4, 1]
-    assert [post["schema"].get("required") for post in posts] == [["n"], ["n"], None]
+    assert [len(post.get("prompts", [1])) for post in posts] == [2, 3, 40, 4, 1]
+    assert [post.get("schema", {}).get("required") for post in posts] == [None, None, ["n"], ["n"], None]
     prompts = [prompt for post in posts for prompt in post.get("prompts", [post.get("prompt")])]
     subs = [event["call"] for event in result["events"] if event["type"] == "call_started" and event["kind"] == "sub"]
     chars = {event["call"]: event["chars"] for event in result["events"] if event["type"] == "egress"}
     assert [chars[call] for call in subs] == [len(prompt) for prompt in prompts]
-    assert all(prompt.endswith("}") and '"type": ' in prompt for prompt in prompts)
+    assert all(prompt.endswith("}") and '"type": ' in prompt for prompt in prompts[5:])
     again = run(shared_page, [], context="four", log={"replay": result["trajectory"]})
     assert (again.get("error"), again["answer"], again["posts"]) == (None, "738", [])
 

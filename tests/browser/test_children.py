@@ -80,7 +80,7 @@ def tree(broken: bool = False) -> dict[str, list[str]]:
         "except SubCallError as error:\n    answers = [text or 'none' for text in error.results]\n"
         "    print(error.errors)\nprint(len(answers))\nFINAL('|'.join(answers))"
     )
-    replies = {"root": [code(keep)]}
+    replies = {"root": [code(keep), code("FINAL('|'.join(answers))")]}
     for child in range(WIDTH):
         replies[f"c{child}"] = [code(asks.format(prefix=f"c{child}g", width=WIDTH))]
         for leaf in range(WIDTH):
@@ -151,20 +151,22 @@ except SubCallError as error:
     print(error.errors)
 FINAL(repr(answers))
 """
+ASKED_BACK = code("FINAL(repr(answers))")
+"""The answer again: while an item of the batch has no result, it is asked back once."""
 
 
 def test_one_child_is_stopped_and_its_parent_goes_on(shared_page: Page) -> None:
-    replies: Any = {"root": [code(KEEP)], "a": [code("FINAL('A')")], "b": []}
+    replies: Any = {"root": [code(KEEP), ASKED_BACK], "a": [code("FINAL('A')")], "b": []}
     result = run(shared_page, replies, question="root", stopChildren={"1": ""}, options={"maxDepth": 2})
     assert (result["stoppedBy"], result["answer"]) == ("final_answer", "['A', None]")
     assert "{1: 'the child run was stopped.'}" in printed(result)
-    assert len(result["posts"]) == 2, "a child that is stopped before it starts asks nothing"
+    assert len(result["posts"]) == 3, "a child that is stopped before it starts asks nothing"
 
 
 def test_a_child_that_is_stopped_takes_those_below_it_along_and_keeps_what_it_had(shared_page: Page) -> None:
     ask = code("answer['content'] = 'half'\nrlm_query('below')")
     replies: Any = {
-        "root": [code(KEEP)],
+        "root": [code(KEEP), ASKED_BACK],
         "a": [code("FINAL('A')")],
         "b": [code("answer['content'] = 'half'"), ask],
         "below": [code("print('spinning')\nwhile True: pass")],

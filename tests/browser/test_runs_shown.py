@@ -62,7 +62,7 @@ except SubCallError as error:
 FINAL(repr(answers))
 """
 TREE = {
-    "root": [code(ROOT)],
+    "root": [code(ROOT), code("FINAL(repr(answers))")],
     "first child": [code("answer = llm_query('a sub-call')\nprint('of the first')"), code("FINAL('**one**')")],
     "second child": [code("answer['content'] = 'half of two'\nprint('spinning')\nwhile True: pass")],
     "third child": [code("1/0")],

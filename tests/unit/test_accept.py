@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from rlm_core import prompts
+from rlm_core.errors import ProviderError
 from rlm_core.events import Event, RunFinished, RunStarted
 from rlm_core.limits import Limits
 from rlm_core.run import run
-from rlm_core.testing import ScriptedProvider
+from rlm_core.testing import Line, ScriptedProvider
 from rlm_core.trajectory import from_json, read, to_json
 from rlm_core.types import Json, RunResult, Shape
 
@@ -173,3 +174,63 @@ def test_a_child_run_has_no_schema() -> None:
     result, asked, _ = ran(*replies, shape=SHAPE, max_depth=2)
     assert json.loads(result.value or "null")["name"] == "Ada!"
     assert "JSON Schema" not in asked[1]
+
+
+# --- Items of a batch without a result ------------------------------------------------------------------------------
+
+
+def of_batch(*replies: str, **limits: int) -> tuple[RunResult, list[str]]:
+    """A run whose sub-model fails for prompts that hold `no`, until they are asked for the third time."""
+    asked: list[str] = []
+
+    def sub(prompt: str) -> Line:
+        asked.append(prompt)
+        return ProviderError("too busy.") if "no" in prompt and asked.count(prompt) < 3 else "yes"
+
+    provider = ScriptedProvider(replies, sub=sub)
+    result = run("Who?", TEXT, provider=provider, limits=Limits(**limits))
+    return result, [call.messages[-1].content for call in provider.root_calls[1:]]
+
+
+ASK = block("prompts = [f'item {i}' for i in range(37)] + ['no 1', 'no 2', 'no 3']\nllm_batch(prompts)")
+MISSING = "3 of 40 items of your last batch have no result. Ask for them again"
+
+
+def test_an_answer_while_items_of_the_last_batch_failed_is_asked_back_once() -> None:
+    final = block("FINAL(len([r for r in last_error.results if r]))")
+    result, asked = of_batch(ASK, final, final)
+    assert (result.answer, result.stopped_by, result.iterations) == ("37", "final_answer", 3)
+    assert [MISSING in text for text in asked] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("mend", "is_asked_back"),
+    [
+        ("for _ in '12':\n    try: llm_batch(['no 1', 'no 2', 'no 3'])\n    except SubCallError: pass", False),
+        ("for p in ['no 1', 'no 2', 'no 3'] * 2:\n    try: llm_query(p)\n    except SubCallError: pass", False),
+        ("llm_batch(['another', 'batch'])", False),
+        ("llm_query('merge them')", True),
+        ("try: llm_batch(['no 1', 'no 2'])\nexcept SubCallError: pass", True),
+    ],
+)
+def test_items_that_are_asked_again_are_no_longer_missing(mend: str, is_asked_back: bool) -> None:
+    final = block("FINAL('done, as far as it goes')")
+    result, asked = of_batch(ASK, block(mend), final, final)
+    assert result.answer == "done, as far as it goes"
+    assert any(MISSING in text for text in asked) is is_asked_back
+
+
+@pytest.mark.parametrize(
+    ("batch", "limits"),
+    [("llm_batch(['no 1', 'no 2'])", {}), ("llm_batch(['a', 'no 1'])", {"max_iterations": 2})],
+)
+def test_an_answer_stands_where_nothing_came_or_no_iteration_is_left(batch: str, limits: dict[str, int]) -> None:
+    result, _ = of_batch(block(batch), block("FINAL('no more is known')"), **limits)
+    assert (result.answer, result.stopped_by) == ("no more is known", "final_answer")
+
+
+def test_one_message_names_missing_items_and_missing_quotes() -> None:
+    final = block("FINAL('x', evidence=['stands nowhere at all'])")
+    _, asked = of_batch(ASK, final, final)
+    assert MISSING in asked[1]
+    assert 'word for word: "stands nowhere at all"' in asked[1]

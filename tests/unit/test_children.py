@@ -73,9 +73,11 @@ def test_a_child_that_fails_raises_in_its_parents_block_with_what_it_had() -> No
 
 
 def test_a_batch_with_a_failed_child_keeps_the_other_answers() -> None:
-    ask = code("try:\n    rlm_batch(['a', 'b', 'c'])\nexcept SubCallError as error:\n    FINAL(repr(error.results))")
-    provider = ScriptedProvider([ask, code("FINAL(1)"), ProviderError("down."), code("FINAL(3)")])
+    again = code("FINAL(repr(last_error.results))")
+    ask = code("rlm_batch(['a', 'b', 'c'])")
+    provider = ScriptedProvider([ask, code("FINAL(1)"), ProviderError("down."), code("FINAL(3)"), again, again])
     assert run("What?", provider=provider, limits=Limits(max_depth=2)).answer == "['1', None, '3']"
+    assert "1 of 3 items of your last batch has no result" in provider.root_calls[-1].messages[-1].content
 
 
 def test_the_parents_tracebacks_show_its_own_lines_after_a_child_ran() -> None:

@@ -28,6 +28,7 @@ LAYERS = [
         "quotes",
         "reply_text",
         "json_schema",
+        "last_batch",
     },
     {
         "plain_readers",
@@ -47,6 +48,7 @@ LAYERS = [
     {"parse", "prompts", "observe", "repl"},
     {"reply_values"},
     {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
+    {"map_items"},
     {"run"},
     {"cassette", "testing", "__init__"},
 ]

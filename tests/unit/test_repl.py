@@ -421,7 +421,7 @@ def test_the_tables_hold_more_than_sixty_cases() -> None:
 # --- Surroundings ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in RESERVED if not name.startswith(("llm_", "rlm_"))])
+@pytest.mark.parametrize("name", [name for name in RESERVED if not name.startswith(("llm_", "rlm_", "map_"))])
 @pytest.mark.parametrize("spoil", ["{} = 1", "del {}", "globals().clear()"])
 def test_reserved_names_come_back_after_each_block(name: str, spoil: str) -> None:
     repl = Repl(["data"])
