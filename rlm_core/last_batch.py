@@ -1,7 +1,8 @@
 """Last batch: the items of a run's last batch that have no result yet.
 
 In: the prompts of each batch and whether they failed, and the prompts that are answered later. Out: how many are left.
-A later call with the same prompt answers an item; a batch of such prompts alone is no new one.
+A later call with the same prompt answers an item; a batch of such prompts alone is no new one. As many later single
+calls as the batch has items are another pass over all of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class LastBatch:
     def __init__(self) -> None:
         self.size = 0
         self._open: list[str] = []
+        self._others = 0
 
     @property
     def missing(self) -> int:
@@ -34,7 +36,14 @@ class LastBatch:
         if self._open and set(prompts) <= set(self._open):
             self.answered({*prompts}.difference(failing))
         else:
-            self.size, self._open = len(prompts), failing
+            self.size, self._open, self._others = len(prompts), failing, 0
+
+    def answered_alone(self, prompt: str) -> None:
+        """Count a prompt that was asked alone, and has a reply."""
+        self.answered({prompt})
+        self._others += 1
+        if self._others >= self.size:
+            self._open = []
 
     def answered(self, prompts: set[str]) -> None:
         """Count prompts that have a reply."""

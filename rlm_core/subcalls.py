@@ -112,7 +112,7 @@ class SubCalls:
             SubCallError: it failed.
         """
         if not outcome.failed:
-            self.last_batch.answered({prompt})
+            self.last_batch.answered_alone(prompt)
         return _value_or_error(outcome)
 
     def left(self, wanted: int) -> int:

@@ -209,6 +209,7 @@ def test_an_answer_while_items_of_the_last_batch_failed_is_asked_back_once() -> 
         ("for _ in '12':\n    try: llm_batch(['no 1', 'no 2', 'no 3'])\n    except SubCallError: pass", False),
         ("for p in ['no 1', 'no 2', 'no 3'] * 2:\n    try: llm_query(p)\n    except SubCallError: pass", False),
         ("llm_batch(['another', 'batch'])", False),
+        ("for i in range(40): llm_query(f'part {i}')", False),
         ("llm_query('merge them')", True),
         ("try: llm_batch(['no 1', 'no 2'])\nexcept SubCallError: pass", True),
     ],
