@@ -106,7 +106,7 @@ def test_a_batch_that_is_larger_than_what_is_left_is_not_begun() -> None:
 @pytest.mark.parametrize("limit", ["max_input_tokens", "max_output_tokens"])
 def test_tokens_of_the_whole_tree_end_it_before_the_next_call(limit: str) -> None:
     result, events, provider = tree(
-        code("rlm_query('Who?')"), code("llm_query('x' * 10_000)"), "more", max_depth=2, **{limit: 10_000}
+        code("rlm_query('Who?')"), code("llm_query('x' * 20_000)"), "more", max_depth=2, **{limit: 20_000}
     )
     assert result.stopped_by == limit
     assert len(provider.calls) == 3
