@@ -1,7 +1,7 @@
 # `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
 # `make test PART=attacks` runs a part: core (no page: `make check`, and the unit suite in Pyodide), page, faults, attacks.
 PYTHON ?= python3
-PARTS := core page faults attacks
+PARTS := core page faults attacks team
 PART ?= $(PARTS)
 $(if $(filter-out $(PARTS) real-server,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server))
 JOBS ?= logical
@@ -14,9 +14,10 @@ BROWSER_core := tests/browser/test_unit_suite.py
 BROWSER_page := $(filter-out $(BROWSER_core),$(wildcard tests/browser/test_*.py))
 BROWSER_faults := tests/browser/faults
 BROWSER_attacks := tests/browser/attacks
+BROWSER_team := tests/browser/team
 IN_BROWSER = $(PYTEST) $(foreach part,$(PART),$(BROWSER_$(part))) --timeout 600 --dist-dir build/pyodide --runner selenium --rt chrome
 
-.PHONY: demo serve test check bench docs picture assets browser format clean
+.PHONY: demo serve test check bench docs picture assets browser proxies format clean
 
 demo: assets browser
 	$(BIN)/pyodide-rlm demo
@@ -40,7 +41,7 @@ test: .venv/dev
 	$(PYTEST) tests/real_server
 else
 # What measures time runs afterwards, with nothing beside it; a part may have nothing of the kind (exit status 5).
-test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser .venv/dev assets
+test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser $(if $(filter team,$(PART)),proxies) .venv/dev assets
 	$(IN_BROWSER) $(SIDE_BY_SIDE) -m "not timed"
 	$(IN_BROWSER) -m timed || [ $$? = 5 ]
 endif
@@ -62,6 +63,10 @@ assets: build/assets/manifest.json
 
 browser: .venv/ready
 	$(BIN)/python -m rlm_server.headless.browser
+
+# The proxies that the files in deploy/ are for, from apt where they are missing and apt is there.
+proxies:
+	@command -v nginx >/dev/null && command -v caddy >/dev/null || ! command -v apt-get >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light caddy; }
 
 format: .venv/dev
 	$(BIN)/ruff format .

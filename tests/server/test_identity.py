@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from rlm_core.errors import ConfigError
 from rlm_server.assets import Assets
-from rlm_server.http.app import create_app
+from rlm_server.http.app import App, create_app
 from rlm_server.http.identity import ATTEMPT_SECONDS, FREE_ATTEMPTS, Attempts
 from rlm_server.http.notice_page import NOTICE_CSP
 from rlm_server.http.problems import Problem
@@ -189,3 +189,13 @@ def test_a_start_that_would_let_everyone_in_or_nobody_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         create_app(make_settings(**values), assets=no_assets)
+
+
+def test_probes_answer_anyone_with_one_word_and_readiness_ends_with_the_drain(assets: Assets) -> None:
+    client = client_of(assets, base="http://10.0.0.7:8000", tokens=TOKENS)
+    for path in ("/healthz", "/readyz"):
+        assert (client.get(path).status_code, client.get(path).json()) == (200, {"status": "ok"})
+        assert client.post(path).status_code == 403
+    assert isinstance(client.app, App)
+    client.app.drain_until = 1.0
+    assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 503]

@@ -18,7 +18,12 @@ def planned(part: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("part", "tests"),
-    [("real-server", "tests/real_server"), ("faults", "tests/browser/faults"), ("attacks", "tests/browser/attacks")],
+    [
+        ("real-server", "tests/real_server"),
+        ("faults", "tests/browser/faults"),
+        ("attacks", "tests/browser/attacks"),
+        ("team", "tests/browser/team"),
+    ],
 )
 def test_a_part_runs_its_tests(part: str, tests: str) -> None:
     made = planned(part)
@@ -28,4 +33,4 @@ def test_a_part_runs_its_tests(part: str, tests: str) -> None:
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
     made = planned("nonsense")
     assert made.returncode != 0
-    assert "is none of the parts: core page faults attacks real-server" in made.stderr
+    assert "is none of the parts: core page faults attacks team real-server" in made.stderr

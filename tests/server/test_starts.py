@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rlm_server.command.cli import main
+from rlm_server.settings import variables, variables_of_files
 
+ROOT = Path(__file__).parents[2]
 SECRET = "sk-planted-secret"
 WAIT_SECONDS = 60.0
 
@@ -46,6 +49,13 @@ WRONG: list[tuple[dict[str, str], str]] = [
 def environment(values: Mapping[str, str]) -> dict[str, str]:
     own = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "OLLAMA_BASE_URL": "none"}
     return {**own, "RLM_PORT": "0", **values}
+
+
+@pytest.mark.parametrize("file", ["nginx.conf", "Caddyfile", "pyodide-rlm.service"])
+def test_the_files_to_deploy_with_name_settings_that_there_are(file: str) -> None:
+    named = set(re.findall(r"\b(?:RLM|OPENAI)_[A-Z_]+", (ROOT / "deploy" / file).read_text()))
+    assert len(named) > 2
+    assert named <= {*variables().values(), *variables_of_files().values()}
 
 
 def refused(values: Mapping[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:

@@ -1,4 +1,4 @@
-"""API: `/api/rlm`, `/api/rlm/cancel`, `/api/models` and `/api/health`.
+"""API: `/api/rlm`, `/api/rlm/cancel`, `/api/models`, `/api/health`, and the probes `/healthz` and `/readyz`.
 
 In: a request. Out: a model's reply, whole, as server-sent events, or as one line for each item of a batch. A client
 that goes away cancels its calls upstream, but for those that are kept (`in_flight.py`). The fields of a request are
@@ -42,6 +42,8 @@ from .wire import (
 )
 
 HEARTBEAT_SECONDS = 15.0
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""nginx passes such a response on as it comes, whatever its own setting."""
 T = TypeVar("T")
 Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
@@ -53,6 +55,8 @@ def api_routes() -> list[BaseRoute]:
         Route("/api/rlm/cancel", cancel, methods=["POST"]),
         Route("/api/models", list_models, methods=["GET"]),
         Route("/api/health", health, methods=["GET"]),
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
     ]
 
 
@@ -109,6 +113,18 @@ async def health(request: Request) -> Response:
     return _json({"status": "ok", "version": __version__})
 
 
+async def healthz(request: Request) -> Response:
+    """Whether the process answers; for supervisors, without a token."""
+    return _json({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """Whether further requests may come; 503 once the server is to stop. For load balancers, without a token."""
+    if request.app.drain_until:
+        raise Problem("server-stopping", "The server is stopping. Send requests elsewhere.")
+    return _json({"status": "ok"})
+
+
 async def attended(receive: Receive, work: Coroutine[object, object, T], stopping: asyncio.Event) -> T:
     """Do `work` while the client waits for it; cancel it as soon as the client is gone, or the drain is over.
 
@@ -141,7 +157,7 @@ class _Stream(Response):
 
     def __init__(self, calls: ModelRequest, wanted: Wanted) -> None:
         media_type = "application/x-ndjson" if isinstance(wanted, Batch) else "text/event-stream"
-        super().__init__(media_type=media_type, headers={"Cache-Control": "no-store"})
+        super().__init__(media_type=media_type, headers=STREAM_HEADERS)
         del self.headers["content-length"]
         self.heartbeat = b"\n" if isinstance(wanted, Batch) else b": waiting\n\n"
         self.calls = calls

@@ -36,6 +36,8 @@ HOST_FORM = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?
 """A Host header in lower case: a name or an address, and perhaps a port."""
 SINGLE_HEADERS = ("origin", "authorization", "sec-fetch-site")
 """Headers of which a request has one at most: of two, one could be checked and another obeyed."""
+PROBES = frozenset({"/healthz", "/readyz"})
+"""Paths that anyone may ask, under any Host: they hold one word."""
 USER = "rlm_server.user"
 """Key of a scope: the user's name, empty where there is none."""
 WORKER_PATH = re.compile(r"/rlm/assets/worker\.[^/]*\Z")
@@ -117,7 +119,7 @@ class Gate:
         self.destinations = {"document"} if settings.frame_ancestors == "'none'" else {"document", "iframe", "frame"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (scope["path"] in PROBES and scope["method"] == "GET"):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
