@@ -180,6 +180,12 @@ const BY_TYPE = {
   },
   "server-unreachable": GONE,
   "server-silent": GONE,
+  "server-away": GONE,
+  "proxy-refused": {
+    title: "The way to the server is barred.",
+    action: "Do what it says, then reload the page.",
+    remedy: "reload",
+  },
   offline: { title: "This browser is offline.", action: "Connect it again, then run again.", remedy: "run" },
   "reply-cut-off": BROKEN,
   "reply-malformed": BROKEN,

@@ -13,6 +13,7 @@ import { parseRequest } from "../wire/complete_request.js";
 import { encodeFrame } from "../wire/frames.js";
 import { UNKNOWN_USAGE, UNNAMED, spend } from "../wire/usage.js";
 import { openIdleTimeout } from "./idle_timeout.js";
+import { isAway } from "./proxies.js";
 import { UNREACHED, openRetries } from "./retries.js";
 import { openReplyPieces } from "./reply_pieces.js";
 
@@ -50,7 +51,7 @@ import { openReplyPieces } from "./reply_pieces.js";
 
 const BATCH_CALLS = 1_000;
 /** Types of faults after which a call may still be at work. */
-const UNANSWERED = [...UNREACHED, "reply-cut-off", "server-silent"];
+const UNANSWERED = [...UNREACHED, "server-away", "reply-cut-off", "server-silent"];
 const BATCH_CHARS = 16 << 20;
 const PARALLEL_POSTS = 4;
 const STOPPED = toWireError(providerError("the call was stopped", { type: "stopped" }));
@@ -81,7 +82,7 @@ export function openBroker({
   /** @type {typeof fetch} */
   const fetchAnswered = async (...request) => {
     const response = await fetcher(...request);
-    retries.answered();
+    if (!isAway(response)) retries.answered();
     return response;
   };
 

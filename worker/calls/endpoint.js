@@ -9,6 +9,7 @@ import { providerError } from "../wire/errors.js";
 import { encodedJson } from "../time/long_text.js";
 import { inSlices } from "../time/time_slices.js";
 import { fieldsOf } from "../wire/schema.js";
+import { faultOfProxy, isPage } from "./proxies.js";
 import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
 
 /**
@@ -56,8 +57,8 @@ export async function request(endpoint, body, { fetcher, signal, idempotencyKey 
   const headers = { "content-type": "application/json", ...key };
   const sent = fetcher(endpoint, { method: "POST", headers, body, signal });
   const response = await sent.catch((error) => unreached(error, endpoint));
-  if (response.ok) return response;
-  throw await problemOf(response);
+  if (response.ok && !isPage(response)) return response;
+  throw await problemOf(response, body.length);
 }
 
 /**
@@ -93,13 +94,18 @@ function unreached(error, endpoint) {
 
 // ----------------------------------------------------------------------------------------------------------- problems
 
-/** @param {Response} response */
-async function problemOf(response) {
+/**
+ * @param {Response} response
+ * @param {number} bytes of the request's body
+ */
+async function problemOf(response, bytes) {
   const text = await received(response.text());
   const retryAfter = secondsOf(response.headers.get("retry-after"));
   const { status } = response;
   const problem = parsed(text);
   if (problem !== null) return problemError(problem, { status, retryAfter });
+  const ofProxy = faultOfProxy(response, { bytes, retryAfter });
+  if (ofProxy !== null) return ofProxy;
   const message = `the server answered ${status} ${response.statusText}`.trim();
   return providerError(message, { type: "http-error", retryable: MAY_PASS.includes(status), status, retryAfter });
 }

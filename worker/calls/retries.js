@@ -23,6 +23,9 @@ const SHOWN_CHARS = 300;
 /** Types of faults without any response: nobody there, or no way there. */
 export const UNREACHED = ["server-unreachable", "offline"];
 
+/** Types of faults that end by themselves, when the server is there again. */
+const WAITED_FOR = [...UNREACHED, "server-away"];
+
 /**
  * The state that all requests of a run share: whether the endpoint was ever reached, and the notices so far.
  * @param {object} options
@@ -86,7 +89,7 @@ export function openRetries({
          */
         async next(fault, { calls, signal }) {
           if (signal.aborted || !fault.retryable) return false;
-          if (reached && UNREACHED.includes(fault.type)) {
+          if (reached && WAITED_FOR.includes(fault.type)) {
             await awaitReturn(fault, (unreached += 1), signal);
             return !signal.aborted;
           }
