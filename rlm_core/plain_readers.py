@@ -17,6 +17,8 @@ _OTHER_SUFFIXES = (".eml", ".htm", ".html", ".ipynb", ".mbox", ".mht", ".mhtml",
 _OTHER_BEGINNINGS = re.compile(
     rb"%PDF|PK\x03\x04|\{\\rtf|WEBVTT|From |\s*<|\s*\d+\r?\n\d\d:\d\d:\d\d|(?:[A-Za-z-]+:[^\n]*\n){3}"
 )
+_NOTEBOOK_CHARS = 2_000
+"""Characters at either end of a notebook, within which it says that it is one."""
 
 
 class ReadError(Exception):
@@ -50,7 +52,7 @@ class PlainReaders:
             text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
         except UnicodeDecodeError:
             self._end("read")
-        if "\0" in text:
+        if "\0" in text or '"nbformat"' in text[:_NOTEBOOK_CHARS] + text[-_NOTEBOOK_CHARS:]:
             self._end("read")
         return file if isinstance(file, str) else text
 

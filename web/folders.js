@@ -42,7 +42,6 @@ export async function readFolder(entry, onProgress) {
       if (folder.files.length > MOST_FILES) return checked(folder);
     }
   }
-  folder.files.sort((one, other) => (one.name < other.name ? -1 : 1));
   return checked(folder);
 }
 
@@ -58,12 +57,18 @@ export function chosenFolder(files) {
 }
 
 /**
+ * The folder with its files in the order of their paths, as the command and Python have them.
+ *
  * @param {Folder} folder
  * @returns {Folder | Problem}
  */
 function checked(folder) {
   if (folder.files.length === 0) return { title: `“${folder.name}” is an empty folder.`, ...EMPTY };
-  if (folder.files.length <= MOST_FILES) return folder;
+  if (folder.files.length <= MOST_FILES) {
+    const sorted = folder.files.map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+    sorted.sort((one, other) => (one.path < other.path ? -1 : 1));
+    return { ...folder, files: sorted.map(({ file }) => file) };
+  }
   return {
     title: `“${folder.name}” holds more than ${plural(MOST_FILES, "file")}.`,
     cause: `Nothing of it was added: ${count(MOST_FILES)} are the most that a folder may hold here.`,

@@ -1,4 +1,4 @@
-"""`read` in the contained worker: every kind of file, by the wheels that come when an import asks for them."""
+"""`read` in the contained worker, by the wheels that an import asks for; of each kind, see test_files_everywhere.py."""
 
 from __future__ import annotations
 
@@ -9,32 +9,9 @@ from playwright.sync_api import Page
 from tests.browser.lab import code, printed, run
 from tests.readers import files
 
-READ_ALL = """
-for name, value in context.items():
-    try:
-        text = read(value)
-        print(name, "fact" if "K-4711-QX" in text else "no fact: " + text[:200])
-    except ReadError as fault:
-        print(name, "refused:", fault)
-FINAL("done")
-"""
-
 
 def contents(table: dict[str, Any]) -> dict[str, list[int]]:
     return {row[0]: [*files.bytes_of(row[1]())] for row in table.values()}
-
-
-def test_the_fact_is_found_in_each_kind(shared_page: Page) -> None:
-    result = run(shared_page, [code(READ_ALL)], context={"files": contents(files.READABLE)})
-    assert printed(result).splitlines() == [f"{name} fact" for name in contents(files.READABLE)]
-
-
-def test_each_file_that_cannot_be_read_is_refused_with_the_reason(shared_page: Page) -> None:
-    result = run(shared_page, [code(READ_ALL)], context={"files": contents(files.REFUSED)})
-    lines = printed(result).splitlines()
-    for line, (name, _, reason) in zip(lines, files.REFUSED.values(), strict=True):
-        assert line.startswith(f"{name} refused: {name}")
-        assert reason in line
 
 
 def test_zstd_is_read_by_this_python(shared_page: Page) -> None:

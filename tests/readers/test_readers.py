@@ -56,7 +56,7 @@ MARKS = {
     "pptx, grouped shape": "[notes] Speak slowly here.",
     "EPUB": "[chapter 2, file EPUB/c1.xhtml]",
     "a mailbox": "[mail 5]",
-    "a mail in base64": "[attachment x.csv, 8 bytes, not read]",
+    "a mail in base64": "[attachment x.csv]\na,b\n1,2",
     "a notebook": "[picture image/png, not shown]",
     "zip in zip": "[file in.zip]\n[file y.txt]",
     "tar.gz": "[file logs/b.log]",

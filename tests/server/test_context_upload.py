@@ -22,8 +22,8 @@ def test_a_folder_is_all_its_files_under_their_paths(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("1")
     with uploaded([folder, tmp_path / "one.txt"]) as files:
         assert files.kind == "files"
-        assert files.names == ("papers/readme.txt", "papers/2025/a.txt", "papers/2025/b.txt", "one.txt")
-        assert [path.read_text() for path in files.paths] == ["readme.txt", "2025/a.txt", "2025/b.txt", "1"]
+        assert files.names == ("papers/2025/a.txt", "papers/2025/b.txt", "papers/readme.txt", "one.txt")
+        assert [path.read_text() for path in files.paths] == ["2025/a.txt", "2025/b.txt", "readme.txt", "1"]
 
 
 def test_the_folder_that_one_is_in_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +77,9 @@ def test_no_link_leads_out_of_a_folder_or_to_a_hidden_file(linked: Path) -> None
     folder = read_folder(linked)
     assert [name for name, _ in folder.files] == [
         "papers/a.txt",
-        "papers/inside.txt",
         "papers/below/b.txt",
         "papers/below/up.txt",
+        "papers/inside.txt",
     ]
     assert {path.read_text() for _, path in folder.files} == {"a.txt", "below/b.txt"}
     assert (folder.hidden, folder.links, folder.special) == (4, 5, 1)

@@ -129,7 +129,7 @@ class Folder:
 
 
 def read_folder(path: Path) -> Folder:
-    """The files of the folder at `path`, at any depth. No link leads out of it, and none to a hidden file.
+    """The files of the folder at `path`, at any depth, by path. No link leads out of it, and none to a hidden file.
 
     Raises:
         ConfigError: it is empty, or holds more than `MAX_FILES` files.
@@ -138,7 +138,7 @@ def read_folder(path: Path) -> Folder:
     files: list[tuple[str, Path]] = []
     counts = {"hidden": 0, "links": 0, "special": 0}
     for folder, below, names in os.walk(top):
-        for name in sorted(names + [name for name in below if Path(folder, name).is_symlink()]):
+        for name in names + [name for name in below if Path(folder, name).is_symlink()]:
             kind = _kind(Path(folder, name), top)
             if kind == "file":
                 file = Path(folder, name)
@@ -146,14 +146,14 @@ def read_folder(path: Path) -> Folder:
             else:
                 counts[kind] += 1
         counts["hidden"] += sum(name.startswith(".") for name in below)
-        below[:] = sorted(name for name in below if not name.startswith("."))
+        below[:] = [name for name in below if not name.startswith(".")]
         if len(files) > MAX_FILES:
             message = f"the folder {path} holds more than {MAX_FILES:,} files. Give a part of it, or a zip archive."
             raise ConfigError(message)
     if not files:
         message = f"no file is in the folder {path} (names that begin with a dot, and links out of it, do not count)."
         raise ConfigError(f"{message} Give another.")
-    return Folder(tuple(files), **counts)
+    return Folder(tuple(sorted(files)), **counts)
 
 
 def _kind(file: Path, top: Path) -> Literal["file", "hidden", "links", "special"]:

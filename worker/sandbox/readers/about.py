@@ -5,6 +5,7 @@ In: the context as it is bound. Out: a few bounded lines, `""` where the text it
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,8 +75,10 @@ def _about_files(files: Mapping[Any, Any]) -> str:
     for path in paths:
         try:
             kind = kind_of(Source.of(path))
-            counts[NO_READER[kind].partition(":")[0].removeprefix("is ") if kind in NO_READER else NAMES[kind]] += 1
+            counts[
+                re.split(r"[:.] ", NO_READER[kind])[0].removeprefix("is ") if kind in NO_READER else NAMES[kind]
+            ] += 1
         except ReadError:
-            counts["a file that cannot be opened"] += 1
+            counts["a file that is broken or cannot be opened"] += 1
     kinds = ", ".join(f"{count:,} x {kind}" for kind, count in counts.most_common())
     return f"Not loaded: {kinds}. `read(context[name])` gives the text of one, `tables(context[name])` its rows."

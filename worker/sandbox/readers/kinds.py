@@ -35,12 +35,15 @@ _MAGIC = (
     (b"II*\x00", "tiff"), (b"MM\x00*", "tiff"),
 )  # fmt: skip
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_MAIN_PART = re.compile(r"((?:[a-z]+ml|ms-[a-z]+)\.[a-z]+(?:\.binary)?)(?:\.macroEnabled(?:Template)?)?\.main\b")
 _OFFICE = {
     "wordprocessingml.document": "docx", "wordprocessingml.template": "docx", "ms-word.document": "docx",
-    "spreadsheetml.sheet": "xlsx", "spreadsheetml.template": "xlsx", "ms-excel.sheet.macro": "xlsx",
-    "ms-excel.sheet.binary": "xlsb", "presentationml.presentation": "pptx", "presentationml.slideshow": "pptx",
-    "ms-powerpoint.presentation": "pptx",
+    "ms-word.template": "docx", "spreadsheetml.sheet": "xlsx", "spreadsheetml.template": "xlsx",
+    "ms-excel.sheet": "xlsx", "ms-excel.template": "xlsx", "ms-excel.sheet.binary": "xlsb",
+    "presentationml.presentation": "pptx", "presentationml.slideshow": "pptx", "presentationml.template": "pptx",
+    "ms-powerpoint.presentation": "pptx", "ms-powerpoint.slideshow": "pptx", "ms-powerpoint.template": "pptx",
 }  # fmt: skip
+"""Type of a document's main part -> its kind; parts that are embedded, such as a chart's workbook, have others."""
 _OPEN_DOCUMENT = {"text": "odt", "spreadsheet": "ods", "presentation": "odp"}
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _BY_SUFFIX = {
@@ -129,7 +132,7 @@ def _in_zip(source: Source) -> str:
                 return _OPEN_DOCUMENT.get(part, "zip") if "opendocument" in mime else "zip"
             if "[Content_Types].xml" in names:
                 types = archive.read("[Content_Types].xml").decode("utf-8", "replace")
-                return next((kind for part, kind in _OFFICE.items() if part in types), None) or _by_folder(names)
+                return next(filter(None, map(_OFFICE.get, _MAIN_PART.findall(types))), None) or _by_folder(names)
             return "iwork" if "Index/Document.iwa" in names else "zip"
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, KeyError) as fault:
         raise ReadError(

@@ -1,4 +1,4 @@
-"""Mail (eml, mbox) and saved web pages (mhtml): headers and decoded bodies; attachments are named, not read."""
+"""Mail (eml, mbox) and saved web pages (mhtml): headers, decoded bodies, and attachments, each read by its own kind."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from email.message import EmailMessage
 from typing import cast
 
 from readers import markup
+from readers.kinds import kind_of
 from readers.plain import decode
-from readers.source import Source
+from readers.source import ReadError, Source
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
-_FROM = re.compile(rb"^From [^\n]*\n", re.M)
+_FROM = re.compile(rb"^From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n|^From [^\r\n]*\r?\n(?=[A-Za-z-]+:)", re.M)
+"""The line before a mail in a mailbox: one with a time, or with headers after it."""
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.M)
+MAX_DEPTH = 4
+"""Mails inside mails that are read."""
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -26,20 +31,25 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
 
 
 def _mails(data: bytes) -> Iterator[bytes]:
-    starts = [
-        found.end() for found in _FROM.finditer(data) if found.start() == 0 or data[: found.start()].endswith(b"\n\n")
-    ]
-    for start, end in zip(starts, [*starts[1:], None], strict=True):
-        body = data[start:end]
-        yield body if end is None else body[: body.rstrip().rfind(b"\nFrom ") + 1] or body
+    """The mails of a mailbox; lines that begin with "From " are without the ">" by which they are told from others."""
+    found = [each for each in _FROM.finditer(data) if _follows_a_blank_line(data, each.start())]
+    for each, following in zip(found, [*found[1:], None], strict=True):
+        yield _QUOTED_FROM.sub(rb"\1", data[each.end() : None if following is None else following.start()])
 
 
-def _mail(data: bytes) -> str:
-    mail = message_from_bytes(data, policy=policy.default)
+def _follows_a_blank_line(data: bytes, at: int) -> bool:
+    return at == 0 or data[max(0, at - 4) : at].endswith((b"\n\n", b"\n\r\n"))
+
+
+def _mail(data: bytes, depth: int = 1) -> str:
+    return _message(message_from_bytes(data, policy=policy.default), depth)
+
+
+def _message(mail: EmailMessage, depth: int) -> str:
     lines = [f"{name}: {mail[name]}" for name in _HEADERS if mail[name]]
     body = mail.get_body(("plain", "html"))
     words = "" if body is None else _body(cast(EmailMessage, body))
-    attached = [_attachment(part) for part in mail.iter_attachments()]
+    attached = [_attachment(part, depth) for part in mail.iter_attachments()]
     return "\n".join([*lines, "", words.strip(), *attached]).strip()
 
 
@@ -52,6 +62,21 @@ def _body(part: EmailMessage) -> str:
     return markup.text_of(words) if part.get_content_subtype() == "html" else words.replace("\r\n", "\n")
 
 
-def _attachment(part: EmailMessage) -> str:
-    size = len(cast(bytes, part.get_payload(decode=True) or b""))
-    return f"[attachment {part.get_filename() or part.get_content_type()}, {size:,} bytes, not read]"
+def _attachment(part: EmailMessage, depth: int) -> str:
+    """The text of an attached file or mail under its name; one that cannot be read is named with the reason."""
+    import readers
+
+    called = part.get_filename() or part.get_content_type()
+    name = "".join(letter if letter.isprintable() else "?" for letter in called)
+    if depth >= MAX_DEPTH:
+        return f"[attachment {name}, not read: mails are opened {MAX_DEPTH} deep]"
+    if part.get_content_type() == "message/rfc822":
+        inner = cast(list[EmailMessage], part.get_payload())
+        return f"[attachment {name}]\n{_message(inner[0], depth + 1)}"
+    data = cast(bytes, part.get_payload(decode=True) or b"")
+    try:
+        if kind_of(source := Source(name, data=data)) in ("eml", "mbox", "mhtml"):
+            return f"[attachment {name}]\n{_mail(data, depth + 1)}"
+        return f"[attachment {name}]\n{readers.read_source(source)}"
+    except (ReadError, ImportError) as fault:
+        return f"[attachment {name}, {len(data):,} bytes, not read: {fault}]"

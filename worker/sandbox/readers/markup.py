@@ -1,11 +1,13 @@
 """Markup: HTML and RTF as text, and the tables of HTML as rows.
 
-Scripts and styles are left out; blocks become lines, cells are divided by tabs. Nothing is fetched.
+Scripts and styles are left out; blocks become lines, a row of a table one line whose cells are divided by tabs. Of a
+cell that covers several the others are empty, as in a sheet. Nothing is fetched.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,48 +15,19 @@ from readers.plain import decode
 from readers.source import ReadError, Source
 
 _BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "br",
-        "caption",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "option",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "tfoot",
-        "thead",
-        "title",
-        "tr",
-        "ul",
-    ]
-)
+    ("address", "article", "aside", "blockquote", "br", "caption", "dd", "div", "dl", "dt", "figcaption", "figure",
+     "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "option", "p",
+     "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul")
+)  # fmt: skip
+MAX_CELL_CHARS = 400
+"""Characters of a cell whose row is one line of text; a longer one, or one with a table in it, is layout."""
+MAX_COLUMNS, MAX_SPAN = 1_000, 1_000
+"""Columns of a row, and rows or columns of a cell, that are filled with empty cells where one covers several."""
+_KEPT_SPACE = "\0"
+_TABLE_PARTS = ("table", "tbody", "tfoot", "thead", "tr")
 _SILENT = frozenset(("script", "style", "template", "noscript"))
+_ASIDE = re.compile(r"\{\\(footnote|header|footer)[lrf]?(?![a-z]) ?")
+"""Destinations of RTF that its library leaves out."""
 _CHARSET = re.compile(rb'<meta[^>]+charset=["\']?([\w-]+)', re.I)
 
 
@@ -62,7 +35,9 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
     if kind == "rtf":
         from striprtf import striprtf
 
-        return str(striprtf.rtf_to_text(source.content().decode("latin-1"), errors="replace")).strip()  # type: ignore[no-untyped-call]
+        marked = _ASIDE.sub(lambda found: f"{{\\par [{found[1]}] ", source.content().decode("latin-1"))
+        words = str(striprtf.rtf_to_text(marked, errors="replace"))  # type: ignore[no-untyped-call]
+        return words.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()  # an emoji is two escapes
     return text_of(_page(source.content()))
 
 
@@ -90,8 +65,8 @@ def text_of(page: str) -> str:
     parser = _Text()
     parser.feed(page)
     parser.close()
-    lines = (re.sub(r"[ \xa0]+", " ", line).strip(" ") for line in "".join(parser.parts).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    lines = (re.sub(r"[ \xa0]+", " ", line).strip(" ") for line in parser.text().split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).replace(_KEPT_SPACE, " ").strip()
 
 
 def tables_of(page: str) -> dict[str, list[list[Any]]]:
@@ -99,41 +74,119 @@ def tables_of(page: str) -> dict[str, list[list[Any]]]:
     parser = _Tables()
     parser.feed(page)
     parser.close()
-    return {f"table {number}": rows for number, rows in enumerate(parser.found, 1) if rows}
+    return {f"table {number}": _filled(rows) for number, rows in enumerate(parser.found, 1) if rows}
+
+
+def _filled(rows: list[list[_Cell]]) -> list[list[Any]]:
+    """Rows in which a cell that covers several is followed, in its row and below it, by empty ones."""
+    filled: list[list[Any]] = []
+    below: dict[int, int] = {}
+    for cells in rows:
+        line: list[Any] = []
+        for cell in [*cells, None]:
+            while below.get(len(line), 0) > 0 and len(line) < MAX_COLUMNS:
+                below[len(line)] -= 1
+                line.append("")
+            if cell is not None:
+                covered = range(len(line), len(line) + min(cell.columns, max(1, MAX_COLUMNS - len(line))))
+                line += [" ".join(cell.text.split()), *[""] * (len(covered) - 1)]
+                below |= dict.fromkeys(covered, cell.rows - 1)
+        filled.append(line)
+    return filled
+
+
+@dataclass
+class _Row:
+    """An open row of a table: its cells, and where its text goes."""
+
+    outer: list[str]
+    cells: list[list[str]] = field(default_factory=list)
+    has_table: bool = False
+
+    def text(self) -> str:
+        cells = ["".join(cell) for cell in self.cells]
+        folded = [" ".join(cell.split()) for cell in cells]
+        is_line = len(cells) > 1 and not self.has_table and max(map(len, folded)) <= MAX_CELL_CHARS
+        return "\t".join(folded) if is_line else "\n".join(cells)
 
 
 class _Text(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
+        self._parts: list[str] = []
         self._silent = 0
+        self._kept = 0
+        self._rows: list[_Row | None] = []
+
+    def text(self) -> str:
+        """All of it; tables that the page left open end here."""
+        while self._rows:
+            self.handle_endtag("table")
+        return "".join(self._parts)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._silent += tag in _SILENT
-        if tag in _BLOCKS:
-            self.parts.append("\n")
+        self._kept += tag == "pre"
+        if tag == "table":
+            if self._rows and self._rows[-1]:
+                self._rows[-1].has_table = True
+            self._parts.append("\n")
+            self._rows.append(None)
+        elif tag == "tr" and self._rows:
+            self._end_row()
+            self._rows[-1] = _Row(self._parts)
+        elif tag in ("td", "th") and self._rows:
+            row = self._rows[-1] = self._rows[-1] or _Row(self._parts)
+            row.cells.append([])
+            self._parts = row.cells[-1]
+        elif tag in _BLOCKS and tag not in _TABLE_PARTS:
+            self._parts.append("\n")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _BLOCKS:
-            self.parts.append("\n")
+            self._parts.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in _SILENT and self._silent > 0
+        self._kept -= tag == "pre" and self._kept > 0
         if tag in ("td", "th"):
-            self.parts.append("\t")
-        elif tag in _BLOCKS and tag != "br":
-            self.parts.append("\n")
+            if self._rows and self._rows[-1]:
+                self._parts = self._rows[-1].outer
+        elif tag in ("tr", "table") and self._rows:
+            self._end_row()
+            if tag == "table":
+                self._rows.pop()
+                self._parts.append("\n\n")
+        elif tag in _BLOCKS and tag != "br" and tag not in _TABLE_PARTS:
+            self._parts.append("\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.parts.append(re.sub(r"\s+", " ", data))
+        if self._kept and not self._silent:
+            self._parts.append(data.replace(" ", _KEPT_SPACE))
+        elif not self._silent:
+            self._parts.append(re.sub(r"\s+", " ", data))
+
+    def _end_row(self) -> None:
+        row, self._rows[-1] = self._rows[-1], None
+        if row is not None:
+            self._parts = row.outer
+            self._parts.append(f"\n{row.text()}" if row.cells else "")
+
+
+@dataclass
+class _Cell:
+    """A cell of a table, and how many rows and columns it covers."""
+
+    columns: int
+    rows: int
+    text: str = ""
 
 
 class _Tables(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.found: list[list[list[str]]] = []
-        self._open: list[list[list[str]]] = []
+        self.found: list[list[list[_Cell]]] = []
+        self._open: list[list[list[_Cell]]] = []
         self._in_cell: list[bool] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -146,17 +199,25 @@ class _Tables(HTMLParser):
         elif self._open and tag in ("td", "th"):
             if not self._open[-1]:
                 self._open[-1].append([])
-            self._open[-1][-1].append("")
+            self._open[-1][-1].append(_Cell(_span(attrs, "colspan"), _span(attrs, "rowspan")))
             self._in_cell[-1] = True
+        elif tag in _BLOCKS:
+            self.handle_data("\n")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "table" and self._open:
             self._open.pop()
             self._in_cell.pop()
-        elif tag in ("td", "th") and self._in_cell and self._open[-1] and self._open[-1][-1]:
+        elif tag in ("td", "th") and self._in_cell:
             self._in_cell[-1] = False
-            self._open[-1][-1][-1] = re.sub(r"\s+", " ", self._open[-1][-1][-1]).strip()
+        elif tag in _BLOCKS:
+            self.handle_data("\n")
 
     def handle_data(self, data: str) -> None:
         if self._in_cell and self._in_cell[-1] and self._open[-1] and self._open[-1][-1]:
-            self._open[-1][-1][-1] += data
+            self._open[-1][-1][-1].text += data
+
+
+def _span(attrs: list[tuple[str, str | None]], name: str) -> int:
+    said = next((value for key, value in attrs if key == name), None) or "1"
+    return min(max(int(said), 1), MAX_SPAN) if said.isdecimal() and len(said) < 6 else 1

@@ -11,7 +11,9 @@ from readers.source import ReadError, Source
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
+_STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_MARKS = {"}notes": "[notes] ", "}tracked-changes": "[deleted] "}
 MAX_REPEATED = 1_000
 """Cells or rows that one element may stand for; a sheet's last ones stand for a million of nothing."""
 
@@ -24,7 +26,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         return "\n\n".join(
             "\n".join([f"[slide {number}]", *_lines(slides[number - 1])]) for number in wanted if number <= len(slides)
         )
-    return "\n".join(_lines(root))
+    return "\n".join([*_edges(source), *_lines(root)])
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
@@ -47,6 +49,23 @@ def _content(source: Source) -> ElementTree.Element:
         raise ReadError(f"{source.name} is an OpenDocument file that is broken or locked: {fault}.") from None
 
 
+def _edges(source: Source) -> list[str]:
+    """Headers and footers, which stand in the part of the styles, each once."""
+    if not source.head.startswith(b"PK"):
+        return []
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        if "styles.xml" not in archive.namelist():
+            return []
+        styles = ElementTree.fromstring(archive.read("styles.xml"))
+    edges = [
+        f"[{each.tag.rpartition('}')[2]}]\n{words}"
+        for each in styles.iter()
+        if each.tag.startswith(_STYLE) and each.tag.endswith(("}header", "}footer"))
+        if (words := "\n".join(_lines(each)))
+    ]
+    return list(dict.fromkeys(edges))
+
+
 def _lines(root: ElementTree.Element) -> list[str]:
     lines: list[str] = []
 
@@ -62,7 +81,7 @@ def _lines(root: ElementTree.Element) -> list[str]:
             elif child.tag == f"{_TABLE}table":
                 lines.extend("\t".join(map(str, row)) for row in _rows(child))
             else:
-                walk(child, "[notes] " if child.tag.endswith("}notes") else mark)
+                walk(child, next((each for end, each in _MARKS.items() if child.tag.endswith(end)), mark))
 
     walk(root)
     return [line for line in lines if line.strip()]
@@ -73,7 +92,7 @@ def _rows(table: ElementTree.Element) -> list[list[Any]]:
     for row in table.iter(f"{_TABLE}table-row"):
         cells: list[Any] = []
         for cell in row:
-            if cell.tag == f"{_TABLE}table-cell":
+            if cell.tag in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
                 words = "\n".join(_words(each) for each in cell.iter(f"{_TEXT}p"))
                 cells += [words] * min(int(cell.get(f"{_TABLE}number-columns-repeated", 1)), MAX_REPEATED)
         while cells and cells[-1] == "":

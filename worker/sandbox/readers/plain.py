@@ -86,7 +86,7 @@ def _alternates(data: bytes) -> str:
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     """A CSV as one table named after the file; JSON where it is a list of objects or of rows."""
     decoded, _ = decode(source.content())
-    if kind == "json" or source.suffix in (".jsonl", ".ndjson"):
+    if kind == "json" or source.suffix in (".jsonl", ".ndjson") or (source.suffix == "" and _is_json(decoded)):
         return {source.name: _rows_of_json(source, decoded)}
     return {source.name: csv_rows(decoded, source)}
 
@@ -109,7 +109,7 @@ def csv_rows(decoded: str, source: Source) -> list[list[str]]:
     delimiter = form.delimiter if form else said[1] if said else delimiter_of(head)
     csv.field_size_limit(MAX_CELL_CHARS)
     rows = [row for row in csv.reader(io.StringIO(decoded[start:], newline=""), delimiter=delimiter) if row]
-    if max((len(row) for row in rows[:100]), default=0) < 2:
+    if max((len(row) for row in rows[:100]), default=0) < (1 if source.suffix in TABLE_SUFFIXES else 2):
         raise ReadError(f"{source.name} is plain text without columns. Read it with `read`.")
     return rows
 
@@ -127,6 +127,16 @@ def delimiter_of(sample: str) -> str:
         if width > 1 and lines / sum(widths.values()) > score:
             best, score = delimiter, lines / sum(widths.values())
     return best
+
+
+def _is_json(decoded: str) -> bool:
+    if decoded.lstrip()[:1] not in ("[", "{"):
+        return False
+    try:
+        json.loads(decoded)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _objects(source: Source, decoded: str) -> list[Any]:
@@ -152,6 +162,8 @@ def _rows_of_json(source: Source, decoded: str) -> list[list[Any]]:
         value = _objects(source, decoded)
     if isinstance(value, dict):
         value = next((items for items in value.values() if isinstance(items, list)), [])
+    if not isinstance(value, list):
+        value = []
     if value and all(isinstance(item, dict) for item in value):
         names = list(dict.fromkeys(name for item in value for name in item))
         return [names, *([item.get(name) for name in names] for item in value)]

@@ -1,7 +1,7 @@
 """Workbooks (xlsx, xls, xlsb, ods), by calamine: sheets as rows, and as text with one line a row.
 
-Calamine gives no comments, and `""` for a formula whose value no program has computed yet: both are read from the
-parts of an xlsx, so that neither is lost in silence. Hidden sheets are read, and marked.
+Calamine gives no comments, and `""` for an error and for a formula whose value no program has computed yet: they are
+read from the parts of an xlsx, so that none is lost in silence. Hidden sheets are read, and marked.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ _FORMULA = re.compile(
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 """A cell with a formula and no value."""
+_ERROR = re.compile(
+    rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*\bt="e"[^>]*>(?:<(?:\w+:)?f\b[^>]*(?:/>|>[^<]*</(?:\w+:)?f>))?'
+    rb"<(?:\w+:)?v>([^<]+)</"
+)
+"""A cell with an error for a value."""
 MAX_CELLS = 40_000_000
 """Cells between the first and the last of a sheet, empty ones too."""
 _FAR_COLUMN = re.compile(rb'r="([A-Z]{2,3})\d{1,7}"')  # begins with text, which is searched for eight times as fast
@@ -77,25 +82,31 @@ def _sheets(source: Source, kind: str) -> Iterator[tuple[str, list[list[Any]], b
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(source.content()))
         for number, sheet in enumerate(book.sheets_metadata, 1):
-            uncomputed = _uncomputed(source, kind, number)
-            rows = book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
-            _fill_formulas(rows, uncomputed)
+            unseen = _unseen(source, kind, number)
+            rows = list(map(_whole_numbers, book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)))
+            _fill(rows, unseen)
             yield sheet.name, rows, sheet.visible != SheetVisibleEnum.Visible
     except CalamineError as fault:
         raise ReadError(f"{source.name} is a workbook ({kind}) that cannot be read: {fault}.") from None
 
 
-def _fill_formulas(rows: list[list[Any]], formulas: dict[Cell, str]) -> None:
-    """The formula's text stands where no value was computed."""
-    for (row, column), formula in formulas.items():
+def _whole_numbers(row: list[Any]) -> list[Any]:
+    """A sheet knows no integers: those that have no fraction are such, or 1001 would be read as 1001.0."""
+    return [int(cell) if cell.__class__ is float and cell.is_integer() else cell for cell in row]
+
+
+def _fill(rows: list[list[Any]], cells: dict[Cell, str]) -> None:
+    """Text for cells of which calamine gives none."""
+    for (row, column), words in cells.items():
         while len(rows) <= row:
             rows.append([""] * max(map(len, rows), default=0))
         rows[row] += [""] * (column + 1 - len(rows[row]))
         if rows[row][column] == "":
-            rows[row][column] = f"={formula}"
+            rows[row][column] = words
 
 
-def _uncomputed(source: Source, kind: str, number: int) -> dict[Cell, str]:
+def _unseen(source: Source, kind: str, number: int) -> dict[Cell, str]:
+    """Formulas whose value no program has computed, and errors such as `#DIV/0!`."""
     if kind != "xlsx":
         return {}
     with source.open() as file, zipfile.ZipFile(file) as archive:
@@ -103,9 +114,11 @@ def _uncomputed(source: Source, kind: str, number: int) -> dict[Cell, str]:
         data = archive.read(path) if path else b""
         _check_area(source, data)
         found = _FORMULA.findall(data) if any(start in data for start in _FORMULA_STARTS) else []
+        errors = _ERROR.findall(data) if b't="e"' in data else []
     return {
-        (int(row) - 1, _column(letters.decode())): html.unescape(formula.decode("utf-8", "replace"))
-        for letters, row, formula in found
+        (int(row) - 1, _column(letters.decode())): mark + html.unescape(words.decode("utf-8", "replace"))
+        for mark, cells in (("=", found), ("", errors))
+        for letters, row, words in cells
     }
 
 

@@ -1,4 +1,4 @@
-"""PowerPoint (pptx): the text of each slide, of grouped shapes, tables and notes too."""
+"""PowerPoint (pptx): the text of each slide, of grouped shapes, tables, charts, diagrams, comments and notes too."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from readers.source import ReadError, Source
 
+_C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 
 
@@ -23,7 +24,9 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         parts = []
         for number in wanted:
             notes = _lines(archive, _notes(archive, slides[number - 1]))
-            lines = [f"[slide {number}]", *_lines(archive, slides[number - 1]), *(f"[notes] {line}" for line in notes)]
+            slide = slides[number - 1]
+            shown = [*_lines(archive, slide), *_beside(archive, slide)]
+            lines = [f"[slide {number}]", *shown, *(f"[notes] {line}" for line in notes)]
             parts.append("\n".join(lines))
         return "\n\n".join(parts)
 
@@ -33,7 +36,7 @@ def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     with source.open() as file, zipfile.ZipFile(file) as archive:
         for number, slide in enumerate(_slides(archive), 1):
             for index, table in enumerate(ElementTree.fromstring(archive.read(slide)).iter(f"{_A}tbl"), 1):
-                rows = [[_text(cell) for cell in row.iter(f"{_A}tc")] for row in table.iter(f"{_A}tr")]
+                rows = [[_cell(cell) for cell in row.iter(f"{_A}tc")] for row in table.iter(f"{_A}tr")]
                 found[f"slide {number} table {index}"] = rows
     if not found:
         raise ReadError(f"{source.name} is a PowerPoint file without a table. Read its text with `read`.")
@@ -75,9 +78,51 @@ def _lines(archive: zipfile.ZipFile, part: str | None) -> list[str]:
     root = ElementTree.fromstring(archive.read(part))
     in_tables = {id(paragraph) for table in root.iter(f"{_A}tbl") for paragraph in table.iter(f"{_A}p")}
     lines = [_text(each) for each in root.iter(f"{_A}p") if id(each) not in in_tables]
-    rows = ["\t".join(_text(cell) for cell in row.iter(f"{_A}tc")) for row in root.iter(f"{_A}tr")]
-    return [line for line in lines + rows if line.strip() and not re.fullmatch(r"\d{1,3}", line)]
+    rows = ["\t".join(_cell(cell) for cell in row.iter(f"{_A}tc")) for row in root.iter(f"{_A}tr")]
+    return [line for line in lines + rows if line.strip()]
+
+
+def _beside(archive: zipfile.ZipFile, slide: str) -> list[str]:
+    """Lines of the charts, diagrams and comments that a slide names: they are parts of their own."""
+    lines: list[str] = []
+    for part in _related(archive, slide).values():
+        if part not in archive.namelist():
+            continue
+        if re.search(r"/charts/chart[^/]*\.xml$", part):
+            lines += _chart(ElementTree.fromstring(archive.read(part)))
+        elif re.search(r"/diagrams/data[^/]*\.xml$", part):
+            lines += _lines(archive, part)
+        elif re.search(r"/comments/[^/]*\.xml$", part):
+            notes = ElementTree.fromstring(archive.read(part)).iter()
+            words = [_text(each) or each.text or "" for each in notes if each.tag.endswith(("}text", "}txBody"))]
+            lines += [f"[comment] {each}" for each in words if each.strip()]
+    return lines
+
+
+def _chart(root: ElementTree.Element) -> list[str]:
+    """The title of a chart, and a line for each series: its name, and each value after its category."""
+    lines = [f"[chart] {title}".strip() for title in [" ".join(_text(each) for each in root.iter(f"{_C}title"))]]
+    for series in root.iter(f"{_C}ser"):
+        name, names, values = (_points(series, tags) for tags in (("tx",), ("cat", "xVal"), ("val", "yVal")))
+        paired = [f"{names[at]}: {value}" if at < len(names) else value for at, value in enumerate(values)]
+        lines.append("\t".join([*name, *paired]))
+    return lines
+
+
+def _points(series: ElementTree.Element, tags: tuple[str, ...]) -> list[str]:
+    parts = [part for tag in tags for part in series.findall(f"{_C}{tag}")]
+    return [each.text or "" for part in parts for each in part.iter(f"{_C}v")]
+
+
+def _cell(cell: ElementTree.Element) -> str:
+    return " ".join(filter(None, (_text(each) for each in cell.iter(f"{_A}p"))))
 
 
 def _text(element: ElementTree.Element) -> str:
-    return "".join(each.text or "" for each in element.iter(f"{_A}t"))
+    """The text of a paragraph without the slide's number; a line break in it becomes a space."""
+    numbers = {id(each) for field in element.iter(f"{_A}fld") if field.get("type") == "slidenum" for each in field}
+    return "".join(
+        " " if each.tag == f"{_A}br" else each.text or ""
+        for each in element.iter()
+        if each.tag in (f"{_A}t", f"{_A}br") and id(each) not in numbers
+    )

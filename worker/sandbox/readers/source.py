@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import BinaryIO
 
 HEAD_BYTES = 8_192
 """Bytes of a file's beginning by which its kind is known."""
+
+
+_NAMED: dict[int, tuple[str, str]] = {}
+"""Identity of a text of the context -> the name of its file, and the text."""
 
 
 class ReadError(Exception):
@@ -27,6 +32,12 @@ class Source:
     decoded: str | None = None
 
     @classmethod
+    def name_texts(cls, texts: Mapping[str, str]) -> None:
+        """Let the texts of the context be known by the names of their files, which tell the kind of some."""
+        _NAMED.clear()
+        _NAMED.update({id(text): (name, text) for name, text in texts.items()})
+
+    @classmethod
     def of(cls, file: object) -> Source:
         """Raises ReadError for any value but a path, bytes, or the text of a file such as an HTML page."""
         if isinstance(file, Source):
@@ -36,7 +47,8 @@ class Source:
         if isinstance(file, bytes | bytearray | memoryview):
             return cls("the data", data=bytes(file))
         if isinstance(file, str):
-            return cls("the text", decoded=file)
+            name, text = _NAMED.get(id(file), ("", ""))
+            return cls(Path(name).name if text is file else "the text", decoded=file)
         raise ReadError(f"a {type(file).__name__} is no file. Give a Path of the context, bytes, or a str.")
 
     @classmethod

@@ -8,6 +8,7 @@ from readers.plain import decode
 from readers.source import Source
 
 _TIMES = re.compile(r"((?:\d+:)?\d\d:\d\d)[,.]\d{3}\s+-->.*")
+_SPEAKER = re.compile(r"<v(?:\.[\w.-]+)?\s+([^>]+)>")
 _TAGS = re.compile(r"</?[a-zA-Z][^>]*>|\{\\[^}]*\}")
 
 
@@ -17,6 +18,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         lines = block.strip().split("\n")
         at = next((index for index, line in enumerate(lines) if _TIMES.match(line)), None)
         if at is not None:
-            words = " ".join(_TAGS.sub("", line).strip() for line in lines[at + 1 :])
+            said = (_SPEAKER.sub(r"\1: ", line) for line in lines[at + 1 :])
+            words = " ".join(_TAGS.sub("", line).strip() for line in said)
             cues.append(f"[{_TIMES.match(lines[at])[1]}] {words}")  # type: ignore[index]
     return "\n".join(cues)

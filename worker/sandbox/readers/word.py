@@ -15,6 +15,14 @@ from xml.etree import ElementTree
 from readers import markup
 from readers.source import ReadError, Source
 
+_BODY = re.compile(r"word/(document|footnotes|endnotes|comments)\d*\.xml")
+_FIELD = re.compile(rb"</?w:fldSimple\b[^>]*>|</?m:oMathPara>|<m:oMathParaPr>.*?</m:oMathParaPr>", re.S)
+_FORMULA = re.compile(rb"<m:oMath>.*?</m:oMath>|<m:oMath [^>]*>.*?</m:oMath>", re.S)
+_FORMULA_PARTS = re.compile(rb"<m:t(?: [^>]*)?>([^<]*)</m:t>|</?m:(?:num|den|sup|sub|deg|rad)>")
+_SIGNS = {
+    b"<m:num>": b"(", b"</m:num>": b")/", b"<m:den>": b"(", b"</m:den>": b")", b"<m:sup>": b"^", b"<m:sub>": b"_",
+    b"<m:rad>": "\u221a(".encode(), b"</m:rad>": b")",
+}  # fmt: skip
 _STYLES = "comment-reference => sup"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
@@ -37,10 +45,31 @@ def _html(source: Source) -> str:
 
     try:
         return str(
-            mammoth.convert_to_html(io.BytesIO(source.content()), style_map=_STYLES, convert_image=_no_image).value
+            mammoth.convert_to_html(io.BytesIO(_whole(source)), style_map=_STYLES, convert_image=_no_image).value
         )
     except (KeyError, ValueError, zipfile.BadZipFile, ElementTree.ParseError, OSError) as fault:
         raise ReadError(f"{source.name} is a Word document that is broken: {fault}.") from None
+
+
+def _whole(source: Source) -> bytes:
+    """The file with the results of its fields and its formulas as plain text: mammoth leaves both out."""
+    data = source.content()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if _BODY.fullmatch(name)}
+        plain = {name: _FORMULA.sub(_as_run, _FIELD.sub(b"", part)) for name, part in parts.items()}
+        if plain == parts:
+            return data
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as copy:
+            for name in archive.namelist():
+                copy.writestr(name, plain.get(name) or archive.read(name))
+    return out.getvalue()
+
+
+def _as_run(formula: re.Match[bytes]) -> bytes:
+    """A formula in one line, as in `(a+b)/(c)` or `x^2`."""
+    words = b"".join(found[1] or _SIGNS.get(found[0], b"") for found in _FORMULA_PARTS.finditer(formula[0]))
+    return b'<w:r><w:t xml:space="preserve"> ' + words + b" </w:t></w:r>"
 
 
 def _no_image(image: Any) -> list[Any]:
