@@ -7,6 +7,7 @@
 
 import { isDocument, probe, suffixOf } from "./file_kind.js";
 import { bytes, count, plural } from "./format.js";
+import { inSlices } from "/rlm/time/time_slices.js";
 
 /**
  * A file, or a folder with all its files. `kind` is its kind in words; `faults` are sentences on files that are empty,
@@ -54,19 +55,35 @@ export async function attachFolder({ name, files, hidden }) {
 
 /** @param {readonly File[]} files */
 async function faultsOf(files) {
-  const empty = files.filter(({ size }) => size === 0);
-  const documents = files.filter(({ name, size }) => size > 0 && isDocument(name)).slice(0, MOST_PROBED);
-  const faults = empty.map(({ name }) => `${name} is empty.`);
+  const { faults, documents } = await inSlices(sorted(files));
   for (let at = 0; at < documents.length; at += PROBED_AT_ONCE)
     faults.push(...(await Promise.all(documents.slice(at, at + PROBED_AT_ONCE).map(faultIn))).filter(Boolean));
   const more = faults.length - MOST_FAULTS;
   return more > 0 ? [...faults.slice(0, MOST_FAULTS), `${plural(more, "more file")} are empty or broken.`] : faults;
 }
 
+/**
+ * The faults of empty files, and the documents that are to be probed. The browser looks a chosen file's size up on disk.
+ *
+ * @param {readonly File[]} files
+ */
+function* sorted(files) {
+  /** @type {string[]} */
+  const faults = [];
+  /** @type {File[]} */
+  const documents = [];
+  for (const file of files) {
+    if (file.size === 0) faults.push(`${pathOf(file)} is empty.`);
+    else if (documents.length < MOST_PROBED && isDocument(file.name)) documents.push(file);
+    yield;
+  }
+  return { faults, documents };
+}
+
 /** @param {File} file */
 async function faultIn(file) {
   const { fault } = await probe(file);
-  return fault && `${file.name}: ${fault}`;
+  return fault && `${pathOf(file)}: ${fault}`;
 }
 
 /** The most frequent suffixes, as "4,990 txt, 8 pdf". @param {readonly File[]} files */

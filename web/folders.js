@@ -65,7 +65,7 @@ export function chosenFolder(files) {
 function checked(folder) {
   if (folder.files.length === 0) return { title: `“${folder.name}” is an empty folder.`, ...EMPTY };
   if (folder.files.length <= MOST_FILES) {
-    const sorted = folder.files.map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+    const sorted = folder.files.map((file) => ({ file, path: file.webkitRelativePath }));
     sorted.sort((one, other) => (one.path < other.path ? -1 : 1));
     return { ...folder, files: sorted.map(({ file }) => file) };
   }
@@ -93,7 +93,7 @@ async function* portionsOf(folder) {
 }
 
 /**
- * The file under its whole path; its bytes stay where they are.
+ * The file, with its path where a file of a chosen folder has it: a new `File` for each of thousands would take seconds.
  *
  * @param {FileSystemEntry} entry
  */
@@ -101,7 +101,7 @@ async function fileOf(entry) {
   const file = await new Promise((/** @type {(file: File) => void} */ resolve, reject) =>
     /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject),
   );
-  return new File([file], entry.fullPath.slice(1), { type: file.type, lastModified: file.lastModified });
+  return Object.defineProperty(file, "webkitRelativePath", { value: entry.fullPath.slice(1) });
 }
 
 function pathOf(/** @type {File | undefined} */ file) {

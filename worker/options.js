@@ -5,6 +5,7 @@
 // that names the argument, its value and its allowed values. Nothing runs here.
 
 import { areHeaders, headersOf, isToken } from "./calls/headers.js";
+import { readBeginnings } from "./egress/file_bytes.js";
 import { configError } from "./wire/errors.js";
 import { JsonText, checkText, textOfJson } from "./wire/json.js";
 import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
@@ -51,7 +52,6 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
 const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
 const OF_SESSIONS = /^(?:context|history)(?:_\d+)?$/;
 const SHOWN_CHARS = 60;
-const READ_AT_ONCE = 64;
 const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 const LONE_SURROGATES = /\p{Surrogate}/gu; // with the flag u a pair is one character, and no match
 
@@ -342,21 +342,9 @@ function encoded(type, text) {
  * @param {StartJob} job
  */
 export async function checkReadable({ contexts }) {
-  for (let index = 0; index < contexts.length; index += READ_AT_ONCE)
-    await Promise.all(contexts.slice(index, index + READ_AT_ONCE).map(checkFile));
-}
-
-/** @param {JobContext} jobContext */
-async function checkFile({ name, data }) {
-  if (!(data instanceof Blob)) return;
-  await data
-    .slice(0, 1)
-    .arrayBuffer()
-    .catch((/** @type {DOMException} */ error) => {
-      throw configError(
-        `the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`,
-      );
-    });
+  await readBeginnings(contexts, (name, error) =>
+    configError(`the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`),
+  );
 }
 
 /**

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from rlm_server.headless import BlockingBrowserRLM
 from tests.browser.lab import code
 from tests.browser.scripted_model import ScriptedModel, scripted_model
 from tests.browser.test_cli import started
 from tests.browser.test_headless import driven
-from tests.browser.test_page import ask, ended
+from tests.browser.test_page import ask
 from tests.readers import files
 from tests.readers.test_readers import TABLES
 
@@ -44,6 +44,7 @@ for name, value in context.items():
     print(name, type(value).__name__, *seen, sep=" | ")
 """
 )
+WAIT_MS = 200_000
 FrontEnd = Callable[[str], None]
 """Asks the question over the folder."""
 
@@ -71,13 +72,13 @@ def front_ends(model: ScriptedModel, folder: Path, page: Page) -> Iterator[dict[
     def by_page(question: str) -> None:
         page.goto(model.url)
         page.set_input_files("#context-folder", folder)
-        page.locator(".attachments li").wait_for()
+        page.locator(".attachments li").wait_for(timeout=WAIT_MS)
         ask(page, question)
-        ended(page)
+        expect(page.locator("#status")).to_have_class(re.compile("finished"), timeout=WAIT_MS)
 
     def by_command(question: str) -> None:
         run: subprocess.Popen[str] = started(model, question, "--context", str(folder))
-        out, err = run.communicate(timeout=120)
+        out, err = run.communicate(timeout=WAIT_MS / 1_000)
         assert (run.returncode, out) == (0, "done\n"), err
 
     with BlockingBrowserRLM(model.url, model="openai:m") as rlm:

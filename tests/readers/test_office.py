@@ -101,9 +101,9 @@ def deck_with_a_chart() -> bytes:
     deck = Presentation()
     slide = deck.slides.add_slide(deck.slide_layouts[5])
     slide.shapes.title.text = "Sales"
-    data = CategoryChartData()
+    data = CategoryChartData()  # type: ignore[no-untyped-call]
     data.categories = ["East", "West"]
-    data.add_series("Q1", (1.5, 2.5))
+    data.add_series("Q1", (1.5, 2.5))  # type: ignore[no-untyped-call]
     slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, 1_000_000, 1_000_000, data)
     table = slide.shapes.add_table(2, 2, 0, 0, 1_000_000, 1_000_000).table
     for cell, text in zip(table.iter_cells(), ["year", "names", "2024", "Ada\nBo"], strict=True):

@@ -6,6 +6,7 @@
 // context beyond MAX_BYTES, or that cannot be read, is left out, and listed.
 
 import { LEAST, indexOf, piecesIn } from "./common_substrings.js";
+import { takeKept } from "./file_bytes.js";
 import { MAX_TEXT_FILE_BYTES } from "../wire/protocol.js";
 import { yieldToPage, inSlices } from "../time/time_slices.js";
 
@@ -19,6 +20,7 @@ import { yieldToPage, inSlices } from "../time/time_slices.js";
 
 /** Bytes of all contexts together that are searched. */
 export const MAX_BYTES = MAX_TEXT_FILE_BYTES;
+const READ_AT_ONCE = 64;
 const READ_BYTES = 4 << 20;
 const BLOCK = 4_096;
 const WINDOW = 1 << 20;
@@ -68,14 +70,30 @@ function sizeOfAll(contexts) {
 }
 
 /**
- * All at once: of ten thousand files each read alone would take its time. Rejects when one of them cannot be read.
+ * What was kept of small files, and of others many at once: of ten thousand each read alone would take its time. Rejects
+ * when one of them cannot be read.
  * @param {JobContext[]} contexts
  */
 async function readAll(contexts) {
   const [only] = contexts;
   if (contexts.length === 1 && !(only.data instanceof Blob)) return new Uint8Array(only.data); // the job's own bytes
   const bytes = new Uint8Array(sizeOfAll(contexts));
-  await copyTo(bytes, 0, new Blob(contexts.map(({ data }) => data)));
+  /** @type {JobContext["data"][]} */
+  let unread = [];
+  let [from, to] = [0, 0]; // of those that are unread
+  const copy = async () => {
+    await copyTo(bytes, from, new Blob(unread));
+    unread = [];
+  };
+  for (const [number, context] of contexts.entries()) {
+    const known = takeKept(context.data);
+    if (unread.length > 0 && (known !== null || unread.length >= READ_AT_ONCE)) await copy();
+    if (known !== null) bytes.set(known, to);
+    else if (unread.push(context.data) === 1) from = to;
+    to += sizeOf(context);
+    if (number % READ_AT_ONCE === 0) await yieldToPage();
+  }
+  await copy();
   return bytes;
 }
 
