@@ -7,7 +7,6 @@
 
 import { isDocument, probe, suffixOf } from "./file_kind.js";
 import { bytes, count, plural } from "./format.js";
-import { inSlices } from "/rlm/time/time_slices.js";
 
 /**
  * A file, or a folder with all its files. `kind` is its kind in words; `faults` are sentences on files that are empty,
@@ -17,6 +16,7 @@ import { inSlices } from "/rlm/time/time_slices.js";
 /** @typedef {string | File | File[] | null} Context */
 
 const PROBED_AT_ONCE = 16;
+const SIZES_AT_ONCE = 100;
 const MOST_PROBED = 500;
 const MOST_FAULTS = 5;
 const MOST_SUFFIXES = 4;
@@ -55,7 +55,7 @@ export async function attachFolder({ name, files, hidden }) {
 
 /** @param {readonly File[]} files */
 async function faultsOf(files) {
-  const { faults, documents } = await inSlices(sorted(files));
+  const { faults, documents } = await sorted(files);
   for (let at = 0; at < documents.length; at += PROBED_AT_ONCE)
     faults.push(...(await Promise.all(documents.slice(at, at + PROBED_AT_ONCE).map(faultIn))).filter(Boolean));
   const more = faults.length - MOST_FAULTS;
@@ -63,19 +63,20 @@ async function faultsOf(files) {
 }
 
 /**
- * The faults of empty files, and the documents that are to be probed. The browser looks a chosen file's size up on disk.
+ * The faults of empty files, and the documents that are to be probed. The browser looks the size of a chosen file up on
+ * disk, so that the page's other tasks come between.
  *
  * @param {readonly File[]} files
  */
-function* sorted(files) {
+async function sorted(files) {
   /** @type {string[]} */
   const faults = [];
   /** @type {File[]} */
   const documents = [];
-  for (const file of files) {
+  for (const [index, file] of files.entries()) {
     if (file.size === 0) faults.push(`${pathOf(file)} is empty.`);
     else if (documents.length < MOST_PROBED && isDocument(file.name)) documents.push(file);
-    yield;
+    if (index % SIZES_AT_ONCE === SIZES_AT_ONCE - 1) await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return { faults, documents };
 }

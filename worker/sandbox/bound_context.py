@@ -30,6 +30,8 @@ MAX_NAMED_FILES = 100
 """Files of a context of which the log holds a fingerprint each."""
 TEXTS = frozenset(("text", "csv", "json", "html", "ipynb", "srt", "vtt", "eml", "mbox", "mhtml", "rtf", "fodt"))
 """Kinds of file that are bound as a `str`, whatever their coding."""
+MAILS = frozenset(("eml", "mbox", "mhtml"))
+"""Kinds whose parts each have their own coding: bound as a path where the whole is not UTF-8."""
 
 
 def bound(
@@ -44,8 +46,12 @@ def bound(
         name, kind, data = parts[0]
         if kind != "file":
             return _decode(kind, data), codings
-        return _file(_folder(session), name, protocol.MAX_TEXT_FILE_BYTES, codings)[0], codings
-    return _files([name for name, _, _ in parts], _folder(session), codings), codings
+        value, _ = _file(_folder(session), name, protocol.MAX_TEXT_FILE_BYTES, codings)
+        Source.name_texts({name: value} if isinstance(value, str) else {})
+        return value, codings
+    files = _files([name for name, _, _ in parts], _folder(session), codings)
+    Source.name_texts({name: value for name, value in files.items() if isinstance(value, str)})
+    return files, codings
 
 
 def fingerprints(contexts: Sequence[tuple[str, str, Bytes | None]], context: Any) -> tuple[Mapping[str, Json], ...]:
@@ -103,12 +109,14 @@ def _file(folder: Path, name: str, room: int, codings: dict[str, str]) -> tuple[
     try:
         with path.open("rb") as file:  # once: of thousands of small files, opening is the larger part of reading
             source = Source.begun(path, file.read(HEAD_BYTES))
-            if kind_of(source) not in TEXTS:
+            if (kind := kind_of(source)) not in TEXTS:
                 return path, 0
             data = source.head + file.read()
         text, coding = plain.decode(data)
     except (ReadError, OSError):
         return path, 0
     if coding != "utf-8":
+        if kind in MAILS:
+            return path, 0
         codings[name] = coding
     return text, size
