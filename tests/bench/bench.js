@@ -143,8 +143,8 @@
     return instant ? single("ok") : native(url, init);
   };
 
-  /** A run of the whole machinery. `gaps` is the longest time that the page's thread did nothing else. */
-  const run = async ({ blocks, instant = false, page = false, stopAfter, options = {} }) => {
+  /** A run of the whole machinery, over `files` small files; `gap` is the longest time that the page's thread was kept. */
+  const run = async ({ blocks, instant = false, page = false, stopAfter, options = {}, files = 0 }) => {
     const replies = [...blocks.map(fence), fence("FINAL('done')")];
     const printed = [];
     const stop = new AbortController();
@@ -157,21 +157,27 @@
     };
     globalThis.fetch = stubbed(replies, instant);
     try {
-      const result = await (page ? onPage : bare)({ options: { ...options, onEvent }, signal: stop.signal });
+      const asked = { context: contextOf(files), options: { ...options, onEvent }, signal: stop.signal };
+      const result = await (page ? onPage : bare)(asked);
       return { printed, stoppedBy: result.stoppedBy, stopMs: performance.now() - stopped, gap: watch() };
     } finally {
       globalThis.fetch = native;
     }
   };
 
-  const bare = async ({ options, signal }) => {
+  const contextOf = (files) =>
+    files === 0
+      ? "c"
+      : Array.from({ length: files }, (_, number) => new File([`${number} some words\n`.repeat(40)], `${number}.txt`));
+
+  const bare = async ({ context, options, signal }) => {
     const { RLM } = await import("/rlm/rlm.js");
-    return new RLM(options).run("What?", { context: "c", signal });
+    return new RLM(options).run("What?", { context, signal });
   };
 
-  const onPage = async ({ options, signal }) => {
+  const onPage = async ({ context, options, signal }) => {
     const { ask } = await import("/page/app.js");
-    return ask({ question: "What?", context: "c", options: { ...options, signal } });
+    return ask({ question: "What?", context, options: { ...options, signal } });
   };
 
   const watchGaps = () => {

@@ -26,6 +26,9 @@ CPYTHON_ONLY = (
 )
 """Left out: hypothesis is not in Pyodide, and the others read the checkout or run a subprocess."""
 
+MAX_WHEEL_BYTES = 14_000_000
+"""The distribution's budget: PDFium and calamine are 3.2 MB of it."""
+
 RUN = """
 import base64, io, json, micropip, sys, zipfile
 
@@ -71,3 +74,11 @@ def suite() -> str:
                 if path.is_file() and not any(path.match(pattern) for pattern in CPYTHON_ONLY):
                     archive.write(path, str(path.relative_to(ROOT)))
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_the_wheel_that_is_installed_is_within_its_budget() -> None:
+    """It is built by pyodide_dist.py, with all assets."""
+    [wheel] = (ROOT / "build" / "pyodide").glob("pyodide_rlm-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert any("pypdfium2" in name for name in archive.namelist())
+    assert wheel.stat().st_size <= MAX_WHEEL_BYTES
