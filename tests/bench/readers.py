@@ -1,7 +1,7 @@
 """Readers: documents read in the worker by `read` and `tables`, against the libraries in pure Python beside them.
 
-In: an open `Lab`. Out: `Row`s. Both sides run in one worker over one file, in turn and twice: the second times are compared,
-the first, with the imports, stand in the note, beside the same reader natively, on CPython of this machine.
+In: an open `Lab`. Out: `Row`s. Both sides run in one worker over one file, in turn and twice. The second times are
+compared; the first, with the imports, stand in the note, beside the same reader natively, on CPython of this machine.
 """
 
 from __future__ import annotations
