@@ -7,6 +7,7 @@
 
 import { shownSource } from "/rlm/rlm.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "/vendor/preact.mjs";
+import { ASSETS } from "./address.js";
 import { sourcesOf } from "./egress_map.js";
 import { count } from "./format.js";
 
@@ -123,7 +124,7 @@ function useRead(read, inputs) {
  * @returns {Promise<Picture | {before: string, quoted: string, after: string}>}
  */
 async function viewOf(item, context) {
-  const options = { context: /** @type {import("/rlm/rlm.js").RLMRunOptions["context"]} */ (context) };
+  const options = { assets: ASSETS, context: /** @type {import("/rlm/rlm.js").RLMRunOptions["context"]} */ (context) };
   const { picture, ...view } = await shownSource(item, options);
   return picture === null ? view : { picture: URL.createObjectURL(picture), marks: view.marks };
 }
