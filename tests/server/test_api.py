@@ -330,6 +330,7 @@ def patient_server(running_upstream: FakeUpstream, assets: Assets) -> Iterator[s
 HANGING = [
     ({"prompt": "a"}, Turn(silent=True), 1),
     ({"prompt": "a"}, Turn(chunks=(b'{"cho',), hang=True), 1),
+    ({"prompt": "a", "late": True}, Turn(silent=True), 1),
     ({"prompt": "a", "stream": True}, Turn(silent=True), 1),
     ({"prompt": "a", "stream": True}, events_turn(*openai_deltas("a")[:1], hang=True), 1),
     ({"type": "batch", "prompts": ["a"] * 70}, Turn(silent=True), 64),
@@ -339,16 +340,25 @@ HANGING = [
 
 @pytest.mark.parametrize(("body", "turn", "calls"), HANGING, ids=range(len(HANGING)))
 def test_a_client_that_goes_away_cancels_its_calls(
-    patient_server: str, upstream: FakeUpstream, body: dict[str, object], turn: Turn, calls: int
+    patient_server: str,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, object],
+    turn: Turn,
+    calls: int,
 ) -> None:
     upstream.script(turn)
     host, _, port = patient_server.removeprefix("http://").partition(":")
-    content = json.dumps({"model": "openai:m", **body})
+    is_late = body.get("late", False)
+    monkeypatch.setattr("rlm_server.http.api.HEARTBEAT_SECONDS", 0.05 if is_late else 15)
+    content = json.dumps({"model": "openai:m", **{name: value for name, value in body.items() if name != "late"}})
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         head = f"POST /api/rlm HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n{JSON_HEAD}"
+        head += "Accept: application/json;heartbeat=1\r\n" if is_late else ""
         connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n{content}".encode())
         for _ in range(calls):
             assert upstream.arrived.acquire(timeout=5)
+        assert not is_late or connection.recv(4)
     gone = time.monotonic()
     for _ in range(calls):
         assert upstream.abandoned.acquire(timeout=5)
@@ -373,3 +383,32 @@ def test_a_long_call_shows_that_it_lives(
     text = ask(patient, **body, stream=True).text
     assert heartbeat * 3 in text
     assert "Paris" in text
+
+
+HEARTBEATS = {"Accept": "application/json;heartbeat=1"}
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["a reply", "a failure"])
+def test_a_late_whole_reply_shows_that_it_lives(
+    patient: httpx2.Client, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    monkeypatch.setattr("rlm_server.http.api.HEARTBEAT_SECONDS", 0.05)
+    failure = [{"choices": [{"delta": {}}]}, {"error": {"message": "no"}}]
+    upstream.script(events_turn(*(failure if fails else openai_deltas("Paris")), held=True))
+    threading.Timer(0.5, upstream.release).start()
+    response = patient.post("/api/rlm", json={"prompt": "q", "model": "openai:m"}, headers=HEARTBEATS)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert response.text.startswith("\n\n\n")
+    assert response.json()["error"]["status"] >= 400 if fails else response.json()["text"] == "Paris"
+
+
+def test_a_client_that_takes_no_heartbeat_gets_none_and_a_failure_in_time_has_its_status(
+    patient: httpx2.Client, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.script(Turn(status=401))
+    body = {"prompt": "q", "model": "openai:m"}
+    assert patient.post("/api/rlm", json=body, headers=HEARTBEATS).status_code == 502
+    monkeypatch.setattr("rlm_server.http.api.HEARTBEAT_SECONDS", 0.05)
+    upstream.script(events_turn(*openai_deltas("Paris"), held=True))
+    threading.Timer(0.5, upstream.release).start()
+    assert patient.post("/api/rlm", json=body).text.startswith("{")

@@ -2,8 +2,8 @@
 // Broker: answers the worker's requests for model calls through the endpoint.
 //
 // In: the JSON body of a `complete` request. Out: one frame per call, in order of completion, then the answer's end.
-// One call is one POST answered by server-sent events, a batch is one POST answered line by line: fan-out is left to
-// the server. Retryable failures are retried (retries.js) one by one: replies that have arrived stay. It counts usage,
+// A root call is one POST answered by server-sent events, any other one POST answered whole, a batch one POST answered
+// line by line: fan-out is left to the server. Retryable failures are retried (retries.js) one by one: replies that have arrived stay. It counts usage,
 // because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
 import { cancelRequest, cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
@@ -167,8 +167,7 @@ export function openBroker({
       await pauseIfLong(body.length);
       if (closing.signal.aborted) return;
       const first = witness.started(kind, calls);
-      const isWatched = kind === "root" && calls.length === 1;
-      const pieces = isWatched
+      const pieces = isWatched(kind, calls)
         ? {
             text: openReplyPieces((at, text) => witness.replyPiece(first, { at, text })),
             reasoning: openReplyPieces((at, text) => witness.reasoningPiece(first, { at, text })),
@@ -235,6 +234,15 @@ function settler(count, settle) {
 // ------------------------------------------------------------------------------------------------------------ request
 
 /**
+ * Whether the reply is shown while it is written.
+ * @param {import("../wire/types.d.ts").Kind} kind
+ * @param {RequestedCall[]} calls
+ */
+function isWatched(kind, calls) {
+  return kind === "root" && calls.length === 1;
+}
+
+/**
  * Bare prompts to the same model, with the same schema, travel together, all others alone.
  * @param {import("../wire/types.d.ts").Kind} kind
  * @param {RequestedCall[]} calls
@@ -249,7 +257,8 @@ function postsOf(kind, calls) {
   if (together) return batches(calls).map((indexes) => batchPost(calls, indexes));
   return calls.map((call, index) => {
     const content = bare(call) ? { prompt: call.messages[0].content } : { messages: call.messages };
-    return { body: { ...content, ...settingsOf(call), stream: true }, indexes: [index], batch: false };
+    const stream = isWatched(kind, calls);
+    return { body: { ...content, ...settingsOf(call), stream }, indexes: [index], batch: false };
   });
 }
 

@@ -21,6 +21,8 @@ import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
  */
 
 const BODY_BYTES = 64 << 20;
+/** Every kind of reply; one that comes whole and late may begin with white space, so that no proxy cuts its connection. */
+const ACCEPTED = "application/json;heartbeat=1, text/event-stream, application/x-ndjson, */*";
 const MAY_PASS = [408, 425, 429, 500, 502, 503, 504];
 
 /**
@@ -54,7 +56,7 @@ export async function encoded(body) {
 export async function request(endpoint, body, { fetcher, signal, idempotencyKey }) {
   // The key names the run: visitors of a static site share no budget of the server. Its CORS allows the header.
   const key = idempotencyKey === undefined ? null : { "idempotency-key": idempotencyKey };
-  const headers = { "content-type": "application/json", ...key };
+  const headers = { "content-type": "application/json", accept: ACCEPTED, ...key };
   const sent = fetcher(endpoint, { method: "POST", headers, body, signal });
   const response = await sent.catch((error) => unreached(error, endpoint));
   if (response.ok && !isPage(response)) return response;

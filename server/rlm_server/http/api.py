@@ -1,6 +1,7 @@
 """API: `/api/rlm`, `/api/rlm/cancel`, `/api/models`, `/api/health`, and the probes `/healthz` and `/readyz`.
 
-In: a request. Out: a model's reply, whole, as server-sent events, or as one line for each item of a batch. A client
+In: a request. Out: a model's reply, whole, as server-sent events, or as one line for each item of a batch; a long one
+shows that it lives. A client
 that goes away cancels its calls upstream, but for those that are kept (`in_flight.py`). The fields of a request are
 checked in `wire.py`, its budgets in `budgets.py`, its model in `registry.py`, its sender in `security.py`; nothing here
 knows a vendor.
@@ -44,6 +45,8 @@ from .wire import (
 HEARTBEAT_SECONDS = 15.0
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """nginx passes such a response on as it comes, whatever its own setting."""
+HEARTBEAT_ACCEPTED = "heartbeat=1"
+"""Parameter of `Accept: application/json` by which a client takes white space before a whole reply that is late."""
 T = TypeVar("T")
 Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
@@ -73,8 +76,13 @@ async def answer(request: Request) -> Response:
     record(request.scope, model=calls.model)
     if wanted.stream:
         return _Stream(calls, wanted)
+    answering = asyncio.ensure_future(_answer_whole(calls, wanted))
+    seconds = HEARTBEAT_SECONDS if HEARTBEAT_ACCEPTED in request.headers.get("accept", "") else None
     try:
-        return await attended(request.receive, _answer_whole(calls, wanted), request.app.state.stopping)
+        await attended(request.receive, _settled(answering, seconds), request.app.state.stopping)
+        if not answering.done():
+            return _Late(calls, answering)
+        return answering.result()
     finally:
         _record_usage(request.scope, calls.paid)
 
@@ -147,6 +155,49 @@ async def attended(receive: Receive, work: Coroutine[object, object, T], stoppin
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+async def _settled(answering: asyncio.Future[Response], seconds: float | None) -> None:
+    """Wait for the answer, at most so long; cancelled, cancel it."""
+    try:
+        await asyncio.wait((answering,), timeout=seconds)
+    except asyncio.CancelledError:
+        answering.cancel()
+        await asyncio.wait((answering,))
+        raise
+
+
+class _Late(Response):
+    """A whole reply that is late: white space keeps the connection, then comes the reply or `{"error"}`."""
+
+    def __init__(self, calls: ModelRequest, answering: asyncio.Future[Response]) -> None:
+        super().__init__(media_type="application/json", headers=STREAM_HEADERS)
+        del self.headers["content-length"]
+        self.calls = calls
+        self.answering = answering
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await attended(receive, self._write(send), scope["app"].state.stopping)
+        except ClientDisconnect:
+            record(scope, disconnected=1)
+        except Problem as problem:
+            record(scope, problem=problem.kind.slug)
+            await send({"type": "http.response.body", "body": _error(problem), "more_body": False})
+        finally:
+            self.answering.cancel()
+            _record_usage(scope, self.calls.paid)
+
+    async def _write(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        while not self.answering.done():
+            await send({"type": "http.response.body", "body": b"\n", "more_body": True})
+            await _settled(self.answering, HEARTBEAT_SECONDS)
+        try:
+            body = bytes(self.answering.result().body)
+        except Problem as problem:
+            body = _error(problem)
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class _Stream(Response):
@@ -270,6 +321,10 @@ def _calls(wanted: Wanted) -> int:
 
 def _json(value: dict[str, Json]) -> Response:
     return Response(json.dumps(value), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _error(problem: Problem) -> bytes:
+    return json.dumps({"error": problem.to_json()}).encode()
 
 
 def _line(value: dict[str, Json]) -> bytes:

@@ -18,9 +18,14 @@ import {
   streamed,
 } from "../scripted_endpoint.js";
 
-test("a sub-call is one POST of its prompt, answered by server-sent events", async () => {
-  const got = await ask([prompt("hi", "openai:x")], () => streamed([sse({ delta: "he" }, { delta: "llo" }, done)]));
-  assert.deepEqual(got.posts, [{ url: "/api/rlm", prompt: "hi", model: "openai:x", stream: true }]);
+test("a sub-call is one POST of its prompt, answered whole, and late behind white space", async () => {
+  const sent = [];
+  const got = await ask([prompt("hi", "openai:x")], (_, { headers }) => {
+    sent.push(headers.accept);
+    return streamed(["\n", "\n", JSON.stringify({ text: "hello", ...done })], { type: "application/json" });
+  });
+  assert.match(sent.join(), /^application\/json;heartbeat=1/);
+  assert.deepEqual(got.posts, [{ url: "/api/rlm", prompt: "hi", model: "openai:x", stream: false }]);
   assert.deepEqual(got.frames, [
     { index: 0, status: FRAME_OK, meta: { finish_reason: null, model: "m", usage: USAGE }, text: "hello" },
   ]);
@@ -39,7 +44,7 @@ test("a schema travels beside the prompt that ends with it, and only calls with 
     return prompts ? streamed([linesOf(prompts)], { type: "application/x-ndjson" }) : streamed([sse(done)]);
   };
   const alone = await ask([shaped("a", one)], answer);
-  assert.deepEqual(alone.posts, [{ url: "/api/rlm", prompt: `a ${one}`, schema: { type: "object" }, stream: true }]);
+  assert.deepEqual(alone.posts, [{ url: "/api/rlm", prompt: `a ${one}`, schema: { type: "object" }, stream: false }]);
   const alike = await ask([shaped("a", one), shaped("b", one)], answer);
   assert.deepEqual(
     alike.posts.map(({ type, schema }) => [type, schema]),
@@ -75,6 +80,17 @@ test("a schema that is no part of its prompt does not leave", async () => {
     assert.equal(got.error.title, "ProtocolError");
     assert.deepEqual(got.posts, []);
   }
+});
+
+test("a sub-call is also answered by an endpoint that streams all the same", async () => {
+  const got = await ask([prompt("hi")], () => streamed([sse({ delta: "he" }, { delta: "llo" }, done)]));
+  assert.equal(got.frames[0].text, "hello");
+});
+
+test("a late failure of a sub-call is the one that it would have been in time", async () => {
+  const late = `\n${JSON.stringify({ error: REFUSED })}`;
+  const got = failure(await ask([prompt("hi")], () => streamed([late], { type: "application/json" })));
+  assert.deepEqual([got.status, got.upstream, got.type], [502, "openai", "upstream-key-refused"]);
 });
 
 test("a root call is one POST of its conversation", async () => {
