@@ -234,7 +234,9 @@ def after_done(upstream: FakeUpstream, **ending: bool) -> None:
 
 async def many(upstream: FakeUpstream, calls: int, at_once: int) -> list[str]:
     """The texts of streamed calls, `at_once` of them at a time."""
-    async with open_registry(settings_for(upstream, first_byte_seconds=60, total_seconds=60)) as registry:
+    async with open_registry(
+        settings_for(upstream, connect_seconds=60, first_byte_seconds=60, total_seconds=60)
+    ) as registry:
         answerer, model = await registry.find("openai:m")
         waiting = iter(range(calls))
         texts = []

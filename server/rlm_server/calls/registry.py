@@ -26,6 +26,7 @@ from rlm_core.types import Json, ModelUsage
 from ..http.problems import Problem
 from ..providers.anthropic_messages import VERSION_HEADERS, AnthropicMessages
 from ..providers.chat import ChatProvider
+from ..providers.connections import Connections
 from ..providers.exchange import Address, Exchange
 from ..providers.host_class import HERE, host_class
 from ..providers.ollama_chat import OllamaChat
@@ -278,9 +279,8 @@ async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
     timeout = httpx2.Timeout(
         connect=settings.connect_seconds, read=settings.first_byte_seconds, write=60.0, pool=settings.total_seconds
     )
-    limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=15.0)
     client = httpx2.AsyncClient(
-        verify=trusted(), timeout=timeout, limits=limits, follow_redirects=False, trust_env=False
+        transport=Connections(trusted()), timeout=timeout, follow_redirects=False, trust_env=False
     )
     async with client:
         yield Registry(list(_upstreams(client, settings)), settings)
