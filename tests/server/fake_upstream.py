@@ -9,7 +9,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +107,9 @@ class FakeUpstream:
         self.arrived.release()
         try:
             return await self._send(self.answer(seen), reader, writer)
+        except ConnectionError:  # a client that leaves with bytes unread resets the connection
+            self.abandoned.release()
+            raise
         finally:
             self.in_flight -= 1
 
@@ -126,8 +129,7 @@ class FakeUpstream:
             await asyncio.sleep(0.01)
             writer.write(b"0\r\n\r\n")
         if turn.hang or turn.silent:
-            with suppress(ConnectionError):  # a client that leaves with bytes unread resets the connection
-                await reader.read(1)
+            await reader.read(1)
             self.abandoned.release()
             return False
         return not turn.cut

@@ -32,8 +32,9 @@ test("a token and headers go with each request, and take none of its own away", 
   await fetcher("https://a.example/api/models");
   const sent = { authorization: "Bearer secret", "x-gateway": "g" };
   const json = { ...sent, "content-type": "application/json" };
+  assert.match(seen[0][1].accept, /heartbeat=1/);
   assert.deepEqual(seen, [
-    ["https://a.example/api/rlm", { ...json, "idempotency-key": "run/0" }],
+    ["https://a.example/api/rlm", { ...json, accept: seen[0][1].accept, "idempotency-key": "run/0" }],
     ["https://a.example/api/rlm/cancel", json],
     ["https://a.example/api/models", { ...sent, "content-type": "text/plain" }],
   ]);
