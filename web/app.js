@@ -383,6 +383,7 @@ function canBlock() {
 
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+  root.replaceChildren(); // the sentence that the page has not started
   const draw = () => render(html`<${App} />`, root);
   restoreSettings();
   if (!isSecureContext) state.problems.browser = INSECURE;

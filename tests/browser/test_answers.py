@@ -230,6 +230,7 @@ def test_marks_open_a_log_a_page_of_a_pdf_and_a_row_of_a_sheet_at_their_place(pa
     ask(page)
     ended(page)
     expect(page.locator("#evidence li")).to_have_count(4)
+    expect(page.get_by_text("has not started")).to_have_count(0)
     page.evaluate(COUNT_READS)
     marks = page.locator("#answer a.evidence-link")
     marks.nth(0).click()
