@@ -63,12 +63,13 @@ def until_closed(connection: socket.socket) -> tuple[bytes, float]:
 
 
 def dripping(connection: socket.socket, drop: bytes) -> tuple[bytes, float]:
-    """As `until_closed`, while one more `drop` is sent each 50 ms."""
+    """As `until_closed`, while one more `drop` is sent each 50 ms, until there is a word: one sent later resets it."""
     began, said = time.monotonic(), b""
     connection.settimeout(0.05)
     while time.monotonic() - began < 5:
         try:
-            connection.sendall(drop)
+            if not said:
+                connection.sendall(drop)
             piece = connection.recv(65536)
         except TimeoutError:
             continue
