@@ -208,6 +208,8 @@ def bundle_pages(folder: Path) -> None:
         "entryPoints": [str(ROOT / "web" / name) for name in PAGES],
         "outdir": str(folder),
         "bundle": True,
+        "minifyWhitespace": True,
+        "minifySyntax": True,
         "format": "esm",
         "absWorkingDir": str(ROOT),
         "logLevel": "warning",
@@ -359,12 +361,24 @@ def run(command: list[str]) -> None:
     subprocess.run(command, cwd=ROOT, check=True)
 
 
+def wheel_files() -> Iterator[Path]:
+    """What a wheel carries of the browser's half: no module that is served within a bundle."""
+    for path in sorted([*(ROOT / "web").rglob("*"), *(ROOT / "worker").rglob("*")]):
+        room = path.relative_to(ROOT).parts
+        is_bundled = room[:2] in [("worker", "sandbox"), ("web", "types")] or (
+            room[0] == "web" and path.suffix == ".js"
+        )
+        if path.is_file() and not is_bundled and path.suffix not in (".py", ".pyc"):
+            yield path
+    yield from wheel_assets()
+
+
 def wheel_assets() -> Iterator[Path]:
-    """What a wheel carries: no file of a build before, and no second, compressed copy of the 11 MB interpreter."""
+    """The built part: no file of a build before, and no second, compressed copy of what is large."""
     manifest = built_manifest()
-    names = {"manifest.json", *(entry["path"] for entry in manifest["files"].values())}
-    names |= set(unhashed_names())
-    large = {manifest["files"][name]["path"] for name in ("pyodide.asm.wasm", "worker.js")}
+    pages = {f"page/{name}" for name in PAGES}
+    names = {"manifest.json", *(entry["path"] for entry in manifest["files"].values()), *pages}
+    large = {manifest["files"][name]["path"] for name in ("pyodide.asm.wasm", "worker.js")} | pages
     compressed = {f"{name}.br" for name in names - large}
     yield from (OUT / name for name in sorted(names | compressed) if (OUT / name).is_file())
 
@@ -393,7 +407,7 @@ class AssetsHook(Hook):
         if self.target_name != "wheel" or version == "editable":
             return
         build_assets()
-        for source in (ROOT / "web", ROOT / "worker", *wheel_assets()):
+        for source in wheel_files():
             place = source.relative_to(OUT.parent if source.is_relative_to(OUT) else ROOT)
             build_data["force_include"][str(source)] = f"rlm_server/_static/{place}"
 
