@@ -6,21 +6,19 @@ Progress goes to stderr and the answer to stdout. Exit status: 0 a final answer,
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from rlm_core import ConfigError, RLMError
 from rlm_core.limits import LIMITS, LimitFacts
 
 from ..headless.arguments import chosen, read_options, snake
@@ -31,17 +29,15 @@ from ..headless.value_shape import read_schema
 from ..headless.visible_text import visible
 from .confirm import Confirm, Screen
 from .evidence_lines import check_lines, evidence_lines
+from .exit_status import FAULT, FINAL, reported, status_of
+from .headless_run import HeadlessRun
 from .outputs import EventLog, probe, save
+from .package_commands import packages
 from .stop_signals import StopSignals
 
 if TYPE_CHECKING:
-    from ..headless.arguments import OnEvent
-    from ..headless.progress import Progress
     from ..headless.result import HeadlessResult
-    from .packages import Store
 
-FINAL, FAULT, USAGE, LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
-EXIT_STATUS = {"final_answer": FINAL, "cancelled": INTERRUPTED, "provider_error": FAULT, "worker_lost": FAULT}
 LOOPBACK = "127.0.0.1"
 PORT = click.IntRange(0, 65535)
 USAGE_IN_PAGE = """
@@ -100,7 +96,7 @@ def serve(host: str | None, port: int | None) -> None:
     from ..http.serving import serve_until_signal
     from ..settings import load_settings
 
-    with _reported():
+    with reported():
         settings = load_settings(host=host, port=port)
         app, again = create_app(settings), lambda: load_settings(host=host, port=port)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # after the drain it ends the server, as service managers expect
@@ -179,7 +175,7 @@ def run(
     if confirm and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("--confirm asks on the terminal, and there is none. Use --max-context-chars instead.")
     screen = Screen(sys.stderr)
-    with _reported(), StopSignals() as signals:
+    with reported(), StopSignals() as signals:
         forked = None if fork is None else read_recording(fork)
         for path, option in ((trajectory, "--trajectory"), (ledger, "--ledger")):
             if path is not None:
@@ -205,7 +201,7 @@ def run(
         sinks = [log.take] if ledger is None else [log.take, report.take]
         try:
             with _serving(0) as url:
-                result = _result(url, asked or "", paths, options, sinks, signals, screen)
+                result = HeadlessRun(url, asked or "", paths, signals, options, sinks, screen).result()
         except BaseException:
             log.close()
             if ledger is not None:
@@ -218,7 +214,7 @@ def run(
         click.echo(visible(line), err=True)
     if result.stopped_by != "final_answer":
         click.echo(f"No final answer: {visible(result.detail or result.stopped_by)}", err=True)
-    sys.exit(_status(result, signals) if is_written else FAULT)
+    sys.exit(status_of(result, signals) if is_written else FAULT)
 
 
 @main.command()
@@ -231,10 +227,10 @@ def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
     Every model call is answered from FILE. The first difference in code, output, calls or answer is an error that
     names its place, with exit status 1.
     """
-    with _reported(), StopSignals() as signals:
+    with reported(), StopSignals() as signals:
         recording = read_recording(file)
         with _serving(0) as url:
-            result = _result(url, recording.question, paths, {"replay": recording.log}, (), signals)
+            result = HeadlessRun(url, recording.question, paths, signals, {"replay": recording.log}).result()
     _print(result, as_json)
     if signals.status is not None:
         sys.exit(signals.status)
@@ -251,7 +247,7 @@ def export(file: Path, form: str) -> None:
     from .report import report
     from .rlms_log import exported
 
-    with _reported():
+    with reported():
         trajectory = read(file)
         for note in trajectory.notes:
             click.echo(f"note: {visible(note)}", err=True)
@@ -280,7 +276,7 @@ def import_(file: Path, paths: tuple[Path, ...]) -> None:
     from .answer_quotes import with_evidence
     from .other_logs.forms import read_other_log
 
-    with _reported():
+    with reported():
         log = read_other_log(file.read_text(encoding="utf-8"))
         for note in log.notes:
             click.echo(f"note: {visible(note)}", err=True)
@@ -311,72 +307,11 @@ def embed(folder: Path) -> None:
     from ..settings import load_settings
     from .embed import embed
 
-    with _reported():
+    with reported():
         written = embed(folder, packages_folder(load_settings().packages_path))
     click.echo(
         f"{folder}: {written / 1e6:.1f} MB. In a page of the site, with its own path to that folder:\n{USAGE_IN_PAGE}"
     )
-
-
-@main.group()
-def packages() -> None:
-    """Packages that model code may import beside the built-in ones: pandas, matplotlib, and their like.
-
-    They are kept beside the server, checked by hash, and reach a worker when its run's option `packages` (--package)
-    names them and its code imports them.
-    """
-
-
-@packages.command("add")
-@click.argument("names", nargs=-1, required=True)
-@click.option(
-    "--from", "source", help="Address or folder of Pyodide's distribution; default: where Pyodide publishes it."
-)
-def add_packages(names: tuple[str, ...], source: str | None) -> None:
-    """Add NAMES, with all that they need: name or name==version.
-
-    A name is looked up in the lock file of Pyodide's distribution, else pip finds a wheel for this interpreter.
-    """
-    with _reported():
-        added = _package_store(source).add(names)
-    for package in added:
-        click.echo(f"added {package['name']} {package['version']} (import {', '.join(package['imports'])})")
-    if not added:
-        click.echo("nothing to add: all of it is there")
-
-
-@packages.command("list")
-def list_packages() -> None:
-    """List what was added: name, version, import names, needed packages."""
-    with _reported():
-        kept = _package_store().packages()
-    for name, package in kept.items():
-        needs = f"; needs {', '.join(package['depends'])}" if package["depends"] else ""
-        click.echo(f"{name} {package['version']} (import {', '.join(package['imports'])}{needs})")
-
-
-@packages.command("remove")
-@click.argument("names", nargs=-1, required=True)
-def remove_packages(names: tuple[str, ...]) -> None:
-    """Remove NAMES; what they needed stays."""
-    with _reported():
-        for file in _package_store().remove(names):
-            click.echo(f"removed {file}")
-
-
-@packages.command("where")
-def where_packages() -> None:
-    """Print the folder that holds them."""
-    with _reported():
-        click.echo(_package_store().folder)
-
-
-def _package_store(source: str | None = None) -> Store:
-    from ..assets import find_assets, packages_folder
-    from ..settings import load_settings
-    from .packages import Interpreter, Store
-
-    return Store(packages_folder(load_settings().packages_path), Interpreter.of(find_assets().assets), source)
 
 
 @main.command()
@@ -388,84 +323,15 @@ def demo(port: int) -> None:
     samples = find_assets().web / "samples"
     sample = json.loads((samples / "samples.json").read_text(encoding="utf-8"))[0]
     path = samples / sample["file"]
-    with _reported(), StopSignals() as signals, _serving(port) as url:
+    with reported(), StopSignals() as signals, _serving(port) as url:
         click.echo(f"Question: {sample['question']}\nContext:  {sample['title']} ({path.stat().st_size:,} bytes)")
         arguments = {"model": "builtin:extractive", "sub_model": "builtin:extractive"}
-        result = _result(url, sample["question"], (path,), arguments, (), signals)
+        result = HeadlessRun(url, sample["question"], (path,), signals, arguments).result()
         click.echo(f"\nAnswer ({result.total_time:.1f} s):\n{visible(result.answer)}\n\nThe page: {url}")
         if signals.status is None and sys.stdin.isatty() and sys.stdout.isatty():
             click.echo("Ctrl-C stops the server.")
             _wait_for_ctrl_c()
-    sys.exit(_status(result, signals))
-
-
-def _result(
-    url: str,
-    question: str,
-    paths: tuple[Path, ...],
-    arguments: Mapping[str, Any],
-    sinks: Sequence[OnEvent],
-    signals: StopSignals,
-    screen: Screen | None = None,
-) -> HeadlessResult:
-    """The result of a run. A signal stops the run and leaves the partial result; before the run it ends the process."""
-    try:
-        return asyncio.run(_ask(url, question, paths, arguments, sinks, signals, screen))
-    except (asyncio.CancelledError, RLMError):  # a signal to the whole group ends the browser as well
-        if signals.status is None:
-            raise
-        sys.exit(signals.status)
-
-
-async def _ask(
-    url: str,
-    question: str,
-    paths: tuple[Path, ...],
-    arguments: Mapping[str, Any],
-    sinks: Sequence[OnEvent],
-    signals: StopSignals,
-    screen: Screen | None = None,
-) -> HeadlessResult:
-    from ..headless.browser_rlm import BrowserRLM
-    from ..headless.page import BrowserLost
-    from ..headless.progress import Progress
-
-    progress = Progress((screen or sys.stderr).write, is_terminal=sys.stderr.isatty())
-    watchers: list[OnEvent] = [*sinks, progress]
-
-    def on_event(event: dict[str, Any]) -> None:
-        for watch in watchers:
-            watch(event)
-
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None, "a coroutine that runs is a task"
-    signals.stop = lambda: loop.call_soon_threadsafe(task.cancel)
-    async with BrowserRLM(url) as rlm:
-        run = rlm.start(question, context=paths or None, on_event=on_event, **arguments)
-        stops: list[asyncio.Future[None]] = []
-        signals.stop = lambda: loop.call_soon_threadsafe(lambda: stops.append(asyncio.ensure_future(run.stop())))
-        ticking = asyncio.create_task(_ticks(progress, screen))
-        try:
-            result = await run
-        except BrowserLost as lost:
-            if signals.status is None:
-                raise
-            result = lost.partial  # the signal went to the browser as well
-            await asyncio.gather(*stops, return_exceptions=True)  # a stop cannot reach it any more either
-        finally:
-            ticking.cancel()
-        signals.stop = lambda: None  # from here on the first signal would only lose what is written next
-        return result
-
-
-async def _ticks(progress: Progress, screen: Screen | None) -> None:
-    """Let `progress` tell that the run lives while nothing happens."""
-    from ..headless.progress import TICK_SECONDS
-
-    while True:
-        await asyncio.sleep(TICK_SECONDS)
-        if screen is None or not screen.is_held:
-            progress.tick()
+    sys.exit(status_of(result, signals))
 
 
 def _say_folders(paths: Sequence[Path]) -> None:
@@ -486,16 +352,6 @@ def _serving(port: int) -> AbstractContextManager[str]:
 
     settings = load_settings(host=LOOPBACK, port=port).unguarded()
     return serving(create_app(settings), host=LOOPBACK, port=port)
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """An error of ours becomes one line on stderr and an exit status."""
-    try:
-        yield
-    except RLMError as fault:
-        click.echo(f"error: {visible(str(fault))}", err=True)
-        sys.exit(USAGE if isinstance(fault, ConfigError) else FAULT)
 
 
 def _print(result: HeadlessResult, as_json: bool) -> bool:
@@ -522,17 +378,14 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _status(result: HeadlessResult, signals: StopSignals) -> int:
-    status = EXIT_STATUS.get(result.stopped_by, LIMIT)
-    return signals.status or status if result.stopped_by == "cancelled" else status
-
-
 def _wait_for_ctrl_c() -> None:
     try:
         signal.pause()
     except SystemExit:
         click.echo("", err=True)
 
+
+main.add_command(packages)
 
 if __name__ == "__main__":
     main()
