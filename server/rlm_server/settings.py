@@ -86,9 +86,17 @@ class Settings(BaseSettings):
         max_retry_after_seconds: longest `Retry-After` that is waited for; a longer one ends the call.
         max_run_calls, max_run_tokens, max_run_cost: budget of one run in calls, tokens and USD; unset: no limit.
         max_start_calls, max_start_tokens, max_start_cost: the same for all runs since the server's start.
+        max_day_calls, max_day_tokens, max_day_cost: the same for each user and day (UTC), kept over restarts in the
+            file of `store_path`; requests without a user's name share one.
         store_path: file for replies that are kept for a repeated request; unset keeps them in memory.
         store_bytes: most that is kept; 0 keeps nothing.
         store_seconds: how long a reply is kept.
+        metrics_open: whether `/metrics` needs no token, and answers under any Host.
+        metrics_by_user: whether `/metrics` counts calls, tokens and cost by user as well.
+        audit_log: file for a line for each call: who, when, which model, how many characters; `stderr` puts
+            the lines into the log.
+        audit_log_bytes: size at which that file is rotated; 0 never does.
+        audit_log_files: rotated files that are kept besides.
         packages_path: folder of the packages that `pyodide-rlm packages` adds; unset: one of the user's own.
         openai_api_key, openai_base_url: OpenAI, or any server of its chat dialect (vLLM, LM Studio, llama.cpp).
         anthropic_api_key, anthropic_base_url: Anthropic.
@@ -146,10 +154,19 @@ class Settings(BaseSettings):
     max_start_calls: Count | None = None
     max_start_tokens: Count | None = None
     max_start_cost: Dollars | None = None
+    max_day_calls: Count | None = None
+    max_day_tokens: Count | None = None
+    max_day_cost: Dollars | None = None
 
     store_path: Path | None = None
     store_bytes: Count = 64 * MIB
     store_seconds: Seconds = 86_400.0
+
+    metrics_open: bool = False
+    metrics_by_user: bool = False
+    audit_log: str = ""
+    audit_log_bytes: Count = 64 * MIB
+    audit_log_files: Annotated[int, Field(ge=1, le=1000)] = 10
 
     packages_path: Path | None = None
 

@@ -1,4 +1,4 @@
-"""Budgets: limits on calls, tokens and cost, for each run and for all since the server's start.
+"""Budgets: limits on calls, tokens and cost, for each run, for all since the server's start, and for a user's day.
 
 In: the run of a call and a guess at its size, before it is made; its usage, after. Out: permission, or the
 `Problem` that names the spent budget. A call counts from the moment it is let in, so that however many come at
@@ -12,15 +12,19 @@ keeps its guess. While the cost of a call that was made is unknown, a budget of 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from rlm_core.types import Message, ModelUsage
+from rlm_core.types import Json, Message, ModelUsage
 
 from ..http.problems import Problem
 from ..providers.upstream import UpstreamError
 from ..settings import Settings
+
+if TYPE_CHECKING:
+    from .day_usage import DayUsage
 
 MAX_RUNS = 100_000
 """Most runs that are remembered; the one unused for longest is forgotten first. All of them count for the start."""
@@ -43,6 +47,11 @@ class Allowed:
         """Whether it is worth guessing the size of a call."""
         return self.tokens is not None or self.cost is not None
 
+    @property
+    def is_limit(self) -> bool:
+        """Whether anything is limited."""
+        return self.calls is not None or self.limits_size
+
 
 @dataclass(slots=True)
 class Tally:
@@ -63,24 +72,48 @@ class Tally:
 
 @dataclass(slots=True)
 class Budgets:
-    """The two kinds of budget and the usage of each."""
+    """The kinds of budget and the usage of each; that of days is in `days`."""
 
     run: Allowed
     start: Allowed
+    day: Allowed
+    days: DayUsage | None = None
     started: Tally = field(default_factory=Tally)
     runs: OrderedDict[str, Tally] = field(default_factory=OrderedDict)
 
     @classmethod
-    def of(cls, settings: Settings) -> Budgets:
+    def of(cls, settings: Settings, days: DayUsage | None = None) -> Budgets:
         """The budgets that `settings` give."""
         run = Allowed("run", settings.max_run_calls, settings.max_run_tokens, settings.max_run_cost)
         start = Allowed("start", settings.max_start_calls, settings.max_start_tokens, settings.max_start_cost)
-        return cls(run, start)
+        day = Allowed("day", settings.max_day_calls, settings.max_day_tokens, settings.max_day_cost)
+        return cls(run, start, day, days)
 
     def with_limits_of(self, settings: Settings) -> Budgets:
         """The same usage under the limits of `settings`."""
         changed = Budgets.of(settings)
-        return replace(self, run=changed.run, start=changed.start)
+        return replace(self, run=changed.run, start=changed.start, day=changed.day)
+
+    @asynccontextmanager
+    async def admitted(self, user: str, run: str, guess: ModelUsage) -> AsyncIterator[Settle]:
+        """Let one call of `user` in `run` in, as `reserved` does; the day of `user` is counted too.
+
+        Raises:
+            Problem: a budget is spent, or the day cannot be counted.
+        """
+        if self.days is None or not self.day.is_limit:
+            with self.reserved(run, guess) as settle:
+                yield settle
+            return
+        self._tallies(run, guess)  # a call that these refuse does not touch the day
+        async with self.days.reserved(self.day, user, guess) as settle_day:
+            with self.reserved(run, guess) as settle:
+
+                def settle_all(usage: ModelUsage) -> None:
+                    settle(usage)
+                    settle_day(usage)
+
+                yield settle_all
 
     @contextmanager
     def reserved(self, run: str, guess: ModelUsage) -> Iterator[Settle]:
@@ -107,12 +140,30 @@ class Budgets:
         try:
             yield count
         except UpstreamError as fault:
-            count(ModelUsage() if fault.kind == "unreachable" else ONE_CALL)
+            count(usage_of_failure(fault))
             raise
+
+    async def left(self, user: str) -> dict[str, Json] | None:
+        """What is left of the day of `user`, `{"calls": {"used", "allowed", "left"}, ..., "until"}`; `None`: no limit.
+
+        Raises:
+            Problem: the usage cannot be read.
+        """
+        if self.days is None or not self.day.is_limit:
+            return None
+        tally, until = await self.days.tally(user)
+        limited = {"calls": (tally.calls, self.day.calls), "tokens": (tally.tokens, self.day.tokens)}
+        rows = {**limited, "cost": (round(tally.cost, 6), self.day.cost)}
+        left: dict[str, Json] = {
+            unit: {"used": used, "allowed": allowed, "left": max(0, round(allowed - used, 6))}
+            for unit, (used, allowed) in rows.items()
+            if allowed is not None
+        }
+        return {**left, "until": until}
 
     def guess(self, messages: Sequence[Message]) -> ModelUsage:
         """The least usage of a call with `messages`; sizes only where a budget limits them."""
-        if not (self.run.limits_size or self.start.limits_size):
+        if not (self.run.limits_size or self.start.limits_size or self.day.limits_size):
             return ONE_CALL
         size = sum(len(message.content.encode(errors="surrogatepass")) for message in messages)
         return ModelUsage(1, size // BYTES_PER_TOKEN + 1, cost=0.0)
@@ -122,13 +173,22 @@ class Budgets:
         self.runs.move_to_end(run)
         while len(self.runs) > MAX_RUNS:
             self.runs.popitem(last=False)
-        _check(self.start, self.started, guess)
-        _check(self.run, tally, guess)
+        check_budget(self.start, self.started, guess)
+        check_budget(self.run, tally, guess)
         return [self.started, tally]
 
 
-def _check(allowed: Allowed, tally: Tally, guess: ModelUsage) -> None:
-    """Raise the problem if `guess` does not fit into the rest."""
+def usage_of_failure(fault: UpstreamError) -> ModelUsage:
+    """Usage of a call that failed."""
+    return ModelUsage() if fault.kind == "unreachable" else ONE_CALL
+
+
+def check_budget(allowed: Allowed, tally: Tally, guess: ModelUsage) -> None:
+    """Let a call in.
+
+    Raises:
+        Problem: `guess` does not fit into the rest.
+    """
     tokens, cost = guess.input_tokens + guess.output_tokens, guess.cost or 0.0
     if allowed.calls is not None and tally.calls >= allowed.calls:
         raise _spent(allowed, "calls", f"{tally.calls:,} of {allowed.calls:,} calls")
@@ -150,6 +210,7 @@ def _spent(allowed: Allowed, unit: str, numbers: str) -> Problem:
     used, advice = {
         "run": ("This run has used", "or begin a new run"),
         "start": ("Since its start this server has used", "and start it again"),
+        "day": ("Today you have used", "or wait for the next day (UTC)"),
     }[allowed.scope]
     setting = f"RLM_MAX_{allowed.scope}_{unit}".upper()
     return Problem("budget-spent", f"{used} {numbers}. Raise {setting}, {advice}.")

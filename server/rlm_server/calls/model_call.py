@@ -22,6 +22,7 @@ from ..http.problems import Problem, internal_problem, problem_of
 from ..http.wire import Batch, check_prompt
 from ..providers.upstream import NO_OPTIONS, ModelOptions, Pieces, UpstreamCall, UpstreamError
 from .budgets import Budgets
+from .call_record import CallRecord, CallWatch
 from .in_flight import IdempotencyKey, InFlight, stopped_error
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Backend:
     in_flight: InFlight
     concurrency: int
     retries: int
+    watch: CallWatch = field(default_factory=CallWatch)
 
     async def request(
         self,
@@ -51,8 +53,10 @@ class Backend:
         key: IdempotencyKey | None,
         options: ModelOptions = NO_OPTIONS,
         schema: Schema | None = None,
+        *,
+        user: str = "",
     ) -> ModelRequest:
-        """Begin the model calls of one HTTP request.
+        """Begin the model calls of one HTTP request of `user`.
 
         Raises:
             Problem: nobody answers for `model`, or its provider does not have one of `options`.
@@ -63,7 +67,7 @@ class Backend:
                 known = ", ".join(sorted(upstream.options)) or "none"
                 detail = f"The provider {upstream.name} has no option `{option}`. Leave it out; it has: {known}."
                 raise Problem("unknown-option", detail)
-        return ModelRequest(self, upstream, name, key, options, self.in_flight.stops(key), schema)
+        return ModelRequest(self, upstream, name, key, options, self.in_flight.stops(key), schema, user)
 
 
 @dataclass(slots=True)
@@ -73,6 +77,7 @@ class ModelRequest:
     Attributes:
         stops: how often calls under `key` had been stopped by their user when the request began.
         schema: JSON Schema of each reply, for the vendor's structured output.
+        user: name of the user, empty where none is known.
         paid: usage of the calls it made; a kept reply adds nothing.
     """
 
@@ -83,6 +88,7 @@ class ModelRequest:
     options: ModelOptions
     stops: int
     schema: Schema | None = None
+    user: str = ""
     paid: ModelUsage = field(default_factory=ModelUsage)
 
     @property
@@ -99,14 +105,17 @@ class ModelRequest:
         seen: Counter[str] = Counter()
         waiting = iter(enumerate(batch.prompts))
 
-        async def work() -> None:
-            for index, prompt in waiting:
-                nth, seen[prompt] = seen[prompt], seen[prompt] + 1
-                await deliver(index, await self._answer_prompt(prompt, nth))
+        with self.backend.watch.metrics.waiting_for(len(batch.prompts)) as begin:
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.backend.concurrency, len(batch.prompts))):
-                group.create_task(work())
+            async def work() -> None:
+                for index, prompt in waiting:
+                    begin()
+                    nth, seen[prompt] = seen[prompt], seen[prompt] + 1
+                    await deliver(index, await self._answer_prompt(prompt, nth))
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.backend.concurrency, len(batch.prompts))):
+                    group.create_task(work())
 
     async def answer_in_pieces(self, messages: Messages, write: Callable[[str], Awaitable[None]]) -> Outcome:
         """One reply; its text, and the reasoning that the model shows, is written as it comes."""
@@ -130,20 +139,27 @@ class ModelRequest:
         return self.backend.in_flight.join(digest, lambda: self._paid(messages, 0), key=self.key)
 
     async def _paid(self, messages: Messages, retries: int) -> Pieces:
-        """Make the call, within the budgets."""
+        """Make the call, within the budgets, on record."""
         if self.backend.in_flight.stops(self.key) != self.stops:
             raise stopped_error(self.upstream.name)
         backend, prices = self.backend, self.backend.registry.prices
         guess = backend.budgets.guess(messages)
         likely = prices.cost(self.upstream.name, self.name, guess)
+        guess = replace(guess, cost=likely or 0.0)
         run = self.key.run if self.key else ""
-        with backend.budgets.reserved(run, replace(guess, cost=likely or 0.0)) as settle:
-            async with aclosing(self._upstream_pieces(messages, retries)) as pieces:
+        size = sum(len(message.content) for message in messages)
+        record = CallRecord(self.user, self.upstream.name, self.name, run, size)
+        with backend.watch.watching(record):
+            async with (
+                backend.budgets.admitted(self.user, run, guess) as settle,
+                aclosing(self._upstream_pieces(messages, retries)) as pieces,
+            ):
                 async for piece in pieces:
                     if isinstance(piece, Reply):
                         piece = prices.priced(self.upstream.name, self.name, piece)
                         settle(piece.usage)
                         self.paid += piece.usage
+                    record.take(piece)
                     yield piece
 
     async def _upstream_pieces(self, messages: Messages, retries: int) -> Pieces:

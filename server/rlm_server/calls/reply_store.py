@@ -32,10 +32,12 @@ APPLICATION_ID = 0x524C4D31  # "RLM1"
 ROW_BYTES = 100
 """Size of a row besides its text."""
 BUSY_SECONDS = 5.0
-SCHEMA = """
+PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA secure_delete = ON;
+"""
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS reply (number INTEGER PRIMARY KEY, key BLOB UNIQUE, at REAL, bytes INTEGER, text TEXT);
 """
 
@@ -111,7 +113,7 @@ class _Table:
         self.max_bytes = max_bytes
         self.max_seconds = max_seconds
         self.clock = clock
-        self.rows = _connected(path)
+        self.rows = open_database(path, SCHEMA)
         (self.bytes,) = self.rows.execute("SELECT coalesce(sum(bytes), 0) FROM reply").fetchone()
 
     def get(self, key: bytes) -> Reply | None:
@@ -152,7 +154,12 @@ class _Table:
         return self.clock() - self.max_seconds
 
 
-def _connected(path: Path | None) -> sqlite3.Connection:
+def open_database(path: Path | None, schema: str) -> sqlite3.Connection:
+    """The database of the store, with the tables of `schema`; in memory without a path.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
     try:
         if path is None:
             rows = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -160,7 +167,7 @@ def _connected(path: Path | None) -> sqlite3.Connection:
             _own(path)
             rows = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
         _check_kind(rows)
-        rows.executescript(SCHEMA)
+        rows.executescript(PRAGMAS + schema)
     except (OSError, sqlite3.Error) as fault:
         raise ConfigError(f"RLM_STORE_PATH: {path} cannot be used ({fault}). Choose another file.") from None
     return rows

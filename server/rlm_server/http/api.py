@@ -1,4 +1,4 @@
-"""API: `/api/rlm`, `/api/rlm/cancel`, `/api/models`, `/api/health`, and the probes `/healthz` and `/readyz`.
+"""API: `/api/rlm`, `/api/rlm/cancel`, `/api/models`, `/api/health`, the probes `/healthz` and `/readyz`.
 
 In: a request. Out: a model's reply, whole, as server-sent events, or as one line for each item of a batch; a long one
 shows that it lives. A client
@@ -29,6 +29,8 @@ from ..providers.upstream import Reasoning
 from ..settings import Settings
 from .access import record
 from .body import read_json
+from .exposition import metrics
+from .identity import USER
 from .problems import Problem
 from .wire import (
     MAX_BATCH,
@@ -60,6 +62,7 @@ def api_routes() -> list[BaseRoute]:
         Route("/api/health", health, methods=["GET"]),
         Route("/healthz", healthz, methods=["GET"]),
         Route("/readyz", readyz, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
     ]
 
 
@@ -72,7 +75,7 @@ async def answer(request: Request) -> Response:
     record(request.scope, model=(wanted.model or "default")[:100], calls=_calls(wanted))
     if key is not None:
         record(request.scope, run=key.run)
-    calls = await backend.request(wanted.model, key, wanted.options, wanted.schema)
+    calls = await backend.request(wanted.model, key, wanted.options, wanted.schema, user=request.scope.get(USER, ""))
     record(request.scope, model=calls.model)
     if wanted.stream:
         return _Stream(calls, wanted)
@@ -111,6 +114,7 @@ async def list_models(request: Request) -> Response:
             "models": [model.to_json() for model in catalogue.models],
             "default": catalogue.default,
             "notes": [{"provider": provider, "note": note} for provider, note in catalogue.notes.items()],
+            "budget": await backend.budgets.left(request.scope.get(USER, "")),
             "limits": {"max_body_bytes": settings.max_body_bytes, "max_batch": MAX_BATCH},
         }
     )

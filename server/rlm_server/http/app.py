@@ -20,7 +20,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from ..assets import Assets, find_assets, packages_folder
+from ..calls.audit_log import check_audit_log
 from ..calls.budgets import Budgets
+from ..calls.call_record import CallWatch
+from ..calls.day_usage import DayUsage
 from ..calls.in_flight import InFlight
 from ..calls.model_call import Backend
 from ..calls.reply_store import Store, check_store
@@ -88,13 +91,16 @@ class App(Starlette):
         """Go by `settings` from the next request on; the calls under way end as they began.
 
         Raises:
-            ConfigError: the address needs a token.
+            ConfigError: the address needs a token, or the audit log cannot be written.
         """
         check_address(settings)
         backend: Backend = self.state.backend
+        backend.watch.audit.open(settings)
         registry = await self.state.open_registry(settings)
         budgets = backend.budgets.with_limits_of(settings)
-        self.state.backend = Backend(registry, budgets, backend.in_flight, settings.concurrency, settings.retries)
+        self.state.backend = Backend(
+            registry, budgets, backend.in_flight, settings.concurrency, settings.retries, backend.watch
+        )
         self.state.settings = settings
         self.user_middleware = [Middleware(Gate, settings=settings)]
         self.middleware_stack = None  # it is built anew for the next request
@@ -114,11 +120,12 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
 
     Raises:
         ConfigError: a setting is impossible or unknown, the address needs a token, the assets are not built, or the
-            store's file cannot be used.
+            file of the store or of the audit log cannot be used.
     """
     settings = settings or load_settings()
     check_address(settings)
     check_store(settings.store_path)
+    check_audit_log(settings)
     assets = assets or find_assets()
     app = App(
         routes=[*api_routes(), *static_routes(assets, packages_folder(settings.packages_path))],
@@ -143,12 +150,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     assert isinstance(app, App)
     settings: Settings = app.state.settings
     store = Store(settings.store_path, max_bytes=settings.store_bytes, max_seconds=settings.store_seconds)
-    in_flight = InFlight(store)
+    days = DayUsage(settings.store_path)
+    in_flight, watch = InFlight(store), CallWatch()
+    watch.audit.open(settings)
     app.state.stopping = asyncio.Event()
-    with closing(store):
+    with closing(watch.audit), closing(store), closing(days):
         async with AsyncExitStack() as later, open_registry(settings) as registry:
             app.state.backend = Backend(
-                registry, Budgets.of(settings), in_flight, settings.concurrency, settings.retries
+                registry, Budgets.of(settings, days), in_flight, settings.concurrency, settings.retries, watch
             )
             app.state.open_registry = lambda changed: later.enter_async_context(open_registry(changed))
             checking = asyncio.create_task(_check_default(registry))

@@ -27,6 +27,8 @@ from ..settings import Settings
 from .problems import Problem
 
 logger = logging.getLogger("rlm_server.sign_in")
+USER = "rlm_server.user"
+"""Key of a scope: the user's name, empty where there is none."""
 COOKIE = "rlm_session"
 SESSION_SECONDS = 7 * 24 * 3600
 FREE_ATTEMPTS = 10

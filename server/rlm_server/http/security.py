@@ -19,7 +19,7 @@ from ..setting_kinds import LOOPBACK_NAMES, is_loopback
 from ..settings import Settings
 from .access import record
 from .forwarded import is_by_proxy
-from .identity import Identities, Identity
+from .identity import USER, Identities, Identity
 from .notice_page import OWN_HEADERS, refusal
 from .problems import Problem
 from .sign_in import PATH as SIGN_IN
@@ -38,8 +38,7 @@ SINGLE_HEADERS = ("origin", "authorization", "sec-fetch-site")
 """Headers of which a request has one at most: of two, one could be checked and another obeyed."""
 PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that anyone may ask, under any Host: they hold one word."""
-USER = "rlm_server.user"
-"""Key of a scope: the user's name, empty where there is none."""
+METRICS = "/metrics"
 WORKER_PATH = re.compile(r"/rlm/assets/worker\.[^/]*\Z")
 FEATURES = (
     "accelerometer autoplay camera display-capture encrypted-media fullscreen gamepad geolocation "
@@ -111,6 +110,7 @@ class Gate:
         self.app = app
         self.settings = settings
         self.identities = Identities(settings)
+        self.probes = PROBES | {METRICS} if settings.metrics_open else PROBES
         public = urlsplit(settings.public_url)
         self.own_origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
         self.hosts = frozenset(host.lower() for host in (*settings.allowed_hosts, public.netloc) if host)
@@ -119,7 +119,7 @@ class Gate:
         self.destinations = {"document"} if settings.frame_ancestors == "'none'" else {"document", "iframe", "frame"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["path"] in PROBES and scope["method"] == "GET"):
+        if scope["type"] != "http" or (scope["path"] in self.probes and scope["method"] == "GET"):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
