@@ -43,6 +43,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"OPENAI_API_KEY_FILE": "."}, "OPENAI_API_KEY_FILE: the file cannot be read (Is a directory)"),
     ({"RLM_STORE_PATH": "."}, "RLM_STORE_PATH: "),
     ({"RLM_STAND_IN": "perhaps"}, "RLM_STAND_IN: "),
+    ({"RLM_AUDIT_LOG": "."}, "RLM_AUDIT_LOG: . cannot be written (Is a directory). Name another file, or stderr."),
+    ({"RLM_MAX_DAY_CALLS": "-1"}, "RLM_MAX_DAY_CALLS: "),
 ]
 
 
