@@ -56,13 +56,25 @@ def _upstream_url(url: str) -> str:
     """An upstream is reached by https, or on loopback by http; its URL holds no user name, query or fragment."""
     if url in ("", "none"):
         return ""
+    check_upstream_url(url)
+    return url.rstrip("/").removesuffix("/chat/completions").removesuffix("/messages")
+
+
+def check_upstream_url(url: str, *, is_near: bool = False) -> None:
+    """Accept the URL of an upstream.
+
+    Args:
+        is_near: whether http is permitted beyond loopback too.
+
+    Raises:
+        ValueError: keys would travel in clear, or it holds more than scheme, host and path.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and (is_near or is_loopback(host))):
         raise ValueError("must begin with https://, or with http:// and a loopback address: keys never travel in clear")
     if not host or parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must be scheme, host and path only: no user name, query or fragment")
-    return url.rstrip("/").removesuffix("/chat/completions").removesuffix("/messages")
 
 
 def _origin(origins: tuple[str, ...]) -> tuple[str, ...]:

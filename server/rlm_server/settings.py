@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 
 from rlm_core.errors import ConfigError
 
+from .provider_file import Config
 from .setting_kinds import (
     Count,
     CspSources,
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
         allowed_hosts: further exact values of the `Host` header that are ours (`rlm.example.org`), comma separated.
         allowed_origins: exact origins of other sites whose pages may call the API, comma separated.
         frame_ancestors: CSP sources that may put the page in a frame, separated by spaces.
+        config: TOML file of further providers and of aliases; see [providers](providers.md#a-file-of-providers).
         models: models that may be used, `provider:name`, comma separated; empty permits every model of the configured
             providers, and their lists are offered.
         default_model: model for requests that name none; empty chooses one.
@@ -128,6 +130,7 @@ class Settings(BaseSettings):
     allowed_origins: Origins = ()
     frame_ancestors: CspSources = "'none'"
 
+    config: Config = None
     models: Models = ()
     default_model: ModelName = ""
     stand_in: bool = True
@@ -187,7 +190,8 @@ class Settings(BaseSettings):
             "openrouter": self.openrouter_api_key,
             "gemini": self.gemini_api_key,
         }
-        return [*(name for name, there in configured.items() if there), "builtin"]
+        of_file = () if self.config is None else self.config.providers
+        return [*(name for name, there in configured.items() if there), *of_file, "builtin"]
 
     def is_vendors_own(self, provider: str) -> bool:
         """Whether `provider` has its vendor's address, and not one that was set here."""

@@ -61,7 +61,7 @@ class Backend:
         Raises:
             Problem: nobody answers for `model`, or its provider does not have one of `options`.
         """
-        upstream, name = await self.registry.find(model)
+        upstream, name = await self.registry.find(model, user)
         for option in options.chosen():
             if option not in upstream.options:
                 known = ", ".join(sorted(upstream.options)) or "none"

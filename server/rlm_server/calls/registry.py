@@ -12,22 +12,22 @@ import asyncio
 import difflib
 import logging
 import re
-import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 import httpx2
 
 from rlm_core.types import Json, ModelUsage
 
 from ..http.problems import Problem
+from ..provider_file import ProviderFile
 from ..providers.anthropic_messages import VERSION_HEADERS, AnthropicMessages
 from ..providers.chat import ChatProvider
-from ..providers.connections import Connections
+from ..providers.connections import Connections, trusted
 from ..providers.exchange import Address, Exchange
+from ..providers.file_providers import client_of, file_address, timeout_of, upstream_of
 from ..providers.host_class import HERE, host_class
 from ..providers.ollama_chat import OllamaChat
 from ..providers.openai_chat import OpenAIChat
@@ -127,24 +127,29 @@ class Registry:
         self.prices = load_prices(settings)
         self.upstreams = {upstream.name: upstream for upstream in upstreams}
         self.settings = settings
+        self.file = settings.config or ProviderFile()
         self._hosts = hosts_of(settings)
         self._listings: dict[str, _Listing] = {}
         self._locks = {name: asyncio.Lock() for name in self.upstreams}
 
-    async def find(self, model: str | None) -> tuple[Upstream, str]:
-        """The upstream of `model`, and the model's name there. No list is consulted: a named model is asked.
+    async def find(self, model: str | None, user: str = "") -> tuple[Upstream, str]:
+        """The upstream of `model` for `user`, and the model's name there. No list is consulted: a named one is asked.
 
         Raises:
             Problem: the model is not permitted, its name is malformed, or its provider is not configured.
         """
-        wanted = model or self.settings.default_model or (await self.catalogue()).default
+        named = model or self._chosen_default(user) or (await self.catalogue(user)).default
+        wanted = self.file.aliases.get(named, named)
         if not wanted:
             raise self._no_default()
         provider, _, name = wanted.partition(":")
         upstream = self.upstreams.get(provider)
         if upstream is None:
             raise _no_provider(provider)
+        if not self._permits(wanted, user):
+            raise Problem("unknown-model", f"The provider {provider} is not open to you. Choose one from /api/models.")
         permitted = (
+            *self.file.aliases.values(),
             *([BUILTIN] if BUILTIN_PROVIDER in self.upstreams else []),
             self.settings.default_model,
             *self.settings.models,
@@ -186,13 +191,28 @@ class Registry:
         nearest = _nearest(provider, name, names)
         return f"RLM_DEFAULT_MODEL is {_shown(model)}, which its provider does not list. {nearest}See /api/models."
 
-    async def catalogue(self) -> Catalogue:
-        """Everything on offer, the built-in stand-in first."""
-        names = self.settings.models or await self._discovered_names()
-        default = self.settings.default_model or self._fitting_default(names)
+    async def catalogue(self, user: str = "") -> Catalogue:
+        """Everything on offer to `user`, the built-in stand-in first, aliases last."""
+        all_names = self.settings.models or await self._discovered_names()
+        names = [name for name in all_names if self._permits(name, user)]
+        default = self._chosen_default(user) or self._fitting_default(names)
         offered = [*([BUILTIN] if BUILTIN_PROVIDER in self.upstreams else []), default, *names]
-        listed = dict.fromkeys(name for name in offered if name)
-        return Catalogue(tuple(self._info(name) for name in listed), default, self._notes())
+        listed = dict.fromkeys(name for name in offered if name and self._permits(name, user))
+        aliases = [self._alias(name, model) for name, model in self.file.aliases.items() if self._permits(model, user)]
+        notes = {name: note for name, note in self._notes().items() if self._permits(f"{name}:", user)}
+        return Catalogue((*(self._info(name) for name in listed), *aliases), default, notes)
+
+    def _chosen_default(self, user: str) -> str:
+        """The default model that was set, where it is open to `user`."""
+        model = self.settings.default_model
+        return model if self._permits(model, user) else ""
+
+    def _permits(self, model: str, user: str) -> bool:
+        """Whether the provider of `model` is open to `user`; where no users are known it is open to all."""
+        return not self.settings.is_guarded() or self.file.permits(model.partition(":")[0], user)
+
+    def _alias(self, name: str, model: str) -> ModelInfo:
+        return replace(self._info(model), id=name, label=f"{name} ({model})")
 
     def _fitting_default(self, names: Sequence[str]) -> str:
         """A fitting one of `names`; never the stand-in for a provider whose list is missing."""
@@ -276,20 +296,17 @@ class Registry:
 async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
     """A registry over one pooled HTTP client, which is closed at the end of the block."""
     _quiet_libraries()
-    timeout = httpx2.Timeout(
-        connect=settings.connect_seconds, read=settings.first_byte_seconds, write=60.0, pool=settings.total_seconds
-    )
     client = httpx2.AsyncClient(
-        transport=Connections(trusted()), timeout=timeout, follow_redirects=False, trust_env=False
+        transport=Connections(trusted()), timeout=timeout_of(settings), follow_redirects=False, trust_env=False
     )
-    async with client:
-        yield Registry(list(_upstreams(client, settings)), settings)
-
-
-@cache
-def trusted() -> ssl.SSLContext:
-    """The certificates that upstreams are checked by; reading them takes longer than all else of a start."""
-    return httpx2.create_ssl_context(trust_env=False)
+    async with AsyncExitStack() as clients:
+        await clients.enter_async_context(client)
+        upstreams = list(_upstreams(client, settings))
+        for name, entry in settings.config.providers.items() if settings.config else ():
+            own = settings.model_copy(update=entry.seconds())
+            own_client = await clients.enter_async_context(client_of(entry, own))
+            upstreams.append(upstream_of(name, entry, own_client, own))
+        yield Registry(upstreams, settings)
 
 
 def openai_addresses(settings: Settings) -> list[Address]:
@@ -311,7 +328,8 @@ def openai_addresses(settings: Settings) -> list[Address]:
 
 def hosts_of(settings: Settings) -> dict[str, str]:
     """Provider -> class of the machine that answers for it."""
-    addresses = [anthropic_address(settings), *openai_addresses(settings), ollama_address(settings)]
+    of_file = [file_address(*item) for item in settings.config.providers.items()] if settings.config else []
+    addresses = [anthropic_address(settings), *openai_addresses(settings), ollama_address(settings), *of_file]
     return {address.name: host_class(address.url) for address in addresses}
 
 

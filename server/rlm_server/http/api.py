@@ -108,7 +108,7 @@ async def list_models(request: Request) -> Response:
     """The models, the default one, and the limits of a request. Never a key."""
     settings: Settings = request.app.state.settings
     backend: Backend = request.app.state.backend
-    catalogue = await backend.registry.catalogue()
+    catalogue = await backend.registry.catalogue(request.scope.get(USER, ""))
     return _json(
         {
             "models": [model.to_json() for model in catalogue.models],

@@ -13,7 +13,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
@@ -23,7 +23,7 @@ from .event_stream import DONE, events_of
 from .exchange import GRACE_SECONDS, Answer, Exchange, Refused, cut_off, malformed
 from .failures import failure_in, failure_of
 from .reply_forms import Part, UnknownForm, finish_reason, part_of, usage_of
-from .upstream import Offer, Pieces, Reasoning, UpstreamCall, UpstreamError
+from .upstream import Offer, OfferedModel, Pieces, Reasoning, UpstreamCall, UpstreamError
 from .workarounds import Body, Change, changed
 
 logger = logging.getLogger("rlm_server.upstream")
@@ -74,9 +74,10 @@ class Dialect(Protocol):
 class ChatProvider:
     """One provider."""
 
-    def __init__(self, exchange: Exchange, dialect: Dialect) -> None:
+    def __init__(self, exchange: Exchange, dialect: Dialect, offered: Sequence[str] = ()) -> None:
         self.exchange = exchange
         self.dialect = dialect
+        self.offered = offered
         self._changes: dict[tuple[str, str], list[Change]] = {}
 
     @property
@@ -88,7 +89,9 @@ class ChatProvider:
         return self.dialect.options
 
     async def models(self) -> Offer:
-        """The models that the provider lists."""
+        """The models that are set, or else those that the provider lists."""
+        if self.offered:
+            return Offer(tuple(OfferedModel(name) for name in self.offered))
         return await self.dialect.models(self.exchange)
 
     async def stream(self, call: UpstreamCall) -> Pieces:

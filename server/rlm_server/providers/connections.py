@@ -12,6 +12,7 @@ import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import httpcore2
 import httpx2
@@ -27,6 +28,12 @@ FAULTS = (
     httpcore2.ProtocolError,
     httpcore2.UnsupportedProtocol,
 )
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates that upstreams are checked by; reading them takes longer than all else of a start."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 class Connections(httpx2.AsyncBaseTransport):

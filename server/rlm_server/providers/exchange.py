@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import httpx2
 from pydantic import SecretStr
@@ -43,7 +44,7 @@ class Address:
 
     Attributes:
         name: the provider's name, for errors and models.
-        url: its URL up to the paths of the dialect.
+        url: its URL up to the paths of the dialect; `{model}` in it is replaced by the model's name.
         key: goes into the header `key_header` after `key_prefix`; `None` sends none.
         headers: further headers of every request.
         key_variable: the environment variable that the key is read from, for advice.
@@ -91,9 +92,8 @@ class Exchange:
         """
         accept = "text/event-stream" if body.get("stream") else "application/json"
         headers = {"Content-Type": "application/json", "Accept": accept, **(self.address.headers or {})}
-        request = self.client.build_request(
-            "POST", self.address.url + path, content=json.dumps(body).encode(), headers=headers
-        )
+        url = self.address.url.replace("{model}", quote(str(body.get("model", "")), safe=""))
+        request = self.client.build_request("POST", url + path, content=json.dumps(body).encode(), headers=headers)
         with self._faults_named():
             async with _until(deadline):
                 response = await self._send(request, body)

@@ -2,18 +2,20 @@
 
 In: a provider, a model and its usage. Out: USD, or `None` where no price is known; never 0 for want of one.
 The prices are those of the package genai-prices (the extra `prices`), as published by the vendors: they are applied
-only to the vendors' own addresses. Without that package, or behind another address, costs are unknown.
+only to the vendors' own addresses. A provider of the file of `RLM_CONFIG` has the prices that stand there. Without
+either costs are unknown.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from rlm_core.types import ModelUsage, Reply
 
+from ..provider_file import ProviderFile
 from ..settings import Settings
 
 VENDORS = {"anthropic": "anthropic", "gemini": "google", "openai": "openai"}
@@ -24,13 +26,17 @@ Calculate: TypeAlias = Callable[[str, str, ModelUsage], float]
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The prices of `vendors` (our name -> theirs), by `calculate`."""
+    """The prices of `vendors` (our name -> theirs), by `calculate`; those of the providers' `file` go first."""
 
     calculate: Calculate
     vendors: dict[str, str]
+    file: ProviderFile = field(default_factory=ProviderFile)
 
     def cost(self, provider: str, model: str, usage: ModelUsage) -> float | None:
         """USD for `usage` of `model`, or `None`."""
+        price = self.file.price(provider, model)
+        if price is not None:
+            return price.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
         vendor = self.vendors.get(provider)
         if vendor is None:
             return None
@@ -51,7 +57,8 @@ def load_prices(settings: Settings) -> Prices:
     configured = {name for name in settings.configured_providers() if settings.is_vendors_own(name)}
     vendors = {name: vendor for name, vendor in VENDORS.items() if name in configured}
     calculate = _genai_prices() if vendors else None
-    return Prices(_no_price, {}) if calculate is None else Prices(calculate, vendors)
+    file = settings.config or ProviderFile()
+    return Prices(_no_price, {}, file) if calculate is None else Prices(calculate, vendors, file)
 
 
 def _no_price(vendor: str, model: str, usage: ModelUsage) -> float:

@@ -75,8 +75,9 @@ def forked_servers(stderr: Path) -> Iterator[Servers]:
 def _main() -> None:
     import rlm_server.calls.registry
     import rlm_server.http.serving
+    import rlm_server.providers.connections
 
-    rlm_server.calls.registry.trusted()
+    rlm_server.providers.connections.trusted()
     say = _sayer(os.dup(1))
     for line in sys.stdin:
         child = os.fork()
