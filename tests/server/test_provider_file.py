@@ -352,3 +352,13 @@ def test_the_file_is_read_again_with_the_settings(upstream: FakeUpstream, assets
         assert client.portal is not None
         client.portal.call(client.app.take_settings, settings)  # type: ignore[attr-defined]
         assert ask(client, "fast", BO).status_code == 200
+
+
+def test_where_no_users_are_known_a_provider_is_open(upstream: FakeUpstream, assets: Assets, write: Write) -> None:
+    upstream.answer = azure
+    settings = make_settings(**PATIENT, config=write(AZURE), token=ANN)
+    for known, status in ((settings, 400), (settings.unguarded(), 200)):
+        headers = {"Authorization": f"Bearer {ANN}", "Origin": "http://127.0.0.1"}
+        with TestClient(create_app(known, assets=assets), base_url="http://127.0.0.1") as client:
+            body = {"model": "fast", "prompt": "q"}
+            assert client.post("/api/rlm", json=body, headers=headers).status_code == status
