@@ -147,8 +147,9 @@ def test_a_run_whose_root_call_was_denied_agrees_and_nothing_leaves(page: Page) 
     assert again["egress"]["calls"] == 0
 
 
+GAP = code("FINAL((last_error.results, last_error.errors))")  # asked back once, since the batch has a gap
 CHILDREN = {
-    "What?": [code("a, b = rlm_batch(['first', 'second'])"), code("FINAL((last_error.results, last_error.errors))")],
+    "What?": [code("a, b = rlm_batch(['first', 'second'])"), GAP, GAP],
     "first": [code("FINAL(llm_query('one'))")],
     "second": [code("x = llm_query('two')"), code("print('spinning')\nwhile True: pass")],
 }
@@ -159,6 +160,7 @@ def test_a_child_that_was_stopped_alone_is_stopped_there_again(shared_page: Page
     options = {"maxDepth": 2}
     first = run(shared_page, CHILDREN, stopChildren={"1": awaited}, options=options)
     assert "the child run was stopped" in first["answer"]
+    assert first["stoppedBy"] == "final_answer"
     again = run(shared_page, [], log={"replay": first["trajectory"]})
     assert (again["answer"], again["stoppedBy"], again["posts"]) == (first["answer"], "final_answer", [])
 
