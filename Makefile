@@ -1,5 +1,6 @@
 # `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
-# `make test PART=attacks` runs a part: core (no page: `make check`, and the unit suite in Pyodide), page, faults, attacks.
+# `make test PART=attacks` runs a part: core (no page: `make check`, and the unit suite in Pyodide), page, faults, attacks,
+# team (behind nginx and Caddy).
 PYTHON ?= python3
 PARTS := core page faults attacks team
 PART ?= $(PARTS)
