@@ -1,6 +1,6 @@
-"""Build the browser assets: what the page's worker boots from, and the libraries that the page imports.
+"""Build the browser assets: what the page's worker boots from, the pages as bundles, and the libraries in them.
 
-In: `package-lock.json` and `worker/sandbox/pyodide-lock.json` (exact pins), `worker/`, `rlm_core/`. Out:
+In: `package-lock.json` and `worker/sandbox/pyodide-lock.json` (exact pins), `worker/`, `rlm_core/`, `web/`. Out:
 `build/assets/`, with a `manifest.json` that names every file by the hash of its bytes, changed in place file by file,
 so that a server that runs never sees half of it.
 `python hatch_build.py` builds in a checkout; hatchling calls `AssetsHook` for a wheel. `build/cache/` may be deleted.

@@ -23,7 +23,7 @@ class Assets:
         web: the page (`/`, `/page/`).
         worker: the host-side modules (`/rlm/`).
         assets: versioned files and their manifest (`/rlm/assets/`).
-        vendor: libraries that the page imports (`/vendor/`).
+        vendor: libraries of the page's single modules (`/vendor/`); a wheel has them in the page's bundle alone.
     """
 
     web: Path
