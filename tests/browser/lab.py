@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 LAB = Path(__file__).with_name("lab.js").read_text()
 WEB = Path(__file__).parents[2] / "web"
@@ -35,9 +36,10 @@ def converse(page: Page, replies: list[str], answer_sub: str) -> Any:
 
 
 def unbundle(page: Page) -> None:
-    """Load the page again from its single modules, which a test then shares with it."""
+    """Load the page again from its single modules, which a test then shares with it; the models are listed."""
     page.route("**/page/app.js", lambda route: route.fulfill(path=WEB / "app.js"))
     page.reload()
+    expect(page.locator("#model")).to_have_attribute("placeholder", re.compile("^Default: "))
 
 
 def printed(result: Any) -> str:
