@@ -9,10 +9,11 @@ import { loadAssets } from "./boot/runtime.js";
 import { fetchWith } from "./calls/headers.js";
 import { fetchedList, openDestinations } from "./egress/destinations.js";
 import { openLedger } from "./egress/ledger.js";
-import { checkedQuestionOptions, checkedRunOptions } from "./call_options.js";
 import { described, keptContext, openJournal } from "./log/journal.js";
 import { checksOf } from "./log/number_check.js";
-import { OPTION_NAMES, checkReadable, checkedSettings, jobOf, noticesOf } from "./options.js";
+import { checkedQuestionOptions, checkedRunOptions } from "./options/call_options.js";
+import { checkReadable, jobOf, noticesOf } from "./options/job.js";
+import { OPTION_NAMES, checkedSettings } from "./options/settings.js";
 import { readResumed } from "./recovery/resume.js";
 import { openFork } from "./replay/fork.js";
 import { openReplay } from "./replay/replay.js";
@@ -26,7 +27,7 @@ import { configError } from "./wire/errors.js";
 /**
  * @typedef {import("./wire/protocol.js").Event} Event
  * @typedef {import("./wire/protocol.js").RequestedCall} RequestedCall
- * @typedef {import("./options.js").Settings} Settings
+ * @typedef {import("./options/settings.js").Settings} Settings
  * @typedef {import("./wire/protocol.js").StartJob} StartJob
  * @typedef {import("./rlm.d.ts").RLMChild} RLMChild
  * @typedef {import("./rlm.d.ts").RLMCodeBlock} RLMCodeBlock
@@ -47,7 +48,7 @@ export class RLM {
 
   /** @param {RLMOptions} [options] a ConfigError names the one that is impossible */
   constructor(options = {}) {
-    this.#settings = checkedSettings(options);
+    this.#settings = checkedSettings(options, import.meta.url);
   }
 
   /**

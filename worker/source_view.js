@@ -6,7 +6,8 @@
 
 import { openDestinations } from "./egress/destinations.js";
 import { openLedger } from "./egress/ledger.js";
-import { checkReadable, checkedSettings, jobOf } from "./options.js";
+import { checkReadable, jobOf } from "./options/job.js";
+import { checkedSettings } from "./options/settings.js";
 import { localBlock } from "./run/local_block.js";
 import { runTree } from "./run/tree.js";
 import { configError } from "./wire/errors.js";
@@ -59,7 +60,7 @@ export async function shownSource({ quote, source, start, end, page }, options) 
  */
 async function ran(code, request, { context, signal, ...own }) {
   const tools = { request: jsonText(JSON.stringify(request)) };
-  const settings = checkedSettings({ ...own, tools, maxIterations: REPLIES });
+  const settings = checkedSettings({ ...own, tools, maxIterations: REPLIES }, import.meta.url);
   const { endpoint, headers, assets, host, containment, functions } = settings;
   const job = await jobOf(settings, "Where do the quotes stand?", context, undefined);
   await checkReadable(job);

@@ -1,8 +1,9 @@
 """Options: the table of each option in every language, from the code that takes it.
 
-In: the options of `worker/options.js` with their texts in `worker/rlm.d.ts`, the limits of `rlm_core.limits`, the
-arguments of `BrowserRLM`, the flags of `pyodide-rlm run`, and the fields that `POST /api/rlm` accepts. Out: one row an
-option, with a test that shows it. An option without a test, or with one that is gone, fails `tests/unit/test_docs.py`.
+In: the options of `worker/options/settings.js` with their texts in `worker/rlm.d.ts`, the limits of `rlm_core.limits`,
+the arguments of `BrowserRLM`, the flags of `pyodide-rlm run`, and the fields that `POST /api/rlm` accepts. Out: one row
+an option, with a test that shows it. An option without a test, or with one that is gone, fails
+`tests/unit/test_docs.py`.
 """
 
 from __future__ import annotations
@@ -169,8 +170,8 @@ def is_field(field: str) -> bool:
 
 @cache
 def javascript_defaults() -> dict[str, Any]:
-    """Option of the class `RLM` -> its default, as worker/options.js has it."""
-    command = [*node(), "--input-type=module", "-e", JAVASCRIPT, (ROOT / "worker" / "options.js").as_uri()]
+    """Option of the class `RLM` -> its default, as worker/options/settings.js has it."""
+    command = [*node(), "--input-type=module", "-e", JAVASCRIPT, (ROOT / "worker" / "options" / "settings.js").as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 

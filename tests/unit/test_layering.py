@@ -61,8 +61,12 @@ FORBIDDEN = {"js", "pyodide", "asyncio", "logging", "threading", "socket", "ssl"
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Dotted names that the module imports, `rlm_core.x` for its own relatives."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    return imported_names(path.read_text(encoding="utf-8"))
+
+
+def imported_names(text: str) -> Iterator[str]:
+    """Dotted names that a module of this text imports, `rlm_core.x` for its own relatives."""
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level:
@@ -84,8 +88,24 @@ def test_every_module_of_the_core_has_its_layer() -> None:
 def test_a_module_imports_from_below_only(layer: int) -> None:
     below = set().union(*LAYERS[:layer])
     for name in LAYERS[layer]:
-        own = {found.split(".")[1] for found in imports(CORE / f"{name}.py") if found.startswith("rlm_core.")}
+        own = core_modules((CORE / f"{name}.py").read_text(encoding="utf-8"))
         assert own <= below, f"{name} imports {sorted(own - below)}"
+
+
+def core_modules(text: str) -> set[str]:
+    """Modules of the core that a module of this text imports."""
+    return {found.split(".")[1] for found in imported_names(text) if found.startswith("rlm_core.")}
+
+
+PLANTED = ["from .{} import x", "from . import {}", "from rlm_core.{} import x", "from rlm_core import {}"]
+
+
+@pytest.mark.parametrize("planted", [*PLANTED, "import rlm_core.{}", "def f():\n    from .{} import x"])
+@pytest.mark.parametrize("layer", range(len(LAYERS)))
+def test_a_planted_import_from_the_same_layer_or_above_is_noticed(layer: int, planted: str) -> None:
+    below = set().union(*LAYERS[:layer])
+    for name in set().union(*LAYERS[layer:]):
+        assert core_modules(planted.format(name)) - below == {name}
 
 
 @pytest.mark.parametrize("path", modules(CORE), ids=lambda path: path.stem)
@@ -137,14 +157,15 @@ JS_LAYERS = [
     {"wire"},
     {"log", "time"},
     {"recovery", "egress", "boot", "calls"},
-    {"replay", "run"},
+    {"replay", "run", "types"},
+    {"options"},
     {"face"},
 ]
-"""From the ground up: a folder of `worker/` imports from folders below its own only; the face is `rlm.js` and what lies
-beside it. Types in comments are imports too."""
+"""From the ground up: a folder of `worker/` imports from folders below its own only; the face is `rlm.js` with the
+scripts beside it, and `types` is `rlm.d.ts`. Types in comments are imports too."""
 
-JS_APART = {"sandbox": {"wire"}, "web": {"face", "log", "wire"}}
-"""The untrusted half knows the wire alone; the page knows the face, and reads logs."""
+JS_APART = {"sandbox": {"wire"}, "types": {"wire"}, "web": {"face", "log", "types", "wire"}}
+"""The untrusted half and the public types know the wire alone; the page knows the face, and reads logs."""
 
 JS_IMPORT = re.compile(r"""(?:\bfrom|\bimport\s*\(|^import)\s*["']([^"']+)["']""", re.MULTILINE)
 
@@ -156,6 +177,8 @@ def scripts(folder: Path) -> list[Path]:
 def room(path: PurePath) -> str:
     """The folder of a module of `worker/` or `web/`, as the layers name it."""
     first, *rest = path.parts
+    if path == PurePath("worker", "rlm.d.ts"):
+        return "types"
     return "web" if first == "web" else rest[0] if len(rest) > 1 else "face"
 
 
@@ -197,11 +220,13 @@ def test_a_folder_of_scripts_imports_from_below_only(name: str) -> None:
 @pytest.mark.parametrize("planted", ['import {{ x }} from "{}";', '/** @typedef {{import("{}").X}} X */'])
 @pytest.mark.parametrize("name", ROOMS)
 def test_a_planted_import_from_above_or_beside_is_noticed(name: str, planted: str) -> None:
-    module = {"web": "web/x.js", "face": "worker/x.js"}.get(name, f"worker/{name}/x.js")
-    for other in sorted(set(ROOMS) - rooms_allowed(name) - {name, "web"}):
-        target = f"/rlm/{other}/y.js" if name == "web" else f"{'.' if name == 'face' else '..'}/{other}/y.js"
-        text = planted.format(target if other != "face" else "../rlm.js")
-        assert not rooms_imported(module, text) <= rooms_allowed(name)
+    module = {"web": "web/x.js", "face": "worker/x.js", "types": "worker/rlm.d.ts"}.get(name, f"worker/{name}/x.js")
+    base = "/rlm" if name == "web" else "." if name in ("face", "types") else ".."
+    above = sorted(set(ROOMS) - rooms_allowed(name) - {name, "web"})
+    assert above
+    for other in above:
+        target = {"face": "rlm.js", "types": "rlm.d.ts"}.get(other, f"{other}/y.js")
+        assert rooms_imported(module, planted.format(f"{base}/{target}")) == {other}
 
 
 def files_imported(name: str, text: str) -> set[str]:

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkedQuestionOptions, checkedRunOptions } from "../../worker/call_options.js";
+import { checkedQuestionOptions, checkedRunOptions } from "../../../worker/options/call_options.js";
 
 const SETTINGS = ["maxIterations", "tools", "model"];
 

@@ -1,23 +1,22 @@
 // @ts-check
-// Options: the caller's arguments -> the job that the worker is started with.
+// Settings: the options of the class RLM, checked, with defaults filled in.
 //
-// In: options, question and context as a user of the package passes them. Out: a job of plain data, or a ConfigError
-// that names the argument, its value and its allowed values. Nothing runs here.
+// In: options as a user of the package passes them. Out: settings, or a ConfigError that names the option, its value and
+// its allowed values. Question and context are those of `job.js`, the options of one call of `call_options.js`.
 
-import { areHeaders, headersOf, isToken } from "./calls/headers.js";
-import { readBeginnings } from "./egress/file_bytes.js";
-import { configError } from "./wire/errors.js";
-import { JsonText, checkText, textOfJson } from "./wire/json.js";
-import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
+import { areHeaders, headersOf, isToken } from "../calls/headers.js";
+import { configError } from "../wire/errors.js";
+import { textOfJson } from "../wire/json.js";
+import { LIMITS, RESERVED_NAMES } from "../wire/protocol.js";
+import { shown } from "./shown_value.js";
 
 /**
- * @typedef {import("./wire/protocol.js").JobContext} JobContext
- * @typedef {import("./wire/protocol.js").JobTool} JobTool
- * @typedef {import("./wire/protocol.js").LimitFacts} LimitFacts
- * @typedef {import("./wire/protocol.js").StartJob} StartJob
+ * @typedef {import("../wire/protocol.js").JobTool} JobTool
+ * @typedef {import("../wire/protocol.js").LimitFacts} LimitFacts
+ * @typedef {import("../wire/protocol.js").StartJob} StartJob
  */
 
-/** @typedef {import("./wire/types.d.ts").ModelOptions} ModelOptions */
+/** @typedef {import("../wire/types.d.ts").ModelOptions} ModelOptions */
 
 /**
  * Options of the class RLM, checked, with defaults filled in.
@@ -25,8 +24,8 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @property {string} endpoint
  * @property {Record<string, string>} headers of each request, that of the token among them
  * @property {string} assets
- * @property {import("./boot/types.d.ts").HostKind} host
- * @property {import("./wire/protocol.js").Ready["level"]} containment
+ * @property {import("../boot/types.d.ts").HostKind} host
+ * @property {import("../wire/protocol.js").Ready["level"]} containment
  * @property {string | null} model
  * @property {string | null} subModel
  * @property {string[] | null} allowedModels beside these two
@@ -39,11 +38,11 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
  * @property {boolean} allowUnknownPrice
  * @property {JobTool[]} tools
  * @property {JobTool[] | null} subTools
- * @property {import("./wire/types.d.ts").Functions} functions
- * @property {((iteration: import("./rlm.d.ts").RLMIteration) => void) | null} onIteration
+ * @property {import("../wire/types.d.ts").Functions} functions
+ * @property {((iteration: import("../rlm.d.ts").RLMIteration) => void) | null} onIteration
  * @property {((call: {prompt: string, model: string | null}) => void) | null} onSubLLMCall
- * @property {((event: import("./wire/protocol.js").Event) => void) | null} onEvent
- * @property {import("./rlm.d.ts").RLMOptions["onEgress"] | null} onEgress
+ * @property {((event: import("../wire/protocol.js").Event) => void) | null} onEvent
+ * @property {import("../rlm.d.ts").RLMOptions["onEgress"] | null} onEgress
  * @property {boolean | string | null} journal
  * @property {boolean} keepContext
  * @property {boolean} keepLog
@@ -51,9 +50,7 @@ import { LIMITS, RESERVED_NAMES } from "./wire/protocol.js";
 
 const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
 const OF_SESSIONS = /^(?:context|history)(?:_\d+)?$/;
-const SHOWN_CHARS = 60;
 const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
-const LONE_SURROGATES = /\p{Surrogate}/gu; // with the flag u a pair is one character, and no match
 
 /**
  * Each option with its default, its check, and the words for an impossible value.
@@ -63,7 +60,7 @@ export const OPTIONS = {
   endpoint: { otherwise: "/api/rlm", must: "be a URL", ok: isName },
   token: { otherwise: null, must: "be a token: printable ASCII without spaces", ok: isToken },
   headers: { otherwise: {}, must: "be an object of header names and texts", ok: areHeaders },
-  assets: { otherwise: new URL("./assets/", import.meta.url).href, must: "be the URL of a folder", ok: isName },
+  assets: { otherwise: null, must: "be the URL of a folder", ok: isName },
   host: {
     otherwise: "auto",
     must: 'be "auto", "worker" or "frame"',
@@ -122,9 +119,10 @@ const MODEL_OPTIONS = {
 
 /**
  * @param {unknown} options
+ * @param {string} face URL of the module that the caller imports: its assets are beside it
  * @returns {Settings}
  */
-export function checkedSettings(options) {
+export function checkedSettings(options, face) {
   const values = /** @type {Record<string, unknown>} */ (options);
   if (typeof options !== "object" || options === null)
     throw configError(`the options must be an object, not ${shown(options)}.`);
@@ -151,44 +149,13 @@ export function checkedSettings(options) {
   const own = toolsOf(/** @type {Record<string, unknown>} */ (checked.tools));
   const below = checked.subTools === null ? null : toolsOf(/** @type {Record<string, unknown>} */ (checked.subTools));
   const functions = { tools: own.functions, subTools: below?.functions ?? null };
-  const assets = new URL(String(checked.assets), document.baseURI).href;
+  const assets = new URL(String(checked.assets ?? new URL("./assets/", face)), document.baseURI).href;
   const tools = { tools: own.tools, subTools: below?.tools ?? null, functions };
   const isWindowChosen = (values.windowTokens ?? null) !== null;
   const sent = /** @type {Record<string, string>} */ (checked.headers);
   const headers = headersOf(sent, /** @type {string | null} */ (checked.token));
   const derived = { headers, modelOptions, subModelOptions, assets, limits: limitsOf(checked), isWindowChosen };
   return /** @type {Settings} */ ({ ...checked, ...tools, ...derived });
-}
-
-/**
- * @param {Settings} settings
- * @param {unknown} prompt
- * @param {unknown} context
- * @param {import("./rlm.d.ts").RLMRunOptions["schema"]} [schema]
- * @returns {Promise<StartJob>}
- */
-export async function jobOf(settings, prompt, context, schema) {
-  if (typeof prompt !== "string" || prompt.trim() === "")
-    throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
-  const { model, subModel, modelOptions, subModelOptions, systemPrompt, tools, subTools } = settings;
-  return {
-    question: prompt,
-    model,
-    sub_model: subModel,
-    model_options: modelOptions,
-    sub_model_options: subModelOptions,
-    sub_window_tokens: null,
-    system_prompt: systemPrompt,
-    limits: settings.limits,
-    tools,
-    sub_tools: subTools,
-    packages: [], // filled in by rlm.js, which may ask the server
-    contexts: context instanceof JsonText ? [await jsonContext(context)] : contextsOf(context),
-    path: [],
-    session: null,
-    past: [],
-    schema: schema === undefined ? null : JSON.parse(textOfJson(schema, "schema")),
-  };
 }
 
 /**
@@ -247,7 +214,7 @@ function limitCheck({ default: usual, least, most, whole, off, scale, unit }) {
  * @param {Record<string, unknown>} value
  */
 function toolsOf(value) {
-  /** @type {Record<string, import("./wire/types.d.ts").RLMFunction>} */
+  /** @type {Record<string, import("../wire/types.d.ts").RLMFunction>} */
   const functions = {};
   const tools = Object.entries(value).map(([name, tool]) => toolOf(name, tool, functions));
   return { tools, functions };
@@ -256,7 +223,7 @@ function toolsOf(value) {
 /**
  * @param {string} name
  * @param {unknown} value
- * @param {Record<string, import("./wire/types.d.ts").RLMFunction>} functions takes it, if it is one
+ * @param {Record<string, import("../wire/types.d.ts").RLMFunction>} functions takes it, if it is one
  * @returns {JobTool}
  */
 function toolOf(name, value, functions) {
@@ -269,7 +236,7 @@ function toolOf(name, value, functions) {
     throw configError(`tool "${name}": description must be text, not ${shown(description)}.`);
   if (typeof tool !== "function")
     return { name, description, json: textOfJson(tool, `tool "${name}"`), function: false };
-  functions[name] = /** @type {import("./wire/types.d.ts").RLMFunction} */ (tool);
+  functions[name] = /** @type {import("../wire/types.d.ts").RLMFunction} */ (tool);
   return { name, description, json: "null", function: true };
 }
 
@@ -284,114 +251,6 @@ function isDescribed(value) {
     Object.hasOwn(value, "tool") &&
     Object.keys(value).every((key) => key === "tool" || key === "description")
   );
-}
-
-// ------------------------------------------------------------------------------------------------------------ context
-
-/**
- * @param {unknown} context
- * @returns {JobContext[]}
- */
-function contextsOf(context) {
-  if (context === undefined || context === null) return [];
-  if (typeof context === "string") return [encoded("text", context)];
-  if (context instanceof Blob) return filesOf([context]);
-  if (Array.isArray(context) && context.length > 0 && context.every((item) => item instanceof Blob))
-    return filesOf(context);
-  const bytes = bytesOf(context);
-  if (bytes) return [{ name: "context", type: "bytes", data: bytes }];
-  return [encoded("json", textOfJson(context, "context"))];
-}
-
-/**
- * Changes of a context on its way, as sentences.
- * @param {unknown} context
- */
-export function noticesOf(context) {
-  const lone = typeof context === "string" ? (context.match(LONE_SURROGATES)?.length ?? 0) : 0;
-  if (lone === 0) return [];
-  const units = lone === 1 ? "1 lone surrogate, half of a character" : `${lone} lone surrogates, halves of characters`;
-  return [`the context holds ${units}, which UTF-8 has not: in the REPL each is U+FFFD.`];
-}
-
-/**
- * @param {JsonText} jsonText
- * @returns {Promise<JobContext>}
- */
-async function jsonContext({ text }) {
-  const whole = typeof text === "string" ? text : await text.text();
-  checkText(whole, "the context");
-  return encoded("json", whole);
-}
-
-/**
- * @param {"text" | "json"} type
- * @param {string} text
- * @returns {JobContext}
- */
-function encoded(type, text) {
-  return {
-    name: "context",
-    type,
-    data: new TextEncoder().encode(text).buffer,
-  };
-}
-
-/**
- * Make sure that the job's files are still there: one that was changed or deleted since it was chosen cannot be read.
- * @param {StartJob} job
- */
-export async function checkReadable({ contexts }) {
-  await readBeginnings(contexts, (name, error) =>
-    configError(`the file "${name}" cannot be read (${error.name}): it was changed or deleted. Choose it again.`),
-  );
-}
-
-/**
- * A copy: it is transferred, and the caller keeps the original.
- * @param {unknown} value
- */
-function bytesOf(value) {
-  if (value instanceof ArrayBuffer) return value.slice(0);
-  if (!ArrayBuffer.isView(value)) return null;
-  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice().buffer;
-}
-
-/**
- * @param {Blob[]} files
- * @returns {JobContext[]}
- */
-function filesOf(files) {
-  const taken = new Set();
-  return files.map((data, index) => {
-    const name = freeName(pathOf(data) || `file-${index + 1}`, taken);
-    taken.add(name);
-    return { name, type: "file", data };
-  });
-}
-
-/**
- * The file's path below the mount point: no empty, `.` or `..` part.
- * @param {Blob} file
- */
-function pathOf(file) {
-  const path = file instanceof File ? file.webkitRelativePath || file.name : "";
-  return path
-    .split(/[/\\]/)
-    .filter((part) => !["", ".", ".."].includes(part))
-    .join("/");
-}
-
-/**
- * `name`, or `name (2)` and so on when it is taken.
- * @param {string} name
- * @param {Set<string>} taken
- */
-function freeName(name, taken) {
-  const [, stem, suffix] = /** @type {RegExpExecArray} */ (/^(.*?)(\.[^./]*)?$/s.exec(name));
-  let free = name;
-  for (let number = 2; taken.has(free); number += 1) free = `${stem} (${number})${suffix ?? ""}`;
-  return free;
 }
 
 // ------------------------------------------------------------------------------------------------------------- checks
@@ -438,9 +297,4 @@ function isRecord(value) {
 /** @param {number} least */
 function wholeFrom(least) {
   return (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= least;
-}
-
-/** @param {unknown} value */
-function shown(value) {
-  return typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_CHARS)) : String(value).slice(0, SHOWN_CHARS);
 }

@@ -4,10 +4,10 @@
 // In: an object of the caller. Out: the same, checked, or a ConfigError that names the option: one that is unknown, of the
 // wrong type, of no use here, or an option of `new RLM` instead.
 
-import { configError } from "./wire/errors.js";
+import { configError } from "../wire/errors.js";
 
 /**
- * @typedef {import("./rlm.d.ts").RLMRunOptions} RLMRunOptions
+ * @typedef {import("../rlm.d.ts").RLMRunOptions} RLMRunOptions
  * @typedef {{must: string, ok: (value: unknown) => boolean}} Check
  */
 
