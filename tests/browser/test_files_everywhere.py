@@ -21,7 +21,7 @@ from tests.browser.scripted_model import ScriptedModel, scripted_model
 from tests.browser.test_cli import started
 from tests.browser.test_headless import driven
 from tests.browser.test_page import ask
-from tests.readers import files
+from tests.readers import files, planted
 from tests.readers.test_readers import TABLES
 
 TABLED = [f"kinds/{files.READABLE[kind][0]}" for kind in TABLES]
@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
     top = tmp_path / "kinds"
     (top / "refused").mkdir(parents=True)
     for name, make in files.READABLE.values():
-        (top / name).write_bytes(files.bytes_of(make()))
+        (top / name).write_bytes(planted.bytes_of(make()))
     for name, make, _ in files.REFUSED.values():
         (top / "refused" / name).write_bytes(make())
     return top

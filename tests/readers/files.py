@@ -4,307 +4,38 @@ from __future__ import annotations
 
 import base64
 import bz2
-import datetime
 import gzip
 import io
 import json
 import lzma
-import re
 import sqlite3
 import tarfile
 import tempfile
-import zipfile
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
-CODE = "K-4711-QX"
-FACT = f"The access code for the harbor gate is {CODE}."
-LINES = [f"Sentence {number} tells of rivers, ledgers and lamps." for number in range(12)]
-TEXT = "\n".join([*LINES[:6], FACT, *LINES[6:]])
-ROWS = [["id", "place", "remark"], *([str(n), f"site {n}", line] for n, line in enumerate(LINES)), ["99", "gate", FACT]]
-
-
-def separated(delimiter: str, rows: list[list[str]] = ROWS) -> str:
-    return "".join(delimiter.join(row) + "\n" for row in rows)
-
-
-def zipped(files: dict[str, bytes | str]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return out.getvalue()
-
-
-def patched(data: bytes, edit: Callable[[str, bytes], bytes]) -> bytes:
-    """A zip with each file changed by `edit`."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return zipped({name: edit(name, archive.read(name)) for name in archive.namelist()})
-
-
-def saved(document: Any) -> bytes:
-    out = io.BytesIO()
-    document.save(out)
-    return out.getvalue()
-
-
-def workbook(*, with_fact: bool = True) -> Any:
-    import openpyxl
-
-    book = openpyxl.Workbook()
-    book.active.title = "Data"
-    for row in ROWS if with_fact else ROWS[:-1]:
-        book.active.append(row)
-    return book
-
-
-def xlsx() -> bytes:
-    return saved(workbook())
-
-
-def xlsx_with_a_wrong_dimension() -> bytes:
-    edit = re.compile(rb'<dimension ref="[^"]*"')
-    return patched(xlsx(), lambda name, data: edit.sub(b'<dimension ref="A1"', data))
-
-
-def xlsx_with_a_formula() -> bytes:
-    book = workbook(with_fact=False)
-    book.active["B20"] = 19
-    book.active["C20"] = f'="{FACT[:-10]}"&"{CODE}."'
-    return saved(book)
-
-
-def xlsx_with_a_comment() -> bytes:
-    from openpyxl.comments import Comment
-
-    book = workbook(with_fact=False)
-    book.active["C4"].comment = Comment(FACT, "Ada")
-    return saved(book)
-
-
-def xlsx_with_a_hidden_sheet() -> bytes:
-    book = workbook(with_fact=False)
-    sheet = book.create_sheet("Codes & keys")
-    sheet.append(["gate", "code", "since"])
-    sheet.append(["harbor gate", CODE, datetime.datetime(2025, 3, 1)])
-    sheet.sheet_state = "veryHidden"
-    return saved(book)
-
-
-def locked_xlsx() -> bytes:
-    from msoffcrypto.format.ooxml import OOXMLFile
-
-    out = io.BytesIO()
-    OOXMLFile(io.BytesIO(xlsx())).encrypt("secret", out)
-    return out.getvalue()
-
-
-def xls() -> bytes:
-    import xlwt
-
-    book = xlwt.Workbook()
-    sheet = book.add_sheet("Data")
-    for row, cells in enumerate(ROWS):
-        for column, cell in enumerate(cells):
-            sheet.write(row, column, cell)
-    return saved(book)
-
-
-def ods() -> bytes:
-    from odf.opendocument import OpenDocumentSpreadsheet
-    from odf.table import Table, TableCell, TableRow
-    from odf.text import P
-
-    document = OpenDocumentSpreadsheet()
-    table = Table(name="Data")
-    for row in ROWS:
-        line = TableRow()
-        for text in row:
-            cell = TableCell(valuetype="string")
-            cell.addElement(P(text=text))
-            line.addElement(cell)
-        table.addElement(line)
-    document.spreadsheet.addElement(table)
-    return saved(document)
-
-
-def odt() -> bytes:
-    from odf.opendocument import OpenDocumentText
-    from odf.text import P
-
-    document = OpenDocumentText()
-    for line in TEXT.splitlines():
-        document.text.addElement(P(text=line))
-    return saved(document)
-
-
-def word(*lines: str) -> Any:
-    import docx
-
-    document = docx.Document()
-    styles = document.styles.element
-    for style in [each for each in styles if each.get(f"{{{WORD}}}styleId") not in STYLES]:
-        styles.remove(style)  # some hundred of the library's own, whose parsing is the larger part of each test
-    for line in lines or TEXT.splitlines():
-        document.add_paragraph(line)
-    return document
-
-
-STYLES = ("Normal", "DefaultParagraphFont", "TableNormal", "Header", "Heading1")
-WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-
-
-def docx_with_a_table() -> bytes:
-    document = word(*LINES)
-    table = document.add_table(rows=2, cols=2)
-    for cell, text in zip(table._cells, ["gate", "access code", "harbor gate", CODE], strict=True):
-        cell.text = text
-    return saved(document)
-
-
-def docx_with_a_header() -> bytes:
-    document = word(*LINES)
-    document.sections[0].header.paragraphs[0].text = FACT
-    return saved(document)
-
-
-def docx_with_a_comment() -> bytes:
-    document = word(*LINES)
-    document.add_comment(document.paragraphs[3].runs, text=FACT, author="Ada", initials="A")
-    return saved(document)
-
-
-RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-
-
-def docx_with_a_footnote() -> bytes:
-    note = f'<w:footnote w:id="2"><w:p><w:r><w:t>{FACT}</w:t></w:r></w:p></w:footnote>'
-    mark = b'<w:p><w:r><w:footnoteReference w:id="2"/></w:r></w:p><w:sectPr'
-    part = "application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml"
-
-    def edit(name: str, data: bytes) -> bytes:
-        if name == "word/document.xml":
-            return data.replace(b"<w:sectPr", mark, 1)
-        if name == "[Content_Types].xml":
-            extra = f'<Override PartName="/word/footnotes.xml" ContentType="{part}"/></Types>'
-            return data.replace(b"</Types>", extra.encode())
-        if name == "word/_rels/document.xml.rels":
-            extra = f'<Relationship Id="rN" Type="{RELATION}/footnotes" Target="footnotes.xml"/></Relationships>'
-            return data.replace(b"</Relationships>", extra.encode())
-        return data
-
-    out = io.BytesIO(patched(saved(word(*LINES)), edit))
-    with zipfile.ZipFile(out, "a") as archive:
-        archive.writestr("word/footnotes.xml", f'<w:footnotes xmlns:w="{WORD}">{note}</w:footnotes>')
-    return out.getvalue()
-
-
-def docx_with_a_deletion() -> bytes:
-    gone = f'<w:p><w:del w:id="7"><w:r><w:delText>{FACT}</w:delText></w:r></w:del></w:p><w:sectPr'.encode()
-    return patched(
-        saved(word(*LINES)),
-        lambda name, data: data.replace(b"<w:sectPr", gone, 1) if name == "word/document.xml" else data,
-    )
-
-
-def docx_of_word_for_the_web() -> bytes:
-    """Its main part is `word/document2.xml`."""
-    with zipfile.ZipFile(io.BytesIO(saved(word()))) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    for name in ("_rels/.rels", "[Content_Types].xml"):
-        files[name] = files[name].replace(b"word/document.xml", b"word/document2.xml")
-    return zipped({name.replace("document.xml", "document2.xml"): data for name, data in files.items()})
-
-
-def pptx() -> bytes:
-    from pptx import Presentation
-    from pptx.util import Inches
-
-    deck = Presentation()
-    for number, line in enumerate(LINES):
-        slide = deck.slides.add_slide(deck.slide_layouts[6])
-        slide.shapes.add_textbox(Inches(1), Inches(1), Inches(6), Inches(1)).text_frame.text = line
-        if number == 7:
-            box = slide.shapes.add_textbox(Inches(1), Inches(3), Inches(6), Inches(1))
-            box.text_frame.text = FACT
-            slide.shapes.add_group_shape([box])
-        if number == 9:
-            slide.notes_slide.notes_text_frame.text = "Speak slowly here."
-    return saved(deck)
-
-
-def pdf(*lines: str, pages: int = 3) -> bytes:
-    from reportlab.pdfgen import canvas
-
-    out = io.BytesIO()
-    drawn = canvas.Canvas(out)
-    for page in range(pages):
-        for number, line in enumerate(lines if page == pages - 1 else LINES):
-            drawn.drawString(60, 800 - 18 * number, line)
-        drawn.showPage()
-    drawn.save()
-    return out.getvalue()
-
-
-def encrypted(data: bytes, password: str, algorithm: str) -> bytes:
-    from pypdf import PdfReader, PdfWriter
-
-    out = io.BytesIO()
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(data)))
-    writer.encrypt(password, "owner", algorithm=algorithm)
-    writer.write(out)
-    return out.getvalue()
-
-
-def pdf_form() -> bytes:
-    from reportlab.pdfgen import canvas
-
-    out = io.BytesIO()
-    drawn = canvas.Canvas(out)
-    drawn.drawString(60, 780, "Access code for the harbor gate:")
-    drawn.acroForm.textfield(name="harbor_gate_code", x=60, y=740, width=200, height=20, value=CODE)
-    drawn.showPage()
-    drawn.save()
-    return out.getvalue()
-
-
-def pdf_with_attachments() -> bytes:
-    from pypdf import PdfReader, PdfWriter
-
-    out = io.BytesIO()
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf(*LINES[:5]))))
-    writer.add_attachment("letter.docx", saved(word()))
-    writer.add_attachment("notes.7z", b"7z\xbc\xaf\x27\x1c" + bytes(40))
-    writer.write(out)
-    return out.getvalue()
-
-
-def scanned_pdf() -> bytes:
-    """A page with a rectangle and no text."""
-    from reportlab.pdfgen import canvas
-
-    out = io.BytesIO()
-    drawn = canvas.Canvas(out)
-    drawn.rect(100, 100, 300, 200, fill=1)
-    drawn.showPage()
-    drawn.save()
-    return out.getvalue()
-
-
-def pdf_of_two_columns() -> bytes:
-    from reportlab.pdfgen import canvas
-
-    out = io.BytesIO()
-    drawn = canvas.Canvas(out)
-    left = [*LINES[:6], "The access code for", f"the harbor gate is {CODE}.", *LINES[6:]]
-    for number, line in enumerate(left):
-        drawn.drawString(40, 780 - 18 * number, line[:40])
-        drawn.drawString(320, 780 - 18 * number, LINES[number % 12][:40])
-    drawn.showPage()
-    drawn.save()
-    return out.getvalue()
+from tests.readers.office import (
+    docx_of_word_for_the_web,
+    docx_with_a_comment,
+    docx_with_a_deletion,
+    docx_with_a_footnote,
+    docx_with_a_header,
+    docx_with_a_table,
+    locked_xlsx,
+    ods,
+    odt,
+    pptx,
+    word,
+    xls,
+    xlsx,
+    xlsx_with_a_comment,
+    xlsx_with_a_formula,
+    xlsx_with_a_hidden_sheet,
+    xlsx_with_a_wrong_dimension,
+)
+from tests.readers.pdfs import encrypted, pdf, pdf_form, pdf_of_two_columns, pdf_with_attachments, scanned_pdf
+from tests.readers.planted import CODE, FACT, LINES, ROWS, TEXT, saved, separated, zipped
 
 
 def epub() -> bytes:
@@ -562,7 +293,3 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "unknown bytes": ("core.bin", lambda: bytes(range(256)) * 4, "unknown kind"),
 }
 """Kind -> file name, contents, and words of the reason why it cannot be read."""
-
-
-def bytes_of(made: bytes | str) -> bytes:
-    return made.encode() if isinstance(made, str) else made

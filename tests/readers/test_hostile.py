@@ -19,7 +19,7 @@ import readers
 from readers import ReadError, archives, read, sheets, tables
 from readers.about import about
 
-from tests.readers import files
+from tests.readers import files, office, planted
 from tests.readers.test_readers import put
 
 
@@ -31,7 +31,7 @@ def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("little_room")
 def test_what_an_archive_unpacks_to_is_bounded() -> None:
-    zeros = files.zipped({"a.txt": b"0" * (2 << 20)})
+    zeros = planted.zipped({"a.txt": b"0" * (2 << 20)})
     with pytest.raises(ReadError, match=r"no file can be read: .*unpacked, the archive is larger than 1 MiB"):
         read(zeros)
     with pytest.raises(ReadError, match="larger than 1 MiB"):
@@ -40,28 +40,28 @@ def test_what_an_archive_unpacks_to_is_bounded() -> None:
 
 @pytest.mark.usefixtures("little_room")
 def test_the_bound_is_one_for_all_archives_inside() -> None:
-    inner = files.zipped({"a.txt": b"0" * (400 << 10)})
-    text = read(files.zipped({f"{number}.zip": inner for number in range(5)}))
+    inner = planted.zipped({"a.txt": b"0" * (400 << 10)})
+    text = read(planted.zipped({f"{number}.zip": inner for number in range(5)}))
     assert text.count("[file a.txt]\n000") == 2
     assert "larger than 1 MiB" in text
 
 
 @pytest.mark.usefixtures("little_room")
 def test_the_number_of_files_is_bounded() -> None:
-    text = read(files.zipped({f"{number}.txt": "x" for number in range(80)}))
+    text = read(planted.zipped({f"{number}.txt": "x" for number in range(80)}))
     assert text.endswith("[file ...] [not read: 30 more, since 50 files of an archive are read at most]")
 
 
 def test_archives_are_opened_four_deep() -> None:
-    data: bytes = files.FACT.encode()
+    data: bytes = planted.FACT.encode()
     for depth in range(6):
-        data = files.zipped({f"{depth}.zip" if depth else "notes.txt": data})
+        data = planted.zipped({f"{depth}.zip" if depth else "notes.txt": data})
     assert read(data).endswith("[not read: archives are opened 4 deep]")
 
 
 def test_a_name_in_an_archive_is_neither_a_path_nor_a_mark(tmp_path: Path) -> None:
     before = sorted(tmp_path.parent.rglob("*"))
-    text = read(files.zipped({"../../up.txt": "one", "/etc/down.txt": "two", "a\n[page 9]\nb.txt": "three"}))
+    text = read(planted.zipped({"../../up.txt": "one", "/etc/down.txt": "two", "a\n[page 9]\nb.txt": "three"}))
     assert "[file ../../up.txt]\none" in text
     assert "\n[page 9]" not in text
     assert sorted(tmp_path.parent.rglob("*")) == before
@@ -84,21 +84,21 @@ def test_entities_of_xml_are_bounded_and_none_is_fetched() -> None:
     for entity in ("&d;" * 40, "&f;"):
         body = f"<office:document {office} {text}><text:p>{entity}</text:p></office:document>"
         with pytest.raises(ReadError, match="OpenDocument"):
-            read(files.zipped({"mimetype": "application/vnd.oasis.opendocument.text",
+            read(planted.zipped({"mimetype": "application/vnd.oasis.opendocument.text",
                                "content.xml": xml_with_entities(body)}))  # fmt: skip
 
 
 def test_a_sheet_whose_cells_lie_far_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "MAX_CELLS", 1_000)
-    book = files.workbook()
+    book = office.workbook()
     book.active["AB200"] = "far"
     with pytest.raises(ReadError, match=r"spans 200 x 28 cells; 1,000 are read at most"):
-        tables(files.saved(book))
-    assert files.CODE in read(files.xlsx())
+        tables(planted.saved(book))
+    assert planted.CODE in read(office.xlsx())
 
 
 def test_a_document_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, made in (("docx", files.saved(files.word())), ("xlsx", files.xlsx()), ("pptx", files.pptx())):
+    for kind, made in (("docx", planted.saved(office.word())), ("xlsx", office.xlsx()), ("pptx", office.pptx())):
         monkeypatch.setitem(readers.MAX_UNPACKED, kind, 1_000)
         with pytest.raises(ReadError, match=r"MiB unpacked; 0 MiB are read at most\. Split it"):
             read(made)
@@ -116,7 +116,7 @@ def outcome(function: Callable[[Path], object], path: Path) -> str:
 @pytest.mark.parametrize("kind", files.READABLE)
 def test_a_file_that_was_cut_gives_text_or_the_reason(kind: str, tmp_path: Path) -> None:
     name, make = files.READABLE[kind]
-    data = files.bytes_of(make())
+    data = planted.bytes_of(make())
     for part in (0.5, 0.95):
         path = put(tmp_path, name, data[: round(len(data) * part)])
         assert outcome(read, path).startswith((name, "text"))
@@ -131,14 +131,14 @@ def test_a_document_with_a_broken_part_says_so(kind: str, tmp_path: Path) -> Non
     def cut(part: str, data: bytes) -> bytes:
         return data[: len(data) // 2] if part.endswith((".xml", ".xhtml", ".rels")) and "Types" not in part else data
 
-    path = put(tmp_path, name, files.patched(files.bytes_of(make()), cut))
+    path = put(tmp_path, name, planted.patched(planted.bytes_of(make()), cut))
     assert outcome(read, path).startswith((name, "text"))
 
 
 def test_a_page_is_never_fetched_from(tmp_path: Path) -> None:
-    secret = put(tmp_path, "secret.txt", files.FACT)
+    secret = put(tmp_path, "secret.txt", planted.FACT)
     page = f'<html><img src="file://{secret}"><iframe src="file://{secret}"></iframe><p>words</p></html>'
     assert read(page) == "words"
     access = f"message/external-body; access-type=local-file; name={secret}"
     mail = f"From: a@example.org\nSubject: b\nMIME-Version: 1.0\nContent-Type: {access}\n\n"
-    assert files.CODE not in read(mail.encode())
+    assert planted.CODE not in read(mail.encode())

@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
 from readers import mail as mails
 from readers import read
 
-from tests.readers import files
+from tests.readers import files, office, planted
 
 BOX = (
     b"From a@example.org Mon Jan  1 00:00:00 2025\nFrom: a@example.org\nSubject: one\n\n"
@@ -26,12 +26,12 @@ BOX = (
 def test_an_attachment_is_read_by_its_own_kind_or_named_with_the_reason() -> None:
     message = files.mail("See the letter.")
     word = "vnd.openxmlformats-officedocument.wordprocessingml.document"
-    message.add_attachment(files.saved(files.word()), maintype="application", subtype=word, filename="letter.docx")
+    message.add_attachment(planted.saved(office.word()), maintype="application", subtype=word, filename="letter.docx")
     message.add_attachment(files.mail("A mail inside."), filename="inner.eml")
     message.add_attachment(b"7z\xbc\xaf\x27\x1c", maintype="application", subtype="x-7z", filename="notes.7z")
     text = read(message.as_bytes())
     assert "[attachment letter.docx]\nSentence 0" in text
-    assert files.FACT in text
+    assert planted.FACT in text
     assert "[attachment inner.eml]\nFrom: ada@example.org" in text
     assert "A mail inside." in text
     assert "[attachment notes.7z, 6 bytes, not read: notes.7z is a 7-Zip archive" in text

@@ -15,20 +15,20 @@ from readers import read, tables
 from readers.kinds import kind_of
 from readers.source import Source
 
-from tests.readers import files
+from tests.readers import office, planted
 
 
 def word_with(body: str) -> bytes:
     """A Word document whose last paragraphs are `body`."""
     end = f"{body}<w:sectPr".encode()
-    return files.patched(
-        files.saved(files.word("Before.")),
+    return planted.patched(
+        planted.saved(office.word("Before.")),
         lambda name, data: data.replace(b"<w:sectPr", end, 1) if name == "word/document.xml" else data,
     )
 
 
 def test_a_row_of_a_word_table_is_one_line_and_covered_cells_are_empty() -> None:
-    document = files.word("Before.")
+    document = office.word("Before.")
     table = document.add_table(rows=3, cols=3)
     for number, cell in enumerate(table._cells):
         cell.text = f"c{number}"
@@ -37,7 +37,7 @@ def test_a_row_of_a_word_table_is_one_line_and_covered_cells_are_empty() -> None
     inner = table.cell(1, 0).add_table(rows=1, cols=2)
     inner.cell(0, 0).text, inner.cell(0, 1).text = "in1", "in2"
     table.cell(2, 1).add_paragraph("second line")
-    data = files.saved(document)
+    data = planted.saved(document)
     assert "c0 c1\tc2" in read(data)
     assert "in1\tin2" in read(data)
     assert "c6\tc7 second line" in read(data)
@@ -62,11 +62,11 @@ def test_fields_formulas_and_text_boxes_of_word_are_in_the_text() -> None:
 
 
 def test_a_sheet_tells_errors_and_integers() -> None:
-    book = files.workbook(with_fact=False)
+    book = office.workbook(with_fact=False)
     sheet = book.create_sheet("Types")
     sheet.append(["id", "share", "error", "code", "day"])
     sheet.append([1001, 0.25, "#DIV/0!", "007", datetime.datetime(2025, 3, 1, 12, 30)])
-    data = files.saved(book)
+    data = planted.saved(book)
     row = [1001, 0.25, "#DIV/0!", "007", datetime.datetime(2025, 3, 1, 12, 30)]
     assert tables(data)["Types"][1] == row
     assert [type(cell) for cell in tables(data)["Types"][1]] == [type(cell) for cell in row]
@@ -76,19 +76,19 @@ def test_a_sheet_tells_errors_and_integers() -> None:
 def test_dates_count_from_1904_where_the_workbook_does() -> None:
     from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
-    book = files.workbook()
+    book = office.workbook()
     book.epoch = CALENDAR_MAC_1904
     book.create_sheet("Days").append([datetime.datetime(2025, 3, 1)])
-    assert tables(files.saved(book))["Days"] == [[datetime.date(2025, 3, 1)]]
+    assert tables(planted.saved(book))["Days"] == [[datetime.date(2025, 3, 1)]]
 
 
 def test_cells_beside_a_chart_sheet_and_an_empty_one_keep_their_sheet() -> None:
-    book = files.workbook()
+    book = office.workbook()
     book.create_sheet("Empty")
     book.create_chartsheet("Chart")
     last = book.create_sheet("Last")
     last["A1"], last["A2"] = 4, "=SUM(A1:A1)"
-    found = tables(files.saved(book))
+    found = tables(planted.saved(book))
     assert [*found] == ["Data", "Empty", "Chart", "Last"]
     assert found["Last"] == [[4], ["=SUM(A1:A1)"]]
 
@@ -109,7 +109,7 @@ def deck_with_a_chart() -> bytes:
     for cell, text in zip(table.iter_cells(), ["year", "names", "2024", "Ada\nBo"], strict=True):
         cell.text = text
     slide.shapes.add_textbox(0, 0, 1_000, 1_000).text_frame.text = "42"
-    return files.saved(deck)
+    return planted.saved(deck)
 
 
 def test_a_deck_with_a_charts_workbook_in_it_is_a_deck_and_its_chart_is_read() -> None:
@@ -135,7 +135,7 @@ def test_a_documents_kind_is_that_of_its_main_part(kind: str) -> None:
         '<Default Extension="xlsx" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"/>'
     )
     types = f'<Types>{embedded}<Override PartName="/a" ContentType="application/{main}"/></Types>'
-    found = kind_of(Source("file", data=files.zipped({"[Content_Types].xml": types})))
+    found = kind_of(Source("file", data=planted.zipped({"[Content_Types].xml": types})))
     assert found == {"xlsm": "xlsx", "potx": "pptx", "dotm": "docx"}.get(kind, kind)
 
 

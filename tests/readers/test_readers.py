@@ -15,12 +15,12 @@ sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
 from readers import ReadError, page_image, read, tables
 from readers.about import about
 
-from tests.readers import files
+from tests.readers import files, office, pdfs, planted
 
 
 def put(folder: Path, name: str, made: bytes | str) -> Path:
     path = folder / name
-    path.write_bytes(files.bytes_of(made))
+    path.write_bytes(planted.bytes_of(made))
     return path
 
 
@@ -28,9 +28,9 @@ def put(folder: Path, name: str, made: bytes | str) -> Path:
 def test_the_fact_is_in_the_text(kind: str, tmp_path: Path) -> None:
     name, make = files.READABLE[kind]
     made = make()
-    assert files.CODE in read(put(tmp_path, name, made))
+    assert planted.CODE in read(put(tmp_path, name, made))
     if kind != "docx, deletion":
-        assert files.CODE in read(files.bytes_of(made)) or Path(name).suffix in (".csv", ".ipynb")
+        assert planted.CODE in read(planted.bytes_of(made)) or Path(name).suffix in (".csv", ".ipynb")
 
 
 @pytest.mark.parametrize("kind", files.REFUSED)
@@ -47,12 +47,12 @@ MARKS = {
     "PDF, form": "[field harbor_gate_code] K-4711-QX",
     "PDF, attachment": "[attachment notes.7z, not read: notes.7z is a 7-Zip archive",
     "xlsx": '[sheet "Data"]',
-    "xlsx, comment": f"[comment C4] {files.FACT}",
+    "xlsx, comment": f"[comment C4] {planted.FACT}",
     "xlsx, hidden sheet": '[sheet "Codes & keys"] [hidden]',
-    "docx, comment": f"[comment] {files.FACT}",
-    "docx, footnote": f"[footnote] {files.FACT}",
-    "docx, deletion": f"[deleted] {files.FACT}",
-    "docx, header": f"[header]\n{files.FACT}",
+    "docx, comment": f"[comment] {planted.FACT}",
+    "docx, footnote": f"[footnote] {planted.FACT}",
+    "docx, deletion": f"[deleted] {planted.FACT}",
+    "docx, header": f"[header]\n{planted.FACT}",
     "pptx, grouped shape": "[notes] Speak slowly here.",
     "EPUB": "[chapter 2, file EPUB/c1.xhtml]",
     "a mailbox": "[mail 5]",
@@ -74,20 +74,20 @@ def test_marks_keep_places(kind: str, tmp_path: Path) -> None:
 
 
 TABLES: dict[str, tuple[str, list[Any]]] = {
-    "CSV": ("rows.csv", ["99", "gate", files.FACT]),
-    "CSV with sep=": ("sep.csv", ["99", "gate", files.FACT]),
-    "CSV in UTF-16": ("utf16.csv", ["99", "gate", files.FACT]),
-    "rows with bars": ("pipe.txt", ["99", "gate", files.FACT]),
-    "JSON": ("items.json", [2, files.FACT]),
-    "JSON Lines, cut": ("events.jsonl", [files.FACT]),
-    "xlsx": ("Data", ["99", "gate", files.FACT]),
-    "xlsx, wrong dimension": ("Data", ["99", "gate", files.FACT]),
-    "xls": ("Data", ["99", "gate", files.FACT]),
-    "ods": ("Data", ["99", "gate", files.FACT]),
-    "docx, table": ("table 1", ["harbor gate", files.CODE]),
-    "HTML": ("table 1", ["harbor gate", files.CODE]),
-    "SQLite": ("notes", [99, "gate", files.FACT]),
-    "SQLite in WAL mode": ("notes", [99, "gate", files.FACT]),
+    "CSV": ("rows.csv", ["99", "gate", planted.FACT]),
+    "CSV with sep=": ("sep.csv", ["99", "gate", planted.FACT]),
+    "CSV in UTF-16": ("utf16.csv", ["99", "gate", planted.FACT]),
+    "rows with bars": ("pipe.txt", ["99", "gate", planted.FACT]),
+    "JSON": ("items.json", [2, planted.FACT]),
+    "JSON Lines, cut": ("events.jsonl", [planted.FACT]),
+    "xlsx": ("Data", ["99", "gate", planted.FACT]),
+    "xlsx, wrong dimension": ("Data", ["99", "gate", planted.FACT]),
+    "xls": ("Data", ["99", "gate", planted.FACT]),
+    "ods": ("Data", ["99", "gate", planted.FACT]),
+    "docx, table": ("table 1", ["harbor gate", planted.CODE]),
+    "HTML": ("table 1", ["harbor gate", planted.CODE]),
+    "SQLite": ("notes", [99, "gate", planted.FACT]),
+    "SQLite in WAL mode": ("notes", [99, "gate", planted.FACT]),
 }
 
 
@@ -102,7 +102,7 @@ LOG = "".join(f"2025-03-01 10:00:{number:02},137 INFO worker idle\n" for number 
 CHAT = "".join(f"[14/10/2024, 3:00:{number:02}] Bo Example: well, {number}\n" for number in range(40))
 
 
-@pytest.mark.parametrize("text", [LOG, CHAT, "Smith, Ada\nJones, Bo\nDoe, Cy\n", files.TEXT])
+@pytest.mark.parametrize("text", [LOG, CHAT, "Smith, Ada\nJones, Bo\nDoe, Cy\n", planted.TEXT])
 def test_text_that_is_no_table_has_no_tables(text: str, tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"service.log is plain text, and no table that is certain\. Read it with"):
         tables(put(tmp_path, "service.log", text))
@@ -132,9 +132,9 @@ def test_column_files_are_rows_of_pythons_values(kind: str, tmp_path: Path) -> N
     path = put(tmp_path, name, make())
     header, *rows = tables(path)[name]
     assert header == ["id", "day", "remark"]
-    assert rows[-1] == [99, datetime.date(1970, 4, 10), files.FACT]
+    assert rows[-1] == [99, datetime.date(1970, 4, 10), planted.FACT]
     assert rows[3][1] is None
-    assert files.CODE in read(path)
+    assert planted.CODE in read(path)
     assert "13 rows of 3 columns: id, day, remark; first row [0, datetime.date(1970, 1, 1)" in about(path)
 
 
@@ -167,11 +167,11 @@ def test_values_are_those_of_python(tmp_path: Path) -> None:
 
     name, make = files.READABLE["xlsx, hidden sheet"]
     [_, row] = tables(put(tmp_path, name, make()))["Codes & keys"]
-    assert row == ["harbor gate", files.CODE, datetime.date(2025, 3, 1)]
+    assert row == ["harbor gate", planted.CODE, datetime.date(2025, 3, 1)]
 
 
 def test_pages_can_be_chosen() -> None:
-    data = files.pdf(*files.LINES[:5], files.FACT)
+    data = pdfs.pdf(*planted.LINES[:5], planted.FACT)
     assert read(data, pages=3).startswith("[page 3]")
     assert "[page 1]" not in read(data, pages=[3])
     with pytest.raises(ReadError, match="has 3 pages, counted from 1; there is no page 9"):
@@ -179,11 +179,11 @@ def test_pages_can_be_chosen() -> None:
 
 
 def test_a_word_divided_at_a_line_end_keeps_its_hyphen() -> None:
-    assert "closed for main-\ntenance until" in read(files.pdf("It is closed for main-", "tenance until Monday."))
+    assert "closed for main-\ntenance until" in read(pdfs.pdf("It is closed for main-", "tenance until Monday."))
 
 
 def test_a_page_is_a_picture() -> None:
-    picture = page_image(files.pdf(files.FACT), 3, max_side=500)
+    picture = page_image(pdfs.pdf(planted.FACT), 3, max_side=500)
     assert picture.startswith(b"\x89PNG")
     assert max(struct.unpack(">II", picture[16:24])) in (499, 500)
     with pytest.raises(ReadError, match="pages are drawn of PDF files only"):
@@ -191,13 +191,13 @@ def test_a_page_is_a_picture() -> None:
 
 
 def test_a_kind_without_tables_says_so() -> None:
-    for data in (files.pdf(files.FACT), files.saved(files.word())):
+    for data in (pdfs.pdf(planted.FACT), planted.saved(office.word())):
         with pytest.raises(ReadError, match=r"table.*Read its text with `read`"):
             tables(data)
 
 
 def test_markup_that_is_bound_as_text_is_read_too() -> None:
-    assert files.FACT in read(files.html()).replace("\xa0", " ")
+    assert planted.FACT in read(files.html()).replace("\xa0", " ")
     assert read("plain words") == "plain words"
     assert about(files.html()) == "It is an HTML page. `read(context)` gives its text, `tables(context)` its rows."
 
@@ -215,16 +215,16 @@ def test_the_prompt_tells_kind_and_outline(tmp_path: Path) -> None:
 
 def test_a_pile_tells_each_kind_once(tmp_path: Path) -> None:
     paths = {name: put(tmp_path, name, make()) for name, make in list(files.READABLE.values())[-12:]}
-    paths["locked.xlsx"] = put(tmp_path, "locked.xlsx", files.locked_xlsx())
+    paths["locked.xlsx"] = put(tmp_path, "locked.xlsx", office.locked_xlsx())
     line = about(paths)
     assert line.startswith("Not loaded: 3 x a zip archive")
     assert "1 x an Office file locked with a password" in line
 
 
 def test_an_archive_reads_what_it_can_and_names_the_rest() -> None:
-    text = read(files.zipped({"a.7z": b"7z\xbc\xaf\x27\x1c", "b.txt": files.FACT}))
+    text = read(planted.zipped({"a.7z": b"7z\xbc\xaf\x27\x1c", "b.txt": planted.FACT}))
     assert "[file a.7z]\n[not read: a.7z is a 7-Zip archive" in text
-    assert files.FACT in text
+    assert planted.FACT in text
 
 
 def test_what_is_no_file_is_refused() -> None:
