@@ -12,7 +12,7 @@ SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* w
 PYTEST := SE_AVOID_STATS=true $(BIN)/python -m pytest -q
 SIDE_BY_SIDE := -n $(JOBS) --maxprocesses 4 --dist worksteal
 BROWSER_core := tests/browser/test_unit_suite.py
-BROWSER_page := $(filter-out $(BROWSER_core),$(wildcard tests/browser/test_*.py))
+BROWSER_page := $(filter-out $(BROWSER_core),$(wildcard tests/browser/test_*.py)) tests/browser/headless
 BROWSER_faults := tests/browser/faults
 BROWSER_attacks := tests/browser/attacks
 BROWSER_team := tests/browser/team

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from rlm_server.headless import BlockingBrowserRLM
 from tests.browser.lab import code
-from tests.browser.scripted_model import ScriptedModel, scripted_model
+from tests.browser.scripted_model import ScriptedModel
 
 COUNT = 10_000
 BATCH = 100
@@ -70,18 +67,6 @@ report("keywords", [digest for batch in batches for digest in check(values=batch
 report("results", [digest for number in range(len(batches)) for digest in digests(batch_of(number))])
 FINAL(len(context))
 """
-
-
-@pytest.fixture(scope="module")
-def model(chromium: Path) -> Iterator[ScriptedModel]:
-    with scripted_model() as scripted:
-        yield scripted
-
-
-@pytest.fixture(scope="module")
-def rlm(model: ScriptedModel) -> Iterator[BlockingBrowserRLM]:
-    with BlockingBrowserRLM(model.url, model="openai:m") as opened:
-        yield opened
 
 
 def test_10_000_values_cross_unchanged_each_way(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:

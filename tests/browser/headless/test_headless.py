@@ -7,72 +7,20 @@ import functools
 import inspect
 import json
 import logging
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from rlm_core import ConfigError, ReplayError, RLMError
+from rlm_core import ConfigError, ReplayError
 from rlm_core.events import FOR_WATCHING
-from rlm_server.headless import BlockingBrowserRLM, BlockingSession, BrowserLost, BrowserRLM, Child, Session
+from rlm_server.headless import BlockingBrowserRLM, BlockingSession, BrowserRLM, Child, Session
 from rlm_server.headless.result import ResultJson
+from tests.browser.headless.driving import driven, elsewhere
 from tests.browser.lab import code
-from tests.browser.scripted_model import ScriptedModel, scripted_model
-
-T = TypeVar("T")
-SOON = 0.5
-"""Seconds after which a stop has to have ended a run."""
-ENDLESS = code("n = 0\nwhile True:\n    n += 1\n    llm_query(f'sub {n}')")
-
-pytestmark = pytest.mark.usefixtures("chromium")
-
-
-@pytest.fixture(scope="module")
-def model(chromium: Path) -> Iterator[ScriptedModel]:
-    with scripted_model() as scripted:
-        yield scripted
-
-
-@pytest.fixture(scope="module")
-def rlm(model: ScriptedModel) -> Iterator[BlockingBrowserRLM]:
-    """One browser for the tests of this file; each run has its own worker."""
-    with BlockingBrowserRLM(model.url, model="openai:m") as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _quick(model: ScriptedModel) -> None:
-    model.sub_seconds = 0.0
-    model.arrived.clear()
-
-
-def driven(rlm: BlockingBrowserRLM, use: Callable[[BrowserRLM], Coroutine[Any, Any, T]]) -> T:
-    """What `use` gives, in the loop that the browser is driven from."""
-    assert rlm._loop is not None
-    return rlm._loop.wait(use(rlm._rlm))
-
-
-def elsewhere(work: Callable[[], T]) -> T:
-    """Do `work` in a thread: the one of the tests belongs to Playwright's synchronous half."""
-    outcome: list[Any] = []
-    thread = threading.Thread(target=lambda: outcome.append(work()))
-    thread.start()
-    thread.join()
-    return outcome[0]  # type: ignore[no-any-return]
-
-
-async def first_call(model: ScriptedModel, name: str = "sub 1") -> None:
-    """Wait until a call with that text has arrived upstream."""
-    while name not in [text for _, text in model.asked]:
-        await asyncio.sleep(0.01)
-
+from tests.browser.scripted_model import ScriptedModel
 
 # ---- what goes in and out
 
@@ -265,120 +213,6 @@ def test_on_egress_decides_in_this_process(
     assert (result.egress["calls"], result.egress["denied"]) == (1, 1)
 
 
-# ---- stop and cancel
-
-
-async def left_by_cancel(rlm: BrowserRLM, model: ScriptedModel) -> None:
-    task = asyncio.create_task(rlm.run(model.question(ENDLESS)))
-    await first_call(model)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def left_by_time(rlm: BrowserRLM, model: ScriptedModel) -> None:
-    async def run() -> None:
-        await rlm.run(model.question(ENDLESS))
-
-    running = asyncio.ensure_future(run())
-    await first_call(model)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(running, 0.01)
-
-
-async def left_by_break(rlm: BrowserRLM, model: ScriptedModel) -> None:
-    async for event in rlm.events(model.question(ENDLESS)):
-        if event["type"] == "call_finished" and "sub 1" in [text for _, text in model.asked]:
-            break
-
-
-async def left_by_session(rlm: BrowserRLM, model: ScriptedModel) -> None:
-    session = rlm.session()
-    task = asyncio.create_task(session.run(model.question(ENDLESS)))
-    await first_call(model)
-    await session.close()
-    assert (await task).stopped_by == "cancelled"
-
-
-async def left_by_stop(rlm: BrowserRLM, model: ScriptedModel) -> None:
-    run = rlm.start(model.question(ENDLESS))
-    await first_call(model)
-    await run.stop()
-    assert (await run).stopped_by == "cancelled"
-
-
-WAYS = [left_by_cancel, left_by_time, left_by_break, left_by_session, left_by_stop]
-
-
-@pytest.mark.parametrize("leave", WAYS, ids=lambda way: way.__name__)
-def test_whatever_way_a_run_is_left_it_is_stopped(
-    rlm: BlockingBrowserRLM,
-    model: ScriptedModel,
-    leave: Callable[[BrowserRLM, ScriptedModel], Coroutine[Any, Any, None]],
-) -> None:
-    model.asked.clear()
-    model.sub_seconds = 0.05
-
-    async def use(opened: BrowserRLM) -> float:
-        await leave(opened, model)
-        return time.monotonic()
-
-    left = driven(rlm, use)
-    time.sleep(2)
-    late = [text for when, text in model.asked if when > left + SOON]
-    assert late == []
-    assert rlm.run(model.question(code("FINAL('next')"))).answer == "next"
-
-
-def test_two_loops_that_are_left_early_stop_two_runs(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
-    model.sub_seconds = 0.05
-    model.asked.clear()
-    for _ in range(2):
-        for event in rlm.events(model.question(ENDLESS)):
-            if event["type"] == "call_finished":
-                break
-    left = time.monotonic()
-    time.sleep(2)
-    assert [text for when, text in model.asked if when > left + SOON] == []
-
-
-def test_ctrl_c_in_a_blocking_run_stops_it(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
-    model.sub_seconds = 0.05
-    model.asked.clear()
-
-    def press() -> None:
-        while "sub 1" not in [text for _, text in model.asked]:
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=press, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        rlm.run(model.question(ENDLESS))
-    left = time.monotonic()
-    time.sleep(1.5)
-    assert [text for when, text in model.asked if when > left + SOON] == []
-    assert rlm.run(model.question(code("FINAL('next')"))).answer == "next"
-
-
-def test_a_tool_that_hangs_does_not_keep_a_run_that_is_left(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
-    called = threading.Event()
-
-    def hang() -> None:
-        called.set()
-        time.sleep(600)
-
-    async def use(opened: BrowserRLM) -> float:
-        task = asyncio.create_task(opened.run(model.question(code("hang()")), tools={"hang": hang}))
-        while not called.is_set():
-            await asyncio.sleep(0.01)
-        began = time.monotonic()
-        task.cancel()
-        await asyncio.wait([task])
-        return time.monotonic() - began
-
-    assert driven(rlm, use) < SOON
-
-
 # ---- options of the models
 
 OPTIONS: Any = {
@@ -414,13 +248,6 @@ def test_model_options_reach_the_vendor_and_the_log_blocking_and_not(
     check_options(model, driven(rlm, use))
     with rlm.session(**OPTIONS) as session:
         check_options(model, session.run(model.question(QUERY)).trajectory)
-
-
-def test_an_option_that_a_provider_has_not_is_refused_by_its_name(rlm: BlockingBrowserRLM) -> None:
-    result = rlm.run("What?", model="builtin:extractive", model_options={"seed": 7})
-    assert result.fault is not None
-    assert (result.stopped_by, result.fault["type"]) == ("provider_error", "unknown-option")
-    assert "has no option `seed`" in result.detail
 
 
 # ---- several at once
@@ -530,96 +357,6 @@ def test_a_log_is_replayed_forked_and_resumed(rlm: BlockingBrowserRLM, model: Sc
     assert "one" not in [text for _, text in model.asked]
 
 
-@pytest.mark.parametrize("log", ["run.jsonl", Path("nowhere.jsonl"), 5])
-def test_a_log_that_is_none_is_refused(rlm: BlockingBrowserRLM, log: Any) -> None:
-    with pytest.raises(ConfigError, match=r"must be a Path of a trajectory or its text|cannot be read"):
-        rlm.replay(log)
-
-
-# ---- errors
-
-
-def test_an_impossible_option_is_refused_by_name(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
-    question = model.question(code("FINAL(1)"))
-    model.asked.clear()
-    with pytest.raises(ConfigError, match="max_timeout must be a number of seconds above 0, not 0"):
-        rlm.run(question, max_timeout=0)
-    with pytest.raises(ConfigError, match="maxTimeout must"):
-        rlm.run(question, maxTimeout=0)  # type: ignore[call-arg]
-    with pytest.raises(ConfigError, match="the question must be text"):
-        rlm.run(" ")
-    assert model.asked == []
-
-
-def test_durations_are_seconds_and_javascripts_spelling_has_its_units(
-    rlm: BlockingBrowserRLM, model: ScriptedModel
-) -> None:
-    spellings: list[dict[str, Any]] = [
-        {"max_timeout": 9.5, "compact_at": False},
-        {"maxTimeout": 9500, "compactAt": False},
-    ]
-    for options in spellings:
-        events: list[dict[str, Any]] = []
-        rlm.run(model.question(code("FINAL(1)")), on_event=events.append, **options)
-        assert (events[0]["limits"]["max_seconds"], events[0]["limits"]["compact_at"]) == (9.5, None)
-
-
-@pytest.mark.parametrize("is_read", [True, False], ids=["events read", "no listener"])
-def test_a_browser_that_is_lost_is_an_error_of_ours_with_what_there_was(model: ScriptedModel, is_read: bool) -> None:
-    async def main() -> None:
-        async with BrowserRLM(model.url, model="openai:m") as rlm:
-            page = rlm._page
-            assert page is not None
-            run = rlm.start(model.question(code("answer['content'] = 'partly'\nprint(llm_query('sub'))"), ENDLESS))
-            if is_read:
-                async for event in run:
-                    if event["type"] == "iteration_finished":
-                        break
-            while not any('"iteration_finished"' in line for line in run._live.lines):
-                await asyncio.sleep(0.01)
-            await page._page.context.browser.close()  # type: ignore[union-attr]
-            with pytest.raises(BrowserLost, match="The browser was lost") as lost:
-                await run
-            assert lost.value.partial.answer == "partly"
-            assert lost.value.partial.usage["openai:m"]["calls"] >= 2
-            assert json.loads(lost.value.partial.trajectory.splitlines()[0])["type"] == "run_started"
-            with pytest.raises(RLMError, match=r"The browser was lost|cannot be handed"):
-                await rlm.run("Q?")
-
-    elsewhere(lambda: asyncio.run(main()))
-
-
-def test_a_server_that_is_not_there_is_an_error_of_ours(chromium: Path) -> None:
-    async def main() -> None:
-        with pytest.raises(RLMError, match="did not load"):
-            async with BrowserRLM("http://127.0.0.1:1"):
-                pass
-
-    elsewhere(lambda: asyncio.run(main()))
-
-
-def test_it_must_be_open() -> None:
-    with pytest.raises(ConfigError, match="not open"):
-        elsewhere_raising(lambda: asyncio.run(BrowserRLM("http://nowhere.invalid").run("What?")))
-    with pytest.raises(ConfigError, match="not open"):
-        BlockingBrowserRLM("http://nowhere.invalid").run("What?")
-
-
-def elsewhere_raising(work: Callable[[], T]) -> T:
-    """As `elsewhere`; an error is raised here."""
-    outcome = elsewhere(lambda: _outcome(work))
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
-
-
-def _outcome(work: Callable[[], T]) -> T | Exception:
-    try:
-        return work()
-    except Exception as fault:  # noqa: BLE001 - it is raised again in the thread of the test
-        return fault
-
-
 # ---- both front ends
 
 
@@ -639,28 +376,3 @@ def test_the_blocking_twin_starts_a_server_of_its_own() -> None:
             return rlm.run("Where is the lamp?", context="The lamp is in the attic.").answer
 
     assert "attic" in elsewhere(use)
-
-
-PROGRAM = """
-import sys, time
-from rlm_server.headless import BlockingBrowserRLM
-with BlockingBrowserRLM(sys.argv[1], model="openai:m") as rlm:
-    try:
-        rlm.run(sys.argv[2])
-    except KeyboardInterrupt:
-        print("stopped", flush=True)
-        raise SystemExit(7)
-"""
-
-
-def test_ctrl_c_in_the_terminal_reaches_a_program_and_not_its_browser(model: ScriptedModel) -> None:
-    model.sub_seconds = 0.05
-    model.asked.clear()
-    line = [sys.executable, "-c", PROGRAM, model.url, model.question(ENDLESS)]
-    program = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    while "sub 1" not in [text for _, text in model.asked]:
-        assert program.poll() is None
-        time.sleep(0.01)
-    os.killpg(program.pid, signal.SIGINT)
-    assert program.communicate(timeout=60)[0] == "stopped\n"
-    assert program.returncode == 7
