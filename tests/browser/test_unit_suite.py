@@ -45,7 +45,7 @@ class Counts:
             self.failed.append(f"{report.nodeid}: {report.longreprtext[-2000:]}")
 
 counts = Counts()
-sys.path.insert(0, "/suite/tests")
+sys.path.insert(0, "/suite")
 status = pytest.main(["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "/suite/tests/unit"], plugins=[counts])
 json.dumps({"status": int(status), "passed": counts.passed, "failed": counts.failed})
 """
