@@ -5,7 +5,8 @@
 In: a digest and a function that makes the call. Out: its reply. The digest is the hash of the run, the call, the model
 and the messages; so the same header with another prompt is another call. A call in flight is joined, a successful one
 is answered from the store, a failed one is made again when it is requested again. A call outlives its clients: it is
-paid for, and a repeated request gets its reply. Only its user stops it (`stop`).
+paid for, and a repeated request gets its reply. Only its user stops it (`stop`). Of processes that share the store's
+file one makes the call, and the others wait for its reply.
 
 A batch has one header for all its prompts; equal prompts in it are numbered in their order.
 """
@@ -29,7 +30,7 @@ from rlm_core.types import Json, Message, Reply
 
 from ..http.problems import Problem
 from ..providers.upstream import NO_OPTIONS, ModelOptions, Pieces, Reasoning, UpstreamError
-from .reply_store import Store
+from .reply_store import Lease, Store
 
 logger = logging.getLogger("rlm_server")
 HEADER = "Idempotency-Key"
@@ -37,6 +38,10 @@ KEY_FORM = re.compile(r"(?P<run>[A-Za-z0-9._:-]{1,64})/(?P<call>[A-Za-z0-9._:/-]
 REPEAT_SECONDS = 600.0
 """Time within which a repeated request counts as a retry of the same call."""
 MOST_REMEMBERED = 10_000
+POLL_SECONDS = 0.2
+"""Time between two looks for a reply that another process is to bring."""
+RENEW_SECONDS = 1.0
+"""Time between two renewals of the leases; also the delay of a stop that reached another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,10 @@ class IdempotencyKey:
 
     run: str
     call: str
+
+    def request(self) -> bytes:
+        """Hash of the header's value, for those who share a store."""
+        return hashlib.sha256(f"{self.run}/{self.call}".encode()).digest()
 
     def digest(
         self,
@@ -93,6 +102,7 @@ class InFlight:
         self._calls: dict[bytes, _SharedCall] = {}
         self._failures: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
         self._stops: OrderedDict[IdempotencyKey, int] = OrderedDict()
+        self._renewing: asyncio.Task[None] | None = None
 
     async def join(self, digest: bytes, call: Callable[[], Pieces], *, key: IdempotencyKey | None = None) -> Pieces:
         """The pieces of the reply under `digest`, then the `Reply`; `call` is made unless it is in flight or kept.
@@ -103,6 +113,7 @@ class InFlight:
         if shared is None:
             shared = self._calls[digest] = _SharedCall(key)
             shared.begin(self._reply(digest, call, shared), end=lambda: self._calls.pop(digest))
+            self._keep_leases()
         async with aclosing(shared.pieces()) as pieces:
             async for piece in pieces:
                 yield piece
@@ -120,39 +131,70 @@ class InFlight:
             shared.stop()
         return len(calls)
 
+    async def stop_everywhere(self, key: IdempotencyKey) -> int:
+        """`stop`, also in the other processes on the store's file, within `RENEW_SECONDS`; how many were in flight."""
+        return self.stop(key) + await self.store.stop(key.request())
+
     def stops(self, key: IdempotencyKey | None) -> int:
         """How often calls under `key` were stopped."""
         return 0 if key is None else self._stops.get(key, 0)
 
     async def drain(self, seconds: float) -> None:
         """Wait for the calls in flight, then cancel the rest."""
-        tasks = {shared.task for shared in self._calls.values()}
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=max(0.0, seconds))
-        for task in late:
-            task.cancel()
-        if late:
-            logger.warning(json.dumps({"stopping": "calls given up", "calls": len(late)}))
-            await asyncio.wait(late)
+        if tasks := {shared.task for shared in self._calls.values()}:
+            _, late = await asyncio.wait(tasks, timeout=max(0.0, seconds))
+            for task in late:
+                task.cancel()
+            if late:
+                logger.warning(json.dumps({"stopping": "calls given up", "calls": len(late)}))
+                await asyncio.wait(late)
+        if self._renewing is not None:
+            self._renewing.cancel()
 
     async def _reply(self, digest: bytes, call: Callable[[], Pieces], shared: _SharedCall) -> Reply:
-        kept = await self.store.get(digest)
-        if kept is not None:
-            return replace(kept, from_store=True)
+        waits, request = False, shared.key.request() if shared.key else b""
+        while isinstance(kept := await self.store.claim(digest, request, waits=waits), Lease):
+            if kept is Lease.OURS:
+                return await self._made(digest, call, shared)
+            if kept is Lease.STOPPED:
+                raise stopped_error("server")
+            waits = True
+            await asyncio.sleep(POLL_SECONDS)
+        return replace(kept, from_store=True)
+
+    async def _made(self, digest: bytes, call: Callable[[], Pieces], shared: _SharedCall) -> Reply:
+        """Make the call, and keep its reply."""
+        is_kept = False
         try:
             async with aclosing(call()) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Reply):
                         self._failures.pop(digest, None)
                         await self.store.put(digest, piece)
+                        is_kept = True
                         return piece
                     shared.add(piece)
         except UpstreamError as fault:
             if self._failed(digest) >= fault.requests:
                 fault.retryable = False
             raise
+        finally:
+            if not is_kept:
+                await self.store.release(digest)
         raise AssertionError("a call ended without its Reply")
+
+    def _keep_leases(self) -> None:
+        """See that the leases of the calls in flight are renewed until the last one has ended."""
+        if self.store.is_shared and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.create_task(self._renew_leases())
+
+    async def _renew_leases(self) -> None:
+        while self._calls:
+            await asyncio.sleep(RENEW_SECONDS)
+            for digest in await self.store.renew(list(self._calls)):
+                shared = self._calls.get(digest)
+                if shared is not None and shared.key is not None:
+                    self.stop(shared.key)
 
     def _failed(self, digest: bytes) -> int:
         """Count a failed request of a call; the number of them, those of long ago left out."""

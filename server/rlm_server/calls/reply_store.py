@@ -1,7 +1,10 @@
-"""Store: replies that were paid for, kept for whoever asks for them again.
+"""Store: replies that were paid for, kept for whoever asks for them again; and leases on those under way.
 
 In: a key (the hash of run, call, model and messages; see `in_flight.py`) and its reply. Out: that reply, word
 for word. Prompts are not in it, not even in part; only successful replies are.
+
+Processes may share a file. A lease says which of them makes a call, so that the others wait for its reply. It is
+renewed while the call is under way; that of a process that died ends after `LEASE_SECONDS`, and the next one calls.
 
 By default it is in memory: that outlives every crash of a client, its purpose. A file, which also outlives
 the server, is used only where `RLM_STORE_PATH` names one, for replies may quote private documents: it is readable by
@@ -15,11 +18,13 @@ import asyncio
 import json
 import logging
 import os
+import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +37,8 @@ APPLICATION_ID = 0x524C4D31  # "RLM1"
 ROW_BYTES = 100
 """Size of a row besides its text."""
 BUSY_SECONDS = 5.0
+LEASE_SECONDS = 5.0
+"""How long a lease lasts that is not renewed."""
 PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -39,7 +46,17 @@ PRAGMA secure_delete = ON;
 """
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS reply (number INTEGER PRIMARY KEY, key BLOB UNIQUE, at REAL, bytes INTEGER, text TEXT);
+CREATE TABLE IF NOT EXISTS lease (key BLOB PRIMARY KEY, owner TEXT, request BLOB, until REAL, stopped INTEGER)
+    WITHOUT ROWID;
 """
+
+
+class Lease(Enum):
+    """Who makes a call."""
+
+    OURS = "this process"
+    THEIRS = "another process"
+    STOPPED = "nobody: its user stopped it while it was waited for"
 
 
 class Store:
@@ -51,6 +68,9 @@ class Store:
         max_seconds: how long a reply is kept.
         clock: seconds since the epoch.
 
+    Attributes:
+        is_shared: whether other processes may have the same replies.
+
     Raises:
         ConfigError: the file cannot be used.
     """
@@ -59,6 +79,7 @@ class Store:
         self, path: Path | None, *, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.time
     ) -> None:
         self._table = _Table(path, max_bytes=max_bytes, max_seconds=max_seconds, clock=clock)
+        self.is_shared = path is not None
         self._name = "memory" if path is None else str(path)
         self._fault = ""
         self._thread = None if path is None else ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -67,9 +88,35 @@ class Store:
         """The reply kept under `key`, if there is one."""
         return await self._do(lambda: self._table.get(key))
 
+    async def claim(self, key: bytes, request: bytes, *, waits: bool) -> Reply | Lease:
+        """The reply kept under `key`, or who makes the call of `request`: this process, unless another does by now.
+
+        Args:
+            request: hash of the run and the call.
+            waits: whether it was waited for before, so that a stop was meant for this one too.
+        """
+        if self.is_shared:
+            claimed = await self._do(lambda: self._table.claim(key, request, waits))
+        else:
+            claimed = await self.get(key)
+        return Lease.OURS if claimed is None else claimed
+
     async def put(self, key: bytes, reply: Reply) -> None:
-        """Keep `reply`; it is safe from a kill of this process when this returns."""
+        """Keep `reply` and end its lease; it is safe from a kill of this process when this returns."""
         await self._do(lambda: self._table.put(key, reply))
+
+    async def renew(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Renew the leases of the calls under way; those that were stopped at another process."""
+        return await self._do(lambda: self._table.renew(keys)) or []
+
+    async def release(self, key: bytes) -> None:
+        """End the lease of a call that failed."""
+        if self.is_shared:
+            await self._do(lambda: self._table.release(key))
+
+    async def stop(self, request: bytes) -> int:
+        """Have every process stop its calls of `request`; how many the others have under way."""
+        return (await self._do(lambda: self._table.stop(request)) or 0) if self.is_shared else 0
 
     def close(self) -> None:
         """Finish the writes under way."""
@@ -113,6 +160,7 @@ class _Table:
         self.max_bytes = max_bytes
         self.max_seconds = max_seconds
         self.clock = clock
+        self.owner = secrets.token_hex(8)
         self.rows = open_database(path, SCHEMA)
         (self.bytes,) = self.rows.execute("SELECT coalesce(sum(bytes), 0) FROM reply").fetchone()
 
@@ -122,10 +170,43 @@ class _Table:
             return None
         return _reply(row[1])
 
+    def claim(self, key: bytes, request: bytes, waits: bool) -> Reply | Lease:
+        now = self.clock()
+        with self.rows:
+            self.rows.execute("BEGIN IMMEDIATE")
+            if reply := self.get(key):
+                return reply
+            self.rows.execute("DELETE FROM lease WHERE until < ?", (now,))
+            other = self.rows.execute("SELECT stopped FROM lease WHERE key = ?", (key,)).fetchone()
+            if other and (waits or not other[0]):
+                return Lease.STOPPED if other[0] else Lease.THEIRS
+            lease = (key, self.owner, request, now + LEASE_SECONDS)
+            self.rows.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?, 0)", lease)
+        return Lease.OURS
+
+    def renew(self, keys: Sequence[bytes]) -> list[bytes]:
+        until = self.clock() + LEASE_SECONDS
+        with self.rows:
+            self.rows.execute("BEGIN IMMEDIATE")
+            update = "UPDATE lease SET until = ? WHERE key = ? AND owner = ?"
+            self.rows.executemany(update, [(until, key, self.owner) for key in keys])
+        stopped = self.rows.execute("SELECT key FROM lease WHERE owner = ? AND stopped", (self.owner,))
+        return [key for (key,) in stopped if key in keys]
+
+    def release(self, key: bytes) -> None:
+        """End a lease; one that was stopped stays until its time is over, for those who wait."""
+        self.rows.execute("DELETE FROM lease WHERE key = ? AND owner = ? AND NOT stopped", (key, self.owner))
+
+    def stop(self, request: bytes) -> int:
+        mark = "UPDATE lease SET stopped = 1 WHERE request = ? AND until >= ? RETURNING owner"
+        owners = self.rows.execute(mark, (request, self.clock())).fetchall()
+        return sum(owner != self.owner for (owner,) in owners)
+
     def put(self, key: bytes, reply: Reply) -> None:
         text = json.dumps(asdict(reply))
         size = len(text) + ROW_BYTES
         if size > self.max_bytes:
+            self.release(key)
             return
         before = self.bytes
         try:
@@ -133,6 +214,7 @@ class _Table:
                 self.rows.execute("BEGIN IMMEDIATE")
                 insert = "INSERT OR IGNORE INTO reply (key, at, bytes, text) VALUES (?, ?, ?, ?)"
                 self.bytes += size * self.rows.execute(insert, (key, self.clock(), size, text)).rowcount
+                self.release(key)
                 self._trim()
         except sqlite3.Error:
             self.bytes = before  # the rows are as they were: the transaction was rolled back

@@ -99,7 +99,7 @@ async def cancel(request: Request) -> Response:
     key = read_idempotency_key([value]) if isinstance(value, str) else None
     if key is None:
         raise Problem("invalid-request", 'Send {"key": "<run>/<call>"}, the Idempotency-Key of the call to stop.')
-    cancelled = backend.in_flight.stop(key)
+    cancelled = await backend.in_flight.stop_everywhere(key)
     record(request.scope, run=key.run, cancelled=cancelled)
     return _json({"cancelled": cancelled})
 
