@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,7 @@ def build_assets() -> Path:
             "version": project_version(),
             "pyodide": package_version("pyodide"),
             "inputs": inputs,
+            "wire": digest_of_wire(),
             "files": dict(write_hashed(made, contents_of_files(made))),
         }
         (made / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
@@ -121,6 +123,13 @@ def digest_of_inputs() -> str:
     ):
         names += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
     return hash_of(*(f"{name}:{hash_of((ROOT / name).read_bytes())} ".encode() for name in names))
+
+
+def digest_of_wire() -> str:
+    """What a page compares before it uses these assets: `WIRE` of the generated protocol."""
+    found = re.search(r'WIRE = "([0-9a-f]+)"', (ROOT / "worker/wire/protocol.js").read_text())
+    assert found is not None
+    return found[1]
 
 
 def built_manifest() -> dict[str, Any]:

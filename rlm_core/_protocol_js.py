@@ -7,6 +7,7 @@ its test only.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import keyword
 import types as builtin_types
@@ -32,6 +33,7 @@ SCHEMA_COMMENT = """\
  *   | readonly ["struct", Readonly<Record<string, Schema>>] | readonly ["one", readonly unknown[]]} Schema
  */
 """
+WIRE_COMMENT = "/** Digest of all of the above: a page and a worker of one build have the same. */"
 
 
 def write() -> None:
@@ -68,7 +70,8 @@ def source() -> str:
     )
     parts += [_one_schema(name, request) for name, request in named]
     parts += [_one_schema("RESULT_SCHEMA", types.RunResult)]
-    return "\n".join(parts) + "\n"
+    text = "\n".join(parts) + "\n"
+    return f'{text}\n{WIRE_COMMENT}\nexport const WIRE = "{hashlib.sha256(text.encode()).hexdigest()[:12]}";\n'
 
 
 def _members(union: str) -> tuple[type, ...]:

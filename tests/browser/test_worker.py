@@ -325,15 +325,22 @@ def test_root_calls_beyond_the_iterations_are_refused_by_the_host(page: Page, co
 
 
 BOOTS = {
-    "assets are not built": ("**/manifest.json", "fulfill", "answered 404. Build the assets"),
-    "the worker's script is gone": ("**/worker.*.js", "fulfill", "answered 404. Build the assets"),
-    "the server is gone": ("**/manifest.json", "abort", "Is the server running?"),
+    "assets are not built": ("**/manifest.json", {"status": 404}, "answered 404. Reload the page"),
+    "the worker's script is gone": ("**/worker.*.js", {"status": 404}, "answered 404. Reload the page"),
+    "the server has another build": (
+        "**/manifest.json",
+        {"json": {"version": "9.0.0", "wire": "0123456789ab", "files": {}}},
+        "(0123456789ab): the server was updated, or the site's copies are of two versions. Reload the page",
+    ),
+    "the server is gone": ("**/manifest.json", None, "Is the server running?"),
 }
 
 
-@pytest.mark.parametrize(("url", "how", "told"), BOOTS.values(), ids=BOOTS.keys())
-def test_a_boot_that_fails_is_explained(page: Page, context: BrowserContext, url: str, how: str, told: str) -> None:
-    context.route(url, lambda route: route.abort() if how == "abort" else route.fulfill(status=404, body=""))
+@pytest.mark.parametrize(("url", "response", "told"), BOOTS.values(), ids=BOOTS.keys())
+def test_a_boot_that_fails_is_explained(
+    page: Page, context: BrowserContext, url: str, response: dict[str, Any] | None, told: str
+) -> None:
+    context.route(url, lambda route: route.abort() if response is None else route.fulfill(**response))
     error = run(page, [])["error"]
     assert error["name"] == "ChannelError"
     assert told in error["message"]

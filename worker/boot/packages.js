@@ -129,7 +129,7 @@ function requestedName(/** @type {string} */ body) {
  */
 async function fetchedWheel(url, sha256) {
   const response = await fetch(url);
-  if (!response.ok) throw configError(`${url} answered ${response.status}. Build the assets, or check the server.`);
+  if (!response.ok) throw configError(`${url} answered ${response.status}. Reload the page, or build the assets.`);
   const data = await response.arrayBuffer();
   if (globalThis.crypto.subtle && (await hashOf(data)) !== sha256)
     throw configError(`${url} is not the file that the lock file names. Build the assets again.`);

@@ -9,7 +9,7 @@ import { messageLine, sharedLine, sharedMemory } from "../wire/channel.js";
 import { channelError, ENDED_OUTSIDE, protocolError } from "../wire/errors.js";
 import { openFrame } from "./frame.js";
 import { packageHandler } from "./packages.js";
-import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS } from "../wire/protocol.js";
+import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS, WIRE } from "../wire/protocol.js";
 import { fieldsOf, mismatch } from "../wire/schema.js";
 
 /**
@@ -48,6 +48,7 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  *   its requests for packages: the built-in ones, and those that its run has chosen
  */
 
+const REMEDY = "Reload the page, for the server may have another build by now; or build the assets.";
 const NOT_SHARED = { channel: null, interrupt: null };
 
 /** @type {Map<string, Promise<Assets>>} */
@@ -79,7 +80,7 @@ export function loadAssets(base, host = "auto") {
  * @returns {Promise<Assets>}
  */
 async function fetchAssets(folder, host) {
-  const { files } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
+  const files = await listed(folder);
   /** @param {string} name */
   const url = (name) => new URL(files[name].path, folder);
   /** @param {string} name */
@@ -105,8 +106,23 @@ async function fetchAssets(folder, host) {
  */
 export async function validatorUrl(base) {
   const folder = new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
-  const { files } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
+  const files = await listed(folder);
   return new URL(files["json-schema.js"].path, folder).href;
+}
+
+/**
+ * The files of the assets, by name; they must be of this page's build.
+ * @param {URL} folder
+ * @returns {Promise<Record<string, {path: string, sha256: string}>>}
+ */
+async function listed(folder) {
+  const { files, wire } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
+  if (wire === WIRE) return files;
+  throw channelError(
+    `This page is of another build (${WIRE}) than the assets at ${folder} (${wire ?? "unknown"}): ` +
+      "the server was updated, or the site's copies are of two versions. Reload the page; where that does not help, " +
+      "bring page and assets to one version.",
+  );
 }
 
 /**
@@ -130,7 +146,7 @@ async function get(/** @type {URL} */ url, /** @type {RequestInit} */ options = 
   const response = await fetch(url, options).catch((/** @type {TypeError} */ error) => {
     throw channelError(`${url} cannot be fetched (${error.message}). Is the server running?`);
   });
-  if (!response.ok) throw channelError(`${url} answered ${response.status}. Build the assets, or check the server.`);
+  if (!response.ok) throw channelError(`${url} answered ${response.status}. ${REMEDY}`);
   return response;
 }
 
@@ -267,7 +283,7 @@ function openWorker(url, { epoch, shared, lost }) {
   worker.onmessageerror = () => lost("a message of the worker cannot be read");
   worker.onerror = (event) => {
     event.preventDefault();
-    lost(event.message || "its script cannot be loaded");
+    lost(event.message || `its script cannot be loaded. ${REMEDY}`);
   };
   return {
     line: memory && sharedLine(memory.channel, memory.interrupt),
