@@ -66,9 +66,9 @@
 
   /** One worker runs `blocks`; the result holds the time of each root call, and the output. */
   const converse = async ({ blocks, contexts = [], script, worker: given }) => {
-    const [runtime, channel, { encodeFrame }, { readSnapshot }] = await Promise.all([
+    const [runtime, { answeringEnd }, { encodeFrame }, { readSnapshot }] = await Promise.all([
       import("/rlm/boot/runtime.js"),
-      import("/rlm/wire/channel.js"),
+      import("/rlm/wire/answering_end.js"),
       import("/rlm/wire/frames.js"),
       import("/rlm/boot/snapshot.js"),
     ]);
@@ -88,7 +88,7 @@
       calls.forEach((_, index) => answer.write(frameOf(encodeFrame, index, kind === "root" ? replies.shift() : "ok")));
       answer.end();
     };
-    const host = channel.answeringEnd({ line: worker.line, handler });
+    const host = answeringEnd({ line: worker.line, handler });
     const printed = [];
     const limits = { max_iterations: blocks.length + 1 };
     const began = performance.now();

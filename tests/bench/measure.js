@@ -3,7 +3,7 @@
 // Out: milliseconds until ready, microseconds a call as the worker's own clock sees them.
 
 import { encodeFrame } from "/rlm/wire/frames.js";
-import { answeringEnd } from "/rlm/wire/channel.js";
+import { answeringEnd } from "/rlm/wire/answering_end.js";
 import { bootWorker, loadAssets } from "/rlm/boot/runtime.js";
 
 const USAGE = { calls: 1, input_tokens: 1, output_tokens: 1 };

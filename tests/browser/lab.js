@@ -153,9 +153,9 @@
 
   /** Run `replies` on a worker whose requests `answerSub` answers: (calls, answer, encodeFrame) => void. */
   const converse = async ({ replies, answerSub }) => {
-    const [{ loadAssets, bootWorker }, channel, { encodeFrame }] = await Promise.all([
+    const [{ loadAssets, bootWorker }, { answeringEnd }, { encodeFrame }] = await Promise.all([
       import("/rlm/boot/runtime.js"),
-      import("/rlm/wire/channel.js"),
+      import("/rlm/wire/answering_end.js"),
       import("/rlm/wire/frames.js"),
     ]);
     const worker = await bootWorker(await loadAssets(new URL("/rlm/assets/", location.href).href));
@@ -166,7 +166,7 @@
       answer.write(encodeFrame(0, { completion: { text: left.shift(), model: "root", usage: USAGE } }));
       return answer.end();
     };
-    const host = channel.answeringEnd({
+    const host = answeringEnd({
       line: worker.line,
       handler,
     });

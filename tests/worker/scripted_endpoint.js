@@ -1,7 +1,7 @@
 // A broker whose endpoint is scripted: its requests, the outcome of each call, and its waits.
 
 import assert from "node:assert/strict";
-import { answeringEnd } from "../../worker/wire/channel.js";
+import { answeringEnd } from "../../worker/wire/answering_end.js";
 import { openBroker } from "../../worker/calls/broker.js";
 import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, LAST, PROGRESS } from "../../worker/wire/protocol.js";
 

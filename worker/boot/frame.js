@@ -5,7 +5,7 @@
 // In: the two scripts, and the worker's first message. Out: a home as runtime.js knows it; to end it is to remove the
 // frame. The worker's own port goes through it, so that messages between page and worker do not.
 
-import { messageLine } from "../wire/channel.js";
+import { messageLine } from "../wire/message_channel.js";
 import { ENDED_OUTSIDE } from "../wire/errors.js";
 
 /**
@@ -25,7 +25,7 @@ const SILENT =
  * The line of a host without access to the worker's memory: the relay shares it, and writes for the host.
  * @param {(message: ReplyPart | RelayedInterrupt, transfer: Transferable[]) => void} post
  * @param {number} epoch
- * @returns {import("../wire/channel.js").Line}
+ * @returns {import("../wire/types.d.ts").Line}
  */
 function relayedLine(post, epoch) {
   return {

@@ -9,7 +9,7 @@ import { PACKAGE_SCHEMA } from "../wire/protocol.js";
 import { mismatch } from "../wire/schema.js";
 
 /**
- * @typedef {import("../wire/channel.js").Handler} Handler
+ * @typedef {import("../wire/types.d.ts").Handler} Handler
  * @typedef {import("../wire/protocol.js").JobPackage} JobPackage
  * @typedef {{file_name: string, sha256: string}} LockedPackage
  */

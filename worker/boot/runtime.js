@@ -5,7 +5,8 @@
 // Where a snapshot is kept, and which worker is ready before it is needed, are snapshot.js and pool.js; a worker of the
 // page's own is made here, one in a sandboxed frame in frame.js.
 
-import { messageLine, sharedLine, sharedMemory } from "../wire/channel.js";
+import { sharedLine, sharedMemory } from "../wire/channel.js";
+import { messageLine } from "../wire/message_channel.js";
 import { channelError, ENDED_OUTSIDE, protocolError } from "../wire/errors.js";
 import { openFrame } from "./frame.js";
 import { packageHandler } from "./packages.js";
@@ -17,7 +18,7 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  * @typedef {import("../wire/protocol.js").Ready} Ready
  * @typedef {import("../wire/protocol.js").ToHost} ToHost
  * @typedef {import("../wire/protocol.js").Start | import("../wire/protocol.js").ReplyPart} ToBootedWorker
- * @typedef {import("../wire/channel.js").Line} Line
+ * @typedef {import("../wire/types.d.ts").Line} Line
  * @typedef {import("./types.d.ts").Assets} Assets
  * @typedef {import("./types.d.ts").Home} Home
  * @typedef {import("./types.d.ts").HomeOptions} HomeOptions
@@ -44,7 +45,7 @@ import { fieldsOf, mismatch } from "../wire/schema.js";
  * @property {(message: ToBootedWorker, transfer: Transferable[]) => void} post
  * @property {(listeners: {message: (message: ToHost) => void, lost: (why: string) => void}) => void} listen
  * @property {() => void} terminate
- * @property {(chosen: import("../wire/protocol.js").JobPackage[]) => import("../wire/channel.js").Handler} packages answers
+ * @property {(chosen: import("../wire/protocol.js").JobPackage[]) => import("../wire/types.d.ts").Handler} packages answers
  *   its requests for packages: the built-in ones, and those that its run has chosen
  */
 

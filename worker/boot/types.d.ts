@@ -1,6 +1,6 @@
 // Types: values that the modules of a boot share.
 
-import type { Line } from "../wire/channel.js";
+import type { Line } from "../wire/types.d.ts";
 import type { Boot } from "../wire/protocol.js";
 
 /** Where workers live: of the page's own, or in sandboxed frames. */

@@ -161,7 +161,7 @@ export function openBroker({
   };
 
   return {
-    /** @type {import("../wire/channel.js").Handler} */
+    /** @type {import("../wire/types.d.ts").Handler} */
     async handle(body, answer) {
       const { kind, calls } = parseRequest(body, answer.value);
       await pauseIfLong(body.length);

@@ -5,7 +5,7 @@
 // worker may die while it waits: its open request continues and is kept, and the next worker joins it.
 
 /**
- * @typedef {import("../wire/channel.js").Answer} Answer
+ * @typedef {import("../wire/types.d.ts").Answer} Answer
  * @typedef {import("../wire/types.d.ts").Position} Position
  * @typedef {import("./request_mark.js").WorkerRequest} WorkerRequest
  * @typedef {{ok: boolean, error: unknown}} End

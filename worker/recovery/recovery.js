@@ -10,7 +10,7 @@ import { openPosition } from "./position.js";
 import { openTape } from "./request_tape.js";
 
 /**
- * @typedef {import("../wire/channel.js").Handler} Handler
+ * @typedef {import("../wire/types.d.ts").Handler} Handler
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
  * @typedef {import("../wire/types.d.ts").Position} Position

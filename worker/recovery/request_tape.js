@@ -10,7 +10,7 @@ import { openEntry, played, sinkOf } from "./recorded_request.js";
 import { hasMark, readRequest } from "./request_mark.js";
 
 /**
- * @typedef {import("../wire/channel.js").Handler} Handler
+ * @typedef {import("../wire/types.d.ts").Handler} Handler
  * @typedef {import("../wire/types.d.ts").Position} Position
  * @typedef {import("./recorded_request.js").Entry} Entry
  * @typedef {import("./request_mark.js").WorkerRequest} WorkerRequest

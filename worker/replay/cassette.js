@@ -86,7 +86,7 @@ export function openCassette(events, keyOf) {
  * Answer a whole request from the record, counted and recorded as if its calls were made.
  * @param {{kind: Kind, calls: RequestedCall[], outcomes: Outcome[]}} request
  * @param {Witness} witness
- * @param {import("../wire/channel.js").Answer} answer
+ * @param {import("../wire/types.d.ts").Answer} answer
  * @param {Usage} usage is added to
  */
 export function answerFrom({ kind, calls, outcomes }, witness, answer, usage) {

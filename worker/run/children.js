@@ -94,7 +94,7 @@ export function openChildren(parent, runJob) {
   };
 
   return {
-    /** @type {import("../wire/channel.js").Handler} */
+    /** @type {import("../wire/types.d.ts").Handler} */
     async handle(body, answer, data) {
       const children = parseRequest(body, data, job);
       tree.budget.admit(children.length);

@@ -5,7 +5,7 @@
 
 import { openActiveClock } from "../time/active_clock.js";
 import { withPackages } from "../boot/packages.js";
-import { answeringEnd } from "../wire/channel.js";
+import { answeringEnd } from "../wire/answering_end.js";
 import { ENDED_OUTSIDE, channelError } from "../wire/errors.js";
 import { BLOCK_GRACE_MS, HEALTH_STAGE, STOP_BLOCK, STOP_GRACE_MS } from "../wire/protocol.js";
 import { checkEvents } from "./event_check.js";
@@ -15,7 +15,7 @@ import { withShape } from "./shape.js";
 import { CANCELLED } from "./stop.js";
 
 /**
- * @typedef {import("../wire/channel.js").Handler} Handler
+ * @typedef {import("../wire/types.d.ts").Handler} Handler
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").ToHost} ToHost
  * @typedef {import("../wire/types.d.ts").Position} Position

@@ -49,7 +49,7 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   if (recorded) tree.usage.open(job.path, recorded.usage, { isRecorded: true });
 
   return {
-    /** @type {Readonly<Record<string, import("../wire/channel.js").Handler>>} */
+    /** @type {Readonly<Record<string, import("../wire/types.d.ts").Handler>>} */
     handlers: { complete: (recorded ?? broker).handle, child: children.handle, tool: tools.handle },
     written,
     refund: calls.refund,

@@ -10,7 +10,7 @@ import { SHAPE_SCHEMA } from "../wire/protocol.js";
 import { mismatch } from "../wire/schema.js";
 
 /**
- * @typedef {import("../wire/channel.js").Handler} Handler
+ * @typedef {import("../wire/types.d.ts").Handler} Handler
  * @typedef {import("../wire/protocol.js").Json} Json
  * @typedef {{keyword: string, instanceLocation: string, error: string}} Difference
  * @typedef {{validate: (value: unknown) => {valid: boolean, errors: Difference[]}}} Validator

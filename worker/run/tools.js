@@ -40,7 +40,7 @@ import { mismatch } from "../wire/schema.js";
  */
 export function openTools({ functions, calls }) {
   return {
-    /** @type {import("../wire/channel.js").Handler} */
+    /** @type {import("../wire/types.d.ts").Handler} */
     async handle(body, answer) {
       const call = parseRequest(body);
       const { name } = call;

@@ -14,7 +14,7 @@ import { sharedLine, sharedMemory } from "../wire/channel.js";
 
 /**
  * Write a message of the page to the line.
- * @param {import("../wire/channel.js").Line} line
+ * @param {import("../wire/types.d.ts").Line} line
  * @param {import("../wire/protocol.js").ReplyPart | import("../wire/types.d.ts").RelayedInterrupt} message
  */
 function write(line, message) {

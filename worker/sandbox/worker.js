@@ -7,7 +7,8 @@
 
 import { loadPyodide } from "pyodide";
 import createPyodideModule from "pyodide/pyodide.asm.mjs";
-import { canWait, interruptFlag, suspendingEnd, waitingEnd } from "../wire/channel.js";
+import { canWait, interruptFlag, waitingEnd } from "../wire/channel.js";
+import { suspendingEnd } from "../wire/message_channel.js";
 import { HEALTH_STAGE } from "../wire/protocol.js";
 import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
 import { mendReads } from "./mounted.js";

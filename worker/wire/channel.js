@@ -1,14 +1,13 @@
 // @ts-check
-// Channel: how a worker asks and waits, and how the host answers. Both ends are here, and all Atomics of the project.
+// Channel: how a worker asks and waits in shared memory, and how the host's states reach it. All Atomics of the project.
 //
 // In, worker side: the JSON text of a request. Out: states, and the bytes of the reply chunk by chunk.
-// In, host side: bytes, an end or an error from the handler. Out: written states; a waiting worker always wakes.
-// Nothing here knows the meaning of requests and replies; see broker.js and bridge.py for that.
+// In, host side: a state and bytes. Out: the same in shared memory; a waiting worker always wakes.
+// The same without shared memory is in message_channel.js, the answer to a request in answering_end.js.
 //
 // The host treats the shared memory as write-only: it reads nothing but the results of compareExchange.
 
-import { NO_BYTES, byteQueue } from "./byte_queue.js";
-import { toWireError } from "./errors.js";
+import { postRequest } from "./message_channel.js";
 import {
   WORKER_HEARTBEAT_MS,
   CHANNEL_BYTES,
@@ -16,9 +15,7 @@ import {
   CHUNK_BYTES,
   ERROR,
   FUTEX_WORD,
-  HOST_HEARTBEAT_MS,
   INTERRUPTED,
-  INTERRUPT_REPEAT_MS,
   LAST,
   LENGTH_WORD,
   PAYLOAD_OFFSET,
@@ -30,59 +27,21 @@ import {
   HOST_IDLE_TIMEOUT_MS,
   STATE_BITS,
   STOP_BLOCK,
-  STOP_RUN,
   TIMED_OUT,
   WAIT_SLICE_MS,
 } from "./protocol.js";
 
 /**
- * @typedef {import("./protocol.js").Request} Request
- * @typedef {import("./protocol.js").Ack} Ack
- * @typedef {import("./protocol.js").Heartbeat} Heartbeat
- * @typedef {import("./protocol.js").ReplyPart} ReplyPart
- * @typedef {import("./protocol.js").WireError} WireError
+ * @typedef {import("./types.d.ts").Line} Line
+ * @typedef {import("./types.d.ts").Post} Post
  */
 
 /**
- * The worker's end. `request` and `next` return a state, or a promise of one on the transport without shared memory.
- * After CHUNK, LAST or ERROR `take` gives the bytes, and after CHUNK `next` asks for the following ones.
  * @template S
- * @typedef {object} WaitingEnd
- * @property {(body: string, ...data: Uint8Array<ArrayBuffer>[]) => S} request with the bytes beside the body
- * @property {() => S} next
- * @property {() => Uint8Array<ArrayBuffer>} take
- * @property {(milliseconds: number) => S} [pause] LAST when the time is over, INTERRUPTED before that
- * @property {() => number} [stop_reason] reason of the host's last interrupt, 0 for none
- */
-
-/**
- * One answer to one request. Each method may be called at any time: bytes after the end are dropped.
- * @typedef {object} Answer
- * @property {AbortSignal} signal aborted when nobody waits for the answer any more
- * @property {(bytes: Uint8Array) => void} write adds to the reply; sent in chunks as the worker takes them
- * @property {() => void} end
- * @property {(error: unknown) => void} fail ends the reply with an error, also after some bytes
- * @property {(call: number) => string} [idempotencyKey] of the request, by its first call in the log: a repeated request
- *   has the same
- * @property {number[]} [again] of a request that was cut off before and is repeated: the numbers of its child runs
- * @property {() => string} [mark] tells the request apart from others of its run, in the log
- * @property {unknown} [value] that the request's body is, where it was parsed before
- * @property {() => void} progress tells the worker that the host is alive
- */
-
-/** @typedef {(body: string, answer: Answer, data: ArrayBuffer[]) => void | Promise<void>} Handler */
-
-/** @typedef {(message: Request | Ack | Heartbeat, transfer?: ArrayBuffer[]) => void} Post how the worker reaches the host */
-
-/**
- * How states reach the worker. `put` reports whether the worker still waited for that sequence.
- * @typedef {object} Line
- * @property {(sequence: number, state: number, bytes: Uint8Array) => boolean} put
- * @property {(sequence: number, reason: number) => void} interrupt
+ * @typedef {import("./types.d.ts").WaitingEnd<S>} WaitingEnd
  */
 
 const SPINS = 10_000; // 0.15 ms at most
-const UNANSWERED = { title: "Error", detail: "the host ended this request without an answer" };
 
 /** New memory for one worker: the channel's own and the interrupt flag. */
 export function sharedMemory() {
@@ -210,17 +169,6 @@ export function waitingEnd({
 }
 
 /**
- * Post a request with the bytes beside it, which no longer belong to the caller.
- * @param {Post} post
- * @param {Omit<Request, "data">} request
- * @param {Uint8Array<ArrayBuffer>[]} views each of an own buffer
- */
-function postRequest(post, request, views) {
-  const data = views.map(({ buffer }) => buffer);
-  post({ ...request, data }, data);
-}
-
-/**
  * Copies bytes out of shared memory by functions captured now, which model code cannot replace later.
  * @param {SharedArrayBuffer} channel
  */
@@ -232,63 +180,6 @@ function copier(channel) {
     const bytes = new Bytes(length);
     apply(set, bytes, [new Bytes(channel, PAYLOAD_OFFSET, length)]);
     return bytes;
-  };
-}
-
-// ------------------------------------------------------------------------------------------------------ worker: JSPI
-
-/**
- * The same without shared memory: the caller suspends on the promises. `deliver` takes the messages of the host.
- * @param {object} options
- * @param {number} options.epoch
- * @param {Post} options.post
- * @param {number} [options.silenceMs]
- * @returns {WaitingEnd<Promise<number>> & {deliver: (part: ReplyPart) => void}}
- */
-export function suspendingEnd({ epoch, post, silenceMs = HOST_IDLE_TIMEOUT_MS }) {
-  let sequence = 0;
-  let bytes = new Uint8Array(0);
-  let wake = (/** @type {number} */ _state) => {};
-  let extend = () => {};
-  const later = setTimeout.bind(globalThis);
-  const forget = clearTimeout.bind(globalThis);
-  const repeat = setInterval.bind(globalThis);
-  const end = clearInterval.bind(globalThis);
-
-  const nextState = () =>
-    new Promise((/** @type {(state: number) => void} */ resolve) => {
-      const beats = repeat(post, WORKER_HEARTBEAT_MS, { type: "heartbeat", epoch });
-      wake = (state) => {
-        forget(timer);
-        end(beats);
-        resolve(state);
-      };
-      let timer = later(wake, silenceMs, TIMED_OUT);
-      extend = () => {
-        forget(timer);
-        timer = later(wake, silenceMs, TIMED_OUT);
-      };
-    });
-
-  return {
-    request(body, ...views) {
-      sequence = (sequence + 1) & SEQUENCE_MASK;
-      const state = nextState();
-      postRequest(post, { type: "request", epoch, sequence, body }, views);
-      return state;
-    },
-    next() {
-      const state = nextState();
-      post({ type: "ack", epoch, sequence });
-      return state;
-    },
-    take: () => bytes,
-    deliver(part) {
-      if (part.sequence !== sequence) return;
-      if (part.state === PROGRESS) return extend();
-      bytes = new Uint8Array(part.data);
-      wake(part.state);
-    },
   };
 }
 
@@ -332,144 +223,4 @@ export function sharedLine(channel, interrupt) {
       Atomics.notify(words, FUTEX_WORD);
     },
   };
-}
-
-/**
- * @param {(message: ReplyPart, transfer: Transferable[]) => void} post
- * @param {number} epoch
- * @returns {Line}
- */
-export function messageLine(post, epoch) {
-  /**
-   * @param {number} sequence
-   * @param {number} state
-   * @param {Uint8Array} bytes
-   */
-  const send = (sequence, state, bytes) => {
-    const data = bytes.slice().buffer;
-    post({ type: "reply", epoch, sequence, state, data }, [data]);
-    return true;
-  };
-  return { put: send, interrupt: (sequence) => void send(sequence, INTERRUPTED, NO_BYTES) };
-}
-
-/**
- * The host's end: gives each request to `handler`, and makes sure that each one ends in a state.
- * @param {object} options
- * @param {Line} options.line
- * @param {Handler} options.handler
- * @param {number} [options.heartbeatMs]
- */
-export function answeringEnd({ line, handler, heartbeatMs = HOST_HEARTBEAT_MS }) {
-  /** @type {ReturnType<typeof openAnswer> | null} */
-  let current = null;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  let interrupting;
-  const heartbeat = setInterval(() => current?.answer.progress(), heartbeatMs);
-
-  const stopInterrupting = () => clearInterval(interrupting);
-
-  return {
-    /**
-     * A request came in; an answer still open is for a call that the worker has given up.
-     * @param {Request} request
-     */
-    request({ sequence, body, data }) {
-      current?.abandon();
-      current = openAnswer(line, sequence);
-      const { answer } = current;
-      return settle(() => handler(body, answer, data ?? []), answer);
-    },
-    /** @param {Ack} ack */
-    ack: ({ sequence }) => current?.acknowledge(sequence),
-    /** Interrupt the worker, at work or waiting, again and again until `acknowledged`. */
-    interrupt(reason = STOP_RUN) {
-      const once = () => line.interrupt(current?.sequence ?? 0, reason);
-      stopInterrupting();
-      once();
-      interrupting = setInterval(once, INTERRUPT_REPEAT_MS);
-    },
-    /** The worker obeyed. */
-    acknowledged: stopInterrupting,
-    close() {
-      stopInterrupting();
-      clearInterval(heartbeat);
-      current?.abandon();
-    },
-  };
-}
-
-/**
- * Run `handle`; whatever becomes of it, the answer is ended.
- * @param {() => void | Promise<void>} handle
- * @param {Answer} answer
- */
-async function settle(handle, answer) {
-  try {
-    await handle();
-  } catch (error) {
-    answer.fail(error);
-  }
-  answer.fail(UNANSWERED);
-}
-
-/**
- * The sending half of one answer: bytes not yet taken, cut into chunks.
- * @param {Line} line
- * @param {number} sequence
- */
-function openAnswer(line, sequence) {
-  const queue = byteQueue();
-  const abort = new AbortController();
-  let waiting = true;
-  let ended = false;
-  /** @type {Uint8Array | null} */
-  let failure = null;
-
-  /**
-   * @param {number} state
-   * @param {Uint8Array} bytes
-   */
-  const put = (state, bytes) => {
-    waiting = false;
-    if (!line.put(sequence, state, bytes) || state !== CHUNK) abort.abort();
-  };
-  const pump = () => {
-    if (!waiting || abort.signal.aborted) return;
-    if (failure) put(ERROR, failure);
-    else if (queue.size() > CHUNK_BYTES) put(CHUNK, queue.take(CHUNK_BYTES));
-    else if (ended) put(LAST, queue.take(CHUNK_BYTES));
-  };
-  /** @param {Uint8Array | null} error */
-  const finish = (error) => {
-    if (ended) return;
-    ended = true;
-    failure = error;
-    pump();
-  };
-
-  /** @type {Answer} */
-  const answer = {
-    signal: abort.signal,
-    write(bytes) {
-      if (ended) return;
-      queue.add(bytes);
-      pump();
-    },
-    end: () => finish(null),
-    fail: (error) => void (ended || finish(errorBytes(error))),
-    progress: () => void (waiting && !abort.signal.aborted && line.put(sequence, PROGRESS, NO_BYTES)),
-  };
-  /** @param {number} acknowledged */
-  const acknowledge = (acknowledged) => {
-    if (acknowledged !== sequence || waiting) return;
-    waiting = true;
-    pump();
-  };
-  return { answer, sequence, acknowledge, abandon: () => abort.abort() };
-}
-
-/** @param {unknown} error */
-function errorBytes(error) {
-  return new TextEncoder().encode(JSON.stringify(toWireError(error)));
 }

@@ -2,19 +2,71 @@
 //
 // A room's own types stay in it; a type stands here if two rooms read it, or if it is part of the public face (`RLM...`).
 
-import type { Handler } from "./channel.js";
 import type {
+  Ack,
   CompleteRequest,
   Event,
+  Heartbeat,
   Json,
   ModelUsage,
   PastBlock,
   ReplyMeta,
   ReplyPart,
+  Request,
   RequestedCall,
   Span,
   WireError,
 } from "./protocol.js";
+
+// ------------------------------------------------------------------------------------------------------------ channel
+
+/**
+ * The worker's end. `request` and `next` return a state, or a promise of one on the transport without shared memory.
+ * After CHUNK, LAST or ERROR `take` gives the bytes, and after CHUNK `next` asks for the following ones.
+ */
+export interface WaitingEnd<S> {
+  /** With the bytes beside the body. */
+  request: (body: string, ...data: Uint8Array<ArrayBuffer>[]) => S;
+  next: () => S;
+  take: () => Uint8Array<ArrayBuffer>;
+  /** LAST when the time is over, INTERRUPTED before that. */
+  pause?: (milliseconds: number) => S;
+  /** Reason of the host's last interrupt, 0 for none. */
+  stop_reason?: () => number;
+}
+
+/** One answer to one request. Each method may be called at any time: bytes after the end are dropped. */
+export interface Answer {
+  /** Aborted when nobody waits for the answer any more. */
+  signal: AbortSignal;
+  /** Adds to the reply; sent in chunks as the worker takes them. */
+  write: (bytes: Uint8Array) => void;
+  end: () => void;
+  /** Ends the reply with an error, also after some bytes. */
+  fail: (error: unknown) => void;
+  /** Of the request, by its first call in the log: a repeated request has the same. */
+  idempotencyKey?: (call: number) => string;
+  /** Of a request that was cut off before and is repeated: the numbers of its child runs. */
+  again?: number[];
+  /** Tells the request apart from others of its run, in the log. */
+  mark?: () => string;
+  /** Value of the request's body, where it was parsed before. */
+  value?: unknown;
+  /** Tells the worker that the host is alive. */
+  progress: () => void;
+}
+
+export type Handler = (body: string, answer: Answer, data: ArrayBuffer[]) => void | Promise<void>;
+
+/** How the worker reaches the host. */
+export type Post = (message: Request | Ack | Heartbeat, transfer?: ArrayBuffer[]) => void;
+
+/** How states reach the worker. */
+export interface Line {
+  /** Reports whether the worker still waited for that sequence. */
+  put: (sequence: number, state: number, bytes: Uint8Array) => boolean;
+  interrupt: (sequence: number, reason: number) => void;
+}
 
 // -------------------------------------------------------------------------------------------------------- model calls
 

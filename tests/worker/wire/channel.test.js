@@ -4,14 +4,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
-import {
-  answeringEnd,
-  canWait,
-  sharedLine,
-  sharedMemory,
-  suspendingEnd,
-  messageLine,
-} from "../../../worker/wire/channel.js";
+import { answeringEnd } from "../../../worker/wire/answering_end.js";
+import { canWait, sharedLine, sharedMemory } from "../../../worker/wire/channel.js";
+import { messageLine, suspendingEnd } from "../../../worker/wire/message_channel.js";
 import { CHUNK, CHUNK_BYTES, ERROR, INTERRUPTED, LAST, TIMED_OUT } from "../../../worker/wire/protocol.js";
 
 const MIB = 1 << 20;
