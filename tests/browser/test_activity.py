@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.browser.person import ENDED_MS, ScriptedModel, ask, code, ended
 from tests.browser.test_accessibility import serious_violations
-from tests.browser.test_page import ENDED_MS, ScriptedModel, ask, code, ended
 
 ASK_TWICE = code("print(llm_batch(['one', 'two']))")
 DONE = code("FINAL('done')")

@@ -12,8 +12,8 @@ from rlm_core.events import RunFinished, RunStarted
 from rlm_core.trajectory import read
 from tests.browser.lab import code, printed, run
 from tests.browser.papers import pdf, xlsx
+from tests.browser.person import ScriptedModel, ask, drop_file, ended
 from tests.browser.test_accessibility import serious_violations
-from tests.browser.test_page import ScriptedModel, ask, drop_file, ended
 
 SCHEMA = {"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"]}
 BOOK = pdf(*(f"Page {page} tells that lamp {page} was lit by the keeper." for page in range(1, 421)))

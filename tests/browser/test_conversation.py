@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.person import ScriptedModel, ask, code, ended, tab_to
 from tests.browser.test_accessibility import serious_violations
 from tests.browser.test_history import open_history, rows
-from tests.browser.test_page import ScriptedModel, ask, code, ended, tab_to
 
 
 def follow_up(page: Page, question: str) -> None:

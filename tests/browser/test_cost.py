@@ -12,8 +12,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
+from tests.browser.person import ask, code, ended
 from tests.browser.test_model_field import choose_model
-from tests.browser.test_page import ask, code, ended
 from tests.browser.test_runs_shown import set_limits
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, events_turn, fake_upstream, json_turn, openai_reply

@@ -18,9 +18,9 @@ from playwright.sync_api import Page, expect
 from rlm_server.headless import BlockingBrowserRLM
 from tests.browser.headless.driving import driven
 from tests.browser.lab import code
+from tests.browser.person import ask
 from tests.browser.scripted_model import ScriptedModel, scripted_model
 from tests.browser.test_cli import started
-from tests.browser.test_page import ask
 from tests.readers import files, planted
 from tests.readers.test_readers import TABLES
 

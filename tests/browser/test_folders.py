@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.lab import code
 from tests.browser.papers import pdf
-from tests.browser.test_page import ScriptedModel, ask, ended
+from tests.browser.person import ScriptedModel, ask, ended
 
 WALKED_MS = 120_000
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab import unbundle
+from tests.browser.person import ScriptedModel, ask, code, ended
 from tests.browser.test_accessibility import serious_violations
-from tests.browser.test_page import ScriptedModel, ask, code, ended
 
 
 def rows(page: Page) -> Locator:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.person import ScriptedModel, ask, code, ended
 from tests.browser.test_accessibility import serious_violations
-from tests.browser.test_page import ScriptedModel, ask, code, ended
 
 BUILTIN = {"id": "builtin:extractive", "label": "Built-in", "provider": "builtin", "note": "Not a language model."}
 

@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
+from tests.browser.person import ENDED_MS, ScriptedModel, ask, code, drop_file, ended
 from tests.browser.test_accessibility import serious_violations
-from tests.browser.test_page import ENDED_MS, ScriptedModel, ask, code, drop_file, ended
 
 FILLER = "".join(f"Line {line * 7919} of the minutes, on the garden.\n" for line in range(400))
 SECRET = "The vault in Lisbon opens with the code 48-17-93, says Ágnes Müller of the archive."

@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.lab import code, run
+from tests.browser.person import ENDED_MS, ScriptedModel, ask, ended
 from tests.browser.test_accessibility import serious_violations
-from tests.browser.test_page import ENDED_MS, ScriptedModel, ask, ended
 
 FOREIGN = Path(__file__).parents[1] / "golden" / "foreign"
 FRAME_MS = 17

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser.lab import unbundle
+from tests.browser.person import ENDED_MS, ask, code, ended, tab_to
 from tests.browser.test_accessibility import serious_violations
-from tests.browser.test_page import ENDED_MS, ask, code, ended, tab_to
 
 ISOLATED = {"Cross-Origin-Resource-Policy": "same-origin"}
 PRICED = {"calls": 1, "input_tokens": 1_000, "output_tokens": 100, "cached_tokens": 400, "cost": 0.0125}
