@@ -171,14 +171,13 @@ async def _settled(answering: asyncio.Future[Response], seconds: float | None) -
         raise
 
 
-class _Late(Response):
-    """A whole reply that is late: white space keeps the connection, then comes the reply or `{"error"}`."""
+class _Written(Response):
+    """A response that is written while its calls run. A problem on the way is its end, as its kind has it."""
 
-    def __init__(self, calls: ModelRequest, answering: asyncio.Future[Response]) -> None:
-        super().__init__(media_type="application/json", headers=STREAM_HEADERS)
+    def __init__(self, calls: ModelRequest, media_type: str) -> None:
+        super().__init__(media_type=media_type, headers=STREAM_HEADERS)
         del self.headers["content-length"]
         self.calls = calls
-        self.answering = answering
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -187,10 +186,33 @@ class _Late(Response):
             record(scope, disconnected=1)
         except Problem as problem:
             record(scope, problem=problem.kind.slug)
-            await send({"type": "http.response.body", "body": _error(problem), "more_body": False})
+            await send({"type": "http.response.body", "body": self._last(problem), "more_body": False})
         finally:
-            self.answering.cancel()
+            self._close()
             _record_usage(scope, self.calls.paid)
+
+    async def _write(self, send: Send) -> None:
+        raise NotImplementedError
+
+    def _last(self, problem: Problem) -> bytes:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        """End whatever is still at work."""
+
+
+class _Late(_Written):
+    """A whole reply that is late: white space keeps the connection, then comes the reply or `{"error"}`."""
+
+    def __init__(self, calls: ModelRequest, answering: asyncio.Future[Response]) -> None:
+        super().__init__(calls, "application/json")
+        self.answering = answering
+
+    def _last(self, problem: Problem) -> bytes:
+        return _error(problem)
+
+    def _close(self) -> None:
+        self.answering.cancel()
 
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -204,32 +226,22 @@ class _Late(Response):
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class _Stream(Response):
-    """A response that is written while its calls run: server-sent events, or NDJSON for a batch.
+class _Stream(_Written):
+    """Server-sent events, or NDJSON for a batch.
 
     While a model thinks, heartbeats keep proxies from cutting the connection: a comment, or an empty line.
     """
 
     def __init__(self, calls: ModelRequest, wanted: Wanted) -> None:
-        media_type = "application/x-ndjson" if isinstance(wanted, Batch) else "text/event-stream"
-        super().__init__(media_type=media_type, headers=STREAM_HEADERS)
-        del self.headers["content-length"]
+        super().__init__(calls, "application/x-ndjson" if isinstance(wanted, Batch) else "text/event-stream")
         self.heartbeat = b"\n" if isinstance(wanted, Batch) else b": waiting\n\n"
-        self.calls = calls
         self.wanted = wanted
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await attended(receive, self._write_all(send), scope["app"].state.stopping)
-        except ClientDisconnect:
-            record(scope, disconnected=1)
-        except Problem as problem:
-            record(scope, problem=problem.kind.slug)
-            await self._write_end(problem, send)
-        finally:
-            _record_usage(scope, self.calls.paid)
+    def _last(self, problem: Problem) -> bytes:
+        """An error event, or for a batch the end of the lines, whose rest is asked again."""
+        return b"" if isinstance(self.wanted, Batch) else _event({"error": problem.to_json()})
 
-    async def _write_all(self, send: Send) -> None:
+    async def _write(self, send: Send) -> None:
         written_at = time.monotonic()
 
         async def write(body: bytes) -> None:
@@ -253,11 +265,6 @@ class _Stream(Response):
         finally:
             beating.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _write_end(self, problem: Problem, send: Send) -> None:
-        """End a stream under way: an error event, or the end of the lines, whose rest is asked again."""
-        last = b"" if isinstance(self.wanted, Batch) else _event({"error": problem.to_json()})
-        await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 def _record_usage(scope: Scope, used: ModelUsage) -> None:
