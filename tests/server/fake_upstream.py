@@ -40,6 +40,7 @@ class Turn:
         hang: after the chunks, wait until the client goes away.
         silent: send nothing at all and wait until the client goes away.
         slow_end: the end of a body of chunked coding comes later than the body.
+        seconds: time before the answer begins.
         held: send the second half of the chunks only when the test releases them.
     """
 
@@ -50,6 +51,7 @@ class Turn:
     hang: bool = False
     silent: bool = False
     held: bool = False
+    seconds: float = 0.0
     slow_end: bool = False
     raw: bytes | None = None
 
@@ -114,6 +116,8 @@ class FakeUpstream:
             self.in_flight -= 1
 
     async def _send(self, turn: Turn, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if turn.seconds:
+            await asyncio.sleep(turn.seconds)
         if turn.raw is not None:
             writer.write(turn.raw)
             return False
