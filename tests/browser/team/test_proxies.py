@@ -1,7 +1,7 @@
-"""The files of `deploy/` in real proxies: TLS, a prefix, a token, streams, silence, large bodies, a restart.
+"""The files of `deploy/` in real proxies: TLS, a prefix, a token, streams, silence, large bodies, a restart, a run.
 
 Of the files only names, ports, certificates and nginx's two limits are changed: a minute of silence is 3 s here, with
-a sign of life each second in place of 15, and 64 MB are 1 MB.
+a sign of life each second in place of 15, and 64 MB are 1 MB. A server is gone for 4 s.
 """
 
 from __future__ import annotations
@@ -22,18 +22,35 @@ from typing import Any
 
 import httpx2
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
-from rlm_server.assets import Assets
+from rlm_server.assets import Assets, find_assets
 from rlm_server.http import api
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
+from tests.browser.lab import code
 from tests.server.conftest import settings_for
-from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, fake_upstream, openai_deltas
+from tests.server.fake_upstream import (
+    FakeUpstream,
+    Seen,
+    Turn,
+    events_turn,
+    fake_upstream,
+    json_turn,
+    openai_deltas,
+    openai_reply,
+)
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "a-long-random-token"
 WAIT_SECONDS = 60.0
 SILENT_SECONDS = 7.0
+GONE_SECONDS = 4.0
+RUN_MS = 120_000
+ASKING = """
+pieces = [llm_query(f"piece {number}") for number in range(5)]
+FINAL(", ".join(pieces))
+"""
 SERVER_BYTES = 3 << 19
 """Limit of the server, between nginx's and the body that is sent."""
 CHANGED = {"proxy_read_timeout 60s": "proxy_read_timeout 3s", "client_max_body_size 64m": "client_max_body_size 1m"}
@@ -260,3 +277,54 @@ def test_a_restart_is_a_502_of_the_proxy_and_nothing_is_paid_twice(
     assert '"once"' in again.text
     assert '"from_store": true' in again.text
     assert len(upstream.seen) == 1
+
+
+def begin_run(page: Page, site: Site) -> None:
+    """Sign in and ask."""
+    page.goto(f"{site.url}/")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{site.url}/")
+    page.fill("#model", "openai:m")
+    page.press("#model", "Enter")
+    page.fill("#context-text", "five pieces")
+    page.fill("#question", "What are the pieces?")
+    page.click("#run")
+
+
+def test_a_run_continues_after_its_server_was_gone_and_no_piece_is_paid_twice(
+    site: Site, upstream: FakeUpstream, browser: Browser
+) -> None:
+    paid: list[str] = []
+    lost = threading.Event()
+
+    def answer(seen: Seen) -> Turn:
+        prompt = str(seen.json()["messages"][-1]["content"])
+        if "piece" not in prompt.split():
+            return events_turn(*openai_deltas(code(ASKING)))
+        if prompt == "piece 2" and not lost.is_set():
+            lost.set()
+            return Turn(silent=True)
+        paid.append(prompt)
+        return json_turn(openai_reply(f"{prompt} is known"))
+
+    upstream.answer = answer
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    with served(site, upstream, find_assets()):
+        begin_run(page, site)
+        assert wait_for(lost, page)
+    page.wait_for_timeout(GONE_SECONDS * 1_000)
+    with served(site, upstream, find_assets()):
+        expect(page.locator("#answer")).to_contain_text("piece 0 is known, piece 1 is known, piece 2", timeout=RUN_MS)
+        expect(page.locator("#answer")).to_contain_text("piece 4 is known")
+    context.close()
+    assert paid == [f"piece {number}" for number in range(5)]
+
+
+def wait_for(event: threading.Event, page: Page) -> bool:
+    """Wait while the page does its work: the driver must not stand still."""
+    until = time.monotonic() + RUN_MS / 1_000
+    while not event.is_set() and time.monotonic() < until:
+        page.wait_for_timeout(50)
+    return event.is_set()
