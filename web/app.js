@@ -25,7 +25,7 @@ import { RecordingBanner, RecordingField, loadRecordingOfAddress } from "./recor
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { fetchSamples } from "./samples.js";
 import { schemaOf } from "./schema_field.js";
-import { SettingsPanel, modelProblem, restoreSettings, runOptions } from "./settings.js";
+import { SettingsPanel, modelProblem, restoreSettings, runOptions, servedLimits } from "./settings.js";
 import { changed, isRunning, onChange, state } from "./state.js";
 import { Announcer, Status } from "./status.js";
 import { Timeline } from "./timeline.js";
@@ -75,7 +75,8 @@ export async function ask({ question, context, options = {}, session }) {
     const from = session ? {} : { resume, replay, fork };
     const { schema } = replay || resume ? { schema: undefined } : schemaOf(state.settings.schema);
     const result = await rlm.run(question, { context: value ?? undefined, schema, signal: stop, onChild, ...from });
-    if (result.fault !== null) void loadModels(); // the server may be another by now
+    // the server may be another by now, and the day's budget is smaller
+    if (result.fault !== null || state.catalogue?.budget) void loadModels();
     finishRun(run, { result, problem: null });
     if (options.keepLog) void loadHistory();
     return result;
@@ -193,7 +194,7 @@ function watchServer() {
 /** Whether a field forbids the run: its problem is shown there, and it takes the focus. */
 function isRefused() {
   const models = modelProblem();
-  const limit = wrongLimit(state.settings);
+  const limit = wrongLimit(state.settings, servedLimits());
   const { modelOptions, subModelOptions } = state.settings;
   const option = wrongModelOption({ model: modelOptions, subModel: subModelOptions });
   const { why: wrongSchema } = schemaOf(state.settings.schema);

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The limits of the next run, as a person sets them. In: the number in each field. Out: the options of `RLM` that
- * it stands for; an empty field is left to the default, which it names.
+ * The limits of the next run, as a person sets them. In: the number in each field, and what the server's operator set.
+ * Out: the options of `RLM` that they stand for; an empty field is left to the default, which it names.
  */
 
 import { LIMITS } from "/rlm/wire/protocol.js";
@@ -20,6 +20,13 @@ import { count, duration, plural } from "./format.js";
 /** @typedef {Record<LimitName, number | null>} LimitValues `null` for the default */
 /** @typedef {{name: LimitName, label: string, option: LimitOption, facts: LimitFacts}} Limit */
 
+/**
+ * Defaults and greatest values that the server's operator chose, by the limits' names, in their units.
+ * @typedef {{defaults: Readonly<Record<string, number>>, ceilings: Readonly<Record<string, number>>}} RunLimits
+ */
+
+/** @type {RunLimits} */
+export const NO_RUN_LIMITS = { defaults: {}, ceilings: {} };
 /** Fields whose unit is not the option's; any other field is named as its option is. */
 const OPTIONS = /** @type {const} */ ({
   maxSeconds: "maxTimeout",
@@ -71,15 +78,30 @@ export function defaultLimits() {
   return /** @type {LimitValues} */ (Object.fromEntries(FIELDS.map(({ name }) => [name, null])));
 }
 
-/** @param {LimitValues} values @returns {RLMOptions} */
-export function limitOptions(values) {
-  return Object.assign({}, ...FIELDS.map((limit) => optionOf(limit, values[limit.name])));
+/** @param {LimitValues} values @param {RunLimits} served @returns {RLMOptions} */
+export function limitOptions(values, served) {
+  const chosen = (/** @type {Limit} */ limit) => {
+    const usual = usualOf(limit, served);
+    return values[limit.name] ?? (usual === usualOf(limit, NO_RUN_LIMITS) ? null : usual);
+  };
+  return Object.assign({}, ...FIELDS.map((limit) => optionOf(limit, chosen(limit))));
 }
 
-/** The first limit that is impossible, and why. @param {LimitValues} values @returns {{name: LimitName, why: string} | null} */
-export function wrongLimit(values) {
+/** The value of an empty field, in its unit; `null` for no limit. @param {Limit} limit @param {RunLimits} served */
+function usualOf({ facts }, { defaults, ceilings }) {
+  const usual = defaults[facts.name] ?? facts.default;
+  const most = ceilings[facts.name];
+  const least = most === undefined ? usual : Math.min(usual ?? most, most);
+  return least === null ? null : least * (facts.unit === "share" ? PERCENT : 1);
+}
+
+/**
+ * The first limit that is impossible, and why.
+ * @param {LimitValues} values @param {RunLimits} served @returns {{name: LimitName, why: string} | null}
+ */
+export function wrongLimit(values, served) {
   for (const limit of FIELDS) {
-    const why = wrongBy(limit, values[limit.name]);
+    const why = wrongBy(limit, values[limit.name], served);
     if (why !== "") return { name: limit.name, why };
   }
   return null;
@@ -94,8 +116,8 @@ export function withLabels(text) {
   );
 }
 
-/** @param {Limit} limit @param {number | null} value @returns {string} "" where it is possible */
-function wrongBy({ label, facts }, value) {
+/** @param {Limit} limit @param {number | null} value @param {RunLimits} served @returns {string} "" where it is possible */
+function wrongBy({ label, facts }, value, { ceilings }) {
   if (value === null || (facts.off && value === 0)) return "";
   if (!Number.isFinite(value)) return `${label} must be a number.`;
   const scale = facts.unit === "share" ? PERCENT : 1;
@@ -104,36 +126,38 @@ function wrongBy({ label, facts }, value) {
   if (!facts.whole && value === 0) return `${label} must be above 0.`;
   if (facts.most !== null && value > facts.most * scale)
     return `${label} must be at most ${count(facts.most * scale)}.`;
+  const ceiling = ceilings[facts.name];
+  if (ceiling !== undefined && value > ceiling) return `${label} is at most ${count(ceiling)} on this server.`;
   return facts.whole && !Number.isInteger(value) ? `${label} must be a whole number.` : "";
 }
 
 /**
- * @param {{values: LimitValues, onChange: (change: Partial<LimitValues>) => void}} props
+ * @param {{values: LimitValues, served: RunLimits, onChange: (change: Partial<LimitValues>) => void}} props
  */
-export function LimitFields({ values, onChange }) {
+export function LimitFields({ values, served, onChange }) {
   return html`<details class="limits" id="limits">
-    <summary>Limits <span class="muted">${summary(values)}</span></summary>
+    <summary>Limits <span class="muted">${summary(values, served)}</span></summary>
     ${GROUPS.map(
       ({ title, limits }) => html`<fieldset class="limit-group">
         <legend>${title}</legend>
-        ${limits.map((limit) => html`<${LimitInput} key=${limit.name} limit=${limit} values=${values} onChange=${onChange} />`)}
+        ${limits.map((limit) => html`<${LimitInput} key=${limit.name} limit=${limit} values=${values} served=${served} onChange=${onChange} />`)}
       </fieldset>`,
     )}
   </details>`;
 }
 
-/** @param {{limit: Limit, values: LimitValues, onChange: (change: Partial<LimitValues>) => void}} props */
-function LimitInput({ limit, values, onChange }) {
+/** @param {{limit: Limit, values: LimitValues, served: RunLimits, onChange: (change: Partial<LimitValues>) => void}} props */
+function LimitInput({ limit, values, served, onChange }) {
   const { name, label, facts } = limit;
   const id = `limit-${name}`;
   const value = values[name];
   const percent = facts.unit === "share";
-  const usual = facts.default === null || !percent ? facts.default : facts.default * PERCENT;
+  const usual = usualOf(limit, served);
   const input = (/** @type {Event} */ event) => {
     const text = fieldValue(event);
     onChange({ [name]: isNoNumber(event) ? Number.NaN : text === "" ? null : Number(text) });
   };
-  const why = wrongBy(limit, value);
+  const why = wrongBy(limit, value, served);
   return html`<div class="limit">
     <label for=${id}>${label}</label>
     <input id=${id} type="number" inputmode="decimal" min=${facts.least} step=${facts.whole ? (STEPS[name] ?? 1) : "any"}
@@ -144,13 +168,16 @@ function LimitInput({ limit, values, onChange }) {
   </div>`;
 }
 
-/** @param {LimitValues} values */
-function summary(values) {
-  const { maxIterations, maxSeconds } = values;
+/** @param {LimitValues} values @param {RunLimits} served */
+function summary(values, served) {
+  const [maxIterations, maxSeconds] = /** @type {const} */ (["maxIterations", "maxSeconds"]).map((name) => {
+    const limit = FIELDS.find((field) => field.name === name);
+    return values[name] ?? (limit ? usualOf(limit, served) : null);
+  });
   const others = FIELDS.filter(({ name }) => name !== "maxIterations" && name !== "maxSeconds");
   const set = others.filter(({ name }) => values[name] !== null).length;
   const time = maxSeconds === null ? "no time limit" : duration(maxSeconds);
-  return `${plural(maxIterations ?? Number(LIMITS.maxIterations.default), "iteration")}, ${time}${set > 0 ? `, ${plural(set, "other")} set` : ""}`;
+  return `${plural(Number(maxIterations), "iteration")}, ${time}${set > 0 ? `, ${plural(set, "other")} set` : ""}`;
 }
 
 /** @param {Limit} limit @param {number | null} value @returns {RLMOptions} */

@@ -6,6 +6,7 @@
 
 import { addressOf } from "./address.js";
 import { SERVER_GONE } from "./errors.js";
+import { NO_RUN_LIMITS } from "./limits.js";
 import { changed, state } from "./state.js";
 
 /**
@@ -17,7 +18,14 @@ import { changed, state } from "./state.js";
  * @property {boolean} [vendor_tools] whether it searches or browses at its vendor
  */
 /** @typedef {{provider: string, note: string}} Note a list of models that is missing or not whole, and why */
-/** @typedef {{models: Model[], default: string, notes: Note[]}} Catalogue */
+/**
+ * @typedef {object} Catalogue
+ * @property {Model[]} models
+ * @property {string} default
+ * @property {Note[]} notes
+ * @property {import("./day_budget.js").DayBudget | null} budget of the person's day, where the server limits it
+ * @property {import("./limits.js").RunLimits} run_limits as the server's operator set them
+ */
 /**
  * Standing of a choice. `named`: not on the list, and typed by the person all the same. `away`: it was on the list when
  * it was chosen. `unknown`: there is no list.
@@ -50,7 +58,7 @@ export async function isServerSilent() {
 export async function fetchModels() {
   try {
     const response = await fetch(addressOf("api/models"));
-    if (response.ok) return { notes: [], ...(await response.json()) };
+    if (response.ok) return { notes: [], budget: null, run_limits: NO_RUN_LIMITS, ...(await response.json()) };
     return { ...SERVER_GONE, title: `The server lists no models (status ${response.status}).`, remedy: "models" };
   } catch (error) {
     if (error instanceof TypeError) return { ...SERVER_GONE, remedy: "models" }; // no connection

@@ -7,7 +7,8 @@
 import { html } from "/vendor/preact.mjs";
 import { askPerson } from "./confirm.js";
 import { ProblemNotice } from "./errors.js";
-import { LimitFields, limitOptions } from "./limits.js";
+import { DayBudgetLine } from "./day_budget.js";
+import { LimitFields, NO_RUN_LIMITS, limitOptions } from "./limits.js";
 import { ModelField } from "./model_field.js";
 import { ModelOptionFields, countSet } from "./model_options.js";
 import { SchemaField } from "./schema_field.js";
@@ -50,9 +51,14 @@ export function runOptions() {
     ...chosen,
     ...(allowedModels.length > 0 ? { allowedModels } : {}),
     ...Object.fromEntries(options.filter(([, values]) => countSet(values) > 0)),
-    ...limitOptions(state.settings),
+    ...limitOptions(state.settings, servedLimits()),
     ...(state.settings.asksFirst ? { onEgress: askPerson } : {}),
   };
+}
+
+/** Defaults and ceilings of the server's operator. */
+export function servedLimits() {
+  return state.catalogue?.run_limits ?? NO_RUN_LIMITS;
 }
 
 /** The root model's id: the choice, offered or not; without one the server's default. */
@@ -128,7 +134,8 @@ export function SettingsPanel() {
       onChange=${(/** @type {ModelOptions} */ modelOptions) => changeSettings({ modelOptions })} />
     <${ModelOptionFields} of="subModel" values=${settings.subModelOptions}
       onChange=${(/** @type {ModelOptions} */ subModelOptions) => changeSettings({ subModelOptions })} />
-    <${LimitFields} values=${settings} onChange=${changeSettings} />
+    <${LimitFields} values=${settings} served=${servedLimits()} onChange=${changeSettings} />
+    <${DayBudgetLine} budget=${catalogue?.budget ?? null} />
     <${SchemaField} text=${settings.schema} onChange=${(/** @type {string} */ schema) => changeSettings({ schema })} />
     <label class="check"><input type="checkbox" id="asks-first" checked=${settings.asksFirst}
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>

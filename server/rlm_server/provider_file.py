@@ -1,4 +1,4 @@
-"""Provider file: further providers, each with a name, and aliases of models, from the TOML file of `RLM_CONFIG`.
+"""Provider file: further providers, aliases, limits of the page's runs, from the TOML file of `RLM_CONFIG`.
 
 In: the path of the file. Out: one checked `ProviderFile`, or a `ValueError` that names each field and never quotes a
 value. Files that it names (keys, certificates) are read here too, relative to it. Nothing here opens a connection.
@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import NoDecode
+
+from rlm_core.errors import ConfigError
+from rlm_core.limits import LIMITS, Limits
 
 from .setting_kinds import HEADER_NAME, Dollars, Key, ModelName, Seconds, check_upstream_url
 
@@ -104,11 +107,28 @@ class ProviderEntry(BaseModel):
 
 
 class ProviderFile(BaseModel):
-    """The file."""
+    """The file.
+
+    Attributes:
+        page_defaults: limits of a run on the page that are left empty, by the names and units of `Limits`.
+        ceilings: most that a limit may be set to on the page.
+    """
 
     model_config = STRICT
     providers: dict[str, ProviderEntry] = {}
     aliases: dict[str, ModelName] = {}
+    page_defaults: dict[str, int | float] = {}
+    ceilings: dict[str, int | float] = {}
+
+    @model_validator(mode="after")
+    def _has_usable_limits(self) -> ProviderFile:
+        for table, values in (("page_defaults", self.page_defaults), ("ceilings", self.ceilings)):
+            for name, value in values.items():
+                _check_limit(table, name, value)
+        for name, most in self.ceilings.items():
+            if self.page_defaults.get(name, most) > most:
+                raise ValueError(f"page_defaults.{name} is {self.page_defaults[name]}, above its ceiling of {most}")
+        return self
 
     @model_validator(mode="after")
     def _has_usable_names(self) -> ProviderFile:
@@ -182,6 +202,18 @@ def _text(path: Path, name: str) -> str:
         raise ValueError(f"{name}: the file cannot be read ({fault.strerror})") from None
     except UnicodeDecodeError:
         raise ValueError(f"{name}: the file is not text") from None
+
+
+def _check_limit(table: str, name: str, value: float) -> None:
+    facts = next((facts for facts in LIMITS if facts.name == name), None)
+    if facts is None:
+        raise ValueError(f"{table}.{name} is no limit: {', '.join(facts.name for facts in LIMITS)}")
+    if table == "ceilings" and facts.off:
+        raise ValueError(f"ceilings.{name} cannot be: it is no amount that is used up")
+    try:
+        Limits(**{name: value})  # type: ignore[arg-type]
+    except ConfigError as fault:
+        raise ValueError(f"{table}.{fault}") from None
 
 
 def _field(location: tuple[int | str, ...]) -> str:

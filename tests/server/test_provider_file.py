@@ -293,6 +293,14 @@ def test_certificates_of_the_file_are_trusted(upstream: FakeUpstream, assets: As
         (MINIMAL + 'ca_file = "azure.key"\n', "providers.x.ca_file: no certificates can be read"),
         (MINIMAL + "total_seconds = 0\n", "providers.x.total_seconds: Input should be greater than 0"),
         (MINIMAL + "[providers.x.prices.m]\ninput = -1\noutput = 1\n", "providers.x.prices.m.input: "),
+        ("[page_defaults]\nmax_iteration = 9\n", "page_defaults.max_iteration is no limit: max_iterations, "),
+        ("[page_defaults]\nmax_depth = 0\n", "page_defaults.max_depth must be a whole number of at least 1"),
+        ("[ceilings]\nmax_cost = -1.0\n", "ceilings.max_cost must be a number above 0"),
+        ("[ceilings]\ncompact_at = 0.5\n", "ceilings.compact_at cannot be"),
+        (
+            "[page_defaults]\nmax_depth = 3\n[ceilings]\nmax_depth = 2\n",
+            "page_defaults.max_depth is 3, above its ceiling",
+        ),
         ('[aliases]\n"a:b" = "openai:m"\n', "'a:b' is no alias"),
         ('[aliases]\na = "m"\n', "aliases.a: 'm' is not a model"),
     ],
@@ -312,6 +320,13 @@ def test_nothing_that_may_be_secret_is_shown(write: Write) -> None:
     secrets = f'key = "{PLANTED_KEY}"\nproxy = "http://u:planted-word@p:1"\nheaders = {{{{ X = "planted-word" }}}}\n'
     settings = make_settings(config=write(MINIMAL + secrets))
     assert "planted" not in f"{settings!r}{settings}"
+
+
+def test_limits_of_the_page_are_in_its_list_of_models(write: Write, assets: Assets) -> None:
+    path = write("[page_defaults]\nmax_iterations = 7\n[ceilings]\nmax_cost = 1.5\n")
+    with client_of(path, assets) as client:
+        listed = client.get("/api/models", headers={"Authorization": f"Bearer {ANN}"}).json()
+    assert listed["run_limits"] == {"defaults": {"max_iterations": 7}, "ceilings": {"max_cost": 1.5}}
 
 
 def test_a_missing_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ async def list_models(request: Request) -> Response:
             "notes": [{"provider": provider, "note": note} for provider, note in catalogue.notes.items()],
             "budget": await backend.budgets.left(request.scope.get(USER, "")),
             "limits": {"max_body_bytes": settings.max_body_bytes, "max_batch": MAX_BATCH},
+            "run_limits": {
+                "defaults": dict(settings.config.page_defaults if settings.config else {}),
+                "ceilings": dict(settings.config.ceilings if settings.config else {}),
+            },
         }
     )
 
