@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.lab import code, unbundle
-from tests.browser.test_page import ScriptedModel, ask, ended
+from tests.browser.lab import unbundle
+from tests.browser.person import ScriptedModel, ask, code, ended
 from tests.browser.test_runs_shown import set_limits
 
 RUN_LIMITS = {"defaults": {"max_iterations": 7, "max_block_seconds": 9}, "ceilings": {"max_depth": 2, "max_cost": 1.5}}
