@@ -1,14 +1,14 @@
 """Call records: one for each call to a provider: whose it is, its model, its size, and its outcome; no text.
 
-In: the facts of a call before it is made; what comes of it. Out: the record, for the metrics and the audit log. A reply
-that was kept, or that another call brings, is no call to a provider and has no record.
+In: the facts of a call before it is made; what comes of it. Out: the record, for the metrics, the audit log and the
+spans. A reply that was kept, or that another call brings, is no call to a provider and has no record.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from rlm_core.types import ModelUsage, Reply
@@ -17,6 +17,7 @@ from ..http.problems import Problem
 from ..providers.upstream import UpstreamError
 from .audit_log import AuditLog
 from .metrics import Metrics
+from .spans import Spans
 
 ANSWERED = "answered"
 BROKEN_OFF = "broken-off"
@@ -53,6 +54,11 @@ class CallRecord:
     def __post_init__(self) -> None:
         self.began = self.clock()
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the reply came whole."""
+        return self.outcome == ANSWERED
+
     def take(self, piece: str | Reply) -> None:
         """Note a piece of the reply, or its end."""
         if self.first_seconds is None:
@@ -66,15 +72,17 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class CallWatch:
-    """The two that look at each record."""
+    """Those that look at each record."""
 
     metrics: Metrics = field(default_factory=Metrics)
     audit: AuditLog = field(default_factory=AuditLog)
+    spans: Spans | None = None
 
     @contextmanager
     def watching(self, record: CallRecord) -> Iterator[None]:
         """Count the call of `record` while the block makes it; note its outcome after."""
-        with self.metrics.in_flight_of(record.provider, record.model):
+        span = nullcontext() if self.spans is None else self.spans.of_call(record)
+        with self.metrics.in_flight_of(record.provider, record.model), span:
             try:
                 yield
             except UpstreamError as fault:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
@@ -27,6 +28,7 @@ from ..calls.day_usage import DayUsage
 from ..calls.in_flight import InFlight
 from ..calls.model_call import Backend
 from ..calls.reply_store import Store, check_store
+from ..calls.spans import Spans
 from ..settings import Settings, load_settings
 from .access import AccessLog
 from .api import api_routes
@@ -108,7 +110,9 @@ class App(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
         inner = Forwarded(super().build_middleware_stack(), settings=settings)
-        return SecurityHeaders(AccessLog(inner), frame_ancestors=settings.frame_ancestors)
+        outer = SecurityHeaders(AccessLog(inner), frame_ancestors=settings.frame_ancestors)
+        spans: Spans | None = self.state.spans
+        return outer if spans is None else spans.around(outer)
 
 
 def create_app(settings: Settings | None = None, *, assets: Assets | None = None) -> App:
@@ -140,6 +144,7 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     )
     app.router.redirect_slashes = False
     app.state.settings = settings
+    app.state.spans = Spans.of(os.environ)
     return app
 
 
@@ -151,7 +156,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     store = Store(settings.store_path, max_bytes=settings.store_bytes, max_seconds=settings.store_seconds)
     days = DayUsage(settings.store_path)
-    in_flight, watch = InFlight(store), CallWatch()
+    spans: Spans | None = app.state.spans
+    in_flight, watch = InFlight(store), CallWatch(spans=spans)
     watch.audit.open(settings)
     app.state.stopping = asyncio.Event()
     with closing(watch.audit), closing(store), closing(days):
@@ -166,6 +172,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             with suppress(asyncio.CancelledError):
                 await checking
             await in_flight.drain(app.drain_until - time.monotonic())
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
 
 
 async def _check_default(registry: Registry) -> None:
