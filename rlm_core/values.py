@@ -58,27 +58,22 @@ def fitted(value: object, shape: Shape) -> tuple[str | None, list[str]]:
     >>> fitted("41", number), fitted("none", number)
     (('41', []), (None, ['it is no number']))
     """
+    text, differences = _as_it_is(value, shape)
+    if text is None and isinstance(value, str):
+        is_written, inner = written_value(value)
+        if is_written:
+            text, differences = _as_it_is(inner, shape)
+    return text, differences[:MAX_DIFFERENCES]
+
+
+def _as_it_is(value: object, shape: Shape) -> tuple[str | None, list[str]]:
+    """As `fitted`, with all differences, and for text the text alone."""
     try:
-        own = _json_text(value)
+        text = _json_text(value)
     except NotJson as fault:
         return None, [str(fault)]
-    differences = _differences(own, shape)
-    if not differences:
-        return own, []
-    is_written, inner = written_value(value) if isinstance(value, str) else (False, None)
-    if is_written:
-        try:
-            text = _json_text(inner)
-        except NotJson as fault:
-            return None, [str(fault)]
-        differences = _differences(text, shape)
-        if not differences:
-            return text, []
-    return None, differences[:MAX_DIFFERENCES]
-
-
-def _differences(text: str, shape: Shape) -> list[str]:
-    return list(shape.differences(cast(Json, json.loads(text))))
+    differences = list(shape.differences(cast(Json, json.loads(text))))
+    return (None, differences) if differences else (text, [])
 
 
 def _json_text(value: object) -> str:

@@ -4,6 +4,8 @@
  * or such a file. Out: a Blob made run by run, so that the logs are never in memory together; or the runs, one at a time.
  */
 
+import { jsonIn } from "/rlm/wire/json.js";
+
 /** @typedef {import("/rlm/log/journal.js").EndedRun} EndedRun */
 
 const FORM = "pyodide-rlm runs";
@@ -31,7 +33,7 @@ export async function* importedRuns(file) {
   let number = 0;
   for await (const line of linesOf(file)) {
     number += 1;
-    const value = parsed(line);
+    const value = jsonIn(line);
     if (number === 1) checkForm(value);
     else yield runOf(value, number);
   }
@@ -60,16 +62,6 @@ function runOf(value, number) {
     contexts: [],
   };
   return { run: /** @type {EndedRun} */ (run), log: String(log) };
-}
-
-/** @param {string} line */
-function parsed(line) {
-  try {
-    return JSON.parse(line);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
 
 /** @param {Blob} file @returns {AsyncGenerator<string, void>} */

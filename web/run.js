@@ -77,20 +77,8 @@ const HANDLERS = {
     if (event.kind === "sub") addCall(currentWork(node).subCalls, call, event.batch);
     touch(node);
   },
-  reply_written(run, event) {
-    const node = nodeAt(run, event.path);
-    const iteration = node.iterations.at(-1);
-    if (!iteration) return;
-    iteration.written = iteration.written.slice(0, event.at) + event.text;
-    touch(node, iteration);
-  },
-  reasoning_written(run, event) {
-    const node = nodeAt(run, event.path);
-    const iteration = node.iterations.at(-1);
-    if (!iteration) return;
-    iteration.reasoning = iteration.reasoning.slice(0, event.at) + event.text;
-    touch(node, iteration);
-  },
+  reply_written: (run, event) => extend(run, event, "written"),
+  reasoning_written: (run, event) => extend(run, event, "reasoning"),
   egress(run, event) {
     const { egress } = run;
     egress.calls.push({ ...event, kind: kindOf(run.calls.get(event.call)) });
@@ -303,6 +291,20 @@ function iterationOf(node, { iteration }) {
 /** @param {RunNode} node @param {{iteration: number, block: number}} position */
 function blockOf(node, position) {
   return iterationOf(node, position)?.blocks.find(({ block }) => block === position.block);
+}
+
+/**
+ * Text of a reply or of its reasoning, as it comes.
+ * @param {RunView} run
+ * @param {EventOf<"reply_written"> | EventOf<"reasoning_written">} event
+ * @param {"written" | "reasoning"} field
+ */
+function extend(run, event, field) {
+  const node = nodeAt(run, event.path);
+  const iteration = node.iterations.at(-1);
+  if (!iteration) return;
+  iteration[field] = iteration[field].slice(0, event.at) + event.text;
+  touch(node, iteration);
 }
 
 /** An iteration of `node` changed, and so did those of the runs above that show it.

@@ -1,7 +1,9 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
-import type { Event, Fault, Json, LimitOptions, ModelUsage, Span } from "./wire/protocol.js";
-import type {
-  OnEgress,
+import type { Event, Fault, Json, LimitOptions, ModelUsage } from "./wire/protocol.js";
+import type { OnEgress, RLMChild, RLMDestination, RLMFunction, RLMKeptRun } from "./wire/types.d.ts";
+
+export type { Event, Fault, Json, LimitOptions, ModelUsage, Span } from "./wire/protocol.js";
+export type {
   RLMChild,
   RLMDestination,
   RLMEgressAnswer,
@@ -9,21 +11,6 @@ import type {
   RLMFunction,
   RLMKeptRun,
 } from "./wire/types.d.ts";
-
-export type {
-  Event,
-  Fault,
-  Json,
-  LimitOptions,
-  ModelUsage,
-  RLMChild,
-  RLMDestination,
-  RLMEgressAnswer,
-  RLMEgressRequest,
-  RLMFunction,
-  RLMKeptRun,
-  Span,
-};
 
 export type StoppedBy =
   | "final_answer"

@@ -7,6 +7,7 @@
 import { configError, protocolError } from "../wire/errors.js";
 import { PACKAGE_SCHEMA } from "../wire/protocol.js";
 import { mismatch } from "../wire/schema.js";
+import { keptPromise } from "./kept_promise.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").Handler} Handler
@@ -93,14 +94,7 @@ const wheels = new Map();
  * @param {string} sha256
  */
 function wheelAt(url, sha256) {
-  const known = wheels.get(url);
-  if (known) return known;
-  const wheel = fetchedWheel(url, sha256).catch((/** @type {unknown} */ error) => {
-    wheels.delete(url);
-    throw error;
-  });
-  wheels.set(url, wheel);
-  return wheel;
+  return keptPromise(wheels, url, () => fetchedWheel(url, sha256));
 }
 
 /**

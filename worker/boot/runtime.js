@@ -12,6 +12,7 @@ import { openFrame } from "./frame.js";
 import { packageHandler } from "./packages.js";
 import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS, WIRE } from "../wire/protocol.js";
 import { fieldsOf, mismatch } from "../wire/schema.js";
+import { keptPromise } from "./kept_promise.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Boot} Boot
@@ -64,15 +65,7 @@ let epochs = 0;
  */
 export function loadAssets(base, host = "auto") {
   const folder = new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
-  const name = `${host} ${folder}`;
-  const known = cache.get(name);
-  if (known) return known;
-  const loading = fetchAssets(folder, host).catch((/** @type {unknown} */ error) => {
-    cache.delete(name);
-    throw error;
-  });
-  cache.set(name, loading);
-  return loading;
+  return keptPromise(cache, `${host} ${folder}`, () => fetchAssets(folder, host));
 }
 
 /**

@@ -7,7 +7,8 @@
 import { drosteEvents, isDroste, readDroste } from "./droste_log.js";
 import { dspyEntries, readDspy } from "./dspy_log.js";
 import { isFastRlm, readFastRlm } from "./fast_rlm_log.js";
-import { eventsOf, isObject, jsonIn, rowsOf } from "./shown_run.js";
+import { eventsOf, isObject, rowsOf } from "./shown_run.js";
+import { jsonIn } from "../wire/json.js";
 
 /**
  * @typedef {import("./shown_run.js").Row} Row

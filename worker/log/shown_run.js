@@ -8,6 +8,7 @@
 // tests/golden/foreign.
 
 import { configError } from "../wire/errors.js";
+import { jsonIn } from "../wire/json.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
@@ -180,19 +181,6 @@ export function rowsOf(text) {
     rows.push(value);
   }
   return { rows, notes: [] };
-}
-
-/**
- * @param {string} text
- * @returns {unknown} undefined for what is not JSON
- */
-export function jsonIn(text) {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /**

@@ -9,6 +9,7 @@ import { configError } from "../wire/errors.js";
 import { EVENT_SCHEMAS } from "../wire/protocol.js";
 import { mismatch, picked, unknownFields } from "../wire/schema.js";
 import { upgraded } from "./older_logs.js";
+import { jsonIn } from "../wire/json.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
@@ -101,19 +102,6 @@ function noted(counts, sentence) {
   const names = [...counts.keys()].slice(0, SHOWN_NAMES).map(shown);
   const more = counts.size > names.length ? ", …" : "";
   return [sentence(`${all} event${all === 1 ? "" : "s"}`, names.join(", ") + more)];
-}
-
-/**
- * @param {string} line
- * @returns {unknown} undefined for what is not JSON
- */
-function jsonIn(line) {
-  try {
-    return JSON.parse(line);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /**

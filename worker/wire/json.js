@@ -29,6 +29,20 @@ export function jsonText(text) {
 }
 
 /**
+ * The value of JSON text that others wrote.
+ * @param {string} text
+ * @returns {unknown} undefined for text that is no JSON
+ */
+export function jsonIn(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/**
  * @param {unknown} value
  * @param {string} name
  * @returns {string} JSON text of a value, or the one that it is

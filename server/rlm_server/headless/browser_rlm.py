@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from itertools import count
 from types import TracebackType
 from typing import Any, Unpack
@@ -157,13 +157,10 @@ class BrowserRLM:
 
         A loop that is left early stops the run.
         """
-        run = self.start(question, **arguments)
-        try:
+        async with _left(self.start(question, **arguments)) as run:
             async for event in run:
                 yield event
             await run
-        finally:
-            await run.leave()
 
     async def replay(self, log: Log, **arguments: Unpack[RunArguments]) -> HeadlessResult:
         """Replay a recorded run over its context, without a model; its question is the recorded one.
@@ -257,13 +254,10 @@ class Session:
 
     async def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> AsyncIterator[dict[str, Any]]:
         """As `BrowserRLM.events`, for the next question."""
-        run = await self.start(question, **arguments)
-        try:
+        async with _left(await self.start(question, **arguments)) as run:
             async for event in run:
                 yield event
             await run
-        finally:
-            await run.leave()
 
     async def stop(self) -> None:
         """Stop the question that is at work; `run` then returns the partial result."""
@@ -286,6 +280,15 @@ class Session:
         if not self._is_open:
             await self._page.open_session(self._id, self._settings)
             self._is_open = True
+
+
+@asynccontextmanager
+async def _left(run: Run) -> AsyncIterator[Run]:
+    """`run`, left at the end of the block: one that is still at work is stopped."""
+    try:
+        yield run
+    finally:
+        await run.leave()
 
 
 def _with(arguments: Mapping[str, object], **more: object) -> Any:

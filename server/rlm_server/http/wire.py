@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 from rlm_core.types import Json, Message, ModelUsage, Reply, Role
 
@@ -33,11 +33,10 @@ MAX_SEED = 2**63 - 1
 SHAPES = '{"messages": [...]}, {"prompt": "..."} or {"type": "batch", "prompts": [...]}'
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """One call: `messages` to `model` (`None` is the default one)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Fields of either form: the model (`None` is the default one), and the form of the reply."""
 
-    messages: tuple[Message, ...]
     model: str | None = None
     stream: bool = False
     options: ModelOptions = NO_OPTIONS
@@ -45,14 +44,17 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Conversation(Asked):
+    """One call with `messages`."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Asked):
     """Many calls of one prompt each, to one model."""
 
     prompts: tuple[str, ...]
-    model: str | None = None
-    stream: bool = False
-    options: ModelOptions = NO_OPTIONS
-    schema: Mapping[str, Json] | None = None
 
 
 Wanted: TypeAlias = Conversation | Batch
@@ -160,14 +162,14 @@ def _batch(body: Mapping[str, object]) -> Batch:
     if len(prompts) > MAX_BATCH:
         raise _invalid(f"`prompts` holds {len(prompts):,}; at most {MAX_BATCH:,} go into one batch. Send several.")
     texts = tuple(_text(prompt, f"prompts[{index}]") for index, prompt in enumerate(prompts))
-    return Batch(texts, _model(body), _stream(body), _options(body), _schema(body))
+    return Batch(texts, **_reply_fields(body))
 
 
 def _prompt(body: Mapping[str, object]) -> Conversation:
     _only(body, ("prompt",))
     prompt = _text(body["prompt"], "prompt")
     check_prompt(prompt)
-    return Conversation((Message("user", prompt),), _model(body), _stream(body), _options(body), _schema(body))
+    return Conversation((Message("user", prompt),), **_reply_fields(body))
 
 
 def _conversation(body: Mapping[str, object]) -> Conversation:
@@ -177,7 +179,7 @@ def _conversation(body: Mapping[str, object]) -> Conversation:
         raise _invalid(f"`messages` must be a list of at least one message, not {_kind(messages)}.")
     checked = tuple(_message(message, f"messages[{index}]") for index, message in enumerate(messages))
     check_prompt("".join(message.content for message in checked if message.role == "user"))
-    return Conversation(checked, _model(body), _stream(body), _options(body), _schema(body))
+    return Conversation(checked, **_reply_fields(body))
 
 
 def _message(value: object, field: str) -> Message:
@@ -190,6 +192,11 @@ def _message(value: object, field: str) -> Message:
     if role not in ROLES:
         raise _invalid(f"`{field}.role` must be one of {', '.join(ROLES)}.")
     return Message(cast(Role, role), _text(value.get("content"), f"{field}.content"))
+
+
+def _reply_fields(body: Mapping[str, object]) -> dict[str, Any]:
+    """The fields of `Asked`."""
+    return {"model": _model(body), "stream": _stream(body), "options": _options(body), "schema": _schema(body)}
 
 
 def _only(body: Mapping[str, object], names: tuple[str, ...]) -> None:

@@ -10,10 +10,11 @@ name of its event. The forms are told apart by the bytes alone, since servers la
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
+
+from ..json_text import json_in
 
 DONE: Final = "[DONE]"
 """The value that ends a stream of OpenAI's dialect."""
@@ -85,7 +86,7 @@ class _Reader:
         line = _text(self.line)
         if not line.rstrip().endswith(COMPLETE):
             return []
-        value = _parsed("\n".join([*self.json, line]))
+        value = json_in("\n".join([*self.json, line]))
         if value is None:
             return []
         self.json, self.line = [], []
@@ -125,7 +126,7 @@ class _Reader:
         self.json.append(line)
         if len(self.json) > 1 and not line.startswith(("}", "]")):
             return []
-        value = _parsed("\n".join(self.json))
+        value = json_in("\n".join(self.json))
         if value is None:
             return []
         self.json = []
@@ -134,7 +135,7 @@ class _Reader:
     def _read_data_line(self, line: str) -> list[Event]:
         self.data.append(line)
         text = "\n".join(self.data).strip()
-        value: object = DONE if text == DONE else _parsed(text) if text.endswith(COMPLETE) else None
+        value: object = DONE if text == DONE else json_in(text) if text.endswith(COMPLETE) else None
         if value is None:
             return []
         self.data = []
@@ -153,15 +154,6 @@ class _Reader:
         self.values += 1
         name, self.name = self.name, ""
         return Event(value, name)
-
-
-def _parsed(text: str) -> object:
-    """The JSON value of `text`, `None` where it is none (or `null`)."""
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value
 
 
 def _text(parts: list[bytes]) -> str:

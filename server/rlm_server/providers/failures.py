@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from ..json_text import json_in
 from .upstream import ErrorKind
 
 BUDGET = 5
@@ -195,7 +196,7 @@ def failure_of(status: int, body: str) -> Failure:
     text = body.lower()
     failure = next((row.failure for row in ROWS if row.fits(status, text)), OTHERWISE)
     wait = next((float(match[1]) for words in WAIT_WORDS if (match := words.search(text))), failure.wait)
-    return replace(failure, wait=wait if failure.requests > 1 else None, reported=reported_by(_parsed(body)))
+    return replace(failure, wait=wait if failure.requests > 1 else None, reported=reported_by(json_in(body)))
 
 
 def failure_in(value: object, *, event: str = "") -> Failure | None:
@@ -272,14 +273,6 @@ def _objects(value: object) -> Iterator[Mapping[str, object]]:
         for name in ("error", "errors", "detail"):
             yield from _objects(value.get(name))
         yield value
-
-
-def _parsed(body: str) -> object:
-    try:
-        value: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value
 
 
 def _number(text: str) -> float | None:

@@ -5,12 +5,12 @@ In: the text of a log. Out: events, the system's name, and notes on parts that w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlm_core import Event, ProtocolError
 
+from ...json_text import json_in
 from ..rlms_log import is_rlms, read_rlms
 from .droste import is_droste, read_droste, record_in
 from .dspy import is_dspy, read_dspy
@@ -40,7 +40,7 @@ def read_other_log(text: str) -> OtherLog:
     Raises:
         ProtocolError: it has none of them; or a line is broken, whose number the message gives.
     """
-    whole = _json(text)
+    whole = json_in(text)
     if is_dspy(whole):
         return OtherLog("dspy.RLM", events_of(read_dspy(whole)))
     record = record_in(whole)
@@ -59,11 +59,3 @@ def read_other_log(text: str) -> OtherLog:
         "this is no log of a known form. Known are those of rlms, dspy.RLM (a prediction or its trajectory as JSON), "
         "fast-rlm and droste (events as lines, or a result with its run record)."
     )
-
-
-def _json(text: str) -> object:
-    """The value of a text that is one JSON document, else `None`."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

@@ -1,0 +1,22 @@
+"""JSON text of others: its value, or none.
+
+In: any text. Out: the JSON value; `None` where it is no JSON, or nested too deeply to be read. Nothing is reported: who
+reads such text goes on without it.
+"""
+
+from __future__ import annotations
+
+import json
+
+
+def json_in(text: str) -> object:
+    """The JSON value of `text`, `None` where it is none (or `null`).
+
+    >>> json_in("[1]"), json_in("[1")
+    ([1], None)
+    """
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
