@@ -15,6 +15,7 @@ from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
 from tests.browser.visitor import Visitor
+from tests.server.fake_upstream import FakeUpstream, fake_upstream
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +45,13 @@ def served() -> Iterator[str]:
         settings = Settings(_env_file=None, ollama_base_url="")  # type: ignore[call-arg]
     with serving(create_app(settings), drain_seconds=0) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FakeUpstream]:
+    """A vendor's API for the tests of one file."""
+    with fake_upstream() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typing import Any
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from tests.server.conftest import settings_for
-from tests.server.fake_upstream import Seen, Turn, events_turn, fake_upstream, json_turn, openai_deltas, openai_reply
+from tests.server.fake_upstream import Seen, Turn, fake_upstream, json_turn, openai_turn
 
 NAME = re.compile(r"Q\d+(?=\D)")
 _numbers = count(1)
@@ -66,7 +66,7 @@ class ScriptedModel:
             text = f"sub:{messages[-1]['content']}"
             self._note(messages[-1]["content"])
             time.sleep(self.sub_seconds)
-        return events_turn(*openai_deltas(text)) if body.get("stream") else json_turn(openai_reply(text))
+        return openai_turn(seen, text)
 
     def _note(self, text: str) -> None:
         self.asked.append((time.monotonic(), text))

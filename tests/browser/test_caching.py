@@ -13,7 +13,7 @@ from rlm_server.http.serving import serving
 from tests.browser.lab import code
 from tests.server.caching_vendor import CachingVendor
 from tests.server.conftest import settings_for
-from tests.server.fake_upstream import FakeUpstream, fake_upstream
+from tests.server.fake_upstream import FakeUpstream
 
 ITERATIONS = 10
 WINDOW = 4_096
@@ -34,12 +34,6 @@ def looks_and_answers(replies: int) -> str:
         return "FINAL_VAR(n)"
     look = f"print(context[{replies * 700}:{replies * 700 + 600}])"
     return "I read on, and count as I go.\n\n" + code(f"n = context.count('fox')\n{look}")
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with fake_upstream() as fake:
-        yield fake
 
 
 @pytest.fixture(scope="module")

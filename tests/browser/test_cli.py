@@ -22,16 +22,7 @@ from rlm_core.trajectory import read
 from rlm_server.headless.result import ResultJson
 from tests.browser.lab import code
 from tests.browser.scripted_model import ScriptedModel, scripted_model
-from tests.server.fake_upstream import (
-    Seen,
-    Turn,
-    events_turn,
-    fake_upstream,
-    json_turn,
-    openai_deltas,
-    openai_reply,
-    usage_of_all,
-)
+from tests.server.fake_upstream import Seen, Turn, fake_upstream, json_turn, openai_turn, usage_of_all
 
 FILLER = "The committee met again and decided nothing of note about the garden.\n"
 NEEDLE = "The vault in Lisbon opens with the code 48-17-93.\n"
@@ -187,10 +178,7 @@ def test_a_process_that_was_killed_is_resumed_from_its_log(tmp_path: Path, chrom
         if asked == ["root 0", "one", "root 1", "two"]:
             return Turn(silent=True)
         text = replies[iterations] if is_root else f"sub:{asked[-1]}"
-        usage = usage_of_all(seen)
-        if seen.json().get("stream"):
-            return events_turn(*openai_deltas(text, usage=usage))
-        return json_turn(openai_reply(text, usage=usage))
+        return openai_turn(seen, text, usage=usage_of_all(seen))
 
     context, log, whole = tmp_path / "context.txt", tmp_path / "run.jsonl", tmp_path / "whole.jsonl"
     context.write_text("over files", encoding="utf-8")

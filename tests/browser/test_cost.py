@@ -16,19 +16,13 @@ from tests.browser.person import ask, code, ended
 from tests.browser.test_model_field import choose_model
 from tests.browser.test_runs_shown import set_limits
 from tests.server.conftest import settings_for
-from tests.server.fake_upstream import FakeUpstream, Seen, Turn, events_turn, fake_upstream, json_turn, openai_reply
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, events_turn, json_turn, openai_reply
 
 genai_prices = pytest.importorskip("genai_prices")
 
 PRICED, UNPRICED = "openai:gpt-5-mini", "openai:never-priced"
 TOKENS = {"prompt_tokens": 100_000, "completion_tokens": 10_000}
 ASKS = code("for n in range(10):\n    print(llm_query(f'question {n}'))\nFINAL('all ten')")
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with fake_upstream() as fake:
-        yield fake
 
 
 @pytest.fixture(scope="module")

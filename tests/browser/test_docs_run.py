@@ -64,15 +64,9 @@ class Terminal:
         (folder / "notes.txt").write_text("The code is 4711")
         (folder / "tickets.csv").write_text(TICKETS)
 
-    def run(self, block: Block, output: str | None) -> None:
-        """Run a block; its output must hold each line of `output`, where that is known."""
-        if block.language == "sh" and block.text.rstrip().endswith("pyodide-rlm serve") and output is None:
-            self._serve(block)
-            return
-        text = block.text.replace(DOCUMENTED, self.url)
-        shell = ["bash", "-c", SHELL.format(root=ROOT, block=text)]
-        command = shell if block.language == "sh" else [sys.executable, "-c", text]
-        done = subprocess.run(
+    def done(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
             command,
             cwd=self.folder,
             env=self.environment,
@@ -82,6 +76,16 @@ class Terminal:
             check=False,
             stdin=subprocess.DEVNULL,
         )
+
+    def run(self, block: Block, output: str | None) -> None:
+        """Run a block; its output must hold each line of `output`, where that is known."""
+        if block.language == "sh" and block.text.rstrip().endswith("pyodide-rlm serve") and output is None:
+            self._serve(block)
+            return
+        text = block.text.replace(DOCUMENTED, self.url)
+        shell = ["bash", "-c", SHELL.format(root=ROOT, block=text)]
+        command = shell if block.language == "sh" else [sys.executable, "-c", text]
+        done = self.done(command)
         said = done.stdout + done.stderr
         if output is None:
             assert done.returncode == 0, f"{block}: exit status {done.returncode}\n{said}"
@@ -184,16 +188,7 @@ def test_a_page_of_a_static_site_answers(context: BrowserContext, tmp_path: Path
 
 def test_the_demo_ends_as_the_readme_shows(terminal: Terminal) -> None:
     shown = next(block.text for block in blocks_of(ROOT / "README.md") if "Answer (" in block.text)
-    done = subprocess.run(
-        ["pyodide-rlm", "demo"],
-        env=terminal.environment,
-        cwd=terminal.folder,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    done = terminal.done(["pyodide-rlm", "demo"])
     times = re.compile(r"\d+\.\d s")
     said = times.sub("N s", done.stdout + done.stderr)
     assert [line for line in times.sub("N s", shown).splitlines() if line not in said] == []

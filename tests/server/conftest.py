@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -108,9 +109,16 @@ def client(server: str) -> Iterator[httpx2.Client]:
 def patient(upstream: FakeUpstream, assets: Assets) -> Iterator[httpx2.Client]:
     """The same client of a server that gives up on nothing while a busy machine does much at once."""
     settings = settings_for(upstream, connect_seconds=60, first_byte_seconds=60, total_seconds=120)
+    with client_of(settings, assets, timeout=120) as client:
+        yield client
+
+
+@contextmanager
+def client_of(settings: Settings, assets: Assets, *, timeout: float) -> Iterator[httpx2.Client]:
+    """A client with the headers of the page, of a server of its own."""
     with (
         serving(create_app(settings, assets=assets), drain_seconds=0) as url,
-        httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=120) as client,
+        httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=timeout) as client,
     ):
         yield client
 

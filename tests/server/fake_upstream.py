@@ -202,6 +202,18 @@ def openai_reply(text: object = "Paris", **more: object) -> dict[str, object]:
     return {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 2}, **more}
 
 
+def openai_turn(seen: Seen, *texts: str, **more: object) -> Turn:
+    """A chat completion, in events where `seen` asks for them."""
+    if seen.json().get("stream"):
+        return events_turn(*openai_deltas(*texts, **more))
+    return json_turn(openai_reply("".join(texts), **more))
+
+
+def streamed_turn(provider: str, *texts: str) -> Turn:
+    """A reply in the events of a provider's dialect."""
+    return events_turn(*(anthropic_deltas(*texts) if provider == "anthropic" else openai_deltas(*texts)))
+
+
 def usage_of_all(seen: Seen) -> dict[str, int]:
     """Usage of a completion for which the whole prompt was read."""
     return {"prompt_tokens": len(seen.body), "completion_tokens": 2}

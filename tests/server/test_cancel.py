@@ -11,9 +11,7 @@ import httpx2
 import pytest
 
 from rlm_server.assets import Assets
-from rlm_server.http.app import create_app
-from rlm_server.http.serving import serving
-from tests.server.conftest import settings_for
+from tests.server.conftest import client_of, settings_for
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, events_turn, openai_deltas
 
 KEY = {"Idempotency-Key": "r/1"}
@@ -23,10 +21,7 @@ BEGUN = events_turn(*openai_deltas("Pa")[:1], hang=True)
 @pytest.fixture
 def slow(upstream: FakeUpstream, assets: Assets) -> Iterator[httpx2.Client]:
     settings = settings_for(upstream, first_byte_seconds=60, total_seconds=60, concurrency=2)
-    with (
-        serving(create_app(settings, assets=assets), drain_seconds=0) as url,
-        httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=30) as client,
-    ):
+    with client_of(settings, assets, timeout=30) as client:
         yield client
 
 

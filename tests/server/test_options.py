@@ -10,19 +10,9 @@ import pytest
 from rlm_core.types import Message
 from rlm_server.assets import Assets
 from rlm_server.calls.in_flight import IdempotencyKey
-from rlm_server.http.app import create_app
-from rlm_server.http.serving import serving
 from rlm_server.providers.upstream import ModelOptions
-from tests.server.conftest import settings_for
-from tests.server.fake_upstream import (
-    FakeUpstream,
-    Seen,
-    Turn,
-    anthropic_deltas,
-    events_turn,
-    json_turn,
-    openai_deltas,
-)
+from tests.server.conftest import client_of, settings_for
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, streamed_turn
 
 ALL = {"temperature": 0.2, "top_p": 0.9, "max_output_tokens": 100, "reasoning_effort": "low", "seed": 7}
 SAMPLED = {name: value for name, value in ALL.items() if name != "seed"}
@@ -33,17 +23,14 @@ def answer(seen: Seen) -> Turn:
         return json_turn({"model_info": {"llama.context_length": 8192}})
     if seen.path == "/api/chat":
         return json_turn({"message": {"content": "ok"}, "done": True, "prompt_eval_count": 7, "eval_count": 2})
-    return events_turn(*(anthropic_deltas("ok") if seen.path == "/v1/messages" else openai_deltas("ok")))
+    return streamed_turn("anthropic" if seen.path == "/v1/messages" else "openai", "ok")
 
 
 @pytest.fixture
 def all_providers(upstream: FakeUpstream, assets: Assets) -> Iterator[httpx2.Client]:
     upstream.answer = answer
     settings = settings_for(upstream, models="", ollama_base_url=f"{upstream.url}/v1", first_byte_seconds=20)
-    with (
-        serving(create_app(settings, assets=assets), drain_seconds=0) as url,
-        httpx2.Client(base_url=url, headers={"Origin": url}, trust_env=False, timeout=20) as client,
-    ):
+    with client_of(settings, assets, timeout=20) as client:
         yield client
 
 

@@ -26,11 +26,12 @@ from tests.server.fake_upstream import (
     FakeUpstream,
     Seen,
     Turn,
-    anthropic_deltas,
     events_turn,
     json_turn,
     openai_deltas,
     openai_reply,
+    openai_turn,
+    streamed_turn,
 )
 
 ANN, BO = "anns-long-random-token", "bos-long-random-token"
@@ -130,7 +131,7 @@ def litellm(seen: Seen) -> Turn:
             "code": "429",
         }
         return json_turn({"error": spent}, status=429)
-    return json_turn(openai_reply("Paris"))
+    return openai_turn(seen, "Paris")
 
 
 def test_azure_is_asked_by_deployment_with_its_version_key_and_price(
@@ -207,7 +208,7 @@ def test_a_default_that_is_not_open_to_a_user_is_none_for_him(
 
 
 def test_anthropics_dialect_has_its_headers(upstream: FakeUpstream, assets: Assets, write: Write) -> None:
-    upstream.script(events_turn(*anthropic_deltas("Paris")))
+    upstream.script(streamed_turn("anthropic", "Paris"))
     path = write('[providers.claude]\ndialect = "anthropic"\nbase_url = "{url}/v1"\nkey = "k"\nmodels = ["m"]\n')
     with client_of(path, assets) as client:
         assert ask(client, "claude:m").json()["text"] == "Paris"

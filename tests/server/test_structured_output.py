@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
 
 from rlm_server.providers.structured_output import is_strict, structured_output, without_structured_output
-from tests.server.fake_upstream import (
-    FakeUpstream,
-    Seen,
-    Turn,
-    anthropic_deltas,
-    events_turn,
-    json_turn,
-    openai_deltas,
-)
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, streamed_turn
 
 CLOSED: dict[str, Any] = {
     "type": "object",
@@ -33,7 +24,6 @@ def openai_form(schema: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema, "strict": strict}}
 
 
-DELTAS: dict[str, Callable[..., list[object]]] = {"openai": openai_deltas, "anthropic": anthropic_deltas}
 FORMS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("openai", CLOSED, {"response_format": openai_form(CLOSED, strict=True)}),
     ("openai", OPEN, {"response_format": openai_form(OPEN, strict=False)}),
@@ -55,7 +45,7 @@ def test_the_body_has_the_vendors_form(
     fields: dict[str, Any],
     asked: dict[str, Any],
 ) -> None:
-    upstream.answer = lambda seen: events_turn(*DELTAS[provider]('{"n": 3}'))
+    upstream.answer = lambda seen: streamed_turn(provider, '{"n": 3}')
     response = client.post("/api/rlm", json={**asked, "model": f"{provider}:m", "schema": schema})
     assert response.status_code == 200, response.text
     bodies = [seen.json() for seen in upstream.seen]
@@ -65,7 +55,7 @@ def test_the_body_has_the_vendors_form(
 
 
 def test_a_reasoning_effort_stands_beside_the_schema(client: httpx2.Client, upstream: FakeUpstream) -> None:
-    upstream.answer = lambda seen: events_turn(*anthropic_deltas('{"n": 3}'))
+    upstream.answer = lambda seen: streamed_turn("anthropic", '{"n": 3}')
     body = {"prompt": "a", "model": "anthropic:m", "schema": CLOSED, "options": {"reasoning_effort": "low"}}
     assert client.post("/api/rlm", json=body).status_code == 200
     assert upstream.seen[0].json()["output_config"] == {
@@ -91,7 +81,7 @@ def test_a_schema_that_is_refused_is_left_out_from_then_on_and_no_other(
 
     def answer(seen: Seen) -> Turn:
         has_it = '"minimum"' in seen.body.decode()
-        return json_turn(words, status=400) if has_it else events_turn(*DELTAS[provider]('{"n": 3}'))
+        return json_turn(words, status=400) if has_it else streamed_turn(provider, '{"n": 3}')
 
     upstream.answer = answer
     for schema in (refused, refused, CLOSED):
@@ -101,7 +91,7 @@ def test_a_schema_that_is_refused_is_left_out_from_then_on_and_no_other(
 
 
 def test_calls_with_another_schema_are_other_calls(client: httpx2.Client, upstream: FakeUpstream) -> None:
-    upstream.answer = lambda seen: events_turn(*openai_deltas("3"))
+    upstream.answer = lambda seen: streamed_turn("openai", "3")
     for schema in (CLOSED, OPEN, CLOSED, None):
         more = {} if schema is None else {"schema": schema}
         key = {"Idempotency-Key": "of-schemas/0"}

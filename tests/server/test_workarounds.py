@@ -11,16 +11,7 @@ from rlm_core.types import Message, Reply
 from rlm_server.calls.registry import open_registry
 from rlm_server.providers.upstream import ModelOptions, UpstreamCall, UpstreamError
 from tests.server.conftest import settings_for
-from tests.server.fake_upstream import (
-    FakeUpstream,
-    Seen,
-    Turn,
-    anthropic_deltas,
-    events_turn,
-    json_turn,
-    openai_deltas,
-    openai_reply,
-)
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_turn, streamed_turn
 
 CONVERSATION = (Message("system", "Be brief."), Message("user", "q"))
 LIMIT = ModelOptions(max_output_tokens=9000)
@@ -127,9 +118,7 @@ def test_the_way_round_is_tried_once_and_remembered(
     def answer(seen: Seen) -> Turn:
         if refuses(seen.json()):
             return json_turn(body, status=status)
-        if "stream" not in seen.json():
-            return json_turn(openai_reply("Paris"))
-        return events_turn(*(anthropic_deltas("Paris") if model.startswith("anthropic") else openai_deltas("Paris")))
+        return streamed_turn("anthropic", "Paris") if model.startswith("anthropic") else openai_turn(seen, "Paris")
 
     upstream.answer = answer
     assert [reply.text for reply in two_calls(upstream, model, options)] == ["Paris", "Paris"]
@@ -141,7 +130,7 @@ def test_another_model_of_the_provider_is_asked_as_before(upstream: FakeUpstream
     upstream.answer = lambda seen: (
         json_turn({"message": "stream_options is not permitted"}, status=400)
         if "stream_options" in seen.json() and seen.json()["model"] == "m"
-        else events_turn(*openai_deltas("x"))
+        else streamed_turn("openai", "x")
     )
 
     async def ask() -> None:

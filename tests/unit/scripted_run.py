@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rlm_core.events import (
-    Event,
-)
+from rlm_core.events import Event
 from rlm_core.run import run
 from rlm_core.testing import Line, ScriptedProvider
 from rlm_core.types import RunResult

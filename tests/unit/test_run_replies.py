@@ -5,12 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rlm_core import prompts
-from rlm_core.events import (
-    BlockFinished,
-    BlockStarted,
-    CallFinished,
-    IterationFinished,
-)
+from rlm_core.events import BlockFinished, BlockStarted, CallFinished, IterationFinished
 from rlm_core.limits import Limits
 from rlm_core.types import Reply
 from tests.unit.scripted_run import block, ran, told

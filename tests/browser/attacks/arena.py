@@ -6,11 +6,9 @@ next reply, so that each hit is laid at the door of the snippet that caused it.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +22,7 @@ from starlette.types import ASGIApp
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
-from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_reply, usage_of_all
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, fake_upstream, json_turn, openai_reply, usage_of_all
 
 from .canary import Canary, Perch
 from .snippet import TOOLS, Snippet, fenced
@@ -164,34 +162,9 @@ def settings_for(upstream: FakeUpstream) -> Settings:
 
 
 @contextmanager
-def upstream_beside_a_browser() -> Iterator[FakeUpstream]:
-    """A fake upstream whose loop never touches this thread, where Playwright has a loop of its own."""
-    fake = FakeUpstream()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    server = asyncio.run_coroutine_threadsafe(asyncio.start_server(fake.serve, "127.0.0.1", 0), loop).result(5)
-    fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield fake
-    finally:
-        asyncio.run_coroutine_threadsafe(_end_exchanges(server), loop).result(5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-
-
-async def _end_exchanges(server: asyncio.Server) -> None:
-    server.close()
-    exchanges = asyncio.all_tasks() - {asyncio.current_task()}
-    for exchange in exchanges:
-        exchange.cancel()
-    await asyncio.gather(*exchanges, return_exceptions=True)
-
-
-@contextmanager
 def attacked_server(wrap: Any = lambda app: app) -> Iterator[tuple[str, FakeUpstream]]:
     """The real server before a scripted upstream; `wrap` puts something around the app."""
-    with upstream_beside_a_browser() as upstream:
+    with fake_upstream() as upstream:
         app: ASGIApp = wrap(create_app(settings_for(upstream)))
         with serving(app, drain_seconds=0) as url:
             yield url, upstream

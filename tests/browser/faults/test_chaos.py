@@ -24,17 +24,7 @@ from rlm_server.headless.browser import QUIET
 from tests.browser.faults.test_upstream_faults import Server
 from tests.browser.faults.upstream import FAULTS
 from tests.browser.lab import code
-from tests.server.fake_upstream import (
-    FakeUpstream,
-    Seen,
-    Turn,
-    events_turn,
-    fake_upstream,
-    json_turn,
-    openai_deltas,
-    openai_reply,
-    usage_of_all,
-)
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_turn, usage_of_all
 
 KILLS = int(os.environ.get("CHAOS", "6"))
 TARGETS = ("server", "renderer", "command")
@@ -114,10 +104,7 @@ class Chaos:
         self.asked.append((time.monotonic(), name))
         time.sleep(ANSWER_SECONDS)
         text = REPLIES[iterations] if is_root else f"sub:{name}"
-        usage = usage_of_all(seen)
-        if body.get("stream"):
-            return events_turn(*openai_deltas(text, usage=usage))
-        return json_turn(openai_reply(text, usage=usage))
+        return openai_turn(seen, text, usage=usage_of_all(seen))
 
 
 def runs_of(target: str) -> list[tuple[str, int, int]]:
@@ -125,12 +112,6 @@ def runs_of(target: str) -> list[tuple[str, int, int]]:
     left = KILLS // len(TARGETS)
     counts = [KILLS_A_RUN] * (left // KILLS_A_RUN) + ([left % KILLS_A_RUN] if left % KILLS_A_RUN else [])
     return [(target, number, kills) for number, kills in enumerate(counts)]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with fake_upstream() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

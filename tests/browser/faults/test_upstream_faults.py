@@ -27,7 +27,7 @@ from tests.browser.faults.vendor import Vendor
 from tests.browser.lab import code
 from tests.browser.visitor import Visitor
 from tests.server.conftest import settings_for
-from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, fake_upstream, openai_deltas
+from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, openai_deltas
 
 TOLD_MS = 120_000
 FIRST = "x = llm_query('one'); answer['content'] = 'half of it'"
@@ -84,12 +84,6 @@ def check(result: Any, vendor: Vendor, *, batch: bool = False) -> None:
     answered = [event.call for event in log.events if isinstance(event, CallFinished) and event.error is None]
     assert sorted(answered) == list(range(len(vendor.asked)))
     assert sum(used["calls"] for used in result["usage"].values()) == len(vendor.asked)
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with fake_upstream() as fake:
-        yield fake
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tests.server.fake_upstream import (
-    FakeUpstream,
-    Seen,
-    Turn,
-    events_turn,
-    json_turn,
-    openai_deltas,
-    openai_reply,
-    usage_of_all,
-)
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, openai_turn, usage_of_all
 
 
 class Vendor:
@@ -42,10 +33,7 @@ class Vendor:
         body = seen.json()
         name, text = self._reply(body["messages"])
         self.asked.append(name)
-        usage = usage_of_all(seen)
-        if body.get("stream"):
-            return events_turn(*openai_deltas(text, usage=usage))
-        return json_turn(openai_reply(text, usage=usage))
+        return openai_turn(seen, text, usage=usage_of_all(seen))
 
     def _reply(self, messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
         """Name of the call, and its answer."""

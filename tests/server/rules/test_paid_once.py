@@ -21,7 +21,16 @@ from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.providers.upstream import Pieces
 from tests.server.conftest import settings_for
-from tests.server.fake_upstream import FakeUpstream, Seen, Turn, events_turn, json_turn, openai_deltas, openai_reply
+from tests.server.fake_upstream import (
+    FakeUpstream,
+    Seen,
+    Turn,
+    events_turn,
+    json_turn,
+    openai_deltas,
+    openai_reply,
+    openai_turn,
+)
 from tests.server.test_access import Lines, lines, next_line
 
 __all__ = ["lines"]
@@ -48,8 +57,7 @@ def numbered(upstream: FakeUpstream) -> None:
 
     def answer(seen: Seen) -> Turn:
         text = f"{next(numbers)}: {prompt_of(seen)}"
-        streamed = seen.json().get("stream")
-        return events_turn(*openai_deltas(text[:2], text[2:])) if streamed else json_turn(openai_reply(text))
+        return openai_turn(seen, text[:2], text[2:])
 
     upstream.answer = answer
 

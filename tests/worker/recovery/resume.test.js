@@ -78,12 +78,9 @@ function ask(tape, body) {
   });
 }
 
+const IN_A_BLOCK = [began, started(0, "root", "hello"), answered(0, "code"), block(1), started(1, "sub", "one")];
 const LOST_TWICE = logOf(
-  began,
-  started(0, "root", "hello"),
-  answered(0, "code"),
-  block(1),
-  started(1, "sub", "one"),
+  ...IN_A_BLOCK,
   ended(1, DIED),
   started(2, "root", "died"),
   answered(2, "code"),
@@ -103,11 +100,7 @@ test("a call that is repeated is one request, at the position where it was made 
 test("what a block got that died later is given to the block that asks again", async () => {
   const asked = [];
   const log = logOf(
-    began,
-    started(0, "root", "hello"),
-    answered(0, "code"),
-    block(1),
-    started(1, "sub", "one"),
+    ...IN_A_BLOCK,
     answered(1, "first"),
     ended(1, DIED),
     started(2, "root", "again"),
