@@ -18,7 +18,7 @@ FinalKind = Literal["literal", "quoted", "variable", "computed", "not_a_name", "
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A `FINAL(...)` or `FINAL_VAR(...)` on a line of its own, outside every fence.
+    """A `FINAL(...)` or `FINAL_VAR(...)` on its own line, outside every fence.
 
     Attributes:
         kind: `"literal"` text; `"quoted"`: the text of a string literal; `"variable"`: the name of one;

@@ -105,9 +105,9 @@ def run(
         functions=getattr(provider, "functions", {}),
         shape=shape,
     )
-    asked = FunctionProvider(provider) if not hasattr(provider, "complete") else provider
+    adapted = FunctionProvider(provider) if not hasattr(provider, "complete") else provider
     budget = Budget(job.limits, needs_prices=True)
-    return _run_here(job, recorded(asked, emit), emit, budget, session)
+    return _run_here(job, recorded(adapted, emit), emit, budget, session)
 
 
 _OF_THE_HOST = {

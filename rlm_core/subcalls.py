@@ -92,7 +92,7 @@ class SubCalls:
 
     def _child_functions(self) -> Mapping[str, Callable[..., object]]:
         def rlm_query(question: str, context: object = None, model: str | None = None) -> str:
-            """Answer `question` over `context` by a child run with a REPL of its own, where `context` is bound; without
+            """Answer `question` over `context` by a child run with its own REPL, where `context` is bound; without
             a context the question is the context too. Raises SubCallError when it ends without an answer."""
             child = _child((question, context), checked_model(model), "rlm_query(question)")
             return str(self._single(child.question, self._children([child])[0]))
@@ -147,8 +147,8 @@ class SubCalls:
         outcomes = [_fitted(reply, wanted) for reply in replies]
         misfits = [index for index, outcome in enumerate(outcomes) if outcome.misfit is not None]
         again = misfits[: self._budget.sub_calls_left(len(misfits))]
-        asked = [_again(prompts[index], replies[index], outcomes[index], wanted) for index in again]
-        for index, reply in zip(again, self._complete(asked, model, schema=wanted.text), strict=True):
+        corrections = [_again(prompts[index], replies[index], outcomes[index], wanted) for index in again]
+        for index, reply in zip(again, self._complete(corrections, model, schema=wanted.text), strict=True):
             outcomes[index] = _fitted(reply, wanted, times=2)
         return outcomes
 

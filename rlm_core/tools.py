@@ -42,10 +42,10 @@ def tools_of(tools: Tools) -> tuple[Tool, ...]:
     return tuple(named)
 
 
-def _named(name: str, given: Any) -> Tool:
-    if isinstance(given, Mapping) and "tool" in given and set(given) <= {"tool", "description"}:
-        return Tool(name, given["tool"], given.get("description", ""))
-    return Tool(name, given)
+def _named(name: str, value: Any) -> Tool:
+    if isinstance(value, Mapping) and "tool" in value and set(value) <= {"tool", "description"}:
+        return Tool(name, value["tool"], value.get("description", ""))
+    return Tool(name, value)
 
 
 def bound(tool: Tool, calling: Calling = nullcontext) -> object:

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The page. In: the form, or a call of `ask` by a program that drives the page. Out: runs, shown as they
- * happen. This file starts and stops runs and puts the parts together; each part is a module of its own.
+ * happen. This file starts and stops runs and puts the parts together; each part is one module.
  */
 
 import { RLM } from "/rlm/rlm.js";
@@ -220,7 +220,7 @@ function keepingOptions() {
   return { journal: true, keepLog: true, keepContext: state.settings.keepContext };
 }
 
-/** Show as much as there is of a run that cannot go on. @param {import("/rlm/log/journal.js").KeptRun} kept @param {string} log */
+/** Show as much as there is of a run that cannot continue. @param {import("/rlm/log/journal.js").KeptRun} kept @param {string} log */
 function showUnfinished(kept, log) {
   playRecording(log, { name: kept.question, changed: new Date(kept.began), isKept: true, isFollowUp: true });
 }

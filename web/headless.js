@@ -62,8 +62,8 @@ const sessions = new Map();
  */
 export function run(input, text) {
   const job = /** @type {Job} */ (JSON.parse(text));
-  return ended(input, job, (asked) =>
-    new RLM(optionsOf(job, () => job.id, job.wants.egress)).run(job.question, { ...asked, ...job.log }),
+  return ended(input, job, (options) =>
+    new RLM(optionsOf(job, () => job.id, job.wants.egress)).run(job.question, { ...options, ...job.log }),
   );
 }
 
@@ -86,7 +86,7 @@ export function ask(input, text) {
   const kept = sessions.get(job.session);
   if (kept === undefined) return outcome(() => Promise.reject(new Error("the session is over: it was closed.")));
   kept.current = job.id;
-  return ended(input, job, (asked) => kept.session.run(job.question, asked));
+  return ended(input, job, (options) => kept.session.run(job.question, options));
 }
 
 /** @param {string} id */
@@ -124,7 +124,7 @@ export function watch(id) {
  * The outcome of a run, after Python has taken its last event.
  * @param {HTMLInputElement} input
  * @param {Question} job
- * @param {(asked: import("/rlm/rlm.js").RLMRunOptions) => Promise<import("/rlm/rlm.js").RLMResult>} begin
+ * @param {(options: import("/rlm/rlm.js").RLMRunOptions) => Promise<import("/rlm/rlm.js").RLMResult>} begin
  */
 async function ended(input, job, begin) {
   const outbox = openOutbox((lines) => python.rlmNotify(job.id, lines), { isWatched: job.wants.events });

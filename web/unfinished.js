@@ -17,7 +17,7 @@ export async function loadUnfinished() {
   try {
     state.unfinished = await unfinished();
   } catch (error) {
-    console.error(error); // private windows may refuse storage: there is nothing to go on with then
+    console.error(error); // private windows may refuse storage: there is no run to continue then
   }
   changed();
 }

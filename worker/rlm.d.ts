@@ -261,22 +261,22 @@ export interface RLMResult {
 
 /** The text of a trajectory that a run is made from, in one of three ways, over the context of the recorded run. */
 export interface FromLog {
-  /** Go on with a run that did not end; one that had written nothing yet begins anew. */
+  /** Continue a run that did not end; one without an event yet begins anew. */
   resume?: string;
   /** Answer the same question from the log, and ask no model. The first difference rejects, with its place. */
   replay?: string;
-  /** Answer the iterations before `iteration` (from 1) from the log, and go on live, with this question and model. */
+  /** Answer the iterations before `iteration` (from 1) from the log, and continue live, with this question and model. */
   fork?: { log: string; iteration: number };
 }
 
 export interface RLMRunOptions extends FromLog {
   /** A file is mounted at its `webkitRelativePath`, or at its name, which may be a path too: so a folder is its files. */
   context?: Json | RLMJsonText | ArrayBuffer | ArrayBufferView | Blob | Blob[];
-  /** JSON Schema (draft 2020-12) that the answer's value must fit: the model is told where it does not. */
+  /** JSON Schema (draft 2020-12) that the answer's value must fit; where it does not, the model is asked for a correction. */
   schema?: { [keyword: string]: Json } | true;
   /** Stops the whole run. */
   signal?: AbortSignal;
-  /** Told of each child run, wherever in the tree. */
+  /** Called for each child run, wherever in the tree. */
   onChild?: (child: RLMChild) => void;
 }
 

@@ -117,8 +117,8 @@ class RLMSession {
     this.#isRunning = true;
     const began = performance.now();
     try {
-      const asked = await withPackages(this.#settings, await jobOf(this.#settings, prompt, context, schema));
-      const plain = { ...asked, session: this.#session.turns().length };
+      const started = await withPackages(this.#settings, await jobOf(this.#settings, prompt, context, schema));
+      const plain = { ...started, session: this.#session.turns().length };
       const job = await withWindows(plain, this.#settings, this.#ledger);
       await checkReadable(job);
       await checkCost(this.#settings, job);

@@ -260,8 +260,8 @@ def variables_of_files() -> dict[str, str]:
 
 def _present() -> dict[str, str]:
     """The variables of the environment and of `.env`, by upper-case name; blank ones are left out."""
-    found = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
-    return {name.upper(): value for name, value in found.items() if value}
+    variables = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
+    return {name.upper(): value for name, value in variables.items() if value}
 
 
 def _secret_in_file(field: str, present: Mapping[str, str]) -> str:

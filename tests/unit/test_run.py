@@ -24,7 +24,7 @@ from rlm_core.events import (
     RunStarted,
 )
 from rlm_core.job import Job
-from rlm_core.limits import Limits
+from rlm_core.limits import Budget, Limits
 from rlm_core.run import answer, run
 from rlm_core.testing import Line, ScriptedProvider
 from rlm_core.types import Fault, ModelCall, ModelUsage, Reply, Tool
@@ -199,9 +199,14 @@ def test_a_final_answer_in_the_iteration_that_crosses_a_limit_is_kept() -> None:
     assert (result.answer, result.stopped_by) == ("x", "final_answer")
 
 
-def test_time_up_ends_the_run_with_the_partial_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "answer['content'] = 'so far'\nimport time\ntime.sleep(0.02)\nllm_query('x')\nprint('never')"
-    result, provider, events = ran([block(code)], limits=Limits(max_seconds=0.01))
+def test_time_up_ends_the_run_with_the_partial_answer() -> None:
+    times: list[float] = [0]
+    work = Tool("work", lambda: times.append(11))
+    job = Job(question="Who?", context="x", limits=Limits(max_seconds=10), tools=(work,))
+    provider = ScriptedProvider([block("answer['content'] = 'so far'\nwork()\nllm_query('x')\nprint('never')")])
+    events: list[Event] = []
+    budget = Budget(job.limits, clock=lambda: times[-1])
+    result = answer(job, provider=provider, emit=events.append, budget=budget)
     assert (result.answer, result.stopped_by) == ("so far", "max_seconds")
     assert provider.sub_calls == []
     finished = next(event for event in events if isinstance(event, BlockFinished))

@@ -1,5 +1,5 @@
 // @ts-check
-// Frame: a worker's home for pages whose headers are not ours. It is an iframe of opaque origin with a policy of its own,
+// Frame: a worker's home for pages whose headers are not ours. It is an iframe of opaque origin with its own policy,
 // which the worker in it inherits; in it runs relay.js, and nothing else of ours.
 //
 // In: the two scripts, and the worker's first message. Out: a home as runtime.js knows it; to end it is to remove the

@@ -7,7 +7,7 @@
 // because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
 import { cancelRequest, cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
-import { providerError, toWireError } from "../wire/errors.js";
+import { callStopped, providerError, toWireError } from "../wire/errors.js";
 import { pauseIfLong } from "../time/pause.js";
 import { parseRequest } from "../wire/complete_request.js";
 import { encodeFrame } from "../wire/frames.js";
@@ -54,7 +54,7 @@ const BATCH_CALLS = 1_000;
 const UNANSWERED = [...UNREACHED, "server-away", "reply-cut-off", "server-silent"];
 const BATCH_CHARS = 16 << 20;
 const PARALLEL_POSTS = 4;
-const STOPPED = toWireError(providerError("the call was stopped", { type: "stopped" }));
+const STOPPED = callStopped();
 
 /**
  * @param {object} options

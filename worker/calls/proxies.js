@@ -1,5 +1,5 @@
 // @ts-check
-// Proxies: answers of something between this page and the server, told from the server's own.
+// Proxies: answers of something between this page and the server, and how they differ from the server's own.
 //
 // In: a response. Out: a ProviderError in words for the way to the server, where the server itself did not answer. The
 // server's own failures are problems in JSON; a proxy's are pages, or nothing.

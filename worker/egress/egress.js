@@ -5,7 +5,7 @@
 // `egress` event for each. Without a gate nothing waits for the weighing: it is done while the call is under way.
 
 import { recordedCalls } from "../log/recorded_calls.js";
-import { providerError, toWireError } from "../wire/errors.js";
+import { callStopped, providerError, toWireError } from "../wire/errors.js";
 import { yieldToPage } from "../time/time_slices.js";
 
 /**
@@ -78,7 +78,7 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
     const { signal } = leaving;
     const request = requestOf(leaving, weighed, { ledger, path, usage });
     const reason = signal.aborted ? "" : await gate.decide(request, ledger.spent());
-    if (signal.aborted) return toWireError(providerError("the call was stopped", { type: "stopped" }));
+    if (signal.aborted) return callStopped();
     enter(leaving, weighed, reason);
     return reason === null ? null : toWireError(providerError(`denied before it left: ${reason}`, { type: "denied" }));
   };

@@ -67,7 +67,7 @@ export function openRangeUnion() {
   };
 }
 
-/** The same for spans of several contexts, told apart by their names. */
+/** The same for spans of several contexts, distinguished by their names. */
 export function openSpanUnion() {
   /** @type {Map<string, ReturnType<typeof openRangeUnion>>} */
   const unions = new Map();

@@ -127,20 +127,20 @@ function alternativesOf(digits) {
   if (exponent !== "") return [[reading(body, Number(exponent))]];
   if (/^\d+$/.test(body)) return [[reading(body)]];
   /** @type {Reading[][]} */
-  const found = [];
+  const readings = [];
   const spaced = body.replace(/(?<=\d)[ \u00a0\u2009\u202f'\u2019_](?=\d{3}(?!\d))/gu, "");
-  if (/^\d+(?:[.,]\d+)?$/.test(spaced)) found.push([reading(spaced.replace(",", "."))]);
+  if (/^\d+(?:[.,]\d+)?$/.test(spaced)) readings.push([reading(spaced.replace(",", "."))]);
   for (const [group, point] of [
     [",", "."],
     [".", ","],
   ]) {
     const shape = new RegExp(`^\\d{1,3}(?:\\${group}\\d{2,3})*\\${group}\\d{3}(?:\\${point}\\d+)?$`);
-    if (shape.test(spaced)) found.push([reading(spaced.replaceAll(group, "").replace(point, "."))]);
+    if (shape.test(spaced)) readings.push([reading(spaced.replaceAll(group, "").replace(point, "."))]);
   }
   const runs = body.match(/\d+/g) ?? [];
-  const isGrouped = found.length > 0 && ((runs[0] ?? "").length < 3 || runs.length < 3);
-  if (!isGrouped || /[ ]/.test(body)) found.push(runs.map((run) => reading(run)));
-  return found;
+  const isGrouped = readings.length > 0 && ((runs[0] ?? "").length < 3 || runs.length < 3);
+  if (!isGrouped || /[ ]/.test(body)) readings.push(runs.map((run) => reading(run)));
+  return readings;
 }
 
 /**

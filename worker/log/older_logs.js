@@ -2,7 +2,7 @@
 // Older logs: events as an earlier version wrote them, with the fields that came later.
 //
 // In: a parsed line of a log. Out: the same with each later field that it lacks, read from the sentence that stood for it
-// then. Only here does the program read a sentence of its own; a new field of an event gets its row here.
+// then. Only here does the program read its own sentences; a new field of an event gets its row here.
 
 /** @typedef {Record<string, unknown>} Fields */
 

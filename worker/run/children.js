@@ -1,5 +1,5 @@
 // @ts-check
-// Children: runs child runs, each with a worker of its own, one level below the run that asks for them.
+// Children: runs child runs, each with its own worker, one level below the run that asks for them.
 //
 // In: the body of a `child` request and the contexts' bytes beside it. Out: a frame per child, in order of completion: its
 // final answer, or the reason why there is none. The caller hears of each child and can stop it alone. `runJob` is a

@@ -3,7 +3,7 @@
 // the worker shares with this frame and nobody else.
 //
 // In: one message of the page, with the worker's script and its first message. Out, on the port that came with it: `pong`
-// for each `ping`, and `lost` when the worker cannot go on. The worker's messages do not pass here: it has its own port.
+// for each `ping`, and `lost` when the worker cannot continue. The worker's messages do not pass here: it has its own port.
 
 import { sharedLine, sharedMemory } from "../wire/channel.js";
 

@@ -71,6 +71,11 @@ export function providerError(message, facts) {
   return rlmError("ProviderError", message, { ...unknown, ...facts });
 }
 
+/** A call that the user, a limit or the end of its block stopped. */
+export function callStopped() {
+  return toWireError(providerError("the call was stopped", { type: "stopped" }));
+}
+
 /**
  * The fields of an error as they cross the channel. An error of ours carries them as properties, and one that cannot
  * even be read (a getter that throws) is an error too.

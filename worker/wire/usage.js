@@ -8,7 +8,7 @@
  * @typedef {import("./types.d.ts").Usage} Usage
  */
 
-/** Name of the server's default model in a usage where no reply told its own. */
+/** Name of the server's default model in a usage where no reply names its model. */
 export const UNNAMED = "default";
 /** Usage of a call that left and whose reply did not come: its cost is not known. */
 export const UNKNOWN_USAGE = { calls: 1, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };

@@ -35,8 +35,8 @@ def quotations(answer: str) -> list[str]:
     >>> quotations('It says \u201cThe rent is due\u201d, not "never", and:\\n> signed by Ada in 1842')
     ['The rent is due', 'signed by Ada in 1842']
     """
-    found = (next(filter(None, match.groups())).strip() for match in _QUOTATION.finditer(answer))
-    return list(dict.fromkeys(text for text in found if MIN_CHARS <= len(text) <= MAX_QUOTE_CHARS))[:MAX_ITEMS]
+    quotations = (next(filter(None, match.groups())).strip() for match in _QUOTATION.finditer(answer))
+    return list(dict.fromkeys(text for text in quotations if MIN_CHARS <= len(text) <= MAX_QUOTE_CHARS))[:MAX_ITEMS]
 
 
 def with_evidence(events: Sequence[Event], paths: Sequence[Path]) -> tuple[list[Event], tuple[Evidence, ...]]:

@@ -193,8 +193,8 @@ def run(
             "schema": None if schema is None else read_schema(schema),
             **_chosen_limits(limits),
         }
-        given = {name: value for name, value in arguments.items() if value is not None}
-        options = chosen({} if options_file is None else read_options(options_file), given)
+        set_arguments = {name: value for name, value in arguments.items() if value is not None}
+        options = chosen({} if options_file is None else read_options(options_file), set_arguments)
         asked = question if question is not None or forked is None else forked.question
         _say_folders(paths)
         log, report = EventLog(trajectory), EgressReport()

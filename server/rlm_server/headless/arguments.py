@@ -215,24 +215,24 @@ SCALED = {snake(facts.option): facts for facts in LIMITS if facts.scale != 1}
 CALLBACKS = tuple(entry.name for entry in fields(Callbacks))
 
 
-def parsed(given: Mapping[str, object], kind: type) -> Arguments:
-    """Check the names in `given` and take its parts apart.
+def parsed(arguments: Mapping[str, object], kind: type) -> Arguments:
+    """Check the names in `arguments` and take its parts apart.
 
     Args:
-        given: keyword arguments; the later of a default and an argument of the run has been chosen already.
+        arguments: keyword arguments; the later of a default and an argument of the run has been chosen already.
         kind: the `TypedDict` that names the arguments which are allowed here.
 
     Raises:
         ConfigError: an argument is unknown, of no use here, given twice, or of a wrong type.
     """
-    named = _by_python_name(given, kind)
+    named = _by_python_name(arguments, kind)
     callbacks = Callbacks(**{name: named.get(name) for name in CALLBACKS})  # type: ignore[arg-type]
     for name in CALLBACKS:
         if named.get(name) is not None and not callable(named[name]):
             raise ConfigError(f"{name} must be a function, not {named[name]!r}.")
     options = {
         _camel(name): _in_page_units(name, spelled, named[name])
-        for name, spelled in _spellings(given).items()
+        for name, spelled in _spellings(arguments).items()
         if name in Options.__annotations__ and named[name] is not None
     }
     return Arguments(
@@ -242,7 +242,7 @@ def parsed(given: Mapping[str, object], kind: type) -> Arguments:
         context=named.get("context"),
         shape=shape_of(named.get("schema")),
         log=_log(named),
-        respelled={_camel(name): spelled for name, spelled in _spellings(given).items()},
+        respelled={_camel(name): spelled for name, spelled in _spellings(arguments).items()},
     )
 
 
@@ -252,9 +252,9 @@ def chosen(defaults: Mapping[str, object], arguments: Mapping[str, object]) -> d
     return {**{name: value for name, value in defaults.items() if snake(name) not in replaced}, **arguments}
 
 
-def _by_python_name(given: Mapping[str, object], kind: type) -> dict[str, object]:
+def _by_python_name(arguments: Mapping[str, object], kind: type) -> dict[str, object]:
     named: dict[str, object] = {}
-    for spelled, value in given.items():
+    for spelled, value in arguments.items():
         name = snake(spelled)
         if name not in kind.__annotations__:
             raise ConfigError(_unknown(spelled, kind))
@@ -280,9 +280,9 @@ def _home(name: str) -> str:
     return "BrowserRLM or run" if name in RLMArguments.__annotations__ else "run"
 
 
-def _spellings(given: Mapping[str, object]) -> dict[str, str]:
+def _spellings(arguments: Mapping[str, object]) -> dict[str, str]:
     """Python's name of each argument -> the name that was used."""
-    return {snake(spelled): spelled for spelled in given}
+    return {snake(spelled): spelled for spelled in arguments}
 
 
 def _in_page_units(name: str, spelled: str, value: object) -> object:
@@ -306,8 +306,8 @@ def _tools(named: Mapping[str, object], name: str) -> Mapping[str, Any] | None:
 def _log(named: Mapping[str, object]) -> dict[str, object]:
     log: dict[str, object] = {}
     for name in ("resume", "replay"):
-        if (given := named.get(name)) is not None:
-            log[name] = log_text(name, given)
+        if (source := named.get(name)) is not None:
+            log[name] = log_text(name, source)
     if (fork := named.get("fork")) is not None:
         if not (isinstance(fork, tuple | list) and len(fork) == 2):
             raise ConfigError(f"fork must be (log, iteration), not {fork!r:.60}.")

@@ -145,7 +145,7 @@ class BlockingSession:
         self.close()
 
     def run(self, question: str, **arguments: Unpack[QuestionArguments]) -> HeadlessResult:
-        """As `Session.run`; Ctrl-C stops the question, and the session goes on."""
+        """As `Session.run`; Ctrl-C stops the question, and the session continues."""
         return self._loop.wait(self._session.run(question, **arguments))
 
     def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> Iterator[dict[str, Any]]:
@@ -162,7 +162,7 @@ class BlockingSession:
 
 
 def _stepped(loop: _Loop, events: Any) -> Iterator[dict[str, Any]]:
-    """Each event, waited for in this thread; the run goes on meanwhile in the loop's."""
+    """Each event, waited for in this thread; the run continues meanwhile in the loop's."""
     end = object()
 
     async def step() -> Any:

@@ -171,7 +171,7 @@ class BrowserRLM:
         return await self.run(_question(log), **_with(arguments, replay=log))
 
     async def resume(self, log: Log, **arguments: Unpack[RunArguments]) -> HeadlessResult:
-        """Continue a run that did not end, over the same context: no call that was answered is made again."""
+        """Continue a run that did not end, over the same context: no call that was answered is repeated."""
         return await self.run(_question(log), **_with(arguments, resume=log))
 
     async def fork(

@@ -41,15 +41,15 @@ class Tools:
             TypeError: its result is not JSON.
             Exception: whatever the function raises.
         """
-        given = json.loads(arguments)
-        return json_text(await awaited(self._functions[number], *given["args"], **given["kwargs"]), "its result")
+        passed = json.loads(arguments)
+        return json_text(await awaited(self._functions[number], *passed["args"], **passed["kwargs"]), "its result")
 
     def _declare(self, tools: Mapping[str, Any]) -> Declared:
-        return {name: self._declaration(name, given) for name, given in tools.items()}
+        return {name: self._declaration(name, value) for name, value in tools.items()}
 
-    def _declaration(self, name: str, given: Any) -> dict[str, object]:
-        described = isinstance(given, Mapping) and "tool" in given and set(given) <= {"tool", "description"}
-        tool, description = (given["tool"], given.get("description", "")) if described else (given, "")
+    def _declaration(self, name: str, value: Any) -> dict[str, object]:
+        described = isinstance(value, Mapping) and "tool" in value and set(value) <= {"tool", "description"}
+        tool, description = (value["tool"], value.get("description", "")) if described else (value, "")
         if callable(tool):
             self._functions.append(tool)
             return {"json": None, "description": description, "function": len(self._functions) - 1}

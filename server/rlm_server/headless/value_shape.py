@@ -43,20 +43,20 @@ class ValueShape:
             return replace(result, value=None, detail=f"{result.detail} {detail}".strip())
 
 
-def shape_of(given: Any) -> ValueShape | None:
+def shape_of(schema: Any) -> ValueShape | None:
     """The shape that a caller gives as `schema`.
 
     Raises:
         ConfigError: it is neither a JSON Schema nor a type that pydantic knows.
     """
-    if given is None:
+    if schema is None:
         return None
-    if given is True or isinstance(given, Mapping):
+    if schema is True or isinstance(schema, Mapping):
         try:
-            return ValueShape(json.loads(json.dumps(given, allow_nan=False)))
+            return ValueShape(json.loads(json.dumps(schema, allow_nan=False)))
         except (TypeError, ValueError) as fault:
             raise ConfigError(f"schema is not JSON: {fault}.") from None
-    return _of_type(given)
+    return _of_type(schema)
 
 
 def read_schema(path: Path) -> Any:
@@ -74,18 +74,18 @@ def read_schema(path: Path) -> Any:
     return schema
 
 
-def _of_type(given: Any) -> ValueShape:
+def _of_type(schema: Any) -> ValueShape:
     from pydantic import PydanticUserError, TypeAdapter
     from pydantic.errors import PydanticSchemaGenerationError
 
-    if isinstance(given, str | bytes | int | float | list | bool):
+    if isinstance(schema, str | bytes | int | float | list | bool):
         raise ConfigError(
-            f"schema must be a JSON Schema as a dict, or a type such as a pydantic model, not {given!r:.60}."
+            f"schema must be a JSON Schema as a dict, or a type such as a pydantic model, not {schema!r:.60}."
         )
     try:
-        adapter = TypeAdapter(given)
+        adapter = TypeAdapter(schema)
         return ValueShape(adapter.json_schema(), adapter)
     except (PydanticUserError, PydanticSchemaGenerationError) as fault:
         raise ConfigError(
-            f"schema: pydantic has no JSON Schema of {given!r:.60}: {str(fault).splitlines()[0]}"
+            f"schema: pydantic has no JSON Schema of {schema!r:.60}: {str(fault).splitlines()[0]}"
         ) from None

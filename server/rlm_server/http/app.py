@@ -84,7 +84,7 @@ class App(Starlette):
     drain_until = 0.0
 
     def begin_drain(self, seconds: float) -> None:
-        """Let the calls under way go on for `seconds`; then those that are left end with a problem."""
+        """Let the calls under way continue for `seconds`; then those that are left end with a problem."""
         self.drain_until = time.monotonic() + seconds
         stopping: asyncio.Event = self.state.stopping
         asyncio.get_running_loop().call_later(max(0.0, seconds - LAST_WORD_SECONDS), stopping.set)

@@ -117,9 +117,9 @@ class Identities:
             Problem: too many wrong tokens came from `address`.
         """
         self.attempts.check(address)
-        found = [user for user, token in self.tokens.items() if hmac.compare_digest(secret.encode(), token)]
-        if found:
-            return found[0]
+        users = [user for user, token in self.tokens.items() if hmac.compare_digest(secret.encode(), token)]
+        if users:
+            return users[0]
         self.attempts.count(address)
         return None
 

@@ -202,7 +202,7 @@ class Gate:
             raise _origin_refused(f"Sec-Fetch-Site is {site[:20]!r}: another site's page asked for this.")
 
     def _is_navigation(self, headers: Headers) -> bool:
-        """A link that was followed: the answer is a page of its own, which the linking site cannot read."""
+        """A link that was followed: the answer is its own page, which the linking site cannot read."""
         return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in self.destinations
 
 

@@ -1,4 +1,4 @@
-"""File providers: those of the file of `RLM_CONFIG`, each with a client of its own.
+"""File providers: those of the file of `RLM_CONFIG`, each with its own client.
 
 In: an entry of the file. Out: its upstream, and the client that knows its query, certificates, proxy and time-outs. The
 dialects, and what happens with a reply, are those of the other providers.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .chat import Dialect
 
 KEY_HEADERS = {"azure": "api-key", "anthropic": "x-api-key"}
-"""Dialects whose key goes into a header of its own, as it is."""
+"""Dialects whose key goes into its own header, as it is."""
 
 
 def timeout_of(settings: Settings) -> httpx2.Timeout:
