@@ -7,7 +7,7 @@ PART ?= $(PARTS)
 $(if $(filter-out $(PARTS) real-server,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server))
 JOBS ?= logical
 BIN := .venv/bin
-SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* worker/sandbox/*/*.py web/*.js web/samples/*.py hatch_*.py) package-lock.json pyproject.toml
+SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* worker/sandbox/*/*.py web/*.js web/samples/*.py hatch_*) package-lock.json pyproject.toml
 
 PYTEST := SE_AVOID_STATS=true $(BIN)/python -m pytest -q
 SIDE_BY_SIDE := -n $(JOBS) --maxprocesses 4 --dist worksteal

@@ -40,22 +40,7 @@ OUT = ROOT / "build" / "assets"
 CACHE = ROOT / "build" / "cache"
 NODE_MODULES = ROOT / "node_modules"
 LEAST_NODE = 20
-COMPRESS = """
-const { readFileSync, writeFileSync } = require("fs"), { brotliCompressSync, constants: c } = require("zlib");
-const [path] = process.argv.slice(1), bytes = readFileSync(path);
-const params = { [c.BROTLI_PARAM_QUALITY]: 9, [c.BROTLI_PARAM_LGWIN]: 22, [c.BROTLI_PARAM_SIZE_HINT]: bytes.length };
-writeFileSync(path + ".br", brotliCompressSync(bytes, { params }));
-"""
-COMPILE = """
-import { readFileSync, writeFileSync } from "node:fs";
-import { loadPyodide } from "pyodide";
-const [program, source, target] = process.argv.slice(1);
-const { FS, runPython } = await loadPyodide();
-FS.writeFile("sources.zip", readFileSync(source));
-runPython(readFileSync(program, "utf8"));
-runPython("compile_zip('sources.zip', 'compiled.zip')");
-writeFileSync(target, FS.readFile("compiled.zip"));
-"""
+SCRIPTS = {name: str(ROOT / f"hatch_{name}.mjs") for name in ("bundle", "compile", "compress")}
 VENDOR = {
     "preact.mjs": "htm/preact/standalone.module.js",
     "marked.js": "marked/lib/marked.esm.js",
@@ -64,15 +49,6 @@ VENDOR = {
     "highlight-python.js": "@highlightjs/cdn-assets/es/languages/python.min.js",
 }
 PAGES = ("app.js", "headless.js")
-BUNDLE_PAGES = """
-const [options, rooms] = process.argv.slice(1).map((text) => JSON.parse(text));
-const rooted = ({ path }) => {
-  const [, room, name] = path.match(/^\\/(\\w+)\\/(.*)$/);
-  return { path: require("path").resolve(rooms[room][name] ?? rooms[room][""] + name) };
-};
-const plugin = { name: "rooms", setup: (build) => void build.onResolve({ filter: /^\\/(rlm|vendor)\\// }, rooted) };
-require("esbuild").build({ ...options, plugins: [plugin] }).catch(() => process.exit(1));
-"""
 PACKED = {".zip", ".whl"}
 ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that the same sources give the same bytes and the same hash
 
@@ -114,7 +90,7 @@ def digest_of_inputs() -> str:
     """One hash over all that the assets are made from."""
     names = ["package-lock.json", "pyproject.toml", "web/samples/make_sample.py"]
     for pattern in (
-        "hatch_*.py",
+        "hatch_*",
         "rlm_core/*.py",
         "worker/**/*.js",
         "worker/sandbox/**/*.py",
@@ -207,7 +183,7 @@ def bundle(entry: str, folder: Path) -> bytes:
         "external": ["node:*", "ws"],
         "logLevel": "warning",
     }
-    run([*node(), "-e", f"require('esbuild').buildSync({json.dumps(options)})"])
+    run([*node(), SCRIPTS["bundle"], json.dumps(options)])
     return taken(target)
 
 
@@ -224,7 +200,7 @@ def bundle_pages(folder: Path) -> None:
         "logLevel": "warning",
     }
     rooms = {"rlm": {"": "worker/"}, "vendor": {name: f"node_modules/{source}" for name, source in VENDOR.items()}}
-    run([*node(), "-e", BUNDLE_PAGES, json.dumps(options), json.dumps(rooms)])
+    run([*node(), SCRIPTS["bundle"], json.dumps(options), json.dumps(rooms)])
 
 
 def bundled_library(name: str, folder: Path) -> bytes:
@@ -237,7 +213,7 @@ def bundled_library(name: str, folder: Path) -> bytes:
         "format": "esm",
         "absWorkingDir": str(ROOT),
     }
-    run([*node(), "-e", f"require('esbuild').buildSync({json.dumps(options | {'logLevel': 'warning'})})"])
+    run([*node(), SCRIPTS["bundle"], json.dumps(options | {"logLevel": "warning"})])
     return taken(target)
 
 
@@ -263,7 +239,7 @@ def compiled(zipped: bytes) -> bytes:
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             source, result = Path(folder, "sources.zip"), Path(folder, "compiled.zip")
             source.write_bytes(zipped)
-            run([*node(), "--input-type=module", "-e", COMPILE, str(program), str(source), str(result)])
+            run([*node(), SCRIPTS["compile"], str(program), str(source), str(result)])
             os.replace(result, target)
     return target.read_bytes()
 
@@ -312,7 +288,7 @@ def precompress(folder: Path) -> None:
     for path in [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in PACKED]:
         known = CACHE / f"{hash_of(path.read_bytes())}.br"
         if not known.is_file():
-            run([*node(), "-e", COMPRESS, str(path)])
+            run([*node(), SCRIPTS["compress"], str(path)])
             os.replace(f"{path}.br", known)
         shutil.copyfile(known, f"{path}.br")
 

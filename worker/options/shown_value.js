@@ -1,5 +1,7 @@
 // @ts-check
-// Shown value: the beginning of an argument, for the error that refuses it.
+// Shown value: an argument in the error that refuses it.
+//
+// In: any value. Out: its beginning; text stands in quotes.
 
 const SHOWN_CHARS = 60;
 

@@ -1,0 +1,18 @@
+// Bundle: modules with all that they import, by esbuild.
+//
+// In: esbuild's options as JSON, and the folders of the server's paths: room -> name -> path, "" for all other names.
+// Out: the files that the options name. An import of "/rlm/..." or "/vendor/..." is a file of its room.
+
+import { resolve } from "node:path";
+import { build } from "esbuild";
+
+const [options, rooms] = process.argv.slice(2).map((text) => JSON.parse(text));
+
+/** @param {{path: string}} imported */
+function rooted({ path }) {
+  const [, room, name] = path.match(/^\/(\w+)\/(.*)$/);
+  return { path: resolve(rooms[room][name] ?? rooms[room][""] + name) };
+}
+
+const plugin = { name: "rooms", setup: (bundling) => void bundling.onResolve({ filter: /^\/(rlm|vendor)\// }, rooted) };
+await build({ ...options, plugins: rooms ? [plugin] : [] }).catch(() => process.exit(1)); // esbuild has printed why
