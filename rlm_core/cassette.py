@@ -10,13 +10,17 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from .errors import ProviderError, ReplayError
 from .events import RunStarted
+from .images import digest
 from .plain_readers import PlainReaders
 from .trajectory import RecordedCall, read, recorded_calls
 from .types import ModelCall, Reply
 
+_Compared: TypeAlias = tuple[ModelCall, tuple[str, ...]]
+"""A call, and the digests of its images."""
 _SHOWN_CHARS = 60
 _BEFORE_CHARS = 15
 
@@ -59,9 +63,9 @@ class Cassette:
         self._readers = PlainReaders()
         self._calls = [recorded for recorded in recorded_calls(events) if recorded.outcome is not None]
         self.functions = self._readers.functions() if any(map(_has_readers, self._calls)) else {}
-        self._left: dict[ModelCall, deque[RecordedCall]] = {}
+        self._left: dict[_Compared, deque[RecordedCall]] = {}
         for recorded in self._calls:
-            self._left.setdefault(_compared(recorded.call), deque()).append(recorded)
+            self._left.setdefault((_compared(recorded.call), recorded.images), deque()).append(recorded)
 
     @property
     def unused(self) -> tuple[RecordedCall, ...]:
@@ -76,7 +80,7 @@ class Cassette:
         return [self._outcome(call) for call in calls]
 
     def _outcome(self, call: ModelCall) -> Reply | ProviderError:
-        alike = self._left.get(_compared(call))
+        alike = self._left.get((_compared(call), tuple(map(digest, call.images))))
         if not alike:
             raise ReplayError(self._unknown(call))
         recorded = alike.popleft()
@@ -85,11 +89,11 @@ class Cassette:
 
     def _unknown(self, call: ModelCall) -> str:
         missing = f"this {call.kind} call was not recorded"
-        nearest = next((one.call for one in self.unused if one.call.kind == call.kind), None)
+        nearest = next((one for one in self.unused if one.call.kind == call.kind), None)
         if nearest is None:
             count = sum(one.call.kind == call.kind for one in self._calls)
             return f"{missing}: all {count} recorded {call.kind} calls were asked already. Record the run again."
-        position = next(position for position, one in enumerate(self._calls) if one.call is nearest)
+        position = self._calls.index(nearest)
         differs = _difference(nearest, call)
         return f"{missing}; next was call {position}, and {differs}. Record the run again if that is meant."
 
@@ -109,15 +113,19 @@ def _compared(call: ModelCall) -> ModelCall:
     return ModelCall(messages, call.model, "root" if call.kind == "root" else "sub")
 
 
-def _difference(recorded: ModelCall, now: ModelCall) -> str:
+def _difference(one: RecordedCall, now: ModelCall) -> str:
     """Difference between `now` and the call recorded at its position."""
+    recorded = one.call
     if recorded.model != now.model:
         return f"its model differs: recorded {recorded.model or 'the default'}, asked {now.model or 'the default'}"
     if len(recorded.messages) != len(now.messages):
         return f"its messages differ: recorded {len(recorded.messages)}, asked {len(now.messages)}"
     pairs = enumerate(zip(recorded.messages, now.messages, strict=True), start=1)
     others = ((number, old, new) for number, (old, new) in pairs if old != new)
-    number, old, new = next(other for other in others if other[2].role != "system")
+    spoken = next((other for other in others if other[2].role != "system"), None)
+    if spoken is None:
+        return f"its images differ: recorded {len(one.images)}, asked {len(now.images)}, compared by their SHA-256"
+    number, old, new = spoken
     texts = old.content, new.content
     at = next((at for at, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), min(map(len, texts)))
     begin = max(0, at - _BEFORE_CHARS)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from .types import CallKind, Evidence, FinishReason, Json, Message, ModelUsage, Observation, Span, StoppedBy
+from .types import CallKind, Evidence, FinishReason, Json, Message, ModelUsage, Observation, SentImage, Span, StoppedBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class CallStarted(Stamp):
     """A model call is about to leave. `call` numbers those of the tree from 0; `batch` is the size of its request.
 
     `messages` holds those that are new since the root call before it; `kept` counts the earlier ones that precede them.
-    `options` are the model options of the call, as in `RunStarted`.
+    `options` are the model options of the call, as in `RunStarted`; `images` are those beside its last message.
     """
 
     type: ClassVar[str] = "call_started"
@@ -72,6 +72,7 @@ class CallStarted(Stamp):
     kept: int = 0
     batch: int = 1
     options: Mapping[str, Json] = field(default_factory=dict)
+    images: tuple[SentImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +109,9 @@ class Egress(Stamp):
     `to` is the destination in a line: origin, model, and the class of its host where that is known; logs before
     2026-11-28 hold the origin alone. `denied` says why the call was kept from leaving; then nothing did. Spans are the
     parts of the context that stand in the call, made one where they touch: the longest hundred of them, and
-    `more_spans` counts the others. Of the context's characters `context_chars` are in this call, `new_chars` left with
-    it for this destination for the first time, and `left_chars` of `context_size` have left so far for any.
+    `more_spans` counts the others. Of `bytes`, `image_bytes` are those of images. Of the context's characters
+    `context_chars` are in this call, `new_chars` left with it for this destination for the first time, and `left_chars`
+    of `context_size` have left so far for any.
     """
 
     type: ClassVar[str] = "egress"
@@ -125,6 +127,7 @@ class Egress(Stamp):
     spans: tuple[Span, ...] = ()
     more_spans: int = 0
     denied: str | None = None
+    image_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

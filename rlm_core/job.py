@@ -27,6 +27,7 @@ class Job:
         sub_model: model of sub-calls, `None` for the same as `model`.
         limits: bounds of the run.
         sub_window_tokens: window of the sub model, `None` for that of the root model.
+        sub_images: whether the sub model is known to take images, so that the prompt may offer them.
         system_prompt: replaces the built-in instructions; the REPL's reference follows in any case.
         tools: JSON values and functions that model code finds under their names.
         sub_tools: tools of child runs, `None` for the same.
@@ -48,6 +49,7 @@ class Job:
     sub_model: str | None = None
     limits: Limits = field(default_factory=Limits)
     sub_window_tokens: int | None = None
+    sub_images: bool = False
     system_prompt: str | None = None
     tools: tuple[Tool, ...] = ()
     sub_tools: tuple[Tool, ...] | None = None

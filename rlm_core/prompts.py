@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from . import documents
 from .contexts import describe as describe
+from .images import MAX_IMAGES
 from .output import cut
 from .types import Json, Message, Tool
 
@@ -107,6 +108,11 @@ PowerPoint, OpenDocument, EPUB, HTML, RTF, mail, notebooks, archives, SQLite, te
 [page 3] or [sheet "Data"] keep places. `tables(file) -> dict[str, list[list]]`: its sheets and tables as rows, \
 header first. \
 `page_image(file, page) -> bytes`: a PDF's page as PNG. `ReadError` says why a file cannot be read.\
+"""
+
+IMAGES = """\
+- `llm_query(prompt, images=[...])`: shows the sub-model pictures beside the prompt: bytes or Paths of PNG, JPEG, WebP \
+or GIF{pages}. In llm_batch an item may be a pair (prompt, images). At most {most} a prompt.\
 """
 
 SCHEMA = """\
@@ -216,6 +222,7 @@ def system_prompt(
     tools: Iterable[Tool] = (),
     *,
     reads: bool = False,
+    images: bool = False,
     packages: Iterable[str] | None = None,
     window_tokens: int = WIDE_WINDOW,
 ) -> str:
@@ -223,10 +230,14 @@ def system_prompt(
 
     Args:
         reads: whether `read` and its like are bound.
+        images: whether the sub-model takes images.
         packages: names that can be imported besides the standard library; by default those found here.
         window_tokens: window of the sub model, from which the advice on the size of pieces follows.
     """
-    functions = FUNCTIONS.replace("- `SHOW_VARS", f"{READERS}\n- `SHOW_VARS") if reads else FUNCTIONS
+    pages = ", such as `page_image(file, 3)`" if reads else ""
+    shown = IMAGES.format(pages=pages, most=MAX_IMAGES)
+    added = "".join(f"{part}\n" for part, is_offered in ((READERS, reads), (shown, images)) if is_offered)
+    functions = FUNCTIONS.replace("- `SHOW_VARS", f"{added}- `SHOW_VARS")
     lines = [_tool_line(tool) for tool in tools]
     parts = [
         _sized(ROLE, window_tokens) if role is None else role,

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, NewType, TypeAlias
 
 from .errors import ProtocolError
+from .images import MAX_IMAGE_BYTES as MAX_IMAGE_BYTES
+from .images import MAX_IMAGES as MAX_IMAGES
+from .images import MAX_IMAGES_BYTES as MAX_IMAGES_BYTES
 from .types import CallKind, FinishReason, Json, Message, ModelUsage, PastBlock
 
 # Shared memory: Int32 words [FUTEX, LENGTH, REASON], then the payload.
@@ -167,7 +170,8 @@ class StartJob:
 
     `session` is the number of the question in its session, `None` where there is none: its files are mounted apart.
     `past` holds the blocks of an earlier worker of the same run, in order. The model options are for the host's calls.
-    `sub_window_tokens` is the window of the sub model, where its provider tells it.
+    `sub_window_tokens` is the window of the sub model, where its provider tells it; `sub_images` is whether it is known
+    to take images.
     `schema` is the JSON Schema of the answer's value, `None` where it is text.
     """
 
@@ -177,6 +181,7 @@ class StartJob:
     model_options: Mapping[str, Json]
     sub_model_options: Mapping[str, Json]
     sub_window_tokens: int | None
+    sub_images: bool
     system_prompt: str | None
     limits: Mapping[str, Json]
     tools: tuple[JobTool, ...]
@@ -302,12 +307,23 @@ ToHost: TypeAlias = Stage | Ready | Snapshot | Request | Ack | Heartbeat | Event
 
 
 @dataclass(frozen=True, slots=True)
+class RequestedImage:
+    """An image of a call: `data` is its position among the bytes beside the request; the rest is model code's word."""
+
+    source: str
+    page: int | None
+    data: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestedCall:
-    """One call of a `complete` request. `schema` is its reply's schema as JSON text; the prompt ends with it."""
+    """One call of a `complete` request. `schema` is its reply's schema as JSON text; the prompt ends with it. Images
+    stand beside its last message."""
 
     model: str | None
     messages: tuple[Message, ...]
     schema: str | None
+    images: tuple[RequestedImage, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

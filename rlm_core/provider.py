@@ -54,6 +54,8 @@ class FunctionProvider:
         return [self._outcome(call) for call in calls]
 
     def _outcome(self, call: ModelCall) -> Reply | ProviderError:
+        if call.images:
+            return ProviderError("the provider's function takes text, and this call has images.")
         messages = [{"role": message.role, "content": message.content} for message in call.messages]
         try:
             text = self.function(messages, call.model)

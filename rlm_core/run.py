@@ -427,8 +427,8 @@ class _Loop:
         first = prompts.first_message(question, description, max_iterations=most, schema=schema)
         reads, packages = "read" in self.job.functions, self.job.packages
         window = self.job.sub_window_tokens or self.job.limits.window_tokens
-        role, tools = self.job.system_prompt, self.job.tools
-        system = prompts.system_prompt(role, tools, reads=reads, packages=packages, window_tokens=window)
+        role, tools, images = self.job.system_prompt, self.job.tools, self.job.sub_images
+        system = prompts.system_prompt(role, tools, reads=reads, images=images, packages=packages, window_tokens=window)
         return [Message("system", system), first]
 
     def started(self) -> RunStarted:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import (
     BlockTimedOut,
@@ -23,12 +23,13 @@ from .errors import (
     StopRun,
     SubCallError,
 )
+from .images import images_of, named
 from .last_batch import LastBatch
 from .limits import Budget
 from .provider import Provider, StartChildren
 from .reply_text import spoken
 from .reply_values import Misfit, Wanted
-from .types import Child, Json, Message, ModelCall, Reply
+from .types import Child, Image, Json, Message, ModelCall, Reply
 
 MAX_MODEL_NAME = 200
 """Characters of the longest model name; more than that is text that was meant for the prompt."""
@@ -72,21 +73,28 @@ class SubCalls:
 
     def _model_functions(self) -> Mapping[str, Callable[..., object]]:
 
-        def llm_query(prompt: str, model: str | None = None, schema: object = None, *, allow_cut: bool = False) -> Json:
-            """Ask a sub-model; it sees only `prompt`. With `schema`, a JSON Schema, the reply is a value that fits it.
-            Raises SubCallError when the call failed, or its reply was cut: the part is in `.partial`, or returned with
-            `allow_cut=True`."""
-            texts = [checked_prompt(prompt, "llm_query(prompt)")]
-            return self._single(texts[0], self._asked(texts, model, schema, allow_cut=allow_cut)[0])
+        def llm_query(
+            prompt: str,
+            model: str | None = None,
+            schema: object = None,
+            images: object = None,
+            *,
+            allow_cut: bool = False,
+        ) -> Json:
+            """Ask a sub-model; it sees only `prompt`, and `images`: a list of bytes or Paths, where it takes any. With
+            `schema`, a JSON Schema, the reply is a value that fits it. Raises SubCallError when the call failed, or its
+            reply was cut: the part is in `.partial`, or returned with `allow_cut=True`."""
+            asked = Asked(checked_prompt(prompt, "llm_query(prompt)"), images_of(images, "llm_query"))
+            return self._single(asked.name, self._asked([asked], model, schema, allow_cut=allow_cut)[0])
 
         def llm_batch(
-            prompts: Iterable[str], model: str | None = None, schema: object = None, *, allow_cut: bool = False
+            prompts: Iterable[object], model: str | None = None, schema: object = None, *, allow_cut: bool = False
         ) -> list[Json]:
             """Ask a sub-model all `prompts` in parallel; replies in their order, with `schema` as values that fit it.
-            Raises SubCallError when calls failed, with `.results` (None where one failed), `.errors` ({index: why}) and
-            `.partial` (parts of cut replies)."""
-            texts = _prompts(prompts)
-            return self.batch(texts, self._asked(texts, model, schema, allow_cut=allow_cut))
+            An item may be a pair (prompt, images). Raises SubCallError when calls failed, with `.results` (None where
+            one failed), `.errors` ({index: why}) and `.partial` (parts of cut replies)."""
+            asked = _prompts(prompts)
+            return self.batch([one.name for one in asked], self._asked(asked, model, schema, allow_cut=allow_cut))
 
         return {"llm_query": llm_query, "llm_batch": llm_batch, "llm_query_batched": llm_batch}
 
@@ -121,7 +129,8 @@ class SubCalls:
 
     def ask(self, prompts: list[str], wanted: Wanted | None, model: str | None) -> list[Outcome]:
         """The outcomes of prompts to a sub-model, as text or as values."""
-        return self._complete(prompts, model) if wanted is None else self._values(prompts, model, wanted)
+        asked = [Asked(prompt) for prompt in prompts]
+        return self._complete(asked, model) if wanted is None else self._values(asked, model, wanted)
 
     def batch(self, prompts: Sequence[str], outcomes: Sequence[Outcome], *, noun: str = "prompt") -> list[Json]:
         """The values of a batch, which is the last one from here on.
@@ -132,38 +141,38 @@ class SubCalls:
         self.last_batch.ended(prompts, [outcome.failed for outcome in outcomes])
         return _all_or_error(outcomes, noun)
 
-    def _asked(self, prompts: list[str], model: object, schema: object, *, allow_cut: bool) -> list[Outcome]:
+    def _asked(self, asked: Sequence[Asked], model: object, schema: object, *, allow_cut: bool) -> list[Outcome]:
         """The outcomes of prompts to a sub-model, as text or as values that fit `schema`."""
         name = checked_model(model)
         if schema is None:
-            return self._complete(prompts, name, allow_cut=allow_cut)
+            return self._complete(asked, name, allow_cut=allow_cut)
         if allow_cut:
             raise TypeError("allow_cut has no use with a schema: the part of a value fits none.")
-        return self.ask(prompts, Wanted(schema), name)
+        return self._values(asked, name, Wanted(schema))
 
-    def _values(self, prompts: list[str], model: str | None, wanted: Wanted) -> list[Outcome]:
+    def _values(self, wished: Sequence[Asked], model: str | None, wanted: Wanted) -> list[Outcome]:
         """The replies as values; those that do not fit are asked for once more, as far as the limits allow."""
-        replies = self._complete([wanted.prompt(prompt) for prompt in prompts], model, schema=wanted.text)
+        whole = [replace(one, prompt=wanted.prompt(one.prompt)) for one in wished]
+        replies = self._complete(whole, model, schema=wanted.text)
         outcomes = [_fitted(reply, wanted) for reply in replies]
         misfits = [index for index, outcome in enumerate(outcomes) if outcome.misfit is not None]
         again = misfits[: self._budget.sub_calls_left(len(misfits))]
-        corrections = [_again(prompts[index], replies[index], outcomes[index], wanted) for index in again]
+        corrections = [_again(wished[index], replies[index], outcomes[index], wanted) for index in again]
         for index, reply in zip(again, self._complete(corrections, model, schema=wanted.text), strict=True):
             outcomes[index] = _fitted(reply, wanted, times=2)
         return outcomes
 
     def _complete(
-        self, prompts: list[str], model: str | None, *, schema: str | None = None, allow_cut: bool = False
+        self, asked: Sequence[Asked], model: str | None, *, schema: str | None = None, allow_cut: bool = False
     ) -> list[Outcome]:
         """Ask all prompts but those that are too long; the outcomes in their order."""
-        outcomes = [self._too_long(prompt) for prompt in prompts]
+        outcomes = [self._too_long(one.prompt) for one in asked]
         allowed = [index for index, outcome in enumerate(outcomes) if outcome is None]
-        asked = model or self._model
-        calls = [ModelCall((Message("user", prompts[index]),), asked, "sub", schema) for index in allowed]
+        calls = [asked[index].call(model or self._model, schema) for index in allowed]
         with self.calling(len(calls)):
             replies = complete(self._provider, calls) if calls else []
         for index, call, reply in zip(allowed, calls, replies, strict=True):
-            outcomes[index] = _outcome(reply, prompts[index], allow_cut=allow_cut)
+            outcomes[index] = _outcome(reply, asked[index].prompt, allow_cut=allow_cut)
             if isinstance(reply, Reply):
                 self._budget.add_usage(reply.model or call.model or "default", reply.usage)
         return [outcome for outcome in outcomes if outcome is not None]
@@ -171,9 +180,8 @@ class SubCalls:
     def _children(self, children: Sequence[Child]) -> list[Outcome]:
         """Run them to their end; where runs may nest no deeper, ask each as a plain sub-call."""
         if self._start_children is None:
-            return self._complete(
-                [_aschecked_prompt(child) for child in children], children[0].model if children else None
-            )
+            whole = [Asked(_aschecked_prompt(child)) for child in children]
+            return self._complete(whole, children[0].model if children else None)
         with self.calling(len(children)):
             outcomes = self._start_children(children) if children else []
         return [Outcome(None, str(one)) if isinstance(one, ProviderError) else Outcome(one.text) for one in outcomes]
@@ -202,6 +210,23 @@ class SubCalls:
             return None
         size = f"{len(prompt):,} of at most {most:,} characters (max_prompt_chars)"
         return Outcome(None, f"the prompt is too long, {size}; it was not asked. Split it over more prompts.")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt, and the images beside it."""
+
+    prompt: str
+    images: tuple[Image, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Equal where the same is asked."""
+        return named(self.prompt, self.images)
+
+    def call(self, model: str | None, schema: str | None) -> ModelCall:
+        """It as a sub-call."""
+        return ModelCall((Message("user", self.prompt),), model, "sub", schema, self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +260,9 @@ def _fitted(reply: Outcome, wanted: Wanted, *, times: int = 1) -> Outcome:
         return Outcome(None, f"the reply does not fit the schema, asked {asked}: {misfit}.", text, misfit)
 
 
-def _again(prompt: str, reply: Outcome, outcome: Outcome, wanted: Wanted) -> str:
+def _again(asked: Asked, reply: Outcome, outcome: Outcome, wanted: Wanted) -> Asked:
     assert outcome.misfit is not None  # only those are asked again
-    return wanted.again(prompt, str(reply.value), outcome.misfit)
+    return replace(asked, prompt=wanted.again(asked.prompt, str(reply.value), outcome.misfit))
 
 
 def _outcome(reply: Reply | ProviderError, prompt: str, *, allow_cut: bool) -> Outcome:
@@ -308,11 +333,18 @@ def _all_or_error(outcomes: Sequence[Outcome], noun: str) -> list[Json]:
     raise SubCallError(message, results=results, errors=errors, partial=[outcome.partial for outcome in outcomes])
 
 
-def _prompts(prompts: object) -> list[str]:
+def _prompts(prompts: object) -> list[Asked]:
     if isinstance(prompts, str | bytes | Mapping) or not isinstance(prompts, Iterable):
         kind = type(prompts).__name__
         raise TypeError(f"llm_batch(prompts) takes a list of str, not {kind}; for one prompt use llm_query(prompt).")
-    return [checked_prompt(prompt, f"llm_batch(prompts): prompt {index}") for index, prompt in enumerate(prompts)]
+    return [_asked_item(item, f"llm_batch(prompts): prompt {index}") for index, item in enumerate(prompts)]
+
+
+def _asked_item(item: object, where: str) -> Asked:
+    """An item of a batch: a prompt, or a pair of a prompt and images."""
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and not isinstance(item[1], str):
+        return Asked(checked_prompt(item[0], where), images_of(item[1], where))
+    return Asked(checked_prompt(item, where))
 
 
 def checked_prompt(prompt: object, where: str) -> str:

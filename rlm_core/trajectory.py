@@ -18,11 +18,12 @@ from typing import Any
 
 from .errors import ChannelError, ProtocolError, ProviderError
 from .events import EVENT_TYPES, FOR_WATCHING, CallFinished, CallStarted, Emit, Event, RunFinished, ignore
+from .images import sent
 from .provider import Provider
-from .types import Evidence, Message, ModelCall, ModelUsage, Observation, Reply, Span
+from .types import Evidence, Message, ModelCall, ModelUsage, Observation, Reply, SentImage, Span
 
 _TYPES: Mapping[str, type[Event]] = {event_type.type: event_type for event_type in EVENT_TYPES}
-_LISTS: Mapping[str, type[Any]] = {"messages": Message, "spans": Span, "evidence": Evidence}
+_LISTS: Mapping[str, type[Any]] = {"messages": Message, "spans": Span, "evidence": Evidence, "images": SentImage}
 """Fields that hold a list of objects, with their class."""
 _SHOWN_NAMES = 5
 _SHOWN_CHARS = 40
@@ -235,12 +236,16 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """A call of a log, with its whole messages; `outcome` is `None` where it was stopped or the log ends before it."""
+    """A call of a log, with its whole messages; `outcome` is `None` where it was stopped or the log ends before it.
+
+    Its images are their digests here: a log need not hold more.
+    """
 
     number: int
     path: tuple[int, ...]
     call: ModelCall
     outcome: Reply | ProviderError | None
+    images: tuple[str, ...] = ()
 
 
 def recorded_calls(events: Iterable[Event]) -> list[RecordedCall]:
@@ -254,7 +259,8 @@ def recorded_calls(events: Iterable[Event]) -> list[RecordedCall]:
                 messages = (*conversations.get(event.path, ())[: event.kept], *messages)
                 conversations[event.path] = messages
             call = ModelCall(messages, event.model, event.kind)
-            calls[event.call] = RecordedCall(event.call, event.path, call, None)
+            images = tuple(image.sha256 for image in event.images)
+            calls[event.call] = RecordedCall(event.call, event.path, call, None, images)
         elif isinstance(event, CallFinished) and event.call in calls and event.stopped is None:
             calls[event.call] = dataclasses.replace(calls[event.call], outcome=_outcome_of(event))
     return list(calls.values())
@@ -305,7 +311,13 @@ class Recorded:
             kept = _common(self._root, call.messages)
             self._root = call.messages
         return CallStarted(
-            call=number, kind=call.kind, model=call.model, messages=call.messages[kept:], kept=kept, batch=batch
+            call=number,
+            kind=call.kind,
+            model=call.model,
+            messages=call.messages[kept:],
+            kept=kept,
+            batch=batch,
+            images=tuple(map(sent, call.images)),
         )
 
 

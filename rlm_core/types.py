@@ -176,6 +176,45 @@ Usage: TypeAlias = Mapping[str, ModelUsage]
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture beside a prompt: PNG, JPEG, WebP or GIF.
+
+    Attributes:
+        source: name of the file that it is, or is a page of; empty where that is not known.
+        page: of a document, from 1.
+    """
+
+    data: bytes
+    source: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentImage:
+    """An image of a call, as its log has it.
+
+    Attributes:
+        source: as model code names it, as in `Image`; `page` too.
+        type: MIME type of the bytes that left.
+        width: pixels, `None` where nobody looked; `height` too.
+        bytes: number of those that left.
+        sha256: of the bytes that model code gave, in hex.
+        sent_sha256: of those that left: another where the host has scaled the image down.
+        data: the bytes that left, as base64, where the log keeps them.
+    """
+
+    source: str
+    page: int | None
+    type: str
+    width: int | None
+    height: int | None
+    bytes: int
+    sha256: str
+    sent_sha256: str
+    data: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCall:
     """One prompt on its way to a model.
 
@@ -186,12 +225,14 @@ class ModelCall:
             conversation that fills the window; it is no sub-call, and counts in no limit of them.
         schema: JSON text of the schema that the reply must fit, for a vendor that can hold it to one; it stands in the
             messages too.
+        images: pictures beside the last message, for a model that takes them.
     """
 
     messages: tuple[Message, ...]
     model: str | None = None
     kind: CallKind = "root"
     schema: str | None = None
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,8 @@ async function withWindows(job, { isWindowChosen }, { destinations }) {
   const root = isWindowChosen ? null : await destinations.windowTokens(model);
   const sub = sub_model === null && isWindowChosen ? null : await destinations.windowTokens(sub_model ?? model);
   const limits = root === null ? job.limits : { ...job.limits, window_tokens: root };
-  return { ...job, limits, sub_window_tokens: sub };
+  const images = (await destinations.takesImages(sub_model ?? model)) === true;
+  return { ...job, limits, sub_window_tokens: sub, sub_images: images };
 }
 
 /**
@@ -178,9 +179,9 @@ async function toolNotices({ model }, { destinations }) {
  */
 function hosted(settings) {
   const { endpoint, headers, assets, host, containment } = settings;
-  const { functions, allowedModels, allowUnknownPrice, onEgress } = settings;
+  const { functions, allowedModels, allowUnknownPrice, keepImages, onEgress } = settings;
   const hosting = { endpoint, headers, assets, host, containment };
-  return { hosting, functions, allowedModels, allowUnknownPrice, onEgress: onEgress ?? null };
+  return { hosting, functions, allowedModels, allowUnknownPrice, keepImages, onEgress: onEgress ?? null };
 }
 
 /**

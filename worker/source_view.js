@@ -66,7 +66,7 @@ async function ran(code, request, { context, signal, ...own }) {
   await checkReadable(job);
   const listeners = { onEvent: () => {}, onCall: () => {} };
   const ledger = openLedger({ destinations: openDestinations(endpoint) });
-  const free = { allowedModels: null, allowUnknownPrice: true, onEgress: null };
+  const free = { allowedModels: null, allowUnknownPrice: true, keepImages: false, onEgress: null };
   const hosting = { endpoint, headers, assets, host, containment };
   const run = { job, signal, listeners, functions, ledger, hosting, source: localBlock(code), ...free };
   const { result } = await runTree(run);

@@ -65,6 +65,7 @@ class ProviderEntry(BaseModel):
         ca_file: certificates that are trusted besides the usual ones.
         proxy: HTTP proxy on the way, `http://host:port`.
         models: models on offer; without it the provider's list is asked for.
+        images: whether its models take images; without it their names and its list tell.
         users: users who may use it; without it everyone.
         prices: model -> its price; `*` for those that are not named.
     """
@@ -84,6 +85,7 @@ class ProviderEntry(BaseModel):
     first_byte_seconds: Seconds | None = None
     total_seconds: Seconds | None = None
     models: tuple[str, ...] = ()
+    images: bool | None = None
     users: tuple[str, ...] | None = None
     prices: dict[str, Price] = {}
 

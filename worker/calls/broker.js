@@ -12,13 +12,14 @@ import { pauseIfLong } from "../time/pause.js";
 import { parseRequest } from "../wire/complete_request.js";
 import { encodeFrame } from "../wire/frames.js";
 import { UNKNOWN_USAGE, UNNAMED, spend } from "../wire/usage.js";
+import { sentImages, withImages } from "./images.js";
 import { openIdleTimeout } from "./idle_timeout.js";
 import { isAway } from "./proxies.js";
 import { UNREACHED, openRetries } from "./retries.js";
 import { openReplyPieces } from "./reply_pieces.js";
 
 /**
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/types.d.ts").Completion} Completion
  * @typedef {import("../wire/types.d.ts").Outcome} Outcome
  * @typedef {import("../wire/types.d.ts").Usage} Usage
@@ -162,9 +163,10 @@ export function openBroker({
 
   return {
     /** @type {import("../wire/types.d.ts").Handler} */
-    async handle(body, answer) {
-      const { kind, calls } = parseRequest(body, answer.value);
+    async handle(body, answer, data) {
+      const { kind, calls: requested } = parseRequest(body, answer.value);
       await pauseIfLong(body.length);
+      const calls = await withImages(requested, data);
       if (closing.signal.aborted) return;
       const first = witness.started(kind, calls);
       const pieces = isWatched(kind, calls)
@@ -258,7 +260,8 @@ function postsOf(kind, calls) {
   return calls.map((call, index) => {
     const content = bare(call) ? { prompt: call.messages[0].content } : { messages: call.messages };
     const stream = isWatched(kind, calls);
-    return { body: { ...content, ...settingsOf(call), stream }, indexes: [index], batch: false };
+    const images = call.pictures === undefined ? {} : { images: sentImages(call) };
+    return { body: { ...content, ...images, ...settingsOf(call), stream }, indexes: [index], batch: false };
   });
 }
 
@@ -269,7 +272,9 @@ function postsOf(kind, calls) {
  */
 function batchPost(calls, indexes) {
   const prompts = indexes.map((index) => calls[index].messages[0].content);
-  return { body: { type: "batch", prompts, ...settingsOf(calls[0]), stream: true }, indexes, batch: true };
+  const isText = indexes.every((index) => calls[index].pictures === undefined);
+  const images = isText ? {} : { images: indexes.map((index) => sentImages(calls[index])) };
+  return { body: { type: "batch", prompts, ...images, ...settingsOf(calls[0]), stream: true }, indexes, batch: true };
 }
 
 /**
@@ -293,8 +298,8 @@ function batches(calls) {
   /** @type {number[][]} */
   const groups = [];
   let chars = Infinity;
-  calls.forEach(({ messages }, index) => {
-    const size = messages[0].content.length;
+  calls.forEach(({ messages, pictures = [] }, index) => {
+    const size = pictures.reduce((sum, { base64 }) => sum + (base64?.length ?? 0), messages[0].content.length);
     if (chars + size > BATCH_CHARS || groups[groups.length - 1].length === BATCH_CALLS) {
       groups.push([]);
       chars = 0;

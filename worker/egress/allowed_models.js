@@ -14,9 +14,12 @@ import { providerError } from "../wire/errors.js";
  * @param {Array<string | null>} options.models
  * @param {Array<string | null>} [options.forCode] those of them that were named for calls of model code
  * @param {(model: string | null) => Promise<boolean>} [options.hasTools] whether it searches or browses at its vendor
+ * @param {(model: string | null) => Promise<boolean | null>} [options.takesImages] null where that is not known
  * @param {() => Promise<string | null>} options.defaultModel its name, null where it is not known
  */
-export function openAllowedModels({ models, defaultModel, forCode = models, hasTools = async () => false }) {
+export function openAllowedModels(options) {
+  const { models, defaultModel, forCode = models } = options;
+  const { hasTools = async () => false, takesImages = async () => null } = options;
   const allowed = new Set(models);
 
   return {
@@ -33,6 +36,16 @@ export function openAllowedModels({ models, defaultModel, forCode = models, hasT
       return refused === undefined ? null : refusalOf(refused, names);
     },
     /**
+     * The same of calls that hold images.
+     * @param {Array<string | null>} wanted
+     * @returns {Promise<ReturnType<typeof providerError> | null>}
+     */
+    async refusalOfImages(wanted) {
+      for (const model of new Set(wanted))
+        if ((await takesImages(model)) === false) return imagesRefusal(model ?? (await defaultModel()));
+      return null;
+    },
+    /**
      * The same of calls that model code makes, for what the models do beside their reply.
      * @param {Array<string | null>} wanted
      * @returns {Promise<ReturnType<typeof providerError> | null>}
@@ -45,6 +58,14 @@ export function openAllowedModels({ models, defaultModel, forCode = models, hasT
       return null;
     },
   };
+}
+
+/** @param {string | null} model */
+function imagesRefusal(model) {
+  const message =
+    `the model ${model} takes no images. Nothing was sent. Read the text with read(file), or name a model that takes ` +
+    "images, which the user can choose (subModel or allowedModels; --sub-model or --allow-model).";
+  return providerError(message, { type: "model-without-images" });
 }
 
 /** @param {string | null} model */

@@ -11,8 +11,10 @@ import { fieldsOf } from "../wire/schema.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").RLMDestination} RLMDestination
- * @typedef {{defaultModel: string | null, hosts: Map<string, string>, windows: Map<string, number>, withTools: Set<string>}}
- *   Catalogue host classes and windows by model; the models that search or browse at their vendor
+ * @typedef {{defaultModel: string | null, hosts: Map<string, string>, windows: Map<string, number>, withTools: Set<string>,
+ *   images: Map<string, boolean>}}
+ *   Catalogue host classes and windows by model; the models that search or browse at their vendor;
+ *   whether a model takes images, where that is known
  * @typedef {ReturnType<typeof openDestinations>} Destinations
  */
 
@@ -22,7 +24,7 @@ const LEAST_WINDOW = LIMITS.windowTokens.least;
 const HERE = "on this machine";
 const THERE = "on the server's machine";
 /** @type {Catalogue} */
-const UNKNOWN = { defaultModel: null, hosts: new Map(), windows: new Map(), withTools: new Set() };
+const UNKNOWN = { defaultModel: null, hosts: new Map(), windows: new Map(), withTools: new Set(), images: new Map() };
 
 /**
  * @param {string} endpoint
@@ -55,6 +57,14 @@ export function openDestinations(endpoint, readList = fetchedList) {
     async hasTools(model) {
       const { defaultModel, withTools } = await catalogue();
       return withTools.has(model ?? defaultModel ?? "");
+    },
+    /**
+     * Whether a model takes images; null where that is not known.
+     * @param {string | null} model
+     */
+    async takesImages(model) {
+      const { defaultModel, images } = await catalogue();
+      return images.get(model ?? defaultModel ?? "") ?? null;
     },
     /** The name of the server's default model; null where it is not known. */
     async defaultModel() {
@@ -99,7 +109,11 @@ function catalogueIn(list) {
     isText(id) && Number.isSafeInteger(window) && Number(window) >= LEAST_WINDOW ? [entry(id, Number(window))] : [],
   );
   const withTools = known.flatMap(({ id, vendor_tools: tools }) => (isText(id) && tools === true ? [id] : []));
+  const images = known.flatMap(({ id, images: takes }) =>
+    isText(id) && typeof takes === "boolean" ? [entry(id, takes)] : [],
+  );
   return {
+    images: new Map(images),
     defaultModel: isText(name) ? name : null,
     hosts: new Map(hosts),
     windows: new Map(windows),

@@ -11,7 +11,7 @@ import { yieldToPage } from "../time/time_slices.js";
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Message} Message
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/protocol.js").WireError} WireError
  * @typedef {import("../wire/types.d.ts").Leaving} Leaving
  * @typedef {import("../wire/types.d.ts").RLMDestination} RLMDestination
@@ -77,7 +77,7 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
     const weighed = { weights: await weigh(leaving), to: await destinationsOf(leaving) };
     const { signal } = leaving;
     const request = requestOf(leaving, weighed, { ledger, path, usage });
-    const reason = signal.aborted ? "" : await gate.decide(request, ledger.spent());
+    const reason = signal.aborted ? "" : await gate.decide(request, ledger.spent(), imageChars(weighed));
     if (signal.aborted) return callStopped();
     enter(leaving, weighed, reason);
     return reason === null ? null : toWireError(providerError(`denied before it left: ${reason}`, { type: "denied" }));
@@ -108,12 +108,12 @@ const UNWEIGHED = "a call left whose text could not be searched for the context"
  * @param {{call: number, to: string, model: string | null, added: number, denied: string | null, ledger: Ledger}} about
  * @returns {import("../wire/types.d.ts").Unstamped<Event & {type: "egress"}>}
  */
-function eventOf({ chars, bytes, spans, contextChars }, { call, to, model, added, denied, ledger }) {
+function eventOf({ chars, bytes, spans, contextChars, imageBytes }, { call, to, model, added, denied, ledger }) {
   const { contextChars: left, contextSize } = ledger.summary();
   const { shown, more } = longest(spans);
   return {
     type: "egress",
-    ...{ call, to, model, chars, bytes, denied },
+    ...{ call, to, model, chars, bytes, image_bytes: imageBytes, denied },
     ...{ context_chars: contextChars, new_chars: added, left_chars: left, context_size: contextSize },
     ...{ spans: shown, more_spans: more },
   };
@@ -141,7 +141,7 @@ function requestOf({ kind, calls, signal }, { weights, to }, { ledger, path, usa
   /** @param {"chars" | "bytes"} what */
   const sum = (what) => weights.reduce((total, weight) => total + weight[what], 0);
   const { contextChars: left, contextSize: of } = ledger.summary();
-  const tokens = Math.ceil(sum("chars") / CHARS_PER_TOKEN);
+  const tokens = Math.ceil((sum("chars") + imageChars({ weights })) / CHARS_PER_TOKEN);
   const models = [...new Set(calls.map(({ model }) => model))];
   const destinations = [...new Map(to.map((destination) => [destination.to, destination])).values()];
   return {
@@ -159,6 +159,7 @@ function requestOf({ kind, calls, signal }, { weights, to }, { ledger, path, usa
     contextChars: { added: ledger.gain(weights, to), left, of },
     ...longestOf(spans),
     texts: calls.map(textOf),
+    images: calls.flatMap(imagesOf),
     signal,
   };
 }
@@ -167,6 +168,22 @@ function requestOf({ kind, calls, signal }, { weights, to }, { ledger, path, usa
 function longestOf(spans) {
   const { shown, more } = longest(spans);
   return { spans: shown, moreSpans: more };
+}
+
+/**
+ * Characters that the images of calls count for.
+ * @param {{weights: Weight[]}} weighed
+ */
+function imageChars({ weights }) {
+  return weights.reduce((total, { imageTokens }) => total + imageTokens * CHARS_PER_TOKEN, 0);
+}
+
+/**
+ * @param {RequestedCall} requestedCall
+ * @param {number} prompt
+ */
+function imagesOf({ pictures = [] }, prompt) {
+  return pictures.map(({ sent_sha256: _, ...image }) => ({ prompt, ...image }));
 }
 
 /** @param {RequestedCall} requestedCall */

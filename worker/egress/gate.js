@@ -19,25 +19,29 @@ export function openGate({ maxContextChars, onEgress, allowedModels }) {
   return {
     /**
      * Why one of the calls may not be made at all, or null.
-     * @param {Array<{model: string | null}>} calls
+     * @param {Array<Pick<import("../wire/types.d.ts").HostCall, "model" | "pictures">>} calls
      * @param {{isOfCode: boolean}} about whether model code makes them
      */
     async refusal(calls, { isOfCode }) {
       const models = calls.map(({ model }) => model);
       const refused = await allowedModels.refusal(models);
-      return refused ?? (isOfCode ? allowedModels.refusalToCode(models) : null);
+      if (refused !== null) return refused;
+      const withImages = calls.filter(({ pictures }) => pictures !== undefined).map(({ model }) => model);
+      const blind = withImages.length === 0 ? null : await allowedModels.refusalOfImages(withImages);
+      return blind ?? (isOfCode ? allowedModels.refusalToCode(models) : null);
     },
     /** Whether no other rule is set: every call to these models may leave. */
     isOpen: maxContextChars === null && !onEgress,
     /**
      * @param {EgressRequest} request
      * @param {number} spent characters of the context that left, each counted once for each destination
+     * @param {number} [ofImages] characters that its images count for
      * @returns {Promise<string | null>}
      */
-    async decide(request, spent) {
-      const { added } = request.contextChars;
+    async decide(request, spent, ofImages = 0) {
+      const added = request.contextChars.added + ofImages;
       if (maxContextChars !== null && spent + added > maxContextChars)
-        return beyondLimit(added, spent, maxContextChars);
+        return beyondLimit(added, spent, { allowed: maxContextChars, ofImages });
       if (!onEgress) return null;
       try {
         return reasonIn(await untilAborted(onEgress(request), request.signal));
@@ -53,10 +57,11 @@ export function openGate({ maxContextChars, onEgress, allowedModels }) {
 /**
  * @param {number} added
  * @param {number} left
- * @param {number} allowed
+ * @param {{allowed: number, ofImages: number}} counted
  */
-function beyondLimit(added, left, allowed) {
-  const excess = `${added} more characters of the context would leave, and ${left} of ${allowed} have left`;
+function beyondLimit(added, left, { allowed, ofImages }) {
+  const images = ofImages > 0 ? ` (${ofImages} of them for images, by their estimated tokens)` : "";
+  const excess = `${added} more characters of the context would leave${images}, and ${left} of ${allowed} have left`;
   return `context limit reached: ${excess}. Send less of it, or raise maxContextChars.`;
 }
 

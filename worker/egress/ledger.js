@@ -9,17 +9,19 @@
 
 import { charsIn, indexContexts, spansIn, united } from "./context_index.js";
 import { openSpanUnion } from "./range_union.js";
+import { tokensOf } from "../wire/image_facts.js";
 import { encodedText } from "../time/long_text.js";
 import { inSlices } from "../time/time_slices.js";
 
 /**
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/protocol.js").Span} Span
  * @typedef {import("../wire/types.d.ts").RLMDestination} RLMDestination
  * @typedef {import("./context_index.js").ContextIndex} ContextIndex
  * @typedef {import("./context_index.js").Unsearched} Unsearched
- * @typedef {{chars: number, bytes: number, spans: Span[], contextChars: number}} Weight of one call, or one message
+ * @typedef {{chars: number, bytes: number, spans: Span[], contextChars: number, images: number, imageBytes: number,
+ *   imageTokens: number}} Weight of one call, or one message; of `bytes`, `imageBytes` are those of images
  * @typedef {Map<string, Weight>} Known messages that were weighed before, by their text
  * @typedef {ReturnType<typeof openLedger>} Ledger
  * @typedef {ReturnType<Ledger["summary"]>} Summary
@@ -33,9 +35,13 @@ import { inSlices } from "../time/time_slices.js";
  * @property {number} chars
  * @property {number} bytes
  * @property {number} contextChars
+ * @property {number} images
+ * @property {number} imageBytes
+ * @property {number} imageTokens
  * @property {ReturnType<typeof openSpanUnion>} sent
  */
 
+const NO_IMAGES = { images: 0, imageBytes: 0, imageTokens: 0 };
 const COUNTED_BYTES = 1 << 18;
 
 /** @param {{destinations: import("./destinations.js").Destinations}} options */
@@ -45,7 +51,7 @@ export function openLedger({ destinations }) {
   /** @type {Map<string, Account>} */
   const accounts = new Map();
   const sent = openSpanUnion();
-  const sums = { calls: 0, denied: 0, bytes: 0, chars: 0, contextChars: 0 };
+  const sums = { calls: 0, denied: 0, bytes: 0, chars: 0, contextChars: 0, ...NO_IMAGES };
   /** @type {Unsearched[]} */
   const unsearched = [];
   let contextSize = 0;
@@ -57,7 +63,8 @@ export function openLedger({ destinations }) {
    * @returns {Account}
    */
   const accountOf = (destination) => {
-    const none = { destination, calls: 0, chars: 0, bytes: 0, contextChars: 0, sent: openSpanUnion() };
+    const nothing = { calls: 0, chars: 0, bytes: 0, contextChars: 0, ...NO_IMAGES };
+    const none = { destination, ...nothing, sent: openSpanUnion() };
     const account = accounts.get(destination.to) ?? none;
     accounts.set(destination.to, account);
     return account;
@@ -125,20 +132,24 @@ export function openLedger({ destinations }) {
      * @param {Weight} weight
      * @param {RLMDestination} destination
      */
-    enter({ chars, bytes, spans }, destination) {
+    enter({ chars, bytes, spans, images, imageBytes, imageTokens }, destination) {
       const account = accountOf(destination);
       const gain = account.sent.add(spans);
       for (const one of [sums, account]) {
         one.calls += 1;
         one.bytes += bytes;
         one.chars += chars;
+        one.images += images;
+        one.imageBytes += imageBytes;
+        one.imageTokens += imageTokens;
       }
       account.contextChars += gain;
       sums.contextChars += sent.add(spans);
       return gain;
     },
-    /** Characters of the context that left, each counted once for each destination. */
-    spent: () => [...accounts.values()].reduce((sum, { contextChars }) => sum + contextChars, 0),
+    /** Characters of the context that left, each counted once for each destination; of images, four a token. */
+    spent: () =>
+      [...accounts.values()].reduce((sum, { contextChars, imageTokens }) => sum + contextChars + 4 * imageTokens, 0),
     /**
      * Calls were kept from leaving.
      * @param {number} calls
@@ -178,14 +189,14 @@ function* weights(indexes, calls, known) {
   const before = new Map(known);
   known.clear();
   const weighed = [];
-  for (const { messages } of calls) {
+  for (const { messages, pictures = [] } of calls) {
     const parts = [];
     for (const { content } of messages) {
       const weight = before.get(content) ?? (yield* weightOf(indexes, content));
       known.set(content, weight);
       parts.push(weight);
     }
-    weighed.push(sumOf(parts));
+    weighed.push(withImages(sumOf(parts), pictures));
     yield;
   }
   return weighed;
@@ -200,7 +211,8 @@ function* weightOf(indexes, text) {
   const encoded = yield* encodedText(text);
   const spans = [];
   for (const index of indexes) spans.push(...(yield* spansIn(index, text, encoded)));
-  return { chars: yield* countedChars(encoded), bytes: encoded.length, spans, contextChars: lengthOf(spans) };
+  const chars = yield* countedChars(encoded);
+  return { chars, bytes: encoded.length, spans, contextChars: lengthOf(spans), ...NO_IMAGES };
 }
 
 /**
@@ -227,7 +239,19 @@ function sumOf(parts) {
     parts.reduce((sum, part) => sum + part.chars, 0),
     parts.reduce((sum, part) => sum + part.bytes, 0),
   ];
-  return { chars, bytes, spans, contextChars: lengthOf(spans) };
+  return { chars, bytes, spans, contextChars: lengthOf(spans), ...NO_IMAGES };
+}
+
+/**
+ * The weight of a call with its images.
+ * @param {Weight} weight of its text
+ * @param {import("../wire/types.d.ts").CallImage[]} pictures
+ * @returns {Weight}
+ */
+function withImages(weight, pictures) {
+  const imageBytes = pictures.reduce((sum, { bytes }) => sum + bytes, 0);
+  const imageTokens = pictures.reduce((sum, image) => sum + tokensOf(image), 0);
+  return { ...weight, bytes: weight.bytes + imageBytes, images: pictures.length, imageBytes, imageTokens };
 }
 
 /** @param {Span[]} spans */

@@ -16,7 +16,8 @@ const NO_FACTS = { finish_reason: null, reasoning: "", from_store: false };
 const LATER = {
   run_started: () => ({ run: "", model_options: {}, sub_model_options: {}, schema: null }),
   run_finished: () => ({ value: null, evidence: [] }),
-  call_started: () => ({ options: {} }),
+  call_started: () => ({ options: {}, images: [] }),
+  egress: () => ({ image_bytes: 0 }),
   call_finished: ({ error }) => ({ stopped: error === CALL_STOPPED ? "cancelled" : null, ...NO_FACTS }),
   block_finished: ({ observation }) => ({ lost: begins(fieldsOf(observation).error, WORKER_DIED) }),
   tool_called: () => ({ arguments_json: null, result_json: null }),

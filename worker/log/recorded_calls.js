@@ -9,7 +9,7 @@ import { providerError, toWireError } from "../wire/errors.js";
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Message} Message
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/types.d.ts").Kind} Kind
  * @typedef {import("../wire/types.d.ts").Outcome} Outcome
  * @typedef {Event & {type: "call_started"}} CallStarted
@@ -43,11 +43,13 @@ export function recordedCalls(events) {
  * @param {Map<string, Message[]>} conversations
  * @returns {RecordedCall}
  */
-function startedCall({ call: number, path, kind, batch, model, kept, messages: added }, conversations) {
+function startedCall({ call: number, path, kind, batch, model, kept, messages: added, images = [] }, conversations) {
   const run = path.join(".");
   const messages = kind === "root" ? [...(conversations.get(run) ?? []).slice(0, kept), ...added] : added;
   if (kind === "root") conversations.set(run, messages);
-  return { number, path, kind, batch, call: { model, messages, schema: null }, outcome: null };
+  const pictures = images.map(({ data: base64, ...image }) => ({ ...image, base64 }));
+  const call = { model, messages, schema: null, images: null, ...(pictures.length === 0 ? {} : { pictures }) };
+  return { number, path, kind, batch, call, outcome: null };
 }
 
 /**
@@ -65,9 +67,10 @@ function outcomeOf(event) {
  * The request of a call as a key: equal keys, same request. The system message is left out: it is this version's own text,
  * and a log of another version must still be answered.
  * @param {Kind} kind
- * @param {RequestedCall} requestedCall
+ * @param {Pick<RequestedCall, "model" | "messages"> & {pictures?: Array<{sha256: string}>}} requestedCall
  */
-export function keyOf(kind, { model, messages }) {
+export function keyOf(kind, { model, messages, pictures = [] }) {
   const compared = messages.filter(({ role }) => role !== "system").map(({ role, content }) => [role, content]);
-  return JSON.stringify([kind === "root", model, compared]); // a compaction was logged as a sub-call in earlier versions
+  const images = pictures.map(({ sha256 }) => sha256);
+  return JSON.stringify([kind === "root", model, compared, ...images]); // a compaction was logged as a sub-call in earlier versions
 }

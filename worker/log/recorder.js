@@ -10,7 +10,7 @@ import { NO_USAGE } from "../wire/usage.js";
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Message} Message
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/types.d.ts").Outcome} Outcome
  * @typedef {import("../wire/types.d.ts").Kind} Kind
  * @typedef {import("../wire/types.d.ts").Recorder} Recorder
@@ -22,18 +22,27 @@ import { NO_USAGE } from "../wire/usage.js";
  * @param {number[]} options.path position of the run in the tree
  * @param {(event: Event) => void} options.onEvent
  * @param {{lines: string[], calls: number, seconds: number} | null} [options.resumed] recorded in an earlier session
+ * @param {boolean} [options.keepImages] whether the log holds the bytes of images, beside their digests
  * @param {(line: string) => void} [options.sink] takes each line as it is recorded
  * @param {() => number} [options.now] milliseconds, monotonic
  */
-export function openRecorder({ path, onEvent, resumed = null, sink = () => {}, now = () => performance.now() }) {
+export function openRecorder({ path, onEvent, resumed = null, keepImages = false, sink = () => {}, now = clock }) {
   const { lines, calls, seconds } = resumed ?? { lines: [], calls: 0, seconds: 0 };
   const began = now() - seconds * 1_000;
-  return recorderAt(path, { open: true, began, lines: [...lines], calls, onEvent, sink, now }, resumed !== null);
+  return recorderAt(
+    path,
+    { open: true, began, lines: [...lines], calls, keepImages, onEvent, sink, now },
+    resumed !== null,
+  );
+}
+
+function clock() {
+  return performance.now();
 }
 
 /**
  * The state that the recorders of a tree of runs share.
- * @typedef {{open: boolean, began: number, lines: string[], calls: number, onEvent: (event: Event) => void,
+ * @typedef {{open: boolean, began: number, lines: string[], calls: number, keepImages: boolean, onEvent: (event: Event) => void,
  *   sink: (line: string) => void, now: () => number}} Log
  */
 
@@ -69,11 +78,12 @@ function recorderAt(path, log, isContinued) {
    * @param {Kind} kind
    * @param {RequestedCall} requestedCall
    */
-  const added = (kind, { model, messages }) => {
-    if (kind !== "root") return { kind, model, messages, kept: 0 };
+  const added = (kind, { model, messages, pictures = [] }) => {
+    const images = pictures.map(({ base64, ...image }) => ({ ...image, data: log.keepImages ? base64 : null }));
+    if (kind !== "root") return { kind, model, messages, kept: 0, images };
     const kept = shared(rootMessages, messages);
     rootMessages = messages;
-    return { kind, model, messages: messages.slice(kept), kept };
+    return { kind, model, messages: messages.slice(kept), kept, images };
   };
 
   return {

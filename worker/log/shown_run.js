@@ -120,7 +120,17 @@ export function eventsOf(run) {
    */
   function call(path, kind, text, usage) {
     const number = calls++;
-    emit(path, { type: "call_started", call: number, kind, model: null, messages: [], kept: 0, batch: 1, options: {} });
+    emit(path, {
+      type: "call_started",
+      call: number,
+      kind,
+      model: null,
+      messages: [],
+      kept: 0,
+      batch: 1,
+      options: {},
+      images: [],
+    });
     const error = text === null ? NO_CONTENT : null;
     const facts = { stopped: null, finish_reason: null, reasoning: "", from_store: false };
     emit(path, { type: "call_finished", call: number, model: "", text, error, usage, ...facts });

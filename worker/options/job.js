@@ -35,6 +35,7 @@ export async function jobOf(settings, prompt, context, schema) {
     model_options: modelOptions,
     sub_model_options: subModelOptions,
     sub_window_tokens: null,
+    sub_images: false,
     system_prompt: systemPrompt,
     limits: settings.limits,
     tools,

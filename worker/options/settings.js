@@ -46,6 +46,7 @@ import { shown } from "./shown_value.js";
  * @property {boolean | string | null} journal
  * @property {boolean} keepContext
  * @property {boolean} keepLog
+ * @property {boolean} keepImages
  */
 
 const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
@@ -92,6 +93,7 @@ export const OPTIONS = {
     ok: isJournal,
   },
   keepLog: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
+  keepImages: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
   keepContext: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
 };
 

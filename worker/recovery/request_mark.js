@@ -9,8 +9,10 @@ import { inSlices, yieldToPage } from "../time/time_slices.js";
 /** @typedef {import("../wire/protocol.js").Json} Json */
 
 /**
- * A request as it came: `value` is its body parsed, `mark` its mark, `textMark` that of earlier versions.
- * @typedef {{value: Json, body: string, data: ArrayBuffer[], mark: () => string, textMark: () => string}} WorkerRequest
+ * A request as it came: `value` is its body parsed, `mark` its mark, `textMark` that of earlier
+ * versions; `digests` are the SHA-256 of its data, in hex.
+ * @typedef {{value: Json, body: string, data: ArrayBuffer[], mark: () => string, textMark: () => string,
+ *   digests: string[]}} WorkerRequest
  */
 
 /** Prefix of a mark that is made of values; those of earlier versions are made of the JSON's text, and have none. */
@@ -25,13 +27,14 @@ const STEP_CHARS = 1 << 16;
  */
 export async function readRequest(body, data) {
   const value = /** @type {Json} */ (JSON.parse(body));
-  const digests = data.length === 0 ? "" : await digestsOf(data);
+  const hashes = await Promise.all(data.map((bytes) => crypto.subtle.digest("SHA-256", bytes)));
+  const digests = hashes.map((hash) => ` ${new BigUint64Array(hash).join(".")}`).join("");
+  const known = { value, body, data, digests: hashes.map(hexOf) };
   const textMark = once(() => hashOf(body, digests));
-  if (body.length <= LONG_CHARS)
-    return { value, body, data, mark: once(() => wholeOf(marking(value, digests))), textMark };
+  if (body.length <= LONG_CHARS) return { ...known, mark: once(() => wholeOf(marking(value, digests))), textMark };
   await yieldToPage();
   const mark = await inSlices(marking(value, digests));
-  return { value, body, data, mark: () => mark, textMark };
+  return { ...known, mark: () => mark, textMark };
 }
 
 /**
@@ -43,10 +46,9 @@ export function hasMark(request, mark) {
   return mark === (mark.startsWith(OF_VALUES) ? request.mark() : request.textMark());
 }
 
-/** @param {ArrayBuffer[]} data */
-async function digestsOf(data) {
-  const digests = await Promise.all(data.map((bytes) => crypto.subtle.digest("SHA-256", bytes)));
-  return digests.map((digest) => ` ${new BigUint64Array(digest).join(".")}`).join("");
+/** @param {ArrayBuffer} bytes */
+function hexOf(bytes) {
+  return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**

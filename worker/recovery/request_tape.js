@@ -163,7 +163,7 @@ function handlerOf(
 }
 
 /**
- * Those parts of a request that `missing` names, and the bytes beside them.
+ * Those parts of a request that `missing` names, and the bytes beside them; calls name those that they need.
  * @param {WorkerRequest} request
  * @param {number[]} missing
  * @returns {WorkerRequest}
@@ -178,6 +178,6 @@ function partOf(request, missing) {
     ...request,
     value: /** @type {any} */ (value),
     body: JSON.stringify(value),
-    data: data.length === 0 ? data : missing.map((index) => data[index]),
+    data: name === "calls" || data.length === 0 ? data : missing.map((index) => data[index]),
   };
 }

@@ -16,7 +16,7 @@ import { hasMark } from "./request_mark.js";
  * @typedef {import("../wire/protocol.js").CompleteRequest} CompleteRequest
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/types.d.ts").Kind} Kind
  * @typedef {import("../wire/types.d.ts").Outcome} Outcome
  * @typedef {import("../wire/types.d.ts").Position} Position
@@ -118,9 +118,14 @@ function keyOfCalls({ kind, calls }) {
  * The same of a request; null for one of another kind.
  * @param {WorkerRequest} workerRequest
  */
-function keyOfRequest({ value }) {
+function keyOfRequest({ value, digests }) {
   const { op, kind, calls } = /** @type {Partial<CompleteRequest>} */ (Object(value));
-  return op === "complete" && kind !== undefined && calls !== undefined ? keyOfCalls({ kind, calls }) : null;
+  if (op !== "complete" || kind === undefined || calls === undefined) return null;
+  const named = calls.map((call) => ({
+    ...call,
+    pictures: (call.images ?? []).map(({ data }) => ({ sha256: digests[data] })),
+  }));
+  return named.map((call) => keyOf(kind, call)).join();
 }
 
 /**

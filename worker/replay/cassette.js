@@ -15,7 +15,7 @@ import { grouped } from "./difference.js";
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {import("../wire/protocol.js").Json} Json
  * @typedef {import("../wire/protocol.js").PastBlock} PastBlock
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/protocol.js").RunResult} RunResult
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
  * @typedef {import("../wire/types.d.ts").Kind} Kind

@@ -5,6 +5,7 @@
 // the question and the models are now; the code runs again, over the same context. Then, or as soon as the code makes a
 // request that is not in the log, the endpoint answers.
 
+import { withImages } from "../calls/images.js";
 import { readTrajectory } from "../log/trajectory.js";
 import { parseRequest } from "../wire/complete_request.js";
 import { configError } from "../wire/errors.js";
@@ -13,7 +14,7 @@ import { checkContexts, startOf } from "./context_check.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
  * @typedef {import("../wire/types.d.ts").Kind} Kind
  * @typedef {import("../wire/types.d.ts").Source} Source
@@ -27,9 +28,10 @@ const SHOWN_CHARS = 120;
  * Conversations in their order, since the question may be another; a prompt of model code by its text.
  * @type {import("./cassette.js").KeyOf}
  */
-function inTurn(kind, { messages }) {
+function inTurn(kind, { messages, pictures = [] }) {
   const isRoot = kind === "root"; // a compaction was logged as a sub-call in earlier versions
-  return JSON.stringify(messages.length > 1 ? [isRoot] : [isRoot, messages[0]?.content]);
+  const images = pictures.map(({ sha256 }) => sha256);
+  return JSON.stringify(messages.length > 1 ? [isRoot] : [isRoot, messages[0]?.content, ...images]);
 }
 
 /**
@@ -75,7 +77,8 @@ export function openFork(fork) {
         async handle(body, answer, data) {
           if (!isNoticed) recorder.record({ type: "notice", code: "forked", text: forkedFrom(started, iteration) });
           isNoticed = true;
-          const { kind, calls } = parseRequest(body);
+          const { kind, calls: requested } = parseRequest(body);
+          const calls = isLive ? requested : await withImages(requested, data);
           const outcomes = outcomesFor(path, kind, calls);
           if (outcomes !== null) return answerFrom({ kind, calls, outcomes }, witness, answer, usage);
           if (!isLive) recorder.record({ type: "notice", code: "diverged", text: differs(iterations) });

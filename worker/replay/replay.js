@@ -5,6 +5,7 @@
 // an error at the first difference, with its position. It holds no way to the endpoint: a request that is not in the log is
 // an error.
 
+import { withImages } from "../calls/images.js";
 import { keyOf } from "../log/recorded_calls.js";
 import { readTrajectory } from "../log/trajectory.js";
 import { parseRequest } from "../wire/complete_request.js";
@@ -16,7 +17,7 @@ import { howTexts, openComparison } from "./difference.js";
 /**
  * @typedef {import("../log/recorded_calls.js").RecordedCall} RecordedCall
  * @typedef {import("../wire/protocol.js").Event} Event
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/protocol.js").RunResult} RunResult
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
  * @typedef {import("../wire/types.d.ts").Kind} Kind
@@ -79,8 +80,9 @@ export function openReplay(log) {
       const usage = {};
       return {
         usage: () => structuredClone(usage),
-        async handle(body, answer) {
-          const { kind, calls } = parseRequest(body);
+        async handle(body, answer, data) {
+          const { kind, calls: requested } = parseRequest(body);
+          const calls = await withImages(requested, data);
           const recorded = calls.map((call) => outcomeFor(path, kind, call));
           const outcomes = recorded.filter((outcome) => outcome !== null);
           if (outcomes.length === calls.length) return answerFrom({ kind, calls, outcomes }, witness, answer, usage);
@@ -202,10 +204,20 @@ function howCalls(kind, recorded, now, hasOwnPrompt) {
       (hasOwnPrompt || role !== "system" || messages[index]?.role !== role) &&
       (content !== messages[index]?.content || role !== messages[index].role),
   );
+  if (at === -1 && now.messages.length === messages.length)
+    return `${subject} with other images: ${imagesOf(now)}, recorded were ${imagesOf(recorded.call)}`;
   if (at === -1) return `${subject} with ${now.messages.length} messages, recorded were ${messages.length}`;
   const texts = howTexts(messages[at]?.content ?? null, now.messages[at].content);
   return `${subject} something else: message ${at + 1} of ${now.messages.length} (${now.messages[at].role}) differs${texts}`;
 }
+
+/** @param {RequestedCall} requestedCall */
+function imagesOf({ pictures = [] }) {
+  const digests = pictures.map(({ sha256 }) => sha256.slice(0, SHOWN_DIGITS)).join(", ");
+  return `${pictures.length}${digests && ` (SHA-256 ${digests})`}`;
+}
+
+const SHOWN_DIGITS = 12;
 
 /** @param {import("./cassette.js").ToolCall} toolCall */
 function howTool({ name, args, kwargs }) {

@@ -9,7 +9,7 @@ import { noPrice } from "./price_check.js";
 
 /**
  * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
- * @typedef {import("../wire/protocol.js").RequestedCall} RequestedCall
+ * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/protocol.js").StartJob["limits"]} Limits
  * @typedef {import("../wire/types.d.ts").Usage} Usage
  * @typedef {import("./types.d.ts").Ending} Ending

@@ -32,9 +32,9 @@ const CONTINUED = "the run is continued from its journal";
  */
 export async function runTree(options) {
   const { job, listeners, functions, signal, end, journal = null, resumed = null, session = null, ledger } = options;
-  const { notices = [] } = options;
+  const { notices = [], keepImages } = options;
   const { onEvent } = listeners;
-  const recorder = openRecorder({ path: job.path, onEvent, resumed, sink: journal?.append });
+  const recorder = openRecorder({ path: job.path, onEvent, resumed, keepImages, sink: journal?.append });
   const tree = openTree(options);
   let isKept = resumed !== null;
   try {
@@ -77,8 +77,8 @@ function openTree(options) {
  */
 function allowedIn({ job, ledger, allowedModels }) {
   const forCode = [...(job.sub_model === null ? [] : [job.sub_model]), ...(allowedModels ?? [])];
-  const { defaultModel, hasTools } = ledger.destinations;
-  return openAllowedModels({ models: [job.model, ...forCode], forCode, defaultModel, hasTools });
+  const { defaultModel, hasTools, takesImages } = ledger.destinations;
+  return openAllowedModels({ models: [job.model, ...forCode], forCode, defaultModel, hasTools, takesImages });
 }
 
 /**

@@ -47,6 +47,8 @@ export interface TreeOptions {
   allowedModels: string[] | null;
   /** Whether a limit of cost may stand where a price is not known. */
   allowUnknownPrice: boolean;
+  /** Whether the log holds the bytes of images. */
+  keepImages: boolean;
   /** Of the tree, or of the session. */
   ledger: Ledger;
   /** Stops the run. */

@@ -103,6 +103,7 @@ def _job(fields: dict[str, Any], context: object, host: BridgeProvider) -> Job:
         sub_model=fields["sub_model"],
         limits=Limits(**fields["limits"]),
         sub_window_tokens=fields.get("sub_window_tokens"),
+        sub_images=fields.get("sub_images", False),
         system_prompt=fields["system_prompt"],
         tools=_tools(fields["tools"], host),
         sub_tools=None if sub_tools is None else _tools(sub_tools, host),

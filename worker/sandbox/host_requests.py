@@ -15,7 +15,8 @@ from health import check_health
 from host_line import Line, interrupted, settled, to_host
 
 from rlm_core import ChannelError, ModelCall, ModelUsage, ProtocolError, ProviderError, Reply, ToolError, protocol
-from rlm_core.types import Child, Json
+from rlm_core.images import MAX_IMAGES_BYTES
+from rlm_core.types import Child, Image, Json
 
 MAX_CALLS = 10_000
 """Prompts of the largest batch; the host refuses more."""
@@ -55,8 +56,12 @@ class BridgeProvider:
         self._flush()
         if calls[0].kind == "root":
             check_health(self._line)
+        data, positions = _beside(calls)
+        if (size := sum(map(len, data))) > MAX_IMAGES_BYTES:
+            message = f"the images of this request have {size:,} bytes; {MAX_IMAGES_BYTES:,} are allowed. Ask in parts."
+            return [ProviderError(message, type="request-too-large", status=413)] * len(calls)
         try:
-            reply = self._ask(_request_body(calls))
+            reply = self._ask(_request_body(calls, positions), data)
         except ProviderError as fault:
             return [fault] * len(calls)
         return _outcomes(reply, len(calls))
@@ -157,16 +162,30 @@ def _packed(context: object) -> tuple[str, bytes]:
         raise TypeError(f"a {kind} cannot be passed to a child run: {fault}. Pass plain data.") from None
 
 
-def _request_body(calls: Sequence[ModelCall]) -> str:
+def _beside(calls: Sequence[ModelCall]) -> tuple[list[bytes], Mapping[bytes, int]]:
+    """The images of `calls`, each once, and the positions that they have."""
+    positions: dict[bytes, int] = {}
+    for call in calls:
+        for image in call.images:
+            positions.setdefault(image.data, len(positions))
+    return list(positions), positions
+
+
+def _request_body(calls: Sequence[ModelCall], positions: Mapping[bytes, int]) -> str:
     wanted = [
         {
             "model": call.model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in call.messages],
             **({} if call.schema is None else {"schema": call.schema}),
+            **({"images": [_requested(image, positions) for image in call.images]} if call.images else {}),
         }
         for call in calls
     ]
     return json.dumps({"op": "complete", "kind": calls[0].kind, "calls": wanted})
+
+
+def _requested(image: Image, positions: Mapping[bytes, int]) -> dict[str, Json]:
+    return {"source": image.source, "page": image.page, "data": positions[image.data]}
 
 
 def _outcomes(reply: bytearray, count: int) -> list[Reply | ProviderError]:

@@ -78,6 +78,25 @@ export type ModelOptions = Record<string, Json>;
 /** Model name -> usage of its calls. */
 export type Usage = Record<string, ModelUsage>;
 
+/** An image beside a prompt, as it leaves; `source` and `page` are model code's word. See `SentImage`. */
+export interface CallImage {
+  source: string;
+  page: number | null;
+  type: string;
+  width: number | null;
+  height: number | null;
+  bytes: number;
+  sha256: string;
+  sent_sha256: string;
+  /** The bytes that leave; null where they come from a log that does not keep them. */
+  base64: string | null;
+}
+
+/** A call as the host has it: its images are checked, and ready to be sent. */
+export interface HostCall extends RequestedCall {
+  pictures?: CallImage[];
+}
+
 /** A reply of a model, whole. */
 export interface Completion {
   text: string;
@@ -98,14 +117,14 @@ export type Outcome = { completion: Completion; fromStore?: boolean } | { error:
 export interface Leaving {
   first: number;
   kind: Kind;
-  calls: RequestedCall[];
+  calls: HostCall[];
   signal: AbortSignal;
 }
 
 /** The host's view of model calls: it counts and records them, and may forbid them. */
 export interface Witness {
   /** Number of the first call; throws to refuse all of them. */
-  started(kind: Kind, calls: RequestedCall[]): number;
+  started(kind: Kind, calls: HostCall[]): number;
   /** Model options of the calls of a kind. */
   options?(kind: Kind): ModelOptions;
   /** A piece of a root call's reply, as it comes. */
@@ -128,7 +147,7 @@ export type Unstamped<E extends Event = Event> = E extends Event ? Omit<E, "seq"
 export interface Recorder {
   record(event: Unstamped): void;
   /** One event per call; returns the number of the first. */
-  callsStarted(kind: Kind, calls: RequestedCall[], options: ModelOptions): number;
+  callsStarted(kind: Kind, calls: HostCall[], options: ModelOptions): number;
   callFinished(call: number, outcome: Outcome): void;
   /** The recorder of the run at `path`, into the same log. */
   below(path: number[], isContinued: boolean): Recorder;
@@ -230,6 +249,23 @@ export interface RLMDestination {
   host: string | null;
 }
 
+/** An image that is about to leave, beside the prompt of number `prompt`, from 0. */
+export interface RLMEgressImage {
+  prompt: number;
+  /** Name of the file that it is, or is a page of, as model code says; empty where that is not known. */
+  source: string;
+  page: number | null;
+  /** MIME type, by its first bytes. */
+  type: string;
+  width: number | null;
+  height: number | null;
+  bytes: number;
+  /** Of the bytes that model code gave, in hex. */
+  sha256: string;
+  /** The bytes that leave. */
+  base64: string | null;
+}
+
 /** A request before it leaves: one call, or a batch of them. */
 export interface RLMEgressRequest {
   kind: Kind;
@@ -241,10 +277,10 @@ export interface RLMEgressRequest {
   /** The models that are named; null is the server's default. */
   models: Array<string | null>;
   prompts: number;
-  /** Of all texts together. */
+  /** Of all texts together; bytes are those of the images too. */
   chars: number;
   bytes: number;
-  /** Estimated, at four characters each. */
+  /** Estimated, at four characters each, and 750 pixels of an image. */
   tokens: number;
   /** US dollars, at the cost of this model's input tokens so far, replies included; null when that is not known. */
   price: number | null;
@@ -258,6 +294,8 @@ export interface RLMEgressRequest {
   moreSpans: number;
   /** One text a prompt. */
   texts: string[];
+  /** The images beside the prompts. */
+  images: RLMEgressImage[];
   /** Aborted when the run is stopped while the answer is awaited. */
   signal: AbortSignal;
 }

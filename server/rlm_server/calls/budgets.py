@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from rlm_core.types import Json, Message, ModelUsage
 
 from ..http.problems import Problem
+from ..providers.images import IMAGE_TOKENS
 from ..providers.upstream import UpstreamError
 from ..settings import Settings
 
@@ -161,12 +162,12 @@ class Budgets:
         }
         return {**left, "until": until}
 
-    def guess(self, messages: Sequence[Message]) -> ModelUsage:
-        """The least usage of a call with `messages`; sizes only where a budget limits them."""
+    def guess(self, messages: Sequence[Message], images: int = 0) -> ModelUsage:
+        """The least usage of a call with `messages` and so many images; sizes only where a budget limits them."""
         if not (self.run.limits_size or self.start.limits_size or self.day.limits_size):
             return ONE_CALL
         size = sum(len(message.content.encode(errors="surrogatepass")) for message in messages)
-        return ModelUsage(1, size // BYTES_PER_TOKEN + 1, cost=0.0)
+        return ModelUsage(1, size // BYTES_PER_TOKEN + 1 + images * IMAGE_TOKENS, cost=0.0)
 
     def _tallies(self, run: str, guess: ModelUsage) -> list[Tally]:
         tally = self.runs.setdefault(run, Tally())

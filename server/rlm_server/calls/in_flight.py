@@ -29,6 +29,7 @@ from rlm_core.errors import ProviderError
 from rlm_core.types import Json, Message, Reply
 
 from ..http.problems import Problem
+from ..providers.images import Images
 from ..providers.upstream import NO_OPTIONS, ModelOptions, Pieces, Reasoning, UpstreamError
 from .reply_store import Lease, Store
 
@@ -62,10 +63,11 @@ class IdempotencyKey:
         nth: int,
         options: ModelOptions = NO_OPTIONS,
         schema: Mapping[str, Json] | None = None,
+        images: Images = (),
     ) -> bytes:
         """The digest of the `nth` (from 0) of equal calls to `model` in one batch.
 
-        Without options and schema it is the one of earlier versions, whose store files are read.
+        Without options, schema and images it is the one of earlier versions, whose store files are read.
         """
         spoken = [[message.role, message.content] for message in messages]
         fields: list[Json] = [self.run, self.call, model, cast("list[Json]", spoken), nth]
@@ -73,6 +75,8 @@ class IdempotencyKey:
             fields.append(cast("Json", chosen))
         if schema is not None:
             fields.append({"schema": cast("Json", schema)})
+        if images:
+            fields.append({"images": [image.sha256 for image in images]})
         return hashlib.sha256(json.dumps(fields).encode()).digest()
 
 

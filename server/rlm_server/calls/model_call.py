@@ -19,8 +19,9 @@ from rlm_core.errors import ProviderError
 from rlm_core.types import Json, Message, ModelUsage, Reply
 
 from ..http.problems import Problem, internal_problem, problem_of
-from ..http.wire import Batch, check_prompt
-from ..providers.upstream import NO_OPTIONS, ModelOptions, Pieces, UpstreamCall, UpstreamError
+from ..http.wire import Batch, Conversation, Wanted, check_prompt
+from ..providers.images import Images
+from ..providers.upstream import ModelOptions, Pieces, UpstreamCall, UpstreamError
 from .budgets import Budgets
 from .call_record import CallRecord, CallWatch
 from .in_flight import IdempotencyKey, InFlight, stopped_error
@@ -47,21 +48,17 @@ class Backend:
     retries: int
     watch: CallWatch = field(default_factory=CallWatch)
 
-    async def request(
-        self,
-        model: str | None,
-        key: IdempotencyKey | None,
-        options: ModelOptions = NO_OPTIONS,
-        schema: Schema | None = None,
-        *,
-        user: str = "",
-    ) -> ModelRequest:
+    async def request(self, wanted: Wanted, key: IdempotencyKey | None, *, user: str = "") -> ModelRequest:
         """Begin the model calls of one HTTP request of `user`.
 
         Raises:
-            Problem: nobody answers for `model`, or its provider does not have one of `options`.
+            Problem: nobody answers for its model, or the model does not have one of its options, or takes no images.
         """
-        upstream, name = await self.registry.find(model, user)
+        options, schema = wanted.options, wanted.schema
+        upstream, name = await self.registry.find(wanted.model, user)
+        if any(wanted.images) and self.registry.takes_images(upstream.name, name) is False:
+            detail = f"The model {upstream.name}:{name} takes no images, and nothing was sent. Choose one that does."
+            raise Problem("model-without-images", detail)
         for option in options.chosen():
             if option not in upstream.options:
                 known = ", ".join(sorted(upstream.options)) or "none"
@@ -96,13 +93,13 @@ class ModelRequest:
         """`"provider:name"`."""
         return f"{self.upstream.name}:{self.name}"
 
-    async def answer(self, messages: Messages, *, nth: int = 0) -> Outcome:
+    async def answer(self, messages: Messages, *, nth: int = 0, images: Images = ()) -> Outcome:
         """One reply; `nth` of the equal prompts of a batch, from 0."""
-        return await outcome_of(_last(self._pieces(messages, nth)))
+        return await outcome_of(_last(self._pieces(messages, nth, images)))
 
     async def answer_items(self, batch: Batch, deliver: Deliver) -> None:
         """Answer every prompt, `concurrency` at a time, and deliver each outcome as it comes."""
-        seen: Counter[str] = Counter()
+        seen: Counter[tuple[str, Images]] = Counter()
         waiting = iter(enumerate(batch.prompts))
 
         with self.backend.watch.metrics.waiting_for(len(batch.prompts)) as begin:
@@ -110,40 +107,42 @@ class ModelRequest:
             async def work() -> None:
                 for index, prompt in waiting:
                     begin()
-                    nth, seen[prompt] = seen[prompt], seen[prompt] + 1
-                    await deliver(index, await self._answer_prompt(prompt, nth))
+                    images = batch.images[index] if batch.images else ()
+                    nth = seen[prompt, images]
+                    seen[prompt, images] += 1
+                    await deliver(index, await self._answer_prompt(prompt, nth, images))
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.backend.concurrency, len(batch.prompts))):
                     group.create_task(work())
 
-    async def answer_in_pieces(self, messages: Messages, write: Callable[[str], Awaitable[None]]) -> Outcome:
+    async def answer_in_pieces(self, wanted: Conversation, write: Callable[[str], Awaitable[None]]) -> Outcome:
         """One reply; its text, and the reasoning that the model shows, is written as it comes."""
-        return await outcome_of(_last(self._pieces(messages, 0), write))
+        return await outcome_of(_last(self._pieces(wanted.messages, 0, wanted.images), write))
 
-    async def _answer_prompt(self, prompt: str, nth: int) -> Outcome:
+    async def _answer_prompt(self, prompt: str, nth: int, images: Images) -> Outcome:
         try:
             check_prompt(prompt)
         except Problem as problem:
             return problem
-        return await self.answer((Message("user", prompt),), nth=nth)
+        return await self.answer((Message("user", prompt),), nth=nth, images=images)
 
-    def _pieces(self, messages: Messages, nth: int) -> Pieces:
+    def _pieces(self, messages: Messages, nth: int, images: Images) -> Pieces:
         """The pieces of one reply: those of a call in flight or kept under the key, or of a new call.
 
         A client that sends a key repeats a failed call itself, so that the server does not retry it as well.
         """
         if self.key is None:
-            return self._paid(messages, self.backend.retries)
-        digest = self.key.digest(self.model, messages, nth, self.options, self.schema)
-        return self.backend.in_flight.join(digest, lambda: self._paid(messages, 0), key=self.key)
+            return self._paid(messages, self.backend.retries, images)
+        digest = self.key.digest(self.model, messages, nth, self.options, self.schema, images)
+        return self.backend.in_flight.join(digest, lambda: self._paid(messages, 0, images), key=self.key)
 
-    async def _paid(self, messages: Messages, retries: int) -> Pieces:
+    async def _paid(self, messages: Messages, retries: int, images: Images) -> Pieces:
         """Make the call, within the budgets, on record."""
         if self.backend.in_flight.stops(self.key) != self.stops:
             raise stopped_error(self.upstream.name)
         backend, prices = self.backend, self.backend.registry.prices
-        guess = backend.budgets.guess(messages)
+        guess = backend.budgets.guess(messages, len(images))
         likely = prices.cost(self.upstream.name, self.name, guess)
         guess = replace(guess, cost=likely or 0.0)
         run = self.key.run if self.key else ""
@@ -152,7 +151,7 @@ class ModelRequest:
         with backend.watch.watching(record):
             async with (
                 backend.budgets.admitted(self.user, run, guess) as settle,
-                aclosing(self._upstream_pieces(messages, retries)) as pieces,
+                aclosing(self._upstream_pieces(messages, retries, images)) as pieces,
             ):
                 async for piece in pieces:
                     if isinstance(piece, Reply):
@@ -162,10 +161,10 @@ class ModelRequest:
                     record.take(piece)
                     yield piece
 
-    async def _upstream_pieces(self, messages: Messages, retries: int) -> Pieces:
+    async def _upstream_pieces(self, messages: Messages, retries: int, images: Images) -> Pieces:
         try:
             async with aclosing(
-                self.upstream.stream(UpstreamCall(messages, self.name, self.options, retries, self.schema))
+                self.upstream.stream(UpstreamCall(messages, self.name, self.options, retries, self.schema, images))
             ) as pieces:
                 async for piece in pieces:
                     yield piece

@@ -29,6 +29,7 @@ from ..providers.connections import Connections, trusted
 from ..providers.exchange import Address, Exchange
 from ..providers.file_providers import client_of, file_address, timeout_of, upstream_of
 from ..providers.host_class import HERE, host_class
+from ..providers.images import takes_images
 from ..providers.ollama_chat import OllamaChat
 from ..providers.openai_chat import OpenAIChat
 from ..providers.prices import load_prices
@@ -82,6 +83,8 @@ class ModelInfo:
     """Whether a price is known; `None` where each reply reports its cost."""
     vendor_tools: bool = False
     """Whether it searches or browses at its vendor: model code may call it only where the user names it for that."""
+    images: bool | None = None
+    """Whether it takes images; `None` where that is not known."""
 
     def to_json(self) -> dict[str, Json]:
         """The line as it goes over the wire."""
@@ -94,6 +97,7 @@ class ModelInfo:
             "window_tokens": self.window_tokens,
             "priced": self.priced,
             "vendor_tools": self.vendor_tools,
+            "images": self.images,
         }
 
 
@@ -118,6 +122,7 @@ class _Listing:
     note: str
     expires: float
     is_missing: bool = False
+    images: Mapping[str, bool | None] = field(default_factory=dict)
 
 
 class Registry:
@@ -252,7 +257,8 @@ class Registry:
         except UpstreamError as fault:
             if (last := self._listings.get(upstream.name)) is not None and last.windows:
                 note = f"The list of models is an earlier one: {fault}"
-                return _Listing(last.windows, last.shown, note, time.monotonic() + FAILURE_CACHE_SECONDS)
+                expires = time.monotonic() + FAILURE_CACHE_SECONDS
+                return replace(last, note=note, expires=expires)
             is_absent = upstream.name == "ollama" and fault.kind == "unreachable"
             note = "" if is_absent else f"The list of models cannot be had: {fault} {ANY_NAME}"
             return _Listing({}, (), note, time.monotonic() + FAILURE_CACHE_SECONDS, is_missing=True)
@@ -266,22 +272,32 @@ class Registry:
             notes.append(f"It lists {len(for_text):,} models, of which {len(shown):,} are shown.")
         note = " ".join(filter(None, notes))
         seconds = self.settings.models_cache_seconds if windows else FAILURE_CACHE_SECONDS
-        return _Listing(windows, shown, f"{note} {ANY_NAME}" if note else "", time.monotonic() + seconds)
+        images = {model.name: model.images for model in offer.models}
+        told = f"{note} {ANY_NAME}" if note else ""
+        return _Listing(windows, shown, told, time.monotonic() + seconds, images=images)
 
     def _info(self, model: str) -> ModelInfo:
         provider, _, name = model.partition(":")
         if model == BUILTIN:
-            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE, HERE, priced=True)
+            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE, HERE, priced=True, images=False)
         label = f"{name} ({TITLES.get(provider, provider)})"
         if provider not in self.upstreams:
             return ModelInfo(model, label, provider, _no_provider(provider).detail)
-        listing = self._listings.get(provider)
+        listing, images = self._listings.get(provider), self.takes_images(provider, name)
         host = self._hosts.get(provider, "")
         priced, tools = self._priced(provider, name), host != HERE and uses_vendor_tools(name)
         if listing is None:
-            return ModelInfo(model, label, provider, host=host, priced=priced, vendor_tools=tools)
+            return ModelInfo(model, label, provider, host=host, priced=priced, vendor_tools=tools, images=images)
         window = listing.windows.get(name)
-        return ModelInfo(model, label, provider, listing.note, host, window, priced, tools)
+        return ModelInfo(model, label, provider, listing.note, host, window, priced, tools, images)
+
+    def takes_images(self, provider: str, name: str) -> bool | None:
+        """Whether a model takes images, by its provider's list or by its name; `None` where that is not known."""
+        entry, listing = self.file.providers.get(provider), self._listings.get(provider)
+        if entry is not None and entry.images is not None:
+            return entry.images
+        listed = None if listing is None else listing.images.get(name)
+        return takes_images(name) if listed is None else listed
 
     def _priced(self, provider: str, name: str) -> bool | None:
         if provider in REPORTS_COST:

@@ -75,7 +75,7 @@ async def answer(request: Request) -> Response:
     record(request.scope, model=(wanted.model or "default")[:100], calls=_calls(wanted))
     if key is not None:
         record(request.scope, run=key.run)
-    calls = await backend.request(wanted.model, key, wanted.options, wanted.schema, user=request.scope.get(USER, ""))
+    calls = await backend.request(wanted, key, user=request.scope.get(USER, ""))
     record(request.scope, model=calls.model)
     if wanted.stream:
         return _Stream(calls, wanted)
@@ -286,7 +286,7 @@ async def _answer_whole(calls: ModelRequest, wanted: Wanted) -> Response:
 
         await calls.answer_items(wanted, deliver)
         return _json(batch_json([outcomes[index] for index in range(len(wanted.prompts))]))
-    outcome = await calls.answer(wanted.messages)
+    outcome = await calls.answer(wanted.messages, images=wanted.images)
     if isinstance(outcome, Problem):
         raise outcome
     return _json(reply_json(outcome))
@@ -317,7 +317,7 @@ async def _write_pieces(calls: ModelRequest, wanted: Conversation, write: Write)
     async def pass_on(text: str) -> None:
         await write(_event({"reasoning" if isinstance(text, Reasoning) else "delta": text}))
 
-    outcome = await calls.answer_in_pieces(wanted.messages, pass_on)
+    outcome = await calls.answer_in_pieces(wanted, pass_on)
     if isinstance(outcome, Problem):
         await write(_event({"error": outcome.to_json()}))
     else:

@@ -42,6 +42,7 @@ PROBLEM_TYPES = {
         ProblemType("unknown-field", 400, "The request holds a field that is not allowed"),
         ProblemType("empty-prompt", 400, "There is nothing to answer"),
         ProblemType("unknown-model", 400, "The model may not be used"),
+        ProblemType("model-without-images", 400, "The model takes no images"),
         ProblemType("provider-not-configured", 400, "The model's provider is not configured"),
         ProblemType("token-required", 401, "The token is missing or wrong"),
         ProblemType("too-many-attempts", 429, "Too many wrong tokens", retryable=True),

@@ -5,7 +5,8 @@
     {"type": "batch", "prompts": [...], ...}     -> Batch
 
 Each takes `model`, `stream`, `options` (`temperature`, `top_p`, `max_output_tokens`, `reasoning_effort`, `seed`) and
-`schema`, a JSON Schema for the vendor's structured output, where it has one; it adds nothing to the prompt.
+`schema`, a JSON Schema for the vendor's structured output, where it has one; it adds nothing to the prompt; and
+`images` beside the last message, see `image_fields.py`.
 
 In: any JSON value. Out: one of the two, or a `Problem` that names the offending field. Anything else is
 refused, so that nothing of the upstream (its URL, headers, tools) can be chosen by a client. Nothing here does I/O.
@@ -20,7 +21,9 @@ from typing import Any, TypeAlias, cast, get_args
 
 from rlm_core.types import Json, Message, ModelUsage, Reply, Role
 
+from ..providers.images import Images
 from ..providers.upstream import NO_OPTIONS, ModelOptions
+from .image_fields import images_of, images_of_batch
 from .problems import Problem
 
 MAX_BATCH = 1000
@@ -41,20 +44,23 @@ class Asked:
     stream: bool = False
     options: ModelOptions = NO_OPTIONS
     schema: Mapping[str, Json] | None = None
+    images: Images = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation(Asked):
-    """One call with `messages`."""
+    """One call with `messages`, and `images` beside the last one."""
 
     messages: tuple[Message, ...]
+    images: Images = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Batch(Asked):
-    """Many calls of one prompt each, to one model."""
+    """Many calls of one prompt each, to one model; `images` are those beside each, none for none at all."""
 
     prompts: tuple[str, ...]
+    images: tuple[Images, ...] = ()
 
 
 Wanted: TypeAlias = Conversation | Batch
@@ -162,14 +168,15 @@ def _batch(body: Mapping[str, object]) -> Batch:
     if len(prompts) > MAX_BATCH:
         raise _invalid(f"`prompts` holds {len(prompts):,}; at most {MAX_BATCH:,} go into one batch. Send several.")
     texts = tuple(_text(prompt, f"prompts[{index}]") for index, prompt in enumerate(prompts))
-    return Batch(texts, **_reply_fields(body))
+    images = images_of_batch(body.get("images"), len(texts))
+    return Batch(texts, images, **_reply_fields(body))
 
 
 def _prompt(body: Mapping[str, object]) -> Conversation:
     _only(body, ("prompt",))
     prompt = _text(body["prompt"], "prompt")
     check_prompt(prompt)
-    return Conversation((Message("user", prompt),), **_reply_fields(body))
+    return Conversation((Message("user", prompt),), images_of(body.get("images"), "images"), **_reply_fields(body))
 
 
 def _conversation(body: Mapping[str, object]) -> Conversation:
@@ -179,7 +186,9 @@ def _conversation(body: Mapping[str, object]) -> Conversation:
         raise _invalid(f"`messages` must be a list of at least one message, not {_kind(messages)}.")
     checked = tuple(_message(message, f"messages[{index}]") for index, message in enumerate(messages))
     check_prompt("".join(message.content for message in checked if message.role == "user"))
-    return Conversation(checked, **_reply_fields(body))
+    if body.get("images") and checked[-1].role != "user":
+        raise _invalid("`images` stand beside the last message, which must be the user's.")
+    return Conversation(checked, images_of(body.get("images"), "images"), **_reply_fields(body))
 
 
 def _message(value: object, field: str) -> Message:
@@ -201,7 +210,7 @@ def _reply_fields(body: Mapping[str, object]) -> dict[str, Any]:
 
 def _only(body: Mapping[str, object], names: tuple[str, ...]) -> None:
     for name in body:
-        if name not in (*names, "model", "stream", "options", "schema"):
+        if name not in (*names, "model", "stream", "options", "schema", "images"):
             raise _unknown(name)
 
 

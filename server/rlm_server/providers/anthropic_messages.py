@@ -14,6 +14,7 @@ from typing import Final
 from rlm_core.types import Json
 
 from .exchange import Exchange, Refused
+from .images import anthropic_content
 from .model_lists import offer_of
 from .structured_output import structured_output
 from .turns import merged
@@ -36,7 +37,9 @@ class AnthropicMessages:
         system = "\n\n".join(message.content for message in call.messages if message.role == "system")
         spoken = [message for message in call.messages if message.role != "system" and message.content]
         turns: list[dict[str, object]] = [{"role": turn.role, "content": turn.content} for turn in merged(spoken)]
-        if turns and (system or len(turns) > 1):
+        if turns and call.images:
+            turns[-1]["content"] = anthropic_content(str(turns[-1]["content"]), call.images)
+        elif turns and (system or len(turns) > 1):
             turns[-1] = {**turns[-1], "content": _cached(str(turns[-1]["content"]))}
         body: dict[str, object] = {
             "model": call.model,

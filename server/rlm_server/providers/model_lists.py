@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .exchange import malformed
+from .images import reported
 from .reply_forms import token_count
 from .upstream import Offer, OfferedModel
 
@@ -54,7 +55,7 @@ def _model(entry: object) -> OfferedModel | None:
         return None
     names = (entry.get(field) for field in NAME_FIELDS)
     name = next((name for name in names if isinstance(name, str) and name), None)
-    return None if name is None else OfferedModel(name.removeprefix("models/"), window_of(entry))
+    return None if name is None else OfferedModel(name.removeprefix("models/"), window_of(entry), reported(entry))
 
 
 def window_of(entry: Mapping[str, object], paths: Sequence[tuple[str, ...]] = WINDOW_PATHS) -> int | None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .exchange import Exchange, Refused
+from .images import IMAGE_TOKENS, ollama_fields, reported
 from .model_lists import offer_of
 from .openai_chat import OpenAIChat, to_wire
 from .reply_forms import token_count
@@ -42,6 +43,7 @@ class OllamaChat:
         self._openai: OpenAIChat | None = None
         self._limits: dict[str, int | None] = {}
         self._windows: dict[str, int] = {}
+        self._images: dict[str, bool | None] = {}
 
     def path(self, model: str) -> str:
         return "/api/chat" if self._openai is None else "/v1" + self._openai.path(model)
@@ -54,7 +56,7 @@ class OllamaChat:
         options = {field: chosen[name] for name, field in OPTIONS.items() if name in chosen}
         body: dict[str, object] = {
             "model": call.model,
-            "messages": to_wire(call.messages),
+            "messages": _with_images(call),
             **structured_output("ollama", call.schema),
             "stream": True,
         }
@@ -74,7 +76,10 @@ class OllamaChat:
                 raise
             return offer_of(exchange.name, await exchange.get_json("/v1/models", seconds=seconds))
         limits = await asyncio.gather(*(self._limit(exchange, model.name) for model in offer.models[:MOST_SHOWN]))
-        shown = tuple(replace(model, window_tokens=limit) for model, limit in zip(offer.models, limits, strict=False))
+        shown = tuple(
+            replace(model, window_tokens=limit, images=self._images.get(model.name))
+            for model, limit in zip(offer.models, limits, strict=False)
+        )
         return replace(offer, models=(*shown, *offer.models[MOST_SHOWN:]))
 
     def refused(self, fault: Refused, model: str) -> bool:
@@ -102,7 +107,9 @@ class OllamaChat:
                 upstream=exchange.name,
             )
         size = sum(len(message.content.encode(errors="surrogatepass")) for message in call.messages)
-        needed = size // BYTES_PER_TOKEN + (call.options.max_output_tokens or REPLY_TOKENS)
+        needed = (
+            size // BYTES_PER_TOKEN + len(call.images) * IMAGE_TOKENS + (call.options.max_output_tokens or REPLY_TOKENS)
+        )
         window = self._windows.get(call.model, LEAST_WINDOW)
         while window < needed:
             window *= 2
@@ -122,7 +129,14 @@ class OllamaChat:
                     return None
                 shown = None
             self._limits[model] = _window_shown(shown)
+            self._images[model] = reported(shown) if isinstance(shown, Mapping) else None
         return self._limits[model]
+
+
+def _with_images(call: UpstreamCall) -> list[dict[str, object]]:
+    turns: list[dict[str, object]] = [{**turn} for turn in to_wire(call.messages)]
+    turns[-1].update(ollama_fields(call.images))
+    return turns
 
 
 def _window_shown(shown: object) -> int | None:

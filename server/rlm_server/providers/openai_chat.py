@@ -1,6 +1,7 @@
 """OpenAI's chat dialect: `POST /chat/completions`, as OpenAI, OpenRouter, Gemini, vLLM, llama.cpp and others speak it.
 
-In: a call. Out: the body to post. Neighbours of one role are merged, as some chat templates demand; only text goes out.
+In: a call. Out: the body to post. Neighbours of one role are merged, as some chat templates demand; text and images
+go out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 from rlm_core.types import Message
 
 from .exchange import Exchange, Refused
+from .images import openai_content
 from .model_lists import offer_of, window_of
 from .structured_output import structured_output
 from .turns import merged
@@ -44,7 +46,7 @@ class OpenAIChat:
         )
         return {
             "model": call.model,
-            "messages": to_wire(call.messages),
+            "messages": with_images(call),
             **{fields[name]: value for name, value in call.options.chosen().items()},
             **structured_output("openai", call.schema),
             "stream": True,
@@ -82,6 +84,14 @@ class OpenAIChat:
         paths = (("default_generation_settings", "n_ctx"), ("n_ctx",))
         window = window_of(props, paths) if isinstance(props, Mapping) else None
         return replace(offer, models=(replace(offer.models[0], window_tokens=window),)) if window else offer
+
+
+def with_images(call: UpstreamCall) -> list[dict[str, object]]:
+    """The messages of `call`, its images in the last one."""
+    turns: list[dict[str, object]] = [{**turn} for turn in to_wire(call.messages)]
+    if call.images:
+        turns[-1]["content"] = openai_content(str(turns[-1]["content"]), call.images)
+    return turns
 
 
 def to_wire(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -15,6 +15,8 @@ from typing import Literal, Protocol, TypeAlias
 from rlm_core.errors import ProviderError
 from rlm_core.types import Json, Message, Reply
 
+from .images import Images
+
 ErrorKind = Literal[
     "unreachable",
     "timeout",
@@ -75,6 +77,7 @@ class UpstreamCall:
         model: the model's name without its provider's prefix.
         retries: most further requests after one that failed; 0 where the client repeats the call itself.
         schema: JSON Schema of the reply, for the vendor's structured output where it has one.
+        images: pictures beside the last message, which is the user's.
     """
 
     messages: tuple[Message, ...]
@@ -82,14 +85,17 @@ class UpstreamCall:
     options: ModelOptions = NO_OPTIONS
     retries: int = 0
     schema: Mapping[str, Json] | None = None
+    images: Images = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedModel:
-    """One model of a provider's list. `window_tokens` is its window where the provider reports it."""
+    """One model of a provider's list. `window_tokens` is its window where the provider reports it; so is `images`,
+    whether it takes any."""
 
     name: str
     window_tokens: int | None = None
+    images: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

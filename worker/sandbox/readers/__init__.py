@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, cast
 
 from readers.kinds import NO_READER, kind_of
 from readers.source import ReadError, Source, check_unpacked
+from rlm_core.images import PageImage
 
 Table: TypeAlias = list[list[Any]]
 
@@ -97,7 +98,7 @@ def tables(file: Path | bytes | str) -> dict[str, Table]:
 
 
 def page_image(file: Path | bytes, page: int, max_side: int = 1_500) -> bytes:
-    """Page `page` (from 1) of a PDF as a PNG whose longer side has at most `max_side` pixels.
+    """Page `page` (from 1) of a PDF as a PNG whose longer side has at most `max_side` pixels; it knows file and page.
 
     Raises:
         ReadError: it is no PDF, is locked, or has no such page.
@@ -107,7 +108,7 @@ def page_image(file: Path | bytes, page: int, max_side: int = 1_500) -> bytes:
     if kind != "pdf":
         raise ReadError(f"{source.name} is {NAMES[kind]}; pages are drawn of PDF files only.")
     with faults_named(source, kind):
-        return cast(bytes, reader.page_image(source, page, max_side))
+        return PageImage(reader.page_image(source, page, max_side), source.name, page)
 
 
 def reader_of(source: Source) -> tuple[str, Any]:

@@ -52,10 +52,10 @@ def outline(source: Source, kind: str) -> str:
     try:
         count = len(document)
         without = sum(not document[index].get_textpage().count_chars() for index in range(min(count, OUTLINE_PAGES)))
-        scanned = (
-            f", {without} of the first {min(count, OUTLINE_PAGES)} without text, so likely a scan: page_image draws one"
-        )
-        return f"{_pages(count)}{scanned if without else ''}"
+        if not without:
+            return _pages(count)
+        looked = "" if count <= OUTLINE_PAGES else f" among the first {OUTLINE_PAGES}"
+        return f"{_pages(count)}, {_pages(without)} without text{looked}: look at them with page_image"
     finally:
         document.close()
 
