@@ -1,23 +1,24 @@
 """Protocol: the messages between worker and host.
 
 Here are the layout of the shared memory, every message of both directions as a tagged union (`type` is the tag), the
-request bodies and the frames of a reply. `python -m rlm_core.protocol` writes the same facts to
+request bodies; `frames.py` lays out the frames of a reply. `python -m rlm_core.protocol` writes the same facts to
 `worker/wire/protocol.js`.
 Nothing here sends or waits; see `worker/wire/channel.js` for that, and `worker/sandbox/bridge.py` for the use.
-
-A reply to a `complete` request is a row of frames in order of completion, each of them
-`u32 index, u32 status, u32 meta_bytes, u32 text_bytes` (little-endian), then the meta as JSON, then the text as UTF-8.
 """
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NewType, TypeAlias
 
-from .errors import ProtocolError
+from .frames import FRAME_ERROR as FRAME_ERROR
+from .frames import FRAME_HEADER as FRAME_HEADER
+from .frames import FRAME_HEADER_BYTES as FRAME_HEADER_BYTES
+from .frames import FRAME_OK as FRAME_OK
+from .frames import Frame as Frame
+from .frames import decode_frames as decode_frames
+from .frames import encode_frame as encode_frame
 from .images import MAX_IMAGE_BYTES as MAX_IMAGE_BYTES
 from .images import MAX_IMAGES as MAX_IMAGES
 from .images import MAX_IMAGES_BYTES as MAX_IMAGES_BYTES
@@ -86,11 +87,6 @@ MAX_MESSAGE_CHARS = 64 << 20
 """Longest string of a message: the untrusted worker must not exhaust the page's memory."""
 MAX_TEXT_FILE_BYTES = 256 << 20
 """Bytes of text files that are bound to `context` as text; of larger ones it holds the path."""
-
-FRAME_OK = 0
-FRAME_ERROR = 1
-FRAME_HEADER = struct.Struct("<IIII")
-FRAME_HEADER_BYTES = FRAME_HEADER.size
 
 # Values that exist in JavaScript only; the generated file names them by their own types.
 MessagePort = NewType("MessagePort", object)
@@ -400,59 +396,6 @@ class ReplyMeta:
     model: str
     usage: ModelUsage
     finish_reason: FinishReason | None
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One outcome of a `complete` request; `meta` holds the fields of `ReplyMeta` or of `WireError`."""
-
-    index: int
-    status: int
-    meta: Mapping[str, Json]
-    text: str
-
-
-def encode_frame(frame: Frame) -> bytes:
-    """Lay `frame` out as bytes; a lone surrogate in its text becomes `?`, as UTF-8 has none.
-
-    >>> encode_frame(Frame(0, FRAME_OK, {}, "hi"))
-    b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x00\\x00\\x02\\x00\\x00\\x00{}hi'
-    """
-    meta = json.dumps(frame.meta).encode()
-    text = frame.text.encode("utf-8", "replace")
-    return FRAME_HEADER.pack(frame.index, frame.status, len(meta), len(text)) + meta + text
-
-
-def decode_frames(data: bytes | bytearray) -> Iterator[Frame]:
-    """Read the frames of a whole reply, without copying the text twice.
-
-    Raises:
-        ProtocolError: the bytes are not a whole number of frames, or hold something else.
-    """
-    view = memoryview(data)
-    offset = 0
-    while offset < len(view):
-        frame, offset = _decode_frame(view, offset)
-        yield frame
-
-
-def _decode_frame(view: memoryview, offset: int) -> tuple[Frame, int]:
-    text_at = offset + FRAME_HEADER_BYTES
-    if text_at > len(view):
-        raise ProtocolError(f"reply ends inside a frame header: {len(view) - offset} bytes at {offset}.")
-    index, status, meta_bytes, text_bytes = FRAME_HEADER.unpack_from(view, offset)
-    meta_at, text_at = text_at, text_at + meta_bytes
-    end = text_at + text_bytes
-    if end > len(view):
-        raise ProtocolError(f"reply ends inside a frame: {end} bytes announced, {len(view)} received.")
-    try:
-        meta = json.loads(str(view[meta_at:text_at], "utf-8"))
-        text = str(view[text_at:end], "utf-8")
-    except ValueError as fault:
-        raise ProtocolError(f"frame at byte {offset} is not JSON and UTF-8: {fault}.") from fault
-    if not isinstance(meta, dict) or status not in (FRAME_OK, FRAME_ERROR):
-        raise ProtocolError(f"frame at byte {offset} has status {status} and a {type(meta).__name__} as meta.")
-    return Frame(index, status, meta, text), end
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 
 import { html, useLayoutEffect, useRef, useState } from "/vendor/preact.mjs";
 import { bytes, count, plural } from "./format.js";
+import { imageFacts, imageName } from "./images.js";
 import { LongText } from "./long_text.js";
 import { whole } from "./printed.js";
 import { changed, state } from "./state.js";
@@ -54,6 +55,7 @@ function Dialog({ request, answer }) {
     <h2 id="confirm-title">Send ${request.kind === "root" ? "this to the root model" : plural(request.prompts, "prompt")}?</h2>
     <${Numbers} request=${request} />
     <${Texts} texts=${request.texts} />
+    <${Images} images=${request.images} />
     <p class="confirm-buttons">
       <button type="button" class="small" id="confirm-deny" autofocus onClick=${() => answer("deny")}>Deny</button>
       <button type="button" class="small" id="confirm-all" onClick=${allowAll}>Send all from now on</button>
@@ -75,6 +77,25 @@ function Numbers({ request }) {
   return html`<dl class="confirm-numbers">
     ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
   </dl>`;
+}
+
+/** @param {{images: EgressRequest["images"]}} props */
+function Images({ images }) {
+  const [shown, setShown] = useState(PAGE);
+  if (images.length === 0) return null;
+  return html`<div class="confirm-images" tabIndex="0" role="region" aria-label="Images that would be sent">
+    ${images.slice(0, shown).map(
+      (image) => html`<figure>
+        ${image.base64 !== null && html`<img src=${`data:${image.type};base64,${image.base64}`} alt=${imageName(image)} />`}
+        <figcaption>${imageName(image)}<br />${imageFacts(image)}<br /><code>SHA-256 ${image.sha256}</code></figcaption>
+      </figure>`,
+    )}
+    ${
+      images.length > shown &&
+      html`<button type="button" class="quiet small" onClick=${() => setShown(shown + PAGE)}>
+      Show more of ${plural(images.length, "image")}</button>`
+    }
+  </div>`;
 }
 
 /** @param {{texts: string[]}} props */

@@ -8,6 +8,7 @@ import { readDestination } from "/rlm/wire/destination.js";
 import { html, useState } from "/vendor/preact.mjs";
 import { EgressMap } from "./egress_map.js";
 import { bytes, count, plural } from "./format.js";
+import { imageCount, imageFacts, imageName } from "./images.js";
 import { LongText } from "./long_text.js";
 import { whole } from "./printed.js";
 
@@ -116,7 +117,7 @@ function Call({ call, run }) {
   return html`<li class="call ${call.denied === null ? "" : "failed"}">
     <button type="button" class="call-head" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
       <span class="call-number">${count(call.call + 1)}</span>
-      <span class="call-gist">${gist(call)}</span>
+      <span class="call-gist">${gist(call, imagesOf(run, call).length)}</span>
       <span class="call-state">${call.denied === null ? `${count(call.new_chars)} new` : "denied"}</span>
     </button>
     ${
@@ -125,15 +126,31 @@ function Call({ call, run }) {
       ${call.denied !== null && html`<p>${call.denied}</p>`}
       <p class="label">${label}</p>
       <${LongText} text=${whole(run.calls.get(call.call)?.prompt ?? "")} class="output" label=${label} />
+      <${Images} images=${imagesOf(run, call)} />
     </div>`
     }
   </li>`;
 }
 
-/** @param {EgressCall} call */
-function gist({ kind, to, model: requested, chars, context_chars: ofContext }) {
+/** @param {RunView} run @param {EgressCall} call */
+function imagesOf(run, { call }) {
+  return run.calls.get(call)?.images ?? [];
+}
+
+/** @param {{images: import("./types/run.js").CallView["images"]}} props */
+function Images({ images }) {
+  if (images.length === 0) return null;
+  return html`<p class="label">${plural(images.length, "image")} beside it</p>
+    <ul class="egress-images">${images.map(
+      (image) => html`<li>${imageName(image)}: ${imageFacts(image)}, SHA-256 <code>${image.sha256}</code>
+        ${image.sent_sha256 !== image.sha256 && html`, scaled down to <code>${image.sent_sha256}</code>`}</li>`,
+    )}</ul>`;
+}
+
+/** @param {EgressCall} call @param {number} images */
+function gist({ kind, to, model: requested, chars, context_chars: ofContext }, images) {
   const who = { root: "root model", sub: "sub-call", compaction: "summary of the conversation" }[kind];
   const { model } = readDestination(to); // a log before 2026-11-28 names the origin alone
   const destination = model === null && requested !== null ? `${to}, ${requested}` : to;
-  return `${who} to ${destination}: ${plural(chars, "character")}, ${count(ofContext)} of the context`;
+  return `${who} to ${destination}: ${plural(chars, "character")}${imageCount(images)}, ${count(ofContext)} of the context`;
 }

@@ -25,6 +25,12 @@ const MODEL = {
   remedy: "models",
 };
 /** @type {Advice} */
+const BLIND = {
+  title: "The model takes no images.",
+  action: "Choose a model that takes images, or a document with text.",
+  remedy: "models",
+};
+/** @type {Advice} */
 const BUSY = {
   title: "The provider asks to slow down.",
   action: "Wait a while, then run again, or choose another model.",
@@ -79,6 +85,7 @@ const BY_TYPE = {
   "upstream-rate-limited": BUSY,
   "upstream-model-unknown": { ...MODEL, title: "The provider does not know this model." },
   "unknown-model": MODEL,
+  "model-without-images": BLIND,
   "provider-not-configured": { ...MODEL, title: "The model's provider is not set up." },
   "upstream-prompt-too-long": LONG,
   "upstream-prompt-cut": {

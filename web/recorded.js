@@ -9,6 +9,7 @@ import { readOtherLog } from "/rlm/log/other_logs.js";
 import { evidenceOf } from "/rlm/rlm.js";
 import { readTrajectory } from "/rlm/log/trajectory.js";
 import { readDestination } from "/rlm/wire/destination.js";
+import { tokensOf } from "/rlm/wire/image_facts.js";
 import { spend } from "/rlm/wire/usage.js";
 import { applyEvent, finishRun, newRun } from "./run.js";
 import { changed, state } from "./state.js";
@@ -183,21 +184,35 @@ function sumOf(events, isMeant) {
 }
 
 /** Sums of the egress events in the log. @param {RunView} run @returns {import("./types/run.js").RLMResult["egress"]} */
-function egressOf({ egress: { calls, denied, bytes, left, of } }) {
+function egressOf({ egress: { calls, denied, bytes, left, of }, calls: views }) {
   const sent = calls.filter((call) => call.denied === null);
   const chars = sent.reduce((sum, call) => sum + call.chars, 0);
   const sums = { calls: sent.length, denied, bytes, chars, contextChars: left, contextSize: of };
-  return { ...sums, destinations: destinationsOf(sent), share: of === 0 ? null : left / of, unsearched: [] };
+  const destinations = destinationsOf(sent, views);
+  return { ...sums, ...imagesOf(sent, views), destinations, share: of === 0 ? null : left / of, unsearched: [] };
 }
 
-/** @param {import("./types/run.js").EgressCall[]} sent */
-function destinationsOf(sent) {
+/**
+ * @param {import("./types/run.js").EgressCall[]} sent
+ * @param {RunView["calls"]} views
+ */
+function imagesOf(sent, views) {
+  const images = sent.flatMap(({ call }) => views.get(call)?.images ?? []);
+  const imageBytes = images.reduce((sum, image) => sum + image.bytes, 0);
+  return { images: images.length, imageBytes, imageTokens: images.reduce((sum, image) => sum + tokensOf(image), 0) };
+}
+
+/**
+ * @param {import("./types/run.js").EgressCall[]} sent
+ * @param {RunView["calls"]} views
+ */
+function destinationsOf(sent, views) {
   return [...new Set(sent.map(({ to }) => to))].map((to) => {
     const calls = sent.filter((call) => call.to === to);
     const sum = (/** @type {"bytes" | "chars" | "new_chars"} */ size) =>
       calls.reduce((total, call) => total + call[size], 0);
     const sums = { calls: calls.length, bytes: sum("bytes"), chars: sum("chars"), contextChars: sum("new_chars") };
-    return { ...readDestination(to), ...sums };
+    return { ...readDestination(to), ...sums, ...imagesOf(calls, views) };
   });
 }
 

@@ -58,9 +58,13 @@ export interface RLMEgress {
   /** Model calls that left, and those that were denied. */
   calls: number;
   denied: number;
-  /** Of the texts of all calls; a text that is sent twice counts twice. */
+  /** Of the texts of all calls, and in bytes of their images; one that is sent twice counts twice. */
   bytes: number;
   chars: number;
+  /** Images that left: their number, bytes, and estimated tokens. */
+  images: number;
+  imageBytes: number;
+  imageTokens: number;
   /** By destination. */
   destinations: RLMDestinationTotal[];
   /** Characters of the context that left, each counted once, and those that there are. */
@@ -77,6 +81,9 @@ export interface RLMDestinationTotal extends RLMDestination {
   calls: number;
   bytes: number;
   chars: number;
+  images: number;
+  imageBytes: number;
+  imageTokens: number;
   /** Characters of the context that left for it, each counted once. */
   contextChars: number;
 }
@@ -130,6 +137,11 @@ export interface RLMOptions extends LimitOptions {
   modelOptions?: RLMModelOptions | null;
   /** Options of sub-calls. Default: the same as `modelOptions`, or none where `subModel` is another model. */
   subModelOptions?: RLMModelOptions | null;
+  /**
+   * Whether the log holds the bytes of images that model code showed to sub-models; it holds their digests in any case.
+   * Default false.
+   */
+  keepImages?: boolean | null;
   /** Text of the system prompt in place of the built-in one; the REPL's reference is added. */
   systemPrompt?: string | null;
   /** Values and functions that model code finds under their names. */

@@ -21,6 +21,7 @@ LAYERS = [
     {"types", "errors", "documents", "table_format"},
     {
         "interpreter_state",
+        "images",
         "block_source",
         "output",
         "text_format",
@@ -54,7 +55,7 @@ LAYERS = [
 ]
 """From the ground up: a module imports from layers below its own only."""
 
-APART = {"protocol", "_protocol_js"}
+APART = {"protocol", "_protocol_js", "frames"}
 """The channel's types and their generator: the loop does not know of them."""
 
 FORBIDDEN = {"js", "pyodide", "asyncio", "logging", "threading", "socket", "ssl", "subprocess", "urllib", "http"}

@@ -30,7 +30,7 @@ from rlm_core.events import (
 from rlm_core.run import run
 from rlm_core.testing import ScriptedProvider
 from rlm_core.trajectory import Recorder, from_json, read, recorded, recorded_calls, to_json
-from rlm_core.types import Message, ModelCall, ModelUsage, Observation, Reply, Span
+from rlm_core.types import Message, ModelCall, ModelUsage, Observation, Reply, SentImage, Span
 
 EVENTS: list[Event] = [
     RunStarted(
@@ -60,10 +60,18 @@ EVENTS: list[Event] = [
         spans=(Span("context", 7, 40, 7, 42),),
         more_spans=1,
         denied="no",
+        image_bytes=3,
     ),
     RunFinished(answer="x", iterations=1, stopped_by="final_answer", usage={"m": ModelUsage(1, 2, 3)}),
     ReplyWritten(call=0, at=2, text="é"),
     ReasoningWritten(call=0, at=2, text="hm"),
+    CallStarted(
+        call=1,
+        kind="sub",
+        model="m",
+        messages=(Message("user", "hi"),),
+        images=(SentImage("scan.pdf", 3, "image/png", 7, 9, 120, "ab", "cd", "aGk="),),
+    ),
 ]
 
 
@@ -91,6 +99,7 @@ def test_the_json_form_is_the_contract() -> None:
         "kept": 2,
         "batch": 3,
         "options": {},
+        "images": [],
         "messages": [{"role": "user", "content": "hi"}],
     }
 
@@ -199,7 +208,7 @@ def test_the_recorder_stamps_and_writes_all_but_what_is_for_watching() -> None:
     watched: list[Event] = []
     clock = iter([100.0, 100.5, 101.0, 101.5, 102.0]).__next__
     recorder = Recorder(lines.append, clock, then=watched.append, path=(1,))
-    for event in (EVENTS[1], EVENTS[6], EVENTS[-1], EVENTS[9]):
+    for event in (EVENTS[1], EVENTS[6], EVENTS[-2], EVENTS[9]):
         recorder(event)
     assert [(event.seq, event.path, event.seconds) for event in watched] == [
         (0, (1,), 0.5),

@@ -16,6 +16,8 @@ export interface CallView {
   state: CallState;
   model: string;
   prompt: string;
+  /** Images beside it. */
+  images: EventOf<"call_started">["images"];
   reply: string;
   /** Reasoning that the model showed; no part of the reply. */
   reasoning: string;

@@ -136,6 +136,7 @@ def serve(host: str | None, port: int | None) -> None:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the log here, each event as it happens: what --resume, --replay, --fork and `replay` read.",
 )
+@click.option("--keep-images", is_flag=True, help="Hold the bytes of images in the log, beside their digests.")
 @click.option("--schema", type=CONTEXT_FILE, help="A JSON Schema that the answer's value must fit; see --json.")
 @click.option("--resume", type=CONTEXT_FILE, help="Continue the run whose log this is, over the same context.")
 @click.option(
@@ -158,6 +159,7 @@ def run(
     options_file: Path | None,
     as_json: bool,
     trajectory: Path | None,
+    keep_images: bool,
     schema: Path | None,
     resume: Path | None,
     replay: Path | None,
@@ -186,6 +188,7 @@ def run(
             "allowed_models": allowed or None,
             "packages": chosen_packages or None,
             "allow_unknown_price": allow_unknown_price or None,
+            "keep_images": keep_images or None,
             "resume": None if resume is None else resume.read_text(encoding="utf-8"),
             "replay": None if replay is None else read_recording(replay).log,
             "fork": None if forked is None else (forked.log, at),

@@ -21,6 +21,7 @@ from ..headless.visible_text import on_one_line, visible
 SHOWN_CHARS = 400
 """Characters of a prompt that are shown unasked."""
 SHOWN_PROMPTS = 5
+SHOWN_IMAGES = 20
 KINDS = {
     "root": "the root model's conversation",
     "sub": "sub-calls",
@@ -122,7 +123,19 @@ def summary(request: Mapping[str, Any]) -> str:
     ]
     if len(texts) > SHOWN_PROMPTS:
         lines.append(f"  | ... and {len(texts) - SHOWN_PROMPTS:,} more prompts")
+    images = request.get("images", ())
+    lines += [f"  # {_about_image(image)}" for image in images[:SHOWN_IMAGES]]
+    if len(images) > SHOWN_IMAGES:
+        lines.append(f"  # ... and {len(images) - SHOWN_IMAGES:,} more images")
     return "\n".join(lines) + "\n"
+
+
+def _about_image(image: Mapping[str, Any]) -> str:
+    """An image in a line: its file and page as model code names them, its size, its digest."""
+    source = on_one_line(image["source"]) or "made by code"
+    page = "" if image["page"] is None else f", page {image['page']:,}"
+    size = f"{image['width']:,} x {image['height']:,} px, {image['bytes']:,} bytes, {image['type']}"
+    return f"image of prompt {image['prompt'] + 1:,}: {source}{page}, {size}, SHA-256 {image['sha256']}"
 
 
 def in_full(texts: list[str], number: str) -> str:

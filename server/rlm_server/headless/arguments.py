@@ -102,6 +102,7 @@ class Options(TypedDict, total=False):
     host: Literal["auto", "worker", "frame"] | None
     containment: Literal["full", "network", "weak"] | None
     packages: Sequence[str] | None
+    keep_images: bool | None
 
 
 class CallbackArguments(TypedDict, total=False):

@@ -4,7 +4,7 @@ In: `egress` events in their JSON form. Out: one JSON object for a whole run.
 
 The file: `{"to": [destinations], "calls": n, "denied": n, "bytes": n, "chars": n, "context": {"chars": n, "size": n,
 "share": x | null}, "entries": [event, ...]}`. Sums are of the calls that left. Each entry is the event as it is in the
-trajectory, with the `kind` of its call; see `rlm_core.events.Egress`.
+trajectory, with the `kind` and the `images` of its call; see `rlm_core.events.Egress`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ class EgressReport:
 
     def __init__(self) -> None:
         self._entries: list[dict[str, Any]] = []
-        self._kinds: dict[int, str] = {}
+        self._calls: dict[int, dict[str, Any]] = {}
 
     def take(self, event: dict[str, Any]) -> None:
         """Take any event; types other than calls and egress are passed over."""
         if event["type"] == "call_started":
-            self._kinds[event["call"]] = event["kind"]
+            images = [{**image, "data": None} for image in event.get("images", ())]
+            self._calls[event["call"]] = {"kind": event["kind"], "images": images}
         elif event["type"] == "egress":
-            self._entries.append(event | {"kind": self._kinds[event["call"]]})
+            self._entries.append(event | self._calls[event["call"]])
 
     def text(self) -> str:
         """The file's text, with the entries so far."""

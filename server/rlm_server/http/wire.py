@@ -44,7 +44,6 @@ class Asked:
     stream: bool = False
     options: ModelOptions = NO_OPTIONS
     schema: Mapping[str, Json] | None = None
-    images: Images = ()
 
 
 @dataclass(frozen=True, slots=True)
