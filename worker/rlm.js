@@ -70,7 +70,8 @@ export class RLM {
     const wanted = isNew ? await withWindows(plain, settings, ledger) : plain;
     const kept = resumed !== null && context === undefined ? await keptContext(settings.journal) : [];
     const continuedJob = continued({ ...wanted, contexts: kept.length > 0 ? kept : wanted.contexts }, resumed);
-    const job = made?.job(continuedJob) ?? continuedJob;
+    const told = made?.job(continuedJob) ?? continuedJob;
+    const job = replay === undefined ? await withSight(told, ledger) : told;
     await checkReadable(job);
     if (replay === undefined) await checkCost(settings, job);
     const { onEvent, onCall } = listeners(settings);
@@ -119,7 +120,7 @@ class RLMSession {
     try {
       const started = await withPackages(this.#settings, await jobOf(this.#settings, prompt, context, schema));
       const plain = { ...started, session: this.#session.turns().length };
-      const job = await withWindows(plain, this.#settings, this.#ledger);
+      const job = await withSight(await withWindows(plain, this.#settings, this.#ledger), this.#ledger);
       await checkReadable(job);
       await checkCost(this.#settings, job);
       const heard = { ...listeners(this.#settings), ...childListener(onChild) };
@@ -158,8 +159,17 @@ async function withWindows(job, { isWindowChosen }, { destinations }) {
   const root = isWindowChosen ? null : await destinations.windowTokens(model);
   const sub = sub_model === null && isWindowChosen ? null : await destinations.windowTokens(sub_model ?? model);
   const limits = root === null ? job.limits : { ...job.limits, window_tokens: root };
-  const images = (await destinations.takesImages(sub_model ?? model)) === true;
-  return { ...job, limits, sub_window_tokens: sub, sub_images: images };
+  return { ...job, limits, sub_window_tokens: sub };
+}
+
+/**
+ * Whether the sub model is known to take images, so that the prompt offers them.
+ * @param {StartJob} job
+ * @param {ReturnType<typeof openLedger>} ledger
+ * @returns {Promise<StartJob>}
+ */
+async function withSight(job, { destinations }) {
+  return { ...job, sub_images: (await destinations.takesImages(job.sub_model ?? job.model)) === true };
 }
 
 /**
