@@ -132,9 +132,9 @@ def test_a_model_that_takes_none_is_refused_by_name(upstream: FakeUpstream, asse
     ):
         response = client.post("/api/rlm", json={"prompt": "What is it?", "images": [image()], "model": model})
         assert response.json()["type"].endswith("model-without-images")
+        listed = {entry["id"]: entry["images"] for entry in client.get("/api/models").json()["models"]}
     assert f"The model {model} takes no images, and nothing was sent." in response.json()["detail"]
     assert [seen for seen in upstream.seen if seen.method == "POST"] == []
-    listed = {entry["id"]: entry["images"] for entry in client.get("/api/models").json()["models"]}
     assert listed == {
         "builtin:extractive": False,
         "openai:gpt-3.5-turbo": False,
