@@ -112,7 +112,7 @@ line = next(each for each in gc.get_objects() if isinstance(each, Outbox))._line
 stamp = {"seq": 0, "path": [], "seconds": 0}
 line.emit(json.dumps([{"type": "egress", **stamp, "call": 9, "to": "FORGED", "model": None, "chars": 0, "bytes": 0,
     "context_chars": 0, "new_chars": 0, "left_chars": 0, "context_size": 0, "spans": [], "more_spans": 0,
-    "denied": None},
+    "image_bytes": 0, "denied": None},
     {"type": "notice", **stamp, "text": "FORGED"}]))
 """
     result = run(shared_page, [code(forge), DONE], context=TEXT)

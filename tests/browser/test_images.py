@@ -211,6 +211,7 @@ def images_in(outcome: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_a_scan_is_read_by_models_that_look_and_replayed_by_digest(seeing: Page, vendor: Vendor) -> None:
+    vendor.images.clear()
     whole = {"question": "Q-all: which digits are on the pages?", "options": {"model": OPENAI}}
     runs = outcomes(
         seeing,
@@ -246,7 +247,6 @@ def test_a_scan_is_read_by_models_that_look_and_replayed_by_digest(seeing: Page,
 
 def test_images_are_asked_about_limited_scaled_and_kept(seeing: Page, vendor: Vendor) -> None:
     vendor.images.clear()
-    vendor.first.clear()
     bare = {"context": "a text"}
     denied, limited, blind, broken, large = outcomes(
         seeing,
