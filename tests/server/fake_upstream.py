@@ -202,16 +202,21 @@ def openai_reply(text: object = "Paris", **more: object) -> dict[str, object]:
     return {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 2}, **more}
 
 
-def openai_turn(seen: Seen, *texts: str, **more: object) -> Turn:
+def reply_turn(text: str = "Paris", *, held: bool = False, **more: object) -> Turn:
+    """A whole chat completion."""
+    return json_turn(openai_reply(text, **more), held=held)
+
+
+def openai_turn(seen: Seen, *texts: str, **more: Any) -> Turn:
     """A chat completion, in events where `seen` asks for them."""
     if seen.json().get("stream"):
         return events_turn(*openai_deltas(*texts, **more))
-    return json_turn(openai_reply("".join(texts), **more))
+    return reply_turn("".join(texts), **more)
 
 
-def streamed_turn(provider: str, *texts: str) -> Turn:
+def streamed_turn(provider: str, *texts: str, held: bool = False) -> Turn:
     """A reply in the events of a provider's dialect."""
-    return events_turn(*(anthropic_deltas(*texts) if provider == "anthropic" else openai_deltas(*texts)))
+    return events_turn(*(anthropic_deltas(*texts) if provider == "anthropic" else openai_deltas(*texts)), held=held)
 
 
 def usage_of_all(seen: Seen) -> dict[str, int]:

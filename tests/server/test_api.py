@@ -20,9 +20,9 @@ from tests.server.fake_upstream import (
     Seen,
     Turn,
     events_turn,
-    json_turn,
     openai_deltas,
-    openai_reply,
+    reply_turn,
+    streamed_turn,
     usage_of,
 )
 
@@ -33,7 +33,7 @@ def echo(seen: Seen) -> Turn:
     """Answer with the prompt."""
     messages = seen.json()["messages"]
     assert isinstance(messages, list)
-    return json_turn(openai_reply(f"re: {messages[-1]['content']}"))
+    return reply_turn(f"re: {messages[-1]['content']}")
 
 
 def ask(client: httpx2.Client, **body: object) -> httpx2.Response:
@@ -247,7 +247,7 @@ LIMIT = 256 * 1024
 
 
 def test_a_body_at_the_limit_is_read(client: httpx2.Client, upstream: FakeUpstream) -> None:
-    upstream.answer = lambda seen: json_turn(openai_reply("ok"))
+    upstream.answer = lambda seen: reply_turn("ok")
     body = b'{"model": "openai:m", "prompt": "a"}'.ljust(LIMIT)
     assert client.post("/api/rlm", content=body, headers=JSON).status_code == 200
     response = client.post("/api/rlm", content=body + b" ", headers=JSON)
@@ -378,7 +378,7 @@ def test_a_long_call_shows_that_it_lives(
     heartbeat: str,
 ) -> None:
     monkeypatch.setattr("rlm_server.http.api.HEARTBEAT_SECONDS", 0.05)
-    upstream.script(events_turn(*openai_deltas("Paris"), held=True))
+    upstream.script(streamed_turn("openai", "Paris", held=True))
     threading.Timer(0.5, upstream.release).start()
     text = ask(patient, **body, stream=True).text
     assert heartbeat * 3 in text
@@ -417,6 +417,6 @@ def test_a_client_that_takes_no_heartbeat_gets_none_and_a_failure_in_time_has_it
     assert patient.post("/api/rlm", json=body, headers=HEARTBEATS).status_code == 502
     assert upstream.arrived.acquire(timeout=60)
     monkeypatch.setattr("rlm_server.http.api.HEARTBEAT_SECONDS", 0.05)
-    upstream.script(events_turn(*openai_deltas("Paris"), held=True))
+    upstream.script(streamed_turn("openai", "Paris", held=True))
     threading.Thread(target=released_late, args=(upstream,)).start()
     assert patient.post("/api/rlm", json=body).text.startswith("{")

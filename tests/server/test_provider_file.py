@@ -29,8 +29,8 @@ from tests.server.fake_upstream import (
     events_turn,
     json_turn,
     openai_deltas,
-    openai_reply,
     openai_turn,
+    reply_turn,
     streamed_turn,
 )
 
@@ -221,7 +221,7 @@ def test_anthropics_dialect_has_its_headers(upstream: FakeUpstream, assets: Asse
 
 
 def test_a_call_goes_by_the_proxy(upstream: FakeUpstream, assets: Assets, write: Write) -> None:
-    upstream.script(json_turn(openai_reply()))
+    upstream.script(reply_turn())
     text = '[providers.x]\nbase_url = "http://gateway.internal:4000/v1"\ninsecure_http = true\nproxy = "{url}"\n'
     with client_of(write(text), assets) as client:
         assert ask(client, "x:m").json()["text"] == "Paris"
@@ -246,7 +246,7 @@ def test_certificates_of_the_file_are_trusted(upstream: FakeUpstream, assets: As
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     named = ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "ca.pem"]
     subprocess.run([*made, *named], cwd=tmp_path, check=True, capture_output=True)
-    upstream.script(json_turn(openai_reply()))
+    upstream.script(reply_turn())
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
     path = tmp_path / "providers.toml"

@@ -35,7 +35,6 @@ from tests.server.fake_upstream import (
     Seen,
     Turn,
     events_turn,
-    fake_upstream,
     json_turn,
     openai_deltas,
     openai_reply,
@@ -121,12 +120,6 @@ def changed(text: str, changes: Mapping[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def running_upstream() -> Iterator[FakeUpstream]:
-    with fake_upstream() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
 def assets(tmp_path_factory: pytest.TempPathFactory) -> Assets:
     folder = tmp_path_factory.mktemp("page")
     (folder / "index.html").write_text("<!doctype html><title>page</title>")
@@ -194,12 +187,10 @@ def served(site: Site, upstream: FakeUpstream, assets: Assets) -> Iterator[None]
 
 
 @pytest.fixture
-def upstream(
-    site: Site, running_upstream: FakeUpstream, assets: Assets, monkeypatch: pytest.MonkeyPatch
-) -> FakeUpstream:
+def upstream(site: Site, upstream: FakeUpstream, assets: Assets, monkeypatch: pytest.MonkeyPatch) -> FakeUpstream:
     monkeypatch.setattr(api, "HEARTBEAT_SECONDS", 1.0)
-    running_upstream.reset()
-    return running_upstream
+    upstream.reset()
+    return upstream
 
 
 @pytest.fixture

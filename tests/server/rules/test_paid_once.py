@@ -21,16 +21,7 @@ from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.providers.upstream import Pieces
 from tests.server.conftest import settings_for
-from tests.server.fake_upstream import (
-    FakeUpstream,
-    Seen,
-    Turn,
-    events_turn,
-    json_turn,
-    openai_deltas,
-    openai_reply,
-    openai_turn,
-)
+from tests.server.fake_upstream import FakeUpstream, Seen, Turn, openai_turn, reply_turn, streamed_turn
 from tests.server.test_access import Lines, lines, next_line
 
 __all__ = ["lines"]
@@ -159,7 +150,7 @@ def test_a_conversation_is_told_apart_by_every_message_and_the_model() -> None:
 
 
 def test_a_failure_is_not_kept(caller: httpx2.Client, upstream: FakeUpstream) -> None:
-    upstream.script(Turn(status=401), json_turn(openai_reply()))
+    upstream.script(Turn(status=401), reply_turn())
     statuses = [post(caller, "run-failed/0", prompt="a").status_code for _ in range(3)]
     assert statuses == [502, 200, 200]
     assert len(upstream.seen) == 2
@@ -176,7 +167,7 @@ def test_equal_prompts_of_a_batch_are_calls_of_their_own(caller: httpx2.Client, 
 
 
 def test_a_batch_that_failed_in_part_pays_for_the_rest_alone(caller: httpx2.Client, upstream: FakeUpstream) -> None:
-    upstream.answer = lambda seen: Turn(status=401) if prompt_of(seen) == "b" else json_turn(openai_reply("ok"))
+    upstream.answer = lambda seen: Turn(status=401) if prompt_of(seen) == "b" else reply_turn("ok")
     assert post(caller, "run-part/0", type="batch", prompts=["a", "b", "c"]).json()["results"] == ["ok", None, "ok"]
     numbered(upstream)
     assert post(caller, "run-part/0", type="batch", prompts=["a", "b", "c"]).json()["results"] == ["ok", "1: b", "ok"]
@@ -259,8 +250,8 @@ def leave(url: str, upstream: FakeUpstream, lines: Lines, key: str, *, calls: in
 def test_a_kept_call_goes_on_when_its_client_leaves(
     url: str, caller: httpx2.Client, upstream: FakeUpstream, lines: Lines, stream: bool
 ) -> None:
-    whole_turn = Turn(chunks=json_turn(openai_reply("Paris")).chunks, held=True)
-    upstream.script(events_turn(*openai_deltas("Pa", "ris"), held=True) if stream else whole_turn)
+    whole_turn = reply_turn("Paris", held=True)
+    upstream.script(streamed_turn("openai", "Pa", "ris", held=True) if stream else whole_turn)
     key = f"run-left-{stream}/0"
     leave(url, upstream, lines, key, prompt="a", stream=stream)
     upstream.release()
@@ -272,7 +263,7 @@ def test_a_kept_call_goes_on_when_its_client_leaves(
 def test_of_a_batch_that_is_left_only_what_was_sent_goes_on(
     url: str, caller: httpx2.Client, upstream: FakeUpstream, lines: Lines
 ) -> None:
-    upstream.script(Turn(chunks=json_turn(openai_reply("ok")).chunks, held=True))
+    upstream.script(reply_turn("ok", held=True))
     prompts = [f"prompt {number}" for number in range(70)]
     leave(url, upstream, lines, "run-batch/0", calls=64, type="batch", prompts=prompts)
     assert len(upstream.seen) == 64
@@ -296,7 +287,7 @@ def test_the_file_outlives_the_server_and_holds_no_prompt(
             client.headers["Origin"] = url
             texts.append(whole(client, "run-file/call-7", "private-words")[:2])
     assert texts == (["1:", "1:"] if in_file else ["1:", "2:"])
-    upstream.answer = lambda seen: json_turn(openai_reply("kept words"))
+    upstream.answer = lambda seen: reply_turn("kept words")
     with serving(create_app(settings, assets=assets), drain_seconds=0) as url, httpx2.Client(base_url=url) as client:
         client.headers["Origin"] = url
         whole(client, "run-file/call-8", "private-words-again")
