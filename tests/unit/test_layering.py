@@ -123,14 +123,32 @@ def test_the_core_never_prints(path: Path) -> None:
     assert printing == [] or path.stem in APART  # `python -m rlm_core.protocol` is a command
 
 
-def test_the_server_and_the_workers_python_half_know_the_core_but_not_each_other() -> None:
-    server = {found.split(".")[0] for path in modules(ROOT / "server") for found in imports(path)}
-    worker = {found.split(".")[0] for path in (ROOT / "worker" / "sandbox").glob("*.py") for found in imports(path)}
-    core = {found.split(".")[0] for path in modules(CORE) for found in imports(path)}
-    bound = {path.stem for path in (ROOT / "worker" / "sandbox").glob("*.py")}
-    assert not server & (bound - {"run"})
-    assert "rlm_server" not in worker | core
-    assert not core & bound
+BOUND = {path.stem for path in (ROOT / "worker" / "sandbox").glob("*.py")}
+HALVES = {
+    "core": (modules(CORE), BOUND | {"rlm_server"}),
+    "server": (modules(ROOT / "server"), BOUND),
+    "worker": (modules(ROOT / "worker" / "sandbox"), {"rlm_server"}),
+}
+"""The three parts in Python: their modules, and the names that these may not import; all may import the core."""
+
+
+def roots(text: str) -> set[str]:
+    return {found.split(".")[0] for found in imported_names(text)}
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_the_server_and_the_workers_python_half_know_the_core_but_not_each_other(half: str) -> None:
+    paths, forbidden = HALVES[half]
+    found = {path.name: roots(path.read_text(encoding="utf-8")) & forbidden for path in paths}
+    assert paths
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("planted", ["import {}", "from {} import x", "def f():\n    from {}.x import y"])
+def test_a_planted_import_of_the_other_half_is_noticed(half: str, planted: str) -> None:
+    for name in HALVES[half][1]:
+        assert roots(planted.format(name)) & HALVES[half][1] == {name}
 
 
 def test_importing_the_core_loads_nothing_that_it_must_not_use() -> None:
