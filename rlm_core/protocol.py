@@ -3,7 +3,7 @@
 Here are the layout of the shared memory, every message of both directions as a tagged union (`type` is the tag), the
 request bodies; `frames.py` lays out the frames of a reply. `python -m rlm_core.protocol` writes the same facts to
 `worker/wire/protocol.js`.
-Nothing here sends or waits; see `worker/wire/channel.js` for that, and `worker/sandbox/bridge.py` for the use.
+Nothing here sends or waits; the channels in `worker/wire/` do, and `worker/sandbox/bridge.py` uses them.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ export function interruptFlag(interrupt) {
  * @param {SharedArrayBuffer} options.interrupt
  * @param {number} options.epoch
  * @param {Post} options.post
- * @param {number} [options.silenceMs] idle timeout of the host, in milliseconds actually waited
+ * @param {number} [options.idleTimeoutMs] of the host, in milliseconds actually waited
  * @param {() => boolean} [options.inBlock] whether a block runs: an interrupt of a block comes too late otherwise
  * @returns {WaitingEnd<number>}
  */
@@ -88,14 +88,14 @@ export function waitingEnd({
   interrupt,
   epoch,
   post,
-  silenceMs = HOST_IDLE_TIMEOUT_MS,
+  idleTimeoutMs = HOST_IDLE_TIMEOUT_MS,
   inBlock = () => true,
 }) {
   const { compareExchange, load, store, wait } = Atomics;
   const words = new Int32Array(channel);
   const flag = new Int32Array(interrupt);
   const payload = copier(channel);
-  const slice = Math.min(WAIT_SLICE_MS, silenceMs);
+  const slice = Math.min(WAIT_SLICE_MS, idleTimeoutMs);
   const now = performance.now.bind(performance);
   let sequence = 0;
 
@@ -122,7 +122,7 @@ export function waitingEnd({
     const pending = word(PENDING);
     spin(pending);
     let sinceBeat = 0;
-    for (let idle = 0; idle < silenceMs; ) {
+    for (let idle = 0; idle < idleTimeoutMs; ) {
       if (interrupted()) return INTERRUPTED;
       const current = load(words, FUTEX_WORD);
       const state = current - pending;

@@ -30,10 +30,10 @@ import {
  * @param {object} options
  * @param {number} options.epoch
  * @param {Post} options.post
- * @param {number} [options.silenceMs]
+ * @param {number} [options.idleTimeoutMs]
  * @returns {WaitingEnd<Promise<number>> & {deliver: (part: ReplyPart) => void}}
  */
-export function suspendingEnd({ epoch, post, silenceMs = HOST_IDLE_TIMEOUT_MS }) {
+export function suspendingEnd({ epoch, post, idleTimeoutMs = HOST_IDLE_TIMEOUT_MS }) {
   let sequence = 0;
   let bytes = new Uint8Array(0);
   let wake = (/** @type {number} */ _state) => {};
@@ -51,10 +51,10 @@ export function suspendingEnd({ epoch, post, silenceMs = HOST_IDLE_TIMEOUT_MS })
         end(beats);
         resolve(state);
       };
-      let timer = later(wake, silenceMs, TIMED_OUT);
+      let timer = later(wake, idleTimeoutMs, TIMED_OUT);
       extend = () => {
         forget(timer);
-        timer = later(wake, silenceMs, TIMED_OUT);
+        timer = later(wake, idleTimeoutMs, TIMED_OUT);
       };
     });
 

@@ -17,7 +17,7 @@ from .visible_text import visible
 CLEARED = "\r\x1b[K"
 """Back to the begin of the line, and nothing on it."""
 TICK_SECONDS = 1.0
-"""Silence on a terminal before a line tells that the run lives."""
+"""Time without a line on a terminal, after which one reports that the run is at work."""
 LINE_SECONDS = 60.0
 """The same where each such line stays."""
 

@@ -9,11 +9,11 @@ import { CHUNK, ERROR } from "../../../worker/wire/protocol.js";
 import { interruptFlag, waitingEnd } from "../../../worker/wire/channel.js";
 
 const SHOWN_BYTES = 200_000;
-const { channel, interrupt, silenceMs } = workerData;
+const { channel, interrupt, idleTimeoutMs } = workerData;
 function post(message) {
   return parentPort.postMessage(message);
 }
-const end = waitingEnd({ channel, interrupt, epoch: 1, post, silenceMs });
+const end = waitingEnd({ channel, interrupt, epoch: 1, post, idleTimeoutMs });
 const { clear } = interruptFlag(interrupt);
 
 function ask(body) {

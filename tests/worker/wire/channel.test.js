@@ -14,10 +14,10 @@ const open = [];
 after(() => Promise.all(open.map((thread) => thread.terminate())));
 
 /** A thread that asks, and the host's end that answers it with `handler`. */
-function pair(handler, { heartbeatMs, silenceMs } = {}) {
+function pair(handler, { heartbeatMs, idleTimeoutMs } = {}) {
   const { channel, interrupt } = sharedMemory();
   const thread = new Worker(new URL("./asking_thread.js", import.meta.url), {
-    workerData: { channel, interrupt, silenceMs },
+    workerData: { channel, interrupt, idleTimeoutMs },
   });
   open.push(thread);
   const line = sharedLine(channel, interrupt);
@@ -262,11 +262,11 @@ test("the answer's signal is aborted when it has ended, and when the host closes
 test("a silent host is told from a slow one", async () => {
   const slow = pair((_body, answer) => setTimeoutPromise(700).then(() => answer.end()), {
     heartbeatMs: 50,
-    silenceMs: 300,
+    idleTimeoutMs: 300,
   });
   assert.equal((await slow.ask("a"))[0].state, LAST);
   await slow.close();
-  const silent = pair(() => new Promise(() => {}), { heartbeatMs: 1e6, silenceMs: 300 });
+  const silent = pair(() => new Promise(() => {}), { heartbeatMs: 1e6, idleTimeoutMs: 300 });
   assert.equal((await silent.ask("a"))[0].state, TIMED_OUT);
   await silent.close();
 });
@@ -278,7 +278,7 @@ test("the next request after a silent one gets its own reply", async () => {
       answer.write(utf8(body));
       answer.end();
     },
-    { heartbeatMs: 1e6, silenceMs: 200 },
+    { heartbeatMs: 1e6, idleTimeoutMs: 200 },
   );
   const [lost, found] = await ask("lost", "found");
   assert.deepEqual([lost.state, found.state, found.text], [TIMED_OUT, LAST, "found"]);
@@ -303,7 +303,7 @@ test("without shared memory the same states come as messages", async () => {
   const parts = [];
   const end = suspendingEnd({
     epoch: 1,
-    silenceMs: 300,
+    idleTimeoutMs: 300,
     post: (message) => {
       queueMicrotask(() => (message.type === "request" ? host.request(message) : host.ack(message)));
     },
