@@ -105,6 +105,8 @@ ContextType = Literal["text", "json", "bytes", "file", "pickle", "mounted"]
 class Boot:
     """First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
 
+    The bytes come as blobs: those of a message stay in memory until its worker collects garbage.
+
     A worker of purpose `snapshot` answers with the memory of its interpreter, and runs nothing.
     """
 
@@ -113,10 +115,10 @@ class Boot:
     purpose: BootPurpose
     port: MessagePort
     wasm: WebAssemblyModule
-    stdlib: ArrayBuffer
-    core: ArrayBuffer
+    stdlib: BlobData
+    core: BlobData
     lock: str
-    snapshot: ArrayBuffer | None
+    snapshot: BlobData | None
     channel: SharedArrayBuffer | None
     interrupt: SharedArrayBuffer | None
     memory_bytes: int

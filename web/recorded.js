@@ -4,7 +4,7 @@
  * a few seconds or step by step. Nothing runs here and nothing is sent: it needs no server, no model and no worker.
  */
 
-import { atOnce, checksOf } from "/rlm/log/number_check.js";
+import { atOnce, checksOf, eventsIn } from "/rlm/log/number_check.js";
 import { readOtherLog } from "/rlm/log/other_logs.js";
 import { evidenceOf } from "/rlm/rlm.js";
 import { readTrajectory } from "/rlm/log/trajectory.js";
@@ -152,7 +152,7 @@ function resultOf({ answer, iterations, seconds, usage, stopped_by, detail, valu
     value: value === null ? null : JSON.parse(value),
     valueJson: value,
     evidence: evidence.map(evidenceOf),
-    checks: atOnce(checksOf({ answer, evidence }, () => log)),
+    checks: atOnce(checksOf({ answer, evidence }, () => eventsIn(log))),
   };
   const ended = { answer, ...checked, iterations, totalTime, stoppedBy: stopped_by, detail, fault: null };
   const parts = { usageFromRecord: storedIn(events), usageOfCompaction: compactionIn(events) };

@@ -219,13 +219,13 @@ async function checkCost(
  * @param {number} milliseconds
  * @returns {Promise<RLMResult>}
  */
-async function toResult({ result, trajectory, egress, ...parts }, milliseconds) {
+async function toResult({ result, trajectory, events, egress, ...parts }, milliseconds) {
   const { answer, iterations, usage, stopped_by: stoppedBy, detail, fault, value: valueJson, evidence } = result;
   const totalTime = Math.round(milliseconds);
   const [usageByPath, usageFromRecord] = [parts.usageByPath(), parts.usageFromRecord()];
   const used = { usage, usageByPath, usageFromRecord, usageOfCompaction: parts.usageOfCompaction() };
   const value = valueJson === null ? null : JSON.parse(valueJson);
-  const checks = await inSlices(checksOf(result, trajectory));
+  const checks = await inSlices(checksOf(result, events));
   const checked = { value, valueJson, evidence: evidence.map(evidenceOf), checks };
   return { answer, ...checked, iterations, totalTime, ...used, egress, stoppedBy, detail, fault, trajectory };
 }

@@ -62,7 +62,7 @@ def test_the_next_page_starts_from_the_kept_snapshot(page: Page) -> None:
 
 
 FOREIGN = """
-const data = await readSnapshot(key);
+const data = await (await readSnapshot(key)).arrayBuffer();
 const hash = await crypto.subtle.digest('SHA-256', data);
 const hex = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
 const cache = await caches.open('pyodide-rlm-snapshot'); const [at] = await cache.keys();
@@ -77,12 +77,12 @@ BROKEN = {
     "await cache.put(at, new Response(data, {headers: kept.headers}));",
     "put there by another, with its own hash": FOREIGN,
     "renamed from another build": "const [at] = await (await caches.open('pyodide-rlm-snapshot')).keys();"
-    "await keepSnapshot(`old-${key}`, await readSnapshot(key));"
+    "await keepSnapshot(`old-${key}`, await (await readSnapshot(key)).arrayBuffer());"
     "const cache = await caches.open('pyodide-rlm-snapshot'); const [old] = await cache.keys();"
     "await cache.put(at, await cache.match(old));",
     "without the secret of its seal": "await new Promise((done) => {"
     "indexedDB.deleteDatabase('pyodide-rlm-seal').onsuccess = done; });",
-    "of another build": "const data = (await readSnapshot(key)).slice(); new Uint8Array(data)[20] ^= 1;"
+    "of another build": "const data = await (await readSnapshot(key)).arrayBuffer(); new Uint8Array(data)[20] ^= 1;"
     "await keepSnapshot(key, data);",
     "no snapshot at all": "await keepSnapshot(key, new ArrayBuffer(4096));",
 }
@@ -105,7 +105,9 @@ def test_a_broken_snapshot_is_left_aside_and_the_run_says_so(page: Page, how: st
 
 
 def test_a_snapshot_of_an_older_build_is_not_used(page: Page) -> None:
-    stale = "await prepareWorker(base); await keepSnapshot(`old-${key}`, await readSnapshot(key));"
+    stale = (
+        "await prepareWorker(base); await keepSnapshot(`old-${key}`, await (await readSnapshot(key)).arrayBuffer());"
+    )
     evaluate(page, stale)
     page.reload()
     assert evaluate(page, "return (await take()).start;") == "no snapshot (none is made yet)"

@@ -21,11 +21,11 @@ GOLDEN = [
 ]
 CHECK = """
 import { readFileSync } from "node:fs";
-import { atOnce, checksOf } from "./worker/log/number_check.js";
+import { atOnce, checksOf, eventsIn } from "./worker/log/number_check.js";
 
 const found = JSON.parse(readFileSync(0, "utf8")).map((log) => {
   const ending = JSON.parse(log.trimEnd().split("\\n").at(-1));
-  return atOnce(checksOf({ evidence: [], ...ending }, () => log)).numbers.map(({ text }) => text);
+  return atOnce(checksOf({ evidence: [], ...ending }, () => eventsIn(log))).numbers.map(({ text }) => text);
 });
 process.stdout.write(JSON.stringify(found));
 """

@@ -53,7 +53,7 @@ export function openFrame({ script, relay, relaySha256 }, { epoch, shared, lost 
     line: relayedLine((message, transfer) => port1.postMessage(message, transfer), epoch),
     async boot(boot, transfer) {
       await loaded;
-      frame.contentWindow?.postMessage({ script, boot: withBlobs(boot), shared, port }, "*", [port, ...transfer]);
+      frame.contentWindow?.postMessage({ script, boot, shared, port }, "*", [port, ...transfer]);
       pings.begin();
     },
     end() {
@@ -62,28 +62,6 @@ export function openFrame({ script, relay, relaySha256 }, { epoch, shared, lost 
       frame.remove();
     },
   };
-}
-
-/** @type {WeakMap<ArrayBuffer, Blob>} */
-const blobs = new WeakMap();
-
-/**
- * `boot` with its buffers as blobs: those are handed over, where 50 MB of buffers would be copied by this thread.
- * @param {FirstMessage} boot
- */
-function withBlobs(boot) {
-  const entries = Object.entries(boot).map(([name, value]) => [
-    name,
-    value instanceof ArrayBuffer ? blobOf(value) : value,
-  ]);
-  return Object.fromEntries(entries);
-}
-
-/** @param {ArrayBuffer} buffer */
-function blobOf(buffer) {
-  const blob = blobs.get(buffer) ?? new Blob([buffer]);
-  blobs.set(buffer, blob);
-  return blob;
 }
 
 /**

@@ -5,6 +5,7 @@
 // the snapshot or the spare never stops a run: the worker then starts plainly, and says why.
 
 import { bootWorker, loadAssets, makeSnapshot } from "./runtime.js";
+import { release } from "../wire/buffers.js";
 import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
 
 /**
@@ -13,7 +14,7 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {import("./runtime.js").BootOptions} BootOptions
  * @typedef {import("./types.d.ts").HostKind} HostKind
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
- * @typedef {{data: ArrayBuffer | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
+ * @typedef {{data: Blob | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
  * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null,
  *   isDue: boolean}} Pool
  */
@@ -171,17 +172,18 @@ async function ensureSnapshot(pool) {
   if (data !== null || !wanted) return;
   settle(pool, null, "it is being made");
   try {
-    settle(pool, await makeSnapshot(pool.assets), "");
+    const made = await makeSnapshot(pool.assets);
+    settle(pool, new Blob([made]), "");
+    await keepSnapshot(pool.assets.key, made).catch(() => null); // then it lasts a page
+    release(made);
   } catch (error) {
     settle(pool, null, messageOf(error));
   }
-  const made = await startOf(pool);
-  if (made.data !== null) await keepSnapshot(pool.assets.key, made.data).catch(() => null); // then it lasts a page
 }
 
 /**
  * @param {Pool} pool
- * @param {ArrayBuffer | null} data
+ * @param {Blob | null} data
  * @param {string} why
  */
 function settle(pool, data, why) {

@@ -31,7 +31,7 @@ import { keptPromise } from "./kept_promise.js";
  * @property {number} [deadlineMs]
  * @property {number} [memoryBytes] most memory of the interpreter
  * @property {boolean} [shared] whether to use shared memory; by default, where it exists
- * @property {ArrayBuffer | null} [snapshot] memory to start from
+ * @property {Blob | null} [snapshot] memory to start from
  * @property {(stage: string) => void} [onStage]
  * @property {AbortSignal} [signal] ends a boot under way
  */
@@ -78,7 +78,7 @@ async function fetchAssets(folder, host) {
   /** @param {string} name */
   const url = (name) => new URL(files[name].path, folder);
   /** @param {string} name */
-  const bytes = async (name) => (await get(url(name))).arrayBuffer();
+  const bytes = async (name) => (await get(url(name))).blob();
   /** @param {string} name */
   const text = async (name) => (await get(url(name))).text();
   const inFrame = host === "frame" || (host === "auto" && !(await comesWithPolicy(url("worker.js"))));

@@ -8,6 +8,8 @@
 // The cache alone is not trusted: an entry has a seal (HMAC) of its bytes and its build, by a secret key that is kept in
 // IndexedDB and that no script can read.
 
+import { release } from "../wire/buffers.js";
+
 const CACHE = "pyodide-rlm-snapshot";
 const SEAL = "X-Seal";
 const DATABASE = "pyodide-rlm-seal";
@@ -22,7 +24,7 @@ function urlOf(key) {
 
 /**
  * @param {string} key
- * @returns {Promise<ArrayBuffer | null>}
+ * @returns {Promise<Blob | null>}
  */
 export async function readSnapshot(key) {
   const response = await (await openCache())?.match(urlOf(key));
@@ -30,7 +32,10 @@ export async function readSnapshot(key) {
   const data = await response.arrayBuffer();
   const secret = await storedSecret();
   const seal = bytesIn(response.headers.get(SEAL) ?? "");
-  if (secret && (await crypto.subtle.verify(ALGORITHM.name, secret, seal, await sealedBytes(key, data)))) return data;
+  const isOurs = secret && (await crypto.subtle.verify(ALGORITHM.name, secret, seal, await sealedBytes(key, data)));
+  const kept = isOurs ? new Blob([data]) : null;
+  release(data);
+  if (kept) return kept;
   await dropSnapshots();
   throw new Error("the kept one was damaged, or is not of this page's making");
 }

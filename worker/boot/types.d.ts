@@ -21,9 +21,9 @@ export interface Assets {
   /** Assets of the frames, where workers live in those. */
   frame: FrameAssets | null;
   /** Bytes where workers live in frames: no module crosses into one. */
-  wasm: WebAssembly.Module | ArrayBuffer;
-  stdlib: ArrayBuffer;
-  core: ArrayBuffer;
+  wasm: WebAssembly.Module | Blob;
+  stdlib: Blob;
+  core: Blob;
   lock: string;
   /** URL that the names of the lock file are relative to. */
   folder: string;

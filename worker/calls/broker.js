@@ -188,18 +188,20 @@ export function openBroker({
       const idempotencyKey = answer.idempotencyKey?.(first);
       /** @type {Sent} */
       const sent = new Map();
-      signal.addEventListener("abort", () => {
+      const stopAll = () => {
         if (sent.size > 0 && idempotencyKey !== undefined) void cancel(endpoint, idempotencyKey);
         calls.forEach((_, index) =>
           settle(index, sent.get(index) ? { error: STOPPED, usage: UNKNOWN_USAGE } : { error: STOPPED }),
         );
-      });
+      };
+      signal.addEventListener("abort", stopAll);
       const denied = (await witness.leave?.({ first, kind, calls, signal })) ?? null;
       const posts = denied === null ? postsOf(kind, calls) : [];
       if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
       const options = witness.options?.(kind) ?? {};
       const shared = { calls, signal, idempotencyKey, settle, sent, pieces, options };
       await inParallel(PARALLEL_POSTS, posts, (post) => send(post, shared));
+      signal.removeEventListener("abort", stopAll); // else it would hold the request until the run ends
       answer.end();
     },
     /** Model name -> its usage so far. */

@@ -9,6 +9,7 @@ import { LEAST, indexOf, piecesIn } from "./common_substrings.js";
 import { takeKept } from "./file_bytes.js";
 import { MAX_TEXT_FILE_BYTES } from "../wire/protocol.js";
 import { yieldToPage, inSlices } from "../time/time_slices.js";
+import { release } from "../wire/buffers.js";
 
 /**
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
@@ -126,7 +127,9 @@ async function readEach(contexts, unsearched) {
  */
 async function copyTo(bytes, from, data) {
   for (let at = 0; at < data.size; at += READ_BYTES) {
-    bytes.set(new Uint8Array(await data.slice(at, at + READ_BYTES).arrayBuffer()), from + at);
+    const part = await data.slice(at, at + READ_BYTES).arrayBuffer();
+    bytes.set(new Uint8Array(part), from + at);
+    release(part);
     await yieldToPage();
   }
 }

@@ -55,6 +55,8 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
   });
   let next = lines.length;
   let last = Promise.resolve();
+  const bounds = openBounds();
+  lines.forEach(bounds.add);
 
   /**
    * @param {string} line
@@ -95,6 +97,7 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
     name: run.name,
     append(line) {
       const number = next++;
+      bounds.add(line);
       last = last.then(() => put(line, number));
       last.catch(() => {}); // `written` rejects with it
     },
@@ -105,7 +108,7 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
       if (keepsLog) {
         await keeping;
         await last.catch(() => {}); // `written` rejects with it: such a run stays unfinished
-        await keepEnded(database, run.name);
+        await keepEnded(database, run.name, bounds.bounds());
         return leave();
       }
       ended.abort();
@@ -118,32 +121,56 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
 }
 
 /**
+ * As much of a log as tells how its run ended; `chars` are those of all its lines.
+ * @typedef {{first: string | undefined, last: string | undefined, chars: number}} Bounds
+ */
+
+/** Takes the lines of a log one by one, and keeps none between the first and the last. */
+function openBounds() {
+  /** @type {Bounds} */
+  const bounds = { first: undefined, last: undefined, chars: 0 };
+  return {
+    /** @param {string} line */
+    add(line) {
+      bounds.first ??= line;
+      bounds.last = line;
+      bounds.chars += line.length + 1;
+    },
+    bounds: () => bounds,
+  };
+}
+
+/** @param {string[]} lines */
+function boundsOf(lines) {
+  const bounds = openBounds();
+  lines.forEach(bounds.add);
+  return bounds.bounds();
+}
+
+/**
  * Mark a run as ended, with the facts of its log that a list of runs needs.
  * @param {IDBDatabase} database
  * @param {string} name
+ * @param {Bounds} bounds of its log
  */
-async function keepEnded(database, name) {
-  const [[run], lines] = await Promise.all([
-    read(database, "runs", (kept) => kept.getAll(name)),
-    read(database, "lines", (kept) => kept.getAll(linesOf(name))),
-  ]);
-  const ended = endingOf(lines.map(String));
+async function keepEnded(database, name, bounds) {
+  const [run] = await read(database, "runs", (kept) => kept.getAll(name));
+  const ended = endingOf(bounds);
   if (ended !== null) await stored(database, "runs", (runs) => runs.put({ .../** @type {KeptRun} */ (run), ended }));
 }
 
 /**
- * @param {string[]} lines
+ * @param {Bounds} bounds
  * @returns {EndedFacts | null} null for a log without an end
  */
-function endingOf(lines) {
-  const started = parsed(lines[0]);
-  const finished = parsed(lines.at(-1));
+function endingOf({ first, last, chars }) {
+  const started = parsed(first);
+  const finished = parsed(last);
   if (started?.type !== "run_started" || finished?.type !== "run_finished") return null;
   if (finished.path.length > 0) return null; // the end of a child run: its tree was cut off
   const { stopped_by: stoppedBy, detail, seconds, iterations, answer, usage } = finished;
   const costs = Object.values(usage).map(({ cost }) => cost);
   const cost = costs.includes(null) ? null : costs.reduce((sum, one) => Number(sum) + Number(one), 0);
-  const chars = lines.reduce((sum, line) => sum + line.length + 1, 0);
   const texts = { detail: detail.slice(0, SHOWN_CHARS), answer: answer.slice(0, SHOWN_CHARS) };
   return { stoppedBy, seconds, iterations, model: started.model ?? "", cost, chars, ...texts };
 }
@@ -176,7 +203,10 @@ export async function unfinished() {
 /** Mark the runs whose log has its end although the browser was closed before they were marked. */
 export async function settleEnded() {
   const database = await open();
-  for (const { name } of await unfinished()) await keepEnded(database, name);
+  for (const { name } of await unfinished()) {
+    const lines = await read(database, "lines", (kept) => kept.getAll(linesOf(name)));
+    await keepEnded(database, name, boundsOf(lines.map(String)));
+  }
   database.close();
 }
 
@@ -204,7 +234,7 @@ export async function renameRun(name, title) {
  */
 export async function importRun(run, log) {
   const lines = log.split("\n").filter((line) => line !== "");
-  const ended = endingOf(lines);
+  const ended = endingOf(boundsOf(lines));
   if (ended === null) throw configError(`the log of the run "${run.name}" has no end.`);
   const database = await open();
   await stored(database, "lines", (kept) => lines.forEach((line, number) => kept.put(line, [run.name, number])));

@@ -168,16 +168,16 @@ function hasNear(values, value, tolerance) {
 /**
  * The checks of an answer from its log alone.
  * @param {{answer: string, evidence: Quote[]}} ended
- * @param {() => string} logOf
+ * @param {() => Iterable<Event>} eventsOf
  * @returns {Generator<void, {numbers: LooseNumber[], supported: boolean}, void>}
  */
-export function* checksOf({ answer, evidence }, logOf) {
+export function* checksOf({ answer, evidence }, eventsOf) {
   const supported = evidence.some(({ status }) => status !== "missing");
-  return { numbers: yield* looseNumbers(answer, evidence, () => eventsIn(logOf())), supported };
+  return { numbers: yield* looseNumbers(answer, evidence, eventsOf), supported };
 }
 
 /** @param {string} log @returns {Generator<Event, void, void>} */
-function* eventsIn(log) {
+export function* eventsIn(log) {
   for (let at = 0; at < log.length; ) {
     const end = log.indexOf("\n", at);
     const line = log.slice(at, end === -1 ? log.length : end);

@@ -41,8 +41,16 @@ function clock() {
 }
 
 /**
+ * A line of the log, or the event that it is made of.
+ * @typedef {string | Event} Line
+ */
+
+/** Characters of a line from which on its event is kept in its place: its texts are those of the call, not a copy. */
+const LONG_LINE_CHARS = 4_096;
+
+/**
  * The state that the recorders of a tree of runs share.
- * @typedef {{open: boolean, began: number, lines: string[], calls: number, keepImages: boolean, onEvent: (event: Event) => void,
+ * @typedef {{open: boolean, began: number, lines: Line[], calls: number, keepImages: boolean, onEvent: (event: Event) => void,
  *   sink: (line: string) => void, now: () => number}} Log
  */
 
@@ -67,8 +75,9 @@ function recorderAt(path, log, isContinued) {
     const stamped = /** @type {Event} */ ({ type, ...fields, seq: lines.length, path, seconds });
     empty = false;
     if (!FOR_WATCHING.includes(type)) {
-      lines.push(JSON.stringify(stamped));
-      log.sink(lines[lines.length - 1]);
+      const line = JSON.stringify(stamped);
+      lines.push(line.length > LONG_LINE_CHARS && stamped.type === "call_started" ? owned(stamped) : line);
+      log.sink(line);
     }
     log.onEvent(stamped);
   };
@@ -109,10 +118,24 @@ function recorderAt(path, log, isContinued) {
     /** Record no more: later events are of child runs that were ended with the tree. */
     close: () => void (log.open = false),
     /** The log of the whole tree so far: one JSON object a line. */
-    trajectory: () => lines.map((line) => `${line}\n`).join(""),
+    trajectory: () => lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join(""),
+    /** The events of that log, one at a time: its text is not made. */
+    *events() {
+      for (const line of lines) yield typeof line === "string" ? /** @type {Event} */ (JSON.parse(line)) : line;
+    },
     /** Since this run began. */
     seconds: () => (log.now() - began) / 1_000,
   };
+}
+
+/**
+ * A call's event that no listener can change.
+ * @param {Event & {type: "call_started"}} event
+ * @returns {Event}
+ */
+function owned(event) {
+  const [messages, images] = [event.messages, event.images].map((list) => list.map((item) => ({ ...item })));
+  return /** @type {Event} */ ({ ...event, options: { ...event.options }, messages, images });
 }
 
 /** @param {Extract<Outcome, {completion: unknown}>} outcome */

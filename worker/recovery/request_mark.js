@@ -33,8 +33,16 @@ export async function readRequest(body, data) {
   const textMark = once(() => hashOf(body, digests));
   if (body.length <= LONG_CHARS) return { ...known, mark: once(() => wholeOf(marking(value, digests))), textMark };
   await yieldToPage();
-  const mark = await inSlices(marking(value, digests));
-  return { ...known, mark: () => mark, textMark };
+  return { ...known, mark: always(await inSlices(marking(value, digests))), textMark };
+}
+
+/**
+ * A function that holds nothing but its value: one made where a long body is in scope holds that, too.
+ * @template T
+ * @param {T} value
+ */
+function always(value) {
+  return () => value;
 }
 
 /**

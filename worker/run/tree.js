@@ -44,7 +44,7 @@ export async function runTree(options) {
     isKept = false;
     const { byPath, recorded, ofCompaction } = tree.usage;
     const usage = { usageByPath: byPath, usageFromRecord: recorded, usageOfCompaction: ofCompaction };
-    return { result, trajectory: recorder.trajectory, ...usage, egress: ledger.summary() };
+    return { result, trajectory: recorder.trajectory, events: recorder.events, ...usage, egress: ledger.summary() };
   } finally {
     await (isKept ? journal?.leave() : journal?.close());
   }

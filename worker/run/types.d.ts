@@ -108,6 +108,7 @@ export type WorkerEnd = { result: RunResult; isWhole: boolean } | Crash | { refu
 export interface FinishedRun {
   result: RunResult;
   trajectory: () => string;
+  events: () => Iterable<Event>;
   /** Position in the tree, as "0.2" -> model -> usage of that run alone. */
   usageByPath: () => Record<string, Usage>;
   /** Of the usage, the part that was answered from a record. */

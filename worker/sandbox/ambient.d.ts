@@ -1,4 +1,8 @@
-// Types of the bundled Emscripten module, which has none.
+// Types of the bundled Emscripten module, which has none, and of what only a worker has.
+
+declare class FileReaderSync {
+  readAsArrayBuffer(blob: Blob): ArrayBuffer;
+}
 
 declare module "pyodide/pyodide.asm.mjs" {
   interface Module {

@@ -1,11 +1,15 @@
 // @ts-check
 // Mounted: makes the file system of mounted files fit for Python.
 //
-// In: Emscripten's WORKERFS. Out: the same, whose small reads in a row become few large ones, and whose files that
-// changed or are gone end in OSError; uncaught, the browser's own error is fatal to the interpreter.
+// In: Emscripten's WORKERFS. Out: the same, whose small reads in a row become few large ones, whose large reads hold no
+// second copy of the file, and whose files that changed or are gone end in OSError; uncaught, the browser's own error is
+// fatal to the interpreter.
+
+import { release } from "../wire/buffers.js";
 
 const EIO = 29;
 const AHEAD_BYTES = 1 << 20;
+const PIECE_BYTES = 4 << 20;
 
 /**
  * @typedef {{node: {size: number}}} Stream
@@ -13,14 +17,44 @@ const AHEAD_BYTES = 1 << 20;
  */
 
 export function mendReads(/** @type {import("./pyodide.js").Pyodide["FS"]} */ FS) {
-  const operations = FS.filesystems.WORKERFS.stream_ops;
-  const read = readAhead(operations.read);
+  const { WORKERFS } = FS.filesystems;
+  const operations = WORKERFS.stream_ops;
+  const reader = releasingReader(new FileReaderSync());
+  WORKERFS.reader = reader;
+  const read = readAhead(inPieces(operations.read, reader.releaseLast));
   operations.read = (...request) => {
     try {
       return read(...request);
     } catch (error) {
       throw error instanceof DOMException ? new FS.ErrnoError(EIO) : error;
     }
+  };
+}
+
+/** A reader whose last buffer can be released: a worker that runs Python collects no garbage for a long time. */
+function releasingReader(/** @type {FileReaderSync} */ reader) {
+  let last = new ArrayBuffer(0);
+  return {
+    readAsArrayBuffer: (/** @type {Blob} */ blob) => (last = reader.readAsArrayBuffer(blob)),
+    releaseLast: () => release(last),
+  };
+}
+
+/**
+ * A large read as several of `PIECE_BYTES`, each of which is released when it is copied.
+ * @param {Read} read
+ * @param {() => void} releaseLast
+ * @returns {Read}
+ */
+export function inPieces(read, releaseLast) {
+  return (stream, buffer, offset, length, position) => {
+    let count = 0;
+    for (let wanted = 0, got = 0; count < length && got === wanted; count += got) {
+      wanted = Math.min(PIECE_BYTES, length - count);
+      got = read(stream, buffer, offset + count, wanted, position + count);
+      releaseLast();
+    }
+    return count;
   };
 }
 

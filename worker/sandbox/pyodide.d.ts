@@ -23,7 +23,12 @@ export interface Stream {
 export interface Pyodide {
   FS: {
     ErrnoError: new (number: number) => Error;
-    filesystems: { WORKERFS: { stream_ops: { read: import("./mounted.js").Read } } };
+    filesystems: {
+      WORKERFS: {
+        reader: { readAsArrayBuffer(blob: Blob): ArrayBuffer } | null;
+        stream_ops: { read: import("./mounted.js").Read };
+      };
+    };
     mkdir(path: string): void;
     mount(type: unknown, options: object, path: string): void;
     unmount(path: string): void;

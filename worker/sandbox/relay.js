@@ -41,19 +41,12 @@ async function start({ script, boot, shared, port }) {
   };
   worker.onmessageerror = () => lost("its first message cannot be read");
   try {
-    const { wasm: bytes, ...read } = Object.fromEntries(await Promise.all(Object.entries(boot).map(readBlob)));
-    const wasm = await WebAssembly.compile(bytes);
+    const wasm = await WebAssembly.compile(await boot.wasm.arrayBuffer());
     const { channel, interrupt } = memory ?? { channel: null, interrupt: null };
-    const buffers = Object.values(read).filter((value) => value instanceof ArrayBuffer);
-    worker.postMessage({ ...read, wasm, channel, interrupt }, [boot.port, ...buffers]);
+    worker.postMessage({ ...boot, wasm, channel, interrupt }, [boot.port]);
   } catch (error) {
     lost(String(error));
   }
-}
-
-/** @param {[string, unknown]} entry */
-async function readBlob([name, value]) {
-  return [name, value instanceof Blob ? await value.arrayBuffer() : value];
 }
 
 /** @param {MessageEvent<Settlement>} event */

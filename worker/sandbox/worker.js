@@ -7,6 +7,7 @@
 
 import { loadPyodide } from "pyodide";
 import createPyodideModule from "pyodide/pyodide.asm.mjs";
+import { release } from "../wire/buffers.js";
 import { canWait, interruptFlag, waitingEnd } from "../wire/channel.js";
 import { suspendingEnd } from "../wire/message_channel.js";
 import { HEALTH_STAGE } from "../wire/protocol.js";
@@ -39,13 +40,20 @@ const NO_TRANSPORT =
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
 
-/** @param {Boot} message */
-async function boot(message) {
-  const { port, epoch } = message;
+/**
+ * The first message with the bytes of its blobs.
+ * @typedef {Omit<Boot, "stdlib" | "core" | "snapshot"> & {stdlib: ArrayBuffer, core: ArrayBuffer,
+ *   snapshot: ArrayBuffer | null}} ReadBoot
+ */
+
+/** @param {Boot} first */
+async function boot(first) {
+  const { port, epoch } = first;
   const post = poster(port);
   const stages = stageReporter(post, epoch);
   try {
     const tested = selfTest(canWait);
+    const message = await readBlobs(first);
     stages.enter("protect");
     capMemory(message.memory_bytes);
     serveAssets(message.wasm, message.stdlib);
@@ -53,6 +61,7 @@ async function boot(message) {
     const { pyodide, takeOutput } = await startPyodide(message);
     stages.enter("core");
     installCore(pyodide, message);
+    for (const data of [message.snapshot, message.core, message.stdlib]) if (data !== null) release(data);
     if (message.purpose === "snapshot") return sendSnapshot(pyodide, message);
     const bridge = loadBridge(pyodide);
     bridge.HEALTH.begin();
@@ -73,6 +82,15 @@ async function boot(message) {
   } catch (error) {
     post({ type: "failed", epoch, stage: stages.current(), error: describe(error) });
   }
+}
+
+/**
+ * @param {Boot} boot
+ * @returns {Promise<ReadBoot>}
+ */
+async function readBlobs({ stdlib, core, snapshot, ...rest }) {
+  const read = await Promise.all([stdlib.arrayBuffer(), core.arrayBuffer(), snapshot?.arrayBuffer() ?? null]);
+  return { ...rest, stdlib: read[0], core: read[1], snapshot: read[2] };
 }
 
 /**
@@ -135,7 +153,7 @@ function stageReporter(post, epoch) {
   };
 }
 
-/** @param {Boot} boot */
+/** @param {ReadBoot} boot */
 async function startPyodide({ lock, snapshot, purpose }) {
   /** @type {string[]} */
   const output = [];
@@ -212,7 +230,7 @@ function moduleFor(snapshot) {
  * Put the core first among the files that Python imports from. Its modules in a snapshot are imported already; the file
  * is not there.
  * @param {Pyodide} pyodide
- * @param {Boot} message
+ * @param {ReadBoot} message
  */
 function installCore({ FS, runPython }, { core }) {
   FS.writeFile(CORE, new Uint8Array(core));
@@ -221,7 +239,7 @@ function installCore({ FS, runPython }, { core }) {
 
 /**
  * @param {Pyodide} pyodide
- * @param {Boot} message
+ * @param {ReadBoot} message
  */
 function sendSnapshot(pyodide, { port, epoch }) {
   pyodide.runPython("import boot, bridge; bridge.HEALTH.learn()");
@@ -277,7 +295,7 @@ function keepTime(pyodide, path, data) {
 
 /**
  * The channel and the interrupt switch as the bridge sees them.
- * @param {Boot} message
+ * @param {ReadBoot} message
  * @param {Pyodide} pyodide
  * @param {Post} post
  * @returns {{transport: Transport, deliver: (part: import("../wire/protocol.js").ReplyPart) => void, host: object}}

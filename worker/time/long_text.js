@@ -4,6 +4,8 @@
 // In: a text, or a JSON value. Out: a generator that yields between its steps, and returns the bytes. A step takes at most
 // STEP_CHARS characters, and never parts a surrogate pair.
 
+import { release } from "../wire/buffers.js";
+
 const STEP_CHARS = 1 << 18;
 
 /**
@@ -92,6 +94,7 @@ function joined(parts) {
   for (const part of parts) {
     bytes.set(part, at);
     at += part.length;
+    release(part.buffer);
   }
   return bytes;
 }

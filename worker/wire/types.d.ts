@@ -157,6 +157,7 @@ export interface Recorder {
   close(): void;
   /** The log of the whole tree so far: one JSON object a line. */
   trajectory(): string;
+  events(): Iterable<Event>;
   /** Seconds since this run began. */
   seconds(): number;
 }
@@ -314,10 +315,10 @@ export interface RelayedInterrupt {
   reason: number;
 }
 
-/** The one message to a frame's window: `port` is the relay's, `boot.port` the worker's; the buffers of `boot` are blobs. */
+/** The one message to a frame's window: `port` is the relay's, `boot.port` the worker's. */
 export interface Settlement {
   script: string;
-  boot: Record<string, unknown> & { port: MessagePort };
+  boot: Record<string, unknown> & { port: MessagePort; wasm: Blob };
   shared: boolean;
   port: MessagePort;
 }

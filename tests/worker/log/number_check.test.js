@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { atOnce, checksOf, looseNumbers } from "../../../worker/log/number_check.js";
+import { atOnce, checksOf, eventsIn, looseNumbers } from "../../../worker/log/number_check.js";
 
 /** Output of code, and a right answer that the model wrote after it. @type {[shown: string, answer: string][]} */
 const RIGHT = [
@@ -170,6 +170,6 @@ test("the log is read only where the answer makes a claim in numbers", () => {
   });
   const log = logOf("none", "77").map((event) => `${JSON.stringify(event)}\n`);
   const evidence = [{ quote: "a", status: "changed" }];
-  const checks = atOnce(checksOf({ answer: "77", evidence }, () => log.join("")));
+  const checks = atOnce(checksOf({ answer: "77", evidence }, () => eventsIn(log.join(""))));
   assert.deepEqual(checks, { numbers: [{ text: "77", start: 0, end: 2 }], supported: true });
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readAhead } from "../../../worker/sandbox/mounted.js";
+import { inPieces, readAhead } from "../../../worker/sandbox/mounted.js";
 
 const SIZE = (2 << 20) + 12_345;
 const BYTES = Uint8Array.from({ length: SIZE }, (_, at) => (at * 31) % 251);
@@ -52,4 +52,25 @@ test("jumps, steps back and large reads give the bytes of their place", () => {
   ]) {
     assert.deepEqual(file.read(length, position), BYTES.subarray(position, position + length).subarray(0, length));
   }
+});
+
+test("a large read is made of pieces, each released before the next; a short one is the last", () => {
+  /** @type {[number, number, number][]} */
+  const asked = [];
+  let held = 0;
+  const read = inPieces(
+    (_stream, _buffer, offset, length, position) => {
+      assert.equal(held++, 0, "the piece before is still held");
+      asked.push([offset, length, position]);
+      return Math.min(length, 10_000_000 - position);
+    },
+    () => void (held -= 1),
+  );
+  const node = { size: 10_000_000 };
+  assert.equal(read({ node }, new Uint8Array(0), 5, 20_000_000, 100), 9_999_900);
+  assert.deepEqual(asked, [
+    [5, 4 << 20, 100],
+    [5 + (4 << 20), 4 << 20, 100 + (4 << 20)],
+    [5 + (8 << 20), 4 << 20, 100 + (8 << 20)],
+  ]);
 });

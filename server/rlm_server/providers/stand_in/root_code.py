@@ -16,8 +16,12 @@ NOTHING = "No relevant sentence."
 
 _MEASURE: dict[Shape, str] = {
     "str": """\
-lines = context.splitlines()
-print(f"{len(context):,} characters in {len(lines):,} lines; the longest has {max(map(len, lines), default=0):,}")
+lines = longest = start = 0
+while start < len(context):  # a part at a time: a list of all lines takes more room than the text
+    end = context.find("\\n", start + 1_000_000) + 1 or len(context)
+    part = context[start:end].splitlines()
+    lines, longest, start = lines + len(part), max(longest, *map(len, part)), end
+print(f"{len(context):,} characters in {lines:,} lines; the longest has {longest:,}")
 print(context[:400])
 print("[...]")
 print(context[-200:])
