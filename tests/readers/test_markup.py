@@ -87,9 +87,9 @@ def test_a_text_of_the_context_is_known_by_the_name_of_its_file() -> None:
 
 def test_json_and_tables_of_one_column_are_tables() -> None:
     assert tables('[{"a": 1}, {"a": 2}]') == {"the text": [["a"], [1], [2]]}
-    assert tables(Source("one.csv", data=b"a\n1\n2\n")) == {"one.csv": [["a"], ["1"], ["2"]]}  # type: ignore[arg-type]
+    assert tables(Source("one.csv", data=b"a\n1\n2\n")) == {"one.csv": [["a"], ["1"], ["2"]]}
     with pytest.raises(ReadError, match="holds no list of objects"):
-        tables(Source("n.json", data=b"3"))  # type: ignore[arg-type]
+        tables(Source("n.json", data=b"3"))
 
 
 def _read(name: str, data: bytes) -> str:

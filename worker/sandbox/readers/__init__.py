@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from readers.kinds import NO_READER, kind_of
+from readers.kinds import ARCHIVES, NO_READER, kind_of
 from readers.source import ReadError, Source, check_unpacked
 from rlm_core.images import PageImage
 
@@ -48,7 +48,7 @@ MODULES = {
     "xls": "sheets",
     "xlsb": "sheets",
     "xlsx": "sheets",
-    **dict.fromkeys(("bz2", "gz", "tar", "xz", "zip", "zst"), "archives"),
+    **dict.fromkeys(ARCHIVES, "archives"),
     **dict.fromkeys(PICTURES, "pictures"),
 }
 """Kind of a file -> the module of this package that reads it."""
@@ -79,7 +79,7 @@ def read_source(source: Source, pages: set[int] | None = None) -> str:
         return cast(str, reader.text(source, kind, pages))
 
 
-def tables(file: Path | bytes | str) -> dict[str, Table]:
+def tables(file: Path | bytes | str | Source) -> dict[str, Table]:
     """The tables of `file` by name, each a list of rows, the header first where there is one; values are Python's.
 
     Sheets of a workbook, tables of a document, a page or a database, and a CSV as one table.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from readers import NAMES, PICTURES, faults_named, reader_of
-from readers.kinds import NO_READER, kind_of
+from readers.kinds import ARCHIVES, NO_READER, kind_of
 from readers.plain import decode
 from readers.source import ReadError, Source
 from rlm_core.text_format import of_text
@@ -52,7 +52,8 @@ def _about_file(source: Source, *, is_text: bool) -> str:
             outline = reader.outline(source, kind) if hasattr(reader, "outline") else ""
     except ReadError as fault:
         return str(fault)
-    rows = ", `tables(context)` its rows" if hasattr(reader, "tables") and kind != "rtf" else ""
+    has_rows = hasattr(reader, "tables") and kind not in ("rtf", *ARCHIVES)
+    rows = ", `tables(context)` its rows" if has_rows else ""
     ways = f"`read(context)` gives its text{rows}"
     return f"It is {NAMES[kind]}{f', {outline}' if outline else ''}"[:MAX_CHARS] + f". {ways}."
 

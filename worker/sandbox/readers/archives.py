@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from readers.kinds import kind_of
+from readers.kinds import ARCHIVES, kind_of
 from readers.source import ReadError, Source
 
 MAX_DEPTH = 4
@@ -57,6 +57,29 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
     if found and all(_NOTHING.match(part) for part in found.split("\n\n")):
         raise ReadError(f"{source.name} is {kind} data of which no file can be read: {found[:500]}")
     return found
+
+
+def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
+    """Tables of the files inside, each under its file's path; archives inside are not opened."""
+    found: dict[str, list[list[Any]]] = {}
+    for path, member in _members(source, kind, Room(MAX_BYTES, MAX_FILES)):
+        for name, rows in _tables_of(member).items():
+            found[path if path.endswith(name) else f"{path}: {name}"] = rows
+    if not found:
+        raise ReadError(f"{source.name} is {kind} data of which no file has tables. Read its text with `read`.")
+    return found
+
+
+def _tables_of(member: Source | str) -> dict[str, list[list[Any]]]:
+    """None of a file that cannot be read, or has none: `read` says why."""
+    import readers
+
+    if isinstance(member, str):
+        return {}
+    try:
+        return {} if kind_of(member) in ARCHIVES else readers.tables(member)
+    except ReadError:
+        return {}
 
 
 def outline(source: Source, kind: str) -> str:
@@ -110,7 +133,7 @@ def _read(member: Source, room: Room, depth: int) -> str:
 
     try:
         kind = kind_of(member)
-        if kind in ("bz2", "gz", "tar", "xz", "zip", "zst"):
+        if kind in ARCHIVES:
             if depth >= MAX_DEPTH:
                 return f"[not read: archives are opened {MAX_DEPTH} deep]"
             return _text(member, kind, room, depth=depth + 1)

@@ -52,10 +52,16 @@ def _opened(source: Source) -> sqlite3.Connection:
             data = bytearray(source.content())
             data[18:20] = b"\1\1"  # the file format's versions: 2 is WAL, which a database in memory has none of
             connection.deserialize(bytes(data))
-        connection.execute("select count(*) from sqlite_master")
+        is_empty = connection.execute("select count(*) from sqlite_master").fetchone() == (0,)
     except (sqlite3.DatabaseError, OverflowError) as fault:
         connection.close()
         raise ReadError(f"{source.name} is an SQLite database that cannot be opened: {fault}.") from None
+    if is_empty and source.head[18:20] == b"\2\2":
+        connection.close()
+        raise ReadError(
+            f"{source.name} is an SQLite database in WAL mode without a table: all is in {source.name}-wal, which "
+            "is not here. Give the folder with both files, or run `pragma wal_checkpoint(truncate)` first."
+        )
     return connection
 
 

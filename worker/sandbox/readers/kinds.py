@@ -25,6 +25,8 @@ NO_READER = {
 }
 """Kind -> the reason and the remedy, to follow the file's name."""
 
+ARCHIVES = ("bz2", "gz", "tar", "xz", "zip", "zst")
+"""Kinds that hold other files."""
 LEAST_GUESSED = 8
 """Bytes below which data that is no UTF-8 is not taken for text of another coding."""
 _MAGIC = (

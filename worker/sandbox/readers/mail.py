@@ -17,6 +17,8 @@ _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _FROM = re.compile(rb"^From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n|^From [^\r\n]*\r?\n(?=[A-Za-z-]+:)", re.M)
 """The line before a mail in a mailbox: one with a time, or with headers after it."""
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.M)
+OTHER_SHARE = 0.4
+"""Share of a page's words that the plain text of a mail lacks, from which on both are read."""
 MAX_DEPTH = 4
 """Mails inside mails that are read."""
 
@@ -49,8 +51,17 @@ def _message(mail: EmailMessage, depth: int) -> str:
     lines = [f"{name}: {mail[name]}" for name in _HEADERS if mail[name]]
     body = mail.get_body(("plain", "html"))
     words = "" if body is None else _body(cast(EmailMessage, body))
+    page = mail.get_body(("html",))
+    if page is not None and page is not body and _is_other(words, other := _body(cast(EmailMessage, page))):
+        words = f"{words.strip()}\n\n[html]\n{other}"
     attached = [_attachment(part, depth) for part in mail.iter_attachments()]
     return "\n".join([*lines, "", words.strip(), *attached]).strip()
+
+
+def _is_other(words: str, page: str) -> bool:
+    """Whether a page says what the plain text beside it does not, as where that is "Your program shows no HTML"."""
+    said, shown = (set(re.findall(r"\w+", text.lower())) for text in (words, page))
+    return len(shown - said) > OTHER_SHARE * len(shown)
 
 
 def _body(part: EmailMessage) -> str:

@@ -35,9 +35,16 @@ def _output(output: dict[str, Any]) -> str:
         return f"[output] {_joined(output['text'])}"
     data = output.get("data", {})
     pictures = [f"[picture {kind}, not shown]" for kind in data if kind.startswith("image/")]
-    words = _joined(data.get("text/plain") or "") or markup.text_of(_joined(data.get("text/html") or ""))
+    words = (
+        _joined(data.get("text/plain") or "") or markup.text_of(_joined(data.get("text/html") or "")) or _other(data)
+    )
     others = [] if words or pictures else [f"[output {kind}, not shown]" for kind in data]
     return "\n".join([*pictures, *others, *([f"[output] {words}"] if words else [])])
+
+
+def _other(data: dict[str, Any]) -> str:
+    """Words of an output in another form, such as Markdown or LaTeX."""
+    return next((_joined(value) for kind, value in data.items() if kind.startswith("text/")), "")
 
 
 def _joined(lines: str | list[str]) -> str:

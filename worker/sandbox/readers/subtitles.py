@@ -9,7 +9,7 @@ from readers.source import Source
 
 _TIMES = re.compile(r"((?:\d+:)?\d\d:\d\d)[,.]\d{3}\s+-->.*")
 _SPEAKER = re.compile(r"<v(?:\.[\w.-]+)?\s+([^>]+)>")
-_TAGS = re.compile(r"</?[a-zA-Z][^>]*>|\{\\[^}]*\}")
+_TAGS = re.compile(r"</?[a-zA-Z][^>]*>|<(?:\d+:)?\d\d:\d\d\.\d{3}>|\{\\[^}]*\}")
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
