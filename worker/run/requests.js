@@ -4,7 +4,8 @@
 // In: a run and its accounts. Out: a handler for each `op`; usage; and how to stop what is under way.
 
 import { openBroker } from "../calls/broker.js";
-import { cancelRequest } from "../calls/endpoint.js";
+import { fetchOverSocket } from "../calls/call_socket.js";
+import { cancelRequest, isOwn } from "../calls/endpoint.js";
 import { fetchWith } from "../calls/headers.js";
 import { openEgress } from "../egress/egress.js";
 import { openCalls, openToolCalls } from "./call_accounts.js";
@@ -34,7 +35,9 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   const calls = openCalls({ job, tree, recorder, egress, onAnswered });
   calls.refund(-(resumed?.rootCalls ?? 0));
   const { endpoint, headers } = tree.hosting;
-  const fetchOwn = fetchWith(headers ?? {});
+  // a gateway that asks for headers wants them with each request: a browser sends none with a WebSocket
+  const isPlain = isOwn(endpoint) && Object.keys(headers ?? {}).length === 0;
+  const fetchOwn = isPlain ? fetchOverSocket(endpoint) : fetchWith(headers ?? {});
   const broker = openBroker({
     endpoint,
     witness: calls,

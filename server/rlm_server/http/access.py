@@ -1,4 +1,4 @@
-"""Access log: one JSON line for each request, without a word of any prompt or reply.
+"""Access log: one JSON line for each request and each WebSocket, without a word of any prompt or reply.
 
 In: requests on their way through. Out: lines on the logger `rlm_server.access`, such as
 
@@ -24,6 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 logger = logging.getLogger("rlm_server.access")
 FACTS = "rlm_server.facts"
 MAX_PATH = 200
+STARTS = ("http.response.start", "websocket.http.response.start")
+"""Messages that begin a response: of a request, and of a WebSocket that is refused."""
 Fact: TypeAlias = str | int | float
 
 
@@ -39,7 +41,7 @@ class AccessLog:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         line = _Line(scope)
@@ -75,17 +77,19 @@ class _Line:
     def counting(self, receive: Receive) -> Receive:
         async def counted() -> Message:
             message = await receive()
-            self.bytes_in += len(message.get("body", b""))
+            self.bytes_in += _size(message)
             return message
 
         return counted
 
     def watching(self, send: Send) -> Send:
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "websocket.accept":
+                self.status = 101
+            elif message["type"] in STARTS:
                 self.status = message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = self.id
-            self.bytes_out += len(message.get("body", b""))
+            self.bytes_out += _size(message)
             await send(message)
 
         return watched
@@ -95,7 +99,7 @@ class _Line:
         fixed = {
             "time": now,
             "id": self.id,
-            "method": self.scope["method"],
+            "method": self.scope.get("method", "GET"),
             "path": self.scope["path"][:MAX_PATH],
             "status": self.status,
             "seconds": round(time.perf_counter() - self.began, 4),
@@ -103,3 +107,7 @@ class _Line:
             "bytes_out": self.bytes_out,
         }
         return json.dumps({**fixed, **self.facts})
+
+
+def _size(message: Message) -> int:
+    return len(message.get("body") or message.get("bytes") or b"")

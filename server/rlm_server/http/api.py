@@ -17,7 +17,7 @@ from typing import TypeAlias, TypeVar, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from rlm_core.types import Json, ModelUsage, Reply
@@ -29,6 +29,8 @@ from ..providers.upstream import Reasoning
 from ..settings import Settings
 from .access import record
 from .body import read_json
+from .call_socket import PATH as CALL_SOCKET
+from .call_socket import serve_calls
 from .exposition import metrics
 from .identity import USER
 from .problems import Problem
@@ -58,6 +60,7 @@ def api_routes() -> list[BaseRoute]:
     return [
         Route("/api/rlm", answer, methods=["POST"]),
         Route("/api/rlm/cancel", cancel, methods=["POST"]),
+        WebSocketRoute(CALL_SOCKET, serve_calls),
         Route("/api/models", list_models, methods=["GET"]),
         Route("/api/health", health, methods=["GET"]),
         Route("/healthz", healthz, methods=["GET"]),

@@ -32,6 +32,7 @@ from ..calls.spans import Spans
 from ..settings import Settings, load_settings
 from .access import AccessLog
 from .api import api_routes
+from .call_socket import MESSAGE_BYTES
 from .forwarded import Forwarded
 from .problems import Problem, internal_problem, problem_response
 from .security import Gate, SecurityHeaders, check_address
@@ -49,7 +50,8 @@ class UvicornOptions(TypedDict):
 
     lifespan: Literal["on"]
     log_config: None
-    ws: Literal["none"]
+    ws_max_size: int
+    ws_per_message_deflate: bool
     access_log: bool
     server_header: bool
     proxy_headers: bool
@@ -63,7 +65,8 @@ LAST_WORD_SECONDS = 0.5
 UVICORN_OPTIONS: UvicornOptions = {
     "lifespan": "on",
     "log_config": None,
-    "ws": "none",
+    "ws_max_size": MESSAGE_BYTES,
+    "ws_per_message_deflate": False,
     "access_log": False,
     "server_header": False,
     "proxy_headers": False,
@@ -71,7 +74,7 @@ UVICORN_OPTIONS: UvicornOptions = {
     "timeout_graceful_shutdown": 9,
     "h11_max_incomplete_event_size": 64 * 1024,
 }
-"""How every server of this application is run: our own log, no WebSocket, no trust in proxies, bounded waits."""
+"""How every server of this application is run: our own log, no compression, no trust in proxies, bounded waits."""
 
 
 class App(Starlette):
@@ -87,6 +90,8 @@ class App(Starlette):
         """Let the calls under way continue for `seconds`; then those that are left end with a problem."""
         self.drain_until = time.monotonic() + seconds
         stopping: asyncio.Event = self.state.stopping
+        draining: asyncio.Event = self.state.draining
+        draining.set()
         asyncio.get_running_loop().call_later(max(0.0, seconds - LAST_WORD_SECONDS), stopping.set)
 
     async def take_settings(self, settings: Settings) -> None:
@@ -159,7 +164,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     spans: Spans | None = app.state.spans
     in_flight, watch = InFlight(store), CallWatch(spans=spans)
     watch.audit.open(settings)
-    app.state.stopping = asyncio.Event()
+    app.state.stopping, app.state.draining = asyncio.Event(), asyncio.Event()
     with closing(watch.audit), closing(store), closing(days):
         async with AsyncExitStack() as later, open_registry(settings) as registry:
             app.state.backend = Backend(

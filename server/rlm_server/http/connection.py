@@ -1,28 +1,35 @@
-"""Connection: uvicorn's HTTP/1.1 over h11, with a deadline for whatever a client has begun to send.
+"""Connection: uvicorn's HTTP/1.1 over h11, with a deadline for whatever a client has begun to send; and its WebSocket.
 
 In: bytes from anyone. Out: requests for the application, whole or none. A head must be complete within `head_seconds`
 of the connection's first moment (of its first byte, where the connection is used again), a body within `body_seconds`
 of its head; else the connection is cut without a word. An idle connection is uvicorn's own business
 (`timeout_keep_alive`), and telling a slow body why it is refused is the application's, which has a little less time.
-Bytes that are not HTTP are answered with the same headers as everything else.
+Bytes that are not HTTP are answered with the same headers as everything else. The call socket alone is a WebSocket: any
+other request to upgrade is answered as if it were none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from ..settings import Settings
+from .call_socket import PATH as CALL_SOCKET
 from .problems import Problem
 from .security import FIXED_HEADERS, OTHER_CSP
 
 LAST_WORD_SECONDS = 1.0
 """How much longer than the application the connection waits for a body."""
 NOT_HTTP = Problem("http-error", "What was sent is not an HTTP/1.1 request. Open the server with a browser.")
+
+
+SOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
 def connection_class(settings: Settings) -> type[H11Protocol]:
@@ -45,6 +52,7 @@ class Connection(H11Protocol):
         super().__init__(*args, **kwargs)
         self._awaited: tuple[object, RequestResponseCycle | None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._is_upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -78,10 +86,24 @@ class Connection(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
+    def _should_upgrade(self) -> bool:
+        """Whether it is the whole handshake of the call socket."""
+        versions, keys = (
+            [value for name, value in self.headers if name == header]
+            for header in (b"sec-websocket-version", b"sec-websocket-key")
+        )
+        is_whole = versions == [b"13"] and len(keys) == 1 and SOCKET_KEY.fullmatch(keys[0])
+        is_call_socket = self.scope["path"].endswith(CALL_SOCKET) and self.scope["method"] == "GET"
+        return bool(is_whole and is_call_socket and self._get_upgrade() == b"websocket")
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._is_upgraded = True
+        super().handle_websocket_upgrade(event)
+
     def _watch(self) -> None:
         """Set the deadline of the client's next head or body, once."""
         state = self.conn.their_state
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_upgraded:
             self._wait_for(None, 0)
         elif state is h11.SEND_BODY:
             self._wait_for((state, self.cycle), self.body_seconds)
@@ -97,3 +119,12 @@ class Connection(H11Protocol):
             self._deadline.cancel()
         self._awaited = awaited
         self._deadline = None if awaited is None else self.loop.call_later(seconds, self.transport.abort)
+
+
+class SocketConnection(WSProtocol):
+    """One WebSocket of a page."""
+
+    def shutdown(self) -> None:
+        """Close at once where nothing may go on; else the call socket closes when its calls are answered."""
+        if not self.handshake_complete or not self.config.timeout_graceful_shutdown:
+            super().shutdown()

@@ -20,6 +20,8 @@ from .access import record
 OWN_SEGMENTS = frozenset({"", "api", "page", "rlm", "vendor", "sign-in", "healthz", "readyz", "metrics"})
 """First segments of our own paths: a proxy that strips the prefix `/rlm` still reaches `/rlm/rlm.js`."""
 BY_PROXY = "rlm_server.by_proxy"
+AS_SENT = "rlm_server.as_sent"
+"""Key of a scope: sender and scheme of a handshake before they were undone, for the requests that come over it."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:=/+-]{1,100}")
 
 
@@ -39,9 +41,12 @@ class Forwarded:
         self.proxy = ProxyHeadersMiddleware(self._passed_on, list(settings.trusted_proxies))  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            scheme = {"ws": "http", "wss": "https"}[scope["scheme"]]
+            scope[AS_SENT] = {"client": scope.get("client"), "scheme": scheme}
         sender = (scope.get("client") or ("", 0))[0]
         scope[BY_PROXY] = sender in self.proxy.trusted_hosts
         if is_by_proxy(scope):
@@ -52,7 +57,9 @@ class Forwarded:
 
     async def _passed_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         record(scope, client=(scope.get("client") or ("", 0))[0])
-        if self.prefix and scope["path"] == self.prefix:  # relative paths need the final slash
+        if (
+            self.prefix and scope["path"] == self.prefix and scope["type"] == "http"
+        ):  # relative paths need the final slash
             await Response(status_code=308, headers={"Location": f"{self.prefix}/"})(scope, receive, send)
             return
         rest = scope["path"].removeprefix(self.prefix)

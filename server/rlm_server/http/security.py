@@ -17,11 +17,12 @@ from rlm_core.errors import ConfigError
 
 from ..setting_kinds import LOOPBACK_NAMES, is_loopback
 from ..settings import Settings
-from .access import record
+from .access import STARTS, record
+from .call_socket import PATH as CALL_SOCKET
 from .forwarded import is_by_proxy
 from .identity import USER, Identities, Identity
 from .notice_page import OWN_HEADERS, refusal
-from .problems import Problem
+from .problems import Problem, problem_response
 from .sign_in import PATH as SIGN_IN
 from .sign_in import sign_in
 
@@ -87,14 +88,14 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in STARTS:
                 headers = MutableHeaders(scope=message)
                 headers.update(FIXED_HEADERS)
                 headers["Content-Security-Policy"] = self._policy(scope["path"])
                 headers.update(scope.get(OWN_HEADERS, {}))
             await send(message)
 
-        await self.app(scope, receive, send_secured if scope["type"] == "http" else send)
+        await self.app(scope, receive, send if scope["type"] == "lifespan" else send_secured)
 
     def _policy(self, path: str) -> str:
         """By path alone: a 304 has no content type, and its headers replace those that the browser keeps."""
@@ -119,6 +120,9 @@ class Gate:
         self.destinations = {"document"} if settings.frame_ancestors == "'none'" else {"document", "iframe", "frame"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._admit_socket(scope, receive, send)
+            return
         if scope["type"] != "http" or (scope["path"] in self.probes and scope["method"] == "GET"):
             await self.app(scope, receive, send)
             return
@@ -141,6 +145,17 @@ class Gate:
         except Problem as problem:
             response = refusal(problem, scope, can_sign_in=bool(self.identities.tokens))
             await response(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    async def _admit_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The handshake of the call socket: as a request is checked, and of a page of this server alone."""
+        try:
+            self._check(scope, Headers(scope=scope))
+            if scope["path"] != CALL_SOCKET:
+                raise Problem("not-found", f"There is no WebSocket at this path. That of model calls is {CALL_SOCKET}.")
+        except Problem as problem:
+            await problem_response(problem, scope)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -191,11 +206,12 @@ class Gate:
         return host
 
     def _check_origin(self, scope: Scope, headers: Headers, host: str, *, known: bool) -> None:
-        origin = headers.get("origin")
-        own = {f"{scope['scheme']}://{host}", self.own_origin}
-        if origin is not None and origin not in own | self.origins:
+        origin, is_socket = headers.get("origin"), scope["type"] == "websocket"
+        scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        own = {f"{scheme}://{host}", self.own_origin}
+        if origin is not None and origin not in (own if is_socket else own | self.origins):
             raise _origin_refused("The Origin header names another site.")
-        if origin is None and scope["method"] not in ("GET", "HEAD") and not known:
+        if origin is None and (is_socket or (scope["method"] not in ("GET", "HEAD") and not known)):
             raise _origin_refused("There is no Origin header, so no page sent this; a program must send the token.")
         site = headers.get("sec-fetch-site", "none")
         if site not in ("same-origin", "none") and origin not in self.origins and not self._is_navigation(headers):

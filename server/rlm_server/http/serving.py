@@ -21,7 +21,7 @@ from rlm_core import ConfigError, RLMError
 
 from ..settings import Settings
 from .app import UVICORN_OPTIONS, App, UvicornOptions
-from .connection import connection_class
+from .connection import SocketConnection, connection_class
 
 logger = logging.getLogger("rlm_server")
 STARTUP_SECONDS = 20
@@ -98,7 +98,7 @@ class _Server(uvicorn.Server):
         settings = app.state.settings if isinstance(app, App) else Settings.model_construct()
         drain_seconds = settings.drain_seconds if drain_seconds is None else drain_seconds
         options: UvicornOptions = {**UVICORN_OPTIONS, "timeout_graceful_shutdown": drain_seconds}
-        super().__init__(uvicorn.Config(app, http=connection_class(settings), **options))
+        super().__init__(uvicorn.Config(app, http=connection_class(settings), ws=SocketConnection, **options))
         self.app = app
         self.drain_seconds = drain_seconds
         self.reload = reload
