@@ -37,7 +37,9 @@ AT_ONCE = "24 calls of 0.2 s at once, no batch"
 PROMPTS = """async () => {
   const { openBroker } = await import("/rlm/calls/broker.js");
   const witness = { started: () => 0, finished() {}, noticed() {}, replyPiece() {}, reasoningPiece() {} };
-  const broker = openBroker({ endpoint: "/api/rlm", witness });
+  const ways = await import("/rlm/calls/call_socket.js").catch(() => null); // of an older tree: requests alone
+  const fetcher = ways?.fetchOverSocket("/api/rlm");
+  const broker = openBroker({ endpoint: "/api/rlm", witness, fetcher });
   const one = (number) => {
     const call = { model: "openai:wait-200", messages: [{ role: "user", content: `at once ${number}` }] };
     const answer = { signal: new AbortController().signal, write() {}, end() {} };

@@ -14,6 +14,7 @@ from rlm_server.headless.browser import QUIET, BrowserMissing, find_browser
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
+from tests.browser.lab import send_requests
 from tests.browser.visitor import Visitor
 from tests.server.fake_upstream import FakeUpstream, fake_upstream
 
@@ -94,6 +95,12 @@ def faults() -> list[str]:
 def page(visitor: Visitor, context: BrowserContext, served: str, faults: list[str]) -> Page:
     visitor.know(served)
     return _opened(context, served, faults)
+
+
+@pytest.fixture
+def by_requests(page: Page) -> None:
+    """Each model call of the test's page is a request of its own; see `send_requests`."""
+    send_requests(page)
 
 
 @pytest.fixture

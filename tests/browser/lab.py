@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 LAB = Path(__file__).with_name("lab.js").read_text()
 WEB = Path(__file__).parents[2] / "web"
 FENCE = "```"
+NO_SOCKET = "delete globalThis.WebSocket"
 
 
 def code(text: str) -> str:
@@ -40,6 +41,15 @@ def unbundle(page: Page) -> None:
     page.route("**/page/app.js", lambda route: route.fulfill(path=WEB / "app.js"))
     page.reload()
     expect(page.locator("#model")).to_have_attribute("placeholder", re.compile("^Default: "))
+
+
+def send_requests(page: Page) -> None:
+    """From now on each model call of the page is a request, for a test that routes or reads them.
+
+    Playwright's routes see no message of a WebSocket. A page whose proxy refuses them does the same.
+    """
+    page.add_init_script(NO_SOCKET)
+    page.evaluate(NO_SOCKET)
 
 
 def printed(result: Any) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
+from tests.browser.lab import send_requests
+
 ENDED_MS = 60_000
 
 
@@ -36,6 +38,7 @@ class ScriptedModel:
         self.hold = hold
         self.asked = 0
         self.held: list[Route] = []
+        send_requests(page)
         page.route("**/api/rlm", self._answer)
 
     def release(self) -> None:

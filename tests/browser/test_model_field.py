@@ -13,6 +13,8 @@ from tests.browser.test_accessibility import serious_violations
 
 BUILTIN = {"id": "builtin:extractive", "label": "Built-in", "provider": "builtin", "note": "Not a language model."}
 
+pytestmark = pytest.mark.usefixtures("by_requests")
+
 
 def model(name: str) -> dict[str, str]:
     provider, _, short = name.partition(":")

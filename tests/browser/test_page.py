@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
+from tests.browser.lab import send_requests
 from tests.browser.person import ENDED_MS, ScriptedModel, ask, code, drop_file, ended, tab_to
 
 HOSTILE = """\
@@ -123,6 +124,7 @@ def test_each_cause_of_a_failed_call_has_its_own_words_and_one_thing_to_do(
 ) -> None:
     detail = "What the server said about it"
     problem = {"type": f"/problems/{slug}", "status": status, "detail": detail, "retryable": False}
+    send_requests(page)
     page.route("**/api/rlm", lambda route: route.fulfill(status=status, json=problem))
     page.fill("#context-text", "text")
     ask(page)

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
+from tests.browser.lab import send_requests
 from tests.browser.person import ENDED_MS, ScriptedModel, ask, code, drop_file, ended
 from tests.browser.test_accessibility import serious_violations
 
@@ -26,6 +27,7 @@ def watched(page: Page) -> list[str]:
         if request.url.endswith("/api/rlm"):
             bodies.append(request.post_data or "")
 
+    send_requests(page)
     page.on("request", keep)
     return bodies
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.lab import code, run
+from tests.browser.lab import code, run, send_requests
 from tests.browser.person import ENDED_MS, ScriptedModel, ask, ended
 from tests.browser.test_accessibility import serious_violations
 
@@ -40,6 +40,7 @@ def recording(shared_page: Page, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def calls(page: Page) -> list[str]:
     """Requests of the page to the server's interface, but for its list of models."""
     asked: list[str] = []
+    send_requests(page)
     page.on("request", lambda request: asked.append(request.url) if "/api/rlm" in request.url else None)
     return asked
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.lab import unbundle
+from tests.browser.lab import send_requests, unbundle
 from tests.browser.person import ENDED_MS, ask, code, ended, tab_to
 from tests.browser.test_accessibility import serious_violations
 
@@ -43,6 +43,7 @@ def answer_by_question(
         text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
         route.fulfill(headers={**ISOLATED, "Content-Type": "text/event-stream"}, body=text)
 
+    send_requests(page)
     page.route("**/api/rlm", answer)
 
 

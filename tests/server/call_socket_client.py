@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, RejectConnection, RejectData, Request
 from wsproto.events import Message as Sent
 
-from rlm_server.http.call_socket import BODY, CANCEL, CREDIT, HEAD, LAST, NUMBER, PATH, PREFIX
+from rlm_server.http.call_socket import ALIVE, BODY, CANCEL, CREDIT, HEAD, LAST, NUMBER, PATH, PREFIX
 
 SECONDS = 20
 
@@ -61,6 +62,7 @@ class Client:
     connection: WSConnection = field(default_factory=lambda: WSConnection(ConnectionType.CLIENT))
     replies: dict[int, Reply] = field(default_factory=dict)
     parts: bytes = b""
+    beats: int = 0
     closed: Closed | None = None
 
     def ask(self, number: int, body: object, *, path: str = "", **headers: str) -> Reply:
@@ -105,6 +107,9 @@ class Client:
             return
         message, self.parts = self.parts, b""
         kind, number = PREFIX.unpack_from(message)
+        if kind == ALIVE:
+            self.beats += 1
+            return
         reply, payload = self.reply(number), message[PREFIX.size :]
         if kind == CANCEL:
             reply.is_cancelled = True
@@ -126,11 +131,14 @@ def head_of(head: object) -> bytes:
 
 
 @contextmanager
-def opened(url: str, *, path: str = PATH, origin: str | None = "", **headers: str) -> Iterator[Client]:
+def opened(
+    url: str, *, path: str = PATH, origin: str | None = "", tls: ssl.SSLContext | None = None, **headers: Any
+) -> Iterator[Client]:
     """A connection to the server at `url`, as its page opens it.
 
     Args:
         origin: its own by default; `None` sends none.
+        tls: for a proxy that speaks it.
 
     Raises:
         Refused: the server answered the handshake as a request.
@@ -138,7 +146,10 @@ def opened(url: str, *, path: str = PATH, origin: str | None = "", **headers: st
     host = headers.pop("host", urlsplit(url).netloc)
     sent = {**({} if origin is None else {"origin": origin or url}), **headers}
     address = urlsplit(url).hostname, urlsplit(url).port
-    with socket.create_connection(address, timeout=SECONDS) as sock:
+    with ExitStack() as closing:
+        sock = closing.enter_context(socket.create_connection(address, timeout=SECONDS))
+        if tls is not None:
+            sock = closing.enter_context(tls.wrap_socket(sock, server_hostname=urlsplit(url).hostname))
         client = Client(sock)
         extra = [(name.replace("_", "-").encode(), text.encode()) for name, text in sent.items()]
         sock.sendall(client.connection.send(Request(host=host, target=path, extra_headers=extra)))

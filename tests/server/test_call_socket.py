@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 from unittest import mock
 
 import httpx2
@@ -35,8 +36,8 @@ ASKED = {"model": "openai:m", "prompt": "q"}
 JSON = {"content-type": "application/json"}
 
 
-def refusal(url: str, **handshake: object) -> Refused:
-    with pytest.raises(Refused) as caught, opened(url, **handshake):  # type: ignore[arg-type]
+def refusal(url: str, **handshake: Any) -> Refused:
+    with pytest.raises(Refused) as caught, opened(url, **handshake):
         pass
     return caught.value
 
@@ -78,7 +79,7 @@ def test_a_listed_origin_sends_requests_and_opens_no_socket(upstream: FakeUpstre
 def test_a_guarded_server_wants_the_token_and_the_page(upstream: FakeUpstream, assets: Assets) -> None:
     settings = settings_for(upstream, tokens="ann:a-long-random-token")
     with serving(create_app(settings, assets=assets), drain_seconds=0) as url:
-        token = {"authorization": "Bearer a-long-random-token"}
+        token: dict[str, Any] = {"authorization": "Bearer a-long-random-token"}
         assert refusal(url).json()["type"] == "/problems/token-required"
         assert refusal(url, authorization="Bearer another-long-one").status == 401
         assert refusal(url, origin=None, **token).json()["type"] == "/problems/origin-refused"

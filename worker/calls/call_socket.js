@@ -28,6 +28,8 @@ const REOPENING_MS = 5_000;
 /** A connection that ends sooner was cut by something on its way; after CUTS of them in turn it is given up. */
 const SHORT_MS = 10_000;
 const CUTS = 3;
+/** While calls are under way the server is heard from every 10 s; one that is not is gone, whatever the browser knows. */
+const SILENT_MS = 35_000;
 /** A connection without calls is closed, so that it keeps no server and no proxy busy. */
 const IDLE_MS = 30_000;
 
@@ -64,6 +66,7 @@ function addressOf(endpoint) {
  * @param {() => number} [options.now] milliseconds, monotonic
  * @param {number} [options.idleMs]
  * @param {number} [options.openingMs]
+ * @param {number} [options.silentMs]
  */
 export function openCallSocket({
   url,
@@ -71,6 +74,7 @@ export function openCallSocket({
   now = () => performance.now(),
   idleMs = IDLE_MS,
   openingMs = OPENING_MS,
+  silentMs = SILENT_MS,
 }) {
   /** @type {Map<number, Stream>} */
   const streams = new Map();
@@ -80,6 +84,9 @@ export function openCallSocket({
   let connection = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let idle;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let listening;
+  let heardAt = 0;
   let lastNumber = 0;
 
   const connect = () => {
@@ -93,8 +100,11 @@ export function openCallSocket({
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       clearTimeout(late);
-      current.openedAt = now();
+      current.openedAt = heardAt = now();
       history.wasOpen = true;
+      listening = setInterval(() => {
+        if (streams.size > 0 && now() - heardAt > silentMs) ended(current);
+      }, silentMs / 4);
       rest();
     };
     socket.onmessage = ({ data }) => receive(new Uint8Array(data));
@@ -110,6 +120,7 @@ export function openCallSocket({
     over.isClosed = true;
     over.socket.close();
     clearTimeout(idle);
+    clearInterval(listening);
     connection = null;
     const isCut = over.openedAt === null || now() - over.openedAt < SHORT_MS;
     history.cuts = isCut && streams.size > 0 ? history.cuts + 1 : 0;
@@ -129,10 +140,14 @@ export function openCallSocket({
 
   /** @param {Uint8Array<ArrayBuffer>} message */
   const receive = (message) => {
+    heardAt = now();
     const view = new DataView(message.buffer);
     const stream = streams.get(view.getUint32(1));
     stream?.take(message[0] & ~LAST, message.subarray(PREFIX_BYTES), (message[0] & LAST) !== 0);
   };
+
+  // a connection does not notice for minutes that there is no network any more
+  globalThis.addEventListener?.("offline", () => connection !== null && ended(connection));
 
   return {
     /**
@@ -148,6 +163,7 @@ export function openCallSocket({
       if (connection === null || connection.openedAt === null || streams.size >= MOST_STREAMS) return null;
       clearTimeout(idle);
       const { socket } = connection;
+      if (streams.size === 0) heardAt = now();
       lastNumber = (lastNumber + 1) % 2 ** 32;
       const number = lastNumber;
       const stream = openStream({
@@ -181,8 +197,12 @@ function openStream({ send, onEnd }) {
   let mayRepeat = false;
   /** @type {ReturnType<typeof openBody> | null} */
   let body = null;
-  /** @type {PromiseWithResolvers<Response | null>} */
-  const { promise, resolve, reject } = Promise.withResolvers();
+  /** @type {(response: Response | null) => void} */
+  let resolve;
+  /** @type {(reason: unknown) => void} */
+  let reject;
+  /** @type {Promise<Response | null>} */
+  const answer = new Promise((...both) => void ([resolve, reject] = both));
 
   const end = () => {
     if (isOver) return;
@@ -242,7 +262,7 @@ function openStream({ send, onEnd }) {
       const isWhole = first.length === bytes.length;
       send(isWhole ? HEAD | LAST : HEAD, ...headOf({ path, headers }), first);
       if (!isWhole) void upload(bytes.subarray(first.length));
-      return promise;
+      return answer;
     },
     /**
      * A message of the server.

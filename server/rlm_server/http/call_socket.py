@@ -12,6 +12,7 @@ A message is binary: its kind (1 byte), its stream's number (4 bytes, big-endian
 | `BODY` | further bytes of the body |
 | `CREDIT` | number of bytes (4 bytes) by which the other side may send more |
 | `CANCEL` | nothing: of the client, that it waits no longer; of the server, that the request was not begun |
+| `ALIVE` | nothing: the server is there, while calls are under way |
 
 The object is `{"path", "headers"}` of a request, `{"status", "headers"}` of a response. `LAST` marks the end of a body.
 The client's half is `worker/calls/call_socket.js`.
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rlm_server")
 PATH = "/api/rlm/socket"
-HEAD, BODY, CREDIT, CANCEL = 1, 2, 3, 4
+HEAD, BODY, CREDIT, CANCEL, ALIVE = 1, 2, 3, 4, 5
 LAST = 0x80
 CHUNK_BYTES = 1 << 20
 """Most bytes of a body in one message."""
@@ -48,6 +49,8 @@ MOST_HEAD_BYTES = 64 << 10
 MESSAGE_BYTES = CHUNK_BYTES + MOST_HEAD_BYTES + 16
 """Most bytes of one message."""
 MOST_STREAMS = 1_000
+HEARTBEAT_SECONDS = 10.0
+"""Between two signs of life: a browser shows its page no ping of a WebSocket."""
 PREFIX = struct.Struct(">BI")
 NUMBER = struct.Struct(">I")
 PATHS = {"": "/api/rlm", "/cancel": "/api/rlm/cancel"}
@@ -82,7 +85,7 @@ class CallSocket:
         self._idle = asyncio.Event()
 
     async def serve(self) -> None:
-        closing = asyncio.create_task(self._close_after_drain())
+        beside = [asyncio.create_task(self._close_after_drain()), asyncio.create_task(self._beat())]
         try:
             await self._read()
         except WebSocketDisconnect:
@@ -95,7 +98,8 @@ class CallSocket:
                 task.cancel()
             raise
         finally:
-            closing.cancel()
+            for task in beside:
+                task.cancel()
             record(self.websocket.scope, calls=self.calls)
             for stream in self.streams.values():
                 stream.leave()
@@ -187,6 +191,12 @@ class CallSocket:
     def _of_handshake(self) -> Iterable[tuple[bytes, bytes]]:
         names = OF_HANDSHAKE | OF_PROXY | {self.app.state.settings.user_header.lower()}
         return ((name, text) for name, text in self.websocket.scope["headers"] if name.decode("latin-1") in names)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            if self.streams:
+                await self.send(PREFIX.pack(ALIVE, 0))
 
     async def _close_after_drain(self) -> None:
         """Once the server is to stop: close when the last call is answered."""

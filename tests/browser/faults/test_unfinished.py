@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, Route
 
 from tests.browser.faults.upstream import Upstream
-from tests.browser.lab import code
+from tests.browser.lab import code, send_requests
 
 REPLIES = [code("x = llm_query('one')"), code("y = llm_query('two')"), code("FINAL(x + ' ' + y + ' ' + context)")]
 PAID = ["one", "root 0", "root 1", "root 2", "two"]
@@ -32,6 +32,7 @@ def cut_off(page: Page, *, keep: bool) -> Upstream:
     """Ask on the page, and reload it while the second sub-call is under way."""
     arrived: list[Route] = []  # never answered
     upstream = Upstream(REPLIES, faults={3: arrived.append})
+    send_requests(page)
     upstream.serve(page.context, "/api/rlm")
     page.on("dialog", lambda dialog: dialog.accept())  # the page asks whether to leave while a run is under way
     page.fill("#question", "What is kept?")

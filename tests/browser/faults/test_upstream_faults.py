@@ -24,7 +24,7 @@ from rlm_core.trajectory import read
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from tests.browser.faults.vendor import Vendor
-from tests.browser.lab import code
+from tests.browser.lab import code, send_requests
 from tests.browser.visitor import Visitor
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, openai_deltas
@@ -184,6 +184,7 @@ def test_a_fault_between_page_and_server(
 ) -> None:
     vendor = Vendor(upstream, replies(block))
     requests = iter(range(1_000))
+    send_requests(page)
     page.route("**/api/rlm", lambda route: happen(route) if next(requests) == at else route.continue_())
     start(page)
     check(ended(page), vendor, batch=block == BATCH)
@@ -335,6 +336,7 @@ def test_a_reply_that_was_kept_in_a_file_is_not_asked_again(
             server.kill()
             return route.abort("connectionreset")
 
+        send_requests(page)
         page.route("**/api/rlm", answer)
         start(page)
         told(page, WAITS)

@@ -25,10 +25,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rlm_server.assets import Assets, find_assets
-from rlm_server.http import api
+from rlm_server.http import api, call_socket
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from tests.browser.lab import code
+from tests.server.call_socket_client import Refused, opened
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import (
     FakeUpstream,
@@ -239,6 +240,26 @@ def test_pieces_pass_as_they_come_and_silence_does_not_end_a_stream(
     assert rest.count(": waiting") >= 3
     assert '" last"' in rest
     assert '"done": true' in rest
+
+
+def test_the_call_socket_passes_and_silence_does_not_end_it(
+    site: Site, upstream: FakeUpstream, assets: Assets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_socket, "HEARTBEAT_SECONDS", 1.0)
+    upstream.script(Turn(chunks=json_turn(openai_reply("late")).chunks, held=True))
+    tls = ssl.create_default_context(cafile=f"{site.folder}/site.pem")
+    way = {"path": "/team/api/rlm/socket", "origin": site.url.removesuffix("/team")}
+    with served(site, upstream, assets):
+        with pytest.raises(Refused) as refused, opened(site.url, tls=tls, **way):
+            pass
+        assert (refused.value.status, refused.value.json()["type"]) == (401, "/problems/token-required")
+        with opened(site.url, tls=tls, authorization=f"Bearer {TOKEN}", **way) as page:
+            page.ask(1, {"prompt": "q", "model": "openai:m"})
+            assert upstream.arrived.acquire(timeout=WAIT_SECONDS)
+            released = threading.Timer(SILENT_SECONDS, upstream.release)
+            released.start()
+            assert page.whole(1)[0].json()["text"] == "late"
+            assert page.beats >= 3
 
 
 def test_a_body_beyond_the_limit_is_refused_by_nginx_itself_and_behind_caddy_by_the_server(
