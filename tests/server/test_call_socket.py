@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from rlm_server.assets import Assets
+from rlm_server.http import call_socket
 from rlm_server.http.app import create_app
 from rlm_server.http.call_socket import (
     BODY,
@@ -238,7 +239,23 @@ def test_a_body_beyond_its_credit_or_its_end_has_no_meaning() -> None:
         stream.take(chunk[:1], is_last=True)
 
 
-# ------------------------------------------------------------------------------------------------------------- stop
+# ------------------------------------------------------------------------------------------------------------- ends
+
+
+def test_the_server_is_heard_under_calls_and_closes_an_idle_connection(
+    large: str, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_socket, "HEARTBEAT_SECONDS", 0.02)
+    upstream.script(Turn(chunks=json_turn(openai_reply("late")).chunks, held=True))
+    with opened(large) as page:
+        page.ask(1, ASKED)
+        while page.beats < 20:  # more than an idle connection lives
+            page.read()
+        upstream.release()
+        assert page.whole(1)[0].json()["text"] == "late"
+        with pytest.raises(Closed) as closed:
+            page.whole(2)
+    assert closed.value.code == 1000
 
 
 def test_a_server_that_stops_answers_its_calls_and_then_closes(upstream: FakeUpstream, assets: Assets) -> None:

@@ -51,6 +51,8 @@ MESSAGE_BYTES = CHUNK_BYTES + MOST_HEAD_BYTES + 16
 MOST_STREAMS = 1_000
 HEARTBEAT_SECONDS = 10.0
 """Between two signs of life: a browser shows its page no ping of a WebSocket."""
+IDLE_BEATS = 12
+"""Heartbeats without a call after which the connection is closed; a page closes it sooner."""
 PREFIX = struct.Struct(">BI")
 NUMBER = struct.Struct(">I")
 PATHS = {"": "/api/rlm", "/cancel": "/api/rlm/cancel"}
@@ -59,8 +61,8 @@ OF_HANDSHAKE = frozenset({"host", "origin", "sec-fetch-site", "cookie", "authori
 OF_PROXY = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-request-id"})
 OF_REQUEST = frozenset({"content-type", "accept", "idempotency-key"})
 OF_RESPONSE = frozenset({b"content-type", b"retry-after", b"x-request-id"})
-MALFORMED, STOPPING = 1002, 1012
-"""Codes of a close: a message that has no meaning; a server that is to stop."""
+IDLE, MALFORMED, STOPPING = 1000, 1002, 1012
+"""Codes of a close: no calls; a message that has no meaning; a server that is to stop."""
 
 
 class Malformed(Exception):
@@ -193,10 +195,13 @@ class CallSocket:
         return ((name, text) for name, text in self.websocket.scope["headers"] if name.decode("latin-1") in names)
 
     async def _beat(self) -> None:
-        while True:
+        idle = 0
+        while idle < IDLE_BEATS:
             await asyncio.sleep(HEARTBEAT_SECONDS)
+            idle = 0 if self.streams else idle + 1
             if self.streams:
                 await self.send(PREFIX.pack(ALIVE, 0))
+        await self._close(IDLE, "no call was under way for a while")
 
     async def _close_after_drain(self) -> None:
         """Once the server is to stop: close when the last call is answered."""

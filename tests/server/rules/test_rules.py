@@ -17,6 +17,8 @@ PROOFS = {
         "test_security.py::test_a_request_for_another_site_is_refused",
         "test_security.py::test_a_program_without_origin_needs_the_token",
         "test_security.py::test_an_origin_is_matched_by_its_exact_value",
+        "test_call_socket.py::test_only_the_page_of_the_server_opens_it",
+        "test_call_socket.py::test_a_guarded_server_wants_the_token_and_the_page",
         "test_app.py::test_an_impossible_address_ends_with_a_sentence_and_status_2",
         "rules/test_fuzz.py::test_any_host_but_ours_is_refused",
         "rules/test_fuzz.py::test_any_origin_but_ours_is_refused",
@@ -33,6 +35,7 @@ PROOFS = {
         "rules/test_fuzz.py::test_any_field_that_is_not_listed_is_refused",
         "rules/test_fuzz.py::test_any_bytes_are_refused",
         "rules/test_fuzz.py::test_any_route_is_one_of_ours_or_refused",
+        "test_call_socket.py::test_a_message_without_a_meaning_ends_its_connection_and_nothing_else",
         "rules/test_fuzz.py::test_no_header_of_the_client_reaches_the_upstream",
     ],
     "no key is in any byte out": [
@@ -68,6 +71,7 @@ PROOFS = {
     "one call is paid for once": [
         "rules/test_paid_once.py::test_the_same_call_is_paid_for_once_in_whatever_way_it_is_asked",
         "rules/test_paid_once.py::test_calls_under_way_are_joined",
+        "test_call_socket.py::test_a_keyed_call_survives_its_connection_and_is_paid_once",
         "rules/test_paid_once.py::test_a_failure_is_not_kept",
         "rules/test_paid_once.py::test_equal_prompts_of_a_batch_are_calls_of_their_own",
         "rules/test_paid_once.py::test_the_file_outlives_the_server_and_holds_no_prompt",
@@ -116,6 +120,7 @@ PROOFS = {
         "rules/test_drain.py::test_a_call_under_way_is_answered_before_the_end",
         "rules/test_drain.py::test_a_call_that_nobody_waits_for_is_still_kept",
         "rules/test_drain.py::test_a_call_that_never_ends_is_given_up",
+        "test_call_socket.py::test_a_server_that_stops_answers_its_calls_and_then_closes",
         "rules/test_drain.py::test_killed_at_any_moment_it_has_kept_what_it_told",
     ],
 }
