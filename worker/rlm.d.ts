@@ -103,11 +103,14 @@ export interface RLMModelOptions {
 
 /** Options of `RLM`; the limits among them are `LimitOptions`. */
 export interface RLMOptions extends LimitOptions {
-  /** Where model calls are POSTed. Default "/api/rlm". */
+  /**
+   * Where model calls are POSTed. Default "/api/rlm". Those to the page's own origin go over one WebSocket, `<endpoint>/socket`, where its
+   * server answers there.
+   */
   endpoint?: string;
   /** Token of the endpoint's server, sent as `Authorization: Bearer`. Whoever can read the page can read it. */
   token?: string | null;
-  /** Further headers of each request to the endpoint, for a gateway in front of it. Its CORS must allow them. */
+  /** Further headers of each request to the endpoint, for a gateway in front of it. Its CORS must allow them. With them no WebSocket is used. */
   headers?: Record<string, string>;
   /** Folder of manifest.json and the files that it names. Default: "assets/" beside this module. */
   assets?: string;
