@@ -24,7 +24,8 @@ logger = logging.getLogger("rlm_server")
 COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SWITCHES = {"OTEL_TRACES_EXPORTER": "none", "OTEL_SDK_DISABLED": "true"}
 SERVICE = "pyodide-rlm"
-NOT_TRACED = "healthz,readyz,metrics"
+NOT_TRACED = "healthz,readyz,metrics,api/rlm/socket"
+"""The calls over the socket are requests of their own."""
 
 
 class Spans:
