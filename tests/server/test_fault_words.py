@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "web/faults.js").read_text()
 NAMED = re.compile(r'\btype: (?:isOffline \? )?"([a-z][a-z-]*)"(?: : "([a-z-]+)")?')
 """A type that the host gives an error of its own."""
-NO_FAULTS = {"batch", "egress", "notice"}
+NO_FAULTS = {"batch", "egress", "notice", "unknown"}
 OF_THE_LOOP = ["reply-empty", "reply-length", "reply-content-filter", "reply-tool-calls", "reply-repeated"]
 
 
@@ -27,7 +27,8 @@ def explained() -> set[str]:
 
 
 def of_the_host() -> set[str]:
-    sources = [path.read_text() for folder in ("calls", "egress") for path in (ROOT / "worker" / folder).glob("*.js")]
+    folders = [path for folder in ("calls", "egress") for path in (ROOT / "worker" / folder).glob("*.js")]
+    sources = [path.read_text() for path in (*folders, ROOT / "worker/wire/errors.js")]
     return {name for source in sources for names in NAMED.findall(source) for name in names if name} - NO_FAULTS
 
 
