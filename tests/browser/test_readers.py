@@ -15,8 +15,11 @@ def contents(table: dict[str, Any]) -> dict[str, list[int]]:
 
 
 def test_zstd_is_read_by_this_python(shared_page: Page) -> None:
-    made = f"from compression import zstd\nFINAL(read(zstd.compress({planted.TEXT!r}.encode())))"
-    assert run(shared_page, [code(made)])["answer"] == planted.TEXT
+    pack = "from compression import zstd\ndef pack(data): return zstd.compress(data)\n"
+    made = f"{pack}print(read(pack({planted.TEXT!r}.encode())))\nFINAL(read(pack({files.tarred('w:')!r})))"
+    result = run(shared_page, [code(made)])
+    assert printed(result).startswith(planted.TEXT)
+    assert result["answer"] == f"[file logs/a.log]\n{planted.LINES[0]}\n\n[file logs/b.log]\n{planted.FACT}"
 
 
 def test_time_zones_are_there(shared_page: Page) -> None:
@@ -69,15 +72,10 @@ ASK_EACH = """async (files) => {
 }"""
 
 
-DIVIDED = {"hidden.xlsx", "table.docx"}
-"""Words of the question stand in the header, the code in a row below: it takes a language model to join them."""
-
-
 def test_the_stand_in_answers_from_each_kind(shared_page: Page) -> None:
-    asked = {name: data for name, data in contents(files.READABLE).items() if name not in DIVIDED}
-    answers = shared_page.evaluate(ASK_EACH, asked)
+    answers = shared_page.evaluate(ASK_EACH, contents(files.READABLE))
     assert {name: answer for name, answer in answers.items() if planted.CODE not in answer} == {}
-    assert len(answers) == len(files.READABLE) - len(DIVIDED) > 60
+    assert len(answers) == len(files.READABLE) > 60
 
 
 HOSTILE: dict[str, bytes | str] = {

@@ -89,3 +89,16 @@ def test_no_text_takes_long(unit: str) -> None:
     passages(text)
 
     assert time.perf_counter() - started < 5
+
+
+def test_a_table_gives_its_header_with_the_row_below() -> None:
+    text = "Codes of the gates.\n\ngate\taccess code\nharbor gate\tK-4711\nquay\tK-4712\n\n[sheet]\na,b\n1,2\n"
+    found = passages(text)
+    assert [each for each in found if "K-4711" in each] == ["harbor gate K-4711", "gate access code harbor gate K-4711"]
+    assert "a,b 1,2" in found
+    assert not any("K-4711" in each and "K-4712" in each for each in found)
+
+
+def test_sentences_with_commas_are_no_table() -> None:
+    assert passages("One, two.\nThree, four.") == passages("One, two.\nThree, four.\n")
+    assert not any("two. Three" in each for each in passages("It rained, often.\n\nIt snowed, seldom."))

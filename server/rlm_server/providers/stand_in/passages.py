@@ -44,7 +44,28 @@ def passages(text: str) -> list[str]:
             parts.append(paragraph)
         else:
             parts.extend(_with_leads(sentences))
+    parts.extend(_heads(text))
     return parts
+
+
+def _heads(text: str) -> Iterator[str]:
+    """The header of each table with the row below it: a question's words often stand in one, the answer in the other.
+
+    >>> list(_heads("words\\n\\ngate\\tcode\\nharbor\\tK-47\\nquay\\tK-48"))
+    ['gate code harbor K-47']
+    """
+    before = 0
+    for line, following in pairwise(text.splitlines()):
+        columns = _columns(line)
+        is_head = columns > 1 and columns != before and columns == _columns(following)
+        if is_head and len(line) + len(following) < LONGEST:
+            yield " ".join(f"{line} {following}".split())
+        before = columns
+
+
+def _columns(line: str) -> int:
+    """Number of columns of a row that is divided by tabs, or by commas without a space behind them; 1 for any other."""
+    return line.count("\t") + 1 if "\t" in line else 1 if ", " in line else line.count(",") + 1
 
 
 def _paragraphs(text: str) -> Iterator[str]:
