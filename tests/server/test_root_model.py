@@ -91,6 +91,8 @@ def test_a_fact_is_found_in_a_context_of_any_type(name: str) -> None:
     assert "in the bread oven" in result.answer
     assert "(Found in " in result.answer
     assert result.iterations == 4
+    assert {item.status for item in result.evidence} <= {"found"}
+    assert bool(result.evidence) == ("dict" not in name)
 
 
 @pytest.mark.parametrize("as_context", [lambda path: path, lambda path: {"big.txt": path, "small.txt": "nothing"}])

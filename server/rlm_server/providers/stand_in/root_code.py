@@ -211,10 +211,14 @@ if not found:
 '''
 
 _FINISH = """\
-answers = []
+answers, quotes = [], []
 for quote, (name, line, character) in found:
     answers.append(f"{quote}\\n(Found in {name}, line {line:,}, character {character:,}.)")
-FINAL("\\n\\n".join(answers))
+    key = name.rpartition("[")[2].strip("]'\\"")
+    written = quote.removeprefix(f"{key}: ")[:2_000]
+    if written[:1] not in "{[(":  # a value as Python prints it stands nowhere so
+        quotes.append(written)
+FINAL("\\n\\n".join(answers), evidence=quotes)
 """
 
 _FINISH_UNVERIFIED = """\
