@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -31,12 +32,15 @@ MIN_CHUNK_CHARS = 8
 MAX_CHUNKS = 16
 MAX_PASSAGES = 3
 """Chunks by which a changed passage is looked for: their levelled characters, number, and hits that are compared."""
+MAX_COMPARED = 2_000_000
+"""Words, and pairs of equal ones, that are compared for all changed quotes of an answer: about a second. A row of zeros
+has as many in a single passage."""
 READ_CHARS = 4 << 20
 
 Read = Callable[[PurePath], str]
 Item = str | Mapping[str, object]
 
-_ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:\.{3}|\u2026)\s*\]|\(\s*(?:\.{3}|\u2026)\s*\)|\.{3,}|\u2026)\s*")
+_ELLIPSIS = re.compile(r"\[\s*(?:\.{3}|\u2026)\s*\]|\(\s*(?:\.{3}|\u2026)\s*\)|\.{3,}|\u2026")
 _EDGES = " \n\t.,;:!?\"'"
 _SENTENCE = re.compile(r"(?<=[.;:!?\n])\s+")
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -195,12 +199,20 @@ def _find_changed(items: Sequence[Evidence], found: list[Evidence | None], sourc
     best = dict.fromkeys(chunks, LEAST_RATIO)
     flat = [chunk for own in chunks.values() for chunk in own]
     around = 2 * max((len(items[index].quote) for index in chunks), default=0) + 40
+    left = MAX_COMPARED
     for source in sources if flat else ():
         text = _Placed(source)
         hits = iter(quotes.occurrences(flat, text.pieces(), most=MAX_PASSAGES, around=around))
         for index, own in chunks.items():
             item = items[index]
             for hit in [hit for _ in own for hit in next(hits)]:
+                if left <= 0:
+                    break
+                words, pairs = _compared(item.quote, hit)
+                is_too_much = pairs > left
+                left -= words if is_too_much else words + pairs
+                if is_too_much:
+                    continue
                 passage, offset, ratio = _passage(item.quote, hit)
                 if ratio > best[index]:
                     best[index] = ratio
@@ -217,6 +229,12 @@ def _chunks(quote: str) -> list[str]:
     step = max(1, size // 2, len(words) // MAX_CHUNKS)
     chunks = [" ".join(words[at : at + size]) for at in range(0, max(1, len(words) - size + 1), step)]
     return [chunk for chunk in chunks if len(level(chunk)) >= MIN_CHUNK_CHARS]
+
+
+def _compared(quote: str, hit: Hit) -> tuple[int, int]:
+    """Words around a hit, and pairs of equal ones that a comparison of them with a quote has to look at."""
+    there, wanted = Counter(_words(hit.around)), Counter(_words(quote))
+    return there.total(), sum(there[word] * times for word, times in wanted.items())
 
 
 def _passage(quote: str, hit: Hit) -> tuple[str, int, float]:

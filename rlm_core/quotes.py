@@ -23,6 +23,7 @@ WINDOW_CHARS = 32 << 10
 GRAM_CHARS = 8
 SHORT_CHARS = 4_000
 """Characters of a text in which each quote is searched for as a whole: that takes less than its samples."""
+NEARBY_CHARS = 64
 MAX_WRONG = 2_000
 """Samples of a quote that led nowhere, after which it is searched for as a whole: it begins like much of the text."""
 
@@ -290,10 +291,23 @@ def _unlevelled(text: str, position: int) -> int:
     """Index in `text` of the character that became the levelled one at `position`, by halving."""
     low, high, before = 0, len(text), 0
     while high - low > 1:
-        middle = (low + high) // 2
+        middle = _parted(text, (low + high) // 2, high)
         chars = len(level(text[low:middle]))
         if before + chars > position:
             high = middle
         else:
             low, before = middle, before + chars
     return low
+
+
+def _parted(text: str, middle: int, high: int) -> int:
+    """A position from `middle` on that parts nothing that is levelled together: no letter and its marks, no hyphen and
+    its words; `middle` where there is none nearby.
+
+    >>> _parted("cafe\u0301 and so", 4, 12), _parted("co-operation", 3, 12)
+    (7, 4)
+    """
+    for at in range(middle, min(high, middle + NEARBY_CHARS)):
+        if text[at - 1].isalnum() and text[at].isalnum() and not "\u1100" <= text[at] <= "\u11ff":
+            return at
+    return middle

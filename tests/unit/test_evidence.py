@@ -116,3 +116,14 @@ def test_sheets_are_places_too(tmp_path: Path) -> None:
 def test_evidence_of_other_forms_is_refused_in_words(given: object) -> None:
     with pytest.raises(TypeError, match="evidence"):
         items_of(given)
+
+
+@pytest.mark.parametrize(
+    "quote",
+    ["0, " * 1_200 + "1", "a" + " " * 3_990 + "b", "[ " * 1_900 + "a", "x. " * 1_300 + "!"],
+    ids=["zeros", "blanks", "brackets", "sentences"],
+)
+def test_many_odd_quotes_take_seconds(quote: str) -> None:
+    """Each of them took minutes: a passage of equal words is compared pair by pair, blanks were looked at again."""
+    statuses = {item.status for item in checked([Evidence(quote)] * 100, "0, " * 20_000 + "[ x. a " * 3_000)}
+    assert statuses <= {"found", "stitched", "changed", "missing"}

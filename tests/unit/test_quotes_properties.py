@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+from random import Random
+from typing import Literal
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -55,3 +59,18 @@ def test_a_quote_is_found_whatever_its_white_space(
 def test_it_finds_what_a_plain_search_of_the_levelled_text_finds(text: str, quote: str) -> None:
     found = occurrences([quote], [text])[0]
     assert bool(found) == (needle(quote) != "" and needle(quote) in level(text))
+
+
+VIETNAMESE = ["Tất", "cả", "mọi", "người", "sinh", "được", "tự", "và", "bình", "đẳng", "phẩm", "quyền", "lợi"]
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from(["NFC", "NFD"]), st.sampled_from(["NFC", "NFD"]))
+def test_letters_and_their_marks_keep_the_bounds_exact_in_a_long_text(
+    random: Random, of_text: Literal["NFC", "NFD"], of_quote: Literal["NFC", "NFD"]
+) -> None:
+    words = [random.choice(VIETNAMESE) for _ in range(random.choice([40, 900]))]
+    first = random.randrange(len(words) - 12)
+    text = unicodedata.normalize(of_text, " ".join(words))
+    quote = " ".join(words[first : first + 12])
+    [hits] = occurrences([unicodedata.normalize(of_quote, quote)], [text])
+    assert unicodedata.normalize("NFC", text[hits[0].start : hits[0].end]) == quote
