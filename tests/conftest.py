@@ -1,9 +1,12 @@
 """All tests: properties have no deadline, since a busy machine makes an example slow and no promise is about that; and
-Ctrl-C is heard, also by tests that a shell started in its background, where it is ignored."""
+Ctrl-C is heard, also by tests that a shell started in its background, where it is ignored. Headless browsers keep their
+snapshot beside the build, so that all but its first start quickly, and not in the cache of whoever runs the tests."""
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
@@ -12,3 +15,5 @@ settings.load_profile("tests")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+os.environ["PYODIDE_RLM_CACHE"] = str(Path(__file__).parent.parent / "build" / "cache" / "snapshots")

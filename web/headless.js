@@ -5,7 +5,7 @@
  * run and session has the id that Python gave it. Nothing is shown here.
  */
 
-import { RLM, jsonText } from "/rlm/rlm.js";
+import { RLM, jsonText, keepableSnapshot, openPool } from "/rlm/rlm.js";
 import { FOR_WATCHING } from "/rlm/wire/protocol.js";
 import { openOutbox } from "./outbox.js";
 import { ASSETS, ENDPOINT } from "./address.js";
@@ -54,6 +54,33 @@ const python = /** @type {Bindings} */ (/** @type {unknown} */ (globalThis));
 const runs = new Map();
 /** @type {Map<string, {session: RLMSession, current: string}>} */
 const sessions = new Map();
+
+/**
+ * Begin with the first worker: its run comes soon. The snapshot is a file that Python keeps from one browser to the next.
+ * @param {HTMLInputElement} input holds that file, or none
+ * @param {boolean} hasSpares whether a next worker is booted beside each run
+ */
+export function open(input, hasSpares) {
+  const snapshot = Promise.resolve(input.files?.[0] ?? null);
+  openPool(ASSETS, { snapshot, hasSpares }).catch(() => {}); // the first run says why
+}
+
+/** Whether workers start from the snapshot that Python keeps, or could not. */
+export async function hasSnapshot() {
+  return (await keepableSnapshot(ASSETS)) !== null;
+}
+
+/** Hand the snapshot to Python as a download, made now if need be; false: there is none. */
+export async function saveSnapshot() {
+  const data = await keepableSnapshot(ASSETS);
+  if (data === null) return false;
+  const link = Object.assign(document.createElement("a"), {
+    href: URL.createObjectURL(data),
+    download: "",
+  });
+  link.click();
+  return true;
+}
 
 /**
  * Answer one question; of several at once each has its own stop, events and tools.

@@ -375,3 +375,20 @@ export function listRuns(): Promise<RLMKeptRun[]>;
 export function readRun(name: string): Promise<string>;
 /** Drop a kept run, its log and its context. Rejects with a ConfigError where none has the name, or a tab drives it. */
 export function deleteRun(name: string): Promise<void>;
+
+/**
+ * Boot the first worker now, before its run is known, on a page that keeps the interpreter's snapshot itself and not in
+ * its cache.
+ * @param assets URL of the folder of the assets, as of the option `assets`
+ */
+export function openPool(
+  assets: string,
+  options: {
+    /** The snapshot that was kept, made by this build in this engine: workers run it. `null`: none is kept yet. */
+    snapshot: Promise<Blob | null>;
+    /** Whether a next worker is booted beside each run. */
+    hasSpares: boolean;
+  },
+): Promise<void>;
+/** The snapshot to keep after `openPool`, made now if need be; `null`: workers do not start from it. */
+export function keepableSnapshot(assets: string): Promise<Blob | null>;

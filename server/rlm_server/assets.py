@@ -57,3 +57,15 @@ def packages_folder(chosen: Path | None = None) -> Path:
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return base / "pyodide-rlm" / "packages"
+
+
+def cache_folder() -> Path | None:
+    """The folder of files that can be made again: `PYODIDE_RLM_CACHE`, else one of the user's own; `off` is none."""
+    chosen = os.environ.get("PYODIDE_RLM_CACHE")
+    if chosen:
+        return None if chosen == "off" else Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "pyodide-rlm"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rlm_server.headless.browser import QUIET, launch_options
+from rlm_server.headless.browser import NO_DISPLAY, QUIET, launch_options
 from tests.browser.lab import code
 from tests.browser.scripted_model import scripted_model
 
@@ -57,6 +57,6 @@ def test_only_the_servers_host_has_an_address(monkeypatch: pytest.MonkeyPatch) -
     assert "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1" in launch_options("http://127.0.0.1:80")["args"]
     assert "--no-proxy-server" in launch_options("http://[::1]:80/")["args"]
     remote = launch_options("https://rlm.example.org")["args"]
-    assert remote == [*QUIET, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE rlm.example.org"]
+    assert remote == [*QUIET, *NO_DISPLAY, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE rlm.example.org"]
     monkeypatch.setenv("https_proxy", "http://proxy.example.org:3128")
-    assert launch_options("https://rlm.example.org")["args"] == list(QUIET)
+    assert launch_options("https://rlm.example.org")["args"] == [*QUIET, *NO_DISPLAY]

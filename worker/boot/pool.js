@@ -2,8 +2,10 @@
 // Pool: gives each run a fresh worker, from a snapshot where there is one, and keeps one spare ready for the next.
 //
 // In: the folder of the assets. Out: a booted worker that no run has used; it is never returned. A fault of
-// the snapshot or the spare never stops a run: the worker then starts plainly, and says why.
+// the snapshot or the spare never stops a run: the worker then starts plainly, and says why. The snapshot is kept by the
+// page's cache, or by a caller that has a place for it (`openPool`, `keepableSnapshot`).
 
+import { channelError } from "../wire/errors.js";
 import { bootWorker, loadAssets, makeSnapshot } from "./runtime.js";
 import { release } from "../wire/buffers.js";
 import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
@@ -16,13 +18,15 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
  * @typedef {{data: Blob | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
  * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null,
- *   isDue: boolean}} Pool
+ *   isDue: boolean, isCached: boolean, hasSpares: boolean}} Pool `isCached`: the page's cache keeps the snapshot
  */
 
 const REFILL_MS = 250;
 const MAKE_MS = 2_000;
 const SNAPSHOT_DEADLINE_MS = 15_000;
 const LEAST_DEVICE_GIB = 2;
+const NOT_MADE = "none is made yet";
+const STOPPED = Symbol("stopped");
 
 /** @type {Map<string, Pool>} */
 const pools = new Map();
@@ -35,7 +39,7 @@ const pools = new Map();
  */
 export async function takeWorker(base, { host, ...options } = {}) {
   const pool = await poolOf(base, host);
-  const spare = isPlain(options) ? await takeSpare(pool) : null;
+  const spare = isPlain(options) ? await takeSpare(pool, options.signal) : null;
   const worker = spare ?? (await boot(pool, options));
   refillLater(pool);
   return worker;
@@ -51,6 +55,35 @@ export async function prepareWorker(base, host) {
 }
 
 /**
+ * Begin for a caller that keeps the snapshot itself: the first worker boots now, before its run is known.
+ * @param {string} base
+ * @param {object} options
+ * @param {Promise<Blob | null>} options.snapshot the kept one, made by this build in this engine
+ * @param {boolean} options.hasSpares whether a next worker is booted beside each run
+ */
+export async function openPool(base, { snapshot, hasSpares }) {
+  const pool = await poolOf(base, undefined);
+  pool.isCached = false;
+  pool.hasSpares = hasSpares;
+  pool.start = snapshot.then(
+    (data) => ({ data, why: NOT_MADE, wanted: data === null }),
+    (error) => ({ data: null, why: messageOf(error), wanted: true }),
+  );
+  pool.spare ??= bootSpare(pool);
+}
+
+/**
+ * The snapshot for the caller of `openPool` to keep, made now if need be; null: workers do not start from it, or there is
+ * none.
+ * @param {string} base
+ */
+export async function keepableSnapshot(base) {
+  const pool = await poolOf(base, undefined);
+  await (pool.made ??= ensureSnapshot(pool));
+  return (await startOf(pool)).data;
+}
+
+/**
  * @param {string} base
  * @param {HostKind | undefined} host
  */
@@ -60,7 +93,7 @@ async function poolOf(base, host) {
   const known = pools.get(name);
   if (known) return known;
   /** @type {Pool} */
-  const pool = { assets, start: null, made: null, spare: null, isDue: false };
+  const pool = { assets, start: null, made: null, spare: null, isDue: false, isCached: true, hasSpares: true };
   pools.set(name, pool);
   return pool;
 }
@@ -73,11 +106,24 @@ function isPlain({ memoryBytes, shared, signal }) {
   return memoryBytes === undefined && shared === undefined && !signal?.aborted;
 }
 
-/** @param {Pool} pool */
-function takeSpare(pool) {
+/**
+ * The spare, booted to its end; a run that is stopped meanwhile leaves it to the next one.
+ * @param {Pool} pool
+ * @param {AbortSignal | undefined} signal
+ */
+async function takeSpare(pool, signal) {
   const { spare } = pool;
   pool.spare = null;
-  return spare;
+  if (spare === null || signal === undefined) return spare;
+  const worker = await Promise.race([spare, aborted(signal)]);
+  if (worker !== STOPPED) return worker;
+  pool.spare ??= spare;
+  throw channelError("the Python worker was not awaited: the run was stopped.");
+}
+
+/** @param {AbortSignal} signal */
+function aborted(signal) {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(STOPPED), { once: true }));
 }
 
 /**
@@ -114,7 +160,7 @@ function startOf(pool) {
  */
 async function keptStart(key) {
   try {
-    return { data: await readSnapshot(key), why: "none is made yet", wanted: true };
+    return { data: await readSnapshot(key), why: NOT_MADE, wanted: true };
   } catch (error) {
     return { data: null, why: messageOf(error), wanted: true };
   }
@@ -127,7 +173,7 @@ async function keptStart(key) {
  */
 async function refuse(pool, why) {
   settle(pool, null, why);
-  await dropSnapshots();
+  if (pool.isCached) await dropSnapshots();
 }
 
 // ------------------------------------------------------------------------------------------------- while nobody waits
@@ -152,11 +198,18 @@ function refillLater(pool) {
 async function refill(pool) {
   if (pool.spare !== null || isSmallDevice()) return;
   await (pool.made ??= ensureSnapshot(pool)); // a second refill waits for it too
-  pool.spare ??= boot(pool, {}).then(
+  if (pool.hasSpares) await (pool.spare ??= bootSpare(pool));
+}
+
+/**
+ * @param {Pool} pool
+ * @returns {Promise<StartedWorker | null>} null: it did not start, and the next run says why
+ */
+function bootSpare(pool) {
+  return boot(pool, {}).then(
     (worker) => watched(pool, worker),
     () => null,
   );
-  await pool.spare;
 }
 
 function isSmallDevice() {
@@ -174,7 +227,7 @@ async function ensureSnapshot(pool) {
   try {
     const made = await makeSnapshot(pool.assets);
     settle(pool, new Blob([made]), "");
-    await keepSnapshot(pool.assets.key, made).catch(() => null); // then it lasts a page
+    if (pool.isCached) await keepSnapshot(pool.assets.key, made).catch(() => null); // then it lasts a page
     release(made);
   } catch (error) {
     settle(pool, null, messageOf(error));

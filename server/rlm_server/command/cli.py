@@ -11,8 +11,8 @@ import logging
 import re
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,22 +202,22 @@ def run(
         _say_folders(paths)
         log, report = EventLog(trajectory), EgressReport()
         sinks = [log.take] if ledger is None else [log.take, report.take]
+        written: list[bool] = []
+
+        def deliver(result: HeadlessResult) -> None:
+            written.append(_print(result, as_json))
+            written.append(ledger is None or save(ledger, report.text()))
+            written.append(log.finish(result.trajectory))
+            _say_checks(result)
+
         try:
-            with _serving(0) as url:
-                result = HeadlessRun(url, asked or "", paths, signals, options, sinks, screen).result()
+            result = HeadlessRun(_serving(0), asked or "", paths, signals, options, sinks, screen).result(deliver)
         except BaseException:
             log.close()
             if ledger is not None:
                 save(ledger, report.text())
             raise
-        is_written = _print(result, as_json)
-        is_written &= ledger is None or save(ledger, report.text())
-        is_written &= log.finish(result.trajectory)
-    for line in (*evidence_lines(result.evidence), *check_lines(result.answer, result.evidence, result.checks)):
-        click.echo(visible(line), err=True)
-    if result.stopped_by != "final_answer":
-        click.echo(f"No final answer: {visible(result.detail or result.stopped_by)}", err=True)
-    sys.exit(status_of(result, signals) if is_written else FAULT)
+    sys.exit(status_of(result, signals) if all(written) else FAULT)
 
 
 @main.command()
@@ -232,9 +232,8 @@ def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
     """
     with reported(), StopSignals() as signals:
         recording = read_recording(file)
-        with _serving(0) as url:
-            result = HeadlessRun(url, recording.question, paths, signals, {"replay": recording.log}).result()
-    _print(result, as_json)
+        replayed = HeadlessRun(_serving(0), recording.question, paths, signals, {"replay": recording.log})
+        replayed.result(lambda result: _print(result, as_json))
     if signals.status is not None:
         sys.exit(signals.status)
     click.echo(recording.agreed(), err=True)
@@ -329,8 +328,11 @@ def demo(port: int) -> None:
     with reported(), StopSignals() as signals, _serving(port) as url:
         click.echo(f"Question: {sample['question']}\nContext:  {sample['title']} ({path.stat().st_size:,} bytes)")
         arguments = {"model": "builtin:extractive", "sub_model": "builtin:extractive"}
-        result = HeadlessRun(url, sample["question"], (path,), signals, arguments).result()
-        click.echo(f"\nAnswer ({result.total_time:.1f} s):\n{visible(result.answer)}\n\nThe page: {url}")
+        asked = HeadlessRun(nullcontext(url), sample["question"], (path,), signals, arguments)
+        result = asked.result(
+            lambda result: click.echo(f"\nAnswer ({result.total_time:.1f} s):\n{visible(result.answer)}")
+        )
+        click.echo(f"\nThe page: {url}")
         if signals.status is None and sys.stdin.isatty() and sys.stdout.isatty():
             click.echo("Ctrl-C stops the server.")
             _wait_for_ctrl_c()
@@ -344,17 +346,27 @@ def _say_folders(paths: Sequence[Path]) -> None:
             click.echo(visible(f"{path}: {read_folder(path).summary()}"), err=True)
 
 
+def _say_checks(result: HeadlessResult) -> None:
+    """The quotes and numbers that were checked, and why there is no final answer."""
+    for line in (*evidence_lines(result.evidence), *check_lines(result.answer, result.evidence, result.checks)):
+        click.echo(visible(line), err=True)
+    if result.stopped_by != "final_answer":
+        click.echo(f"No final answer: {visible(result.detail or result.stopped_by)}", err=True)
+
+
 def _say_where(url: str) -> None:
     click.echo(f"pyodide-rlm is at {url}  (Ctrl-C stops it)", err=True)
 
 
-def _serving(port: int) -> AbstractContextManager[str]:
+@contextmanager
+def _serving(port: int) -> Iterator[str]:
     from ..http.app import create_app
     from ..http.serving import serving
     from ..settings import load_settings
 
     settings = load_settings(host=LOOPBACK, port=port).unguarded()
-    return serving(create_app(settings), host=LOOPBACK, port=port)
+    with serving(create_app(settings), host=LOOPBACK, port=port) as url:
+        yield url
 
 
 def _print(result: HeadlessResult, as_json: bool) -> bool:

@@ -95,7 +95,7 @@ def check_start() -> str:
 
 
 async def _evaluated_on_page(script: str) -> Any:
-    from ..headless.page import open_page
+    from ..headless.opening import open_page
     from ..http.app import create_app
     from ..http.serving import serving
     from ..settings import load_settings

@@ -33,6 +33,9 @@ QUIET = (
 """Launch arguments that keep the browser from calling its vendor. Two services have no switch: the updater gets
 a scheme that nothing answers, the account service a port that Chromium never connects to."""
 
+NO_DISPLAY = ("--disable-gpu", "--disable-software-rasterizer")
+"""Launch arguments of a page that nobody sees: no process draws it."""
+
 
 def launch_options(url: str) -> dict[str, Any]:
     """Options of Playwright's launch for a page of the server at `url`, whose host is the only one that has an address.
@@ -40,7 +43,7 @@ def launch_options(url: str) -> dict[str, Any]:
     The driver would close the browser at a signal, before the run is stopped: signals are this process's.
     """
     host = urlsplit(url).hostname or ""
-    arguments = [*QUIET, *(["--no-proxy-server"] if is_loopback(host) else [])]
+    arguments = [*QUIET, *NO_DISPLAY, *(["--no-proxy-server"] if is_loopback(host) else [])]
     if is_loopback(host) or not any(getproxies()):
         arguments.append(f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}")
     return {"args": arguments, "handle_sigint": False, "handle_sigterm": False, "handle_sighup": False}

@@ -7,8 +7,14 @@ page's, so a headless run and a run by hand are the same run. For programs witho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from itertools import count
 from types import TracebackType
 from typing import Any, Unpack
@@ -16,7 +22,8 @@ from typing import Any, Unpack
 from rlm_core import ConfigError
 
 from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArguments, chosen, log_text, parsed
-from .page import LiveRun, Page, open_page
+from .opening import open_own_page, open_page
+from .page import LiveRun, Page
 from .recording import question_of
 from .result import HeadlessResult
 
@@ -112,6 +119,8 @@ class BrowserRLM:
         self._open = AsyncExitStack()
         self._page: Page | None = None
         self._runs: set[Run] = set()
+        self._server: AbstractContextManager[str] | None = None
+        self._has_spares = True
         parsed(defaults, RLMArguments)
 
     def __repr__(self) -> str:
@@ -120,8 +129,7 @@ class BrowserRLM:
 
     async def __aenter__(self) -> BrowserRLM:
         async with AsyncExitStack() as opening:
-            url = self._url or opening.enter_context(_own_server())
-            self._page = await opening.enter_async_context(open_page(url, self._token))
+            self._page = await opening.enter_async_context(self._opening())
             self._open = opening.pop_all()
         return self
 
@@ -130,7 +138,7 @@ class BrowserRLM:
     ) -> None:
         await asyncio.gather(*(run.leave() for run in self._runs))
         self._page = None
-        await self._open.aclose()
+        await self._open.__aexit__(kind, fault, trace)
 
     def start(self, question: str, **arguments: Unpack[RunArguments]) -> Run:
         """Begin a run; of several at once each has its own events, tools and stop.
@@ -196,6 +204,11 @@ class BrowserRLM:
     async def stop(self) -> None:
         """Stop all runs under way; `run` then returns the partial result."""
         await asyncio.gather(*(run.stop() for run in self._runs))
+
+    def _opening(self) -> AbstractAsyncContextManager[Page]:
+        if self._url is not None:
+            return open_page(self._url, self._token)
+        return open_own_page(self._server or _own_server(), has_spares=self._has_spares)
 
     def _opened(self) -> Page:
         if self._page is None:
@@ -291,6 +304,14 @@ async def _left(run: Run) -> AsyncIterator[Run]:
         await run.leave()
 
 
+def for_one_run(server: AbstractContextManager[str]) -> BrowserRLM:
+    """A `BrowserRLM` over `server`, which it starts and ends; no worker is booted for a next run."""
+    rlm = BrowserRLM()
+    rlm._server = server
+    rlm._has_spares = False
+    return rlm
+
+
 def _with(arguments: Mapping[str, object], **more: object) -> Any:
     return {**arguments, **more}
 
@@ -299,11 +320,13 @@ def _question(log: Log) -> str:
     return question_of(log_text("log", log))
 
 
-def _own_server() -> AbstractContextManager[str]:
+@contextmanager
+def _own_server() -> Iterator[str]:
     from ..http.app import create_app
     from ..http.serving import serving
     from ..settings import load_settings
 
     # The token is for servers that others reach: this one is on a free port, for the page of this run alone.
     settings = load_settings(host="127.0.0.1", port=0).unguarded()
-    return serving(create_app(settings), host="127.0.0.1", port=0)
+    with serving(create_app(settings), host="127.0.0.1", port=0) as url:
+        yield url

@@ -10,23 +10,24 @@ import asyncio
 import inspect
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLMError, RunCancelled
 
 from .arguments import Arguments, Callbacks, Child
-from .browser import find_browser, launch_options
-from .context_upload import Upload, uploaded
+from .context_upload import uploaded
 from .python_tools import Tools, awaited
 from .result import HeadlessResult, partial_result, result_of, snake_keys
+from .snapshot_file import SnapshotFile
 
 if TYPE_CHECKING:
-    from playwright.async_api import ElementHandle, JSHandle, Playwright
+    from playwright.async_api import ElementHandle, JSHandle
     from playwright.async_api import Page as DriverPage
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,8 @@ FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "fi
 STOP_SECONDS = 5.0
 """Longest wait for the end of a run that was stopped, before its page is left alone with it."""
 UNAUTHORIZED = 401
-START_SECONDS = 10.0
-END_SECONDS = 1.0
-"""Longest waits of a caller that leaves: for a driver that starts, and for the last tasks of one that failed to."""
+KEEP_SECONDS = 30.0
+"""Longest wait at the end of the first browser of a build, for the snapshot that the next one starts from."""
 _ids = count(1)
 
 
@@ -141,10 +141,11 @@ class Page:
         self._page = page
         self._module: JSHandle | None = None
         self._runs: dict[str, LiveRun] = {}
+        self._kept: Path | None = None
 
     async def load(self, url: str) -> None:
         """Bind Python's functions, and load the page's half of the runs."""
-        with _driver_errors(f"The page at {url} did not load"):
+        with driver_errors(f"The page at {url} did not load"):
             await self._page.expose_function("rlmNotify", self._notify)
             await self._page.expose_function("rlmTool", self._call)
             await self._page.expose_function("rlmEgress", self._may_leave)
@@ -152,6 +153,36 @@ class Page:
             if response is not None and response.status == UNAUTHORIZED:
                 raise RLMError(f"The server at {url} asks for its token: pass BrowserRLM(url, token=...).")
             self._module = await self._page.evaluate_handle('import("./headless.js")')
+
+    async def begin(self, kept: Path | None, *, has_spares: bool) -> None:
+        """Boot the first worker, whose run comes soon.
+
+        Args:
+            kept: snapshot that it starts from.
+            has_spares: whether a next worker is booted beside each run.
+        """
+        self._kept = kept
+        element = await self._file_input([] if kept is None else [kept])
+        await self._evaluate("(page, began) => page.open?.(...began)", [element, has_spares])  # older servers have none
+
+    async def keep(self, file: SnapshotFile) -> None:
+        """Keep the snapshot of this page in `file`, or drop the one there that no worker starts from."""
+        try:
+            async with asyncio.timeout(KEEP_SECONDS):
+                is_usable = await self._evaluate("page => page.hasSnapshot()", None)
+                if self._kept is not None and not is_usable:
+                    file.discard()
+                elif self._kept is None and is_usable:
+                    await self._save(file)
+        except (RLMError, TimeoutError) as fault:
+            log.warning("no snapshot is kept for the next start: %s", fault)
+
+    async def _save(self, file: SnapshotFile) -> None:
+        with driver_errors("The snapshot cannot be saved"):
+            async with self._page.expect_download() as download:
+                await self._evaluate("page => page.saveSnapshot()", None)
+            path = await (await download.value).path()
+        await asyncio.to_thread(file.keep, path)
 
     async def run(
         self, live: LiveRun, question: str, arguments: Arguments, session: str | None = None
@@ -171,7 +202,7 @@ class Page:
         self._runs[live.id] = live
         try:
             with uploaded(arguments.context) as files:
-                element = await self._file_input(files)
+                element = await self._file_input(files.paths)
                 described = {"id": live.id, "question": question, "kind": files.kind, "names": files.names}
                 wants = arguments.callbacks.wants()
                 state = {"wants": {**wants, "events": live.is_watched}, "isStopped": live.is_stopped}
@@ -212,7 +243,7 @@ class Page:
 
     async def evaluate(self, expression: str) -> Any:
         """Evaluate JavaScript in the page and return its JSON value."""
-        with _driver_errors("The page failed"):
+        with driver_errors("The page failed"):
             return await self._page.evaluate(expression)
 
     async def _until_end(self, live: LiveRun, function: str, element: ElementHandle, job: str) -> str:
@@ -243,14 +274,14 @@ class Page:
 
     async def _evaluate(self, function: str, argument: object) -> Any:
         assert self._module is not None, "the page is not loaded"
-        with _driver_errors("The browser was lost"):
+        with driver_errors("The browser was lost"):
             return await self._module.evaluate(function, argument)
 
-    async def _file_input(self, files: Upload) -> ElementHandle:
-        with _driver_errors("The context cannot be handed to the browser"):
+    async def _file_input(self, paths: Sequence[Path]) -> ElementHandle:
+        with driver_errors("The context cannot be handed to the browser"):
             element = (await self._page.evaluate_handle(FILE_INPUT)).as_element()
             assert element is not None, "createElement gave no element"
-            await element.set_input_files([str(path) for path in files.paths])
+            await element.set_input_files([str(path) for path in paths])
             return element
 
     def _notify(self, run: str, lines: str) -> None:
@@ -309,53 +340,8 @@ class Page:
             return {"deny": f"on_egress failed: {fault}"}
 
 
-@asynccontextmanager
-async def open_page(url: str, token: str | None = None) -> AsyncIterator[Page]:
-    """Open the page of the server at `url`, with its `token`, in a headless Chromium; close both at the end.
-
-    Raises:
-        BrowserMissing: there is no Chromium.
-        RLMError: Playwright is not installed, or the browser or the page does not start.
-    """
-    try:
-        from playwright.async_api import Error
-    except ImportError as missing:
-        raise RLMError("Playwright is not installed. Run `pip install 'pyodide-rlm[headless]'`.") from missing
-    async with _driver() as playwright:
-        with _driver_errors("The browser did not start"):
-            browser = await playwright.chromium.launch(executable_path=find_browser(), **launch_options(url))
-            page = Page(await browser.new_page(extra_http_headers=None if token is None else _bearer(token)))
-        try:
-            await page.load(url)
-            yield page
-        finally:
-            with suppress(Error):  # it may be closed already
-                await browser.close()
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-@asynccontextmanager
-async def _driver() -> AsyncIterator[Playwright]:
-    """Playwright's driver, a process. A caller that is cancelled while it starts waits for it, and then ends it."""
-    from playwright.async_api import async_playwright
-
-    manager, others = async_playwright(), asyncio.all_tasks()
-    starting = asyncio.ensure_future(manager.start())
-    try:
-        yield await asyncio.shield(starting)
-    finally:
-        await asyncio.wait([starting], timeout=START_SECONDS)
-        if starting.done() and starting.exception() is None:
-            await manager.__aexit__()
-        elif left := asyncio.all_tasks() - others:  # these close its pipes
-            await asyncio.wait(left, timeout=END_SECONDS)
-
-
 @contextmanager
-def _driver_errors(what: str) -> Iterator[None]:
+def driver_errors(what: str) -> Iterator[None]:
     """An error of the browser's driver as one of ours; its first line says enough, the rest is the driver's log."""
     from playwright.async_api import Error
 

@@ -1,0 +1,163 @@
+// Pool: which worker a run gets, from what it started, and when the next one boots.
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { WIRE } from "../../../worker/wire/protocol.js";
+import { keepableSnapshot, openPool, prepareWorker, takeWorker } from "../../../worker/boot/pool.js";
+
+const FILES = ["pyodide.asm.wasm", "python_stdlib.zip", "core.zip", "pyodide-lock.json", "worker.js"];
+const MADE = 7;
+const REFILL_MS = 250;
+const MAKE_MS = 2_000;
+
+/** @typedef {{purpose: string, snapshot: ArrayBuffer | null, isEnded: boolean, port: MessagePort, begin: () => void}} Booted */
+
+/** @type {Booted[]} in their order */
+let booted = [];
+/** @type {(boot: Booted) => void} by default each worker starts at once */
+let onBoot = ({ begin }) => begin();
+let builds = 0;
+let base = "";
+
+class FakeWorker {
+  /** @type {Booted | null} */
+  boot = null;
+
+  /** @param {{epoch: number, port: MessagePort, purpose: string, snapshot: ArrayBuffer | null}} message */
+  postMessage({ epoch, port, purpose, snapshot }) {
+    const answer = () => {
+      const isBroken = snapshot !== null && new Uint8Array(snapshot)[0] !== MADE;
+      const ready = { type: "ready", level: "full", reason: "", transport: "shared-memory", seconds: 0 };
+      const memory = { type: "snapshot", data: new Uint8Array([MADE]).buffer };
+      const failed = { type: "failed", stage: "snapshot", error: "magic number" };
+      port.postMessage({ epoch, ...(isBroken ? failed : purpose === "run" ? ready : memory) });
+    };
+    this.boot = { purpose, snapshot, isEnded: false, port, begin: answer };
+    booted.push(this.boot);
+    onBoot(this.boot);
+  }
+
+  terminate() {
+    if (this.boot) this.boot.isEnded = true;
+  }
+}
+
+/** @param {string} url */
+async function served(url) {
+  if (!url.endsWith("manifest.json")) return new Response("x", { headers: { "Content-Security-Policy": "sandbox" } });
+  const files = Object.fromEntries(FILES.map((name) => [name, { path: name, sha256: `${builds}`.padEnd(64, "-") }]));
+  return new Response(JSON.stringify({ files, wire: WIRE }));
+}
+
+Object.assign(globalThis, {
+  fetch: (/** @type {URL} */ url) => served(String(url)),
+  document: { baseURI: "https://site.example/" },
+  location: { origin: "https://site.example" },
+  Worker: FakeWorker,
+});
+Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
+mock.method(WebAssembly, "compileStreaming", async () => ({}));
+
+beforeEach(() => {
+  builds += 1;
+  base = `https://site.example/${builds}/`;
+  booted = [];
+  onBoot = ({ begin }) => begin();
+  mock.timers.enable({ apis: ["setTimeout"] });
+});
+
+afterEach(() => {
+  mock.timers.reset();
+  for (const { port } of booted) port.close(); // an open one keeps this process
+});
+
+const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))));
+const memory = (/** @type {number} */ first) => Promise.resolve(new Uint8Array([first]).buffer);
+const purposes = () =>
+  booted.map(({ purpose, snapshot }) => (snapshot === null ? purpose : `${purpose} from snapshot`));
+
+/** @param {number} milliseconds */
+async function pass(milliseconds) {
+  mock.timers.tick(milliseconds);
+  for (let turn = 0; turn < 5; turn += 1) await settled();
+}
+
+test("the first worker of an opened pool boots before its run, from the snapshot that its caller kept", async () => {
+  await openPool(base, { snapshot: memory(MADE), hasSpares: false });
+  await settled();
+  assert.deepEqual(purposes(), ["run from snapshot"]);
+  assert.equal((await takeWorker(base)).start, "snapshot");
+  assert.equal(booted.length, 1);
+});
+
+test("without a kept snapshot it boots plainly, and the snapshot is made when it is asked for", async () => {
+  await openPool(base, { snapshot: Promise.resolve(null), hasSpares: false });
+  assert.equal((await takeWorker(base)).start, "no snapshot (none is made yet)");
+  const [data, again] = await Promise.all([keepableSnapshot(base), keepableSnapshot(base)]);
+  assert.deepEqual([...new Uint8Array(data ?? new ArrayBuffer(0))], [MADE]);
+  assert.equal(again, data);
+  assert.deepEqual(purposes(), ["run", "snapshot"]);
+  assert.equal((await takeWorker(base)).start, "snapshot");
+});
+
+test("a kept snapshot that no worker starts from is left aside, and is not to be kept", async () => {
+  await openPool(base, { snapshot: memory(MADE + 1), hasSpares: false });
+  assert.match((await takeWorker(base)).start, /^no snapshot \(.*magic number/);
+  assert.equal(await keepableSnapshot(base), null);
+});
+
+test("a kept snapshot that cannot be read is made again", async () => {
+  await openPool(base, { snapshot: Promise.reject(new Error("the file is gone")), hasSpares: false });
+  assert.equal((await takeWorker(base)).start, "no snapshot (the file is gone)");
+  assert.notEqual(await keepableSnapshot(base), null);
+});
+
+test("in a loop of runs the next worker boots on time: no run puts it off", async () => {
+  await openPool(base, { snapshot: memory(MADE), hasSpares: true });
+  await takeWorker(base);
+  await pass(REFILL_MS - 50); // the run waits for its model
+  await takeWorker(base);
+  assert.equal(booted.length, 2);
+  await pass(50);
+  assert.equal(booted.length, 3);
+  await takeWorker(base);
+  assert.equal(booted.length, 3);
+});
+
+test("the snapshot is made while the first run is at work, also in a loop of short runs", async () => {
+  await takeWorker(base);
+  await pass(MAKE_MS - 100);
+  await takeWorker(base);
+  await pass(100);
+  assert.deepEqual(purposes(), ["run", "run", "snapshot", "run from snapshot"]);
+});
+
+test("a caller without a next run has no spare booted for one, and still its snapshot", async () => {
+  await openPool(base, { snapshot: Promise.resolve(null), hasSpares: false });
+  await takeWorker(base);
+  await pass(MAKE_MS);
+  assert.deepEqual(purposes(), ["run", "snapshot"]);
+});
+
+test("a run that is stopped while its worker boots leaves it to the next run", async () => {
+  const begun = /** @type {Booted[]} */ ([]);
+  onBoot = (boot) => void begun.push(boot);
+  await openPool(base, { snapshot: memory(MADE), hasSpares: false });
+  const stop = new AbortController();
+  const taken = takeWorker(base, { signal: stop.signal });
+  await settled();
+  stop.abort();
+  await assert.rejects(taken, /the run was stopped/);
+  assert.equal(begun[0].isEnded, false);
+  begun[0].begin();
+  await takeWorker(base);
+  assert.equal(booted.length, 1);
+});
+
+test("a page that prepares has its snapshot and a spare from it", async () => {
+  await prepareWorker(base);
+  assert.deepEqual(purposes(), ["snapshot", "run from snapshot"]);
+  await takeWorker(base);
+  assert.equal(booted.length, 2);
+});
