@@ -50,15 +50,15 @@ def held_reply() -> Turn:
 
 def ask(url: str, key: str = "r/0", **body: object) -> httpx2.Response:
     headers = {"Origin": url, "Idempotency-Key": key}
-    return httpx2.post(f"{url}/api/rlm", json={"model": "openai:m", **body}, headers=headers, timeout=20)
+    return httpx2.post(f"{url}/api/rlm", json={"model": "openai:m", **body}, headers=headers, timeout=60)
 
 
 def ask_and_leave(url: str, upstream: FakeUpstream, key: str | None) -> None:
     """Ask for a streamed reply and go away as soon as the call is upstream."""
     headers = {"Origin": url, **({"Idempotency-Key": key} if key else {})}
     body = {"model": "openai:m", "prompt": "q", "stream": True}
-    with httpx2.stream("POST", f"{url}/api/rlm", json=body, headers=headers, timeout=10):
-        assert upstream.arrived.acquire(timeout=5)
+    with httpx2.stream("POST", f"{url}/api/rlm", json=body, headers=headers, timeout=60):
+        assert upstream.arrived.acquire(timeout=60)
 
 
 def refuses(url: str) -> bool:
@@ -81,12 +81,12 @@ def test_a_call_under_way_is_answered_before_the_end(
     texts: list[str] = []
     asking = threading.Thread(target=lambda: texts.append(ask(url, prompt="q").json()["text"]))
     asking.start()
-    assert upstream.arrived.acquire(timeout=5)
+    assert upstream.arrived.acquire(timeout=60)
     os.kill(pid, number)
     while not refuses(url):  # it stops listening within its next tick of 0.1 s
         pass
     upstream.release()
-    asking.join(10)
+    asking.join(60)
     assert texts == ["whole"]
     servers.ended()
 
@@ -139,7 +139,7 @@ def test_a_client_that_still_waits_at_the_end_gets_a_problem(
     for thread in asking:
         thread.start()
     for _ in asking:
-        assert upstream.arrived.acquire(timeout=10)
+        assert upstream.arrived.acquire(timeout=60)
     os.kill(pid, signal.SIGTERM)
     for thread in asking:
         thread.join(30)
@@ -183,7 +183,7 @@ def told_until_killed(url: str, key: str, prompts: list[str]) -> dict[int, str]:
     body = {"type": "batch", "prompts": prompts, "model": "openai:m", "stream": True}
     headers = {"Origin": url, "Idempotency-Key": key}
     try:
-        with httpx2.stream("POST", f"{url}/api/rlm", json=body, headers=headers, timeout=10) as response:
+        with httpx2.stream("POST", f"{url}/api/rlm", json=body, headers=headers, timeout=60) as response:
             for item in map(json.loads, response.iter_lines()):
                 assert "text" in item
                 told[item["index"]] = item["text"]
