@@ -70,6 +70,7 @@ export async function openPool(base, { snapshot, hasSpares }) {
     (error) => ({ data: null, why: messageOf(error), wanted: true }),
   );
   pool.spare ??= bootSpare(pool);
+  void pool.spare.then(() => refillLater(pool)); // also where no run comes
 }
 
 /**
@@ -196,7 +197,7 @@ function refillLater(pool) {
 
 /** @param {Pool} pool */
 async function refill(pool) {
-  if (pool.spare !== null || isSmallDevice()) return;
+  if (isSmallDevice()) return;
   await (pool.made ??= ensureSnapshot(pool)); // a second refill waits for it too
   if (pool.hasSpares) await (pool.spare ??= bootSpare(pool));
 }

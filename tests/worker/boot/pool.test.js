@@ -140,6 +140,13 @@ test("a caller without a next run has no spare booted for one, and still its sna
   assert.deepEqual(purposes(), ["run", "snapshot"]);
 });
 
+test("the snapshot is made where a pool is open and no run comes", async () => {
+  await openPool(base, { snapshot: Promise.resolve(null), hasSpares: true });
+  await pass(0);
+  await pass(MAKE_MS);
+  assert.deepEqual(purposes(), ["run", "snapshot"]);
+});
+
 test("a run that is stopped while its worker boots leaves it to the next run", async () => {
   const begun = /** @type {Booted[]} */ ([]);
   onBoot = (boot) => void begun.push(boot);
