@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.lab import code, printed, run
 
@@ -23,12 +24,38 @@ TAKE = """async () => {
   SCRIPT
 }"""
 FINISH = code("FINAL('done')")
+WITHOUT_SECRET = """await new Promise((done, failed) => {
+  const request = indexedDB.deleteDatabase('pyodide-rlm-seal');
+  request.onsuccess = done; request.onerror = failed; request.onblocked = failed;
+});"""
+
+
+@pytest.fixture(scope="module")
+def keeper(browser: Browser, served: str) -> Iterator[Page]:
+    """A page that has made a snapshot, and holds a copy of it."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(served)
+    evaluate(page, "await prepareWorker(base); globalThis.copy = await readSnapshot(key);")
+    yield page
+    context.close()
 
 
 @pytest.fixture
-def page(first_page: Page) -> Page:
-    """A first visit: no snapshot is kept yet."""
-    return first_page
+def page(keeper: Page, served: str) -> Iterator[Page]:
+    """A first visit, but for the assets in HTTP's cache: neither a snapshot nor the secret of its seal is kept yet."""
+    evaluate(keeper, f"await caches.delete('pyodide-rlm-snapshot'); {WITHOUT_SECRET}")
+    page = keeper.context.new_page()
+    page.goto(served)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def kept(keeper: Page, page: Page) -> Page:
+    """A later visit: the snapshot is kept."""
+    evaluate(keeper, "await keepSnapshot(key, await globalThis.copy.arrayBuffer());")
+    return page
 
 
 def evaluate(page: Page, script: str) -> Any:
@@ -45,10 +72,9 @@ def test_a_worker_from_a_snapshot_is_fully_contained(page: Page) -> None:
     assert len({first["epoch"], second["epoch"], third["epoch"]}) == 3
 
 
-def test_runs_draw_the_same_from_random_and_never_the_same_from_the_system(page: Page) -> None:
-    evaluate(page, "await prepareWorker(base);")
+def test_runs_draw_the_same_from_random_and_never_the_same_from_the_system(kept: Page) -> None:
     draw = code("import random, uuid\nprint(random.random(), hash('x'), random.Random().random(), uuid.uuid4())")
-    results = [run(page, [draw, FINISH]) for _ in range(2)]
+    results = [run(kept, [draw, FINISH]) for _ in range(2)]
     assert all(any("start: snapshot" in event.get("text", "") for event in result["events"]) for result in results)
     first, second = (printed(result).split() for result in results)
     assert first[:2] == second[:2]
@@ -80,8 +106,7 @@ BROKEN = {
     "await keepSnapshot(`old-${key}`, await (await readSnapshot(key)).arrayBuffer());"
     "const cache = await caches.open('pyodide-rlm-snapshot'); const [old] = await cache.keys();"
     "await cache.put(at, await cache.match(old));",
-    "without the secret of its seal": "await new Promise((done) => {"
-    "indexedDB.deleteDatabase('pyodide-rlm-seal').onsuccess = done; });",
+    "without the secret of its seal": WITHOUT_SECRET,
     "of another build": "const data = await (await readSnapshot(key)).arrayBuffer(); new Uint8Array(data)[20] ^= 1;"
     "await keepSnapshot(key, data);",
     "no snapshot at all": "await keepSnapshot(key, new ArrayBuffer(4096));",
@@ -90,9 +115,9 @@ WHY = {"of another build": "Snapshot build id mismatch", "no snapshot at all": "
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_snapshot_is_left_aside_and_the_run_says_so(page: Page, how: str) -> None:
-    evaluate(page, f"await prepareWorker(base); {BROKEN[how]}")
-    page.reload()
+def test_a_broken_snapshot_is_left_aside_and_the_run_says_so(kept: Page, how: str) -> None:
+    page = kept
+    evaluate(page, BROKEN[how])
     result = run(page, [FINISH])
     assert result["answer"] == "done"
     notices = [event["text"] for event in result["events"] if event["type"] == "notice"]
@@ -104,13 +129,9 @@ def test_a_broken_snapshot_is_left_aside_and_the_run_says_so(page: Page, how: st
     assert evaluate(page, "return (await take()).start;") == "no snapshot (none is made yet)"
 
 
-def test_a_snapshot_of_an_older_build_is_not_used(page: Page) -> None:
-    stale = (
-        "await prepareWorker(base); await keepSnapshot(`old-${key}`, await (await readSnapshot(key)).arrayBuffer());"
-    )
-    evaluate(page, stale)
-    page.reload()
-    assert evaluate(page, "return (await take()).start;") == "no snapshot (none is made yet)"
+def test_a_snapshot_of_an_older_build_is_not_used(kept: Page) -> None:
+    evaluate(kept, "await keepSnapshot(`old-${key}`, await (await readSnapshot(key)).arrayBuffer());")
+    assert evaluate(kept, "return (await take()).start;") == "no snapshot (none is made yet)"
 
 
 def test_modules_without_their_source_can_be_asked_for_it(shared_page: Page) -> None:

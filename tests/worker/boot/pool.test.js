@@ -11,7 +11,7 @@ const MADE = 7;
 const REFILL_MS = 250;
 const MAKE_MS = 2_000;
 
-/** @typedef {{purpose: string, snapshot: ArrayBuffer | null, isEnded: boolean, port: MessagePort, begin: () => void}} Booted */
+/** @typedef {{purpose: string, snapshot: Blob | null, isEnded: boolean, port: MessagePort, begin: () => void}} Booted */
 
 /** @type {Booted[]} in their order */
 let booted = [];
@@ -24,10 +24,10 @@ class FakeWorker {
   /** @type {Booted | null} */
   boot = null;
 
-  /** @param {{epoch: number, port: MessagePort, purpose: string, snapshot: ArrayBuffer | null}} message */
+  /** @param {{epoch: number, port: MessagePort, purpose: string, snapshot: Blob | null}} message */
   postMessage({ epoch, port, purpose, snapshot }) {
-    const answer = () => {
-      const isBroken = snapshot !== null && new Uint8Array(snapshot)[0] !== MADE;
+    const answer = async () => {
+      const isBroken = snapshot !== null && (await snapshot.text()) !== String.fromCharCode(MADE);
       const ready = { type: "ready", level: "full", reason: "", transport: "shared-memory", seconds: 0 };
       const memory = { type: "snapshot", data: new Uint8Array([MADE]).buffer };
       const failed = { type: "failed", stage: "snapshot", error: "magic number" };
@@ -73,7 +73,7 @@ afterEach(() => {
 });
 
 const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))));
-const memory = (/** @type {number} */ first) => Promise.resolve(new Uint8Array([first]).buffer);
+const memory = (/** @type {number} */ first) => Promise.resolve(new Blob([new Uint8Array([first])]));
 const purposes = () =>
   booted.map(({ purpose, snapshot }) => (snapshot === null ? purpose : `${purpose} from snapshot`));
 
@@ -95,7 +95,7 @@ test("without a kept snapshot it boots plainly, and the snapshot is made when it
   await openPool(base, { snapshot: Promise.resolve(null), hasSpares: false });
   assert.equal((await takeWorker(base)).start, "no snapshot (none is made yet)");
   const [data, again] = await Promise.all([keepableSnapshot(base), keepableSnapshot(base)]);
-  assert.deepEqual([...new Uint8Array(data ?? new ArrayBuffer(0))], [MADE]);
+  assert.deepEqual(new Uint8Array((await data?.arrayBuffer()) ?? new ArrayBuffer(0)), new Uint8Array([MADE]));
   assert.equal(again, data);
   assert.deepEqual(purposes(), ["run", "snapshot"]);
   assert.equal((await takeWorker(base)).start, "snapshot");
