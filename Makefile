@@ -1,8 +1,8 @@
 # `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
 # `make test PART=attacks` runs a part: core (no page: `make check`, and the unit suite in Pyodide), page, faults, attacks,
-# team (behind nginx and Caddy).
+# firefox, team (behind nginx and Caddy).
 PYTHON ?= python3
-PARTS := core page faults attacks team
+PARTS := core page faults attacks firefox team
 PART ?= $(PARTS)
 $(if $(filter-out $(PARTS) real-server,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server))
 JOBS ?= logical
@@ -15,13 +15,14 @@ BROWSER_core := tests/browser/test_unit_suite.py
 BROWSER_page := $(filter-out $(BROWSER_core),$(wildcard tests/browser/test_*.py)) tests/browser/headless
 BROWSER_faults := tests/browser/faults
 BROWSER_attacks := tests/browser/attacks
+BROWSER_firefox := tests/browser/firefox
 BROWSER_team := tests/browser/team
 # A real browser on a busy machine now and then fails a test that is right: it runs once more, its first failure is
 # printed, and a fourth such test fails the whole.
 RERUNS := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks
 IN_BROWSER = $(PYTEST) $(foreach part,$(PART),$(BROWSER_$(part))) --timeout 600 $(RERUNS) --dist-dir build/pyodide --runner selenium --rt chrome
 
-.PHONY: demo serve test check bench docs picture assets browser proxies format clean
+.PHONY: demo serve test check bench docs picture assets browser firefox proxies format clean
 
 demo: assets browser
 	$(BIN)/pyodide-rlm demo
@@ -45,7 +46,7 @@ test: .venv/dev
 	$(PYTEST) tests/real_server
 else
 # What measures time runs afterwards, with nothing beside it; a part may have nothing of the kind (exit status 5).
-test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser $(if $(filter team,$(PART)),proxies) .venv/dev assets
+test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser $(if $(filter firefox,$(PART)),firefox) $(if $(filter team,$(PART)),proxies) .venv/dev assets
 	$(IN_BROWSER) $(SIDE_BY_SIDE) -m "not timed"
 	$(IN_BROWSER) -m timed || [ $$? = 5 ]
 endif
@@ -71,6 +72,10 @@ browser: .venv/ready
 # The proxies that the files in deploy/ are for, from apt where they are missing and apt is there.
 proxies:
 	@command -v nginx >/dev/null && command -v caddy >/dev/null || ! command -v apt-get >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light caddy; }
+
+# A Firefox as people have it, from apt where none is there and apt is.
+firefox:
+	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || ! command -v apt-get >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends firefox-esr; }
 
 format: .venv/dev
 	$(BIN)/ruff format .

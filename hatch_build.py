@@ -48,8 +48,9 @@ VENDOR = {
     "highlight.js": "@highlightjs/cdn-assets/es/core.min.js",
     "highlight-python.js": "@highlightjs/cdn-assets/es/languages/python.min.js",
 }
+SELF_TEST_FONT = ROOT / "worker/sandbox/self-test.woff2"
 PAGES = ("app.js", "headless.js")
-PACKED = {".zip", ".whl"}
+PACKED = {".zip", ".whl", ".woff2"}
 ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that the same sources give the same bytes and the same hash
 
 
@@ -95,6 +96,7 @@ def digest_of_inputs() -> str:
         "worker/**/*.js",
         "worker/sandbox/**/*.py",
         "worker/sandbox/*.json",
+        "worker/sandbox/*.woff2",
         "web/*.js",
     ):
         names += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
@@ -145,6 +147,7 @@ def contents_of_files(folder: Path) -> dict[str, bytes]:
         **wheels,
         "worker.js": bundle("worker.js", folder),
         "relay.js": bundle("relay.js", folder),
+        "self-test.woff2": SELF_TEST_FONT.read_bytes(),
         "json-schema.js": bundled_library("@cfworker/json-schema", folder),
         "core.zip": compiled(zip_core()),
         "pyodide-lock.json": lock_file(wheels),
@@ -179,7 +182,11 @@ def bundle(entry: str, folder: Path) -> bytes:
         "outfile": str(target),
         "bundle": True,
         "format": "iife",
-        "define": {"import.meta.url": "globalThis.location.href"},
+        "define": {
+            "import.meta.url": "globalThis.location.href",
+            "OWN_FONT_NAME": json.dumps(hashed_name(SELF_TEST_FONT.name, SELF_TEST_FONT.read_bytes())),
+        },
+        "loader": {SELF_TEST_FONT.suffix: "dataurl"},
         "external": ["node:*", "ws"],
         "logLevel": "warning",
     }

@@ -12,3 +12,12 @@ declare module "pyodide/pyodide.asm.mjs" {
   const createPyodideModule: (settings: object) => Promise<Module>;
   export default createPyodideModule;
 }
+
+/** A file that the bundler puts in as a `data:` address. */
+declare module "*.woff2" {
+  const address: string;
+  export default address;
+}
+
+/** Name of the self-test's font in the folder of the assets; the bundler puts it in. */
+declare const OWN_FONT_NAME: string;

@@ -2,7 +2,10 @@
 // Self-test: the reach of code in this worker, probed at start, before the host sends any data.
 //
 // In: the worker's realm as the browser made it. Out: the containment level and, below `full`, the reason.
-// No probe touches the network where a policy is missing: they use data: URLs, and a name that cannot exist.
+// No probe touches another machine where a policy is missing: they use data: URLs, a name that cannot exist, and a font of
+// the own server. The font has no glyph; that it loads is the sign that no policy is in force.
+
+import PROBE_FONT from "./self-test.woff2";
 
 /** @typedef {import("../wire/protocol.js").Ready["level"]} Level */
 
@@ -12,8 +15,14 @@ const PROBE_MODULE = "data:text/javascript,export default 1";
 const PROBE_SOCKET = "wss://self-test.invalid/";
 const PROBE_HOST = "https://self-test.invalid/";
 /** Beside this script: a policy that trusts its own server would let it in. In a frame it comes from no server. */
-const PROBE_SELF = new URL("self-test", location.protocol === "blob:" ? PROBE_HOST : location.href).href;
-const PROBE_MS = 1_000;
+const IS_SERVED = location.protocol !== "blob:";
+const PROBE_SELF = new URL("self-test", IS_SERVED ? location.href : PROBE_HOST).href;
+/** The same font beside this script, at an address that no cache knows. */
+const OWN_FONT = IS_SERVED ? new URL(`${OWN_FONT_NAME}?${Math.random()}`, location.href).href : "";
+/** A busy machine reports late; nothing waits so long where a policy is whole. */
+const PROBE_MS = 5_000;
+/** How long after the report of a later refusal that of an earlier one may come. */
+const REPORT_MS = 100;
 
 /**
  * @param {() => boolean} canWait
@@ -27,11 +36,10 @@ export async function selfTest(canWait) {
       probe("XMLHttpRequest", requests),
       probe("fetch over https", () => opens(`${PROBE_HOST}fetch`, (url) => fetch(url))),
       probe("WebSocket", () => opens(PROBE_SOCKET, (url) => new WebSocket(url))),
-      probe("FontFace", () => opens(`${PROBE_HOST}font`, (url) => new FontFace("self-test", `url(${url})`).load())),
-      probe("import() over https", () => opens(`${PROBE_HOST}module`, (url) => import(nameOf(url)))),
-      probe("import() of its own server", () => opens(PROBE_SELF, (url) => import(nameOf(url)))),
+      probe("FontFace", () => opensAs(PROBE_FONT, `${PROBE_HOST}font`, loadFont, OWN_FONT)),
+      probe("import() over https", () => opensAs(PROBE_MODULE, `${PROBE_HOST}module`, importModule)),
+      probe("import() of its own server", () => opensAs(PROBE_MODULE, PROBE_SELF, importModule)),
       probe("Worker", nests),
-      probe("import()", async () => Boolean(await import(nameOf(PROBE_MODULE)))),
     ])
   ).filter((name) => name !== "");
   const stores = await probe("indexedDB", () => Boolean(indexedDB.open("self-test")));
@@ -82,24 +90,71 @@ function nests() {
  * @param {(url: string) => unknown} open
  */
 async function opens(url, open) {
-  const refused = new Promise((resolve) => {
-    /** @param {SecurityPolicyViolationEvent} event */
-    const onViolation = (event) => {
-      if (event.blockedURI !== url) return;
-      globalThis.removeEventListener("securitypolicyviolation", onViolation);
-      resolve(true);
-    };
-    globalThis.addEventListener("securitypolicyviolation", onViolation);
-    setTimeout(resolve, PROBE_MS, false);
-  });
+  const refused = reported((event) => event.blockedURI === url, PROBE_MS);
   new Promise((resolve) => resolve(open(url))).catch(() => null); // begins now; how it fails does not matter
   return !(await refused);
 }
 
 /**
- * Keeps the bundler from resolving the probe.
- * @param {string} specifier
+ * `opens`, for a kind of which an engine may report no refusal at all: Firefox 153 none of fonts, and none of `import()` in
+ * a frame. A twin by a `data:` address opens where no policy is, and fails where one is; whether its refusal was reported
+ * tells whether the other's would be. Where it would not, the own server's file decides, which opens unless it is refused.
+ * @param {string} twin
+ * @param {string} url
+ * @param {(url: string) => Promise<unknown>} open
+ * @param {string} [own] "" where there is none
  */
-function nameOf(specifier) {
-  return specifier;
+async function opensAs(twin, url, open, own = "") {
+  const other = opens(url, open);
+  const isTwin = (/** @type {SecurityPolicyViolationEvent} */ { blockedURI, effectiveDirective }) =>
+    blockedURI === "data" && effectiveDirective.startsWith(open === loadFont ? "font-src" : "script-src");
+  const report = reported(isTwin, PROBE_MS);
+  if (await succeeds(open(twin))) return true;
+  if (await Promise.race([report, laterReport(url)])) return other;
+  return own !== "" && succeeds(open(own));
+}
+
+/**
+ * False as soon as a refusal that came after all others is reported.
+ * @param {string} url
+ */
+async function laterReport(url) {
+  await opens(`${url}-after`, (later) => fetch(later));
+  return new Promise((resolve) => setTimeout(resolve, REPORT_MS, false));
+}
+
+/** @param {Promise<unknown>} attempt */
+function succeeds(attempt) {
+  return attempt.then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Whether a refusal is reported in time.
+ * @param {(event: SecurityPolicyViolationEvent) => boolean} isMeant
+ * @param {number} milliseconds
+ * @returns {Promise<boolean>}
+ */
+function reported(isMeant, milliseconds) {
+  return new Promise((resolve) => {
+    /** @param {SecurityPolicyViolationEvent} event */
+    const onViolation = (event) => {
+      if (!isMeant(event)) return;
+      globalThis.removeEventListener("securitypolicyviolation", onViolation);
+      resolve(true);
+    };
+    globalThis.addEventListener("securitypolicyviolation", onViolation);
+    setTimeout(resolve, milliseconds, false);
+  });
+}
+
+function loadFont(/** @type {string} */ url) {
+  return new FontFace("self-test", `url(${url})`).load();
+}
+
+/** The address is no literal, so that the bundler does not resolve it. */
+function importModule(/** @type {string} */ url) {
+  return import(url);
 }
