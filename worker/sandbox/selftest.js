@@ -78,9 +78,13 @@ function requests() {
 function nests() {
   return new Promise((resolve) => {
     const worker = new Worker(PROBE_SCRIPT);
-    worker.onerror = () => resolve(false);
-    worker.onmessage = () => resolve(true);
-    setTimeout(resolve, PROBE_MS, true);
+    const settle = (/** @type {boolean} */ isOpen) => {
+      worker.terminate(); // held until then: one that nobody holds may be collected before it fails
+      resolve(isOpen);
+    };
+    worker.onerror = () => settle(false);
+    worker.onmessage = () => settle(true);
+    setTimeout(settle, PROBE_MS, true);
   });
 }
 
