@@ -52,9 +52,12 @@ class Visitor:
             for name in devtools.send("IndexedDB.requestDatabaseNames", {"securityOrigin": origin})["databaseNames"]:
                 if name != KEPT_DATABASE:
                     devtools.send("IndexedDB.deleteDatabase", {"securityOrigin": origin, "databaseName": name})
-        for _, devtools in list(self._known.values())[:1]:
+        if unknown:
+            blank = self.context.new_page()  # there may be no tab of a known origin
+            devtools = self.context.new_cdp_session(blank)
             for origin in unknown:
                 devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+            blank.close()
 
 
 def _origin(url: str) -> str:
