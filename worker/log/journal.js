@@ -3,9 +3,10 @@
 //
 // In: the lines of a trajectory. Out: a promise that all of them are on disk; later, the runs that did not end. One
 // strict transaction an event: 1.3 ms, and nothing is lost when the browser is killed. A context is kept only when the
-// caller asks for it, in a file of the origin's own (OPFS). A name is that of a journal: one run at a time is kept in it.
+// caller asks for it (kept_contexts.js). A name is that of a journal: one run at a time is kept in it.
 
 import { configError } from "../wire/errors.js";
+import { described, dropContext, keepContext, restoredContext } from "./kept_contexts.js";
 
 /**
  * @typedef {object} Journal
@@ -21,7 +22,7 @@ import { configError } from "../wire/errors.js";
  * A run that was begun; `contexts` are kept with it.
  * @typedef {{name: string, question: string, began: number, options: Record<string, unknown>, contexts: KeptContext[]}} KeptRun
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
- * @typedef {Pick<JobContext, "name" | "type"> & {lastModified?: number}} KeptContext
+ * @typedef {import("./kept_contexts.js").KeptContext} KeptContext
  */
 
 /**
@@ -34,7 +35,6 @@ import { configError } from "../wire/errors.js";
 const DATABASE = "pyodide-rlm";
 const SHOWN_CHARS = 300;
 const FULL_RETRY_MS = 1_000;
-const FOLDER = "pyodide-rlm-contexts";
 
 /**
  * @param {KeptRun} run
@@ -415,33 +415,6 @@ function pause(milliseconds) {
   });
 }
 
-// ----------------------------------------------------------------------------------------------------------- contexts
-
-/**
- * @param {JobContext} jobContext
- * @returns {KeptContext}
- */
-export function described({ name, type, data }) {
-  return data instanceof File ? { name, type, lastModified: data.lastModified } : { name, type };
-}
-
-async function folder() {
-  return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
-}
-
-/**
- * @param {string} name
- * @param {JobContext[]} contexts
- * @param {AbortSignal} signal
- */
-async function keepContext(name, contexts, signal) {
-  const own = await (await folder()).getDirectoryHandle(encodeURIComponent(name), { create: true });
-  for (const [index, { data }] of contexts.entries()) {
-    const file = await (await own.getFileHandle(String(index), { create: true })).createWritable();
-    await new Blob([data]).stream().pipeTo(file, { signal });
-  }
-}
-
 /**
  * @param {boolean | string | null} name
  * @returns {Promise<JobContext[]>} the context kept with the run of that name; none when it was not kept
@@ -449,29 +422,7 @@ async function keepContext(name, contexts, signal) {
 export async function keptContext(name) {
   if (typeof name !== "string") return [];
   const database = await open();
-  const runs = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll(name)));
+  const [run] = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll(name)));
   database.close();
-  const contexts = runs[0]?.contexts ?? [];
-  if (contexts.length === 0) return [];
-  const own = await (await folder()).getDirectoryHandle(encodeURIComponent(name));
-  const restored = contexts.map(async ({ name: path, type, lastModified }, index) => {
-    const times = lastModified === undefined ? {} : { lastModified };
-    const file = await (await own.getFileHandle(String(index))).getFile();
-    return { name: path, type, data: type === "file" ? new File([file], path, times) : await file.arrayBuffer() };
-  });
-  return Promise.all(restored);
-}
-
-/** @param {string} name */
-async function dropContext(name) {
-  try {
-    await (await folder()).removeEntry(encodeURIComponent(name), { recursive: true });
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
-}
-
-/** @param {unknown} error */
-function isMissing(error) {
-  return error instanceof DOMException && error.name === "NotFoundError";
+  return restoredContext(name, run?.contexts ?? []);
 }
