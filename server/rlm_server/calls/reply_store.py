@@ -4,7 +4,8 @@ In: a key (the hash of run, call, model and messages; see `in_flight.py`) and it
 for word. Prompts are not in it, not even in part; only successful replies are.
 
 Processes may share a file. A lease says which of them makes a call, so that the others wait for its reply. It is
-renewed while the call is under way; that of a process that died ends after `LEASE_SECONDS`, and the next one calls.
+renewed while the call is under way. That of a process that died on this machine counts no more, that of one elsewhere
+ends after `LEASE_SECONDS`; then the next one calls.
 
 By default it is in memory: that outlives every crash of a client, its purpose. A file, which also outlives
 the server, is used only where `RLM_STORE_PATH` names one, for replies may quote private documents: it is readable by
@@ -19,6 +20,7 @@ import json
 import logging
 import os
 import secrets
+import socket
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -39,6 +41,8 @@ ROW_BYTES = 100
 BUSY_SECONDS = 5.0
 LEASE_SECONDS = 5.0
 """How long a lease lasts that is not renewed."""
+PROCESS = secrets.token_hex(8)
+"""This process, also where its number was another's before."""
 PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -160,7 +164,7 @@ class _Table:
         self.max_bytes = max_bytes
         self.max_seconds = max_seconds
         self.clock = clock
-        self.owner = secrets.token_hex(8)
+        self.owner = f"{_machine()} {os.getpid()} {PROCESS} {secrets.token_hex(8)}"
         self.rows = open_database(path, SCHEMA)
         (self.bytes,) = self.rows.execute("SELECT coalesce(sum(bytes), 0) FROM reply").fetchone()
 
@@ -177,9 +181,12 @@ class _Table:
             if reply := self.get(key):
                 return reply
             self.rows.execute("DELETE FROM lease WHERE until < ?", (now,))
-            other = self.rows.execute("SELECT stopped FROM lease WHERE key = ?", (key,)).fetchone()
-            if other and (waits or not other[0]):
-                return Lease.STOPPED if other[0] else Lease.THEIRS
+            held = self.rows.execute("SELECT owner, stopped FROM lease WHERE key = ?", (key,)).fetchone()
+            owner, stopped = held or ("", 0)
+            if stopped and waits:
+                return Lease.STOPPED
+            if owner and not stopped and not _is_gone(owner):
+                return Lease.THEIRS
             lease = (key, self.owner, request, now + LEASE_SECONDS)
             self.rows.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?, 0)", lease)
         return Lease.OURS
@@ -253,6 +260,31 @@ def open_database(path: Path | None, schema: str) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as fault:
         raise ConfigError(f"RLM_STORE_PATH: {path} cannot be used ({fault}). Choose another file.") from None
     return rows
+
+
+def _machine() -> str:
+    """The machine, or the container in it, within which a process number means one process."""
+    try:
+        numbers = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        numbers = ""
+    return f"{socket.gethostname()} {numbers}"
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether the process of a lease is known to have ended."""
+    machine, number, process, _ = owner.rsplit(" ", 3)
+    if machine != _machine() or os.name != "posix":  # elsewhere `kill` with 0 is no question
+        return False
+    if int(number) == os.getpid():
+        return process != PROCESS
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass  # it is there, and another user's
+    return False
 
 
 def _own(path: Path) -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +18,7 @@ import pytest
 
 from rlm_core.types import Reply
 from rlm_server.assets import Assets
+from rlm_server.calls import reply_store
 from rlm_server.calls.reply_store import LEASE_SECONDS, Lease, Store
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
@@ -96,7 +102,39 @@ def test_a_stop_at_either_stops_the_call_and_whoever_waits_for_it(
     assert [post(caller, prompt="a").json()["text"] for caller in callers] == ["Rome", "Rome"]
 
 
-def test_the_lease_of_a_process_that_died_ends_and_a_renewed_one_does_not(tmp_path: Path) -> None:
+def claimed_by(owner: str, path: Path) -> Reply | Lease:
+    """The answer of a store whose file holds a lease of `owner`."""
+
+    async def claim() -> Reply | Lease:
+        store = Store(path, max_bytes=10_000, max_seconds=60)
+        with sqlite3.connect(path) as rows:
+            until = time.time() + LEASE_SECONDS
+            rows.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?, 0)", (b"k", owner, b"run", until))
+        rows.close()
+        answer = await store.claim(b"k", b"run", waits=False)
+        store.close()
+        return answer
+
+    return asyncio.run(claim())
+
+
+def test_the_lease_of_a_process_that_ended_here_counts_no_more(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(60)
+    here = reply_store._machine()
+    owners = {
+        "that ended": f"{here} {ended.pid} aa bb",
+        "of this number, before": f"{here} {os.getpid()} aa bb",
+        "of this one": f"{here} {os.getpid()} {reply_store.PROCESS} bb",
+        "at work": f"{here} {os.getppid()} aa bb",
+        "of another machine": f"elsewhere pid:[1] {ended.pid} aa bb",
+    }
+    answers = {name: claimed_by(owner, tmp_path / "replies") for name, owner in owners.items()}
+    ours = {"that ended", "of this number, before"}
+    assert answers == {name: Lease.OURS if name in ours else Lease.THEIRS for name in owners}
+
+
+def test_a_lease_ends_in_time_and_a_renewed_one_does_not(tmp_path: Path) -> None:
     now = 1000.0
 
     async def claims() -> list[Reply | Lease]:
