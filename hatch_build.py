@@ -240,7 +240,8 @@ def zip_core() -> bytes:
 def compiled(zipped: bytes) -> bytes:
     """The zip of sources as a zip of bytecode, made inside Pyodide: its own compiler, its own magic number."""
     program = ROOT / "hatch_compile.py"
-    key = hash_of(zipped, program.read_bytes(), package_version("pyodide").encode())
+    programs = (program.read_bytes(), Path(SCRIPTS["compile"]).read_bytes())
+    key = hash_of(zipped, *programs, package_version("pyodide").encode())
     target = CACHE / f"{key}.zip"
     if not target.is_file():
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
