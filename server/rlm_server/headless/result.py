@@ -44,16 +44,23 @@ class DestinationJson(TypedDict):
     calls: int
     bytes: int
     chars: int
+    images: int
+    image_bytes: int
+    image_tokens: int
     context_chars: int
 
 
 class EgressJson(TypedDict):
-    """Text that left the tab. `context_chars` counts each character of the context once; `share` needs a context."""
+    """Text and images that left the tab. `context_chars` counts each character of the context once; `share` needs a
+    context; `image_tokens` are estimated."""
 
     calls: int
     denied: int
     bytes: int
     chars: int
+    images: int
+    image_bytes: int
+    image_tokens: int
     destinations: list[DestinationJson]
     context_chars: int
     context_size: int
