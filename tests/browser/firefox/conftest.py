@@ -1,4 +1,4 @@
-"""One Firefox for the folder."""
+"""One Firefox for the tests of a file; it is closed after them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.browser.firefox.bidi import FirefoxPage, firefox_window
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirefoxPage]:
     """Firefox of this machine; in CI a missing one is a failure."""
     binary = shutil.which("firefox-esr") or shutil.which("firefox")
