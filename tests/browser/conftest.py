@@ -110,7 +110,9 @@ def first_page(new_context: BrowserContext, served: str, faults: list[str]) -> P
 
 
 def _opened(context: BrowserContext, url: str, faults: list[str]) -> Page:
+    """The page, once it has its list of models: until then it is drawn anew under a test's hands."""
     page = context.new_page()
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(url)
+    page.locator("#model[placeholder^='Default: ']").wait_for(state="attached")
     return page

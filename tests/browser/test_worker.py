@@ -351,7 +351,7 @@ def test_a_boot_that_hangs_is_ended_and_names_its_stage(page: Page) -> None:
       const {loadAssets, bootWorker} = await import("/rlm/boot/runtime.js");
       const assets = await loadAssets(new URL("/rlm/assets/", location.href).href);
       const stages = [];
-      const hung = {...assets, stdlib: new ArrayBuffer(10)};
+      const hung = {...assets, stdlib: new Blob([new Uint8Array(10)])};
       const booted = bootWorker(hung, {deadlineMs: 4_000, onStage: (stage) => stages.push(stage)});
       return [await booted.then(() => "ready", (error) => error.message), stages];
     }"""
