@@ -20,7 +20,7 @@ const PROBE_SELF = new URL("self-test", IS_SERVED ? location.href : PROBE_HOST).
 /** The same font beside this script, at an address that no cache knows. */
 const OWN_FONT = IS_SERVED ? new URL(`${OWN_FONT_NAME}?${Math.random()}`, location.href).href : "";
 /** A busy machine reports late; nothing waits so long where a policy is whole. */
-const PROBE_MS = 5_000;
+const PROBE_MS = 3_000;
 /** How long after the report of a later refusal that of an earlier one may come. */
 const REPORT_MS = 100;
 
