@@ -20,14 +20,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rlm_core.types import ModelUsage
 
 from ..http.problems import Problem
 from ..providers.upstream import UpstreamError
 from .budgets import Allowed, Settle, Tally, check_budget, usage_of_failure
-from .reply_store import open_database
+from .reply_store import TURNS, open_database
 
 logger = logging.getLogger("rlm_server.store")
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class DayUsage:
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.time) -> None:
         self._rows = open_database(path, SCHEMA)
         self._clock = clock
+        self._turn = TURNS[path]
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="day-usage")
 
     @asynccontextmanager
@@ -69,7 +70,7 @@ class DayUsage:
             Problem: the day's budget is spent, or cannot be counted.
         """
         day = self._day()
-        reserving = self._thread.submit(self._reserve, allowed, user, day, guess)
+        reserving = self._submit(self._reserve, allowed, user, day, guess)
         try:
             await self._done(reserving)
         except asyncio.CancelledError:
@@ -83,7 +84,7 @@ class DayUsage:
             change.add(usage)
             change.add(counted, -1)
             counted = usage
-            self._thread.submit(self._add, user, day, change).add_done_callback(_log_fault)
+            self._submit(self._add, user, day, change).add_done_callback(_log_fault)
 
         try:
             yield settle
@@ -102,13 +103,20 @@ class DayUsage:
         """
         day = self._day()
         end = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
-        tally = await self._done(self._thread.submit(self._tally, user, day))
+        tally = await self._done(self._submit(self._tally, user, day))
         return tally, end.isoformat().replace("+00:00", "Z")
 
     def close(self) -> None:
         """Finish the writes under way."""
         self._thread.shutdown()
         self._rows.close()
+
+    def _submit(self, work: Callable[..., T], *values: Any) -> Future[T]:
+        return self._thread.submit(self._in_turn, work, *values)
+
+    def _in_turn(self, work: Callable[..., T], *values: Any) -> T:
+        with self._turn:
+            return work(*values)
 
     def _day(self) -> str:
         return datetime.fromtimestamp(self._clock(), UTC).date().isoformat()

@@ -22,7 +22,9 @@ import os
 import secrets
 import socket
 import sqlite3
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -41,6 +43,8 @@ ROW_BYTES = 100
 BUSY_SECONDS = 5.0
 LEASE_SECONDS = 5.0
 """How long a lease lasts that is not renewed."""
+TURNS: dict[Path | None, threading.Lock] = defaultdict(threading.Lock)
+"""Whose turn it is to use a file, within this process: SQLite's own wait for another connection takes up to 0.1 s."""
 PROCESS = secrets.token_hex(8)
 """This process, also where its number was another's before."""
 PRAGMAS = """
@@ -86,6 +90,7 @@ class Store:
         self.is_shared = path is not None
         self._name = "memory" if path is None else str(path)
         self._fault = ""
+        self._turn = TURNS[path]
         self._thread = None if path is None else ThreadPoolExecutor(1, thread_name_prefix="store")
 
     async def get(self, key: bytes) -> Reply | None:
@@ -133,12 +138,16 @@ class Store:
         try:
             if self._thread is None:
                 return work()
-            result = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            result = await asyncio.get_running_loop().run_in_executor(self._thread, self._in_turn, work)
         except sqlite3.Error as fault:
             self._log_once(str(fault))
             return None
         self._fault = ""
         return result
+
+    def _in_turn(self, work: Callable[[], T]) -> T:
+        with self._turn:
+            return work()
 
     def _log_once(self, reason: str) -> None:
         """One line for a fault that lasts; it is logged again once the store has worked in between."""

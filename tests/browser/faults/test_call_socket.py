@@ -149,7 +149,7 @@ def test_a_run_is_the_same_by_either_way_and_a_stop_reaches_the_vendor(
     assert set(runs[0]) ^ set(runs[1]) == set()
     assert len(runs[0]) == len(runs[1])
     assert len(routed) == 1
-    assert requests[0] <= 2  # those while the connection opened
+    assert requests[0] < requests[1] - requests[0]  # those while the connection opened, against all
     assert max(stops) < 10
 
 
