@@ -29,8 +29,9 @@ OK: dict[str, Any] = {
         "calls": 1, "denied": 0, "bytes": 9, "chars": 9,
         "destinations": [
             {"to": "http://here → a:b", "origin": "http://here", "provider": "a", "model": "a:b", "host": None,
-             "calls": 1, "bytes": 9, "chars": 9, "contextChars": 3},
+             "calls": 1, "bytes": 9, "chars": 9, "images": 0, "imageBytes": 0, "imageTokens": 0, "contextChars": 3},
         ],
+        "images": 0, "imageBytes": 0, "imageTokens": 0,
         "contextChars": 3, "contextSize": 6, "share": 0.5, "unsearched": [],
     },
     "stoppedBy": "final_answer",
@@ -72,13 +73,14 @@ def test_what_arrived_of_a_lost_run_is_its_partial_result() -> None:
     events = [
         event("call_started", [], call=0),
         event("call_finished", [], call=0, model="a:b", usage=used, from_store=True),
-        event("call_started", [0], call=1, kind="compaction"),
+        event("call_started", [0], call=1, kind="compaction", images=[{"width": 100, "height": 30}]),
         event(
             "egress",
             [0],
             call=1,
             denied=None,
             bytes=7,
+            image_bytes=5,
             chars=6,
             left_chars=4,
             context_size=8,
@@ -98,4 +100,6 @@ def test_what_arrived_of_a_lost_run_is_its_partial_result() -> None:
     assert result.usage_by_path["0"]["a:b"]["input_tokens"] == 3
     assert (result.usage_from_record["a:b"]["calls"], result.usage_of_compaction["a:b"]["calls"]) == (1, 1)
     assert (result.egress["calls"], result.egress["share"]) == (1, 0.5)
+    for totals in (result.egress, result.egress["destinations"][0]):
+        assert (totals["images"], totals["image_bytes"], totals["image_tokens"]) == (1, 5, 4)
     assert [json.loads(line) for line in result.trajectory.splitlines()] == events

@@ -7,6 +7,7 @@ In: the page's outcome as JSON text; or, where the browser was lost, the events 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from .arguments import snake
 
 SCHEMA = Path(__file__).with_name("result.schema.json")
 SHOWN_CHARS = 60
+PIXELS_PER_TOKEN = 750
+USEFUL_SIDE = 1_568
 
 
 class UsageJson(TypedDict):
@@ -259,7 +262,8 @@ def _usage_json(usage: Mapping[str, ModelUsage]) -> dict[str, dict[str, Any]]:
 
 
 def _egress_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    entries = [event for event in events if event["type"] == "egress"]
+    shown = {event["call"]: event.get("images", ()) for event in events if event["type"] == "call_started"}
+    entries = [{**event, "images": shown.get(event["call"], ())} for event in events if event["type"] == "egress"]
     sent = [entry for entry in entries if entry["denied"] is None]
     left, size = (sent[-1]["left_chars"], sent[-1]["context_size"]) if sent else (0, 0)
     return {
@@ -267,11 +271,23 @@ def _egress_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "denied": len(entries) - len(sent),
         "bytes": sum(entry["bytes"] for entry in sent),
         "chars": sum(entry["chars"] for entry in sent),
+        **_images_of(sent),
         "destinations": _destinations(sent),
         "context_chars": left,
         "context_size": size,
         "share": left / size if size else None,
         "unsearched": [],
+    }
+
+
+def _images_of(sent: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Their number, bytes, and tokens as the page estimates them (`tokensOf` in image_facts.js)."""
+    images = [image for entry in sent for image in entry["images"]]
+    sides = [(image["width"] or USEFUL_SIDE, image["height"] or USEFUL_SIDE) for image in images]
+    return {
+        "images": len(images),
+        "image_bytes": sum(entry.get("image_bytes", 0) for entry in sent),
+        "image_tokens": sum(math.ceil(width * height / PIXELS_PER_TOKEN) for width, height in sides),
     }
 
 
@@ -286,8 +302,11 @@ def _destinations(sent: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "provider": model and model.partition(":")[0],
             "model": model,
         }
-        total = totals.setdefault(to, {**named, "host": None, "calls": 0, "bytes": 0, "chars": 0, "context_chars": 0})
+        none = dict.fromkeys(("calls", "bytes", "chars", "images", "image_bytes", "image_tokens", "context_chars"), 0)
+        total = totals.setdefault(to, {**named, "host": None, **none})
         total["calls"] += 1
+        for name, number in _images_of([entry]).items():
+            total[name] += number
         total["bytes"] += entry["bytes"]
         total["chars"] += entry["chars"]
         total["context_chars"] += entry["new_chars"]
