@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeAlias, TypeVar, cast
 
@@ -178,7 +179,7 @@ async def _settled(answering: asyncio.Future[Response], seconds: float | None) -
         raise
 
 
-class _Written(Response):
+class _Written(Response, ABC):
     """A response that is written while its calls run. A problem on the way is its end, as its kind has it."""
 
     def __init__(self, calls: ModelRequest, media_type: str) -> None:
@@ -198,11 +199,13 @@ class _Written(Response):
             self._close()
             _record_usage(scope, self.calls.paid)
 
+    @abstractmethod
     async def _write(self, send: Send) -> None:
-        raise NotImplementedError
+        """Send the response, from its start to its end."""
 
+    @abstractmethod
     def _last(self, problem: Problem) -> bytes:
-        raise NotImplementedError
+        """The end of a response that a problem cuts off."""
 
     def _close(self) -> None:
         """End whatever is still at work."""
