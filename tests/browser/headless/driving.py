@@ -50,6 +50,11 @@ def elsewhere_raising(work: Callable[[], T]) -> T:
     return outcome
 
 
+def awaited(work: Coroutine[Any, Any, T]) -> T:
+    """Result of a coroutine, in another loop and thread: Playwright's synchronous half holds the test's."""
+    return elsewhere_raising(lambda: asyncio.run(work))
+
+
 def _outcome(work: Callable[[], T]) -> T | Exception:
     try:
         return work()

@@ -14,6 +14,7 @@ from statistics import median
 import httpx2
 import pytest
 
+from tests.browser.headless.driving import awaited
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, anthropic_reply, fake_upstream, json_turn, openai_reply
 from tests.server.rules.forked import Servers, forked_servers
 
@@ -140,10 +141,10 @@ def test_fifty_at_once_have_exact_budgets_and_wait_alike(
         upstream.seen.clear()
         process, url = servers.start(variables(upstream, folder))
         before = megabytes(process)
-        told = asyncio.run(all_at_once(url, CALLS + BEYOND))
+        told = awaited(all_at_once(url, CALLS + BEYOND))
         grown = megabytes(process) - before
         paid = sorted(asked_prompt(seen) for seen in upstream.seen)
-        alone = asyncio.run(without_server(upstream.url))
+        alone = awaited(without_server(upstream.url))
         os.kill(process, signal.SIGTERM)
         servers.ended()
 
