@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .python_source import string_value
@@ -24,10 +24,12 @@ class Final:
         kind: `"literal"` text; `"quoted"`: the text of a string literal; `"variable"`: the name of one;
             or why it cannot be read: `"computed"` (an f-string), `"not_a_name"`, `"unmatched"` (brackets).
         text: the text between the brackets, without quotes around it and without blanks at its ends.
+        evidence: source of the argument behind `, evidence=`, which is no part of the text; `""` where there is none.
     """
 
     kind: FinalKind
     text: str
+    evidence: str = ""
 
 
 LEAD = re.compile(r"[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?")
@@ -57,6 +59,9 @@ _LABEL = re.compile(r"(?:^|(?<=\n))[ \t]*(?:[-*+\u2022][ \t]+)?(?:[A-Za-z]|[ivxI
 
 _STRING = re.compile(r"\s*[rRbBuU]{0,2}(\"\"\"|\'\'\'|\"|\')")
 _COMPUTED = re.compile(r"\s*[rR]?[fF][rR]?[\"\']")
+_ARGUMENT = re.compile(r",\s*evidence\s*=(?!=)")
+_ANSWER_NAME = re.compile(r"\s*(?:answer|value|name|variable_name)\s*=(?!=)\s*")
+"""Arguments of `FINAL` and `FINAL_VAR` by their names."""
 _BRACKETS = re.compile("[()\uff08\uff09]")
 _LONE_BRACKETS = 20
 """Brackets below an answer that are looked at."""
@@ -101,7 +106,7 @@ class Finals:
             return Final("unmatched", line.strip()), number
         inside = self.reply[begin:end]
         last = number + inside.count("\n")
-        return (_variable(inside) if is_variable else _literal(inside)), last
+        return _final(inside, is_variable=is_variable), last
 
     def _goes_on(self, begin: int, end: int, *, is_long: bool) -> bool:
         """Whether a bracket below closes nothing: then the answer may reach that far."""
@@ -152,6 +157,21 @@ def _pairs(reply: str) -> tuple[dict[int, int], list[int]]:
     return partner, lone
 
 
+def _final(inside: str, *, is_variable: bool) -> Final:
+    """The final with `inside` between its brackets."""
+    argument = next(reversed([*_ARGUMENT.finditer(inside)]), None)
+    text = inside if argument is None else inside[: argument.start()]
+    name = _ANSWER_NAME.match(text)
+    named = text if name is None else text[name.end() :]
+    if is_variable:
+        final = _variable(named)
+    else:
+        final = _literal(named)
+        if name is not None and final.kind != "quoted":
+            final = Final("computed", inside.strip())
+    return final if argument is None else replace(final, evidence=inside[argument.end() :].strip(" \n,") or "None")
+
+
 def _variable(inside: str) -> Final:
     name = inside.replace("\\_", "_").strip().strip("\"'`").strip()
     return Final("variable", name) if name.isidentifier() else Final("not_a_name", name)
@@ -161,7 +181,7 @@ def _literal(inside: str) -> Final:
     if _COMPUTED.match(inside):
         return Final("computed", inside.strip())
     if _STRING.match(inside):
-        text = _unquoted(inside.strip())
+        text = _unquoted(inside.strip().removesuffix(",").rstrip())
         if text is not None:
             return Final("quoted", text.strip())
     return Final("literal", inside.strip())

@@ -98,8 +98,15 @@ def _text_of(name: str, repl: Repl) -> str:
 def _judge(final: Final, repl: Repl, *, saw_output: bool, is_last: bool = False) -> Verdict:
     """Judge a final answer in text; `is_last`: nothing can be asked back, so that a bare word is taken as one."""
     text = cut(final.text, 200)
+    is_literal, evidence = written_value(final.evidence) if final.evidence else (True, None)
+    if not is_literal:
+        return Verdict(correction=prompts.COMPUTED_FINAL.format(text=f"evidence={cut(final.evidence, 200)}"))
     if repl.takes_values and final.kind == "literal" and written_value(final.text)[0]:
-        return Verdict(answer=final.text) if saw_output else Verdict(correction=prompts.CONFIRM, partial=final.text)
+        return (
+            _accepted(final.text, repl, evidence)
+            if saw_output
+            else Verdict(correction=prompts.CONFIRM, partial=final.text)
+        )
     if final.kind == "unmatched":
         return Verdict(correction=prompts.UNMATCHED_FINAL)
     if final.kind == "computed":
@@ -107,7 +114,7 @@ def _judge(final: Final, repl: Repl, *, saw_output: bool, is_last: bool = False)
     if final.kind == "not_a_name":
         return Verdict(correction=prompts.NOT_A_NAME.format(text=text or "nothing"))
     if final.kind == "variable" or _name_of(final, repl) is not None:
-        return _read_variable(_bare(final.text), repl)
+        return _read_variable(_bare(final.text), repl, evidence)
     if not final.text:
         return Verdict(correction=prompts.EMPTY_FINAL)
     kind = _kind(final, repl)
@@ -119,7 +126,18 @@ def _judge(final: Final, repl: Repl, *, saw_output: bool, is_last: bool = False)
         return Verdict(correction=prompts.UNKNOWN_NAME.format(name=_bare(text)), partial=_bare(final.text))
     if not saw_output:
         return Verdict(correction=prompts.CONFIRM, partial=final.text)
-    return Verdict(answer=final.text)
+    return _accepted(final.text, repl, evidence)
+
+
+def _accepted(text: str, repl: Repl, evidence: object) -> Verdict:
+    """The verdict of an answer that is words, with the quotes written beside it."""
+    if evidence is None:
+        return Verdict(answer=text)
+    try:
+        repl.finish(text, evidence=evidence)
+    except TypeError as fault:
+        return Verdict(correction=prompts.BAD_EVIDENCE.format(why=fault), partial=text)
+    return Verdict(answer=repl.final)
 
 
 def _kind(final: Final, repl: Repl) -> TextKind:
@@ -131,8 +149,8 @@ def _kind(final: Final, repl: Repl) -> TextKind:
     return "code" if names_in_braces(final.text, repl.holds_value) else "words"
 
 
-def _read_variable(name: str, repl: Repl) -> Verdict:
-    why_not = repl.finish_with_variable(name)
+def _read_variable(name: str, repl: Repl, evidence: object = None) -> Verdict:
+    why_not = repl.finish_with_variable(name, evidence)
     if why_not is not None:
         return Verdict(correction=prompts.BAD_VARIABLE.format(name=name, why=why_not))
     return Verdict(answer=repl.final)

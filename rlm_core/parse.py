@@ -6,7 +6,7 @@ grows linearly with the reply, whatever it holds. The meaning of a final answer 
 >>> parse("Let me look.\\n```repl\\nprint(len(context))\\n```").blocks
 (CodeBlock(code='print(len(context))', language='repl'),)
 >>> parse("**FINAL(42)**").finals
-(Final(kind='literal', text='42'),)
+(Final(kind='literal', text='42', evidence=''),)
 """
 
 from __future__ import annotations

@@ -33,6 +33,9 @@ _NAMES = frozenset({"value", "name", "answer", "variable", "variablename"})
 _BRACED = re.compile(r"(?<![\\\w}^_])\$?\{\{?\s*([A-Za-z_]\w*)\b[^{}]*\}")
 _DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
 _SPACED_CALL = re.compile(r"\w\s+\(")
+_SLOT = re.compile(r"%[-+ 0#\d.]*[sdifgr]|\{[^{}]*\}")
+_FILLING = re.compile(r"%\s*\(?\s*([A-Za-z_]\w*)[^%()]*\)?\s*\Z|\.(format)\([^()]*\)\s*\Z")
+"""A place in a template, and the end that fills it: `%d rows % n`, `{} rows.format(n)`."""
 _CODE = (ast.JoinedStr, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Await, ast.NamedExpr)
 
 
@@ -69,7 +72,7 @@ def kind_of_text(text: str, is_bound: Callable[[str], bool]) -> TextKind:
     bare = text.strip().strip("`*").strip()
     if bare.isidentifier() and bare not in ("None", "True", "False"):
         return "name"
-    if names_in_braces(text, is_bound):
+    if names_in_braces(text, is_bound) or _is_filled(bare, is_bound):
         return "code"
     expression = _expression(bare)
     return "code" if expression is not None and _is_code(expression, bare, is_bound) else "words"
@@ -104,6 +107,14 @@ def _is_call(node: ast.Call, text: str, is_bound: Callable[[str], bool]) -> bool
     if isinstance(node.func, ast.Name) and not _is_value(node.func.id, is_bound):
         return not _SPACED_CALL.search(text)
     return True
+
+
+def _is_filled(text: str, is_bound: Callable[[str], bool]) -> bool:
+    """Whether `text` is a template without its quotes, with the value that would fill it."""
+    filling = _FILLING.search(text[-MAX_EXPRESSION_CHARS:])
+    if filling is None or not _SLOT.search(text[: -len(filling.group())]):
+        return False
+    return filling.group(2) is not None or is_bound(filling.group(1))
 
 
 def _formats(operation: ast.BinOp) -> bool:

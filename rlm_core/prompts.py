@@ -214,6 +214,7 @@ MISSING_RESULTS = """\
 or say in your answer what is missing, and finish again: sent once more, your answer is taken as it is.\
 """
 BAD_VARIABLE = "FINAL_VAR({name}) was not accepted: {why}"
+BAD_EVIDENCE = "The final answer was not accepted: {why}"
 FEW_LEFT = "{count} iteration{s} left."
 
 

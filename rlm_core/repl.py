@@ -228,11 +228,11 @@ class Repl:
         self._answer["ready"] = False
         return text
 
-    def finish_with_variable(self, name: str) -> str | None:
+    def finish_with_variable(self, name: str, evidence: object = None) -> str | None:
         """Take the variable `name` as the final answer; return why that cannot be, or `None` when it is done."""
 
         def finish() -> None:
-            self.finish(self.variable(name), said=f"FINAL_VAR({name})")
+            self.finish(self.variable(name), said=f"FINAL_VAR({name})", evidence=evidence)
 
         _, error = self._aside(finish)
         return error.splitlines()[-1] if error else None

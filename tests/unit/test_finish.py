@@ -60,6 +60,19 @@ ACCEPTED = [
     ("outside a data fence", "```text\nraw\n```\nFINAL(42)", "42"),
     ("after thoughts", "<think>FINAL(1)? No.</think>\nFINAL(2)", "2"),
     ("mentioned in prose before", "I will use FINAL(answer) now.\nFINAL(42)", "42"),
+    ("a comma after the quotes", 'FINAL("The answer",)', "The answer"),
+    ("named, in quotes", "FINAL(answer='The answer')", "The answer"),
+    ("quoted, with evidence", 'FINAL("The answer", evidence=["the whole context"])', "The answer"),
+    ("words with evidence", "FINAL(It is (b), as said, evidence=['the whole'])", "It is (b), as said"),
+    (
+        "evidence over lines",
+        'FINAL("""two\nlines""",\n  evidence=[\n    {"quote": "the whole"},\n  ],\n)',
+        "two\nlines",
+    ),
+    ("a variable with evidence", "FINAL(result, evidence=['the whole'])", "forty-two"),
+    ("FINAL_VAR with evidence", "FINAL_VAR(result, evidence=['the whole'])", "forty-two"),
+    ("FINAL_VAR by its argument's name", "FINAL_VAR(variable_name='result')", "forty-two"),
+    ("evidence in a sentence", "FINAL(There is no evidence = none was found)", "There is no evidence = none was found"),
     # --- text: a literal that is a variable
     ("literal that names a variable", "FINAL(result)", "forty-two"),
     ("literal that names a number", "FINAL(number)", "42"),
@@ -221,6 +234,14 @@ ACCEPTED = [
 def test_a_reply_that_finishes_is_accepted(name: str, reply: str, answer: str | None) -> None:
     expected = reply[len("FINAL(") : -1].strip() if answer is None else answer
     assert judged(reply, prepared()).answer == expected
+
+
+@pytest.mark.parametrize("answer", ['"It is 42."', "It is 42.", "result"])
+def test_quotes_written_beside_an_answer_in_text_are_its_evidence(answer: str) -> None:
+    repl = prepared()
+    found = judged(f"FINAL({answer}, evidence=['the whole', {{'quote': 'context', 'source': 'a.txt'}}])", repl)
+    assert found.answer in ("It is 42.", "forty-two")
+    assert [(item.quote, item.source) for item in repl.evidence] == [("the whole", None), ("context", "a.txt")]
 
 
 def test_the_table_holds_more_than_a_hundred_cases() -> None:
