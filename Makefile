@@ -37,7 +37,7 @@ check: .venv/dev assets
 	$(BIN)/python hatch_build.py node node_modules/typescript/bin/tsc -p tsconfig.json
 	$(BIN)/python hatch_build.py node node_modules/@biomejs/biome/bin/biome check .
 	$(BIN)/python tests/comments.py
-	$(BIN)/python hatch_build.py node --test tests/worker/
+	$(BIN)/python hatch_build.py node --test tests/worker/ tests/web/
 	$(PYTEST) tests/unit tests/server tests/readers $(SIDE_BY_SIDE)
 
 # `make test PART=real-server` is no part of `make test`: it fetches llama.cpp's server and a small model.

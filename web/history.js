@@ -1,13 +1,14 @@
 // @ts-check
 /**
- * Earlier runs: those that ended in this browser, searched, opened, renamed, deleted, exported and imported. In: the
- * journal, of which the list needs no log. Out: a panel, and calls of `onOpen` with a log.
+ * Earlier runs: those that ended in this browser, searched, opened, compared, renamed, deleted, exported and imported. In:
+ * the journal, of which the list needs no log. Out: a panel, and calls of `onOpen` with a log.
  */
 
 import { endedRuns, forget, importRun, readLog, renameRun, settleEnded } from "/rlm/log/journal.js";
 import { readTrajectory } from "/rlm/log/trajectory.js";
 import { html, useState } from "/vendor/preact.mjs";
 import { ENDINGS } from "./activity.js";
+import { Comparison } from "./comparison.js";
 import { ProblemNotice } from "./errors.js";
 import { fieldValue, takeChosen } from "./fields.js";
 import { bytes, count, duration, plural } from "./format.js";
@@ -42,9 +43,12 @@ export async function loadHistory(before = async () => {}) {
 export function History({ onOpen }) {
   const [words, search] = useState("");
   const [isOpen, setOpen] = useState(false);
+  const [picked, pick] = useState(/** @type {readonly string[]} */ ([]));
   const runs = state.history;
   const shown = runs.filter((run) => holds(run, words));
-  const row = (/** @type {EndedRun} */ run) => html`<${Row} key=${run.name} run=${run} onOpen=${onOpen} />`;
+  const compared = picked.flatMap((name) => runs.find((run) => run.name === name) ?? []);
+  const row = (/** @type {EndedRun} */ run) => html`<${Row} key=${run.name} run=${run} onOpen=${onOpen}
+    isPicked=${picked.includes(run.name)} onPick=${() => pick(toggled(picked, run.name))} />`;
   const toggle = (/** @type {Event} */ { target }) => setOpen(target instanceof HTMLDetailsElement && target.open);
   return html`<details class="history" id="history" onToggle=${toggle}>
     <summary>Earlier runs <span class="muted">${runs.length === 0 ? "none yet" : `${plural(runs.length, "run")}, ${bytes(sizeOf(runs))}`}</span></summary>
@@ -56,6 +60,8 @@ export function History({ onOpen }) {
         html`<label class="history-search">Search <input type="search" id="history-search" value=${words}
         onInput=${(/** @type {Event} */ event) => search(fieldValue(event))} /></label>`
       }
+      ${compared.length === 2 && html`<${Comparison} runs=${compared} titleOf=${titleOf} onClose=${() => pick([])} />`}
+      ${compared.length === 1 && html`<p class="muted" role="status" id="compare-hint">Choose a second run to compare with “${titleOf(/** @type {EndedRun} */ (compared[0]))}”.</p>`}
       ${shown.length > 0 ? html`<${Paged} items=${shown} row=${row} />` : runs.length > 0 && html`<p class="muted">No run has these words.</p>`}
       <${Actions} runs=${runs} />
     </div>`
@@ -71,15 +77,24 @@ export function HistoryLimit() {
   if (!oldest || runs.length < 2 || sizeOf(runs) <= limit) return null;
   return html`<section class="notice" id="history-limit" aria-label="Limit of the earlier runs">
     <p>Earlier runs take ${bytes(sizeOf(runs))}; the limit is ${bytes(limit)}. The oldest is
-      <strong>${titleOf(oldest)}</strong> (${WHEN.format(oldest.began)}, ${bytes(oldest.ended.chars)}).</p>
+      <strong>${titleOf(oldest)}</strong> (${WHEN.format(oldest.began)}, ${bytes(sizeOf([oldest]))}).</p>
     <button type="button" onClick=${() => void remove([oldest])}>Delete the oldest</button>
     <button type="button" onClick=${() => changeSettings({ historyMegabytes: state.settings.historyMegabytes * 2 })}>
       Keep it, and allow ${bytes(limit * 2)}</button>
   </section>`;
 }
 
-/** @param {{run: EndedRun, onOpen: (run: EndedRun, log: string) => void}} props */
-function Row({ run, onOpen }) {
+/**
+ * The two runs to compare; a third takes the place of the first.
+ * @param {readonly string[]} picked
+ * @param {string} name
+ */
+function toggled(picked, name) {
+  return picked.includes(name) ? picked.filter((other) => other !== name) : [...picked, name].slice(-2);
+}
+
+/** @param {{run: EndedRun, onOpen: (run: EndedRun, log: string) => void, isPicked: boolean, onPick: () => void}} props */
+function Row({ run, onOpen, isPicked, onPick }) {
   const [mode, setMode] = useState(/** @type {"shown" | "renaming" | "deleting"} */ ("shown"));
   const title = titleOf(run);
   const open = async () => onOpen(run, await readLog(run.name));
@@ -94,6 +109,7 @@ function Row({ run, onOpen }) {
     ${
       mode === "shown" &&
       html`<span class="kept-actions">
+      <button type="button" class="quiet small" aria-label="Compare ${title}" aria-pressed=${String(isPicked)} onClick=${onPick}>Compare</button>
       <button type="button" class="quiet small" aria-label="Rename ${title}" onClick=${() => setMode("renaming")}>Rename</button>
       <button type="button" class="quiet small" aria-label="Delete ${title}" onClick=${() => setMode("deleting")}>Delete</button></span>`
     }
@@ -204,7 +220,7 @@ export function titleOf({ title, question }) {
 }
 
 /** @param {EndedRun} run */
-function facts({ began, ended }) {
+function facts({ began, ended, contexts }) {
   const { words } = ENDINGS[ended.stoppedBy] ?? { words: "Ended" };
   return [
     WHEN.format(began),
@@ -212,10 +228,16 @@ function facts({ began, ended }) {
     ended.cost === null ? "cost unknown" : cost(ended.cost),
     duration(ended.seconds),
     words,
+    ...(contexts.length > 0 ? [`with its context, ${bytes(contextBytes(contexts))}`] : []),
   ].join(" · ");
 }
 
-/** @param {readonly EndedRun[]} runs */
+/** Of their logs and kept contexts. @param {readonly EndedRun[]} runs */
 function sizeOf(runs) {
-  return runs.reduce((sum, { ended }) => sum + ended.chars, 0);
+  return runs.reduce((sum, { ended, contexts }) => sum + ended.chars + contextBytes(contexts), 0);
+}
+
+/** @param {EndedRun["contexts"]} contexts */
+function contextBytes(contexts) {
+  return contexts.reduce((sum, { size = 0 }) => sum + size, 0);
 }

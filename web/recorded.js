@@ -98,26 +98,51 @@ export function isOver(recorded) {
 
 /** Begin anew. @param {Recorded} recorded */
 function show(recorded) {
+  state.run = begun(recorded);
+  changed();
+}
+
+/** @param {Recorded} recorded @returns {RunView} before its first event */
+function begun(recorded) {
   const started = /** @type {RunStarted} */ (recorded.events[0]);
   const run = newRun(started.question || NO_QUESTION, null, askedOf(started));
   recorded.at = 0;
   run.recorded = recorded;
   run.notices.push(...recorded.notes.map((text) => ({ text, code: null })));
-  state.run = run;
-  changed();
+  return run;
 }
 
 /** @param {Recorded} recorded @returns {RunEvent | undefined} the event that was shown */
 function next(recorded) {
   const { run } = state;
-  const event = recorded.events[recorded.at];
-  if (run?.recorded !== recorded || !event) return undefined;
+  if (run?.recorded !== recorded || isOver(recorded)) return undefined;
+  changed();
+  return advance(run, recorded);
+}
+
+/** @param {RunView} run @param {Recorded} recorded */
+function advance(run, recorded) {
+  const event = /** @type {RunEvent} */ (recorded.events[recorded.at]);
   recorded.at += 1;
   applyEvent(run, event);
   run.totalSeconds = event.seconds;
   if (isOver(recorded)) end(run, recorded);
-  changed();
   return event;
+}
+
+/**
+ * The whole run that `log` tells of, not shown.
+ *
+ * @param {string} log
+ * @throws {Error} a ConfigError that names the line which is no event
+ */
+export function wholeRun(log) {
+  const file = { name: "", changed: null, isKept: true, isFollowUp: false, before: null };
+  const { system, events, notes, text } = readLog(log);
+  const recorded = { ...file, system, notes, events, log: text, at: 0, isPlaying: false };
+  const run = begun(recorded);
+  while (!isOver(recorded)) advance(run, recorded);
+  return run;
 }
 
 /** @param {RunView} run @param {Recorded} recorded */

@@ -42,6 +42,17 @@ def test_ended_runs_outlive_a_reload_and_are_searched_opened_renamed_and_deleted
     expect(rows(page).first).to_contain_text("Who sold the boat?")
     expect(rows(page).first).to_contain_text("Answered")
     assert serious_violations(page) == []
+    page.get_by_role("button", name="Compare Who lit the lamp?").press("Enter")
+    expect(page.locator("#compare-hint")).to_contain_text("Who lit the lamp?")
+    page.get_by_role("button", name="Compare Who sold the boat?").press("Enter")
+    comparison = page.locator("#comparison")
+    expect(comparison).to_contain_text("They part in iteration 1, the reply")
+    expect(comparison.locator("tr.differs")).to_contain_text(["Who lit the lamp?"])
+    expect(comparison.locator(".pair").last).to_contain_text("the keeper")
+    expect(comparison.locator(".pair").last).to_contain_text("the ferryman")
+    assert serious_violations(page) == []
+    page.click("#comparison-close")
+    expect(comparison).to_have_count(0)
     page.fill("#history-search", "KEEPER lamp")
     expect(rows(page)).to_have_count(1)
     page.locator(".kept-open").click()

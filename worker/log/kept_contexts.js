@@ -6,7 +6,8 @@
 
 /**
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
- * @typedef {Pick<JobContext, "name" | "type"> & {lastModified?: number}} KeptContext
+ * @typedef {Pick<JobContext, "name" | "type"> & {lastModified?: number, size?: number}} KeptContext `size` in bytes; earlier
+ *   versions did not keep it
  */
 
 const FOLDER = "pyodide-rlm-contexts";
@@ -16,7 +17,8 @@ const FOLDER = "pyodide-rlm-contexts";
  * @returns {KeptContext}
  */
 export function described({ name, type, data }) {
-  return data instanceof File ? { name, type, lastModified: data.lastModified } : { name, type };
+  const size = data instanceof Blob ? data.size : data.byteLength;
+  return data instanceof File ? { name, type, size, lastModified: data.lastModified } : { name, type, size };
 }
 
 async function folder() {
