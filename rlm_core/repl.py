@@ -356,6 +356,7 @@ def closed_up(value: object) -> object:
     """
     if not isinstance(value, types.FunctionType):
         return value
+    value.__qualname__ = value.__name__  # the name in messages about its arguments
     function: Any = functools.lru_cache(maxsize=0)(value)
     function.__signature__ = inspect.signature(value)
     del function.__wrapped__

@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from itertools import dropwhile
 
 from . import documents
 from .output import cut
@@ -47,7 +48,11 @@ def _chain(shown: traceback.TracebackException) -> Iterator[traceback.TracebackE
 
 
 def _model_frames(stack: traceback.StackSummary) -> traceback.StackSummary:
-    frames = [frame for frame in stack if os.path.dirname(frame.filename) != _OURS]
+    """The frames of model code and below it, without ours and the libraries that ours called to compile it."""
+    is_ours = [os.path.dirname(frame.filename) == _OURS for frame in stack]
+    frames = [frame for frame, ours in zip(stack, is_ours, strict=True) if not ours]
+    if is_ours[:1] == [True]:
+        frames = list(dropwhile(lambda frame: not frame.filename.startswith("<"), frames))
     if len(frames) > MAX_FRAMES:
         left_out = traceback.FrameSummary(f"[... {len(frames) - MAX_FRAMES} frames not shown ...]", 0, "", line="")
         frames[MAX_FRAMES // 2 : -MAX_FRAMES // 2] = [left_out]
@@ -62,11 +67,15 @@ _ASYNC = (
 
 def _hint(fault: BaseException) -> str:
     if isinstance(fault, SyntaxError):
-        line = fault.text or ""
+        line = (fault.text or "").lstrip()
         if "'await' outside" in str(fault) or "outside async function" in str(fault):
             return _ASYNC
         if "FINAL(" in line or "FINAL_VAR(" in line:
             return 'in a block FINAL is a Python function: FINAL("text"), FINAL(variable) or FINAL_VAR("name").'
+        if line.startswith(("!", "%")):
+            return "a block is plain Python, without commands of a shell or a notebook; nothing can be installed."
+        if line.startswith(">>>"):
+            return "write the code alone, without prompts and without its output."
     if isinstance(fault, TypeError) and "awaitable is required" in str(fault):
         return "llm_query answers at once, without `await`; llm_batch(prompts) runs its calls in parallel."
     if isinstance(fault, TypeError) and "await" in str(fault):

@@ -1,4 +1,4 @@
-"""Tracebacks: one line of advice where the browser's Python lacks something."""
+"""Tracebacks: a fault as the model sees it, with advice where the cause lies in this REPL."""
 
 from __future__ import annotations
 
@@ -31,3 +31,22 @@ def test_a_module_that_the_browser_lacks_gets_advice_there_and_nowhere_else(
 def test_a_file_that_is_not_there_gets_no_advice_on_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "emscripten")
     assert "Hint" not in (Repl().execute("open('/no/such/file')").error or "")
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("!pip install numpy", "plain Python, without commands of a shell"),
+        ("%timeit 1", "plain Python, without commands of a shell"),
+        (">>> x = 1", "the code alone, without prompts"),
+        ("FINAL(The answer is 42)", "FINAL is a Python function"),
+    ],
+)
+def test_code_that_does_not_parse_is_shown_alone_with_a_hint(code: str, hint: str) -> None:
+    error = Repl("").execute(code).error or ""
+    assert error.startswith('  File "<block 1>", line 1')
+    assert hint in error
+
+
+def test_our_functions_have_their_own_names_in_messages() -> None:
+    assert "TypeError: FINAL() got an unexpected keyword" in (Repl("").execute("FINAL(result=1)").error or "")
