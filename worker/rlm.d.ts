@@ -1,6 +1,6 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
 import type { Event, Fault, Json, LimitOptions, ModelUsage } from "./wire/protocol.js";
-import type { OnEgress, RLMChild, RLMDestination, RLMFunction, RLMKeptRun } from "./wire/types.d.ts";
+import type { OnEgress, RLMChild, RLMDestination, RLMFunction, RLMKeptRun, RLMProvider } from "./wire/types.d.ts";
 
 export type { Event, Fault, Json, LimitOptions, ModelUsage, Span } from "./wire/protocol.js";
 export type {
@@ -10,6 +10,10 @@ export type {
   RLMEgressRequest,
   RLMFunction,
   RLMKeptRun,
+  RLMProvider,
+  RLMProviderCall,
+  RLMProviderFacts,
+  RLMProviderReply,
 } from "./wire/types.d.ts";
 
 export type StoppedBy =
@@ -108,6 +112,11 @@ export interface RLMOptions extends LimitOptions {
    * server answers there.
    */
   endpoint?: string;
+  /**
+   * Answers model calls in this page, in place of an endpoint: no server is needed. Limits, the record of what leaves,
+   * `onEgress`, the log, retries and replay hold as with an endpoint. See `providers/` for those of vendors.
+   */
+  provider?: RLMProvider | null;
   /** Token of the endpoint's server, sent as `Authorization: Bearer`. Whoever can read the page can read it. */
   token?: string | null;
   /** Further headers of each request to the endpoint, for a gateway in front of it. Its CORS must allow them. With them no WebSocket is used. */

@@ -7,7 +7,7 @@
 import { chosenPackages } from "./boot/packages.js";
 import { loadAssets } from "./boot/runtime.js";
 import { fetchWith } from "./calls/headers.js";
-import { fetchedList, openDestinations } from "./egress/destinations.js";
+import { fetchedList, openDestinations, providerDestinations } from "./egress/destinations.js";
 import { openLedger } from "./egress/ledger.js";
 import { keptContext, openJournal } from "./log/journal.js";
 import { described } from "./log/kept_contexts.js";
@@ -144,7 +144,8 @@ class RLMSession {
 }
 
 /** @param {Settings} settings */
-function ledgerOf({ endpoint, headers }) {
+function ledgerOf({ endpoint, provider, headers }) {
+  if (provider !== null) return openLedger({ destinations: providerDestinations(provider) });
   const destinations = openDestinations(endpoint, (list) => fetchedList(list, fetchWith(headers)));
   return openLedger({ destinations });
 }
@@ -190,9 +191,9 @@ async function toolNotices({ model }, { destinations }) {
  * @param {Settings} settings
  */
 function hosted(settings) {
-  const { endpoint, headers, assets, host, containment } = settings;
+  const { endpoint, provider, headers, assets, host, containment } = settings;
   const { functions, allowedModels, allowUnknownPrice, keepImages, onEgress } = settings;
-  const hosting = { endpoint, headers, assets, host, containment };
+  const hosting = { endpoint, provider, headers, assets, host, containment };
   return { hosting, functions, allowedModels, allowUnknownPrice, keepImages, onEgress: onEgress ?? null };
 }
 
@@ -209,10 +210,10 @@ async function withPackages({ packages, assets, host }, job) {
 
 /** Refuse a limit of cost that cannot be kept. */
 async function checkCost(
-  /** @type {Settings} */ { endpoint, headers, allowUnknownPrice },
+  /** @type {Settings} */ { endpoint, provider, headers, allowUnknownPrice },
   /** @type {StartJob} */ { limits, model, sub_model },
 ) {
-  if (limits.max_cost === null || allowUnknownPrice) return;
+  if (limits.max_cost === null || allowUnknownPrice || provider !== null) return; // its first reply has a cost, or not
   await checkPrices(endpoint, [model, sub_model ?? model], fetchWith(headers));
 }
 

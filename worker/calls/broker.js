@@ -1,5 +1,5 @@
 // @ts-check
-// Broker: answers the worker's requests for model calls through the endpoint.
+// Broker: answers the worker's requests for model calls through the endpoint, or a provider of the page.
 //
 // In: the JSON body of a `complete` request. Out: one frame per call, in order of completion, then the answer's end.
 // A root call is one POST answered by server-sent events, any other one POST answered whole, a batch one POST answered
@@ -52,14 +52,17 @@ import { openReplyPieces } from "./reply_pieces.js";
 
 const BATCH_CALLS = 1_000;
 /** Types of faults after which a call may still be at work. */
-const UNANSWERED = [...UNREACHED, "server-away", "reply-cut-off", "server-silent"];
+const UNANSWERED = [...UNREACHED, "server-away", "reply-cut-off", "server-silent", "provider-silent"];
 const BATCH_CHARS = 16 << 20;
 const PARALLEL_POSTS = 4;
 const STOPPED = callStopped();
+/** A provider of the page has an idle timeout for each call; this is the longest that a timer knows. */
+const NEVER_MS = 2 ** 31 - 1;
 
 /**
  * @param {object} options
  * @param {string} options.endpoint
+ * @param {import("../wire/types.d.ts").PageProvider | null} [options.provider] answers in place of the endpoint
  * @param {Witness} options.witness
  * @param {typeof fetch} [options.fetcher]
  * @param {Partial<Parameters<typeof openRetries>[0]>} [options.waits] for tests: how it waits between attempts
@@ -68,10 +71,11 @@ const STOPPED = callStopped();
  */
 export function openBroker({
   endpoint,
+  provider = null,
   witness,
   fetcher = (...args) => fetch(...args),
   waits,
-  idleMs,
+  idleMs = provider === null ? undefined : NEVER_MS,
   cancel = cancelRequest,
 }) {
   /** @type {Usage} */
@@ -79,7 +83,7 @@ export function openBroker({
   /** @type {Usage} */
   const stored = {};
   const closing = new AbortController();
-  const retries = openRetries({ isKnown: isOwn(endpoint), onNotice: witness.noticed, ...waits });
+  const retries = openRetries({ isKnown: provider === null && isOwn(endpoint), onNotice: witness.noticed, ...waits });
   /** @type {typeof fetch} */
   const fetchAnswered = async (...request) => {
     const response = await fetcher(...request);
@@ -113,7 +117,7 @@ export function openBroker({
    * @returns {Promise<Map<number, ProviderError>>} those, by their indexes in the request
    */
   const sendOnce = async ({ body, indexes, batch }, shared, isRepeated) => {
-    const { signal, idempotencyKey, settle, sent, pieces, options } = shared;
+    const { calls, signal, idempotencyKey, settle, sent, pieces, options } = shared;
     const idle = openIdleTimeout(idleMs);
     const unanswered = cutOff();
     /** @type {Map<number, ProviderError>} */
@@ -133,6 +137,11 @@ export function openBroker({
         reply instanceof Error ? { error: toWireError(reply) } : answered(reply, isStored && !isRepeated),
       );
     };
+    /** @type {typeof take} */
+    const taken = (at, reply) => {
+      if (!(reply instanceof Error)) retries.answered();
+      take(at, reply);
+    };
     /** @param {keyof Pieces} kind */
     const written = (kind) => (/** @type {string} */ text) => {
       idle.reset();
@@ -141,7 +150,14 @@ export function openBroker({
     const readers = { write: written("text"), think: written("reasoning") };
     const until = AbortSignal.any([signal, idle.signal]);
     for (const kind of Object.values(pieces ?? {})) kind.restart();
+    /** @type {Parameters<import("../wire/types.d.ts").PageProvider["post"]>[1]["started"]} */
+    const started = (at) => void sent.set(indexes[at], true);
     try {
+      if (provider !== null) {
+        const posted = { calls: indexes.map((index) => calls[index]), options };
+        await provider.post(posted, { signal: until, take: taken, write: readers.write, started });
+        return failed;
+      }
       const sending = { fetcher: fetchAnswered, signal: until, idempotencyKey };
       const bytes = await encoded(withOptions(body, options));
       for (const index of indexes) sent.set(index, true);
@@ -189,7 +205,7 @@ export function openBroker({
       /** @type {Sent} */
       const sent = new Map();
       const stopAll = () => {
-        if (sent.size > 0 && idempotencyKey !== undefined) void cancel(endpoint, idempotencyKey);
+        if (provider === null && sent.size > 0 && idempotencyKey !== undefined) void cancel(endpoint, idempotencyKey);
         calls.forEach((_, index) =>
           settle(index, sent.get(index) ? { error: STOPPED, usage: UNKNOWN_USAGE } : { error: STOPPED }),
         );

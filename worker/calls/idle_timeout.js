@@ -8,10 +8,17 @@ import { providerError } from "../wire/errors.js";
 
 const IDLE_MS = 660_000;
 
-export function openIdleTimeout(limitMs = IDLE_MS) {
+/**
+ * @param {number} [limitMs]
+ * @param {{subject: string, type: string}} [silent] who is silent, and the type of the fault
+ */
+export function openIdleTimeout(
+  limitMs = IDLE_MS,
+  { subject, type } = { subject: "the server", type: "server-silent" },
+) {
   const controller = new AbortController();
-  const message = `the server said nothing for ${limitMs / 1_000} s, and is given up. Ask again.`;
-  const expire = () => controller.abort(providerError(message, { type: "server-silent", retryable: true }));
+  const message = `${subject} said nothing for ${limitMs / 1_000} s, and is given up. Ask again.`;
+  const expire = () => controller.abort(providerError(message, { type, retryable: true }));
   let timer = setTimeout(expire, limitMs);
   return {
     signal: controller.signal,

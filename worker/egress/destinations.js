@@ -81,6 +81,21 @@ export function openDestinations(endpoint, readList = fetchedList) {
   };
 }
 
+/**
+ * Where the calls to a provider of the page go: it has no list, but facts.
+ * @param {Pick<import("../wire/types.d.ts").PageProvider, "label" | "takesImages" | "windowTokens">} provider
+ * @returns {Destinations}
+ */
+export function providerDestinations({ label, takesImages, windowTokens }) {
+  return {
+    of: async (model) => destinationOf(label, model, null, "its default model"),
+    hasTools: async () => false,
+    takesImages: async () => takesImages,
+    defaultModel: async () => null,
+    windowTokens: async () => windowTokens,
+  };
+}
+
 /** @param {URL} url */
 function isLoopback({ hostname }) {
   return /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname);

@@ -5,6 +5,7 @@
 // its allowed values. Question and context are those of `job.js`, the options of one call of `call_options.js`.
 
 import { areHeaders, headersOf, isToken } from "../calls/headers.js";
+import { openPageProvider } from "../calls/page_provider.js";
 import { configError } from "../wire/errors.js";
 import { textOfJson } from "../wire/json.js";
 import { LIMITS, RESERVED_NAMES } from "../wire/protocol.js";
@@ -22,6 +23,7 @@ import { shown } from "./shown_value.js";
  * Options of the class RLM, checked, with defaults filled in.
  * @typedef {object} Settings
  * @property {string} endpoint
+ * @property {import("../wire/types.d.ts").PageProvider | null} provider in place of the endpoint
  * @property {Record<string, string>} headers of each request, that of the token among them
  * @property {string} assets
  * @property {import("../boot/types.d.ts").HostKind} host
@@ -59,6 +61,7 @@ const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
  */
 export const OPTIONS = {
   endpoint: { otherwise: "/api/rlm", must: "be a URL", ok: isName },
+  provider: { otherwise: null, must: "be a function", ok: isFunction },
   token: { otherwise: null, must: "be a token: printable ASCII without spaces", ok: isToken },
   headers: { otherwise: {}, must: "be an object of header names and texts", ok: areHeaders },
   assets: { otherwise: null, must: "be the URL of a folder", ok: isName },
@@ -156,8 +159,30 @@ export function checkedSettings(options, face) {
   const isWindowChosen = (values.windowTokens ?? null) !== null;
   const sent = /** @type {Record<string, string>} */ (checked.headers);
   const headers = headersOf(sent, /** @type {string | null} */ (checked.token));
-  const derived = { headers, modelOptions, subModelOptions, assets, limits: limitsOf(checked), isWindowChosen };
+  const derived = {
+    provider: providerOf(values),
+    headers,
+    modelOptions,
+    subModelOptions,
+    assets,
+    limits: limitsOf(checked),
+    isWindowChosen,
+  };
   return /** @type {Settings} */ ({ ...checked, ...tools, ...derived });
+}
+
+const OF_ENDPOINTS = ["endpoint", "token", "headers"];
+
+/**
+ * The caller's provider; it has nothing of an endpoint beside it.
+ * @param {Record<string, unknown>} values
+ */
+function providerOf(values) {
+  if ((values.provider ?? null) === null) return null;
+  const beside = OF_ENDPOINTS.find((name) => (values[name] ?? null) !== null);
+  if (beside !== undefined)
+    throw configError(`provider answers in place of an endpoint: leave out ${beside}, or provider.`);
+  return openPageProvider(/** @type {import("../wire/types.d.ts").RLMProvider} */ (values.provider));
 }
 
 /**

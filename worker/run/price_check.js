@@ -29,7 +29,7 @@ export async function checkPrices(endpoint, models, fetcher = (...request) => fe
 export function noPrice(model) {
   return (
     `no price of the model ${model || "that answered"} is known. Install the server's prices ` +
-    `(pip install "pyodide-rlm[prices]"), choose a model with a price, or pass allowUnknownPrice.`
+    `(pip install "pyodide-rlm[prices]"), choose a model with a price, let a provider of the page return usage.cost, or pass allowUnknownPrice.`
   );
 }
 

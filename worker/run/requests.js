@@ -34,12 +34,13 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   const egress = openEgress({ ledger: tree.ledger, gate: tree.gate, recorder, path: job.path, usage, onRootDenied });
   const calls = openCalls({ job, tree, recorder, egress, onAnswered });
   calls.refund(-(resumed?.rootCalls ?? 0));
-  const { endpoint, headers } = tree.hosting;
+  const { endpoint, headers, provider = null } = tree.hosting;
   // a gateway that asks for headers wants them with each request: a browser sends none with a WebSocket
   const isPlain = isOwn(endpoint) && Object.keys(headers ?? {}).length === 0;
   const fetchOwn = isPlain ? fetchOverSocket(endpoint) : fetchWith(headers ?? {});
   const broker = openBroker({
     endpoint,
+    provider: provider && written ? postAfter(written, provider) : provider,
     witness: calls,
     fetcher: written === null ? fetchOwn : fetchAfter(written, fetchOwn),
     cancel: (endpoint, key) => cancelRequest(endpoint, key, fetchOwn),
@@ -60,6 +61,22 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
     close() {
       children.close();
       broker.close();
+    },
+  };
+}
+
+/**
+ * Calls leave once their log is on disk; so those to a provider of the page.
+ * @param {() => Promise<void>} written
+ * @param {import("../wire/types.d.ts").PageProvider} provider
+ * @returns {typeof provider}
+ */
+function postAfter(written, provider) {
+  return {
+    ...provider,
+    async post(...request) {
+      await written();
+      return provider.post(...request);
     },
   };
 }

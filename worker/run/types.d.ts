@@ -11,11 +11,13 @@ import type { ResumedLog, ResumedRun } from "../recovery/types.d.ts";
 import type { openRecovery } from "../recovery/recovery.js";
 import type { Event, ModelUsage, Ready, RequestedCall, RunResult, RunStarted, StartJob } from "../wire/protocol.js";
 import type { openQuota } from "./message_quota.js";
-import type { Functions, Kind, OnEgress, Recorder, RLMChild, Source, Usage } from "../wire/types.d.ts";
+import type { Functions, Kind, OnEgress, PageProvider, Recorder, RLMChild, Source, Usage } from "../wire/types.d.ts";
 
 /** Where workers come from, and where their model calls are sent. */
 export interface Hosting {
   endpoint: string;
+  /** Answers in its place. */
+  provider?: PageProvider | null;
   /** Headers of each request to it. */
   headers?: Record<string, string>;
   /** URL of the assets' folder. */

@@ -14,10 +14,11 @@ const MODEL_AND_HOST = /^(?<model>\S+)(?: \((?<host>[^)]*)\))?$/;
  * @param {string} origin
  * @param {string | null} model
  * @param {string | null} host
+ * @param {string} [unnamed] the words for a model that is not known
  * @returns {RLMDestination}
  */
-export function destinationOf(origin, model, host) {
-  const to = `${origin}${ARROW}${model ?? UNNAMED}${host === null ? "" : ` (${host})`}`;
+export function destinationOf(origin, model, host, unnamed = UNNAMED) {
+  const to = `${origin}${ARROW}${model ?? unnamed}${host === null ? "" : ` (${host})`}`;
   const provider = model?.includes(":") ? model.slice(0, model.indexOf(":")) : null;
   return { to, origin, provider, model, host };
 }

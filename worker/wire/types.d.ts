@@ -6,6 +6,7 @@ import type {
   Ack,
   CompleteRequest,
   Event,
+  Fault,
   Heartbeat,
   Json,
   ModelUsage,
@@ -113,6 +114,22 @@ export interface Completion {
  */
 export type Outcome = { completion: Completion; fromStore?: boolean } | { error: WireError; usage?: ModelUsage };
 
+/** Answers model calls in the page. `post` settles each call by `take`, and rejects where its signal was aborted. */
+export interface PageProvider extends Required<Omit<RLMProviderFacts, "concurrency">> {
+  post(
+    request: { calls: HostCall[]; options: ModelOptions },
+    io: {
+      signal: AbortSignal;
+      take: (
+        index: number,
+        reply: Completion | (Error & Fault & { retryAfter: number | null; attempts: number }),
+      ) => void;
+      write: (text: string) => void;
+      started: (index: number) => void;
+    },
+  ): Promise<void>;
+}
+
 /** The calls of a request that are about to leave; `first` is the number of the first one in the log. */
 export interface Leaving {
   first: number;
@@ -183,6 +200,61 @@ export interface RLMKeptRun {
 }
 
 // ----------------------------------------------------------------------------------------------- the caller's functions
+
+/** A model call, as a provider of the page gets it. */
+export interface RLMProviderCall {
+  messages: { role: "system" | "user" | "assistant"; content: string }[];
+  /** The option `model` or `subModel`, or one of `allowedModels`; null: none was named. */
+  model: string | null;
+  /** Beside the last message; `data` is base64. */
+  images: { type: string; data: string }[];
+  /** JSON Schema of the reply. The prompt ends with it, so that a provider may leave it aside. */
+  schema: { [keyword: string]: Json } | null;
+  /** Those of `modelOptions` or `subModelOptions` that were chosen. */
+  options: {
+    temperature?: number;
+    topP?: number;
+    maxOutputTokens?: number;
+    reasoningEffort?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
+    seed?: number;
+  };
+  /** Aborted when nobody waits for the reply any more. */
+  signal: AbortSignal;
+  /** Takes the pieces of the reply as they come, for whoever watches; an empty one is a sign of life. */
+  onDelta: (text: string) => void;
+}
+
+export interface RLMProviderReply {
+  /** The whole reply, also where its pieces were given to `onDelta`. */
+  text: string;
+  /** The model that answered, for `usage`. Default: the requested one. */
+  model?: string | null;
+  /** One that is left out counts as 0, but 1 call; a `cost` (US dollars) that is left out is unknown. */
+  usage?: Partial<ModelUsage>;
+  finishReason?: "stop" | "length" | "content_filter" | "tool_calls" | null;
+  /** Reasoning that the model shows; no part of the reply. */
+  reasoning?: string;
+}
+
+/** Facts of a provider, as properties of its function. */
+export interface RLMProviderFacts {
+  /** Where its calls go, for the record of what leaves. Default "a function of this page". */
+  label?: string;
+  /** Calls at the same time, the others wait. Default 8. */
+  concurrency?: number;
+  /** Whether its models take images; they are offered to model code only where it is true. Default null: not known. */
+  takesImages?: boolean | null;
+  /** Tokens of a model's window. Default null: not known. */
+  windowTokens?: number | null;
+}
+
+/**
+ * Answers a model call in the page. An error that it throws may say `retryable: true`, with `retryAfter` in seconds, and a
+ * `status`; the call is then made again, at most five times.
+ */
+export interface RLMProvider extends RLMProviderFacts {
+  (call: RLMProviderCall): Promise<RLMProviderReply>;
+}
 
 /**
  * A function that model code calls like a Python function. Arguments and result are JSON. Keyword arguments come as one
