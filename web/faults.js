@@ -187,6 +187,14 @@ const BY_TYPE = {
   },
   "server-unreachable": GONE,
   "server-silent": GONE,
+  "cors-refused": {
+    title: "The server does not allow this page.",
+    action: "Name the page's origin in RLM_ALLOWED_ORIGINS where the server is started.",
+    remedy: "run",
+  },
+  "provider-failed": DOWN,
+  "provider-silent": DOWN,
+  "provider-malformed": { ...DOWN, title: "The provider's reply cannot be used." },
   "server-away": GONE,
   "proxy-refused": {
     title: "The way to the server is barred.",

@@ -60,6 +60,10 @@ PRINTED = {"assets": "`assets/` beside `rlm.js`", "model": "the server's", "subM
 EVERYWHERE = "test_a_limit_reaches_the_run_by_each_front_end"
 SHOWN_BY: Mapping[str, tuple[str, ...]] = {
     "endpoint": ("test_page_modules_and_endpoint_may_be_of_three_origins",),
+    "provider": (
+        "test_a_function_of_the_page_answers_in_place_of_an_endpoint",
+        "test_limits_log_and_replay_hold_with_a_function_of_the_page",
+    ),
     "token": ("test_a_site_of_another_origin_calls_with_the_token", "test_a_program_opens_the_page_with_its_token"),
     "headers": ("test_a_site_of_another_origin_calls_with_the_token",),
     "assets": ("test_page_modules_and_endpoint_may_be_of_three_origins",),

@@ -325,7 +325,12 @@ def test_root_calls_beyond_the_iterations_are_refused_by_the_host(page: Page, co
 
 
 BOOTS = {
-    "assets are not built": ("**/manifest.json", {"status": 404}, "answered 404. Reload the page"),
+    "assets are not built": ("**/manifest.json", {"status": 404}, 'answered 404. Copy them with "pyodide-rlm embed"'),
+    "a router answers with its page": (
+        "**/manifest.json",
+        {"body": "<!doctype html>"},
+        "manifest.json there answered something that is no manifest, perhaps a page of the site. Copy them with",
+    ),
     "the worker's script is gone": ("**/worker.*.js", {"status": 404}, "answered 404. Reload the page"),
     "the server has another build": (
         "**/manifest.json",

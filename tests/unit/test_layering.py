@@ -178,12 +178,13 @@ JS_LAYERS = [
     {"recovery", "egress", "boot", "calls"},
     {"replay", "run", "types"},
     {"options"},
+    {"providers"},
     {"face"},
 ]
 """From the ground up: a folder of `worker/` imports from folders below its own only; the face is `rlm.js` with the
 scripts beside it, and `types` is `rlm.d.ts`. Types in comments are imports too."""
 
-JS_APART = {"sandbox": {"wire"}, "types": {"wire"}, "web": {"face", "log", "types", "wire"}}
+JS_APART = {"sandbox": {"wire"}, "types": {"wire"}, "web": {"face", "log", "providers", "types", "wire"}}
 """The untrusted half and the public types know the wire alone; the page knows the face, and reads logs."""
 
 JS_IMPORT = re.compile(r"""(?:\bfrom|\bimport\s*\(|^import)\s*["']([^"']+)["']""", re.MULTILINE)

@@ -8,7 +8,28 @@ import {
   type RLMOptions,
   type RLMResult,
   type StoppedBy,
+  type RLMProvider,
 } from "../../worker/rlm.js";
+import { anthropic } from "../../worker/providers/anthropic.js";
+import { openaiChat } from "../../worker/providers/openai_chat.js";
+import { hasPromptApi, promptApi } from "../../worker/providers/prompt_api.js";
+
+const provider: RLMProvider = Object.assign(
+  async ({ messages, signal, onDelta }: Parameters<RLMProvider>[0]) => {
+    signal.throwIfAborted();
+    onDelta("");
+    return { text: messages.map(({ content }) => content).join(), usage: { cost: 0 } };
+  },
+  { label: "an echo", concurrency: 2 },
+);
+const adapters: RLMProvider[] = [
+  provider,
+  async () => ({ text: "A", finishReason: "stop" }),
+  openaiChat({ baseURL: "http://127.0.0.1:11434/v1", model: "qwen3" }),
+  anthropic({ apiKey: "sk", takesImages: false }),
+];
+if (await hasPromptApi()) adapters.push(promptApi());
+for (const one of adapters) new RLM({ provider: one, model: "m" });
 
 const options: RLMOptions = {
   model: "openai:gpt-5-mini",

@@ -110,12 +110,29 @@ export async function validatorUrl(base) {
  * @returns {Promise<Record<string, {path: string, sha256: string}>>}
  */
 async function listed(folder) {
-  const { files, wire } = await (await get(new URL("manifest.json", folder), { cache: "no-cache" })).json();
+  const { files, wire } = await manifestOf(new URL("manifest.json", folder));
   if (wire === WIRE) return files;
   throw channelError(
     `This page is of another build (${WIRE}) than the assets at ${folder} (${wire ?? "unknown"}): ` +
       "the server was updated, or the site's copies are of two versions. Reload the page; where that does not help, " +
       "bring page and assets to one version.",
+  );
+}
+
+/**
+ * @param {URL} url
+ * @returns {Promise<{files: Record<string, {path: string, sha256: string}>, wire?: string}>}
+ */
+async function manifestOf(url) {
+  const response = await fetch(url, { cache: "no-cache" }).catch((/** @type {TypeError} */ error) => {
+    throw channelError(`${url} cannot be fetched (${error.message}). Is the server running?`);
+  });
+  const found = response.ok ? await response.json().catch(() => null) : null; // a router's page is no JSON
+  if (typeof found?.files === "object") return found;
+  const answer = response.ok ? "something that is no manifest, perhaps a page of the site" : `${response.status}`;
+  throw channelError(
+    `no assets at ${new URL(".", url)}: manifest.json there answered ${answer}. Copy them with "pyodide-rlm embed" (in a ` +
+      'checkout, "make assets"), serve the folder unchanged, and pass its address as the option assets.',
   );
 }
 

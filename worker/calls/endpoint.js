@@ -10,6 +10,7 @@ import { encodedJson } from "../time/long_text.js";
 import { inSlices } from "../time/time_slices.js";
 import { fieldsOf } from "../wire/schema.js";
 import { faultOfProxy, isPage } from "./proxies.js";
+import { unreachedFault } from "./reachability.js";
 import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
 
 /**
@@ -58,7 +59,7 @@ export async function request(endpoint, body, { fetcher, signal, idempotencyKey 
   const key = idempotencyKey === undefined ? null : { "idempotency-key": idempotencyKey };
   const headers = { "content-type": "application/json", accept: ACCEPTED, ...key };
   const sent = fetcher(endpoint, { method: "POST", headers, body, signal });
-  const response = await sent.catch((error) => unreached(error, endpoint));
+  const response = await sent.catch((error) => unreached(error, endpoint, fetcher));
   if (response.ok && !isPage(response)) return response;
   throw await problemOf(response, body.length);
 }
@@ -80,16 +81,22 @@ export async function cancelRequest(endpoint, idempotencyKey, fetcher = (...requ
 /**
  * @param {unknown} error
  * @param {string} endpoint
- * @returns {never} a failure of the network is named as one
+ * @param {typeof fetch} fetcher
+ * @returns {Promise<never>} a failure of the network is named as one
  */
-function unreached(error, endpoint) {
+async function unreached(error, endpoint, fetcher) {
   if (!(error instanceof TypeError)) throw error;
-  const isOffline = globalThis.navigator?.onLine === false;
   const isForeign = URL.canParse(endpoint) && !isOwn(endpoint);
-  const cors = isForeign ? ", and does its CORS allow this origin, and the headers that are sent" : "";
+  if (isForeign) {
+    const origin = globalThis.location?.origin ?? "this page's origin";
+    const remedy = `Start it with RLM_ALLOWED_ORIGINS=${origin}; another server must allow the headers that are sent, too.`;
+    const server = { name: "the server", remedy, type: "server-unreachable" };
+    throw Object.assign(await unreachedFault(endpoint, error, server, fetcher), { cause: error });
+  }
+  const isOffline = globalThis.navigator?.onLine === false;
   const message = isOffline
     ? "the browser is offline, and the server cannot be reached. Connect it again."
-    : `the server cannot be reached (${error.message}). Is it running${cors}?`;
+    : `the server cannot be reached (${error.message}). Is it running?`;
   const fault = providerError(message, { type: isOffline ? "offline" : "server-unreachable", retryable: true });
   throw Object.assign(fault, { cause: error });
 }

@@ -8,6 +8,7 @@
 import { FINISH_REASONS } from "../wire/protocol.js";
 import { configError, providerError } from "../wire/errors.js";
 import { fieldsOf } from "../wire/schema.js";
+import { UNNAMED } from "../wire/usage.js";
 import { sentImages } from "./images.js";
 import { openIdleTimeout } from "./idle_timeout.js";
 
@@ -156,7 +157,7 @@ function completionOf(reply, requested) {
   const finish_reason = FINISH_REASONS.find((known) => known === finishReason) ?? null;
   if (finishReason !== null && finish_reason === null)
     throw malformed(`the finishReason of its reply is none of ${FINISH_REASONS.join(", ")}`);
-  return { text, model: model ?? "", usage: usageOf(usage), finish_reason, reasoning };
+  return { text, model: model ?? UNNAMED, usage: usageOf(usage), finish_reason, reasoning };
 }
 
 /**

@@ -12,15 +12,23 @@ import { providerError } from "../wire/errors.js";
  * @returns {AsyncGenerator<Json>}
  */
 export async function* eventsOf(body) {
+  for await (const text of textEventsOf(body)) yield parseJson(text);
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<string>} the data of each server-sent event
+ */
+export async function* textEventsOf(body) {
   /** @type {string[]} */
   let data = [];
   for await (const line of linesOf(body)) {
     if (line.startsWith("data:")) data.push(line.slice(line[5] === " " ? 6 : 5));
     if (line !== "" || data.length === 0) continue;
-    yield parseJson(data.join("\n"));
+    yield data.join("\n");
     data = [];
   }
-  if (data.length > 0) yield parseJson(data.join("\n"));
+  if (data.length > 0) yield data.join("\n");
 }
 
 /**

@@ -21,7 +21,7 @@ const MAX_NOTICES = 100;
 const SHOWN_CHARS = 300;
 
 /** Types of faults without any response: nobody there, or no way there. */
-export const UNREACHED = ["server-unreachable", "offline"];
+export const UNREACHED = ["server-unreachable", "cors-refused", "offline"];
 
 /** Types of faults that end by themselves, when the server is there again. */
 const WAITED_FOR = [...UNREACHED, "server-away"];
@@ -88,11 +88,12 @@ export function openRetries({
          * @param {{calls: number, signal: AbortSignal}} request
          */
         async next(fault, { calls, signal }) {
-          if (signal.aborted || !fault.retryable) return false;
+          if (signal.aborted) return false;
           if (reached && WAITED_FOR.includes(fault.type)) {
             await awaitReturn(fault, (unreached += 1), signal);
             return !signal.aborted;
           }
+          if (!fault.retryable) return false;
           failed += fault.attempts;
           retried += 1;
           const least = (fault.retryAfter ?? 0) * 1_000;

@@ -205,6 +205,7 @@ USELESS = {
     "endpoint": "the page calls its own server: give that server's address as url",
     "token": "it belongs to the server's address: BrowserRLM(url, token=...)",
     "headers": "the page calls its own server, whose token is BrowserRLM(url, token=...)",
+    "provider": "model calls go to the server at url: configure its providers (docs/providers.md)",
     "assets": "the page has its own server's assets: give that server's address as url",
     "journal": "the browser is closed at the end: keep result.trajectory, and pass it as resume",
     "keep_log": "the browser is closed at the end: keep result.trajectory",
