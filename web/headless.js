@@ -36,7 +36,7 @@ import { ASSETS, ENDPOINT } from "./address.js";
  * @property {boolean} isStopped before it began
  * @property {import("/rlm/rlm.js").RLMRunOptions["schema"] | null} schema
  */
-/** @typedef {Question & PythonSettings & {log: import("/rlm/rlm.js").FromLog}} Job */
+/** @typedef {Question & PythonSettings & {log: import("/rlm/rlm.js").FromLog, key: string | null}} Job */
 /**
  * @typedef {{stop: AbortController, children: Map<string, () => void>, outbox: ReturnType<typeof openOutbox>,
  *   wants: Wants}} LiveRun
@@ -90,7 +90,11 @@ export async function saveSnapshot() {
 export function run(input, text) {
   const job = /** @type {Job} */ (JSON.parse(text));
   return ended(input, job, (options) =>
-    new RLM(optionsOf(job, () => job.id, job.wants.egress)).run(job.question, { ...options, ...job.log }),
+    new RLM(optionsOf(job, () => job.id, job.wants.egress)).run(job.question, {
+      ...options,
+      ...job.log,
+      idempotencyKey: job.key ?? undefined,
+    }),
   );
 }
 

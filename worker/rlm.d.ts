@@ -302,6 +302,12 @@ export interface RLMRunOptions extends FromLog {
   signal?: AbortSignal;
   /** Called for each child run, wherever in the tree. */
   onChild?: (child: RLMChild) => void;
+  /**
+   * Name of the run in the idempotency keys of its calls: up to 64 letters, digits, ".", "_", ":" and "-". A run that is
+   * begun anew under the name gets from the server the replies that it kept, and pays for the others alone. A resumed run
+   * keeps the name in its log.
+   */
+  idempotencyKey?: string;
 }
 
 export class RLM {
@@ -324,7 +330,7 @@ export interface RLMSession {
    * goes through the earlier questions again, answered from their record, less the blocks that were stopped or killed
    * their worker. Rejects with a ChannelError after `close`.
    */
-  run(prompt: string, options?: Omit<RLMRunOptions, keyof FromLog>): Promise<RLMResult>;
+  run(prompt: string, options?: Omit<RLMRunOptions, keyof FromLog | "idempotencyKey">): Promise<RLMResult>;
   /** End it, and its worker. */
   close(): void;
 }

@@ -63,7 +63,8 @@ export class RLM {
   async run(prompt, options) {
     const began = performance.now();
     const settings = this.#settings;
-    const { context, schema, signal, onChild, resume, replay, fork } = checkedRunOptions(options, OPTION_NAMES);
+    const checked = checkedRunOptions(options, OPTION_NAMES);
+    const { context, schema, signal, onChild, resume, replay, fork, idempotencyKey } = checked;
     const resumed = resume ? readResumed(resume) : null;
     const made = fork !== undefined ? openFork(fork) : replay !== undefined ? openReplay(replay) : null;
     const ledger = ledgerOf(settings);
@@ -79,7 +80,7 @@ export class RLM {
     const { onEvent, onCall } = listeners(settings);
     const journal = replay === undefined ? await journalOf(settings, job, { resumed, kept, onEvent, signal }) : null;
     const heard = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
-    const from = { journal, resumed, source: made?.source, end: made?.end };
+    const from = { journal, resumed, idempotencyKey, source: made?.source, end: made?.end };
     const notices = [...noticesOf(context), ...(isNew ? await toolNotices(job, ledger) : [])];
     const run = { job, signal, notices, listeners: heard, ledger, ...from, ...hosted(settings) };
     if (replay !== undefined) run.allowUnknownPrice = true; // nothing is paid

@@ -26,13 +26,18 @@ const OF_LOGS = {
   fork: { must: "be {log, iteration}", ok: isFork },
 };
 
+/** @type {Readonly<Record<string, Check>>} */
+const OF_SERVERS = {
+  idempotencyKey: { must: 'be 1 to 64 letters, digits, ".", "_", ":" and "-"', ok: isKey },
+};
+
 /**
  * @param {unknown} options
  * @param {readonly string[]} settings names of the options of `new RLM`
  * @returns {RLMRunOptions}
  */
 export function checkedRunOptions(options, settings) {
-  const checked = checkedCall("run", options, { ...OF_ANY_RUN, ...OF_LOGS }, settings);
+  const checked = checkedCall("run", options, { ...OF_ANY_RUN, ...OF_LOGS, ...OF_SERVERS }, settings);
   const logs = Object.keys(OF_LOGS).filter((name) => checked[name] !== undefined);
   if (logs.length > 1) throw configError(`${logs.join(" and ")} exclude each other: a run has one log.`);
   return checked;
@@ -83,6 +88,11 @@ function isSchema(value) {
 /** @param {unknown} value */
 function isText(value) {
   return typeof value === "string";
+}
+
+/** @param {unknown} value */
+function isKey(value) {
+  return typeof value === "string" && /^[A-Za-z0-9._:-]{1,64}$/.test(value);
 }
 
 /** @param {unknown} value */

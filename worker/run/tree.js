@@ -56,7 +56,7 @@ export async function runTree(options) {
  */
 function openTree(options) {
   const { job, hosting, listeners, onEgress, allowUnknownPrice, ledger } = options;
-  const { journal = null, resumed = null, source = null } = options;
+  const { journal = null, resumed = null, source = null, idempotencyKey = crypto.randomUUID() } = options;
   return {
     hosting,
     listeners,
@@ -67,7 +67,7 @@ function openTree(options) {
     gate: openGate({ maxContextChars: maxContextChars(job), onEgress, allowedModels: allowedIn(options) }),
     journal,
     source,
-    name: resumed === null ? crypto.randomUUID() : nameOf(resumed, journal),
+    name: resumed === null ? idempotencyKey : nameOf(resumed, journal),
   };
 }
 

@@ -59,6 +59,8 @@ export interface TreeOptions {
   end?: AbortSignal;
   /** Where the log is kept while the run lasts. */
   journal?: Journal | null;
+  /** Name of a new run in the idempotency keys of its calls; without one it is drawn. */
+  idempotencyKey?: string;
   /** The log of a run that is resumed. */
   resumed?: ResumedLog | null;
   /** The answers of a run that is made from a log. */

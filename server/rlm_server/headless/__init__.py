@@ -2,22 +2,28 @@
 
 from .arguments import Child, Options, QuestionArguments, RLMArguments, RunArguments
 from .blocking import BlockingBrowserRLM, BlockingSession
+from .blocking_pool import BlockingBrowserPool
 from .browser import BrowserMissing
 from .browser_rlm import BrowserRLM, Run, Session
 from .page import BrowserLost
+from .pool import BrowserPool, Outcome, Row
 from .result import HeadlessResult
 
 __all__ = [
+    "BlockingBrowserPool",
     "BlockingBrowserRLM",
     "BlockingSession",
     "BrowserLost",
     "BrowserMissing",
+    "BrowserPool",
     "BrowserRLM",
     "Child",
     "HeadlessResult",
     "Options",
+    "Outcome",
     "QuestionArguments",
     "RLMArguments",
+    "Row",
     "Run",
     "RunArguments",
     "Session",

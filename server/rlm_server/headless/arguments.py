@@ -131,7 +131,8 @@ class RunArguments(RLMArguments, total=False):
 
     `schema` is the shape of the answer's value: a JSON Schema as a dict, or a type that pydantic knows, such as a
     model. `context` is a path or paths of files and folders, text, bytes or a JSON value. `resume`, `replay` and `fork`
-    take the log of a run: to continue it, to replay it, or to begin as it did until an iteration, `(log, iteration)`.
+    take the log of a run: to continue it, to replay it, or to begin as it did until an iteration, `(log, iteration)`. A
+    new run under the `idempotency_key` of an earlier one pays for no reply that the server has kept.
     """
 
     context: object
@@ -139,6 +140,7 @@ class RunArguments(RLMArguments, total=False):
     resume: Log | None
     replay: Log | None
     fork: tuple[Log, int] | None
+    idempotency_key: str | None
 
 
 class QuestionArguments(CallbackArguments, total=False):
@@ -176,6 +178,7 @@ class Arguments:
         options: of the page's `RLM`, in its spelling.
         shape: of the answer's value, `None` for text.
         log: `{"resume": text}`, `{"replay": text}`, `{"fork": {"log": text, "iteration": n}}` or empty.
+        key: name of the run in the idempotency keys of its calls, or `None`; checked by the page.
         respelled: the page's name of an option -> the caller's, for errors.
     """
 
@@ -185,6 +188,7 @@ class Arguments:
     context: object
     shape: ValueShape | None
     log: Mapping[str, object]
+    key: object
     respelled: Mapping[str, str]
 
     def settings(self) -> dict[str, object]:
@@ -244,6 +248,7 @@ def parsed(arguments: Mapping[str, object], kind: type) -> Arguments:
         context=named.get("context"),
         shape=shape_of(named.get("schema")),
         log=_log(named),
+        key=named.get("idempotency_key"),
         respelled={_camel(name): spelled for name, spelled in _spellings(arguments).items()},
     )
 

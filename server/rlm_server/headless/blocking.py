@@ -20,7 +20,7 @@ from .result import HeadlessResult
 T = TypeVar("T")
 
 
-class _Loop:
+class LoopThread:
     """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
@@ -64,13 +64,13 @@ class BlockingBrowserRLM:
 
     def __init__(self, url: str | None = None, *, token: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
         self._rlm = BrowserRLM(url, token=token, **defaults)
-        self._loop: _Loop | None = None
+        self._loop: LoopThread | None = None
 
     def __repr__(self) -> str:
         return f"<Blocking{repr(self._rlm)[1:]}"
 
     def __enter__(self) -> BlockingBrowserRLM:
-        loop = _Loop()
+        loop = LoopThread()
         try:
             loop.wait(self._rlm.__aenter__())
         except BaseException:
@@ -95,7 +95,7 @@ class BlockingBrowserRLM:
 
     def events(self, question: str, **arguments: Unpack[RunArguments]) -> Iterator[dict[str, Any]]:
         """As `BrowserRLM.events`; a loop that is left early stops the run."""
-        yield from _stepped(self._opened(), self._rlm.events(question, **arguments))
+        yield from stepped(self._opened(), self._rlm.events(question, **arguments))
 
     def replay(self, log: Log, **arguments: Unpack[RunArguments]) -> HeadlessResult:
         """As `BrowserRLM.replay`."""
@@ -119,7 +119,7 @@ class BlockingBrowserRLM:
         """Stop all runs under way, from another thread or a callback of one."""
         self._opened().wait(self._rlm.stop())
 
-    def _opened(self) -> _Loop:
+    def _opened(self) -> LoopThread:
         if self._loop is None:
             raise ConfigError("BlockingBrowserRLM is not open: use it in `with BlockingBrowserRLM() as rlm:`.")
         return self._loop
@@ -128,7 +128,7 @@ class BlockingBrowserRLM:
 class BlockingSession:
     """`Session` without `async`."""
 
-    def __init__(self, loop: _Loop, session: Session) -> None:
+    def __init__(self, loop: LoopThread, session: Session) -> None:
         self._loop = loop
         self._session = session
 
@@ -150,7 +150,7 @@ class BlockingSession:
 
     def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> Iterator[dict[str, Any]]:
         """As `Session.events`; a loop that is left early stops the question."""
-        yield from _stepped(self._loop, self._session.events(question, **arguments))
+        yield from stepped(self._loop, self._session.events(question, **arguments))
 
     def stop(self) -> None:
         """As `Session.stop`, from another thread."""
@@ -161,8 +161,8 @@ class BlockingSession:
         self._loop.wait(self._session.close())
 
 
-def _stepped(loop: _Loop, events: Any) -> Iterator[dict[str, Any]]:
-    """Each event, waited for in this thread; the run continues meanwhile in the loop's."""
+def stepped(loop: LoopThread, events: Any) -> Iterator[Any]:
+    """Each item of an asynchronous generator, waited for in this thread; the run continues meanwhile in the loop's."""
     end = object()
 
     async def step() -> Any:

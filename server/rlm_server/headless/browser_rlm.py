@@ -208,7 +208,7 @@ class BrowserRLM:
     def _opening(self) -> AbstractAsyncContextManager[Page]:
         if self._url is not None:
             return open_page(self._url, self._token)
-        return open_own_page(self._server or _own_server(), has_spares=self._has_spares)
+        return open_own_page(self._server or own_server(), has_spares=self._has_spares)
 
     def _opened(self) -> Page:
         if self._page is None:
@@ -321,7 +321,8 @@ def _question(log: Log) -> str:
 
 
 @contextmanager
-def _own_server() -> Iterator[str]:
+def own_server() -> Iterator[str]:
+    """A server of this process on a free port of loopback, with the settings of the environment."""
     from ..http.app import create_app
     from ..http.serving import serving
     from ..settings import load_settings

@@ -35,8 +35,8 @@ async def open_page(url: str, token: str | None = None) -> AsyncIterator[Page]:
         BrowserMissing: there is no Chromium.
         RLMError: Playwright is not installed, or the browser or the page does not start.
     """
-    async with _browser(url) as browser:
-        page = await _tab(browser, token)
+    async with launched(url) as browser:
+        page = await new_tab(browser, token)
         await page.load(url)
         yield page
 
@@ -47,11 +47,11 @@ async def open_own_page(server: AbstractContextManager[str], *, has_spares: bool
 
     The first worker boots at once. Its snapshot is kept in a file for the next browser, where the block ends well.
     """
-    _import_driver()  # before the server's thread: its imports go on while the driver starts
-    async with _entered(server) as starting, _browser(LOOPBACK) as browser:
-        file = _snapshot_file(browser.version)
+    import_driver()  # before the server's thread: its imports go on while the driver starts
+    async with entered(server) as starting, launched(LOOPBACK) as browser:
+        file = snapshot_file(browser.version)
         reading = asyncio.to_thread(lambda: None if file is None else file.read())
-        kept, page, url = await asyncio.gather(reading, _tab(browser, None), asyncio.shield(starting))
+        kept, page, url = await asyncio.gather(reading, new_tab(browser, None), asyncio.shield(starting))
         await page.load(url)
         await page.begin(kept, has_spares=has_spares)
         yield page
@@ -59,7 +59,8 @@ async def open_own_page(server: AbstractContextManager[str], *, has_spares: bool
             await page.keep(file)
 
 
-def _snapshot_file(engine: str) -> SnapshotFile | None:
+def snapshot_file(engine: str) -> SnapshotFile | None:
+    """The file of the snapshot for `engine`; `None`: the user wants none."""
     folder = cache_folder()
     if folder is None:
         return None
@@ -67,7 +68,7 @@ def _snapshot_file(engine: str) -> SnapshotFile | None:
 
 
 @asynccontextmanager
-async def _entered(server: AbstractContextManager[str]) -> AsyncIterator[asyncio.Task[str]]:
+async def entered(server: AbstractContextManager[str]) -> AsyncIterator[asyncio.Task[str]]:
     """A task that enters `server` in a thread; its error is raised rather than one of the block."""
     entering = asyncio.create_task(asyncio.to_thread(server.__enter__))
     try:
@@ -79,8 +80,14 @@ async def _entered(server: AbstractContextManager[str]) -> AsyncIterator[asyncio
 
 
 @asynccontextmanager
-async def _browser(url: str) -> AsyncIterator[Browser]:
-    _import_driver()
+async def launched(url: str) -> AsyncIterator[Browser]:
+    """A headless Chromium for a page of the server at `url`, closed at the end of the block.
+
+    Raises:
+        BrowserMissing: there is no Chromium.
+        RLMError: Playwright is not installed, or the browser does not start.
+    """
+    import_driver()
     from playwright.async_api import Error
 
     async with _driver() as playwright:
@@ -93,12 +100,14 @@ async def _browser(url: str) -> AsyncIterator[Browser]:
                 await browser.close()
 
 
-async def _tab(browser: Browser, token: str | None) -> Page:
+async def new_tab(browser: Browser, token: str | None) -> Page:
+    """An empty page with a cache of its own."""
     with driver_errors("The browser did not start"):
         return Page(await browser.new_page(extra_http_headers=None if token is None else _bearer(token)))
 
 
-def _import_driver() -> None:
+def import_driver() -> None:
+    """Import Playwright, or say how to install it."""
     try:
         import playwright.async_api  # noqa: F401 - here for its error, later by name
     except ImportError as missing:

@@ -198,7 +198,8 @@ class Page:
             BrowserLost: the browser ended meanwhile.
             RLMError: the page failed; the message is its own.
         """
-        own = {**arguments.settings(), "log": arguments.log} if session is None else {"session": session}
+        settings = {**arguments.settings(), "log": arguments.log, "key": arguments.key}
+        own = settings if session is None else {"session": session}
         self._runs[live.id] = live
         try:
             with uploaded(arguments.context) as files:

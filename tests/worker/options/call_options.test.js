@@ -21,7 +21,9 @@ test("an option of the class is refused in a call, with the place where it belon
 });
 
 test("an unknown option is refused with the known ones", () => {
-  const message = "unknown option contxt of run. Known are context, signal, schema, onChild, resume, replay, fork.";
+  const message =
+    "unknown option contxt of run. Known are context, signal, schema, onChild, resume, replay, fork, " +
+    "idempotencyKey.";
   refused(checkedRunOptions, { contxt: "x" }, message);
   refused(checkedQuestionOptions, { contxt: "x" }, /Known are context, signal, schema, onChild\.$/);
 });
@@ -36,6 +38,8 @@ test("a value of the wrong type is refused by its name", () => {
   refused(checkedRunOptions, { onChild: 1 }, "onChild must be a function, not 1.");
   refused(checkedRunOptions, { replay: 7 }, "replay must be the text of a trajectory, not 7.");
   refused(checkedRunOptions, { fork: { log: "", from: 1 } }, /^fork must be \{log, iteration\}, not /);
+  for (const key of ["", "a/b", "a".repeat(65), 7])
+    refused(checkedRunOptions, { idempotencyKey: key }, /^idempotencyKey must be 1 to 64 letters, digits, /);
   refused(checkedRunOptions, null, "the options of run must be an object, not null.");
   refused(checkedRunOptions, "context", "the options of run must be an object, not string.");
 });

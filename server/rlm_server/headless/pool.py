@@ -1,0 +1,283 @@
+"""BrowserPool: many runs in one headless browser, several at once, each in a page that has no other run.
+
+In: rows, each a question with the arguments of a run. Out: an outcome for each row, as it ends. A renderer that dies
+takes one run with it, and that run is resumed once on another page; then it is an error. The order of rows, their
+files and their keys are the caller's business; see `batch/` for a command that has them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Required, Unpack
+
+from rlm_core import ConfigError, RLMError
+
+from .arguments import Arguments, RLMArguments, RunArguments, chosen, parsed
+from .browser_rlm import own_server
+from .page import BrowserLost, LiveRun
+from .pages import Pages, PoolPage
+from .result import HeadlessResult
+
+MOST_PAGES = 8
+"""Pages of a pool whose size is not chosen: two for each processor, as runs wait for models, and no more than these."""
+PAGE_RUNS = 100
+"""Runs after which a page is closed and another opened, so that memory stays bounded whatever a page holds on to."""
+ATTEMPTS = 2
+
+
+class Row(RunArguments, total=False):
+    """A question, and the arguments of its run; those of the pool are the defaults."""
+
+    question: Required[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one row.
+
+    Attributes:
+        index: position of the row, from 0.
+        row: as it came.
+        result: of its run; `None` where there is an error.
+        error: an impossible argument, or a page that failed or was lost twice.
+        attempts: number of pages that the run was given to.
+    """
+
+    index: int
+    row: Row
+    result: HeadlessResult | None
+    error: RLMError | None
+    attempts: int
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the run ended with a final answer."""
+        return self.result is not None and self.result.stopped_by == "final_answer"
+
+
+@dataclass(slots=True)
+class _Slot:
+    """Room for one page."""
+
+    page: PoolPage | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A run on its way through the pool.
+
+    Attributes:
+        arguments: of the next attempt; after a lost page they resume the log that was left.
+        count: pages that it was given to.
+    """
+
+    question: str
+    arguments: Arguments
+    count: int = 0
+    live: LiveRun | None = field(default=None, repr=False)
+
+    def begin(self) -> LiveRun:
+        """The state of the next attempt."""
+        self.count += 1
+        callbacks = self.arguments.callbacks
+        is_watched = callbacks.on_event is not None
+        self.live = LiveRun(callbacks, self.arguments.tools, watch=lambda event: None, is_watched=is_watched)
+        return self.live
+
+    def salvage(self, lost: RLMError) -> None:
+        """Let the next attempt continue from the log of this one, unless the run is made from a log of its own."""
+        log = lost.partial.trajectory if isinstance(lost, BrowserLost) else ""
+        is_free = self.arguments.log.keys() <= {"resume"}
+        if log and is_free:
+            self.arguments = replace(self.arguments, log={"resume": log})
+
+
+class BrowserPool:
+    """Runs in one headless browser, `size` at once; each has a fresh worker, and the next one is prepared beside it.
+
+    Args:
+        size: most runs at once, and most pages; by default two for each processor, at most `MOST_PAGES`. A page with
+            two workers takes about 250 MB.
+        url: address of a running server; without it one is started.
+        token: token of that server.
+        defaults: options, tools and callbacks of each run; see `RLMArguments`.
+
+    >>> async def main():  # doctest: +SKIP
+    ...     rows = [{"question": "Who signs?", "context": path} for path in Path("leases").glob("*.pdf")]
+    ...     async with BrowserPool(4, max_cost=0.1) as pool:
+    ...         async for outcome in pool.map(rows):
+    ...             print(rows[outcome.index]["context"], outcome.result or outcome.error)
+
+    Raises:
+        ConfigError: an argument is unknown or impossible.
+    """
+
+    def __init__(
+        self,
+        size: int | None = None,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        **defaults: Unpack[RLMArguments],
+    ) -> None:
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+            raise ConfigError(f"size must be a whole number of 1 or more, not {size!r}.")
+        self.size = size or min(MOST_PAGES, 2 * (os.cpu_count() or 1))
+        self._url = url
+        self._token = token
+        self._defaults: Mapping[str, object] = defaults
+        self._server: AbstractContextManager[str] | None = None
+        self._pages: Pages | None = None
+        self._slots: list[_Slot] = []
+        self._free: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()
+        self._running: set[asyncio.Task[Any]] = set()
+        parsed(defaults, RLMArguments)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._pages is None else f"open, runs: {len(self._running)}"
+        return f"<BrowserPool of {self.size}, {state}>"
+
+    async def __aenter__(self) -> BrowserPool:
+        server = None if self._url is not None else self._server or own_server()
+        self._pages = await Pages(self._url, self._token, server).__aenter__()
+        self._free = asyncio.LifoQueue()  # the last one that was used has a page
+        self._slots = [_Slot() for _ in range(self.size)]
+        for slot in self._slots:
+            self._free.put_nowait(slot)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+        pages, self._pages = self._pages, None
+        if pages is not None:
+            await pages.__aexit__(kind, fault, trace)
+
+    async def run(self, question: str, **arguments: Unpack[RunArguments]) -> HeadlessResult:
+        """Answer `question` as soon as a page is free; see `RunArguments`. A caller that is cancelled stops the run.
+
+        Raises:
+            ConfigError: it is not open, or an argument is impossible; nothing ran.
+            ReplayError: the run is made from a log, and does not go as the recorded one.
+            BrowserLost: two pages were lost in turn; it holds the partial result.
+            RLMError: the page failed; the message is its own.
+        """
+        return await self._attempted(self._attempt(question, arguments))
+
+    async def map(self, rows: Iterable[Row] | AsyncIterable[Row]) -> AsyncIterator[Outcome]:
+        """The outcome of each row, in the order in which they end; an error is one too, and ends no other run.
+
+        Rows are taken as pages become free, and outcomes that nobody has taken yet hold the next rows back: memory does
+        not grow with their number. A loop that is left early stops the runs under way.
+
+        Raises:
+            ConfigError: it is not open.
+        """
+        self._opened()
+        source, turn = _numbered(rows), asyncio.Lock()
+        ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
+        room = asyncio.Semaphore(self.size)
+
+        async def work() -> None:
+            while True:
+                async with turn:
+                    numbered = await anext(source, None)
+                if numbered is None:
+                    return
+                outcome = await self._outcome(*numbered)
+                await room.acquire()
+                ended.put_nowait(outcome)
+
+        async def work_all() -> None:
+            try:
+                await asyncio.gather(*workers)
+            finally:
+                ended.put_nowait(None)
+
+        workers = [asyncio.ensure_future(work()) for _ in range(self.size)]
+        whole = asyncio.ensure_future(work_all())
+        try:
+            while (outcome := await ended.get()) is not None:
+                room.release()
+                yield outcome
+            await whole  # raises the error of `rows`
+        finally:
+            for task in (*workers, whole):
+                task.cancel()
+            await asyncio.gather(*workers, whole, return_exceptions=True)
+
+    async def _outcome(self, index: int, row: Row) -> Outcome:
+        arguments: dict[str, Any] = {**row}
+        question, attempt = arguments.pop("question", ""), None
+        try:
+            attempt = self._attempt(question, arguments)
+            return Outcome(index, row, await self._attempted(attempt), None, attempt.count)
+        except RLMError as fault:
+            return Outcome(index, row, None, fault, 0 if attempt is None else attempt.count)
+
+    def _attempt(self, question: str, arguments: Mapping[str, object]) -> Attempt:
+        self._opened()
+        return Attempt(question, parsed(chosen(self._defaults, arguments), RunArguments))
+
+    async def _attempted(self, attempt: Attempt) -> HeadlessResult:
+        slot = await self._free.get()
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine that runs is a task"
+        self._running.add(task)
+        try:
+            while True:
+                page = await self._ready(slot)
+                try:
+                    page.runs += 1
+                    return await page.run(attempt.begin(), attempt.question, attempt.arguments)
+                except RLMError as fault:
+                    if not (isinstance(fault, BrowserLost) or page.is_lost):
+                        raise
+                    page.is_lost = True
+                    attempt.salvage(fault)
+                    if attempt.count >= ATTEMPTS:
+                        raise
+        finally:
+            self._running.discard(task)
+            self._free.put_nowait(slot)
+
+    async def _ready(self, slot: _Slot) -> PoolPage:
+        """The page of `slot`, or another where that one is lost or worn."""
+        if slot.page is not None and (slot.page.is_lost or slot.page.runs >= PAGE_RUNS):
+            worn, slot.page = slot.page, None
+            await worn.close()
+        if slot.page is None:
+            slot.page = await self._opened().open()
+        return slot.page
+
+    def _opened(self) -> Pages:
+        if self._pages is None:
+            raise ConfigError("BrowserPool is not open: use it in `async with BrowserPool() as pool:`.")
+        return self._pages
+
+
+def pool_over(server: AbstractContextManager[str], size: int | None = None, **defaults: Any) -> BrowserPool:
+    """A pool over `server`, which it starts and ends."""
+    pool = BrowserPool(size, **defaults)
+    pool._server = server
+    return pool
+
+
+async def _numbered(rows: Iterable[Row] | AsyncIterable[Row]) -> AsyncIterator[tuple[int, Row]]:
+    index = 0
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield index, row
+            index += 1
+        return
+    for index, row in enumerate(rows):
+        yield index, row
