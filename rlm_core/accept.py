@@ -7,7 +7,7 @@ The latter two are sent back once: an answer that is given again stands, with th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import prompts
@@ -67,6 +67,12 @@ class Acceptance:
             self.value, self.evidence = None, ()
             self._repl.withdraw()
         return "\n".join(sent_back)
+
+    def of_value(self, value: object, quotes: Sequence[Mapping[str, object]]) -> Sequence[str]:
+        """Accept the answer to a direct call, which is final; return the differences from the schema."""
+        self._repl.withdraw()
+        self._repl.finish({"content": value, "evidence": quotes})
+        return self._check("")
 
     def _missing_results(self) -> Iterator[str]:
         """The correction of an answer while some items of the last batch have no result; there is one a run."""

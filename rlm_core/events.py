@@ -33,7 +33,7 @@ class RunStarted(Stamp):
     `run` names the run for good, also where it is resumed: the idempotency keys of its calls begin with it. It is the
     host's, and empty without one. `model_options` go with the calls of the root model, `sub_model_options` with
     sub-calls, under their wire names: `temperature`, `top_p`, `max_output_tokens`, `reasoning_effort`, `seed`.
-    `schema` is the JSON Schema of the answer's value, if it has one.
+    `schema` is the JSON Schema of the answer's value, if it has one. A `direct` run is one call over the whole context.
     """
 
     type: ClassVar[str] = "run_started"
@@ -46,6 +46,7 @@ class RunStarted(Stamp):
     model_options: Mapping[str, Json] = field(default_factory=dict)
     sub_model_options: Mapping[str, Json] = field(default_factory=dict)
     schema: Json = None
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +206,7 @@ class Notice(Stamp):
     does. The host's codes: `worker_ready`, `worker_lost`, `worker_replaced` (a block had changed the interpreter for
     good), `continued` (from a journal), `diverged` (from a recorded run), `forked`, `called_again` (a function that did
     not answer before the run was cut off), `unreachable` and `reachable` (the endpoint went away, and answers again:
-    the run waits in between).
+    the run waits in between), `fits_window` (one direct call over the context would do).
     """
 
     type: ClassVar[str] = "notice"

@@ -35,6 +35,7 @@ class Job:
         packages: names of packages that model code can import, `None` to look for those of `documents.PACKAGES`.
         about: sentences on the context for the model, in place of those of `documents`; `None` for these.
         shape: of the answer, `None` for text.
+        direct: one call over the whole context, in place of the loop.
         path: position of the run in the tree, `()` for the root.
         contexts: fingerprints for the log; computed from `context` when empty.
         past: blocks that an earlier worker of this run executed: recovery, see `PastBlock`.
@@ -57,6 +58,7 @@ class Job:
     packages: tuple[str, ...] | None = None
     about: str | None = None
     shape: Shape | None = None
+    direct: bool = False
     path: tuple[int, ...] = ()
     contexts: tuple[Mapping[str, Json], ...] = ()
     past: tuple[PastBlock, ...] = ()
@@ -88,6 +90,7 @@ class Job:
             path=(*self.path, number),
             about=None,
             shape=None,
+            direct=False,
             contexts=(),
             past=(),
         )

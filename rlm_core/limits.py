@@ -16,6 +16,11 @@ from typing import Any
 from .errors import ConfigError, LimitReached
 from .types import ModelUsage, Usage
 
+BYTES_PER_TOKEN = 4
+"""Estimate for a token of any language, in bytes of UTF-8."""
+IMAGE_TOKENS = 1_600
+"""Estimate for a picture of the size that models make use of."""
+
 
 @dataclass(frozen=True, slots=True)
 class LimitFacts:
@@ -122,6 +127,20 @@ def _check(facts: LimitFacts, value: object, *, or_none: bool) -> None:
         must = f"a number above {facts.least}" + ("" if facts.most is None else f" and up to {most:g}")
     if not fits or isinstance(value, bool):
         raise ConfigError(f"{facts.name} must be {must}{' or None' if or_none else ''}, not {value!r}.")
+
+
+_OF_THE_HOST = {
+    "max_block_seconds": "no block is ended before its time",
+    "max_context_chars": "nothing counts the context's characters in calls",
+}
+"""Limits that only the browser's host keeps, and why they have no effect here."""
+
+
+def check_kept(limits: Limits) -> None:
+    """Raise `ConfigError` where a limit was set that would not act."""
+    for name, why in _OF_THE_HOST.items():
+        if getattr(limits, name) not in (None, getattr(Limits(), name)):
+            raise ConfigError(f"{name}: in rlm_core.run {why}. Leave it out, or run in the browser (BrowserRLM).")
 
 
 class Budget:

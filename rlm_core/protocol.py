@@ -22,6 +22,8 @@ from .frames import encode_frame as encode_frame
 from .images import MAX_IMAGE_BYTES as MAX_IMAGE_BYTES
 from .images import MAX_IMAGES as MAX_IMAGES
 from .images import MAX_IMAGES_BYTES as MAX_IMAGES_BYTES
+from .limits import BYTES_PER_TOKEN as BYTES_PER_TOKEN
+from .limits import IMAGE_TOKENS as IMAGE_TOKENS
 from .types import CallKind, FinishReason, Json, Message, ModelUsage, PastBlock
 
 # Shared memory: Int32 words [FUTEX, LENGTH, REASON], then the payload.
@@ -170,7 +172,8 @@ class StartJob:
     `past` holds the blocks of an earlier worker of the same run, in order. The model options are for the host's calls.
     `sub_window_tokens` is the window of the sub model, where its provider tells it; `sub_images` is whether it is known
     to take images.
-    `schema` is the JSON Schema of the answer's value, `None` where it is text.
+    `schema` is the JSON Schema of the answer's value, `None` where it is text; `direct` asks for one call over
+    the whole context.
     """
 
     question: str
@@ -190,6 +193,7 @@ class StartJob:
     session: int | None
     past: tuple[PastBlock, ...]
     schema: Json
+    direct: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

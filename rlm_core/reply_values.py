@@ -85,7 +85,7 @@ class Wanted:
             Misfit: none fits.
         """
         first: Misfit | None = None
-        for value in _values(reply):
+        for value in values_in(reply):
             differences = self._schema.differences(value)
             if not differences:
                 return value
@@ -95,7 +95,7 @@ class Wanted:
         raise first or Misfit(["the reply holds no JSON"])
 
 
-def _values(reply: str) -> Iterator[Json]:
+def values_in(reply: str) -> Iterator[Json]:
     """The values that `reply` may mean, the likeliest first."""
     for text in _candidates(reply):
         try:

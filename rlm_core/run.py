@@ -18,7 +18,8 @@ from .accept import Acceptance
 from .child_outcome import child_outcome, emit_at
 from .compact import OPENING, compacted, request, tokens
 from .contexts import fingerprint
-from .errors import ChannelError, ConfigError, LimitReached, ProviderError, RunCancelled
+from .direct import Direct
+from .errors import ChannelError, LimitReached, ProviderError, RunCancelled
 from .events import (
     BlockFinished,
     BlockStarted,
@@ -33,7 +34,7 @@ from .events import (
 )
 from .finish import Verdict, last_answer, partial_answer, verdict
 from .job import Job
-from .limits import Budget, Limits
+from .limits import Budget, Limits, check_kept
 from .map_items import MapItems
 from .observe import has_output, to_message
 from .parse import parse
@@ -70,6 +71,7 @@ def run(
     tools: Tools = (),
     sub_tools: Tools | None = None,
     shape: Shape | None = None,
+    direct: bool = False,
     session: Session | None = None,
     emit: Emit = ignore,
 ) -> RunResult:
@@ -86,13 +88,14 @@ def run(
         tools: JSON values and functions that model code finds under their names, as `tools_of` takes them.
         sub_tools: tools of child runs; by default the same.
         shape: schema of the answer's value, with the function that applies it.
+        direct: one call over the whole context in place of the loop, where it fits into the model's window.
         session: where this is one of several questions over one REPL.
         emit: takes every event of the run, calls included.
 
     Raises:
         ConfigError: an argument is impossible, or a limit that only the browser's host keeps; nothing ran.
     """
-    _check_kept(limits or Limits())
+    check_kept(limits or Limits())
     job = Job(
         question=question,
         context=context,
@@ -104,24 +107,11 @@ def run(
         sub_tools=None if sub_tools is None else tools_of(sub_tools),
         functions=getattr(provider, "functions", {}),
         shape=shape,
+        direct=direct,
     )
     adapted = FunctionProvider(provider) if not hasattr(provider, "complete") else provider
     budget = Budget(job.limits, needs_prices=True)
     return _run_here(job, recorded(adapted, emit), emit, budget, session)
-
-
-_OF_THE_HOST = {
-    "max_block_seconds": "no block is ended before its time",
-    "max_context_chars": "nothing counts the context's characters in calls",
-}
-"""Limits that only the browser's host keeps, and why they have no effect here."""
-
-
-def _check_kept(limits: Limits) -> None:
-    """Raise `ConfigError` where a limit was set that would not act."""
-    for name, why in _OF_THE_HOST.items():
-        if getattr(limits, name) not in (None, getattr(Limits(), name)):
-            raise ConfigError(f"{name}: in rlm_core.run {why}. Leave it out, or run in the browser (BrowserRLM).")
 
 
 def answer(
@@ -231,7 +221,7 @@ class _Loop:
     def to_the_end(self) -> tuple[str, StoppedBy, str]:
         """Iterate until something ends the run; return the answer, the ending, and a sentence about it."""
         try:
-            return self._iterate(), "final_answer", ""
+            return (self._directly() if self.job.direct else self._iterate()), "final_answer", ""
         except LimitReached as limit:
             return self._out_of(limit)
         except (KeyboardInterrupt, RunCancelled):
@@ -265,6 +255,22 @@ class _Loop:
             outcome = self._unlike_the_last(reply, words, observations, outcome)
             self._observe(words, observations, outcome)
             self.budget.count_outcome(failed=bool(observations) and observations[-1].error is not None)
+
+    def _directly(self) -> str:
+        """The answer to one call over the whole context; a value that does not fit is asked for once more."""
+        direct = Direct(self.job, self.context, earlier=self.session.questions)
+        while True:
+            iteration = self.budget.begin_iteration()
+            self.emit(IterationStarted(iteration=iteration))
+            reply = self._ask(direct.call())
+            words = spoken(reply.text)
+            self.emit(IterationFinished(iteration=iteration, reply=reply.text, blocks=0))
+            self.unconfirmed = words
+            answered = direct.answer(reply, words)
+            self.history = as_dicts(direct.messages)
+            if not (misfit := self.acceptance.of_value(*answered)):
+                return self.repl.partial
+            direct.ask_again(words, misfit)
 
     def _accepted(self, outcome: Verdict) -> Verdict:
         """The verdict once value and evidence of a final answer are checked."""
@@ -312,10 +318,10 @@ class _Loop:
             raise ProviderError(message, type="reply-repeated", upstream=reply.model.partition(":")[0] or None)
         return replace(outcome, correction=f"{outcome.correction}\n{prompts.SAME_REPLY}".strip())
 
-    def _ask(self) -> Reply:
-        """One root call over the conversation so far."""
-        call = ModelCall(tuple(self.messages), self.job.model, "root")
-        outcome = complete(self.provider, [call])[0]
+    def _ask(self, call: ModelCall | None = None) -> Reply:
+        """One root call, by default over the conversation so far."""
+        call = call or ModelCall(tuple(self.messages), self.job.model, "root")
+        [outcome] = complete(self.provider, [call])
         if isinstance(outcome, ProviderError):
             raise outcome
         self.budget.add_usage(outcome.model or self.job.model or "default", outcome.usage)
@@ -397,7 +403,7 @@ class _Loop:
     def _out_of(self, limit: LimitReached) -> tuple[str, StoppedBy, str]:
         """A limit is spent: when it is the iterations, the model is asked once more for the best answer it has."""
         stopped_by = cast(StoppedBy, limit.limit)
-        if limit.limit != "max_iterations":
+        if limit.limit != "max_iterations" or self.job.direct:
             return self._partial(), stopped_by, str(limit)
         self.emit(Notice(text="Out of iterations: the model is asked for the best answer from what it has seen."))
         self.messages.append(Message("user", prompts.LAST_CALL))
@@ -439,4 +445,5 @@ class _Loop:
             limits=dataclasses.asdict(self.job.limits),
             contexts=self.job.contexts or (fingerprint(self.context),),
             schema=None if self.job.shape is None else self.job.shape.schema,
+            direct=self.job.direct,
         )

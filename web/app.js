@@ -46,12 +46,12 @@ let conversation = null;
  * Answer `question` on this page, for the Run button and for programs alike.
  *
  * @param {{question: string, context?: import("/rlm/rlm.js").RLMRunOptions["context"], options?: AskOptions,
- *   session?: import("./conversation.js").Conversation}} job `context` is the page's own when left out;
+ *   direct?: boolean, session?: import("./conversation.js").Conversation}} job `context` is the page's own when left out;
  *   `options` are those of `RLM`, a `signal` that stops the run, and the log of a run to `resume`, `replay` or `fork`; they
- *   win over the page's settings, which are left out where a log holds the choice; in a `session`, those of the session hold
+ *   win over the page's settings, which are left out where a log holds the choice; in a `session`, those of the session hold; `direct`: one call over the whole context
  * @returns {Promise<RLMResult>} rejects as `RLM.run` does, after the page has explained it
  */
-export async function ask({ question, context, options = {}, session }) {
+export async function ask({ question, context, options = {}, direct, session }) {
   if (isRunning()) throw new Error("A run is under way on this page: stop it first, or wait for its end.");
   const value = context === undefined ? contextValue(state.typed, state.attachments) : context;
   const { signal, resume, replay, fork, onEvent, ...rest } = options;
@@ -74,7 +74,8 @@ export async function ask({ question, context, options = {}, session }) {
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
     const from = session ? {} : { resume, replay, fork };
     const { schema } = replay || resume ? { schema: undefined } : schemaOf(state.settings.schema);
-    const result = await rlm.run(question, { context: value ?? undefined, schema, signal: stop, onChild, ...from });
+    const job = { context: value ?? undefined, schema, direct, signal: stop, onChild, ...from };
+    const result = await rlm.run(question, job);
     // the server may be another by now, and the day's budget is smaller
     if (result.fault !== null || state.catalogue?.budget) void loadModels();
     finishRun(run, { result, problem: null });
@@ -122,8 +123,12 @@ function follow(run, onEvent) {
   };
 }
 
-/** The Run button: faults of the form, and a server that is gone, are shown beside it; later ones by `ask`. */
-async function runFromForm() {
+/**
+ * The Run button, or that of a direct call: faults of the form, and a server that is gone, are shown beside it; later ones
+ * by `ask`.
+ * @param {{direct?: boolean}} [how]
+ */
+async function runFromForm({ direct } = {}) {
   if (isRunning() || isRefused()) return;
   if (state.looking !== "") return queueRun();
   await checkServer();
@@ -132,7 +137,7 @@ async function runFromForm() {
   const options = { ...runOptions(), ...keepingOptions() };
   try {
     conversation = openConversation(options);
-    await ask({ question: state.question, options, session: conversation });
+    await ask({ question: state.question, options, direct, session: conversation });
     state.followable = state.run;
   } catch (error) {
     console.error(error); // the page has explained it already; this is for developers
@@ -321,7 +326,7 @@ function App() {
       <${QuestionField} />
       <${ContextField} />
       <${SettingsPanel} />
-      <${RunButtons} onRun=${runFromForm} onStop=${stopRun} />
+      <${RunButtons} onRun=${() => void runFromForm()} onDirect=${() => void runFromForm({ direct: true })} onStop=${stopRun} />
       ${problems.server && !isRunning() && html`<${ProblemNotice} problem=${problems.server} id="server-problem" onRemedy=${remedied} />`}
     </form>
     <div class="outcome-column" id="outcome">
@@ -343,7 +348,7 @@ function RunSheet({ run }) {
     ${recorded && html`<${RecordingBanner} recorded=${recorded} />`}
     <${EarlierTurns} />
     <h2 class="asked" id="asked">${run.question}</h2>
-    <p class="asked-of muted">Asked ${run.contextSummary}${run.model && `, answered by ${run.model}`}</p>
+    <p class="asked-of muted">Asked ${run.contextSummary}${run.isDirect && ", in one direct call"}${run.model && `, answered by ${run.model}`}</p>
     ${state.problems.fork && html`<${ProblemNotice} problem=${state.problems.fork} id="fork-problem" />`}
     <${Status} run=${run} />
     <${Notices} run=${run} />

@@ -62,7 +62,7 @@ function openItem(number) {
   const button = item?.querySelector("button");
   if (button?.getAttribute("aria-expanded") === "false") button.click();
   item?.scrollIntoView({ block: "center" });
-  button?.focus();
+  (button ?? item)?.focus();
 }
 
 /**
@@ -104,7 +104,7 @@ function Item({ item, number, context }) {
   const { mark, words } = STATUSES[item.status];
   const place = placeOf(item);
   const by = item.checkedBy === "host" ? "checked on this page" : "checked in the worker";
-  return html`<li id="evidence-${number}" class="is-${item.status}">
+  return html`<li id="evidence-${number}" class="is-${item.status}" tabindex="-1">
     <p><span class="evidence-mark" aria-hidden="true">${mark}</span> <q>${item.quote}</q></p>
     <p class="muted">${words}${item.difference && item.status !== "missing" ? `: ${item.difference}` : ""}; ${by}
       ${

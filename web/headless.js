@@ -35,6 +35,7 @@ import { ASSETS, ENDPOINT } from "./address.js";
  * @property {Wants} wants
  * @property {boolean} isStopped before it began
  * @property {import("/rlm/rlm.js").RLMRunOptions["schema"] | null} schema
+ * @property {boolean | null} [direct]
  */
 /** @typedef {Question & PythonSettings & {log: import("/rlm/rlm.js").FromLog, key: string | null}} Job */
 /**
@@ -166,7 +167,8 @@ async function ended(input, job, begin) {
     return await outcome(async () => {
       const context = await contextOf(job.kind, [...(input.files ?? [])].map(renamed(job.names)));
       const onChild = job.wants.child ? childListener(job.id, live) : undefined;
-      const result = await begin({ context, schema: job.schema ?? undefined, signal: live.stop.signal, onChild });
+      const asked = { schema: job.schema ?? undefined, direct: job.direct ?? undefined };
+      const result = await begin({ context, ...asked, signal: live.stop.signal, onChild });
       return { ...result, trajectory: result.trajectory() };
     });
   } finally {

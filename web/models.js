@@ -15,6 +15,8 @@ import { changed, state } from "./state.js";
  * @property {string} label
  * @property {string} provider
  * @property {string} [note]
+ * @property {number} [window_tokens]
+ * @property {boolean} [images] whether it takes any, where that is known
  * @property {boolean} [vendor_tools] whether it searches or browses at its vendor
  */
 /** @typedef {{provider: string, note: string}} Note a list of models that is missing or not whole, and why */

@@ -11,7 +11,7 @@ import { sentence } from "./format.js";
 /** @typedef {import("./types/run.js").NoticeView} NoticeView */
 
 /** Codes of the notices that only a developer needs. */
-const TECHNICAL = ["worker_ready"];
+const TECHNICAL = ["worker_ready", "fits_window"];
 /** Before each text that the worker sent, so that none passes for the host's. */
 const OF_WORKER = "worker: ";
 

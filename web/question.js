@@ -1,9 +1,10 @@
 // @ts-check
 /**
- * The question box, and the two buttons of a run. In: `state`. Out: changes to `state`, calls of `onRun` and `onStop`.
+ * The question box, and the two buttons of a run. In: `state`. Out: changes to `state`, calls of `onRun`, `onDirect` and `onStop`.
  */
 
 import { html } from "/vendor/preact.mjs";
+import { DirectOffer } from "./direct.js";
 import { ProblemNotice } from "./errors.js";
 import { fieldValue } from "./fields.js";
 import { changed, isRunning, state } from "./state.js";
@@ -28,9 +29,9 @@ export function QuestionField() {
 /**
  * Both buttons are always there, so that focus is never lost when a run begins or ends.
  *
- * @param {{onRun: () => void, onStop: () => void}} props
+ * @param {{onRun: () => void, onDirect: () => void, onStop: () => void}} props
  */
-export function RunButtons({ onRun, onStop }) {
+export function RunButtons({ onRun, onDirect, onStop }) {
   const isQueued = state.isQueued;
   const running = isRunning() || isQueued;
   const isStopping = isRunning() && state.run?.stopping;
@@ -42,5 +43,6 @@ export function RunButtons({ onRun, onStop }) {
     <span class="muted keys">${
       running ? html`<kbd>Esc</kbd> stops and keeps what there is` : html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> runs`
     }</span>
+    <${DirectOffer} onAsk=${onDirect} />
   </div>`;
 }

@@ -47,6 +47,7 @@ export function newRun(question, context, contextSummary) {
     events: [],
     stopping: false,
     isAway: false,
+    isDirect: false,
     result: null,
     problem: null,
     recorded: null,
@@ -61,6 +62,7 @@ const HANDLERS = {
     node.model = event.model ?? "";
     node.maxIterations = Number(event.limits.max_iterations) || null;
     if (isChild(node)) node.startedAt = event.seconds;
+    else run.isDirect = event.direct;
     touch(node);
   },
   iteration_started(run, event) {

@@ -298,6 +298,12 @@ export interface RLMRunOptions extends FromLog {
   context?: Json | RLMJsonText | ArrayBuffer | ArrayBufferView | Blob | Blob[];
   /** JSON Schema (draft 2020-12) that the answer's value must fit; where it does not, the model is asked for a correction. */
   schema?: { [keyword: string]: Json } | true;
+  /**
+   * One call over the whole context in place of the loop, where it fits into the root model's window (`windowTokens`): for
+   * small contexts cheaper, and often better on easy questions. Ledger, limits, `onEgress`, evidence and log are those of any
+   * run. A value that does not fit `schema` is asked for once more. Default false.
+   */
+  direct?: boolean;
   /** Stops the whole run. */
   signal?: AbortSignal;
   /** Called for each child run, wherever in the tree. */

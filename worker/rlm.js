@@ -15,6 +15,7 @@ import { checksOf } from "./log/number_check.js";
 import { checkedQuestionOptions, checkedRunOptions } from "./options/call_options.js";
 import { checkReadable, jobOf, noticesOf } from "./options/job.js";
 import { OPTION_NAMES, checkedSettings } from "./options/settings.js";
+import { windowNotices } from "./options/window.js";
 import { readResumed } from "./recovery/resume.js";
 import { openFork } from "./replay/fork.js";
 import { openReplay } from "./replay/replay.js";
@@ -64,12 +65,12 @@ export class RLM {
     const began = performance.now();
     const settings = this.#settings;
     const checked = checkedRunOptions(options, OPTION_NAMES);
-    const { context, schema, signal, onChild, resume, replay, fork, idempotencyKey } = checked;
+    const { context, schema, direct, signal, onChild, resume, replay, fork, idempotencyKey } = checked;
     const resumed = resume ? readResumed(resume) : null;
     const made = fork !== undefined ? openFork(fork) : replay !== undefined ? openReplay(replay) : null;
     const ledger = ledgerOf(settings);
     const isNew = [resume, replay, fork].every((log) => log === undefined);
-    const plain = await withPackages(settings, await jobOf(settings, prompt, context, schema));
+    const plain = await withPackages(settings, await jobOf(settings, prompt, context, { schema, direct }));
     const wanted = isNew ? await withWindows(plain, settings, ledger) : plain;
     const kept = resumed !== null && context === undefined ? await keptContext(settings.journal) : [];
     const continuedJob = continued({ ...wanted, contexts: kept.length > 0 ? kept : wanted.contexts }, resumed);
@@ -81,7 +82,7 @@ export class RLM {
     const journal = replay === undefined ? await journalOf(settings, job, { resumed, kept, onEvent, signal }) : null;
     const heard = { onEvent: made?.watched(onEvent) ?? onEvent, onCall, ...childListener(onChild, made?.onChild) };
     const from = { journal, resumed, idempotencyKey, source: made?.source, end: made?.end };
-    const notices = [...noticesOf(context), ...(isNew ? await toolNotices(job, ledger) : [])];
+    const notices = [...noticesOf(context), ...(isNew ? await newNotices(settings, job, ledger) : [])];
     const run = { job, signal, notices, listeners: heard, ledger, ...from, ...hosted(settings) };
     if (replay !== undefined) run.allowUnknownPrice = true; // nothing is paid
     const finished = await runTree(run);
@@ -112,16 +113,19 @@ class RLMSession {
    * did not heed a stop, a fresh one goes through the earlier questions again, answered from their record: no model is
    * asked, and blocks that were stopped or killed their worker are left out. Rejects with a ChannelError after `close`.
    * @param {string} prompt
-   * @param {Pick<RLMRunOptions, "context" | "schema" | "signal" | "onChild">} [options]
+   * @param {Pick<RLMRunOptions, "context" | "schema" | "direct" | "signal" | "onChild">} [options]
    * @returns {Promise<RLMResult>}
    */
   async run(prompt, options) {
-    const { context, schema, signal, onChild } = checkedQuestionOptions(options, OPTION_NAMES);
+    const { context, schema, direct, signal, onChild } = checkedQuestionOptions(options, OPTION_NAMES);
     if (this.#isRunning) throw configError("the session is at work on a question: await it before you ask the next.");
     this.#isRunning = true;
     const began = performance.now();
     try {
-      const started = await withPackages(this.#settings, await jobOf(this.#settings, prompt, context, schema));
+      const started = await withPackages(
+        this.#settings,
+        await jobOf(this.#settings, prompt, context, { schema, direct }),
+      );
       const plain = { ...started, session: this.#session.turns().length };
       const job = await withSight(await withWindows(plain, this.#settings, this.#ledger), this.#ledger);
       await checkReadable(job);
@@ -130,7 +134,7 @@ class RLMSession {
       const opening = { resumed: null, kept: [], onEvent: heard.onEvent, signal };
       const journal = await journalOf(questionSettings(this.#settings, job), job, opening);
       const own = { session: this.#session, ledger: this.#ledger, journal };
-      const notices = [...noticesOf(context), ...(await toolNotices(job, this.#ledger))];
+      const notices = [...noticesOf(context), ...(await newNotices(this.#settings, job, this.#ledger))];
       const run = { job, signal, notices, listeners: heard, ...own, ...hosted(this.#settings) };
       return toResult(await runTree(run), performance.now() - began);
     } finally {
@@ -185,6 +189,20 @@ async function toolNotices({ model }, { destinations }) {
   if (!(await destinations.hasTools(model))) return [];
   const subject = model === null ? "The server's default model" : `The model "${model}"`;
   return [`${subject} searches or browses the web at its vendor, with what it is shown.`];
+}
+
+/**
+ * Notices of a run that begins anew.
+ * @param {Settings} settings
+ * @param {StartJob} job
+ * @param {ReturnType<typeof openLedger>} ledger
+ */
+async function newNotices({ isWindowChosen }, job, ledger) {
+  const { destinations } = ledger;
+  const isListed = (await destinations.windowTokens(job.model)) !== null;
+  const takesImages = (await destinations.takesImages(job.model)) !== false;
+  const known = isWindowChosen ? "chosen" : isListed ? "listed" : "assumed";
+  return [...(await toolNotices(job, ledger)), ...windowNotices(job, { known, takesImages })];
 }
 
 /**
@@ -253,7 +271,7 @@ export async function checkEvidence(quotes, options) {
 }
 
 /**
- * A resumed run has the question, the models with their options, the schema and the limits of its log.
+ * A resumed run has the question, the models with their options, the schema, the limits and the kind of its log.
  * @param {StartJob} job
  * @param {import("./recovery/types.d.ts").ResumedLog | null} resumed
  * @returns {StartJob}
@@ -261,9 +279,9 @@ export async function checkEvidence(quotes, options) {
 function continued(job, resumed) {
   const first = resumed?.events[0];
   if (first?.type !== "run_started") return job;
-  const { question, model, sub_model, model_options, sub_model_options, schema, limits } = first;
+  const { question, model, sub_model, model_options, sub_model_options, schema, direct, limits } = first;
   const models = { model, sub_model, model_options, sub_model_options };
-  return { ...job, question, ...models, schema, limits: { ...job.limits, ...limits } };
+  return { ...job, question, ...models, schema, direct, limits: { ...job.limits, ...limits } };
 }
 
 /**

@@ -1,7 +1,7 @@
 """Options in every language: each limit and model reaches the run by each front end, under its name and in its unit.
 
-The page, `BrowserRLM`, its blocking twin and the command run one question with all limits set, and one with none; the
-first event of the log says the limits that the run had. docs/options.md is the same table in words.
+The page, `BrowserRLM`, its blocking twin and the command run one question with all limits set, in one direct call, and
+one with none; the first event of the log says the limits that the run had. docs/options.md is the same table in words.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def in_javascript(browser: Browser, served: str, chosen: bool) -> Started:
     page = browser.new_page()
     page.goto(served)
     trajectory = page.evaluate(
-        """async ([options, question, context]) => {
+        """async ([options, question, context, direct]) => {
           const { RLM } = await import("/rlm/rlm.js");
-          return (await new RLM(options).run(question, { context })).trajectory();
+          return (await new RLM(options).run(question, { context, direct })).trajectory();
         }""",
-        [options if chosen else {}, QUESTION, CONTEXT],
+        [options if chosen else {}, QUESTION, CONTEXT, chosen],
     )
     page.close()
     return first_event(trajectory)
@@ -62,7 +62,7 @@ def python_options(chosen: bool) -> dict[str, Any]:
 def in_python(browser: Browser, served: str, chosen: bool) -> Started:
     async def run() -> str:
         async with BrowserRLM(served, **python_options(chosen)) as rlm:
-            return (await rlm.run(QUESTION, context=CONTEXT)).trajectory
+            return (await rlm.run(QUESTION, context=CONTEXT, direct=chosen)).trajectory
 
     with ThreadPoolExecutor(1) as thread:  # this one has the event loop of the tests' browser
         return first_event(thread.submit(asyncio.run, run()).result())
@@ -70,13 +70,13 @@ def in_python(browser: Browser, served: str, chosen: bool) -> Started:
 
 def in_blocking_python(browser: Browser, served: str, chosen: bool) -> Started:
     with BlockingBrowserRLM(served) as rlm:
-        return first_event(rlm.run(QUESTION, context=CONTEXT, **python_options(chosen)).trajectory)
+        return first_event(rlm.run(QUESTION, context=CONTEXT, direct=chosen, **python_options(chosen)).trajectory)
 
 
 def by_the_command(browser: Browser, folder: Path, chosen: bool) -> Started:
     (folder / "context.txt").write_text(CONTEXT)
     flags = [f"--{snake(facts.option).replace('_', '-')}={other_value(facts)}" for facts in LIMITS]
-    flags += [f"--model={MODEL}", f"--sub-model={MODEL}"]
+    flags += [f"--model={MODEL}", f"--sub-model={MODEL}", "--direct"]
     command = [sys.executable, "-m", "rlm_server", "run", QUESTION, "--context", "context.txt", "--record", "run.jsonl"]
     unset = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     environment = {**unset, "OLLAMA_BASE_URL": "none"}
@@ -124,3 +124,8 @@ def test_the_defaults_are_the_same_by_each_front_end(run_started: RunStarted, fr
 def test_both_models_reach_the_run_by_each_front_end(run_started: RunStarted, front_end: str) -> None:
     started = run_started(front_end, True)
     assert (started["model"], started["sub_model"]) == (MODEL, MODEL)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_a_direct_call_is_asked_for_by_each_front_end(run_started: RunStarted, front_end: str) -> None:
+    assert [run_started(front_end, chosen)["direct"] for chosen in (True, False)] == [True, False]

@@ -49,7 +49,8 @@ LAYERS = [
     {"parse", "prompts", "observe", "repl"},
     {"reply_values"},
     {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
-    {"map_items"},
+    {"direct_prompt", "direct_reply", "map_items"},
+    {"direct"},
     {"run"},
     {"cassette", "testing", "__init__"},
 ]

@@ -123,6 +123,8 @@ export interface RunView extends RunNode {
   stopping: boolean;
   /** The server cannot be reached: the run waits for it. */
   isAway: boolean;
+  /** One call over the whole context. */
+  isDirect: boolean;
   result: RLMResult | null;
   problem: Problem | null;
   /** Where it is read from, when it is not made here. */

@@ -137,7 +137,7 @@ export function eventsOf(run) {
   }
 }
 
-const NO_FACTS = { contexts: [], run: "", model_options: {}, sub_model_options: {}, schema: null };
+const NO_FACTS = { contexts: [], run: "", model_options: {}, sub_model_options: {}, schema: null, direct: false };
 
 // ----------------------------------------------------------------------------------------------- means of the readers
 

@@ -15,6 +15,7 @@ import { configError } from "../wire/errors.js";
 const OF_ANY_RUN = {
   context: { must: "", ok: () => true },
   signal: { must: "be an AbortSignal", ok: (value) => value instanceof AbortSignal },
+  direct: { must: "be true or false", ok: (value) => typeof value === "boolean" },
   schema: { must: "be a JSON Schema, an object or true", ok: isSchema },
   onChild: { must: "be a function", ok: (value) => typeof value === "function" },
 };

@@ -21,10 +21,10 @@ const LONE_SURROGATES = /\p{Surrogate}/gu; // with the flag u a pair is one char
  * @param {Settings} settings
  * @param {unknown} prompt
  * @param {unknown} context
- * @param {import("../rlm.d.ts").RLMRunOptions["schema"]} [schema]
+ * @param {Pick<import("../rlm.d.ts").RLMRunOptions, "schema" | "direct">} [options]
  * @returns {Promise<StartJob>}
  */
-export async function jobOf(settings, prompt, context, schema) {
+export async function jobOf(settings, prompt, context, { schema, direct = false } = {}) {
   if (typeof prompt !== "string" || prompt.trim() === "")
     throw configError(`the question must be text that is not empty, not ${shown(prompt)}.`);
   const { model, subModel, modelOptions, subModelOptions, systemPrompt, tools, subTools } = settings;
@@ -46,6 +46,7 @@ export async function jobOf(settings, prompt, context, schema) {
     session: null,
     past: [],
     schema: schema === undefined ? null : JSON.parse(textOfJson(schema, "schema")),
+    direct,
   };
 }
 

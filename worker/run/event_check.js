@@ -12,6 +12,7 @@ import { mismatch, picked } from "../wire/schema.js";
  * @typedef {import("../wire/protocol.js").Event} Event
  * @typedef {Omit<Event & {type: "run_started"}, "type">} RunStarted
  * @typedef {Pick<import("../wire/types.d.ts").Recorder, "empty" | "record">} Recorder
+ * @typedef {import("../wire/types.d.ts").HostNotice} HostNotice
  */
 
 /**
@@ -46,7 +47,7 @@ const MAX_EVENTS = 1_000;
 /**
  * @param {Recorder} recorder
  * @param {object} options
- * @param {string[]} options.notices recorded right after the run's first event; the first says how the worker started
+ * @param {HostNotice[]} options.notices recorded right after the run's first event; the first says how the worker started
  * @param {string} options.question
  * @param {Known} options.known
  */
@@ -59,7 +60,10 @@ export function checkEvents(recorder, { notices, question, known }) {
     order(event);
     recorder.record(bounded(event, known));
     if (event.type !== "run_started") return;
-    notices.forEach((text, at) => recorder.record({ type: "notice", code: at === 0 ? "worker_ready" : null, text }));
+    notices.forEach((notice, at) => {
+      const { code, text } = typeof notice === "string" ? { code: null, text: notice } : notice;
+      recorder.record({ type: "notice", code: at === 0 ? "worker_ready" : code, text });
+    });
   };
   return {
     /** @param {string} body */

@@ -29,7 +29,7 @@ import { CANCELLED } from "./stop.js";
  * @param {StartedWorker} worker
  * @param {Run} run
  * @param {Pick<RunOptions, "job" | "end">} options
- * @param {string[]} [notices] the first one says how the worker started
+ * @param {import("../wire/types.d.ts").HostNotice[]} [notices] the first one says how the worker started
  * @returns {Promise<WorkerEnd>}
  */
 export function drive(worker, run, options, notices = []) {
@@ -39,14 +39,14 @@ export function drive(worker, run, options, notices = []) {
 /**
  * @param {StartedWorker} worker
  * @param {Run} run
- * @param {Pick<RunOptions, "job" | "end"> & {notices: string[]}} options
+ * @param {Pick<RunOptions, "job" | "end"> & {notices: import("../wire/types.d.ts").HostNotice[]}} options
  * @param {(end: WorkerEnd) => void} resolve called once
  */
 function driven(worker, run, { job, end: endSignal, notices }, resolve) {
   const { stop, quota, recovery } = run;
   const { position, tape } = recovery;
-  const { run: name, model_options, sub_model_options, schema } = run.start;
-  const start = { run: name, model_options, sub_model_options, schema };
+  const { run: name, model_options, sub_model_options, schema, direct } = run.start;
+  const start = { run: name, model_options, sub_model_options, schema, direct };
   const maxIterations = Number(job.limits.max_iterations);
   const known = { rootCalls: tape.rootCalls, reply: tape.reply, maxIterations, start };
   const events = checkEvents(position, { notices, question: job.question, known });

@@ -48,8 +48,8 @@ export async function runJob(options) {
  * @param {RunOptions} runOptions
  */
 function startOf({ job, tree }) {
-  const { question, model, sub_model, limits, model_options, sub_model_options, schema } = job;
-  return { question, model, sub_model, limits, model_options, sub_model_options, schema, run: tree.name };
+  const { question, model, sub_model, limits, model_options, sub_model_options, schema, direct } = job;
+  return { question, model, sub_model, limits, model_options, sub_model_options, schema, direct, run: tree.name };
 }
 
 /**

@@ -11,7 +11,17 @@ import type { ResumedLog, ResumedRun } from "../recovery/types.d.ts";
 import type { openRecovery } from "../recovery/recovery.js";
 import type { Event, ModelUsage, Ready, RequestedCall, RunResult, RunStarted, StartJob } from "../wire/protocol.js";
 import type { openQuota } from "./message_quota.js";
-import type { Functions, Kind, OnEgress, PageProvider, Recorder, RLMChild, Source, Usage } from "../wire/types.d.ts";
+import type {
+  Functions,
+  HostNotice,
+  Kind,
+  OnEgress,
+  PageProvider,
+  Recorder,
+  RLMChild,
+  Source,
+  Usage,
+} from "../wire/types.d.ts";
 
 /** Where workers come from, and where their model calls are sent. */
 export interface Hosting {
@@ -68,7 +78,7 @@ export interface TreeOptions {
   /** Where the worker outlives the run. */
   session?: Session | null;
   /** Sentences for the user about the job, recorded once it began. */
-  notices?: string[];
+  notices?: HostNotice[];
 }
 
 /** What all runs of a tree share. */
@@ -97,7 +107,7 @@ export interface RunOptions {
   end?: AbortSignal;
   resumed: ResumedRun | null;
   session: Session | null;
-  notices: string[];
+  notices: HostNotice[];
 }
 
 /** How a run ends, where the host decides it. */
@@ -173,7 +183,7 @@ export interface Run {
   /** The beginning of the run as the host has it. */
   start: Pick<
     RunStarted,
-    "question" | "model" | "sub_model" | "limits" | "model_options" | "sub_model_options" | "schema" | "run"
+    "question" | "model" | "sub_model" | "limits" | "model_options" | "sub_model_options" | "schema" | "direct" | "run"
   >;
   /** Of the answer's value; null: the answer is text. */
   shape: Shape | null;

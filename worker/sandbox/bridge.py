@@ -108,6 +108,7 @@ def _job(fields: dict[str, Any], context: object, host: BridgeProvider) -> Job:
         tools=_tools(fields["tools"], host),
         sub_tools=None if sub_tools is None else _tools(sub_tools, host),
         shape=None if fields.get("schema") is None else Shape(fields["schema"], host.differences),
+        direct=fields.get("direct", False),
         path=tuple(fields.get("path", ())),
         past=tuple(_past(block) for block in fields.get("past", ())),
     )

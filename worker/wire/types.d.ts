@@ -397,3 +397,6 @@ export interface Settlement {
 
 export type ToRelay = ReplyPart | RelayedInterrupt | { type: "ping" };
 export type FromRelay = { type: "pong" } | { type: "lost"; why: string };
+
+/** A sentence of the host for the log, with the code by which programs know it. */
+export type HostNotice = string | { code: string | null; text: string };

@@ -133,10 +133,12 @@ class RunArguments(RLMArguments, total=False):
     model. `context` is a path or paths of files and folders, text, bytes or a JSON value. `resume`, `replay` and `fork`
     take the log of a run: to continue it, to replay it, or to begin as it did until an iteration, `(log, iteration)`. A
     new run under the `idempotency_key` of an earlier one pays for no reply that the server has kept.
+    With `direct` the question is one call over the whole context, where it fits into the model's window.
     """
 
     context: object
     schema: Any
+    direct: bool
     resume: Log | None
     replay: Log | None
     fork: tuple[Log, int] | None
@@ -144,10 +146,11 @@ class RunArguments(RLMArguments, total=False):
 
 
 class QuestionArguments(CallbackArguments, total=False):
-    """Arguments of one question of a session; without a context the one before stays. `schema` as of a run."""
+    """Arguments of one question of a session; without a context the one before stays. The others are as of a run."""
 
     context: object
     schema: Any
+    direct: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,7 @@ class Arguments:
     Attributes:
         options: of the page's `RLM`, in its spelling.
         shape: of the answer's value, `None` for text.
+        direct: one call in place of the loop; `None` where that is not said.
         log: `{"resume": text}`, `{"replay": text}`, `{"fork": {"log": text, "iteration": n}}` or empty.
         key: name of the run in the idempotency keys of its calls, or `None`; checked by the page.
         respelled: the page's name of an option -> the caller's, for errors.
@@ -187,6 +191,7 @@ class Arguments:
     callbacks: Callbacks
     context: object
     shape: ValueShape | None
+    direct: object
     log: Mapping[str, object]
     key: object
     respelled: Mapping[str, str]
@@ -247,6 +252,7 @@ def parsed(arguments: Mapping[str, object], kind: type) -> Arguments:
         callbacks=callbacks,
         context=named.get("context"),
         shape=shape_of(named.get("schema")),
+        direct=named.get("direct"),
         log=_log(named),
         key=named.get("idempotency_key"),
         respelled={_camel(name): spelled for name, spelled in _spellings(arguments).items()},

@@ -208,6 +208,7 @@ class Page:
                 wants = arguments.callbacks.wants()
                 state = {"wants": {**wants, "events": live.is_watched}, "isStopped": live.is_stopped}
                 state["schema"] = None if arguments.shape is None else arguments.shape.schema
+                state["direct"] = arguments.direct
                 function = "run" if session is None else "ask"
                 outcome = await self._until_end(live, function, element, json.dumps({**own, **described, **state}))
             result = result_of(_ok(outcome, arguments))

@@ -22,10 +22,10 @@ test("an option of the class is refused in a call, with the place where it belon
 
 test("an unknown option is refused with the known ones", () => {
   const message =
-    "unknown option contxt of run. Known are context, signal, schema, onChild, resume, replay, fork, " +
+    "unknown option contxt of run. Known are context, signal, direct, schema, onChild, resume, replay, fork, " +
     "idempotencyKey.";
   refused(checkedRunOptions, { contxt: "x" }, message);
-  refused(checkedQuestionOptions, { contxt: "x" }, /Known are context, signal, schema, onChild\.$/);
+  refused(checkedQuestionOptions, { contxt: "x" }, /Known are context, signal, direct, schema, onChild\.$/);
 });
 
 test("a session has no log to begin from", () => {
