@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ def test_pictures_and_pages_without_text_stand_beside_the_prompt(tmp_path: Path)
     picture, scan = tmp_path / "a.png", tmp_path / "scan.pdf"
     picture.write_bytes(PNG)
     scan.write_bytes(b"%PDF-1.7 ...")
-    functions = {
+    functions: dict[str, Callable[..., object]] = {
         "read": lambda file: "[page 1]\nThe cover.\n\n[page 2]\n\n[page 3]\nThe end.",
         "page_image": lambda file, page: PNG + bytes([page]),
     }
