@@ -252,6 +252,21 @@ class _Table:
         return self.clock() - self.max_seconds
 
 
+def paid_in(path: Path) -> ModelUsage:
+    """Usage of all replies that are kept in the file at `path`; none where there is no file.
+
+    Raises:
+        ConfigError: it is no store.
+    """
+    if not path.exists():
+        return ModelUsage(cost=0.0)
+    rows = open_database(path, SCHEMA)
+    try:
+        return sum((_reply(text).usage for (text,) in rows.execute("SELECT text FROM reply")), ModelUsage(cost=0.0))
+    finally:
+        rows.close()
+
+
 def open_database(path: Path | None, schema: str) -> sqlite3.Connection:
     """The database of the store, with the tables of `schema`; in memory without a path.
 

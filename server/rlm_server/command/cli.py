@@ -27,6 +27,7 @@ from ..headless.egress_report import EgressReport
 from ..headless.recording import read_recording
 from ..headless.value_shape import read_schema
 from ..headless.visible_text import visible
+from .batch import batch
 from .confirm import Confirm, Screen
 from .evidence_lines import check_lines, evidence_lines
 from .exit_status import FAULT, FINAL, reported, status_of
@@ -403,6 +404,7 @@ def _wait_for_ctrl_c() -> None:
         click.echo("", err=True)
 
 
+main.add_command(batch)
 main.add_command(packages)
 
 if __name__ == "__main__":

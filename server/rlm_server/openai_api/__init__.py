@@ -1,0 +1,1 @@
+"""OpenAI's API with a recursive language model behind it: requests translated, runs kept, replies in its forms."""
