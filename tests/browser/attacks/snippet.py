@@ -106,9 +106,9 @@ def reached():
 
 def proxies():
     # every JavaScript object that Python holds anywhere: proxies are no objects of gc, but referents of some
-    found = {id(each): each for holder in gc.get_objects() for each in gc.get_referents(holder)
-             if isinstance(each, JsProxy)}
-    return list(found.values())
+    held = gc.get_referents(*gc.get_objects())
+    kinds = {kind for kind in set(map(type, held)) if issubclass(kind, JsProxy)}
+    return list({id(each): each for each in held if type(each) in kinds}.values())
 
 NATURAL = {
     "Object": lambda: pyodide_js._module.constructor,
