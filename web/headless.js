@@ -83,20 +83,22 @@ export async function saveSnapshot() {
   return true;
 }
 
+/** `run` takes a log as a file: as an argument its time grows with the square of its length. */
+export const takesLogFiles = true;
+
 /**
  * Answer one question; of several at once each has its own stop, events and tools.
  * @param {HTMLInputElement} input holds the files of the context, of any size
  * @param {string} text a `Job`
+ * @param {HTMLInputElement | null} [logInput] holds the text of the job's log
  */
-export function run(input, text) {
+export function run(input, text, logInput) {
   const job = /** @type {Job} */ (JSON.parse(text));
-  return ended(input, job, (options) =>
-    new RLM(optionsOf(job, () => job.id, job.wants.egress)).run(job.question, {
-      ...options,
-      ...job.log,
-      idempotencyKey: job.key ?? undefined,
-    }),
-  );
+  return ended(input, job, async (options) => {
+    const log = await logOf(job.log, logInput?.files?.[0]);
+    const rlm = new RLM(optionsOf(job, () => job.id, job.wants.egress));
+    return rlm.run(job.question, { ...options, ...log, idempotencyKey: job.key ?? undefined });
+  });
 }
 
 /** @param {string} text settings, and the session's id */
@@ -274,6 +276,18 @@ function functionOf(number, id) {
     if (error !== null) throw new Error(error);
     return jsonText(result ?? "null");
   };
+}
+
+/**
+ * @param {import("/rlm/rlm.js").FromLog} log
+ * @param {File} [file] its text, where that is not in `log`
+ * @returns {Promise<import("/rlm/rlm.js").FromLog>}
+ */
+async function logOf(log, file) {
+  if (file === undefined) return log;
+  const text = await file.text();
+  if (log.fork !== undefined) return { fork: { ...log.fork, log: text } };
+  return log.replay === undefined ? { resume: text } : { replay: text };
 }
 
 /** @param {string[]} names */

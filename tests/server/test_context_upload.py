@@ -10,7 +10,7 @@ import pytest
 
 from rlm_core import ConfigError
 from rlm_server.headless import context_upload
-from rlm_server.headless.context_upload import read_folder, uploaded
+from rlm_server.headless.context_upload import read_folder, uploaded, uploaded_log
 
 
 def test_a_folder_is_all_its_files_under_their_paths(tmp_path: Path) -> None:
@@ -120,3 +120,21 @@ def test_a_file_name_that_is_no_valid_text_ends_nothing(tmp_path: Path) -> None:
         assert "".join([*files.names, *map(str, files.paths)]).isprintable()
         by_name = dict(zip(names, (path.read_bytes() for path in files.paths), strict=True))
     assert by_name == {"a\ufffd.txt_": b"a\xff.txt", "a\ufffd.txt": "a\ufffd.txt".encode(), "b.txt": b"b.txt"}
+
+
+def test_a_log_is_handed_over_as_a_file_of_its_text() -> None:
+    with uploaded_log({"replay": '{"type": "run_started"}\r\n"\ud800"'}) as (log, [path]):
+        assert log == {"replay": ""}
+        assert path.read_bytes() == b'{"type": "run_started"}\r\n"\\ud800"'
+    assert not path.exists()
+
+
+def test_the_iteration_of_a_fork_stays_beside_its_log() -> None:
+    with uploaded_log({"fork": {"log": "{}", "iteration": 3}}) as (log, [path]):
+        assert log == {"fork": {"log": "", "iteration": 3}}
+        assert path.read_text() == "{}"
+
+
+def test_without_a_log_there_is_no_file() -> None:
+    with uploaded_log({}) as (log, paths):
+        assert (log, paths) == ({}, ())

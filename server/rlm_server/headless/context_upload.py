@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,25 @@ def uploaded(context: object) -> Iterator[Upload]:
         path = Path(folder, "context")
         path.write_bytes(data)
         yield Upload(kind, (path,), (path.name,))
+
+
+@contextmanager
+def uploaded_log(log: Mapping[str, object]) -> Iterator[tuple[Mapping[str, object], tuple[Path, ...]]]:
+    """`log` without its text, and a file that holds the text, for as long as the `with` block lasts.
+
+    Args:
+        log: of `Arguments`; empty for none, and then there is no file.
+    """
+    if not log:
+        yield log, ()
+        return
+    [(kind, value)] = log.items()
+    text = value["log"] if isinstance(value, Mapping) else value
+    with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
+        path = Path(folder, "log")
+        # as JSON writes half of a surrogate pair, which no file of UTF-8 holds
+        path.write_text(str(text), encoding="utf-8", errors="backslashreplace", newline="")
+        yield {kind: {**value, "log": ""} if isinstance(value, Mapping) else ""}, (path,)
 
 
 def _with_valid_names(files: Sequence[tuple[str, Path]], folder: Path) -> list[tuple[str, Path]]:

@@ -21,7 +21,7 @@ from urllib.parse import urljoin
 from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLMError, RunCancelled
 
 from .arguments import Arguments, Callbacks, Child
-from .context_upload import uploaded
+from .context_upload import uploaded, uploaded_log
 from .python_tools import Tools, awaited
 from .result import HeadlessResult, partial_result, result_of, snake_keys
 from .snapshot_file import SnapshotFile
@@ -198,19 +198,22 @@ class Page:
             BrowserLost: the browser ended meanwhile.
             RLMError: the page failed; the message is its own.
         """
-        settings = {**arguments.settings(), "log": arguments.log, "key": arguments.key}
-        own = settings if session is None else {"session": session}
         self._runs[live.id] = live
         try:
-            with uploaded(arguments.context) as files:
+            with uploaded(arguments.context) as files, uploaded_log(arguments.log) as (log, log_files):
                 element = await self._file_input(files.paths)
+                log_element = await self._file_input(log_files) if log_files and await self._takes_log_files() else None
+                given = arguments.log if log_element is None else log
+                settings = {**arguments.settings(), "log": given, "key": arguments.key}
+                own = settings if session is None else {"session": session}
                 described = {"id": live.id, "question": question, "kind": files.kind, "names": files.names}
                 wants = arguments.callbacks.wants()
                 state = {"wants": {**wants, "events": live.is_watched}, "isStopped": live.is_stopped}
                 state["schema"] = None if arguments.shape is None else arguments.shape.schema
                 state["direct"] = arguments.direct
                 function = "run" if session is None else "ask"
-                outcome = await self._until_end(live, function, element, json.dumps({**own, **described, **state}))
+                job = [element, json.dumps({**own, **described, **state}), log_element]
+                outcome = await self._until_end(live, function, job)
             result = result_of(_ok(outcome, arguments))
             return result if arguments.shape is None else arguments.shape.valued(result)
         finally:
@@ -248,10 +251,14 @@ class Page:
         with driver_errors("The page failed"):
             return await self._page.evaluate(expression)
 
-    async def _until_end(self, live: LiveRun, function: str, element: ElementHandle, job: str) -> str:
+    async def _takes_log_files(self) -> bool:
+        """Whether the page is of a server that is not older than this program."""
+        return bool(await self._evaluate("page => page.takesLogFiles", None))
+
+    async def _until_end(self, live: LiveRun, function: str, job: Sequence[object]) -> str:
         """The page's outcome. Left early, the run is stopped, and its end awaited."""
         live.has_begun = True
-        ending = asyncio.ensure_future(self._evaluate(f"(page, job) => page.{function}(...job)", [element, job]))
+        ending = asyncio.ensure_future(self._evaluate(f"(page, job) => page.{function}(...job)", job))
         try:
             outcome: str = await asyncio.shield(ending)
         except asyncio.CancelledError:
