@@ -1,4 +1,6 @@
-"""`python -m tests.bench [--quick]`: measure every row of the performance budget, and write results.json.
+"""`python -m tests.bench [--quick] [OLD ...]`: measure every row of the performance budget, and write results.json.
+
+Whole runs beside peers come first (`end_to_end.py`), then parts, most against stand-ins for what surrounds them.
 
 The exit status is the number of rows that miss their budget. What is timed here is asserted in no test.
 """
@@ -10,14 +12,18 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from tests.bench.children import child_rows
 from tests.bench.curves import all_curves
+from tests.bench.end_to_end import WORKS, missing_lines, row_line, rows_of, write_table
+from tests.bench.end_to_end import measured as end_to_end
 from tests.bench.files import file_rows
 from tests.bench.lab import Lab, open_lab
 from tests.bench.memory import memory_rows
 from tests.bench.pauses import pause_rows
+from tests.bench.peers import LABELS
 from tests.bench.quotes import quote_rows
 from tests.bench.readers import reader_rows
 from tests.bench.relay import relay_rows
@@ -37,14 +43,33 @@ def measured(lab: Lab, *, quick: bool) -> Iterator[Row]:
     yield from relay_rows(lab.app, lab.site, count=100 if quick else 300)
 
 
+def whole_runs(old: Sequence[Path], *, quick: bool, with_peers: bool) -> Iterator[Row]:
+    """The rows of `end_to_end`; its table is written."""
+    chosen = [work for work in WORKS if not (quick and work.is_long)]
+    peers = [*LABELS] if with_peers else []
+    found = end_to_end(chosen, times=1 if quick else 3, peers=peers, old=old)
+    for line in missing_lines(found):
+        print(line)
+    write_table(found, chosen, peers)
+    yield from rows_of(found, chosen, old)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="fewer repetitions and shorter curves; under three minutes"
     )
-    quick: bool = parser.parse_args().quick
+    parser.add_argument("--no-peers", action="store_true", help="whole runs of this build alone")
+    parser.add_argument(
+        "old", nargs="*", type=Path, help="older checkouts with built assets, beside which it is measured"
+    )
+    given = parser.parse_args()
+    quick: bool = given.quick
     began = time.perf_counter()
     rows: list[Row] = []
+    for row in whole_runs(given.old, quick=quick, with_peers=not given.no_peers):
+        rows.append(row)
+        print(row_line(row), flush=True)
     with open_lab() as lab:
         for row in measured(lab, quick=quick):
             rows.append(row)

@@ -15,7 +15,9 @@ from tests.bench.curves import Curve
 from tests.bench.lab import HERE, ROOT
 from tests.bench.rows import Row, as_json
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+PARTS = ("<!-- bench:begin -->", "<!-- bench:end -->")
+END_TO_END = ("<!-- end-to-end:begin -->", "<!-- end-to-end:end -->")
+"""Marks in docs/performance.md, between which a table is written."""
 ROW_HEIGHT, LABEL_WIDTH, BAR_WIDTH = 24, 380, 320
 GREEN, RED, GREY = "#2da44e", "#cf222e", "#57606a"
 
@@ -36,7 +38,11 @@ def write_reports(rows: Sequence[Row], curves: Sequence[Curve], *, machine: str,
     (HERE / "results.json").write_text(json.dumps({**facts, "curves": shapes}, indent=1) + "\n")
     (HERE / "chart.svg").write_text("\n".join(chart(rows)) + "\n")
     (HERE / "curves.svg").write_text("\n".join(curve_chart(curves)) + "\n")
-    write_page(ROOT / "docs" / "performance.md", [*table(rows), "", *growth(curves), "", f"Measured on {machine}."])
+    write_page(
+        ROOT / "docs" / "performance.md",
+        [*table(rows), "", *growth(curves), "", f"Measured on {machine}."],
+        marks=PARTS,
+    )
 
 
 def line_of(row: Row) -> str:
@@ -47,6 +53,8 @@ def line_of(row: Row) -> str:
 
 
 def limit_of(row: Row) -> str:
+    if row.budget is None:
+        return "" if row.peer_value is None else f"{row.measured:.2f}x"
     if row.peer_value is None:
         return f"budget {row.budget:g} {row.unit}"
     return f"{row.measured:.2f}x of at most {row.budget:g}x"
@@ -61,7 +69,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for row in rows:
         peer = "" if row.peer_value is None else f"{row.peer}: {shown(row.peer_value)} {row.unit}"
-        verdict = "within" if row.ok else "**missed**"
+        verdict = row.verdict if row.ok else "**missed**"
         yield f"| {row.what} | {shown(row.value)} {row.unit} | {peer} | {limit_of(row)} | {verdict} |"
 
 
@@ -79,13 +87,14 @@ def each(curve: Curve) -> str:
 
 
 def chart(rows: Sequence[Row]) -> Iterator[str]:
-    """Each row as a bar: its share of the budget."""
+    """Each row with a budget as a bar: its share of it."""
+    rows = [row for row in rows if row.budget is not None]
     width, height = LABEL_WIDTH + BAR_WIDTH + 90, ROW_HEIGHT * (len(rows) + 1)
     font = "font-family='system-ui, sans-serif' font-size='13'"
     yield f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' {font}>"
     yield "<title>What each measurement uses of its budget</title>"
     for index, row in enumerate(rows):
-        share = max(row.measured / row.budget, 0)
+        share = max(row.measured / (row.budget or 1), 0)
         top = ROW_HEIGHT * index
         bar = min(share, 1.25) / 1.25 * BAR_WIDTH
         label = escape(named(row, rows))
@@ -105,11 +114,12 @@ def named(row: Row, rows: Sequence[Row]) -> str:
     return row.what if alone or not row.peer else f"{row.what}: {row.peer}"
 
 
-def write_page(path: Path, lines: Sequence[str]) -> None:
+def write_page(path: Path, lines: Sequence[str], *, marks: tuple[str, str]) -> None:
     """Put `lines` between the two marks; a page without them is left alone."""
+    begin, end = marks
     text = path.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
+    if begin not in text or end not in text:
         return
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    path.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}", encoding="utf-8")
+    before, rest = text.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    path.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}", encoding="utf-8")

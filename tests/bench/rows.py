@@ -45,23 +45,36 @@ STOPS = {"in C": "sum(range(10**12))", "in Python": "while True: pass"}
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the budget. `budget` bounds `value`, or its ratio to `peer_value` where there is a peer."""
+    """One line of the budget. `budget` bounds `value`, or its ratio to `peer_value` where there is a peer.
+
+    Attributes:
+        spread: quartiles of the bounded quantity, where it was measured several times.
+    """
 
     what: str
     value: float
     unit: str
-    budget: float
+    budget: float | None
     peer: str = ""
     peer_value: float | None = None
     note: str = ""
+    spread: tuple[float, float] | None = None
 
     @property
     def measured(self) -> float:
         return self.value if self.peer_value is None else self.value / self.peer_value
 
     @property
+    def verdict(self) -> str:
+        """ "within", "missed", "in the noise" where the quartiles lie on both sides of the budget, "" without one."""
+        if self.budget is None:
+            return ""
+        low, high = self.spread or (self.measured, self.measured)
+        return "within" if high <= self.budget else "missed" if low > self.budget else "in the noise"
+
+    @property
     def ok(self) -> bool:
-        return self.measured <= self.budget
+        return self.verdict != "missed"
 
 
 def all_rows(lab: Lab, *, quick: bool) -> Iterator[Row]:

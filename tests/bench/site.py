@@ -1,7 +1,8 @@
 """The bench's own server, a process of its own: a page without protection, plain Pyodide, and a model of fixed speed.
 
 `python -m tests.bench.site` prints its URL. A model is named `wait-<milliseconds>`: it answers after that time. To
-a root call whose question holds `blocks:<JSON in base64>` it answers with these blocks of code, one an iteration.
+a root call whose question holds `blocks:<JSON in base64>` it answers with these blocks of code, one an iteration. A
+call that holds `script:<JSON in base64>` gets the whole replies in it, in turn; a model `say-<base64>` says that text.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import base64
 import json
 import re
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 
 PYODIDE = Path(__file__).parents[2] / "node_modules" / "pyodide"
 ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
-USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 DELTAS = 10
 
 
@@ -34,14 +37,15 @@ async def page(request: Request) -> Response:
 async def complete(request: Request) -> Response:
     """The OpenAI chat dialect, streamed or not."""
     body = await request.json()
-    if (code := scripted(body["messages"])) is not None:
-        return StreamingResponse(iter([event(delta(f"```repl\n{code}\n```")), END]), media_type="text/event-stream")
+    if (reply := scripted(body)) is not None:
+        if not body.get("stream"):
+            return JSONResponse(whole(body["model"], reply))
+        return StreamingResponse(iter([event(delta(reply)), END]), media_type="text/event-stream")
     seconds = int(body["model"].partition("-")[2]) / 1000
     if body.get("stream"):
         return StreamingResponse(deltas(seconds), media_type="text/event-stream")
     await asyncio.sleep(seconds)
-    choice = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
-    return JSONResponse({"model": body["model"], "choices": [choice], "usage": USAGE})
+    return JSONResponse(whole(body["model"], "ok"))
 
 
 async def deltas(seconds: float) -> AsyncIterator[str]:
@@ -51,12 +55,32 @@ async def deltas(seconds: float) -> AsyncIterator[str]:
     yield END
 
 
-def scripted(messages: list[dict[str, str]]) -> str | None:
-    """The next block of a root call that brings its own."""
-    if messages[0]["role"] != "system" or (found := BLOCKS.search(json.dumps(messages))) is None:
+def whole(model: str, text: str) -> object:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return {
+        "id": "bench",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [choice],
+        "usage": USAGE,
+    }
+
+
+def scripted(body: dict[str, Any]) -> str | None:
+    """The next reply of a call that brings its own."""
+    messages = body["messages"]
+    if body["model"].startswith("say-"):
+        return base64.urlsafe_b64decode(body["model"].removeprefix("say-")).decode()
+    if (found := SCRIPT.search(text := json.dumps(messages))) is not None:
+        script = json.loads(base64.b64decode(found[1]))
+        replied[script["number"]] += 1
+        return str(script["replies"][min(replied[script["number"]], len(script["replies"])) - 1])
+    if messages[0]["role"] != "system" or (found := BLOCKS.search(text)) is None:
         return None
     blocks: list[str] = json.loads(base64.b64decode(found[1]))
-    return blocks[min(sum(message["role"] == "assistant" for message in messages), len(blocks) - 1)]
+    code = blocks[min(sum(message["role"] == "assistant" for message in messages), len(blocks) - 1)]
+    return f"```repl\n{code}\n```"
 
 
 def delta(text: str) -> object:
@@ -68,6 +92,8 @@ def event(value: object) -> str:
 
 
 BLOCKS = re.compile(r"blocks:([A-Za-z0-9+/=]+)")
+SCRIPT = re.compile(r"script:([A-Za-z0-9+/=]+)")
+replied: Counter[str] = Counter()
 END = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE}) + "data: [DONE]\n\n"
 
 
