@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PARTS := core page faults attacks firefox team
 PART ?= $(PARTS)
-$(if $(filter-out $(PARTS) real-server,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server))
+$(if $(filter-out $(PARTS) real-server scale,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale))
 JOBS ?= logical
 BIN := .venv/bin
 SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* worker/sandbox/*/*.py web/*.js web/samples/*.py hatch_*) package-lock.json pyproject.toml
@@ -44,6 +44,11 @@ check: .venv/dev assets
 ifeq ($(PART),real-server)
 test: .venv/dev
 	$(PYTEST) tests/real_server
+else ifeq ($(PART),scale)
+# So is `make test PART=scale`: it fetches the clients of the model endpoint.
+test: browser .venv/dev assets
+	$(BIN)/python -m pip install --quiet --group scale
+	$(PYTEST) tests/scale --timeout 300
 else
 # What measures time runs afterwards, with nothing beside it; a part may have nothing of the kind (exit status 5).
 test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser $(if $(filter firefox,$(PART)),firefox) $(if $(filter team,$(PART)),proxies) .venv/dev assets

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_core import ConfigError
 
-from ..openai_api.completion import chat_completion, is_limit
+from ..openai_api.completion import chat_completion, finish_reason, is_limit, text_of, usage_of
 from ..openai_api.conversation import MODEL, asked_in
 
 if TYPE_CHECKING:
@@ -62,7 +62,13 @@ def openai_row(
         assert error is not None, "a line without a result has an error"
         return {**row, "error": {"code": error["type"], "message": error["message"]}}
     completion = chat_completion(
-        result, id=f"chatcmpl-{key[:29]}", created=int(time.time()), model=MODEL, is_json=schema is not None
+        text_of(result, is_json=schema is not None),
+        finish_reason(result),
+        usage_of(result.usage),
+        [dict(item) for item in result.evidence],
+        id=f"chatcmpl-{key[:29]}",
+        created=int(time.time()),
+        model=MODEL,
     )
     response = {"status_code": 200, "request_id": key[:32], "body": completion}
     shown = None if error is None else {"code": error["type"], "message": error["message"]}

@@ -90,7 +90,13 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="Address to listen on; RLM_HOST, else 127.0.0.1.")
 @click.option("--port", type=PORT, help="0 takes a free one; RLM_PORT, else 8000.")
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--runs",
+    type=click.IntRange(0, 64),
+    default=0,
+    help="Answer /v1 as a model, with so many runs at once; 0: not at all.",
+)
+def serve(host: str | None, port: int | None, runs: int) -> None:
     """Serve the page and forward its model calls; the access log goes to stderr, a JSON line each."""
     from ..http.access import JsonLines
     from ..http.app import create_app
@@ -99,7 +105,7 @@ def serve(host: str | None, port: int | None) -> None:
 
     with reported():
         settings = load_settings(host=host, port=port)
-        app, again = create_app(settings), lambda: load_settings(host=host, port=port)
+        app, again = create_app(settings, runs=runs), lambda: load_settings(host=host, port=port)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # after the drain it ends the server, as service managers expect
         lines = logging.StreamHandler(sys.stderr)
         lines.setFormatter(JsonLines())

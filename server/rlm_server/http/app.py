@@ -34,6 +34,8 @@ from .access import AccessLog
 from .api import api_routes
 from .call_socket import MESSAGE_BYTES
 from .forwarded import Forwarded
+from .openai import openai_routes
+from .own_runs import check_runs, opened_runs
 from .problems import Problem, internal_problem, problem_response
 from .security import Gate, SecurityHeaders, check_address
 from .static import static_routes
@@ -120,12 +122,13 @@ class App(Starlette):
         return outer if spans is None else spans.around(outer)
 
 
-def create_app(settings: Settings | None = None, *, assets: Assets | None = None) -> App:
+def create_app(settings: Settings | None = None, *, assets: Assets | None = None, runs: int = 0) -> App:
     """Make the application.
 
     Args:
         settings: read from the environment by default.
         assets: those of the checkout or the installed wheel by default.
+        runs: most runs of `/v1` at once, each in a page of a headless browser; 0 has none.
 
     Raises:
         ConfigError: a setting is impossible or unknown, the address needs a token, the assets are not built, or the
@@ -135,9 +138,10 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     check_address(settings)
     check_store(settings.store_path)
     check_audit_log(settings)
+    check_runs(settings, runs)
     assets = assets or find_assets()
     app = App(
-        routes=[*api_routes(), *static_routes(assets, packages_folder(settings.packages_path))],
+        routes=[*api_routes(), *openai_routes(), *static_routes(assets, packages_folder(settings.packages_path))],
         middleware=[Middleware(Gate, settings=settings)],
         exception_handlers={
             Problem: _say_problem,
@@ -150,6 +154,8 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     app.router.redirect_slashes = False
     app.state.settings = settings
     app.state.spans = Spans.of(os.environ)
+    app.state.runs = runs
+    app.state.own_url = ""
     return app
 
 
@@ -172,6 +178,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             )
             app.state.open_registry = lambda changed: later.enter_async_context(open_registry(changed))
             checking = asyncio.create_task(_check_default(registry))
+            await later.enter_async_context(opened_runs(app))
             yield
             checking.cancel()
             with suppress(asyncio.CancelledError):

@@ -40,6 +40,7 @@ def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, drain_secon
         RLMError: the port is taken, or the server did not start within `STARTUP_SECONDS`.
     """
     listener, server = _listener(host, port), _Server(app, drain_seconds)
+    _tell_address(app, listener)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     if not server.ready.wait(STARTUP_SECONDS):
@@ -71,6 +72,7 @@ def serve_until_signal(
     """
     with _listener(host, port) as listener:
         ready(_url(listener))
+        _tell_address(app, listener)
         _Server(app, drain_seconds, reload).run(sockets=[listener])
 
 
@@ -86,6 +88,13 @@ def _listener(host: str, port: int) -> socket.socket:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://{host}:{port}"
+
+
+def _tell_address(app: ASGIApp, listener: socket.socket) -> None:
+    """The address at which `app` reaches itself."""
+    if isinstance(app, App):
+        host, port = listener.getsockname()[:2]
+        app.state.own_url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
 
 
 class _Server(uvicorn.Server):

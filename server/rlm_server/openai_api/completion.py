@@ -7,8 +7,9 @@ as well: usage of the whole tree of runs, the reason of the end, and the evidenc
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from ..headless.result import HeadlessResult
@@ -47,36 +48,49 @@ def usage_of(usage: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return counted if None in costs else {**counted, "cost": round(sum(costs), 6)}
 
 
-def annotations_of(result: HeadlessResult) -> list[dict[str, Any]]:
-    """The quotes that support the answer, in the form of file citations, each with its place."""
-    return [
-        {
-            "type": "file_citation",
-            "file_citation": {"file_id": item["source"] or "context", "quote": item["quote"]},
-            "index": index,
-            "status": item["status"],
-            "line": item["line"],
-            "page": item["page"],
-            "start": item["start"],
-            "end": item["end"],
-        }
-        for index, item in enumerate(result.evidence)
-    ]
+def annotations_of(content: str, evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The quotes that support the answer as citations, the only kind that clients of Chat Completions read.
+
+    The address names the source and the place, `context:report.pdf#page=3` or `context:notes.txt#char=10,42`; the
+    indexes are those of the mark `[1]` in the content, where it has one.
+    """
+    citations = []
+    for number, item in enumerate(evidence, 1):
+        at = content.find(f"[{number}]")
+        begin, end = (at, at + len(f"[{number}]")) if at >= 0 else (len(content), len(content))
+        citation = {"title": item["quote"], "url": _address(item), "start_index": begin, "end_index": end}
+        citations.append({"type": "url_citation", "url_citation": citation})
+    return citations
 
 
-def chat_completion(result: HeadlessResult, *, id: str, created: int, model: str, is_json: bool) -> dict[str, Any]:
-    """The object of Chat Completions."""
-    message = {
-        "role": "assistant",
-        "content": text_of(result, is_json=is_json),
-        "refusal": None,
-        "annotations": annotations_of(result),
-    }
+def chat_completion(
+    content: str,
+    reason: str,
+    usage: Mapping[str, Any],
+    evidence: Sequence[Mapping[str, Any]],
+    *,
+    id: str,
+    created: int,
+    model: str,
+) -> dict[str, Any]:
+    """The object of Chat Completions; `evidence` is beside its message as a result has it."""
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+    if evidence:
+        message |= {"annotations": annotations_of(content, evidence), "evidence": list(evidence)}
     return {
         "id": id,
         "object": "chat.completion",
         "created": created,
         "model": model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason(result)}],
-        "usage": usage_of(result.usage),
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+        "usage": dict(usage),
     }
+
+
+def _address(item: Mapping[str, Any]) -> str:
+    place = ""
+    if item["page"] is not None:
+        place = f"#page={item['page']}"
+    elif item["start"] is not None:
+        place = f"#char={item['start']},{item['end']}"
+    return f"context:{quote(item['source'] or 'context')}{place}"

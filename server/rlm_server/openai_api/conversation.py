@@ -38,6 +38,7 @@ ROLES = ("system", "developer", "user", "assistant")
 LIMIT_NAMES: Mapping[str, bool] = {snake(facts.option): facts.whole for facts in LIMITS}
 """Name of each limit in metadata -> whether it is a whole number."""
 OVER_ALL = "Do as the text in the context asks."
+TAIL_CHARS = 500
 TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
 
 
@@ -47,13 +48,23 @@ class Refused(ConfigError):
     Attributes:
         param: name of the parameter, `None` for the whole.
         code: of OpenAI's error object.
+        retry_after: seconds until the next attempt, `None` where none would help.
     """
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        status: int = 400,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.param = param
         self.code = code
         self.status = status
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +200,8 @@ def _model_in(body: Mapping[str, Any]) -> str | None:
 def _question_in(texts: Sequence[str]) -> tuple[str, str]:
     """The question in the parts of a message, and the long text that is beside it, "" for none.
 
-    Of several parts the last short one is the question; of one long part its last paragraph, else its first.
+    Of several parts the last short one is the question; of one long part its last paragraph, else its first, and of one
+    long paragraph its last line, else its first. Of one long line it is the order to do as the text asks, and its end.
     """
     short = [text for text in texts if 0 < len(text.strip()) <= QUESTION_CHARS]
     if len(short) == len(texts):
@@ -197,11 +209,12 @@ def _question_in(texts: Sequence[str]) -> tuple[str, str]:
     if short:
         return short[-1].strip(), "\n\n".join(text for text in texts if text is not short[-1])
     whole = "\n\n".join(texts)
-    paragraphs = [part.strip() for part in re.split(r"\n\s*\n", whole) if part.strip()]
-    for paragraph in (paragraphs[-1], paragraphs[0]):
-        if len(paragraphs) > 1 and len(paragraph) <= QUESTION_CHARS:
-            return paragraph, whole
-    return OVER_ALL, whole
+    for between in (r"\n\s*\n", r"\n"):
+        parts = [part.strip() for part in re.split(between, whole) if part.strip()]
+        for part in (parts[-1], parts[0]):
+            if len(parts) > 1 and len(part) <= QUESTION_CHARS:
+                return part, whole
+    return f"{OVER_ALL} It ends: {whole[-TAIL_CHARS:].strip()}", whole
 
 
 def _limits_in(metadata: object) -> dict[str, Any]:
