@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from rlm_core import ConfigError
 
@@ -55,24 +56,24 @@ class LoopThread:
         self._loop.close()
 
 
-class BlockingBrowserRLM:
-    """`BrowserRLM` without `async`: `with BlockingBrowserRLM() as rlm: rlm.run(...)`. Threads may share it.
+class Blocking:
+    """The loop of something that is opened by `async with`: here by `with`.
 
-    Raises:
-        ConfigError: an argument is unknown or impossible.
+    Args:
+        inner: opened with the block, and closed with it.
     """
 
-    def __init__(self, url: str | None = None, *, token: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
-        self._rlm = BrowserRLM(url, token=token, **defaults)
+    def __init__(self, inner: AbstractAsyncContextManager[Any]) -> None:
+        self._inner = inner
         self._loop: LoopThread | None = None
 
     def __repr__(self) -> str:
-        return f"<Blocking{repr(self._rlm)[1:]}"
+        return f"<Blocking{repr(self._inner)[1:]}"
 
-    def __enter__(self) -> BlockingBrowserRLM:
+    def __enter__(self) -> Self:
         loop = LoopThread()
         try:
-            loop.wait(self._rlm.__aenter__())
+            loop.wait(self._inner.__aenter__())
         except BaseException:
             loop.close()
             raise
@@ -85,9 +86,27 @@ class BlockingBrowserRLM:
         loop, self._loop = self._loop, None
         if loop is not None:
             try:
-                loop.wait(self._rlm.__aexit__(None, None, None))
+                loop.wait(self._inner.__aexit__(None, None, None))
             finally:
                 loop.close()
+
+    def _opened(self) -> LoopThread:
+        if self._loop is None:
+            name = type(self).__name__
+            raise ConfigError(f"{name} is not open: use it in `with {name}() as {name[15:].lower()}:`.")
+        return self._loop
+
+
+class BlockingBrowserRLM(Blocking):
+    """`BrowserRLM` without `async`: `with BlockingBrowserRLM() as rlm: rlm.run(...)`. Threads may share it.
+
+    Raises:
+        ConfigError: an argument is unknown or impossible.
+    """
+
+    def __init__(self, url: str | None = None, *, token: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
+        self._rlm = BrowserRLM(url, token=token, **defaults)
+        super().__init__(self._rlm)
 
     def run(self, question: str, **arguments: Unpack[RunArguments]) -> HeadlessResult:
         """As `BrowserRLM.run`; Ctrl-C stops the run."""
@@ -118,11 +137,6 @@ class BlockingBrowserRLM:
     def stop(self) -> None:
         """Stop all runs under way, from another thread or a callback of one."""
         self._opened().wait(self._rlm.stop())
-
-    def _opened(self) -> LoopThread:
-        if self._loop is None:
-            raise ConfigError("BlockingBrowserRLM is not open: use it in `with BlockingBrowserRLM() as rlm:`.")
-        return self._loop
 
 
 class BlockingSession:
