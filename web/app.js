@@ -13,33 +13,35 @@ import { contextValue, describeContext } from "./context.js";
 import { ContextField, takeDrops } from "./context_field.js";
 import { EarlierTurns, FollowUp, openConversation } from "./conversation.js";
 import { Egress } from "./egress.js";
-import { EMPTY_QUESTION, INSECURE, NO_BLOCKING, ProblemNotice, SERVER_GONE, explain } from "./errors.js";
+import { keepDraft, restoreDraft, writeDraft } from "./draft.js";
+import { INSECURE, NO_BLOCKING, ProblemNotice, explain } from "./errors.js";
 import { History, HistoryLimit, loadHistory, openHistory, titleOf } from "./history.js";
-import { wrongLimit } from "./limits.js";
-import { wrongModelOption } from "./model_options.js";
-import { fetchModels, isServerSilent, loadModels } from "./models.js";
+import { Introduction } from "./introduction.js";
+import { loadModels } from "./models.js";
 import { Notices } from "./notices.js";
 import { QuestionField, RunButtons } from "./question.js";
 import { playRecording } from "./recorded.js";
+import { focusOn, focusOnContext, focusOnLimit, isRefused } from "./refusal.js";
 import { RecordingBanner, RecordingField, loadRecordingOfAddress } from "./recording_field.js";
+import { conversationOf, earlierOf, firstOf, keptConversation, viewsOf } from "./reopened.js";
+import { checkServer, problemOf, watchServer } from "./server_watch.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { fetchSamples } from "./samples.js";
 import { schemaOf } from "./schema_field.js";
-import { SettingsPanel, modelProblem, restoreSettings, runOptions, servedLimits } from "./settings.js";
+import { SettingsPanel, restoreSettings, runOptions } from "./settings.js";
 import { changed, isRunning, onChange, state } from "./state.js";
 import { Announcer, Status } from "./status.js";
 import { Timeline } from "./timeline.js";
 import { Unfinished, isFollowUp, isKept, loadUnfinished } from "./unfinished.js";
+import { otherContext } from "./wanted.js";
 
 /** @typedef {import("./types/run.js").RLMResult} RLMResult */
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("./types/run.js").Remedy} Remedy */
 /** @typedef {import("/rlm/rlm.js").RLMOptions & import("/rlm/rlm.js").FromLog & {signal?: AbortSignal}} AskOptions */
 
-const SERVER_CHECK_MS = 30_000;
-
 let stopping = new AbortController();
-/** Of the last run of the form; its REPL lives until the next one begins. @type {import("./conversation.js").Conversation | null} */
+/** Of the last run of the form; its REPL lives until the next one begins. Null after a reload, until a question reopens it. @type {import("./conversation.js").Conversation | null} */
 let conversation = null;
 
 /**
@@ -72,7 +74,7 @@ export async function ask({ question, context, options = {}, direct, session }) 
     if (session) session.onEvent = shown;
     const rlm = session ?? new RLM({ endpoint: ENDPOINT, assets: ASSETS, ...chosen, onEvent: shown });
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
-    const from = session ? {} : { resume, replay, fork };
+    const from = session ? { resume } : { resume, replay, fork };
     const { schema } = replay || resume ? { schema: undefined } : schemaOf(state.settings.schema);
     const job = { context: value ?? undefined, schema, direct, signal: stop, onChild, ...from };
     const result = await rlm.run(question, job);
@@ -100,17 +102,6 @@ function bringIntoView() {
   requestAnimationFrame(() => document.getElementById("outcome")?.scrollIntoView({ block: "start" }));
 }
 
-/** @param {unknown} error */
-async function problemOf(error) {
-  if (error instanceof Error && error.name === "ReplayError") return explain(error); // no server has a part in it
-  return (await isServerGone()) ? SERVER_GONE : explain(error);
-}
-
-/** Whether the server is the cause of a failure: a request decides. */
-async function isServerGone() {
-  return !("models" in (await fetchModels()));
-}
-
 /**
  * @param {import("./types/run.js").RunView} run
  * @param {((event: RunEvent) => void) | undefined} onEvent
@@ -134,9 +125,11 @@ async function runFromForm({ direct } = {}) {
   await checkServer();
   if (state.problems.server !== null || isRunning()) return;
   closeConversation();
-  const options = { ...runOptions(), ...keepingOptions() };
+  const name = crypto.randomUUID();
+  const options = { ...runOptions(), ...keepingOptions(), journal: name };
   try {
     conversation = openConversation(options);
+    state.conversation = name;
     await ask({ question: state.question, options, direct, session: conversation });
     state.followable = state.run;
   } catch (error) {
@@ -147,23 +140,94 @@ async function runFromForm({ direct } = {}) {
 
 /** The next question of the conversation, over the context and the variables that its REPL holds. */
 async function askNext() {
-  const { followable, followUp } = state;
-  if (isRunning() || conversation === null || followable === null || followUp.trim() === "") return;
-  Object.assign(state, { turns: [...state.turns, followable], followUp: "" });
+  const { followable, followUp, turns } = state;
+  if (isRunning() || followable === null || followUp.trim() === "") return;
+  if (conversation === null && !(await reopen())) return;
+  Object.assign(state, { turns: [...turns, followable], followUp: "" });
+  const session = /** @type {import("./conversation.js").Conversation} */ (conversation);
   try {
-    await ask({ question: followUp, context: null, options: { keepLog: true }, session: conversation });
+    await ask({ question: followUp, context: null, options: { keepLog: true }, session });
   } catch (error) {
     console.error(error); // explained on the page already
+    if (session.isRestored && error instanceof Error && error.name === "ConfigError")
+      return takeBack({ turns, followable, followUp }, error);
   }
   state.followable = state.run;
   changed();
+}
+
+/** Open a session that restores the questions before the reload. @returns {Promise<boolean>} whether it has their context */
+async function reopen() {
+  const kept = state.conversation === null ? null : await keptConversation(state.conversation);
+  if (kept === null) {
+    focusOnContext(INCOMPLETE);
+    return false;
+  }
+  const first = firstOf(kept);
+  const value = isKept(first) ? null : contextValue(state.typed, state.attachments);
+  const other = isKept(first) ? null : otherContext(first.given, value);
+  if (other) {
+    state.wanted = other.wanted;
+    focusOnContext(other.problem);
+    return false;
+  }
+  Object.assign(state.problems, { context: null });
+  const options = { ...runOptions(), ...keepingOptions(), journal: kept.name };
+  conversation = openConversation(options, await earlierOf(kept, value));
+  if (value !== null && state.followable) state.followable.context = value;
+  return true;
+}
+
+/** @type {import("./types/run.js").Problem} */
+const INCOMPLETE = {
+  title: "The conversation cannot be continued.",
+  cause: "An earlier question of it is not in this browser any more.",
+  action: "Press Run to begin a new one.",
+};
+
+/**
+ * The conversation could not be restored: the question goes back into its box.
+ * @param {Pick<typeof state, "turns" | "followable" | "followUp">} before
+ * @param {Error} error
+ */
+function takeBack({ turns, followable, followUp }, error) {
+  conversation?.close();
+  conversation = null;
+  Object.assign(state, { turns, followable, followUp, run: followable });
+  focusOnContext({
+    ...explain(error),
+    title: "The conversation was not continued.",
+    action: "Give its context again, then ask once more.",
+  });
+}
+
+/** Show a conversation of this browser; its next question restores it. @param {string} name */
+async function showConversation(name) {
+  const kept = await keptConversation(name);
+  if (kept === null || kept.ended.length === 0 || isRunning() || state.run !== null) return;
+  const views = await viewsOf(kept);
+  const run = views.at(-1) ?? null;
+  Object.assign(state, { run, followable: kept.open ? null : run, turns: views.slice(0, -1), conversation: name });
+  changed();
+}
+
+/** Show, in place of an earlier run, the conversation that it is of. @param {string} name */
+function reopenKept(name) {
+  closeConversation();
+  state.run = null;
+  void showConversation(name);
+}
+
+/** Without its last question, which was cut off, the conversation can continue. @param {import("/rlm/log/journal.js").KeptRun} run */
+function discarded(run) {
+  if (state.conversation !== null && conversationOf(run) === state.conversation) state.followable = state.run;
 }
 
 /** End the REPL of the conversation, if there is one; its runs are among the earlier ones. */
 function closeConversation() {
   conversation?.close();
   conversation = null;
-  Object.assign(state, { turns: [], followable: null, followUp: "" });
+  Object.assign(state, { turns: [], followable: null, followUp: "", conversation: null });
 }
 
 /** Run as soon as the context is whole; Stop takes it back. */
@@ -179,47 +243,6 @@ function runQueued() {
   void runFromForm();
 }
 
-/** Ask the server whether it is there, and show it where it is not. */
-async function checkServer() {
-  const isGone = await isServerSilent();
-  if (isGone === (state.problems.server !== null)) return;
-  state.problems.server = isGone ? SERVER_GONE : null;
-  changed();
-  if (!isGone && state.catalogue === null) await loadModels();
-}
-
-/** Watch an idle page's server: whether it is there is said before a run, not by one. */
-function watchServer() {
-  const check = () => !document.hidden && !isRunning() && void checkServer();
-  setInterval(check, SERVER_CHECK_MS);
-  addEventListener("focus", check);
-  document.addEventListener("visibilitychange", check);
-}
-
-/** Whether a field forbids the run: its problem is shown there, and it takes the focus. */
-function isRefused() {
-  const models = modelProblem();
-  const limit = wrongLimit(state.settings, servedLimits());
-  const { modelOptions, subModelOptions } = state.settings;
-  const option = wrongModelOption({ model: modelOptions, subModel: subModelOptions });
-  const { why: wrongSchema } = schemaOf(state.settings.schema);
-  if (state.question.trim() === "") {
-    state.problems.question = EMPTY_QUESTION;
-    focusOn("question");
-  } else if (models) focusOn(models.field === "model" ? "model" : "sub-model");
-  else if (option) focusOnOption(option);
-  else if (limit) focusOnLimit(limit.name);
-  else if (wrongSchema !== "") focusOnSchema();
-  else return false;
-  changed();
-  return true;
-}
-
-function focusOnSchema() {
-  document.getElementById("schema-field")?.setAttribute("open", "");
-  focusOn("schema");
-}
-
 /** A run of the form is kept in this browser, its context by choice. */
 function keepingOptions() {
   return { journal: true, keepLog: true, keepContext: state.settings.keepContext };
@@ -232,22 +255,54 @@ function showUnfinished(kept, log) {
 
 /** Show an earlier run, whole. @param {import("/rlm/log/journal.js").EndedRun} run @param {string} log */
 function openKept(run, log) {
-  playRecording(log, { name: titleOf(run), changed: new Date(run.began), isKept: true, isFollowUp: isFollowUp(run) });
+  const conversation = conversationOf(run);
+  playRecording(log, {
+    name: titleOf(run),
+    changed: new Date(run.began),
+    isKept: true,
+    isFollowUp: isFollowUp(run),
+    conversation,
+  });
   document.getElementById("outcome")?.scrollIntoView({ block: "start" });
 }
 
 /**
+ * Continue a run that was cut off; one of a conversation over the REPL of the questions before it.
  * @param {import("/rlm/log/journal.js").KeptRun} kept
  * @param {string} log
  */
 async function continueRun(kept, log) {
   const { name, question } = kept;
+  const base = conversationOf(kept);
+  const value = isKept(kept) || isFollowUp(kept) ? null : contextValue(state.typed, state.attachments);
+  const other = isKept(kept) || isFollowUp(kept) ? null : otherContext(kept.given, value);
+  if (other) {
+    state.wanted = other.wanted;
+    focusOnContext(other.problem);
+    return loadUnfinished();
+  }
   try {
+    if (base === null || (await keptConversation(base)) === null) {
+      const options = { journal: name, keepLog: true, resume: log };
+      await ask({ question, context: value ?? (isKept(kept) ? null : undefined), options });
+      return;
+    }
+    closeConversation();
+    state.run = null;
+    await showConversation(base);
+    state.conversation = base;
+    const { run } = state;
+    if (!(await reopen())) return await loadUnfinished();
+    if (run) state.turns = [...state.turns, run];
+    state.followable = run;
     await ask({
       question,
-      context: isKept(kept) ? null : undefined,
-      options: { journal: name, keepLog: true, resume: log },
+      context: value,
+      options: { keepLog: true, resume: log },
+      session: conversation ?? undefined,
     });
+    state.followable = state.run;
+    changed();
   } catch (error) {
     console.error(error); // explained on the page already
     await loadUnfinished();
@@ -301,23 +356,6 @@ function remedied(remedy) {
   REMEDIES[remedy]();
 }
 
-/** @param {{panel: string, field: string}} option */
-function focusOnOption({ panel, field }) {
-  document.getElementById(panel)?.setAttribute("open", "");
-  focusOn(field);
-}
-
-/** @param {string} name */
-function focusOnLimit(name) {
-  document.getElementById("limits")?.setAttribute("open", "");
-  focusOn(`limit-${name}`);
-}
-
-/** @param {string} id */
-function focusOn(id) {
-  document.getElementById(id)?.focus();
-}
-
 function App() {
   const { run, problems } = state;
   return html`<div class="columns ${run ? "has-run" : ""}">
@@ -330,7 +368,7 @@ function App() {
       ${problems.server && !isRunning() && html`<${ProblemNotice} problem=${problems.server} id="server-problem" onRemedy=${remedied} />`}
     </form>
     <div class="outcome-column" id="outcome">
-      ${!isRunning() && html`<${Unfinished} onContinue=${continueRun} onShow=${showUnfinished} />`}
+      ${!isRunning() && html`<${Unfinished} onContinue=${continueRun} onShow=${showUnfinished} onDiscarded=${discarded} />`}
       ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
       ${!isRunning() && html`<${HistoryLimit} /><${History} onOpen=${openKept} /><${RecordingField} />`}
     </div>
@@ -345,7 +383,7 @@ function RunSheet({ run }) {
   const isAlone = recorded ? !recorded.isFollowUp && recorded.system === null : state.turns.length === 0;
   const canFork = run.phase === "finished" && isAlone;
   return html`
-    ${recorded && html`<${RecordingBanner} recorded=${recorded} />`}
+    ${recorded && html`<${RecordingBanner} recorded=${recorded} onReopen=${reopenKept} />`}
     <${EarlierTurns} />
     <h2 class="asked" id="asked">${run.question}</h2>
     <p class="asked-of muted">Asked ${run.contextSummary}${run.isDirect && ", in one direct call"}${run.model && `, answered by ${run.model}`}</p>
@@ -356,18 +394,6 @@ function RunSheet({ run }) {
     <${FollowUp} onAsk=${() => void askNext()} />
     <${Egress} run=${run} />
     <${Timeline} run=${run} onFork=${canFork ? (/** @type {number} */ iteration) => void forkRun(run, iteration) : undefined} />`;
-}
-
-function Introduction() {
-  return html`<section class="introduction" aria-label="How it works">
-    <p class="lead">Ask a question over a text of any size.</p>
-    <ol>
-      <li>Python starts in this tab, and your context is put into it. It is not uploaded anywhere.</li>
-      <li>A model that cannot see the context writes code that looks at it, cuts it up, and puts small questions about
-        the pieces to a model. Every step is shown as it happens; only the text of these calls leaves the tab.</li>
-      <li>It ends with an answer, or with the best there is when you stop it or a limit is reached.</li>
-    </ol>
-  </section>`;
 }
 
 /** @param {KeyboardEvent} event */
@@ -392,18 +418,27 @@ async function start() {
   root.replaceChildren(); // the sentence that the page has not started
   const draw = () => render(html`<${App} />`, root);
   restoreSettings();
+  restoreDraft();
   if (!isSecureContext) state.problems.browser = INSECURE;
   else if (!canBlock()) state.problems.browser = NO_BLOCKING;
   onChange(() => {
     draw();
     runQueued();
+    keepDraft();
   });
   draw();
   watchServer();
   document.addEventListener("keydown", onKey);
   addEventListener("beforeunload", (event) => isRunning() && event.preventDefault());
+  addEventListener("pagehide", writeDraft);
   takeDrops();
-  await Promise.all([loadModels(), loadSamples(), openHistory().then(loadUnfinished), loadRecordingOfAddress()]);
+  await Promise.all([loadModels(), loadSamples(), openHistory().then(loadKept), loadRecordingOfAddress()]);
+}
+
+/** The runs that were cut off, and the conversation of this tab before it was reloaded. */
+async function loadKept() {
+  await loadUnfinished();
+  if (state.conversation !== null) await showConversation(state.conversation);
 }
 
 async function loadSamples() {

@@ -10,8 +10,8 @@ import { bytes, count, plural } from "./format.js";
 
 /**
  * A file, or a folder with all its files. `kind` is its kind in words; `faults` are sentences on files that are empty,
- * broken or misnamed.
- * @typedef {{id: number, name: string, files: readonly File[], kind: string, faults: readonly string[]}} Attachment
+ * broken or misnamed; `at` is its position in the list before a reload.
+ * @typedef {{id: number, name: string, files: readonly File[], kind: string, faults: readonly string[], at?: number}} Attachment
  */
 /** @typedef {string | File | File[] | null} Context */
 
@@ -119,6 +119,11 @@ export function apart(added, others) {
   const name = numbered(number);
   const renamed = (/** @type {File} */ file) => (isFolder ? name + pathOf(file).slice(added.name.length) : name);
   return { ...added, name, files: added.files.map((file) => new File([file], renamed(file), file)) };
+}
+
+/** Those of before a reload first, in their order then. @param {readonly Attachment[]} attachments */
+export function inOrder(attachments) {
+  return [...attachments].sort(({ at: one = Infinity }, { at: other = Infinity }) => (one === other ? 0 : one - other));
 }
 
 /** The file's name in the REPL, its folder included. @param {File} file */

@@ -13,6 +13,7 @@ import {
   attachPasted,
   contextValue,
   describeContext,
+  inOrder,
   sizeOf,
 } from "./context.js";
 import { ProblemNotice, explain } from "./errors.js";
@@ -24,6 +25,7 @@ import { fetchSample } from "./samples.js";
 import { changeSettings } from "./settings.js";
 import { changed, state } from "./state.js";
 import { Paged } from "./strip.js";
+import { WantedFiles, takeWanted } from "./wanted.js";
 
 /** @typedef {import("./context.js").Attachment} Attachment */
 /** @typedef {import("./folders.js").Folder} Folder */
@@ -51,6 +53,7 @@ export function ContextField() {
       <${SamplePicker} />
       <span class="muted" role="status" id="context-looking">${lookingText()}</span>
     </div>
+    <${WantedFiles} />
     <${AttachmentList} />
     ${state.problems.context && html`<${ProblemNotice} problem=${state.problems.context} id="context-problem" />`}
     <label class="check"><input id="keep-context" type="checkbox" checked=${state.settings.keepContext}
@@ -251,6 +254,7 @@ async function takeSample(sample) {
 
 /** @param {Attachment} attachment */
 function keep(attachment) {
-  state.attachments = [...state.attachments, apart(attachment, state.attachments)];
+  const own = takeWanted(attachment);
+  if (own) state.attachments = inOrder([...state.attachments, apart(own, state.attachments)]);
   changed();
 }

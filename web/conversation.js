@@ -14,17 +14,25 @@ import { isRunning, state } from "./state.js";
 /** @typedef {import("./types/run.js").RunView} RunView */
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
-/** @typedef {{run: RLM["run"], close: () => void, onEvent: (event: RunEvent) => void}} Conversation */
+/** @typedef {{run: RLM["run"], close: () => void, isRestored: boolean, onEvent: (event: RunEvent) => void}} Conversation */
+
+/** Whether a REPL lives. */
+let isOpen = false;
 
 /**
  * @param {RLMOptions} options of all its questions
+ * @param {readonly import("/rlm/rlm.js").RLMEarlierQuestion[]} [earlier] questions of before a reload
  * @returns {Conversation} whose `onEvent` hears the events of the question under way
  */
-export function openConversation(options) {
+export function openConversation(options, earlier = []) {
   /** @type {Conversation} */
   const conversation = {
     run: (question, runOptions) => session.run(question, runOptions),
-    close: () => session.close(),
+    close() {
+      isOpen = false;
+      session.close();
+    },
+    isRestored: earlier.length > 0,
     onEvent: () => {},
   };
   const session = new RLM({
@@ -32,7 +40,8 @@ export function openConversation(options) {
     assets: ASSETS,
     ...options,
     onEvent: (event) => conversation.onEvent(event),
-  }).session();
+  }).session({ earlier });
+  isOpen = true;
   return conversation;
 }
 
@@ -55,7 +64,7 @@ function Turn({ run }) {
   </li>`;
 }
 
-/** The box for the next question, where the REPL of the shown run still lives. @param {{onAsk: () => void}} props */
+/** The box for the next question, where the REPL of the shown run lives, or can be rebuilt. @param {{onAsk: () => void}} props */
 export function FollowUp({ onAsk }) {
   if (state.run === null || state.run !== state.followable || isRunning()) return null;
   const input = (/** @type {Event} */ event) => {
@@ -65,6 +74,6 @@ export function FollowUp({ onAsk }) {
     <label for="follow-up">Ask the next question</label>
     <textarea id="follow-up" rows="2" value=${state.followUp} onInput=${input} aria-describedby="follow-up-hint"></textarea>
     <p><button type="button" class="primary" id="ask-next" onClick=${onAsk}>Ask</button>
-      <span class="muted" id="follow-up-hint">Over the same context. Its variables, files and earlier answers are still there.</span></p>
+      <span class="muted" id="follow-up-hint">Over the same context. ${isOpen ? "Its variables, files and earlier answers are still there." : "Its variables are rebuilt from the record first; no model is asked for that."}</span></p>
   </section>`;
 }

@@ -49,7 +49,9 @@ function checkForm(value) {
 
 /** @param {unknown} value @param {number} number */
 function runOf(value, number) {
-  const { log, name, question, title, began, ended } = /** @type {Record<string, unknown>} */ (Object(value));
+  const { log, name, question, title, began, ended, options, given } = /** @type {Record<string, unknown>} */ (
+    Object(value)
+  );
   const isRun = [log, name, question].every((part) => typeof part === "string") && Number.isFinite(began);
   if (!isRun || typeof ended !== "object" || ended === null) throw new Error(`Line ${number} holds no run.`);
   const run = {
@@ -58,10 +60,23 @@ function runOf(value, number) {
     title: typeof title === "string" ? title : "",
     began,
     ended,
-    options: {},
+    options: sessionIn(options),
     contexts: [],
+    given: Array.isArray(given) ? given.map(contextIn) : [],
   };
   return { run: /** @type {EndedRun} */ (run), log: String(log) };
+}
+
+/** The number of a question in its conversation. @param {unknown} options */
+function sessionIn(options) {
+  const { session } = /** @type {Record<string, unknown>} */ (Object(options));
+  return Number.isInteger(session) ? { session } : {};
+}
+
+/** @param {unknown} context */
+function contextIn(context) {
+  const { name, type, size } = /** @type {Record<string, unknown>} */ (Object(context));
+  return { name: String(name), type: type === "file" ? "file" : "text", size: Number(size) || 0 };
 }
 
 /** @param {Blob} file @returns {AsyncGenerator<string, void>} */

@@ -28,13 +28,13 @@ const SLOWEST_PER_TICK = 1 / 4; // of an event: a short run is not stretched to 
  * Show the run that `log` tells of, from its beginning, and play it.
  *
  * @param {string} log
- * @param {{name: string, changed: Date | null, isKept?: boolean, isFollowUp?: boolean}} file a kept run is shown whole at once
+ * @param {{name: string, changed: Date | null, isKept?: boolean, isFollowUp?: boolean, conversation?: string | null}} file a kept run is shown whole at once
  * @throws {Error} a ConfigError that names the line which is no event
  */
-export function playRecording(log, { name, changed: date, isKept = false, isFollowUp = false }) {
+export function playRecording(log, { name, changed: date, isKept = false, isFollowUp = false, conversation = null }) {
   const { system, events, notes, text } = readLog(log);
   const before = state.run?.recorded ? state.run.recorded.before : state.run;
-  const file = { name, changed: date, isKept, isFollowUp, system };
+  const file = { name, changed: date, isKept, isFollowUp, conversation, system };
   const recorded = { ...file, before, log: text, notes, events, at: 0, isPlaying: false };
   show(recorded);
   if (isKept || matchMedia("(prefers-reduced-motion: reduce)").matches) playToEnd(recorded);
@@ -137,7 +137,7 @@ function advance(run, recorded) {
  * @throws {Error} a ConfigError that names the line which is no event
  */
 export function wholeRun(log) {
-  const file = { name: "", changed: null, isKept: true, isFollowUp: false, before: null };
+  const file = { name: "", changed: null, isKept: true, isFollowUp: false, conversation: null, before: null };
   const { system, events, notes, text } = readLog(log);
   const recorded = { ...file, system, notes, events, log: text, at: 0, isPlaying: false };
   const run = begun(recorded);

@@ -25,9 +25,9 @@ export function RecordingField() {
   </section>`;
 }
 
-/** Says that a run is a recorded one, and plays it. @param {{recorded: Recorded}} props */
-export function RecordingBanner({ recorded }) {
-  const { name, isPlaying, at, events, isKept, before } = recorded;
+/** Says that a run is a recorded one, and plays it. @param {{recorded: Recorded, onReopen: (conversation: string) => void}} props */
+export function RecordingBanner({ recorded, onReopen }) {
+  const { name, isPlaying, at, events, isKept, before, conversation } = recorded;
   const toggle = () => (isPlaying ? pause(recorded) : play(recorded));
   const ended = isOver(recorded);
   return html`<section class="recording" id="recording" aria-labelledby="recording-title">
@@ -42,6 +42,7 @@ export function RecordingBanner({ recorded }) {
         To the end</button>
       <button type="button" id="recording-close" class="quiet small" onClick=${() => close(recorded)}>
         ${before ? "Back to the run before" : "Close"}</button>
+      ${conversation !== null && html`<button type="button" id="recording-reopen" class="small" onClick=${() => onReopen(conversation)}>Continue its conversation</button>`}
       <progress aria-label="Played" value=${String(at)} max=${String(events.length)}></progress>
     </div>
   </section>`;

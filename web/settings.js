@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Models and limits of the next run, remembered in this browser. In: `/api/models` and the person's choices. Out:
- * `Settings`, and the options of `RLM`. Nothing of a question or a context is remembered.
+ * `Settings`, and the options of `RLM`. Questions and contexts are not among them: see draft.js.
  */
 
 import { html } from "/vendor/preact.mjs";

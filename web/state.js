@@ -17,6 +17,7 @@ export const state = {
   looked: 0,
   isQueued: false,
   attachments: [],
+  wanted: [],
   settings: {
     model: "",
     subModel: "",
@@ -49,6 +50,7 @@ export const state = {
   turns: [],
   followable: null,
   followUp: "",
+  conversation: null,
   historySaid: "",
 };
 

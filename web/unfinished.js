@@ -8,6 +8,7 @@
 
 import { forget, readLog, unfinished } from "/rlm/log/journal.js";
 import { html } from "/vendor/preact.mjs";
+import { conversationOf } from "./reopened.js";
 import { changed, state } from "./state.js";
 
 /** @typedef {import("/rlm/log/journal.js").KeptRun} KeptRun */
@@ -22,25 +23,27 @@ export async function loadUnfinished() {
   changed();
 }
 
-/** @param {{onContinue: (run: KeptRun, log: string) => void, onShow: (run: KeptRun, log: string) => void}} props */
-export function Unfinished({ onContinue, onShow }) {
+/** @param {{onContinue: (run: KeptRun, log: string) => void, onShow: (run: KeptRun, log: string) => void, onDiscarded: (run: KeptRun) => void}} props */
+export function Unfinished({ onContinue, onShow, onDiscarded }) {
   return state.unfinished.map(
     (run) => html`<section class="notice" aria-label="Unfinished run" key=${run.name}>
       <p>A run was cut off: <strong>${run.question.slice(0, 200)}</strong> (${new Date(run.began).toLocaleString()}).
         What was paid for is kept. ${adviceFor(run)}</p>
       ${
-        isFollowUp(run)
+        isFollowUp(run) && conversationOf(run) === null
           ? html`<button type="button" onClick=${() => void show(run, onShow)}>Show it</button>`
           : html`<button type="button" onClick=${() => void goOn(run, onContinue)}>Continue</button>`
       }
-      <button type="button" onClick=${() => void drop(run)}>Discard</button>
+      <button type="button" onClick=${() => void drop(run, onDiscarded)}>Discard</button>
     </section>`,
   );
 }
 
 /** @param {KeptRun} run */
 function adviceFor(run) {
-  if (isFollowUp(run)) return "It was a later question of a conversation, whose variables went with the tab.";
+  if (isFollowUp(run) && conversationOf(run) === null)
+    return "It was a later question of a conversation, whose variables went with the tab.";
+  if (isFollowUp(run)) return "It was a later question of a conversation, which is continued with it.";
   return isKept(run) ? "So is its context." : "Choose the same context as before, then continue.";
 }
 
@@ -66,9 +69,10 @@ async function goOn(run, onContinue) {
   onContinue(run, log);
 }
 
-/** @param {KeptRun} run */
-async function drop(run) {
+/** @param {KeptRun} run @param {(run: KeptRun) => void} onDiscarded */
+async function drop(run, onDiscarded) {
   await forget(run.name);
+  onDiscarded(run);
   remove(run);
 }
 

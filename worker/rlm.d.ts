@@ -325,8 +325,22 @@ export class RLM {
    * log does not go as the recorded one; each other ending has a result.
    */
   run(prompt: string, options?: RLMRunOptions): Promise<RLMResult>;
-  /** Several questions over one REPL: variables, contexts and conversations live on from one to the next. */
-  session(): RLMSession;
+  /**
+   * Several questions over one REPL: variables, contexts and conversations live on from one to the next. With the `earlier`
+   * questions of a session that ended, its tab reloaded, it continues after them: before the next question a worker
+   * rebuilds their state, answered from their logs, and no model is called for them.
+   */
+  session(options?: { earlier?: readonly RLMEarlierQuestion[] }): RLMSession;
+}
+
+/** A question of a session that ended; all of them are needed, the first one first. */
+export interface RLMEarlierQuestion {
+  /** Its trajectory. */
+  log: string;
+  /** Its context, the same as before; not for a question that was asked without one. */
+  context?: RLMRunOptions["context"];
+  /** Name of its kept run: the context that `keepContext` kept is taken where none is given. See `listRuns`. */
+  journal?: string | null;
 }
 
 export interface RLMSession {
@@ -334,9 +348,13 @@ export interface RLMSession {
    * As `RLM.run`, one question at a time; without a context the one before stays. In the REPL `context_0`, `context_1`
    * and so on are the contexts so far, and `history_0`, ... the conversations. Where its worker is lost, a fresh one
    * goes through the earlier questions again, answered from their record, less the blocks that were stopped or killed
-   * their worker. Rejects with a ChannelError after `close`.
+   * their worker. `resume` continues a question that did not end, from its log. Rejects with a ChannelError after `close`,
+   * and with a ConfigError where a context is not the one that an earlier question had.
    */
-  run(prompt: string, options?: Omit<RLMRunOptions, keyof FromLog | "idempotencyKey">): Promise<RLMResult>;
+  run(
+    prompt: string,
+    options?: Omit<RLMRunOptions, Exclude<keyof FromLog, "resume"> | "idempotencyKey">,
+  ): Promise<RLMResult>;
   /** End it, and its worker. */
   close(): void;
 }

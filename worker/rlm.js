@@ -5,14 +5,15 @@
 // Types for TypeScript users are in rlm.d.ts.
 
 import { chosenPackages } from "./boot/packages.js";
-import { loadAssets } from "./boot/runtime.js";
+import { loadAssets, validatorUrl } from "./boot/runtime.js";
 import { fetchWith } from "./calls/headers.js";
 import { fetchedList, openDestinations, providerDestinations } from "./egress/destinations.js";
+import { reenter } from "./egress/egress.js";
 import { openLedger } from "./egress/ledger.js";
 import { keptContext, openJournal } from "./log/journal.js";
 import { described } from "./log/kept_contexts.js";
 import { checksOf } from "./log/number_check.js";
-import { checkedQuestionOptions, checkedRunOptions } from "./options/call_options.js";
+import { checkedEarlier, checkedQuestionOptions, checkedRunOptions } from "./options/call_options.js";
 import { checkReadable, jobOf, noticesOf } from "./options/job.js";
 import { OPTION_NAMES, checkedSettings } from "./options/settings.js";
 import { windowNotices } from "./options/window.js";
@@ -20,6 +21,7 @@ import { readResumed } from "./recovery/resume.js";
 import { openFork } from "./replay/fork.js";
 import { openReplay } from "./replay/replay.js";
 import { checkPrices } from "./run/price_check.js";
+import { restoredTurn } from "./run/restored_turn.js";
 import { openSession } from "./run/session.js";
 import { runTree } from "./run/tree.js";
 import { checkedQuotes } from "./source_view.js";
@@ -90,9 +92,12 @@ export class RLM {
     return toResult({ ...finished, result }, performance.now() - began);
   }
 
-  /** Several questions over one REPL: variables live on from one to the next. Close it when it is done. */
-  session() {
-    return new RLMSession(this.#settings);
+  /**
+   * Several questions over one REPL: variables live on from one to the next. Close it when it is done.
+   * @param {{earlier?: readonly import("./rlm.d.ts").RLMEarlierQuestion[]}} [options] `earlier` questions, before a reload
+   */
+  session(options) {
+    return new RLMSession(this.#settings, checkedEarlier(options, OPTION_NAMES));
   }
 }
 
@@ -101,11 +106,17 @@ class RLMSession {
   #session = openSession();
   #ledger;
   #isRunning = false;
+  /** Questions that are not restored yet. */
+  #earlier;
 
-  /** @param {Settings} settings */
-  constructor(settings) {
+  /**
+   * @param {Settings} settings
+   * @param {readonly import("./rlm.d.ts").RLMEarlierQuestion[]} earlier
+   */
+  constructor(settings, earlier) {
     this.#settings = settings;
     this.#ledger = ledgerOf(settings);
+    this.#earlier = [...earlier];
   }
 
   /**
@@ -113,27 +124,28 @@ class RLMSession {
    * did not heed a stop, a fresh one goes through the earlier questions again, answered from their record: no model is
    * asked, and blocks that were stopped or killed their worker are left out. Rejects with a ChannelError after `close`.
    * @param {string} prompt
-   * @param {Pick<RLMRunOptions, "context" | "schema" | "direct" | "signal" | "onChild">} [options]
+   * @param {Pick<RLMRunOptions, "context" | "schema" | "direct" | "signal" | "onChild" | "resume">} [options]
    * @returns {Promise<RLMResult>}
    */
   async run(prompt, options) {
-    const { context, schema, direct, signal, onChild } = checkedQuestionOptions(options, OPTION_NAMES);
+    const { context, schema, direct, signal, onChild, resume } = checkedQuestionOptions(options, OPTION_NAMES);
+    const resumed = resume ? readResumed(resume) : null;
     if (this.#isRunning) throw configError("the session is at work on a question: await it before you ask the next.");
     this.#isRunning = true;
     const began = performance.now();
     try {
-      const started = await withPackages(
-        this.#settings,
-        await jobOf(this.#settings, prompt, context, { schema, direct }),
-      );
-      const plain = { ...started, session: this.#session.turns().length };
-      const job = await withSight(await withWindows(plain, this.#settings, this.#ledger), this.#ledger);
+      for (; this.#earlier.length > 0; this.#earlier.shift()) this.#session.add(await this.#restored(this.#earlier[0]));
+      const asked = await this.#jobOf(prompt, context, { schema, direct });
+      const settings = questionSettings(this.#settings, asked);
+      const kept = resumed !== null && context === undefined ? await keptContext(settings.journal) : [];
+      const plain = continued({ ...asked, contexts: kept.length > 0 ? kept : asked.contexts }, resumed);
+      const wanted = resumed === null ? await withWindows(plain, settings, this.#ledger) : plain;
+      const job = await withSight(wanted, this.#ledger);
       await checkReadable(job);
       await checkCost(this.#settings, job);
       const heard = { ...listeners(this.#settings), ...childListener(onChild) };
-      const opening = { resumed: null, kept: [], onEvent: heard.onEvent, signal };
-      const journal = await journalOf(questionSettings(this.#settings, job), job, opening);
-      const own = { session: this.#session, ledger: this.#ledger, journal };
+      const journal = await journalOf(settings, job, { resumed, kept, onEvent: heard.onEvent, signal });
+      const own = { session: this.#session, ledger: this.#ledger, journal, resumed };
       const notices = [...noticesOf(context), ...(await newNotices(this.#settings, job, this.#ledger))];
       const run = { job, signal, notices, listeners: heard, ...own, ...hosted(this.#settings) };
       return toResult(await runTree(run), performance.now() - began);
@@ -145,6 +157,35 @@ class RLMSession {
   /** End it, and its worker. */
   close() {
     this.#session.close();
+  }
+
+  /**
+   * The job of the next question.
+   * @param {unknown} prompt
+   * @param {unknown} context
+   * @param {Pick<RLMRunOptions, "schema" | "direct">} shape
+   */
+  async #jobOf(prompt, context, shape) {
+    const job = await withPackages(this.#settings, await jobOf(this.#settings, prompt, context, shape));
+    return { ...job, session: this.#session.turns().length };
+  }
+
+  /**
+   * An earlier question, as a turn whose state the next worker rebuilds; its calls left already.
+   * @param {import("./rlm.d.ts").RLMEarlierQuestion} earlier
+   */
+  async #restored({ log, context, journal }) {
+    const resumed = readResumed(log);
+    const [started] = resumed.events;
+    const question = started?.type === "run_started" ? started.question : "";
+    const kept = context === undefined || context === null ? await keptContext(journal ?? null) : [];
+    const asked = await this.#jobOf(question, context, {});
+    const plain = continued({ ...asked, contexts: kept.length > 0 ? kept : asked.contexts }, resumed);
+    const job = await withSight(plain, this.#ledger);
+    await checkReadable(job);
+    this.#ledger.add(job.contexts);
+    reenter(this.#ledger, resumed.events).catch(() => {}); // the next call reports a context that fails
+    return restoredTurn({ resumed, job, validator: await validatorUrl(this.#settings.assets) });
   }
 }
 
@@ -298,7 +339,7 @@ async function journalOf({ journal, keepContext, keepLog, systemPrompt }, job, {
   /** @param {string} text */
   const onNotice = (text) => onEvent({ type: "notice", seq: 0, path: [], seconds: 0, code: null, text });
   const contexts = kept.map(described);
-  const run = { name, question, began: Date.now(), options, contexts };
+  const run = { name, question, began: Date.now(), options, contexts, given: job.contexts.map(described) };
   const opened = await openJournal(run, { lines: resumed?.lines, onNotice, signal, keepsLog: keepLog });
   if (keepContext && kept.length === 0) void opened.keep(job.contexts);
   return opened;

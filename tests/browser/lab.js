@@ -48,7 +48,7 @@
   /**
    * Run a question; `stopOn` is text: the run is stopped when an event holds it. `stopChildren` is path -> text: that
    * child is stopped, it alone, when it or one below it prints the text, or before it starts when the text is empty. `log` is {replay}
-   * or {fork}.
+   * or {fork}; `earlier` are the questions of a session that ended.
    * The result holds all that a test may ask for: events, callbacks, posts, and the milliseconds from stop to end.
    */
   const run = async ({
@@ -60,6 +60,7 @@
     stopChildren = {},
     before,
     log = {},
+    earlier,
   }) => {
     const { RLM } = await import("/rlm/rlm.js");
     const posts = [];
@@ -95,7 +96,7 @@
     try {
       const rlm = new RLM({ endpoint: STUB, ...listeners, ...options });
       if (Array.isArray(question))
-        return await converseWith(rlm.session(), question, { told, onChild, signal: stop.signal });
+        return await converseWith(rlm.session({ earlier }), question, { told, onChild, signal: stop.signal });
       const result = await rlm.run(question, {
         context: await contextOf(context),
         signal: stop.signal,
@@ -116,12 +117,12 @@
     }
   };
 
-  /** A session: `questions` are {question, context}, all but the last of which a stop ends; one result for each comes back. */
+  /** A session: `questions` are {question, context, resume}, all but the last of which a stop ends; one result for each comes back. */
   const converseWith = async (session, questions, { told, onChild, signal }) => {
     const results = [];
-    for (const [at, { question, context }] of questions.entries()) {
+    for (const [at, { question, context, resume }] of questions.entries()) {
       const stoppable = at < questions.length - 1 && !signal.aborted ? { signal } : {};
-      const asked = session.run(question, { context: await contextOf(context), onChild, ...stoppable });
+      const asked = session.run(question, { context: await contextOf(context), onChild, resume, ...stoppable });
       results.push(await asked.catch(({ name, message }) => ({ error: { name, message } })));
     }
     session.close();

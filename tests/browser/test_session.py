@@ -118,6 +118,45 @@ def test_a_question_that_died_too_often_leaves_the_session_whole(shared_page: Pa
     assert result["results"][1]["answer"] == "2"
 
 
+def test_a_session_continues_after_the_logs_of_one_that_a_reload_ended(shared_page: Page) -> None:
+    replies: list[str | None] = [
+        code("x = llm_query('one')"),
+        code("import random\nz = random.random()\nFINAL(f'{x} {z}')"),
+        code("y = 5\nllm_query('two')"),
+        code(STUCK),
+        code("w = llm_query('three')\nFINAL(w)"),
+    ]
+    ended = session(shared_page, replies, "a", "b", None, stop_on="again")
+    first, second, third = ended["results"]
+    assert [first["stoppedBy"], second["stoppedBy"], third["stoppedBy"]] == [
+        "final_answer",
+        "cancelled",
+        "final_answer",
+    ]
+    earlier: list[Any] = [{"log": first["log"], "context": "a"}, {"log": second["log"], "context": "b"}]
+    asked = code("FINAL((f'{x} {z}', y, context_0, context, 'again' in globals(), history_0[-1]['role']))")
+    cut = third["log"][: third["log"].index('"type":"call_finished"', third["log"].index('"kind":"sub"'))]
+    resumed = run(
+        shared_page,
+        [asked],
+        question=[{"question": "Q2?", "resume": cut[: cut.rindex("\n") + 1]}, {"question": "Q3?"}],
+        earlier=earlier,
+    )
+    assert [each.get("answer") for each in resumed["results"]] == [
+        "sub:three",
+        f"('{first['answer']}', 5, 'a', 'b', False, 'user')",
+    ]
+    assert sub_prompts(resumed) == ["three"]
+    assert "earlier questions rebuilt: 2" in resumed["results"][0]["log"]
+    opening = resumed["posts"][-1]["messages"][1]["content"]
+    assert f"0. Q0?\n   Your answer: {first['answer']}" in opening
+    assert "2. Q2?\n   Your answer: sub:three" in opening
+    other = run(shared_page, [], question=[{"question": "Q2?"}], earlier=[{"log": first["log"], "context": "abc"}])
+    assert other["results"][0]["error"]["name"] == "ConfigError"
+    assert '"context" (str, size 1) then, "context" (str, size 3) now' in other["results"][0]["error"]["message"]
+    assert other["posts"] == []
+
+
 def test_a_closed_session_says_so(shared_page: Page) -> None:
     shared_page.evaluate("import('/rlm/rlm.js').then(({ RLM }) => (window.over = new RLM({}).session()).close())")
     told = shared_page.evaluate("over.run('What?').catch(({ name, message }) => `${name}: ${message}`)")

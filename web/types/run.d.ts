@@ -139,6 +139,8 @@ export interface Recorded {
   isKept: boolean;
   /** A later question of a conversation: it needs the variables of those before, and cannot be forked alone. */
   isFollowUp: boolean;
+  /** Name of the kept conversation that it is of. */
+  conversation: string | null;
   /** Another system that wrote the log: it holds no prompts, and cannot be forked. */
   system: string | null;
   /** The run that was shown before it. */

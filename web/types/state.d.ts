@@ -7,6 +7,14 @@ import type { Sample } from "../samples.js";
 import type { Settings } from "../settings.js";
 import type { Problem, RunView } from "./run.js";
 
+/** A file, or a folder with so many `files`, and its size in bytes. */
+export interface Wanted {
+  name: string;
+  size: number;
+  files: number;
+  /** Position among the attachments. */
+  at: number;
+}
 export interface PageState {
   question: string;
   /** Context typed or pasted into the box. */
@@ -18,6 +26,8 @@ export interface PageState {
   /** The run begins when the context is whole. */
   isQueued: boolean;
   attachments: Attachment[];
+  /** Files of the form, or of a run that is continued, which are to be given again. */
+  wanted: Wanted[];
   settings: Settings;
   catalogue: Catalogue | null;
   samples: Sample[];
@@ -37,6 +47,8 @@ export interface PageState {
   followable: RunView | null;
   /** The next question, as far as it is written. */
   followUp: string;
+  /** Name of the conversation under way; its runs are kept under it. */
+  conversation: string | null;
   /** Outcome of the last import. */
   historySaid: string;
 }

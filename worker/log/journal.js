@@ -19,8 +19,9 @@ import { described, dropContext, keepContext, restoredContext } from "./kept_con
  */
 
 /**
- * A run that was begun; `contexts` are kept with it.
- * @typedef {{name: string, question: string, began: number, options: Record<string, unknown>, contexts: KeptContext[]}} KeptRun
+ * A run that was begun; `contexts` are kept with it, `given` are those that it began with (earlier versions did not say).
+ * @typedef {{name: string, question: string, began: number, options: Record<string, unknown>, contexts: KeptContext[],
+ *   given?: KeptContext[]}} KeptRun
  * @typedef {import("../wire/protocol.js").JobContext} JobContext
  * @typedef {import("./kept_contexts.js").KeptContext} KeptContext
  */

@@ -50,10 +50,34 @@ export function checkedRunOptions(options, settings) {
  * @returns {RLMRunOptions}
  */
 export function checkedQuestionOptions(options, settings) {
-  const log = Object.keys(OF_LOGS).find((name) => Object.hasOwn(Object(options), name));
+  const log = ["replay", "fork"].find((name) => Object.hasOwn(Object(options), name));
   if (log !== undefined)
-    throw configError(`${log} is an option of RLM.run: a session begins anew and has no log to begin from.`);
-  return checkedCall("run of a session", options, OF_ANY_RUN, settings);
+    throw configError(`${log} is an option of RLM.run: a question of a session is resumed, or asked anew.`);
+  const { resume } = OF_LOGS;
+  return checkedCall("run of a session", options, { ...OF_ANY_RUN, resume }, settings);
+}
+
+/**
+ * @param {unknown} options of `RLM.session`
+ * @param {readonly string[]} settings
+ * @returns {import("../rlm.d.ts").RLMEarlierQuestion[]}
+ */
+export function checkedEarlier(options, settings) {
+  const { earlier = [] } = checkedCall("session", options, { earlier: EARLIER }, settings);
+  return /** @type {import("../rlm.d.ts").RLMEarlierQuestion[]} */ (earlier);
+}
+
+const OF_EARLIER = ["log", "context", "journal"];
+/** @type {Check} */
+const EARLIER = {
+  must: "be a list of {log, context, journal}",
+  ok: (value) => Array.isArray(value) && value.every(isEarlier),
+};
+
+/** @param {unknown} value */
+function isEarlier(value) {
+  const { log } = Object(value);
+  return isText(log) && Object.keys(Object(value)).every((name) => OF_EARLIER.includes(name));
 }
 
 /**

@@ -102,17 +102,23 @@ export function openRecovery({ recorder, handlers, name, onReplayed, onDiverged,
  */
 function otherContext(before, now) {
   return (
-    `this is not the context that the run began with: ${shown(before)} then, ${shown(now)} now. Give it the same one. ` +
+    `this is not the context that the run began with: ${difference(before, now)}. Give it the same one. ` +
     "Nothing was asked, and the run is kept."
   );
 }
 
-/** @param {RunStarted["contexts"]} contexts */
-function shown(contexts) {
+/**
+ * @param {RunStarted["contexts"]} before
+ * @param {RunStarted["contexts"]} now
+ */
+function difference(before, now) {
+  const isSame = listed(before) === listed(now);
+  return isSame ? `the content of ${listed(now)} is another` : `${listed(before)} then, ${listed(now)} now`;
+}
+
+/** Names and sizes. @param {RunStarted["contexts"]} contexts */
+function listed(contexts) {
   return contexts
-    .map(({ type, size, sha256, sha256_of_samples: samples }) => {
-      const hash = sha256 ?? samples;
-      return `${type}${size === undefined ? "" : ` of ${size}`}${hash ? ` (${String(hash).slice(0, 8)})` : ""}`;
-    })
+    .map(({ name, type, size }) => `"${name}" (${type}${size === undefined ? "" : `, size ${size}`})`)
     .join(", ");
 }

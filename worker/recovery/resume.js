@@ -34,7 +34,7 @@ export function readResumed(log) {
   const { seconds } = events[events.length - 1];
   const { run } = events[0];
   const root = resumedRun(events, byPath(events.filter(isOwnEnd(ending))), []);
-  return { ...root, run, events, lines, notes, calls, seconds, ...spentIn(events) };
+  return { ...root, run, ending, events, lines, notes, calls, seconds, ...spentIn(events) };
 }
 
 /**

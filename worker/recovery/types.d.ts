@@ -27,6 +27,8 @@ export interface ResumedRun {
 export interface ResumedLog extends ResumedRun {
   /** Name of the run. */
   run: string;
+  /** The end of a run that was stopped, or that is an earlier question of a session. */
+  ending: RunFinished | null;
   events: Event[];
   lines: string[];
   calls: number;

@@ -188,7 +188,7 @@ export interface Run {
   /** Of the answer's value; null: the answer is text. */
   shape: Shape | null;
   stop: Stop;
-  recorder: Recorder;
+  recorder: Pick<Recorder, "record" | "empty" | "seconds">;
   recovery: ReturnType<typeof openRecovery>;
   quota: ReturnType<typeof openQuota>;
   stopChildren(): void;
