@@ -234,11 +234,33 @@ def test_model_options_of_a_file_reach_the_vendor_and_the_log(model: ScriptedMod
 PARTLY = code("answer['content'] = 'partly'") + code("n = 0\nwhile True:\n    n += 1\n    llm_query(f'sub {n}')")
 
 
-def started(model: ScriptedModel, *arguments: str) -> subprocess.Popen[str]:
+def started(model: ScriptedModel, *arguments: str, name: str = "run") -> subprocess.Popen[str]:
     environment = {**os.environ, "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": model.upstream}
-    line = [sys.executable, "-m", "rlm_server", "run", *arguments, "--model", "openai:m"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    line = [sys.executable, "-m", "rlm_server", name, *arguments, "--model", "openai:m"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(line, env=environment, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def test_chat_asks_line_by_line_over_one_session(model: ScriptedModel, haystack: Path) -> None:
+    first = model.question(code("n = context.count('vault')\nFINAL(n)"))
+    second = model.question(code("FINAL([n + 1, len(context) > 1000])"))
+    last = model.question(PARTLY)
+    model.asked.clear()
+    chat = started(model, "--context", str(haystack), name="chat")
+    assert chat.stdin is not None
+    assert chat.stdout is not None
+    chat.stdin.write(f"{first}\n\n{second}\n")
+    chat.stdin.flush()
+    assert [chat.stdout.readline(), chat.stdout.readline()] == ["1\n", "[2, True]\n"]
+    chat.stdin.write(f"{last}\n")
+    chat.stdin.flush()
+    while "sub 1" not in [text for _, text in model.asked]:
+        assert chat.poll() is None, chat.communicate()
+        time.sleep(0.01)
+    os.killpg(chat.pid, signal.SIGINT)
+    out, err = chat.communicate(timeout=60)
+    assert (chat.returncode, out) == (130, "partly\n"), err
+    assert "No final answer: " in err
 
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["process", "group"])

@@ -8,38 +8,36 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rlm_core.limits import LIMITS, LimitFacts
-
-from ..headless.arguments import chosen, read_options, snake
-from ..headless.context_upload import read_folder
+from ..headless.arguments import chosen, read_options
 from ..headless.egress_report import EgressReport
 from ..headless.recording import read_recording
 from ..headless.value_shape import read_schema
 from ..headless.visible_text import visible
 from .batch import batch
+from .chat import chat
 from .confirm import Confirm, Screen
-from .evidence_lines import check_lines, evidence_lines
+from .evidence_lines import evidence_lines
 from .exit_status import FAULT, FINAL, reported, status_of
 from .headless_run import HeadlessRun
+from .limit_flags import chosen_limits, limit_options
 from .outputs import EventLog, probe, save
+from .own_server import own_server
 from .package_commands import packages
+from .printing import print_line, print_result, say_checks, say_folders
 from .stop_signals import StopSignals
 
 if TYPE_CHECKING:
     from ..headless.result import HeadlessResult
 
-LOOPBACK = "127.0.0.1"
 PORT = click.IntRange(0, 65535)
 USAGE_IN_PAGE = """
   <script type="module">
@@ -51,34 +49,6 @@ USAGE_IN_PAGE = """
 The endpoint is a `pyodide-rlm serve` that has the site's origin in RLM_ALLOWED_ORIGINS."""
 CONTEXT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 CONTEXT_PATH = click.Path(exists=True, readable=True, path_type=Path)
-
-
-def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The flags of all limits: `max_seconds`, option `maxTimeout`, is `--max-timeout`."""
-    for facts in reversed(LIMITS):
-        command = _limit_option(facts)(command)
-    return command
-
-
-def _limit_option(facts: LimitFacts) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    flag = "--" + re.sub(r"[A-Z]", lambda letter: f"-{letter.group().lower()}", facts.option)
-    never = "; 0: never" if facts.off else ""
-    usual = "" if facts.default is None else f"; {facts.default:g} if not given"
-    text = f"{facts.unit[0].upper()}{facts.unit[1:]} {facts.of}{never}{usual}."
-    if facts.whole:
-        return click.option(flag, facts.option.lower(), type=click.IntRange(min=facts.least), help=text)
-    values = click.FloatRange(min=facts.least, min_open=not facts.off, max=facts.most)
-    return click.option(flag, facts.option.lower(), type=values, help=text)
-
-
-def _chosen_limits(limits: Mapping[str, float | None]) -> dict[str, float]:
-    """The limits that were set, as `BrowserRLM` takes them."""
-    values = {facts: limits[facts.option.lower()] for facts in LIMITS}
-    return {
-        snake(facts.option): False if facts.off and value == 0 else value
-        for facts, value in values.items()
-        if value is not None
-    }
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -121,7 +91,7 @@ def serve(host: str | None, port: int | None, runs: int) -> None:
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--allow-model", "allowed", multiple=True, help="A further model that code may call; may be repeated.")
 @click.option("--package", "chosen_packages", multiple=True, help="Let code import what `packages add` added; repeat.")
-@_limit_options
+@limit_options
 @click.option("--allow-unknown-price", is_flag=True, help="Let --max-cost stand though a model's price is not known.")
 @click.option(
     "--options",
@@ -204,24 +174,24 @@ def run(
             "fork": None if forked is None else (forked.log, at),
             "on_egress": Confirm(screen) if confirm else None,
             "schema": None if schema is None else read_schema(schema),
-            **_chosen_limits(limits),
+            **chosen_limits(limits),
         }
         set_arguments = {name: value for name, value in arguments.items() if value is not None}
         options = chosen({} if options_file is None else read_options(options_file), set_arguments)
         asked = question if question is not None or forked is None else forked.question
-        _say_folders(paths)
+        say_folders(paths)
         log, report = EventLog(trajectory), EgressReport()
         sinks = [log.take] if ledger is None else [log.take, report.take]
         written: list[bool] = []
 
         def deliver(result: HeadlessResult) -> None:
-            written.append(_print(result, as_json))
+            written.append(print_result(result, as_json))
             written.append(ledger is None or save(ledger, report.text()))
             written.append(log.finish(result.trajectory))
-            _say_checks(result)
+            say_checks(result)
 
         try:
-            result = HeadlessRun(_serving(0), asked or "", paths, signals, options, sinks, screen).result(deliver)
+            result = HeadlessRun(own_server(0), asked or "", paths, signals, options, sinks, screen).result(deliver)
         except BaseException:
             log.close()
             if ledger is not None:
@@ -242,8 +212,8 @@ def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
     """
     with reported(), StopSignals() as signals:
         recording = read_recording(file)
-        replayed = HeadlessRun(_serving(0), recording.question, paths, signals, {"replay": recording.log})
-        replayed.result(lambda result: _print(result, as_json))
+        replayed = HeadlessRun(own_server(0), recording.question, paths, signals, {"replay": recording.log})
+        replayed.result(lambda result: print_result(result, as_json))
     if signals.status is not None:
         sys.exit(signals.status)
     click.echo(recording.agreed(), err=True)
@@ -265,12 +235,12 @@ def export(file: Path, form: str) -> None:
             click.echo(f"note: {visible(note)}", err=True)
         if form == "markdown":
             for line in report(trajectory.events).splitlines():
-                _print_line(line)
+                print_line(line)
             return
         ended = datetime.fromtimestamp(file.stat().st_mtime)
         began = ended - timedelta(seconds=trajectory.events[-1].seconds if trajectory.events else 0)
         for line in exported(trajectory.events, began=began):
-            _print_line(line)
+            print_line(line)
 
 
 @main.command("import")
@@ -294,7 +264,7 @@ def import_(file: Path, paths: tuple[Path, ...]) -> None:
             click.echo(f"note: {visible(note)}", err=True)
         events, evidence = with_evidence(log.events, paths) if paths else (log.events, ())
         for event in events:
-            _print_line(to_json(event))
+            print_line(to_json(event))
     for line in evidence_lines([asdict(item) for item in evidence]):
         click.echo(visible(line), err=True)
 
@@ -335,7 +305,7 @@ def demo(port: int) -> None:
     samples = find_assets().web / "samples"
     sample = json.loads((samples / "samples.json").read_text(encoding="utf-8"))[0]
     path = samples / sample["file"]
-    with reported(), StopSignals() as signals, _serving(port) as url:
+    with reported(), StopSignals() as signals, own_server(port) as url:
         click.echo(f"Question: {sample['question']}\nContext:  {sample['title']} ({path.stat().st_size:,} bytes)")
         arguments = {"model": "builtin:extractive", "sub_model": "builtin:extractive"}
         asked = HeadlessRun(nullcontext(url), sample["question"], (path,), signals, arguments)
@@ -349,58 +319,8 @@ def demo(port: int) -> None:
     sys.exit(status_of(result, signals))
 
 
-def _say_folders(paths: Sequence[Path]) -> None:
-    """One line for each folder of the context."""
-    for path in paths:
-        if path.is_dir():
-            click.echo(visible(f"{path}: {read_folder(path).summary()}"), err=True)
-
-
-def _say_checks(result: HeadlessResult) -> None:
-    """The quotes and numbers that were checked, and why there is no final answer."""
-    for line in (*evidence_lines(result.evidence), *check_lines(result.answer, result.evidence, result.checks)):
-        click.echo(visible(line), err=True)
-    if result.stopped_by != "final_answer":
-        click.echo(f"No final answer: {visible(result.detail or result.stopped_by)}", err=True)
-
-
 def _say_where(url: str) -> None:
     click.echo(f"pyodide-rlm is at {url}  (Ctrl-C stops it)", err=True)
-
-
-@contextmanager
-def _serving(port: int) -> Iterator[str]:
-    from ..http.app import create_app
-    from ..http.serving import serving
-    from ..settings import load_settings
-
-    settings = load_settings(host=LOOPBACK, port=port).unguarded()
-    with serving(create_app(settings), host=LOOPBACK, port=port) as url:
-        yield url
-
-
-def _print(result: HeadlessResult, as_json: bool) -> bool:
-    """Print the answer, on stderr where stdout cannot be written; whether stdout has it."""
-    is_terminal = sys.stdout.isatty()
-    text = json.dumps(result.to_json(), ensure_ascii=is_terminal) if as_json else result.answer
-    try:
-        click.echo(visible(text) if is_terminal else _encodable(text), color=True)  # without colour click strips text
-        sys.stdout.flush()
-    except OSError as fault:
-        sys.stdout = None
-        click.echo(f"error: stdout cannot be written: {fault.strerror}. The answer:\n{visible(text)}", err=True)
-        return False
-    return True
-
-
-def _print_line(line: str) -> None:
-    """A line of a log on stdout; on a terminal it is made visible."""
-    click.echo(visible(line) if sys.stdout.isatty() else _encodable(line), color=True)
-
-
-def _encodable(text: str) -> str:
-    """Text with a lone surrogate, which has no bytes, written out; any other text as it is."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _wait_for_ctrl_c() -> None:
@@ -411,6 +331,7 @@ def _wait_for_ctrl_c() -> None:
 
 
 main.add_command(batch)
+main.add_command(chat)
 main.add_command(packages)
 
 if __name__ == "__main__":
