@@ -126,7 +126,7 @@ def test_a_session_continues_after_the_logs_of_one_that_a_reload_ended(shared_pa
         code(STUCK),
         code("w = llm_query('three')\nFINAL(w)"),
     ]
-    ended = session(shared_page, replies, "a", "b", None, stop_on="again")
+    ended = session(shared_page, replies, "a", "b", None, stop_on="except BaseException")
     first, second, third = ended["results"]
     assert [first["stoppedBy"], second["stoppedBy"], third["stoppedBy"]] == [
         "final_answer",
