@@ -11,21 +11,26 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from itertools import islice
 from typing import TypeAlias
 
+from .ecma_pattern import compiled
+from .schema_forms import TYPES, check_keywords, kind_of
+from .schema_forms import same as same
 from .types import Json
 
 Part: TypeAlias = Json
 """A schema: an object, or a boolean."""
 Check: TypeAlias = Callable[["Schema", Mapping[str, Json], Json, str], Iterator[str]]
 
-REFUSED = ("$dynamicRef", "$dynamicAnchor", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties", "$id")
-"""Keywords that would be ignored; a schema that has one is refused."""
 MAX_DIFFERENCES = 8
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _LISTED = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SINGLE = ("items", "contains", "additionalProperties", "propertyNames", "not", "if", "then", "else")
+
+
+_SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 
 
 class Schema:
@@ -83,7 +88,7 @@ class Schema:
         if reference not in ("#", "") and not reference.startswith("#/"):
             raise ValueError(f"$ref {reference!r} leads out of the schema")
         for name in reference.split("/")[1:]:
-            key = name.replace("%25", "%").replace("%22", '"').replace("~1", "/").replace("~0", "~")
+            key = _unescaped(name)
             if isinstance(found, list) and key.isdigit() and int(key) < len(found):
                 found = found[int(key)]
             elif isinstance(found, dict) and key in found:
@@ -95,24 +100,41 @@ class Schema:
     def _examine(self, schema: Part) -> None:
         """Refuse, before any value, what could not be applied: in the schema, and wherever its references lead."""
         self._anchors = {str(part["$anchor"]): dict(part) for part in _parts(schema) if "$anchor" in part}
-        left, seen = [schema], set[int]()
+        left, seen, ended = [schema], set[int](), set[int]()
         while left:
             for part in _parts(left.pop()):
                 if id(part) in seen:
                     continue
                 seen.add(id(part))
-                _check_keywords(part)
+                check_keywords(part)
                 if "$ref" in part:
                     left.append(self.target(str(part["$ref"])))
+                self._check_end(part, set(), ended)
+
+    def _check_end(self, part: object, path: set[int], done: set[int]) -> None:
+        """Refuse references that lead back to themselves over the same value, as `RecursionError`."""
+        if not isinstance(part, Mapping) or id(part) in done:
+            return
+        if id(part) in path:
+            raise RecursionError
+        path.add(id(part))
+        if "$ref" in part:
+            self._check_end(self.target(str(part["$ref"])), path, done)
+        for keyword in _SAME_VALUE:
+            inner = part.get(keyword)
+            for each in inner if isinstance(inner, list) else [inner]:
+                self._check_end(each, path, done)
+        path.discard(id(part))
+        done.add(id(part))
 
 
-def _check_keywords(part: Mapping[str, Json]) -> None:
-    refused = next((keyword for keyword in REFUSED if keyword in part), None)
-    if refused is not None:
-        raise ValueError(f"the keyword {refused!r} is not applied here; say it in another way")
-    for keyword, (is_one, must) in FORMS.items():
-        if keyword in part and not is_one(part[keyword]):
-            raise ValueError(f"{keyword!r} must be {must}")
+_ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+
+
+def _unescaped(name: str) -> str:
+    """A step of a JSON Pointer in a URI: `a%20b~1c` is `a b/c`."""
+    plain = _ESCAPED.sub(lambda match: bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "replace"), name)
+    return plain.replace("~1", "/").replace("~0", "~")
 
 
 def _parts(schema: Part) -> Iterator[Mapping[str, Json]]:
@@ -123,7 +145,7 @@ def _parts(schema: Part) -> Iterator[Mapping[str, Json]]:
         if isinstance(part, bool):
             continue
         if not isinstance(part, Mapping):
-            raise ValueError(f"a schema is an object or a boolean, not {_kind(part)}")
+            raise ValueError(f"a schema is an object or a boolean, not {kind_of(part)}")
         yield part
         for keyword in _NAMED:
             named = part.get(keyword, {})
@@ -138,86 +160,6 @@ def _parts(schema: Part) -> Iterator[Mapping[str, Json]]:
         left.extend(part[keyword] for keyword in _SINGLE if keyword in part)
 
 
-# --- Kinds of value ---------------------------------------------------------------------------------------------------
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: object) -> bool:
-    return _is_number(value) and value == int(value) and int(value) >= 0  # type: ignore[call-overload]
-
-
-def _is_type(name: object) -> bool:
-    names = name if isinstance(name, list) else [name]
-    return all(isinstance(each, str) and each in TYPES for each in names)
-
-
-def _is_pattern(pattern: object) -> bool:
-    try:
-        re.compile(str(pattern))
-    except (re.error, OverflowError, RecursionError):
-        return False
-    return isinstance(pattern, str)
-
-
-def _are_names(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-TYPES: Mapping[str, Callable[[Json], bool]] = {
-    "null": lambda value: value is None,
-    "boolean": lambda value: isinstance(value, bool),
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "number": _is_number,
-    "integer": lambda value: isinstance(value, int | float) and _is_number(value) and value == math.floor(value),
-    "string": lambda value: isinstance(value, str),
-}
-_COUNT = (_is_count, "a whole number from 0")
-_NUMBER = (_is_number, "a number")
-FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "type": (_is_type, f"one or a list of {', '.join(TYPES)}"),
-    "enum": (lambda value: isinstance(value, list), "a list"),
-    "pattern": (_is_pattern, "a regular expression"),
-    "patternProperties": (lambda value: isinstance(value, dict) and all(map(_is_pattern, value)), "by patterns"),
-    "required": (_are_names, "a list of names"),
-    "dependentRequired": (
-        lambda value: isinstance(value, dict) and all(map(_are_names, value.values())),
-        "lists of names",
-    ),
-    "$ref": (lambda value: isinstance(value, str), "text"),
-    "multipleOf": (lambda value: _is_number(value) and float(str(value)) > 0, "a number above 0"),
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _NUMBER),
-    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minContains", "maxContains"), _COUNT),
-    **dict.fromkeys(("minProperties", "maxProperties"), _COUNT),
-}
-"""Keyword -> whether its value is one, and of which kind it must be."""
-
-
-def _kind(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else "a boolean"
-    names = {str: "a string", int: "an integer", float: "a number", list: "an array", dict: "an object"}
-    return names.get(type(value), f"a {type(value).__name__}")
-
-
-def same(one: Json, other: Json) -> bool:
-    """Equality of JSON: 1 is 1.0, and not true.
-
-    >>> same(1, 1.0), same(1, True), same([0], [False])
-    (True, False, False)
-    """
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
-    return one == other
-
-
 # --- Keywords ---------------------------------------------------------------------------------------------------------
 
 
@@ -228,7 +170,7 @@ def _ref(schema: Schema, part: Mapping[str, Json], value: Json, place: str) -> I
 def _type(schema: Schema, part: Mapping[str, Json], value: Json, place: str) -> Iterator[str]:
     wanted = part["type"] if isinstance(part["type"], list) else [part["type"]]
     if not any(TYPES[str(name)](value) for name in wanted):
-        yield f"{place}: it is {_kind(value)}, not {' or '.join(map(_with_article, map(str, wanted)))}"
+        yield f"{place}: it is {kind_of(value)}, not {' or '.join(map(_with_article, map(str, wanted)))}"
 
 
 def _with_article(name: str) -> str:
@@ -256,7 +198,8 @@ def _bounds(schema: Schema, part: Mapping[str, Json], value: Json, place: str) -
     """Every keyword that compares a number of the value with one of the schema."""
     for keyword, (measure, is_within, words) in BOUNDS.items():
         measured = measure(value) if keyword in part else None
-        if measured is not None and not is_within(measured, float(str(part[keyword]))):
+        bound = part.get(keyword)
+        if measured is not None and isinstance(bound, int | float) and not is_within(measured, bound):
             yield f"{place}: {words.format(measured, part[keyword])}"
 
 
@@ -269,8 +212,10 @@ def _number(value: Json) -> float | None:
 
 
 def _is_multiple(value: float, of: float) -> bool:
-    times = value / of
-    return math.isfinite(times) and abs(times - round(times)) < 1e-9 * max(1.0, abs(times))
+    """By the decimals as they are written: 0.3 is a multiple of 0.1, and 2**53 + 1 is odd."""
+    if any(isinstance(number, float) and not math.isfinite(number) for number in (value, of)):
+        return False
+    return (Fraction(str(value)) / Fraction(str(of))).denominator == 1
 
 
 def _at_least(value: float, least: float) -> bool:
@@ -297,7 +242,7 @@ BOUNDS: Mapping[str, tuple[Callable[[Json], float | None], Callable[[float, floa
 
 
 def _pattern(schema: Schema, part: Mapping[str, Json], value: Json, place: str) -> Iterator[str]:
-    if isinstance(value, str) and not re.search(str(part["pattern"]), value):
+    if isinstance(value, str) and not compiled(str(part["pattern"])).search(value):
         yield f"{place}: {_shown(value)} does not match {part['pattern']!r}"
 
 
@@ -337,7 +282,7 @@ def _properties(schema: Schema, part: Mapping[str, Json], value: Json, place: st
     assert isinstance(patterns, dict)
     for name, item in value.items():
         wanted = [named[name]] if name in named else []
-        wanted += [inner for pattern, inner in patterns.items() if re.search(pattern, name)]
+        wanted += [inner for pattern, inner in patterns.items() if compiled(pattern).search(name)]
         if not wanted:
             wanted = [part.get("additionalProperties", True)]
         for inner in wanted:

@@ -7,6 +7,7 @@ import { withEvidence } from "/rlm/log/evidence_lines.js";
 import { html, useState } from "/vendor/preact.mjs";
 import { ProblemNotice, explainEnding } from "./errors.js";
 import { Checks, EvidenceList, withMarks } from "./evidence.js";
+import { GivenFiles } from "./given_files.js";
 import { LongText } from "./long_text.js";
 import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
 import { Nodes } from "./nodes.js";
@@ -36,6 +37,7 @@ export function Outcome({ run, onRemedy }) {
     ${run.result && html`<${Checks} result=${run.result} />`}
     ${run.result && html`<${Value} json=${run.result.valueJson} />`}
     ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} context=${run.context} />`}
+    <${GivenFiles} run=${run} key=${run.startedAt} />
     <p class="outcome-actions">
       ${answer && html`<${CopyButton} text=${withEvidence(answer, run.result?.evidence ?? [])} />`}
       ${
@@ -56,6 +58,7 @@ export function Outcome({ run, onRemedy }) {
  */
 export function Answer({ text, isFinal, of, evidence = [] }) {
   const make = (/** @type {string} */ markdown) => withMarks(markdownNodes(markdown), evidence);
+  const statuses = evidence.map(({ status }) => status).join(); // with others the marks are made anew
   const title = isFinal ? "Answer" : "Partial answer";
   const id = of === undefined ? "answer" : undefined;
   const label = of === undefined ? title : `${title} to: ${of.slice(0, 100)}`;
@@ -64,7 +67,7 @@ export function Answer({ text, isFinal, of, evidence = [] }) {
     ${
       text.length > MOST_MARKDOWN_CHARS
         ? html`<${LongText} text=${whole(text)} class="output" label=${title} />`
-        : html`<${Nodes} tag="div" class="markdown" text=${text} make=${make} />`
+        : html`<${Nodes} key=${statuses} tag="div" class="markdown" text=${text} make=${make} />`
     }
   </section>`;
 }

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.lab import code, run, send_requests
+from tests.browser.papers import pdf
 from tests.browser.person import ENDED_MS, ScriptedModel, ask, ended
 from tests.browser.test_accessibility import serious_violations
 
@@ -181,7 +182,7 @@ RLMS = [
         "prompt": [{"role": "user", "content": "Who?"}],
         "response": "I look.\n```repl\nprint(1)\n```",
         "code_blocks": [{"code": "print(1)", "result": {"stdout": "1\n", "stderr": "", "rlm_calls": []}}],
-        "final_answer": "Ada of rlms",
+        "final_answer": 'Ada of rlms: "the lamp was lit by Ada" [1], "nobody ever wrote this line" [2]',
         "iteration_time": 1.5,
     },
 ]
@@ -198,6 +199,37 @@ def test_an_imported_log_plays_too(page: Page, tmp_path: Path) -> None:
     choose(page, imported)
     expect(page.locator("#answer")).to_contain_text("Ada of rlms")
     expect(page.locator("#recording")).to_contain_text("by gpt")
+    book = tmp_path / "book.pdf"
+    book.write_bytes(pdf("The lamp was dark.", "Then the lamp was lit by Ada."))
+    page.set_input_files("#given-file", book)
+    expect(page.locator("#given-said")).to_have_text("1 of 2 quotes found in 1 file.", timeout=ENDED_MS)
+    expect(page.locator("#evidence li")).to_have_count(2)
+    page.click("#answer .evidence-link >> nth=0")
+    expect(page.locator("#evidence-1 .source-sheet img")).to_have_attribute("alt", re.compile("book.pdf, page 2"))
+    expect(page.locator("#evidence-2")).to_contain_text("not in the context")
+    assert serious_violations(page) == []
+
+
+def test_a_file_that_is_not_the_runs_is_named_and_the_right_one_opens(
+    page: Page, shared_page: Page, tmp_path: Path
+) -> None:
+    quote = code("FINAL('Ada Lark [1]', evidence=['Ada Lark was its first master'])")
+    result = run(shared_page, [quote], context={"files": {"harbour.txt": CONTEXT}})
+    log, wrong, right = (tmp_path / name for name in ("run.jsonl", "other.txt", "harbour.txt"))
+    log.write_text(result["trajectory"], encoding="utf-8")
+    wrong.write_text("x")
+    right.write_text(CONTEXT)
+    choose(page, log)
+    to_the_end(page)
+    page.click("#evidence-1 button")
+    expect(page.locator("#evidence-1")).to_contain_text("give the files of the run")
+    page.set_input_files("#given-file", wrong)
+    expect(page.locator("#given-said")).to_contain_text(
+        "\u201cother.txt\u201d (1 byte) is none of the run's files: harbour.txt"
+    )
+    page.set_input_files("#given-file", right)
+    expect(page.locator("#given-said")).to_have_text("1 of 1 quote found in 1 file.", timeout=ENDED_MS)
+    expect(page.locator("#evidence-1 mark")).to_have_text("Ada Lark was its first master")
 
 
 def test_logs_of_other_systems_are_opened_as_far_as_they_go(page: Page, calls: list[str], faults: list[str]) -> None:

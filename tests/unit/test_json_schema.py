@@ -11,6 +11,7 @@ import pytest
 
 from rlm_core.json_schema import MAX_DIFFERENCES, Schema
 
+CIRCLE = {"x": {"$ref": "#/$defs/y"}, "y": {"allOf": [{"$ref": "#/$defs/x"}]}}
 TABLE: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "golden" / "schemas" / "table.json").read_text())
 
 
@@ -62,6 +63,12 @@ def test_of_many_differences_the_first_are_named() -> None:
         ({"$ref": "#"}, "leads back to itself without end"),
         ({"$ref": "#/x", "x": {"type": "text"}}, "'type' must be one or a list"),
         ([], "a schema is an object or a boolean, not an array"),
+        ({"items": {"nullable": True}}, "'nullable' is no keyword of draft 2020-12, use null in type"),
+        ({"dependencies": {}}, "'dependencies' is no keyword of draft 2020-12"),
+        ({"prefixItems": [], "additionalItems": False}, "'additionalItems' is no keyword of draft 2020-12"),
+        ({"items": [{}]}, "a schema is an object or a boolean, not an array"),
+        ({"pattern": "\\p{L}"}, "'pattern' must be a regular expression"),
+        ({"properties": {"a": {"$ref": "#/$defs/x"}}, "$defs": CIRCLE}, "leads back to itself without end"),
     ],
 )
 def test_a_schema_that_cannot_be_applied_is_refused(schema: Any, words: str) -> None:
@@ -74,3 +81,29 @@ def test_a_value_that_is_nested_too_deeply_does_not_fit() -> None:
     for _ in range(5_000):
         value = [value]
     assert Schema({"items": {"$ref": "#"}}).differences(value) == ["$: it is nested too deeply"]
+
+
+LARGE = 2**53
+"""From here on a float has not every whole number."""
+
+
+@pytest.mark.parametrize(
+    ("schema", "fitting", "other"),
+    [
+        ({"minimum": LARGE + 1}, LARGE + 1, LARGE),
+        ({"maximum": LARGE}, LARGE, LARGE + 1),
+        ({"exclusiveMinimum": LARGE}, LARGE + 1, LARGE),
+        ({"multipleOf": 2}, LARGE, LARGE + 1),
+        ({"multipleOf": 3}, 3 * 10**400, 10**400),
+        ({"multipleOf": 0.1}, 0.7, 0.75),
+        ({"type": "integer", "maximum": 1.5}, -(10**400), 10**400),
+        ({"type": "integer"}, 1e300, float("inf")),
+    ],
+)
+def test_numbers_of_any_size_are_compared_exactly(schema: Any, fitting: Any, other: Any) -> None:
+    assert [Schema(schema).differences(value) == [] for value in (fitting, other)] == [True, False]
+
+
+def test_references_that_meet_again_and_again_are_examined_in_linear_time() -> None:
+    diamond = {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}, {"$ref": f"#/$defs/{n + 1}"}]} for n in range(18)}
+    assert Schema({"properties": {"a": {"$ref": "#/$defs/0"}}, "$defs": {**diamond, "18": {}}}).differences({}) == []

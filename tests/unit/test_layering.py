@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "rlm_core"
 
 LAYERS = [
-    {"types", "errors", "documents", "table_format"},
+    {"types", "errors", "documents", "table_format", "ecma_pattern"},
     {
         "interpreter_state",
         "images",
@@ -28,10 +28,11 @@ LAYERS = [
         "python_source",
         "quotes",
         "reply_text",
-        "json_schema",
+        "schema_forms",
         "last_batch",
     },
     {
+        "json_schema",
         "plain_readers",
         "events",
         "limits",

@@ -25,6 +25,14 @@ const MAX_VALUE_CHARS = 2 << 20;
 const MAX_DIFFERENCES = 20;
 const TYPES = ["null", "boolean", "object", "array", "number", "integer", "string"];
 const SHAPE_REQUEST = '{"op": "shape"';
+/** Keywords of earlier drafts and of OpenAPI, which would be ignored, and those that took their place. @type {Record<string, string>} */
+const OTHER_DRAFTS = {
+  additionalItems: "items, after prefixItems",
+  dependencies: "dependentRequired or dependentSchemas",
+  nullable: 'null in type: ["string", "null"]',
+};
+/** Keywords whose schemas are of the same value. */
+const SAME_VALUE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
 /** Keywords whose differences are those of the parts that they apply to. */
 const OF_PARTS = ["properties", "patternProperties", "additionalProperties", "items", "prefixItems", "allOf", "$ref"];
 
@@ -100,6 +108,8 @@ function usable(schema, { Validator, dereference }) {
   try {
     const parts = dereference(structuredClone(schema));
     for (const part of Object.values(parts)) if (typeof part === "object") checkPart(part, parts);
+    const ended = new Set();
+    for (const part of Object.values(parts)) checkEnd(part, parts, new Set(), ended);
     const validator = new Validator(structuredClone(schema), "2020-12", false);
     validator.validate(null);
     return validator;
@@ -113,12 +123,35 @@ function usable(schema, { Validator, dereference }) {
  * @param {SubSchema} part
  * @param {Record<string, unknown>} parts
  */
-function checkPart({ $ref, __absolute_ref__: reference, pattern, patternProperties, type }, parts) {
+function checkPart({ $ref, __absolute_ref__: reference, pattern, patternProperties, type, items, ...others }, parts) {
+  const other = Object.keys(OTHER_DRAFTS).find((keyword) => Object.hasOwn(others, keyword));
+  if (other !== undefined) throw new Error(`"${other}" is no keyword of draft 2020-12, use ${OTHER_DRAFTS[other]}`);
+  if (Array.isArray(items))
+    throw new Error('"items" must be one schema; a list of them is prefixItems in draft 2020-12');
+
   if (typeof $ref === "string" && parts[reference ?? $ref] === undefined) throw new Error(`"${$ref}" leads nowhere`);
   const patterns = [...(typeof pattern === "string" ? [pattern] : []), ...Object.keys(Object(patternProperties))];
   for (const each of patterns) new RegExp(each, "u");
   const unknown = type === undefined ? undefined : [type].flat().find((name) => !TYPES.includes(String(name)));
   if (unknown !== undefined) throw new Error(`there is no type ${JSON.stringify(unknown)}`);
+}
+
+/**
+ * References that lead back to themselves over the same value would have no end.
+ * @param {unknown} part
+ * @param {Record<string, unknown>} parts
+ * @param {Set<unknown>} path
+ * @param {Set<unknown>} ended
+ */
+function checkEnd(part, parts, path, ended) {
+  if (typeof part !== "object" || part === null || ended.has(part)) return;
+  if (path.has(part)) throw new Error("a reference leads back to itself without end");
+  path.add(part);
+  const { $ref, __absolute_ref__: reference, ...others } = /** @type {SubSchema} */ (part);
+  if (typeof $ref === "string") checkEnd(parts[reference ?? $ref], parts, path, ended);
+  for (const keyword of SAME_VALUE) for (const inner of [others[keyword]].flat()) checkEnd(inner, parts, path, ended);
+  path.delete(part);
+  ended.add(part);
 }
 
 /**

@@ -48,6 +48,15 @@ test("a schema that cannot be applied is refused before anything runs", () => {
     { pattern: "(" },
     { properties: { a: { pattern: "[" } } },
     { items: { type: "text" } },
+    { properties: { a: { type: "string", nullable: true } } },
+    { dependencies: { a: ["b"] } },
+    { items: [{ type: "string" }], additionalItems: false },
+    { items: [{ type: "string" }] },
+    { $ref: "#" },
+    {
+      properties: { a: { $ref: "#/$defs/x" } },
+      $defs: { x: { $ref: "#/$defs/y" }, y: { allOf: [{ $ref: "#/$defs/x" }] } },
+    },
   ])
     assert.throws(() => shapeOf(schema, library), { name: "ConfigError", message: /schema/ }, JSON.stringify(schema));
 });
