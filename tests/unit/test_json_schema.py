@@ -105,5 +105,7 @@ def test_numbers_of_any_size_are_compared_exactly(schema: Any, fitting: Any, oth
 
 
 def test_references_that_meet_again_and_again_are_examined_in_linear_time() -> None:
-    diamond = {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}, {"$ref": f"#/$defs/{n + 1}"}]} for n in range(18)}
+    diamond: dict[str, Any] = {
+        str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}, {"$ref": f"#/$defs/{n + 1}"}]} for n in range(18)
+    }
     assert Schema({"properties": {"a": {"$ref": "#/$defs/0"}}, "$defs": {**diamond, "18": {}}}).differences({}) == []
