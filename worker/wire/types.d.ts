@@ -79,18 +79,26 @@ export type ModelOptions = Record<string, Json>;
 /** Model name -> usage of its calls. */
 export type Usage = Record<string, ModelUsage>;
 
-/** An image beside a prompt, as it leaves; `source` and `page` are model code's word. See `SentImage`. */
-export interface CallImage {
+/** An image as it leaves, beside a prompt. */
+interface LeavingImage {
+  /** Name of the file that it is, or is a page of, as model code says; empty where that is not known. */
   source: string;
   page: number | null;
+  /** MIME type, by its first bytes. */
   type: string;
   width: number | null;
   height: number | null;
   bytes: number;
+  /** Of the bytes that model code gave, in hex. */
   sha256: string;
-  sent_sha256: string;
   /** The bytes that leave; null where they come from a log that does not keep them. */
   base64: string | null;
+}
+
+/** An image of a call; see `SentImage`. */
+export interface CallImage extends LeavingImage {
+  /** Of the bytes that leave, in hex. */
+  sent_sha256: string;
 }
 
 /** A call as the host has it: its images are checked, and ready to be sent. */
@@ -323,20 +331,8 @@ export interface RLMDestination {
 }
 
 /** An image that is about to leave, beside the prompt of number `prompt`, from 0. */
-export interface RLMEgressImage {
+export interface RLMEgressImage extends LeavingImage {
   prompt: number;
-  /** Name of the file that it is, or is a page of, as model code says; empty where that is not known. */
-  source: string;
-  page: number | null;
-  /** MIME type, by its first bytes. */
-  type: string;
-  width: number | null;
-  height: number | null;
-  bytes: number;
-  /** Of the bytes that model code gave, in hex. */
-  sha256: string;
-  /** The bytes that leave. */
-  base64: string | null;
 }
 
 /** A request before it leaves: one call, or a batch of them. */
