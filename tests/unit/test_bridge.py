@@ -106,6 +106,33 @@ def test_the_schema_of_a_call_travels_with_it() -> None:
     assert line.requests[0]["calls"][0]["schema"] == "{}"
 
 
+def test_a_root_call_sends_the_messages_that_the_last_one_did_not_have() -> None:
+    line = ScriptedLine(*[(LAST, ok(0, "A"))] * 3)
+    provider = bridge.BridgeProvider(line, lambda: None)
+    first, second, third = (Message("user", text) for text in ("one", "two", "three"))
+    for messages in ((first,), (first, second, third), (first, third)):
+        provider.complete([ModelCall(messages, None, "root")])
+    assert [(request.get("kept"), texts_of(request)) for request in line.requests] == [
+        (None, ["one"]),
+        (1, ["two", "three"]),
+        (1, ["three"]),
+    ]
+
+
+def test_after_a_root_call_that_failed_all_messages_are_sent() -> None:
+    fault = json.dumps({"title": "ProviderError", "detail": "no", **FACTS}).encode()
+    line = ScriptedLine((LAST, ok(0, "A")), (ERROR, fault), (LAST, ok(0, "A")))
+    provider = bridge.BridgeProvider(line, lambda: None)
+    first, second = Message("user", "one"), Message("user", "two")
+    for messages in ((first,), (first, second), (first, second)):
+        provider.complete([ModelCall(messages, None, "root")])
+    assert [texts_of(request) for request in line.requests] == [["one"], ["two"], ["one", "two"]]
+
+
+def texts_of(request: Any) -> list[str]:
+    return [message["content"] for message in request["calls"][0]["messages"]]
+
+
 def test_chunks_may_be_cut_anywhere() -> None:
     data = ok(0, "naïve 🦊")
     line = ScriptedLine(*[(CHUNK, data[at : at + 1]) for at in range(len(data))], (LAST, b""))

@@ -5,6 +5,7 @@
 // messages of a root call only; this module alone puts the conversation together again.
 
 import { providerError, toWireError } from "../wire/errors.js";
+import { openHash } from "../wire/text_hash.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
@@ -63,14 +64,42 @@ function outcomeOf(event) {
   return { completion: { text, model, usage, finish_reason, reasoning } };
 }
 
+/** Hashes of messages, which calls of one conversation share. @type {WeakMap<object, string>} */
+const hashes = new WeakMap();
+
 /**
- * The request of a call as a key: equal keys, same request. The system message is left out: it is this version's own text,
- * and a log of another version must still be answered.
+ * The request of a call as a short key: equal requests have equal keys. The system message is left out: it is this version's
+ * own text, and a log of another version must still be answered.
  * @param {Kind} kind
  * @param {Pick<RequestedCall, "model" | "messages"> & {pictures?: Array<{sha256: string}>}} requestedCall
  */
 export function keyOf(kind, { model, messages, pictures = [] }) {
-  const compared = messages.filter(({ role }) => role !== "system").map(({ role, content }) => [role, content]);
+  const compared = messages.filter(({ role }) => role !== "system").map(hashOf);
   const images = pictures.map(({ sha256 }) => sha256);
-  return JSON.stringify([kind === "root", model, compared, ...images]); // a compaction was logged as a sub-call in earlier versions
+  return JSON.stringify([kind === "root", model, compared.join(" "), ...images]); // a compaction was logged as a sub-call in earlier versions
+}
+
+/**
+ * Whether two calls have the same messages, but for the system's.
+ * @param {Pick<RequestedCall, "messages">} one
+ * @param {Pick<RequestedCall, "messages">} other
+ */
+export function hasSameMessages(one, other) {
+  const [own, others] = [one, other].map(({ messages }) => messages.filter(({ role }) => role !== "system"));
+  return (
+    own.length === others.length &&
+    own.every(({ role, content }, at) => role === others[at].role && content === others[at].content)
+  );
+}
+
+/** @param {Message} message */
+function hashOf(message) {
+  const known = hashes.get(message);
+  if (known !== undefined) return known;
+  const hash = openHash();
+  hash.add(`${message.role}:`);
+  hash.add(message.content);
+  const made = hash.end();
+  hashes.set(message, made);
+  return made;
 }

@@ -5,6 +5,7 @@
 // whatever the order of their keys. It is no secret, and no proof against an attacker: each run has its own.
 
 import { inSlices, yieldToPage } from "../time/time_slices.js";
+import { openHash } from "../wire/text_hash.js";
 
 /** @typedef {import("../wire/protocol.js").Json} Json */
 
@@ -23,15 +24,16 @@ const STEP_CHARS = 1 << 16;
 /**
  * @param {string} body
  * @param {ArrayBuffer[]} data
+ * @param {{value?: unknown, chars?: number}} [known] its value and its length, where the body is a part
  * @returns {Promise<WorkerRequest>}
  */
-export async function readRequest(body, data) {
-  const value = /** @type {Json} */ (JSON.parse(body));
+export async function readRequest(body, data, { value: parsed = JSON.parse(body), chars = body.length } = {}) {
+  const value = /** @type {Json} */ (parsed);
   const hashes = await Promise.all(data.map((bytes) => crypto.subtle.digest("SHA-256", bytes)));
   const digests = hashes.map((hash) => ` ${new BigUint64Array(hash).join(".")}`).join("");
   const known = { value, body, data, digests: hashes.map(hexOf) };
   const textMark = once(() => hashOf(body, digests));
-  if (body.length <= LONG_CHARS) return { ...known, mark: once(() => wholeOf(marking(value, digests))), textMark };
+  if (chars <= LONG_CHARS) return { ...known, mark: once(() => wholeOf(marking(value, digests))), textMark };
   await yieldToPage();
   return { ...known, mark: always(await inSlices(marking(value, digests))), textMark };
 }
@@ -124,28 +126,4 @@ function* addValue(hash, value) {
       yield* addValue(hash, value[key]);
     }
   } else hash.add(`${Object.is(value, -0) ? "-0" : value};`);
-}
-
-/** Number of characters added, and 53 bits of them. */
-function openHash() {
-  let chars = 0;
-  let high = 0xdeadbeef;
-  let low = 0x41c6ce57;
-  return {
-    /** @param {string} text */
-    add(text, from = 0, to = text.length) {
-      const end = Math.min(to, text.length);
-      chars += end - from;
-      for (let index = from; index < end; index += 1) {
-        const unit = text.charCodeAt(index);
-        high = Math.imul(high ^ unit, 2654435761);
-        low = Math.imul(low ^ unit, 1597334677);
-      }
-    },
-    end() {
-      const first = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
-      const second = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(first ^ (first >>> 13), 3266489909);
-      return `${chars}-${(4294967296 * (2097151 & second) + (first >>> 0)).toString(36)}`;
-    },
-  };
 }

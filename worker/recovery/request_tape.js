@@ -105,7 +105,7 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, w
   return {
     /** @type {Handler} */
     async handle(body, answer, data) {
-      const request = await readRequest(body, data);
+      const request = await readRequest(body, data, answer);
       if (answer.signal.aborted) return;
       const known = recorded(request);
       if (known === null && isSealed) throw providerError("the question is over: nothing is asked for it any more.");

@@ -77,7 +77,7 @@ export function openFork(fork) {
         async handle(body, answer, data) {
           if (!isNoticed) recorder.record({ type: "notice", code: "forked", text: forkedFrom(started, iteration) });
           isNoticed = true;
-          const { kind, calls: requested } = parseRequest(body);
+          const { kind, calls: requested } = parseRequest(body, answer.value);
           const calls = isLive ? requested : await withImages(requested, data);
           const outcomes = outcomesFor(path, kind, calls);
           if (outcomes !== null) return answerFrom({ kind, calls, outcomes }, witness, answer, usage);

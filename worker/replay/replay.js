@@ -6,7 +6,7 @@
 // an error.
 
 import { withImages } from "../calls/images.js";
-import { keyOf } from "../log/recorded_calls.js";
+import { hasSameMessages, keyOf } from "../log/recorded_calls.js";
 import { readTrajectory } from "../log/trajectory.js";
 import { parseRequest } from "../wire/complete_request.js";
 import { replayError } from "../wire/errors.js";
@@ -66,7 +66,10 @@ export function openReplay(log) {
    */
   const outcomeFor = (path, kind, call) => {
     const recorded = cassette.take(path, kind, call);
-    const isEqual = recorded !== null && !(hasOwnPrompt && systemOf(recorded.call) !== systemOf(call));
+    const isEqual =
+      recorded !== null &&
+      hasSameMessages(recorded.call, call) &&
+      !(hasOwnPrompt && systemOf(recorded.call) !== systemOf(call));
     if (!isEqual && !comparison.isOver(path))
       throw differ(path, howCalls(kind, recorded ?? cassette.next(path, kind), call, hasOwnPrompt));
     return recorded?.outcome ?? null;
@@ -81,7 +84,7 @@ export function openReplay(log) {
       return {
         usage: () => structuredClone(usage),
         async handle(body, answer, data) {
-          const { kind, calls: requested } = parseRequest(body);
+          const { kind, calls: requested } = parseRequest(body, answer.value);
           const calls = await withImages(requested, data);
           const recorded = calls.map((call) => outcomeFor(path, kind, call));
           const outcomes = recorded.filter((outcome) => outcome !== null);

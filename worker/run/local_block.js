@@ -22,7 +22,7 @@ export function localBlock(code) {
     answering: ({ witness }) => ({
       usage: () => ({}),
       async handle(body, answer) {
-        const { kind, calls } = parseRequest(body);
+        const { kind, calls } = parseRequest(body, answer.value);
         if (kind !== "root") throw configError("a block without a model makes no sub-calls.");
         const first = witness.started(kind, calls);
         calls.forEach((_, index) => {

@@ -8,6 +8,7 @@ import { withPackages } from "../boot/packages.js";
 import { answeringEnd } from "../wire/answering_end.js";
 import { ENDED_OUTSIDE, channelError } from "../wire/errors.js";
 import { BLOCK_GRACE_MS, HEALTH_STAGE, STOP_BLOCK, STOP_GRACE_MS } from "../wire/protocol.js";
+import { withConversation } from "./conversation.js";
 import { checkEvents } from "./event_check.js";
 import { openHeartbeat } from "./heartbeat.js";
 import { resultOf } from "./result.js";
@@ -61,7 +62,7 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
     handler: waitedFor(
       clock,
       heartbeat,
-      withShape(run.shape, withPackages(worker.packages(job.packages), tape.handle)),
+      withShape(run.shape, withPackages(worker.packages(job.packages), withConversation(tape.handle))),
     ),
   });
   /** @type {ReturnType<typeof setTimeout> | undefined} */

@@ -16,7 +16,7 @@ from host_line import Line, interrupted, settled, to_host
 
 from rlm_core import ChannelError, ModelCall, ModelUsage, ProtocolError, ProviderError, Reply, ToolError, protocol
 from rlm_core.images import MAX_IMAGES_BYTES
-from rlm_core.types import Child, Image, Json
+from rlm_core.types import Child, Image, Json, Message
 
 MAX_CALLS = 10_000
 """Prompts of the largest batch; the host refuses more."""
@@ -40,6 +40,7 @@ class BridgeProvider:
         self._line = line
         self._request, self._next, self._take = line.request, line.next, line.take  # each look-up makes a new proxy
         self._flush = flush
+        self._sent: tuple[Message, ...] = ()
 
     def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
         """Answer `calls` in their order; a failed one is its `ProviderError`.
@@ -61,10 +62,25 @@ class BridgeProvider:
             message = f"the images of this request have {size:,} bytes; {MAX_IMAGES_BYTES:,} are allowed. Ask in parts."
             return [ProviderError(message, type="request-too-large", status=413)] * len(calls)
         try:
-            reply = self._ask(_request_body(calls, positions), data)
+            reply = self._ask_model(calls, positions, data)
         except ProviderError as fault:
             return [fault] * len(calls)
         return _outcomes(reply, len(calls))
+
+    def _ask_model(
+        self, calls: Sequence[ModelCall], positions: Mapping[bytes, int], data: Sequence[bytes]
+    ) -> bytearray:
+        """The frames of `calls`. A root call sends the messages that the last one did not have: the host has those."""
+        if calls[0].kind != "root" or len(calls) > 1:
+            return self._ask(_request_body(calls, positions), data)
+        messages = tuple(calls[0].messages)
+        pairs = enumerate(zip(self._sent, messages, strict=False))
+        same = min(len(self._sent), len(messages))
+        kept = next((at for at, (sent, now) in pairs if sent != now), same)
+        self._sent = ()  # of a request that fails it is not known how far it came
+        reply = self._ask(_request_body(calls, positions, kept), data)
+        self._sent = messages
+        return reply
 
     def start_children(self, children: Sequence[Child]) -> Sequence[Reply | ProviderError]:
         """Have the host run `children`; contexts go beside the request as bytes. Raises as `complete` does."""
@@ -171,17 +187,19 @@ def _beside(calls: Sequence[ModelCall]) -> tuple[list[bytes], Mapping[bytes, int
     return list(positions), positions
 
 
-def _request_body(calls: Sequence[ModelCall], positions: Mapping[bytes, int]) -> str:
+def _request_body(calls: Sequence[ModelCall], positions: Mapping[bytes, int], kept: int = 0) -> str:
+    """The request as JSON, without the first `kept` messages of each call, which the host has."""
     wanted = [
         {
             "model": call.model,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in call.messages],
+            "messages": [{"role": turn.role, "content": turn.content} for turn in call.messages[kept:]],
             **({} if call.schema is None else {"schema": call.schema}),
             **({"images": [_requested(image, positions) for image in call.images]} if call.images else {}),
         }
         for call in calls
     ]
-    return json.dumps({"op": "complete", "kind": calls[0].kind, "calls": wanted})
+    before = {"kept": kept} if kept else {}
+    return json.dumps({"op": "complete", "kind": calls[0].kind, **before, "calls": wanted})
 
 
 def _requested(image: Image, positions: Mapping[bytes, int]) -> dict[str, Json]:

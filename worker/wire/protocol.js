@@ -182,8 +182,8 @@ export const LIMITS = {
  * @typedef {{model: string | null, messages: Array<Message>, schema: string | null, images: Array<RequestedImage> | null}} RequestedCall
  */
 /**
- * Body of a request: answer these calls. The reply is made of frames.
- * @typedef {{op: "complete", kind: "root" | "sub" | "compaction", calls: Array<RequestedCall>}} CompleteRequest
+ * Body of a request: answer these calls. The reply is made of frames. `kept` messages of the last root call stand before those of this one; the host puts them there.
+ * @typedef {{op: "complete", kind: "root" | "sub" | "compaction", kept: number | null, calls: Array<RequestedCall>}} CompleteRequest
  */
 /**
  * One child run of a `child` request; `context` is the kind of its context, whose bytes are beside the request.
@@ -333,7 +333,7 @@ export const EVENT_SCHEMAS = {
   run_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "answer": "string", "iterations": "number", "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}],
 };
 /** @type {Schema} */
-export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub", "compaction"]], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "schema": ["nullable", "string"], "images": ["nullable", ["list", ["struct", {"source": "string", "page": ["nullable", "number"], "data": "number"}]]]}]]}];
+export const COMPLETE_SCHEMA = ["struct", {"op": ["one", ["complete"]], "kind": ["one", ["root", "sub", "compaction"]], "kept": ["nullable", "number"], "calls": ["list", ["struct", {"model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "schema": ["nullable", "string"], "images": ["nullable", ["list", ["struct", {"source": "string", "page": ["nullable", "number"], "data": "number"}]]]}]]}];
 /** @type {Schema} */
 export const CHILD_SCHEMA = ["struct", {"op": ["one", ["child"]], "children": ["list", ["struct", {"question": "string", "model": ["nullable", "string"], "context": ["one", ["none", "text", "bytes", "pickle"]]}]]}];
 /** @type {Schema} */
@@ -346,4 +346,4 @@ export const SHAPE_SCHEMA = ["struct", {"op": ["one", ["shape"]], "value": "stri
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}];
 
 /** Digest of all of the above: a page and a worker of one build have the same. */
-export const WIRE = "3e36d8d2e4c1";
+export const WIRE = "be5ef03df08a";

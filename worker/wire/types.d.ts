@@ -51,8 +51,10 @@ export interface Answer {
   again?: number[];
   /** Tells the request apart from others of its run, in the log. */
   mark?: () => string;
-  /** Value of the request's body, where it was parsed before. */
+  /** Value of the request, where it was parsed before; the body of a root call may hold a part of its messages. */
   value?: unknown;
+  /** Characters of the request as JSON, where its body is a part. */
+  chars?: number;
   /** Tells the worker that the host is alive. */
   progress: () => void;
 }
