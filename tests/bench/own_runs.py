@@ -175,13 +175,9 @@ class Bench:
 
     def command(self, line: Sequence[str]) -> None:
         environment = {**self.environment, "PYODIDE_RLM_CACHE": str(self.folder / "cache")}
-        subprocess.run(
-            [sys.executable, "-m", "rlm_server", *line],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            check=True,
-            timeout=300,
-        )
+        line = [sys.executable, "-m", "rlm_server", *line]
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-200:]
 
     async def big_log(self) -> Path:
         """The log of a run with 200 MB of prompts."""
