@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkedQuestionOptions, checkedRunOptions } from "../../../worker/options/call_options.js";
+import { checkedEarlier, checkedQuestionOptions, checkedRunOptions } from "../../../worker/options/call_options.js";
 
 const SETTINGS = ["maxIterations", "tools", "model"];
 
@@ -25,11 +25,12 @@ test("an unknown option is refused with the known ones", () => {
     "unknown option contxt of run. Known are context, signal, direct, schema, onChild, resume, replay, fork, " +
     "idempotencyKey.";
   refused(checkedRunOptions, { contxt: "x" }, message);
-  refused(checkedQuestionOptions, { contxt: "x" }, /Known are context, signal, direct, schema, onChild\.$/);
+  refused(checkedQuestionOptions, { contxt: "x" }, /Known are context, signal, direct, schema, onChild, resume\.$/);
 });
 
-test("a session has no log to begin from", () => {
-  for (const name of ["resume", "replay", "fork"])
+test("a question of a session is resumed, and is no replay and no fork", () => {
+  assert.deepEqual(checkedQuestionOptions({ resume: "log" }, []), { resume: "log" });
+  for (const name of ["replay", "fork"])
     refused(checkedQuestionOptions, { [name]: "" }, new RegExp(`^${name} is an option of RLM.run`));
 });
 
@@ -52,4 +53,19 @@ test("options that are null or undefined are as left out", () => {
   const { signal } = new AbortController();
   assert.deepEqual(checkedRunOptions(undefined, SETTINGS), {});
   assert.deepEqual(checkedRunOptions({ context: null, resume: undefined, signal }, SETTINGS), { signal });
+});
+
+test("earlier questions of a session are a list of logs", () => {
+  const earlier = [
+    { log: "one", context: "text" },
+    { log: "two", journal: "name" },
+  ];
+  assert.deepEqual(checkedEarlier({ earlier }, []), earlier);
+  assert.deepEqual(checkedEarlier(undefined, []), []);
+  for (const wrong of ["log", [{ log: 1 }], [{ log: "", name: "x" }], [null]])
+    refused(
+      (options) => checkedEarlier(options, []),
+      { earlier: wrong },
+      /^earlier must be a list of \{log, context, journal\}/,
+    );
 });
