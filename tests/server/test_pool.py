@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rlm_core import ConfigError, RLMError
-from rlm_server.headless import BlockingBrowserPool, BrowserLost, BrowserPool, Outcome, Row
+from rlm_server.headless import BlockingBrowserPool, BrowserLost, BrowserMissing, BrowserPool, Outcome, Row
 from rlm_server.headless import pool as pool_module
 from rlm_server.headless.arguments import Arguments
 from rlm_server.headless.page import LiveRun
@@ -220,6 +220,16 @@ def test_another_error_of_a_page_is_not_tried_again(play: Callable[[Answer], Pla
     pages = play(fail)
     [outcome] = mapped(1, rows_of(1))
     assert (str(outcome.error), outcome.attempts, len(pages.asked)) == ("The page failed.", 1, 1)
+
+
+def test_where_no_page_opens_at_all_that_is_the_error_and_no_row_has_one(play: Callable[[Answer], PlayedPages]) -> None:
+    async def missing() -> PlayedPage:
+        raise BrowserMissing("No Chromium found.")
+
+    pages = play(echo)
+    pages.open = missing  # type: ignore[method-assign]
+    with pytest.raises(BrowserMissing, match="No Chromium found"):
+        mapped(2, rows_of(5))
 
 
 def test_a_page_is_renewed_after_so_many_runs(

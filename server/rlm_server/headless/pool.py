@@ -136,6 +136,8 @@ class BrowserPool:
         self._slots: list[_Slot] = []
         self._free: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()
         self._running: set[asyncio.Task[Any]] = set()
+        self._has_opened = False
+        self._fault: RLMError | None = None
         parsed(defaults, RLMArguments)
 
     def __repr__(self) -> str:
@@ -181,6 +183,8 @@ class BrowserPool:
 
         Raises:
             ConfigError: it is not open.
+            BrowserMissing: there is no Chromium.
+            RLMError: not even the first page opens.
         """
         self._opened()
         source, turn = _numbered(rows), asyncio.Lock()
@@ -222,6 +226,8 @@ class BrowserPool:
             attempt = self._attempt(question, arguments)
             return Outcome(index, row, await self._attempted(attempt), None, attempt.count)
         except RLMError as fault:
+            if fault is self._fault:  # no row's own: no page opens at all
+                raise
             return Outcome(index, row, None, fault, 0 if attempt is None else attempt.count)
 
     def _attempt(self, question: str, arguments: Mapping[str, object]) -> Attempt:
@@ -256,8 +262,18 @@ class BrowserPool:
             worn, slot.page = slot.page, None
             await worn.close()
         if slot.page is None:
-            slot.page = await self._opened().open()
+            slot.page = await self._opened_page()
         return slot.page
+
+    async def _opened_page(self) -> PoolPage:
+        try:
+            page = await self._opened().open()
+        except RLMError as fault:
+            if not self._has_opened:
+                self._fault = fault
+            raise
+        self._has_opened = True
+        return page
 
     def _opened(self) -> Pages:
         if self._pages is None:
