@@ -32,7 +32,7 @@ def endpoint() -> Iterator[Endpoint]:
     model = ScriptedModel()
     patient = {"connect_seconds": 60, "first_byte_seconds": 60, "total_seconds": 120, "max_body_bytes": 64 << 20}
     with fake_upstream() as upstream:
-        upstream.answer = model.answer
+        upstream.answer, model.upstream = model.answer, upstream.url
         settings = settings_for(upstream, models="openai:m", token=TOKEN, **patient)
         with serving(create_app(settings, runs=2), drain_seconds=0) as url:
             yield Endpoint(f"{url}/v1", model)

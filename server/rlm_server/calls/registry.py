@@ -309,15 +309,19 @@ class Registry:
 
 
 @asynccontextmanager
-async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
-    """A registry over one pooled HTTP client, which is closed at the end of the block."""
+async def open_registry(settings: Settings, providers: Sequence[Upstream] = ()) -> AsyncIterator[Registry]:
+    """A registry over one pooled HTTP client, which is closed at the end of the block.
+
+    Args:
+        providers: of this process, beside the configured ones.
+    """
     _quiet_libraries()
     client = httpx2.AsyncClient(
         transport=Connections(trusted()), timeout=timeout_of(settings), follow_redirects=False, trust_env=False
     )
     async with AsyncExitStack() as clients:
         await clients.enter_async_context(client)
-        upstreams = list(_upstreams(client, settings))
+        upstreams = [*_upstreams(client, settings), *providers]
         for name, entry in settings.config.providers.items() if settings.config else ():
             own = settings.model_copy(update=entry.seconds())
             own_client = await clients.enter_async_context(client_of(entry, own))

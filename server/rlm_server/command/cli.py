@@ -29,6 +29,7 @@ from .evidence_lines import evidence_lines
 from .exit_status import FAULT, FINAL, reported, status_of
 from .headless_run import HeadlessRun
 from .limit_flags import chosen_limits, limit_options
+from .mcp import mcp
 from .outputs import EventLog, probe, save
 from .own_server import own_server
 from .package_commands import packages
@@ -332,6 +333,7 @@ def _wait_for_ctrl_c() -> None:
 
 main.add_command(batch)
 main.add_command(chat)
+main.add_command(mcp)
 main.add_command(packages)
 
 if __name__ == "__main__":

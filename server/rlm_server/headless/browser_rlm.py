@@ -304,10 +304,16 @@ async def _left(run: Run) -> AsyncIterator[Run]:
         await run.leave()
 
 
+def rlm_over(server: AbstractContextManager[str], **defaults: Any) -> BrowserRLM:
+    """A `BrowserRLM` over `server`, which it starts and ends."""
+    rlm = BrowserRLM(**defaults)
+    rlm._server = server
+    return rlm
+
+
 def for_one_run(server: AbstractContextManager[str]) -> BrowserRLM:
     """A `BrowserRLM` over `server`, which it starts and ends; no worker is booted for a next run."""
-    rlm = BrowserRLM()
-    rlm._server = server
+    rlm = rlm_over(server)
     rlm._has_spares = False
     return rlm
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Literal, TypedDict
 
@@ -42,6 +42,7 @@ from .static import static_routes
 
 if TYPE_CHECKING:
     from ..calls.registry import Registry
+    from ..providers.upstream import Upstream
 
 
 logger = logging.getLogger("rlm_server")
@@ -122,13 +123,20 @@ class App(Starlette):
         return outer if spans is None else spans.around(outer)
 
 
-def create_app(settings: Settings | None = None, *, assets: Assets | None = None, runs: int = 0) -> App:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    assets: Assets | None = None,
+    runs: int = 0,
+    providers: Sequence[Upstream] = (),
+) -> App:
     """Make the application.
 
     Args:
         settings: read from the environment by default.
         assets: those of the checkout or the installed wheel by default.
         runs: most runs of `/v1` at once, each in a page of a headless browser; 0 has none.
+        providers: of this process, beside the configured ones.
 
     Raises:
         ConfigError: a setting is impossible or unknown, the address needs a token, the assets are not built, or the
@@ -155,6 +163,7 @@ def create_app(settings: Settings | None = None, *, assets: Assets | None = None
     app.state.settings = settings
     app.state.spans = Spans.of(os.environ)
     app.state.runs = runs
+    app.state.providers = providers
     app.state.own_url = ""
     return app
 
@@ -172,11 +181,13 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     watch.audit.open(settings)
     app.state.stopping, app.state.draining = asyncio.Event(), asyncio.Event()
     with closing(watch.audit), closing(store), closing(days):
-        async with AsyncExitStack() as later, open_registry(settings) as registry:
+        async with AsyncExitStack() as later, open_registry(settings, app.state.providers) as registry:
             app.state.backend = Backend(
                 registry, Budgets.of(settings, days), in_flight, settings.concurrency, settings.retries, watch
             )
-            app.state.open_registry = lambda changed: later.enter_async_context(open_registry(changed))
+            app.state.open_registry = lambda changed: later.enter_async_context(
+                open_registry(changed, app.state.providers)
+            )
             checking = asyncio.create_task(_check_default(registry))
             await later.enter_async_context(opened_runs(app))
             yield
