@@ -13,12 +13,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from .images import image_type, images_of
 from .reply_values import Wanted
-from .subcalls import Outcome, SubCalls, checked_model, checked_prompt
+from .subcalls import Asked, Outcome, SubCalls, checked_model, checked_prompt
 from .types import Json
 
 STEP = 5_000
 """Prompts of one request; the host takes twice as many."""
+IMAGE_STEP = 50
+"""Prompts of one request that each have an image."""
 GROUP = """\
 Answer for each of the {count} items below on its own: "values" is the list of the {count} answers, in their order.\
 """
@@ -50,13 +53,19 @@ class MapItems:
             model: str | None = None,
         ) -> list[Json]:
             """Ask a sub-model `question` about each of `items`, in parallel; results in their order, with `schema` as
-            values that fit it. Items are those of a list or a dict, the rows of `tables(file)`, or the pieces of a text
-            or file, of `pieces_of` characters each; of others `pieces_of` is how many share a prompt. Raises
-            SubCallError as llm_batch does, after failed ones were asked about again."""
+            values that fit it. Items are those of a list or a dict, the rows of `tables(file)`, the pieces of a text or
+            file, of `pieces_of` characters each, or a list of images, as bytes or Paths, each of which is shown; of
+            others `pieces_of` is how many share a prompt. Raises SubCallError as llm_batch does, after failed ones were
+            asked about again."""
             text = checked_prompt(question, "map_items(items, question): the question")
             wanted = None if schema is None else Wanted(schema)
             if pieces_of is not None and (type(pieces_of) is not int or pieces_of < 1):
                 raise ValueError(f"pieces_of must be a whole number from 1, not {pieces_of!r}.")
+            if isinstance(items, list | tuple) and items and all(map(_is_image, items)):
+                if pieces_of is not None:
+                    raise ValueError("pieces_of has no use with images: each has a prompt of its own.")
+                asked = [Asked(text, images_of([item], "map_items")) for item in items]
+                return self._asked_alone(asked, wanted, checked_model(model))
             if isinstance(items, str | os.PathLike):
                 pieces = list(split(self._text(items), pieces_of or self.piece_chars))
                 return self._mapped(pieces, text, wanted, 1, checked_model(model))
@@ -78,6 +87,16 @@ class MapItems:
             outcomes[index] = outcome
         return self.subcalls.batch(alone, outcomes, noun="item")
 
+    def _asked_alone(self, asked: Sequence[Asked], wanted: Wanted | None, model: str | None) -> list[Json]:
+        """The result of each image."""
+        outcomes = self._ask(asked, wanted, model, IMAGE_STEP)
+        again = [index for index, outcome in enumerate(outcomes) if outcome.failed and outcome.may_pass]
+        again = again[: self.subcalls.left(len(again))]
+        repeated = self._ask([asked[index] for index in again], wanted, model, IMAGE_STEP)
+        for index, outcome in zip(again, repeated, strict=True):
+            outcomes[index] = outcome
+        return self.subcalls.batch([one.name for one in asked], outcomes, noun="item")
+
     def _in_groups(
         self, texts: list[str], question: str, wanted: Wanted | None, size: int, model: str | None
     ) -> list[Outcome]:
@@ -93,8 +112,10 @@ class MapItems:
             found.update(zip(group, [_apart(outcome, count) for outcome in outcomes], strict=True))
         return [outcome for start in starts for outcome in found[start]]
 
-    def _ask(self, prompts: Sequence[str], wanted: Wanted | None, model: str | None) -> list[Outcome]:
-        steps = (prompts[start : start + STEP] for start in range(0, len(prompts), STEP))
+    def _ask(
+        self, prompts: Sequence[str | Asked], wanted: Wanted | None, model: str | None, size: int = STEP
+    ) -> list[Outcome]:
+        steps = (prompts[start : start + size] for start in range(0, len(prompts), size))
         return [outcome for step in steps for outcome in self.subcalls.ask(list(step), wanted, model)]
 
     def _texts(self, items: object) -> list[str]:
@@ -136,6 +157,18 @@ def split(text: str, size: int) -> Iterator[str]:
         if not (piece := text[start:end]).isspace():
             yield piece
         start = end
+
+
+def _is_image(item: object) -> bool:
+    if isinstance(item, bytes | bytearray):
+        return image_type(bytes(item[:16])) is not None
+    if not isinstance(item, os.PathLike):
+        return False
+    try:
+        with open(item, "rb") as file:
+            return image_type(file.read(16)) is not None
+    except OSError:
+        return False
 
 
 def _is_table(rows: object) -> bool:

@@ -112,7 +112,8 @@ header first. \
 
 IMAGES = """\
 - `llm_query(prompt, images=[...])`: shows the sub-model pictures beside the prompt: bytes or Paths of PNG, JPEG, WebP \
-or GIF{pages}. In llm_batch an item may be a pair (prompt, images). At most {most} a prompt.\
+or GIF{pages}. In llm_batch an item may be a pair (prompt, images), and map_items takes a list of images. At most \
+{most} a prompt.\
 """
 
 SCHEMA = """\

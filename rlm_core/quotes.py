@@ -152,34 +152,28 @@ class _Search:
         self._left = {index for index, quote in enumerate(quotes) if quote}
         self._wrong = [0] * len(quotes)
         self._whole = {index for index in self._left if is_short or len(quotes[index]) < GRAM_CHARS + 4}
-        self._grams = {
-            stride: _grams(
-                quotes, stride, [index for index in self._left - self._whole if least <= len(quotes[index]) < below]
-            )
-            for stride, least, below in ((48, 64, 1 << 62), (16, 24, 64), (8, 16, 24), (4, 0, 16))
-        }
-        self._codes = {
-            stride: frozenset(map(_code, filter(str.isascii, grams))) for stride, grams in self._grams.items()
-        }
+        sampled = sorted(self._left - self._whole)
+        self._stride = min((_stride(len(quotes[index])) for index in sampled), default=0)
+        self._grams = _grams(quotes, self._stride, sampled)
+        self._codes = frozenset(map(_code, filter(str.isascii, self._grams)))
 
     def is_over(self) -> bool:
         return not self._left
 
     def look(self, window: _Window) -> None:
         levelled = level(window.text)
-        for stride, grams in self._grams.items():
-            if grams:
-                self._sample(window, levelled, stride, grams)
+        if self._grams:
+            self._sample(window, levelled)
         for index in list(self._whole & self._left):
             at = levelled.find(self._quotes[index])
             while at >= 0 and index in self._left:
                 self._take(index, window, levelled, at)
                 at = levelled.find(self._quotes[index], at + 1)
 
-    def _sample(self, window: _Window, levelled: str, stride: int, grams: dict[str, list[tuple[int, int]]]) -> None:
-        size = GRAM_CHARS
+    def _sample(self, window: _Window, levelled: str) -> None:
+        size, stride, grams = GRAM_CHARS, self._stride, self._grams
         if levelled.isascii():
-            places = _places(levelled.encode("ascii"), stride, self._codes[stride])
+            places = _places(levelled.encode("ascii"), stride, self._codes)
         else:
             places = [at for at in range(0, len(levelled) - size + 1, stride) if levelled[at : at + size] in grams]
         for at in places:
@@ -196,10 +190,10 @@ class _Search:
     def _search_whole(self, index: int) -> None:
         """Look for a quote as a whole from now on: its samples lead nowhere."""
         self._whole.add(index)
-        for grams in self._grams.values():
-            for gram in {self._quotes[index][at : at + GRAM_CHARS] for at in range(len(self._quotes[index]))}:
-                if gram in grams:
-                    grams[gram] = [entry for entry in grams[gram] if entry[0] != index]
+        grams = self._grams
+        for gram in {self._quotes[index][at : at + GRAM_CHARS] for at in range(len(self._quotes[index]))}:
+            if gram in grams:
+                grams[gram] = [entry for entry in grams[gram] if entry[0] != index]
 
     def _take(self, index: int, window: _Window, levelled: str, at: int) -> None:
         hits = self.hits[index]
@@ -209,6 +203,11 @@ class _Search:
         hits.append(hit)
         if len(hits) >= self._most:
             self._left.discard(index)
+
+
+def _stride(chars: int) -> int:
+    """Stride of the samples that find a quote of so many characters; the shortest one's is that of all, in one pass."""
+    return 48 if chars >= 64 else 16 if chars >= 24 else 8 if chars >= 16 else 4
 
 
 def _code(gram: str) -> int:

@@ -127,9 +127,9 @@ class SubCalls:
         """How many of `wanted` further sub-calls the limits allow."""
         return self._budget.sub_calls_left(wanted)
 
-    def ask(self, prompts: list[str], wanted: Wanted | None, model: str | None) -> list[Outcome]:
+    def ask(self, prompts: Sequence[str | Asked], wanted: Wanted | None, model: str | None) -> list[Outcome]:
         """The outcomes of prompts to a sub-model, as text or as values."""
-        asked = [Asked(prompt) for prompt in prompts]
+        asked = [Asked(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
         return self._complete(asked, model) if wanted is None else self._values(asked, model, wanted)
 
     def batch(self, prompts: Sequence[str], outcomes: Sequence[Outcome], *, noun: str = "prompt") -> list[Json]:

@@ -39,7 +39,7 @@ export function Outcome({ run, onRemedy }) {
     ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} context=${run.context} />`}
     <${GivenFiles} run=${run} key=${run.startedAt} />
     <p class="outcome-actions">
-      ${answer && html`<${CopyButton} text=${withEvidence(answer, run.result?.evidence ?? [])} />`}
+      ${answer && html`<${CopyButton} text=${withEvidence(answer, run.result?.evidence ?? [], run.result?.checks.numbers)} />`}
       ${
         run.events.length > 0 &&
         html`<button type="button" id="download" class="small" onClick=${() => downloadTrajectory(run)}>

@@ -18,10 +18,10 @@ import { changed, state } from "./state.js";
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
 /** @typedef {import("/rlm/rlm.js").RLMModelOptions} ModelOptions */
-/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, asksFirst: boolean, schema: string,
+/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, keepImages: boolean, asksFirst: boolean, schema: string,
  *   historyMegabytes: number} & import("./limits.js").LimitValues} Settings
  * models are empty for the server's default, and for the root model; `allowedModels` may be called by code beside them; `named`: models that were typed though not listed;
- * `keepContext`: in this browser, with the run; `asksFirst` is whether the person allows each request */
+ * `keepContext`: in this browser, with the run; `keepImages`: their bytes in the log; `asksFirst` is whether the person allows each request */
 
 const KEY = "pyodide-rlm.settings";
 const MOST_NAMED = 20;
@@ -52,6 +52,7 @@ export function runOptions() {
     ...(allowedModels.length > 0 ? { allowedModels } : {}),
     ...Object.fromEntries(options.filter(([, values]) => countSet(values) > 0)),
     ...limitOptions(state.settings, servedLimits()),
+    ...(state.settings.keepImages ? { keepImages: true } : {}),
     ...(state.settings.asksFirst ? { onEgress: askPerson } : {}),
   };
 }
@@ -139,6 +140,8 @@ export function SettingsPanel() {
     <${SchemaField} text=${settings.schema} onChange=${(/** @type {string} */ schema) => changeSettings({ schema })} />
     <label class="check"><input type="checkbox" id="asks-first" checked=${settings.asksFirst}
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>
+    <label class="check"><input type="checkbox" id="keep-images" checked=${settings.keepImages}
+      onChange=${() => changeSettings({ keepImages: !settings.keepImages })} /> Keep images that leave in the log</label>
   </div>`;
 }
 

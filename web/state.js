@@ -29,6 +29,7 @@ export const state = {
     asksFirst: false,
     schema: "",
     keepContext: false,
+    keepImages: false,
     historyMegabytes: 500,
   },
   catalogue: null,

@@ -278,7 +278,7 @@ def test_the_page_shows_each_image_before_it_leaves_and_in_the_ledger(seeing: Pa
         """async ([scan, model]) => {
           const { ask } = await import("/page/app.js");
           const context = new File([new Uint8Array(scan)], "scan.pdf");
-          document.querySelector("#asks-first").click();
+          for (const name of ["asks-first", "keep-images"]) document.querySelector(`#${name}`).click();
           globalThis.asked = ask({question: "Q-inner: read page 2", context, options: {model}});
         }""",
         [list(scan()), OPENAI],
@@ -298,3 +298,6 @@ def test_the_page_shows_each_image_before_it_leaves_and_in_the_ledger(seeing: Pa
     digest = hashlib.sha256(vendor.images[0][2]).hexdigest()
     expect(row.locator(".egress-images")).to_contain_text("scan.pdf, page 2: 1,125 x 1,500 px")
     expect(row.locator(".egress-images")).to_contain_text(digest)
+    log = seeing.evaluate("async () => (await asked).trajectory()")
+    (image,) = images_in({"trajectory": log})
+    assert base64.b64decode(image["data"]) == vendor.images[0][2]

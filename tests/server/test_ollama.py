@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ import pytest
 
 from rlm_core.types import Message, Reply
 from rlm_server.calls.registry import Catalogue, open_registry
+from rlm_server.providers.images import SentImage
 from rlm_server.providers.upstream import ModelOptions, UpstreamCall, UpstreamError
 from tests.server.conftest import make_settings
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, events_turn, json_turn, openai_deltas
@@ -59,6 +61,24 @@ def replies(upstream: FakeUpstream, prompts: Sequence[str], **settings: object) 
         return taken
 
     return asyncio.run(ask())
+
+
+def test_images_stand_beside_the_last_message_as_base64(upstream: FakeUpstream) -> None:
+    ollama(upstream)
+    data = base64.b64encode(b"\x89PNG\r\n\x1a\n and the rest").decode()
+
+    async def ask() -> None:
+        async with open_registry(make_settings(ollama_base_url=f"{upstream.url}/v1")) as registry:
+            answerer, name = await registry.find("ollama:m:latest")
+            messages = (Message("system", "s"), Message("user", "What is it?"))
+            call = UpstreamCall(messages, name, ModelOptions(), images=(SentImage("image/png", data, ""),) * 2)
+            _ = [piece async for piece in answerer.stream(call)]
+
+    asyncio.run(ask())
+    assert upstream.seen[-1].json()["messages"] == [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "What is it?", "images": [data, data]},
+    ]
 
 
 def windows(upstream: FakeUpstream) -> list[object]:

@@ -59,6 +59,19 @@ def test_status_and_place(quote: str, source: str | None, status: str, where: st
         assert held == FILES[where or ""][item.start : item.end]
 
 
+@pytest.mark.parametrize("named", [None, *FILES, "nowhere.txt"])
+def test_a_quote_has_its_status_whatever_source_is_named(named: str | None) -> None:
+    """Each quote of the table by each source, 110 pairs: only whether it was named rightly may change."""
+    items = [Evidence(quote, named) for quote, *_ in TABLE]
+    expected = []
+    for _, _, status, where, line in TABLE:
+        if status in ("found", "elsewhere"):
+            status = "found" if named in (None, where) else "elsewhere"
+        expected.append((status, where if status != "missing" else named, line))
+    assert [(item.status, item.source, item.line) for item in checked(items, FILES)] == expected
+    assert len(TABLE) * (len(FILES) + 2) >= 80
+
+
 @pytest.mark.parametrize("words", [5, 8, 13])
 @pytest.mark.parametrize("at", range(0, 60, 5))
 @pytest.mark.parametrize("blank", [" ", "\n", "\u00a0 "])

@@ -138,9 +138,36 @@ def test_definitions_of_a_schema_are_shared_by_a_group() -> None:
     assert len(provider.calls) == 1
 
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_each_image_of_a_list_has_a_prompt_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "b.png").write_bytes(PNG + b"b")
+    repl, provider, _ = wired(lambda prompt: "seen")
+    code = f"from pathlib import Path\nmap_items([{PNG + b'a'!r}, Path({str(tmp_path / 'b.png')!r})], 'What is it?')"
+    assert repl.execute(code).value == "['seen', 'seen']"
+    shown = [
+        (call.messages[-1].content, [(image.source, image.data) for image in call.images]) for call in provider.calls
+    ]
+    assert shown == [("What is it?", [("", PNG + b"a")]), ("What is it?", [("b.png", PNG + b"b")])]
+
+
+def test_an_image_whose_call_fails_for_a_while_is_asked_about_once_more() -> None:
+    failed: list[str] = []
+
+    def sub(prompt: str) -> Line:
+        failed.append(prompt)
+        return ProviderError("busy", retryable=True) if len(failed) == 1 else "seen"
+
+    repl, provider, _ = wired(sub)
+    assert repl.execute(f"map_items([{PNG + b'a'!r}, {PNG + b'b'!r}], 'What?')").value == "['seen', 'seen']"
+    assert [call.images[0].data[-1:] for call in provider.calls] == [b"a", b"b", b"a"]
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
+        (f"map_items([{PNG!r}], 'a', pieces_of=2)", "pieces_of has no use with images"),
         ("map_items(5, 'a')", "takes a list, a dict, a text or a Path, not int"),
         ("map_items(b'a', 'a')", "takes a list, a dict, a text or a Path, not bytes"),
         ("map_items(['a'], '')", "the question is empty"),

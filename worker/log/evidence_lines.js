@@ -8,6 +8,7 @@
 /** @typedef {Pick<Evidence, "quote" | "source" | "status" | "line" | "page" | "sheet" | "difference">} Item */
 
 const SHOWN_CHARS = 100;
+const SHOWN_NUMBERS = 20;
 /** @type {Record<Evidence["status"], string>} */
 const NOTES = {
   found: "",
@@ -29,15 +30,19 @@ export function evidenceLines(evidence) {
 }
 
 /**
- * An answer and the list of its quotes, as Markdown.
+ * An answer, the list of its quotes, and the numbers that nobody computed, as Markdown.
  * @param {string} answer
  * @param {Item[]} evidence
+ * @param {readonly {text: string}[]} [numbers]
  */
-export function withEvidence(answer, evidence) {
-  if (evidence.length === 0) return answer;
-  return `${answer}\n\n## Evidence\n\n${evidenceLines(evidence)
-    .map((line) => `- ${line}\n`)
-    .join("")}`;
+export function withEvidence(answer, evidence, numbers = []) {
+  const lines = evidenceLines(evidence).map((line) => `- ${line}\n`);
+  const quotes = lines.length === 0 ? "" : `\n\n## Evidence\n\n${lines.join("")}`;
+  const texts = [...new Set(numbers.map(({ text }) => text))];
+  const loose =
+    texts.length === 0 ? "" : `\n\nIn no output, sub-reply or quote: ${texts.slice(0, SHOWN_NUMBERS).join(", ")}`;
+  const more = texts.length > SHOWN_NUMBERS ? ` and ${texts.length - SHOWN_NUMBERS} more` : "";
+  return `${answer}${quotes.trimEnd()}${loose}${more}${quotes === "" ? "" : "\n"}`;
 }
 
 /** @param {Item} item */

@@ -26,4 +26,7 @@ test("an answer is copied with its quotes, and without any as it is", () => {
     withEvidence("It was Ada [1].", EVIDENCE),
     /^It was Ada \[1\]\.\n\n## Evidence\n\n- \[1\] a\/lease\.txt:3 /,
   );
+  const numbers = [{ text: "17" }, { text: "99" }, { text: "17" }];
+  assert.equal(withEvidence("17, 99", [], numbers), "17, 99\n\nIn no output, sub-reply or quote: 17, 99");
+  assert.match(withEvidence("17", EVIDENCE, numbers), /CONTEXT\)\n\nIn no output, sub-reply or quote: 17, 99\n$/);
 });
