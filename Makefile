@@ -56,7 +56,7 @@ test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser
 	$(IN_BROWSER) -m timed || [ $$? = 5 ]
 endif
 
-# Measures every row of the performance budget: `make bench`, or `make bench ARGS=--quick` (about three minutes).
+# Measures whole runs beside peers and every row of the performance budget: `make bench`, or a part with `ARGS="--quick --no-peers"`.
 bench: .venv/dev assets browser
 	$(BIN)/python -m tests.bench $(ARGS)
 

@@ -109,7 +109,7 @@ def main() -> None:
         print(line)
     for line in missing_lines(found):
         print(line)
-    if chosen == [*WORKS]:
+    if not given.only:
         write_table(found, chosen, peers)
 
 

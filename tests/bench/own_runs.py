@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,8 @@ class Bench:
     server: int
     folder: Path
     environment: dict[str, str]
+    used: dict[str, float] = field(default_factory=dict)
+    """CPU seconds of the work that was done last, without the start and the end of its browser."""
 
     async def measured(self, side: str, work: str, times: int) -> Figures:
         sides: dict[str, Callable[[str, int], Awaitable[list[float]]]] = {
@@ -97,9 +99,8 @@ class Bench:
             "page": self.by_page,
             "command": self.by_command,
         }
-        before = self.cpu()
         seconds = await sides[side](work, times)
-        used = {part: seconds - before[part] for part, seconds in self.cpu().items()}
+        used = self.used
         if work not in WEIGHED:
             return Figures(seconds, 0, used)
         with peak_memory(named=RENDERER if work == "long" else "") as memory:  # reading it takes time of its own
@@ -121,6 +122,7 @@ class Bench:
                 result = await rlm.run(question_of(CODE[work]), context=context, sub_model=sub_model, **more)
                 assert result.stopped_by == "final_answer", result.detail
 
+            before = self.cpu()
             for _ in range(times):
                 began = time.perf_counter()
                 if work == "at once":
@@ -132,6 +134,7 @@ class Bench:
                 else:
                     await ask()
                 seconds.append(time.perf_counter() - began)
+            self.used = self.since(before)
         return seconds
 
     async def by_page(self, work: str, times: int) -> list[float]:
@@ -148,6 +151,7 @@ class Bench:
             browser = await playwright.chromium.launch(executable_path=find_browser(), **launch_options(self.url))
             page = await browser.new_page()
             await page.add_init_script(kept)
+            before = self.cpu()
             for attempt in range(times + 1):
                 await page.goto(self.url)
                 await page.locator("#model[placeholder^='Default: ']").wait_for(state="attached")
@@ -158,6 +162,7 @@ class Bench:
                 took = float(await page.evaluate(ASK))
                 if attempt > 0:
                     seconds.append(took)
+            self.used = self.since(before)
             await browser.close()
         return seconds
 
@@ -166,11 +171,13 @@ class Bench:
         log = await self.big_log() if work == "replay" else None
         line = ["replay", str(log)] if log else ["run", question_of([DONE]), "--model", "openai:wait-0"]
         seconds = []
+        before = self.cpu()
         for attempt in range(times + (log is None)):
             began = time.perf_counter()
             await asyncio.to_thread(self.command, line)
             if log is not None or attempt > 0:
                 seconds.append(time.perf_counter() - began)
+        self.used = self.since(before)
         return seconds
 
     def command(self, line: Sequence[str]) -> None:
@@ -194,6 +201,9 @@ class Bench:
         if not path.exists():
             path.write_text(haystack())
         return path
+
+    def since(self, before: dict[str, float]) -> dict[str, float]:
+        return {part: used - before[part] for part, used in self.cpu().items()}
 
     def cpu(self) -> dict[str, float]:
         own, server = cpu_seconds(os.getpid(), without=self.server), cpu_seconds(self.server)

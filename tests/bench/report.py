@@ -22,7 +22,10 @@ ROW_HEIGHT, LABEL_WIDTH, BAR_WIDTH = 24, 380, 320
 GREEN, RED, GREY = "#2da44e", "#cf222e", "#57606a"
 
 
-def write_reports(rows: Sequence[Row], curves: Sequence[Curve], *, machine: str, quick: bool, seconds: float) -> None:
+def write_reports(
+    whole: Sequence[Row], rows: Sequence[Row], curves: Sequence[Curve], *, machine: str, quick: bool, seconds: float
+) -> None:
+    """Write the rows of whole runs into results.json, those of parts there, into the charts and the page."""
     shapes = [
         {
             "what": c.what,
@@ -35,6 +38,7 @@ def write_reports(rows: Sequence[Row], curves: Sequence[Curve], *, machine: str,
         for c in curves
     ]
     facts = {"machine": machine, "quick": quick, "seconds": round(seconds), "rows": [as_json(row) for row in rows]}
+    facts["whole_runs"] = [as_json(row) for row in whole]
     (HERE / "results.json").write_text(json.dumps({**facts, "curves": shapes}, indent=1) + "\n")
     (HERE / "chart.svg").write_text("\n".join(chart(rows)) + "\n")
     (HERE / "curves.svg").write_text("\n".join(curve_chart(curves)) + "\n")
