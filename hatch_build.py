@@ -20,7 +20,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -97,6 +97,7 @@ def digest_of_inputs() -> str:
         "worker/sandbox/**/*.py",
         "worker/sandbox/*.json",
         "worker/sandbox/*.woff2",
+        "server/rlm_server/providers/stand_in/*.py",
         "web/*.js",
     ):
         names += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
@@ -150,6 +151,7 @@ def contents_of_files(folder: Path) -> dict[str, bytes]:
         "self-test.woff2": SELF_TEST_FONT.read_bytes(),
         "json-schema.js": bundled_library("@cfworker/json-schema", folder),
         "core.zip": compiled(zip_core()),
+        "stand-in.zip": zip_stand_in(),
         "pyodide-lock.json": lock_file(wheels),
         "distribution-lock.json": distribution_lock(),
         "pyodide.asm.wasm": (pyodide / "pyodide.asm.wasm").read_bytes(),
@@ -230,6 +232,18 @@ def zip_core() -> bytes:
     sandbox = ROOT / "worker" / "sandbox"
     sources |= {str(path.relative_to(sandbox)): path for path in sorted(sandbox.rglob("*.py"))}
     sources |= {"pyodide-lock.json": sandbox / "pyodide-lock.json"}
+    return zip_of(sources)
+
+
+def zip_stand_in() -> bytes:
+    """The stand-in for pages without a server: the server's modules, less the one that makes it a provider there."""
+    folder = ROOT / "server" / "rlm_server" / "providers" / "stand_in"
+    modules = [path for path in sorted(folder.glob("*.py")) if path.name != "extractive.py"]
+    return zip_of({f"rlm_stand_in/{path.name}": path for path in modules})
+
+
+def zip_of(sources: Mapping[str, Path]) -> bytes:
+    """Files by their names in the zip."""
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sources.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rlm_core.types import ModelCall, Reply
-from rlm_server.providers.stand_in.extractive import reply_to
+from rlm_server.providers.stand_in.answering import reply_to
 
 
 class StandIn:

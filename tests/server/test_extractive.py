@@ -9,7 +9,8 @@ import pytest
 
 from rlm_core.prompts import first_message, system_prompt
 from rlm_core.types import Message, Reply
-from rlm_server.providers.stand_in.extractive import DELTAS, NO_TEXT, Extractive, read_prompt, reply_as_sub
+from rlm_server.providers.stand_in.answering import NO_TEXT, read_prompt, reply_as_sub
+from rlm_server.providers.stand_in.extractive import DELTAS, Extractive
 from rlm_server.providers.stand_in.root_code import NOTHING
 from rlm_server.providers.upstream import OfferedModel, Upstream, UpstreamCall, UpstreamError
 

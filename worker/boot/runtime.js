@@ -99,9 +99,18 @@ async function fetchAssets(folder, host) {
  * @param {string} base as of `loadAssets`
  */
 export async function validatorUrl(base) {
+  return (await assetFile(base, "json-schema.js")).url;
+}
+
+/**
+ * A file of the assets, by its plain name.
+ * @param {string} base as of `loadAssets`
+ * @param {string} name
+ */
+export async function assetFile(base, name) {
   const folder = new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
-  const files = await listed(folder);
-  return new URL(files["json-schema.js"].path, folder).href;
+  const { path, sha256 } = (await listed(folder))[name];
+  return { url: new URL(path, folder).href, path, sha256 };
 }
 
 /**
