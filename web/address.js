@@ -5,6 +5,8 @@
 
 const ROOT = new URL("../", import.meta.url);
 
+/** Whether the page is static files without a server of its own: `pyodide-rlm embed --page` says so in its index.html. */
+export const IS_STATIC = document.querySelector('meta[name="pyodide-rlm"]')?.getAttribute("content") === "static";
 /** The endpoint of model calls. */
 export const ENDPOINT = addressOf("api/rlm");
 /** The folder that workers are booted from: a bundled page is no neighbour of it. */

@@ -6,7 +6,8 @@
 
 import { RLM } from "/rlm/rlm.js";
 import { html, render } from "/vendor/preact.mjs";
-import { ASSETS, ENDPOINT } from "./address.js";
+import { ASSETS } from "./address.js";
+import { answering } from "./answering.js";
 import { Outcome, trajectoryOf } from "./answer.js";
 import { ConfirmDialog } from "./confirm.js";
 import { contextValue, describeContext } from "./context.js";
@@ -72,7 +73,7 @@ export async function ask({ question, context, options = {}, direct, session }) 
   try {
     const shown = follow(run, onEvent);
     if (session) session.onEvent = shown;
-    const rlm = session ?? new RLM({ endpoint: ENDPOINT, assets: ASSETS, ...chosen, onEvent: shown });
+    const rlm = session ?? new RLM({ ...answering(), assets: ASSETS, ...chosen, onEvent: shown });
     const onChild = (/** @type {import("./types/run.js").RLMChild} */ child) => applyChild(run, child);
     const from = session ? { resume } : { resume, replay, fork };
     const { schema } = replay || resume ? { schema: undefined } : schemaOf(state.settings.schema);

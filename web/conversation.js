@@ -6,7 +6,8 @@
 
 import { RLM } from "/rlm/rlm.js";
 import { html, useState } from "/vendor/preact.mjs";
-import { ASSETS, ENDPOINT } from "./address.js";
+import { ASSETS } from "./address.js";
+import { answering } from "./answering.js";
 import { Answer } from "./answer.js";
 import { fieldValue } from "./fields.js";
 import { isRunning, state } from "./state.js";
@@ -36,7 +37,7 @@ export function openConversation(options, earlier = []) {
     onEvent: () => {},
   };
   const session = new RLM({
-    endpoint: ENDPOINT,
+    ...answering(),
     assets: ASSETS,
     ...options,
     onEvent: (event) => conversation.onEvent(event),

@@ -4,7 +4,8 @@
  * the `Problem` that there is none; models by search words. A model that is not offered is never replaced by another.
  */
 
-import { addressOf } from "./address.js";
+import { IS_STATIC, addressOf } from "./address.js";
+import { isProvided, providedModels, serverAt } from "./answering.js";
 import { SERVER_GONE } from "./errors.js";
 import { NO_RUN_LIMITS } from "./limits.js";
 import { changed, state } from "./state.js";
@@ -47,6 +48,7 @@ export async function loadModels() {
 
 /** Whether nothing answers at the page's own server. */
 export async function isServerSilent() {
+  if (IS_STATIC) return false;
   try {
     await fetch(addressOf("api/health"));
     return false;
@@ -58,14 +60,24 @@ export async function isServerSilent() {
 
 /** @returns {Promise<Catalogue | import("./types/run.js").Problem>} */
 export async function fetchModels() {
+  const empty = { models: [], default: "", notes: [], budget: null, run_limits: NO_RUN_LIMITS };
+  if (isProvided()) return { ...empty, ...providedList() };
+  const { url, headers } = serverAt("models");
   try {
-    const response = await fetch(addressOf("api/models"));
-    if (response.ok) return { notes: [], budget: null, run_limits: NO_RUN_LIMITS, ...(await response.json()) };
+    const response = await fetch(url, { headers });
+    if (response.ok) return { ...empty, ...(await response.json()) };
     return { ...SERVER_GONE, title: `The server lists no models (status ${response.status}).`, remedy: "models" };
   } catch (error) {
     if (error instanceof TypeError) return { ...SERVER_GONE, remedy: "models" }; // no connection
     throw error;
   }
+}
+
+/** The list of a page that asks the models itself: the stand-in, or the model that the person named. */
+function providedList() {
+  const isStandIn = state.settings.answeredBy === "stand-in";
+  const standIn = { id: `${BUILTIN}:extractive`, label: "builtin:extractive", provider: BUILTIN };
+  return isStandIn ? { models: [standIn], default: standIn.id } : { default: providedModels().model };
 }
 
 /**

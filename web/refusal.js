@@ -24,7 +24,7 @@ export function isRefused() {
     state.problems.question = EMPTY_QUESTION;
     focusOn("question");
   } else if (wanted) focusOnContext(wanted);
-  else if (models) focusOn(models.field === "model" ? "model" : "sub-model");
+  else if (models) focusOn(models.focus);
   else if (option) focusOnOption(option);
   else if (limit) focusOnLimit(limit.name);
   else if (wrongSchema !== "") focusOnSchema();

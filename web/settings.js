@@ -5,6 +5,7 @@
  */
 
 import { html } from "/vendor/preact.mjs";
+import { AnsweringFields, isProvided, missingField, providedModels } from "./answering.js";
 import { askPerson } from "./confirm.js";
 import { ProblemNotice } from "./errors.js";
 import { DayBudgetLine } from "./day_budget.js";
@@ -19,7 +20,7 @@ import { changed, state } from "./state.js";
 /** @typedef {"model" | "subModel"} ModelName */
 /** @typedef {import("/rlm/rlm.js").RLMModelOptions} ModelOptions */
 /** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, keepImages: boolean, asksFirst: boolean, schema: string,
- *   historyMegabytes: number} & import("./limits.js").LimitValues} Settings
+ *   historyMegabytes: number} & import("./limits.js").LimitValues & import("./answering.js").Answering} Settings
  * models are empty for the server's default, and for the root model; `allowedModels` may be called by code beside them; `named`: models that were typed though not listed;
  * `keepContext`: in this browser, with the run; `keepImages`: their bytes in the log; `asksFirst` is whether the person allows each request */
 
@@ -43,13 +44,13 @@ export function changeSettings(change) {
 
 /** The options of `RLM` that the settings stand for; empty ones are left to its defaults. */
 export function runOptions() {
-  const models = { model: chosenModel(), subModel: state.settings.subModel };
+  const models = { model: chosenModel(), subModel: chosenSubModel() };
   const chosen = Object.fromEntries(Object.entries(models).filter(([, id]) => id !== ""));
   const { allowedModels, modelOptions, subModelOptions } = state.settings;
   const options = Object.entries({ modelOptions, subModelOptions });
   return {
     ...chosen,
-    ...(allowedModels.length > 0 ? { allowedModels } : {}),
+    ...(allowedModels.length > 0 && !isProvided() ? { allowedModels } : {}),
     ...Object.fromEntries(options.filter(([, values]) => countSet(values) > 0)),
     ...limitOptions(state.settings, servedLimits()),
     ...(state.settings.keepImages ? { keepImages: true } : {}),
@@ -64,14 +65,21 @@ export function servedLimits() {
 
 /** The root model's id: the choice, offered or not; without one the server's default. */
 export function chosenModel() {
-  return state.settings.model || (state.catalogue?.default ?? "");
+  return (isProvided() ? providedModels().model : state.settings.model) || (state.catalogue?.default ?? "");
 }
 
-/** Why no run may begin with the chosen models. @returns {{field: ModelName, problem: Problem} | null} */
+/** The sub model's id; "" for the root model's. */
+function chosenSubModel() {
+  return isProvided() ? providedModels().subModel : state.settings.subModel;
+}
+
+/** Why no run may begin with the chosen models. @returns {{field?: ModelName, focus: string, problem: Problem} | null} */
 export function modelProblem() {
+  const missing = missingField();
+  if (missing || isProvided()) return missing;
   for (const field of MODEL_NAMES) {
     const problem = problemOf(state.settings[field]);
-    if (problem) return { field, problem };
+    if (problem) return { field, focus: field === "model" ? "model" : "sub-model", problem };
   }
   return null;
 }
@@ -117,18 +125,23 @@ export function SettingsPanel() {
   ) =>
     html`<${ModelField} id=${id} label=${label} value=${settings[name]} otherwise=${otherwise} models=${catalogue?.models ?? []}
       problem=${refusal?.field === name ? "model-problem" : undefined} onChoose=${(/** @type {string} */ chosen) => chooseModel(name, chosen)} />`;
+  const named = catalogue ? `Default: ${catalogue.default}` : "none listed";
   return html`<div class="field settings">
-    <div class="models">
-      ${field("model", "model", "Root model", catalogue ? `Default: ${catalogue.default}` : "none listed")}
+    <${AnsweringFields} onInput=${changeSettings} onChosen=${() => void loadModels()} />
+    ${
+      !isProvided() &&
+      html`<div class="models">
+      ${field("model", "model", "Root model", named)}
       ${field("subModel", "sub-model", "Sub model", "Same as root")}
       <${AllowedModels} />
-    </div>
+    </div>`
+    }
     ${refusal && html`<${ProblemNotice} problem=${refusal.problem} id="model-problem" />`}
     ${problems.models && html`<${ProblemNotice} problem=${problems.models} id="models-problem" />`}
     <${ListNotes} />
     <p class="row">
-      ${refusal && isWellFormed(settings[refusal.field]) && html`<${UseAnyway} id=${settings[refusal.field]} />`}
-      ${(problems.models || refusal || (catalogue?.notes.length ?? 0) > 0) && html`<${ReloadButton} />`}
+      ${refusal?.field && isWellFormed(settings[refusal.field]) && html`<${UseAnyway} id=${settings[refusal.field]} />`}
+      ${(problems.models || refusal?.field || (catalogue?.notes.length ?? 0) > 0) && html`<${ReloadButton} />`}
     </p>
     <${StandInNote} />
     <${ModelOptionFields} of="model" values=${settings.modelOptions}
@@ -193,8 +206,8 @@ function ListNotes() {
 
 /** Describes the built-in model, whenever it would answer. */
 function StandInNote() {
-  const { catalogue, settings } = state;
-  const inUse = [chosenModel(), settings.subModel];
+  const { catalogue } = state;
+  const inUse = [chosenModel(), chosenSubModel()];
   const standIn = catalogue?.models.find((model) => model.provider === BUILTIN && inUse.includes(model.id));
   if (!catalogue || !standIn) return null;
   const isSetUp = providersOf(catalogue).size > 0;
@@ -205,6 +218,8 @@ function StandInNote() {
 }
 
 function KeysNote() {
+  if (isProvided())
+    return html` It runs in this tab, and nothing leaves it. For a language model, choose another above.`;
   return html` For a language model, start the server with <code>OPENAI_API_KEY</code> or <code>ANTHROPIC_API_KEY</code> set,
     or with Ollama running.`;
 }

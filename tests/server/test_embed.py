@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -61,3 +63,33 @@ def test_the_command_says_how_a_page_uses_it(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert 'import { RLM } from "./rlm/rlm.js"' in done.output
     assert "RLM_ALLOWED_ORIGINS" in done.output
+
+
+def test_the_whole_page_is_copied_with_its_mark_its_samples_and_its_policy(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["embed", str(tmp_path / "ask"), "--page"])
+    assert done.exit_code == 0
+    assert "Publish the folder as it is" in done.output
+    site = tmp_path / "ask"
+    index = (site / "index.html").read_text()
+    assert '<meta name="pyodide-rlm" content="static">' in index
+    named = re.findall(r'(?:href|src)="([\w./-]+)"', index)
+    samples = [sample["file"] for sample in json.loads((site / "page/samples/samples.json").read_text())]
+    assert {"page/app.js", "page/favicon.svg"} <= set(named)
+    assert all((site / name).is_file() for name in [*named, *(f"page/samples/{name}" for name in samples)])
+    assert "start the server" not in index
+    assert CliRunner().invoke(main, ["embed", str(site), "--page"]).exit_code == 0  # a later version, over it
+
+
+def test_the_page_is_not_copied_over_another_site(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("a site")
+    done = CliRunner().invoke(main, ["embed", str(tmp_path), "--page"])
+    assert done.exit_code == 2
+    assert "holds other files" in done.output
+    assert (tmp_path / "index.html").read_text() == "a site"
+
+
+def test_the_printed_policy_holds_the_hash_of_the_frames_script(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["embed", str(tmp_path / "rlm")])
+    [name] = (tmp_path / "rlm" / "assets").glob("relay.*.js")
+    digest = base64.b64encode(hashlib.sha256(name.read_bytes()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{digest}' 'wasm-unsafe-eval'; worker-src 'self' blob:;" in done.output

@@ -13,6 +13,7 @@ import {
 import { anthropic } from "../../worker/providers/anthropic.js";
 import { openaiChat } from "../../worker/providers/openai_chat.js";
 import { hasPromptApi, promptApi } from "../../worker/providers/prompt_api.js";
+import { standIn } from "../../worker/providers/stand_in.js";
 
 const provider: RLMProvider = Object.assign(
   async ({ messages, signal, onDelta }: Parameters<RLMProvider>[0]) => {
@@ -27,6 +28,7 @@ const adapters: RLMProvider[] = [
   async () => ({ text: "A", finishReason: "stop" }),
   openaiChat({ baseURL: "http://127.0.0.1:11434/v1", model: "qwen3" }),
   anthropic({ apiKey: "sk", takesImages: false }),
+  standIn({ host: "frame" }),
 ];
 if (await hasPromptApi()) adapters.push(promptApi());
 for (const one of adapters) new RLM({ provider: one, model: "m" });

@@ -21,11 +21,13 @@ import { fieldsOf } from "../wire/schema.js";
  */
 /**
  * @typedef {object} LanguageModel
- * @property {() => Promise<"unavailable" | "downloadable" | "downloading" | "available">} availability
+ * @property {(options: object) => Promise<"unavailable" | "downloadable" | "downloading" | "available">} availability
  * @property {(options: object) => Promise<Session>} create
  */
 
 const LABEL = "the browser's own model";
+/** Browsers warn where no language is named. */
+const WRITTEN = { expectedOutputs: [{ type: "text", languages: ["en"] }] };
 const ABSENT =
   "promptApi: this browser has no language model of its own (LanguageModel). Chrome on a desktop has one from version 138; " +
   "it is not there in workers, in insecure pages and in private windows. Choose another provider.";
@@ -41,7 +43,7 @@ function languageModel() {
 /** Whether this browser has a language model of its own; it may still have to download it. */
 export async function hasPromptApi() {
   const model = languageModel();
-  return model !== null && (await model.availability()) !== "unavailable";
+  return model !== null && (await model.availability(WRITTEN)) !== "unavailable";
 }
 
 /**
@@ -53,7 +55,7 @@ export function promptApi(facts = {}) {
   if (model === null) throw configError(ABSENT);
   /** @type {RLMProvider} */
   const provider = async ({ messages, schema, options, signal, onDelta }) => {
-    if ((await model.availability()) === "unavailable")
+    if ((await model.availability(WRITTEN)) === "unavailable")
       throw providerError("the browser's own model cannot run on this machine. Choose another provider.", {
         type: "upstream-failed",
       });
@@ -84,7 +86,7 @@ function openingOf(messages, options, signal) {
     throw providerError(`the browser's own model has no option ${unknown.join(", ")}. Leave it out of modelOptions.`, {
       type: "unknown-option",
     });
-  return { initialPrompts: messages.slice(0, -1), signal };
+  return { ...WRITTEN, initialPrompts: messages.slice(0, -1), signal };
 }
 
 /**

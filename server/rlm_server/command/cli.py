@@ -284,17 +284,25 @@ def doctor() -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def embed(folder: Path) -> None:
+@click.option("--page", is_flag=True, help="The whole page as well, for a site without a server, such as GitHub Pages.")
+def embed(folder: Path, page: bool) -> None:
     """Copy into FOLDER the files with which a static site runs questions on its own pages."""
-    from ..assets import packages_folder
+    from ..assets import find_assets, packages_folder
     from ..settings import load_settings
     from .embed import embed
+    from .embed_page import embed_page, strict_policy
 
     with reported():
-        written = embed(folder, packages_folder(load_settings().packages_path))
+        copy = embed_page if page else embed
+        written = copy(folder, packages_folder(load_settings().packages_path))
+        policy = strict_policy(find_assets(), ["https://your-server.example"])
+    if page:
+        click.echo(f"{folder}: {written / 1e6:.1f} MB. Publish the folder as it is, at any path; it needs no header.")
+        return
     click.echo(
         f"{folder}: {written / 1e6:.1f} MB. In a page of the site, with its own path to that folder:\n{USAGE_IN_PAGE}"
     )
+    click.echo(f"\nWhere the page has a Content-Security-Policy, it needs at least:\n\n  {policy}")
 
 
 @main.command()

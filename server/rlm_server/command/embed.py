@@ -35,8 +35,8 @@ def embed(folder: Path, packages: Path) -> int:
         raise ConfigError(f"{folder} holds other files. Name an empty or a new folder, such as {folder / 'rlm'}.")
     assets.mkdir(parents=True, exist_ok=True)
     names = [entry["path"] for entry in json.loads((built.assets / MANIFEST).read_text())["files"].values()]
-    written = sum(_copy(built.worker / name, folder / name) for name in _modules(built.worker))
-    written += sum(_copy(built.assets / name, assets / name) for name in [*names, MANIFEST])
+    written = sum(copied(built.worker / name, folder / name) for name in _modules(built.worker))
+    written += sum(copied(built.assets / name, assets / name) for name in [*names, MANIFEST])
     for path in assets.iterdir():
         if path.is_file() and path.name not in names and path.name != MANIFEST:
             path.unlink()
@@ -49,7 +49,7 @@ def _copy_packages(source: Path, target: Path) -> int:
     names = []
     if lock.is_file():
         names = [package["file_name"] for package in json.loads(lock.read_text(encoding="utf-8"))["packages"].values()]
-    written = sum(_copy(source / name, target / name) for name in [*names, *([PACKAGES_LOCK] if names else [])])
+    written = sum(copied(source / name, target / name) for name in [*names, *([PACKAGES_LOCK] if names else [])])
     if target.is_dir():
         for path in target.iterdir():
             if path.name not in names and (not names or path.name != PACKAGES_LOCK):
@@ -63,7 +63,7 @@ def _modules(worker: Path) -> Iterator[str]:
     yield from sorted(str(path) for path in modules if path.parts[0] != "sandbox")
 
 
-def _copy(source: Path, target: Path) -> int:
+def copied(source: Path, target: Path) -> int:
     """Copy a file in one step; return its bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     made = target.with_name(f"{target.name}.part")
