@@ -68,7 +68,8 @@ def test_a_vendor_is_asked_with_the_persons_key_which_no_storage_holds(page: Pag
 
     def answer(route: Route) -> None:
         if route.request.method == "POST":
-            asked.append((route.request.headers["authorization"], route.request.post_data_json["model"]))
+            body = json.loads(route.request.post_data or "")
+            asked.append((route.request.headers["authorization"], body["model"]))
         reply = {"choices": [{"delta": {"content": code("FINAL('from the vendor')")}, "finish_reason": "stop"}]}
         route.fulfill(headers={**CORS, "content-type": "text/event-stream"}, body=f"data: {json.dumps(reply)}\n\n")
 
