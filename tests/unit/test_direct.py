@@ -121,10 +121,6 @@ def test_a_schema_that_is_no_object_stands_in_the_prompt_alone() -> None:
 
 
 def test_a_context_that_is_larger_than_the_window_is_refused_before_anything_leaves(tmp_path: Path) -> None:
-    file = tmp_path / "large.txt"
-    with file.open("wb") as out:
-        out.write(b"text\n")
-        out.truncate(1 << 30)  # sparse: it is never read
     file_of_text = tmp_path / "text.txt"
     file_of_text.write_text("x" * 4_001)
     for context in ("x" * 4_001, {"a": "x" * 2_000, "b": "y" * 2_001}, file_of_text):
