@@ -174,7 +174,7 @@ class Output(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockFinished(Stamp):
-    """A code block ended. `partial` is the answer that the REPL holds so far, if it holds one.
+    """A code block ended. `partial` is the answer so far, if any; `observation.shown` holds displayed values, as JSON.
 
     A `lost` block was at work when its worker died or was stopped, or changed the interpreter for good: its observation
     is the host's, its variables are gone, and no later worker runs it.

@@ -87,6 +87,8 @@ Raises as llm_batch does.
 data: another you, with a REPL of its own in which `context` is the value you pass (any value, of any size). \
 `rlm_batch(questions, context=None, model=None) -> list[str]`: several in parallel; an item may be a pair (question, \
 context). Where runs may nest no deeper, each is one plain llm_query over question and context.
+- `display(value, title="")`: shows the person, not you, a table (list of dicts or rows, DataFrame), a picture \
+(bytes), Markdown or JSON; `plot(rows, x=None, y=None, title="")` a chart of lines.
 - `SHOW_VARS()`: your variables. `last_error`: the exception that ended your last failed block.
 There is no network, no keyboard, no threads and no pip; calls are synchronous, do not use `await`.
 

@@ -24,6 +24,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from .block_source import register
+from .display import Displays
 from .errors import BlockTimedOut, ConfigError, RunStopped, StopRun, SubCallError, ToolError
 from .evidence import items_of
 from .interpreter_state import way_back
@@ -97,6 +98,7 @@ class Repl:
         self._flags = 0
         self._answer: dict[str, object] = {"content": "", "ready": False}
         self._cited: list[Evidence] = []
+        self.displays = Displays()
         self._reserved: dict[str, object] = {}
         self.reserve(
             {
@@ -157,6 +159,7 @@ class Repl:
             value=value,
             error=error or error_after,
             seconds=time.perf_counter() - started,
+            shown=self.displays.take(),
         )
 
     # --- Finishing: the answer so far -------------------------------------------------------------------------------

@@ -204,7 +204,7 @@ class _Loop:
         self.repl.rebind(self.subcalls.functions())
         _, piece, _ = prompts.piece_chars(job.sub_window_tokens or job.limits.window_tokens)
         self.repl.rebind(MapItems(self.subcalls, job.functions.get("read"), piece).functions())
-        self.repl.rebind(job.functions)
+        self.repl.rebind({**self.repl.displays.functions(), **job.functions})
         self.repl.rebind({tool.name: bound(tool, self.subcalls.calling) for tool in job.tools})
         self.messages = self._opening()
         self.history = as_dicts(self.messages)

@@ -117,6 +117,7 @@ class Observation:
         value: `repr` of the value of its last expression, or `None` when there is none to show.
         error: traceback of the exception that ended it, or `None`.
         seconds: wall-clock time of the block.
+        shown: values that it displayed to the person, as JSON text; the model does not see them.
     """
 
     stdout: str = ""
@@ -124,6 +125,7 @@ class Observation:
     value: str | None = None
     error: str | None = None
     seconds: float = 0.0
+    shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

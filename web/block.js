@@ -7,6 +7,7 @@
 import { html } from "/vendor/preact.mjs";
 import { ChildRuns } from "./child_runs.js";
 import { pythonNodes } from "./code.js";
+import { Displayed } from "./displayed.js";
 import { count, duration } from "./format.js";
 import { LongText } from "./long_text.js";
 import { Nodes } from "./nodes.js";
@@ -26,6 +27,7 @@ export function Block({ block, isLive }) {
     ${toolCalls.calls.length > 0 && html`<${Calls} group=${toolCalls} noun="tool call" isLive=${isRunning} />`}
     ${children.length > 0 && html`<${ChildRuns} runs=${children} isLive=${isRunning} />`}
     ${printed.chars > 0 && html`<${LongText} text=${printed.kept()} class="output" label="Output" />`}
+    ${observation?.shown && html`<${Displayed} json=${observation.shown} />`}
     ${observation?.value && html`<${LongText} text=${whole(observation.value)} class="output value" label="Value" />`}
     ${observation?.error && html`<${LongText} text=${whole(observation.error)} class="output error" label="Error" />`}
   </div>`;

@@ -23,7 +23,7 @@ export function WantedFiles() {
     <span class="name">${file.name}</span> <span class="muted">${sizeIn(file)}</span>
     <button type="button" class="quiet small" aria-label="Leave out ${file.name}" onClick=${() => leaveOut(file)}>Leave out</button></li>`;
   return html`<div class="wanted" id="wanted" tabindex="-1" role="group" aria-label="To be given again">
-    <p><strong>Drop ${wanted.length === 1 ? "this" : "these"} here again, or choose ${wanted.length === 1 ? "it" : "them"}.</strong>
+    <p><strong>Drop ${wanted.length === 1 ? "this" : "these"} here again, or choose ${wanted.length === 1 ? "it" : "them"}.</strong>${" "}
       The page was loaded anew, and may not open files by itself.</p>
     <ul>${wanted.map(row)}</ul>
   </div>`;

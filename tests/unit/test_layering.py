@@ -30,6 +30,7 @@ LAYERS = [
         "reply_text",
         "schema_forms",
         "last_batch",
+        "plot",
     },
     {
         "json_schema",
@@ -46,6 +47,7 @@ LAYERS = [
         "repeated",
         "evidence",
         "values",
+        "display",
     },
     {"parse", "prompts", "observe", "repl"},
     {"reply_values"},

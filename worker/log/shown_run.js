@@ -101,7 +101,7 @@ export function eventsOf(run) {
         emit(path, { type: "block_started", iteration, block, code });
         for (const used of shown.calls) call(path, "sub", used === null ? null : "", used ?? NO_CALL);
         for (const child of shown.children) write(child, [...path, children++]);
-        const observation = { stdout, stdout_chars: [...stdout].length, value: null, error, seconds: 0 };
+        const observation = { stdout, stdout_chars: [...stdout].length, value: null, error, seconds: 0, shown: null };
         emit(path, { type: "block_finished", iteration, block, observation, partial: null, lost: false });
       }
       seconds = Math.round(Math.max(seconds, ends) * 1_000) / 1_000;

@@ -111,7 +111,7 @@ export function openPosition(recorder, resumed = null) {
      */
     lose(position, error) {
       const stdout = output.text();
-      blocks.lose(position, { stdout, stdout_chars: stdout.length, value: null, error, seconds: 0 });
+      blocks.lose(position, { stdout, stdout_chars: stdout.length, value: null, error, seconds: 0, shown: null });
     },
     isLost: blocks.isLost,
     progress: blocks.finished,

@@ -4,6 +4,7 @@
 // In: the JSON text of events, as they come. Out: the same, checked, to the recorder. The worker may report its own blocks
 // only, in the order in which a run has them. Calls and the end are the host's.
 
+import { displayedItems } from "../wire/displayed_items.js";
 import { protocolError } from "../wire/errors.js";
 import { EVENT_SCHEMAS } from "../wire/protocol.js";
 import { mismatch, picked } from "../wire/schema.js";
@@ -84,7 +85,14 @@ function bounded(event, known) {
   if (event.type === "notice")
     return { ...event, code: null, text: WORKER_SAYS + event.text.slice(0, MAX_NOTICE_CHARS) };
   if (event.type === "run_started") return { ...event, ...known.start };
+  if (event.type === "block_finished" && event.observation.shown !== null) checkShown(event.observation.shown);
   return event.type === "iteration_finished" ? { ...event, reply: known.reply() ?? "" } : event;
+}
+
+/** @param {string} shown */
+function checkShown(shown) {
+  const { wrong } = displayedItems(shown);
+  if (wrong !== null) throw protocolError(`displayed values: ${wrong}.`);
 }
 
 /**

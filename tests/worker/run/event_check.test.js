@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { checkEvents } from "../../../worker/run/event_check.js";
 
 const STAMP = { seq: 0, path: [], seconds: 0 };
-const SEEN = { stdout: "", stdout_chars: 0, value: null, error: null, seconds: 0 };
+const SEEN = { stdout: "", stdout_chars: 0, value: null, error: null, seconds: 0, shown: null };
 function event(type, fields = {}) {
   return { type, ...STAMP, ...fields };
 }
@@ -85,6 +85,15 @@ test("fields that no event has are left out of the log", () => {
   const { recorded, take } = watching();
   take(started(1), block(1, 0), { ...done(1, 0), answer: "FORGED", observation: { ...SEEN, more: [[[[]]]] } });
   assert.deepEqual(recorded[2], { ...done(1, 0) });
+});
+
+test("displayed values are of known kinds", () => {
+  const { recorded, take } = watching();
+  const shown = JSON.stringify([{ kind: "markdown", title: "", text: "x", of: 1 }]);
+  take(started(1), block(1, 0), { ...done(1, 0), observation: { ...SEEN, shown } });
+  assert.equal(recorded[2].observation.shown, shown);
+  const foreign = { ...done(1, 0), observation: { ...SEEN, shown: '[{"kind":"html"}]' } };
+  assert.throws(() => watching().take(started(1), block(1, 0), foreign), /displayed values: item 1 is none/);
 });
 
 test("more events at once than any run has are refused", () => {

@@ -1,0 +1,67 @@
+// @ts-check
+// Displayed items: the values that a block showed to the person, as the core writes them (rlm_core/display.py).
+//
+// In: JSON text from the worker, which is untrusted. Out: items of known kinds with texts of bounded length, or why it is
+// none. Nothing here is drawn: a picture stays base64, and is for an image element alone.
+
+/**
+ * @typedef {{kind: "table", title: string, columns: string[], text: string, rows: number, of: number}} DisplayedTable
+ * @typedef {{kind: "image", title: string, type: string, data: string}} DisplayedImage
+ * @typedef {{kind: "json" | "markdown", title: string, text: string, of: number}} DisplayedText
+ * @typedef {DisplayedTable | DisplayedImage | DisplayedText} DisplayedItem
+ */
+
+/** Characters of the JSON text: the core allows 6,000,000 of content, and JSON doubles those that it escapes. */
+const MAX_CHARS = 13_000_000;
+const MAX_ITEMS = 40;
+const MAX_COLUMNS = 200;
+const MAX_TITLE_CHARS = 200;
+const IMAGE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"];
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/**
+ * @param {string} text
+ * @returns {{items: DisplayedItem[], wrong: string | null}}
+ */
+export function displayedItems(text) {
+  if (text.length > MAX_CHARS) return none(`${text.length} characters; ${MAX_CHARS} are allowed`);
+  const value = parsed(text);
+  if (!Array.isArray(value) || value.length > MAX_ITEMS) return none("no list of items");
+  const items = value.map(itemOf);
+  const at = items.indexOf(null);
+  return at === -1 ? { items: /** @type {DisplayedItem[]} */ (items), wrong: null } : none(`item ${at + 1} is none`);
+}
+
+/** @param {string} wrong */
+function none(wrong) {
+  return { items: [], wrong };
+}
+
+/** @param {string} text @returns {unknown} */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** @param {unknown} value @returns {DisplayedItem | null} */
+function itemOf(value) {
+  const { kind, title, text, columns, rows, of, type, data } = /** @type {Record<string, unknown>} */ (Object(value));
+  if (typeof title !== "string" || title.length > MAX_TITLE_CHARS) return null;
+  if (kind === "image")
+    return typeof type === "string" && IMAGE_TYPES.includes(type) && typeof data === "string" && BASE64.test(data)
+      ? { kind, title, type, data }
+      : null;
+  if (typeof text !== "string" || !isCount(of)) return null;
+  if (kind === "json" || kind === "markdown") return { kind, title, text, of };
+  if (kind !== "table" || !isCount(rows) || !Array.isArray(columns) || columns.length > MAX_COLUMNS) return null;
+  return columns.every((name) => typeof name === "string") ? { kind, title, columns, text, rows, of } : null;
+}
+
+/** @param {unknown} value @returns {value is number} */
+function isCount(value) {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
