@@ -12,7 +12,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
 
-from readers import ReadError, page_image, read, tables
+from readers import ReadError, page_image, plain, read, tables
 from readers.about import about
 
 from tests.readers import files, office, pdfs, planted
@@ -97,6 +97,24 @@ def test_tables_are_rows(kind: str, tmp_path: Path) -> None:
     name, make = files.READABLE[kind]
     table, last = TABLES[kind]
     assert tables(put(tmp_path, name, make()))[table][-1] == last
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"gate\n" * 400_000,
+        ("gate\n" * 400_000 + "M\u00fcll\n").encode(),
+        ("gate\n" * 400_000 + "M\u00fcll\n").encode("cp1252"),
+        ("gate\n" * 400_000).encode("utf-16-le"),
+        b"\xef\xbb\xbf" + b"gate\n" * 400_000,
+        b"gate\n",
+        b"",
+    ],
+)
+def test_a_file_is_decoded_alike_in_pieces_and_whole(data: bytes, tmp_path: Path) -> None:
+    path = put(tmp_path, "long.txt", data)
+    with path.open("rb", buffering=0) as file:
+        assert plain.decode_file(file, len(data)) == plain.decode(data)
 
 
 LOG = "".join(f"2025-03-01 10:00:{number:02},137 INFO worker idle\n" for number in range(40))

@@ -18,13 +18,15 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
  * @typedef {{data: Blob | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
  * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null,
- *   isDue: boolean, isCached: boolean, hasSpares: boolean}} Pool `isCached`: the page's cache keeps the snapshot
+ *   isDue: boolean, isCached: boolean, hasSpares: boolean, alone: Set<StartedWorker>}} Pool `isCached`: the page's cache
+ *   keeps the snapshot; `alone`: workers of runs over large contexts
  */
 
 const REFILL_MS = 250;
 const MAKE_MS = 2_000;
 const SNAPSHOT_DEADLINE_MS = 15_000;
 const LEAST_DEVICE_GIB = 2;
+const LARGE_BYTES = 16 << 20;
 const NOT_MADE = "none is made yet";
 const STOPPED = Symbol("stopped");
 
@@ -34,13 +36,15 @@ const pools = new Map();
 /**
  * A worker for one run; the one function that gives booted workers.
  * @param {string} base URL of the folder that holds manifest.json
- * @param {BootOptions & {host?: HostKind}} [options]
+ * @param {BootOptions & {host?: HostKind, contextBytes?: number}} [options] beside a run over a context of at least
+ *   `LARGE_BYTES` no spare is booted, since both would be in memory at its peak: the spare follows when the worker ends
  * @returns {Promise<StartedWorker>}
  */
-export async function takeWorker(base, { host, ...options } = {}) {
+export async function takeWorker(base, { host, contextBytes = 0, ...options } = {}) {
   const pool = await poolOf(base, host);
   const spare = isPlain(options) ? await takeSpare(pool, options.signal) : null;
   const worker = spare ?? (await boot(pool, options));
+  if (contextBytes >= LARGE_BYTES) return alone(pool, worker);
   refillLater(pool);
   return worker;
 }
@@ -93,8 +97,9 @@ async function poolOf(base, host) {
   const name = assets.frame === null ? assets.key : `${assets.key} in frames`;
   const known = pools.get(name);
   if (known) return known;
+  const state = { isDue: false, isCached: true, hasSpares: true, alone: new Set() };
   /** @type {Pool} */
-  const pool = { assets, start: null, made: null, spare: null, isDue: false, isCached: true, hasSpares: true };
+  const pool = { assets, start: null, made: null, spare: null, ...state };
   pools.set(name, pool);
   return pool;
 }
@@ -180,6 +185,22 @@ async function refuse(pool, why) {
 // ------------------------------------------------------------------------------------------------- while nobody waits
 
 /**
+ * The worker, beside which none is booted until it ends.
+ * @param {Pool} pool
+ * @param {StartedWorker} worker
+ * @returns {StartedWorker}
+ */
+function alone(pool, worker) {
+  pool.alone.add(worker);
+  const terminate = () => {
+    worker.terminate();
+    pool.alone.delete(worker);
+    refillLater(pool);
+  };
+  return { ...worker, terminate };
+}
+
+/**
  * A refill that is due stays due: in a loop of runs it would never come if each run put it off.
  * @param {Pool} pool
  */
@@ -197,7 +218,7 @@ function refillLater(pool) {
 
 /** @param {Pool} pool */
 async function refill(pool) {
-  if (isSmallDevice()) return;
+  if (isSmallDevice() || pool.alone.size > 0) return;
   await (pool.made ??= ensureSnapshot(pool)); // a second refill waits for it too
   if (pool.hasSpares) await (pool.spare ??= bootSpare(pool));
 }

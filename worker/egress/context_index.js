@@ -65,8 +65,8 @@ function sizeOf({ data }) {
   return data instanceof Blob ? data.size : data.byteLength;
 }
 
-/** @param {JobContext[]} contexts */
-function sizeOfAll(contexts) {
+/** Bytes of all contexts. @param {JobContext[]} contexts */
+export function sizeOfAll(contexts) {
   return contexts.reduce((sum, context) => sum + sizeOf(context), 0);
 }
 

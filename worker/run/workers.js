@@ -5,6 +5,7 @@
 // is gone, a fresh worker repeats the earlier questions from their record.
 
 import { takeWorker } from "../boot/pool.js";
+import { sizeOfAll } from "../egress/context_index.js";
 import { configError } from "../wire/errors.js";
 import { drive } from "./one_worker.js";
 import { CANCELLED } from "./stop.js";
@@ -34,7 +35,8 @@ export async function lastEnding(run, options) {
   for (;;) {
     const notices = run.isBegun() ? [] : options.notices;
     const kept = session?.take() ?? null;
-    const worker = kept ?? (await readyWorker(tree.hosting, run.stop.signal).catch(unstarted(run, options)));
+    const worker =
+      kept ?? (await readyWorker(tree.hosting, options.job, run.stop.signal).catch(unstarted(run, options)));
     if (worker === null) return run.noResult(CANCELLED);
     if ("stopped_by" in worker) return run.noResult(worker);
     const earlier = kept === null ? (session?.turns() ?? []) : [];
@@ -76,11 +78,13 @@ async function repeat(worker, run, turns) {
 /**
  * A worker at the containment that is wanted, or null when the run was stopped meanwhile.
  * @param {Hosting} hosting
+ * @param {RunOptions["job"]} job
  * @param {AbortSignal} signal
  */
-async function readyWorker({ assets, host, containment, onStage, memoryBytes }, signal) {
+async function readyWorker({ assets, host, containment, onStage, memoryBytes }, { contexts }, signal) {
   try {
-    const worker = await takeWorker(assets, { host, signal, onStage, memoryBytes });
+    const options = { host, signal, onStage, memoryBytes };
+    const worker = await takeWorker(assets, { ...options, contextBytes: sizeOfAll(contexts) });
     checkContainment(worker, containment);
     return worker;
   } catch (error) {

@@ -114,8 +114,7 @@ def _file(folder: Path, name: str, room: int, codings: dict[str, str]) -> tuple[
             if (kind := kind_of(source)) not in TEXTS:
                 return path, 0
             file.seek(0)
-            data = source.head if size <= len(source.head) else file.readall()
-        text, coding = plain.decode(data)
+            text, coding = plain.decode(source.head) if size <= len(source.head) else plain.decode_file(file, size)
     except (ReadError, OSError):
         return path, 0
     if coding != "utf-8":

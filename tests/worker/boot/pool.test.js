@@ -133,6 +133,18 @@ test("the snapshot is made while the first run is at work, also in a loop of sho
   assert.deepEqual(purposes(), ["run", "run", "snapshot", "run from snapshot"]);
 });
 
+test("beside a run over a large context no spare is booted before its worker ends", async () => {
+  await openPool(base, { snapshot: memory(MADE), hasSpares: true });
+  await pass(REFILL_MS);
+  const worker = await takeWorker(base, { contextBytes: 16 << 20 });
+  await pass(10 * MAKE_MS);
+  assert.equal(booted.length, 1);
+  worker.terminate();
+  await pass(0);
+  await pass(REFILL_MS);
+  assert.equal(booted.length, 2);
+});
+
 test("a caller without a next run has no spare booted for one, and still its snapshot", async () => {
   await openPool(base, { snapshot: Promise.resolve(null), hasSpares: false });
   await takeWorker(base);

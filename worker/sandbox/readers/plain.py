@@ -37,6 +37,27 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
     return decoded if coding == "utf-8" else f"[{coding}]\n{decoded}"
 
 
+def decode_file(file: io.FileIO, size: int) -> tuple[str, str]:
+    """Text and coding of an open file at its beginning, as `decode` gives them.
+
+    A large one in ASCII is decoded while it is read: the interpreter's memory, which never shrinks, holds it once.
+    """
+    if size > PROBED_BYTES and (text := _ascii(file)) is not None:
+        return text, "utf-8"
+    file.seek(0)
+    return decode(file.readall())
+
+
+def _ascii(file: io.FileIO) -> str | None:
+    """All of the file; `None` where it is not in ASCII, or may be in UTF-16 without a mark."""
+    text = ""
+    while piece := file.read(PROBED_BYTES):
+        if not piece.isascii() or (not text and _alternates(piece)):
+            return None
+        text += piece.decode("ascii")  # one reference to the text, so that it grows in its own memory
+    return text
+
+
 def decode(data: bytes) -> tuple[str, str]:
     """Text and coding of `data`, without a byte order mark.
 
