@@ -331,7 +331,7 @@ class RequestedCall:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteRequest:
     """Body of a request: answer these calls. The reply is made of frames. `kept` messages of the last root call stand
-    before those of this one; the host puts them there."""
+    before those of this one, and long texts travel beside it as bytes; the host puts them there."""
 
     op: Literal["complete"] = "complete"
     kind: CallKind

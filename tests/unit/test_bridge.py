@@ -44,12 +44,14 @@ class ScriptedLine:
     def __init__(self, *parts: tuple[int, bytes]) -> None:
         self.parts = list(parts)
         self.requests: list[Any] = []
+        self.data: tuple[bytes, ...] = ()
         self.sent: list[list[Any]] = []
         self.switches: list[bool] = []
         self._bytes = b""
 
-    def request(self, body: str) -> int:
+    def request(self, body: str, *data: bytes) -> int:
         self.requests.append(json.loads(body))
+        self.data = data
         return self.next()
 
     def next(self) -> int:
@@ -164,6 +166,21 @@ def test_a_request_above_the_limit_fails_before_it_leaves(monkeypatch: pytest.Mo
     (outcome,) = complete(line, 1)
     assert isinstance(outcome, ProviderError)
     assert (outcome.status, line.requests) == (413, [])
+
+
+def test_long_texts_go_beside_their_request_and_count_in_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    long, broken = "\ufeffé" * 2_500, "\ud800" * 5_000
+    texts = ("short", long, broken)
+    asked = [ModelCall((Message("user", text),), "m:x", "sub") for text in texts]
+    line = ScriptedLine((LAST, ok(0, "A") + ok(1, "B") + ok(2, "C")))
+    bridge.BridgeProvider(line, lambda: None).complete(asked)
+    (request,) = line.requests
+    assert [call["messages"][0]["content"] for call in request["calls"]] == ["short", None, broken]
+    assert (request["texts"], line.data) == (1, (long.encode(),))
+    monkeypatch.setattr(protocol, "MAX_MESSAGE_CHARS", 10_000)
+    (outcome,) = bridge.BridgeProvider(ScriptedLine(), lambda: None).complete(asked[1:2])
+    assert isinstance(outcome, ProviderError)
+    assert outcome.status == 413
 
 
 def test_no_calls_are_not_sent() -> None:

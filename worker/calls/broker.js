@@ -181,7 +181,7 @@ export function openBroker({
     /** @type {import("../wire/types.d.ts").Handler} */
     async handle(body, answer, data) {
       const { kind, calls: requested } = parseRequest(body, answer.value);
-      await pauseIfLong(body.length);
+      await pauseIfLong(charsOf(requested));
       const calls = await withImages(requested, data);
       if (closing.signal.aborted) return;
       const first = witness.started(kind, calls);
@@ -236,6 +236,11 @@ export function openBroker({
  */
 function answered(completion, fromStore) {
   return fromStore ? { completion, fromStore } : { completion };
+}
+
+/** @param {import("../wire/protocol.js").RequestedCall[]} calls */
+function charsOf(calls) {
+  return calls.reduce((sum, { messages }) => messages.reduce((all, { content }) => all + content.length, sum), 0);
 }
 
 /**

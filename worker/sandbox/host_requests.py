@@ -20,6 +20,8 @@ from rlm_core.types import Child, Image, Json, Message
 
 MAX_CALLS = 10_000
 """Prompts of the largest batch; the host refuses more."""
+LONG_TEXT_CHARS = 1 << 12
+"""Characters of a prompt from which on it goes beside its request."""
 MAX_ANSWER_CHARS = 2 << 20
 """Characters of the longest answer that the page is sent; as JSON they may be six times as many."""
 
@@ -72,15 +74,20 @@ class BridgeProvider:
     ) -> bytearray:
         """The frames of `calls`. A root call sends the messages that the last one did not have: the host has those."""
         if calls[0].kind != "root" or len(calls) > 1:
-            return self._ask(_request_body(calls, positions), data)
+            return self._ask_calls(_request_body(calls, positions), data)
         messages = tuple(calls[0].messages)
         pairs = enumerate(zip(self._sent, messages, strict=False))
         same = min(len(self._sent), len(messages))
         kept = next((at for at, (sent, now) in pairs if sent != now), same)
         self._sent = ()  # of a request that fails it is not known how far it came
-        reply = self._ask(_request_body(calls, positions, kept), data)
+        reply = self._ask_calls(_request_body(calls, positions, kept), data)
         self._sent = messages
         return reply
+
+    def _ask_calls(self, request: tuple[str, list[bytes]], data: Sequence[bytes]) -> bytearray:
+        body, texts = request
+        _check_size(len(body) + sum(map(len, texts)))
+        return self._ask(body, [*data, *texts])
 
     def start_children(self, children: Sequence[Child]) -> Sequence[Reply | ProviderError]:
         """Have the host run `children`; contexts go beside the request as bytes. Raises as `complete` does."""
@@ -139,13 +146,7 @@ class BridgeProvider:
             interrupted(self._line, self.block_seconds)
 
     def _ask(self, body: str, data: Sequence[bytes] = ()) -> bytearray:
-        if len(body) > protocol.MAX_MESSAGE_CHARS:
-            size = f"{len(body):,} of {protocol.MAX_MESSAGE_CHARS:,} characters"
-            raise ProviderError(
-                f"request too large: {size} as JSON. Send shorter prompts, or fewer at once.",
-                type="request-too-large",
-                status=413,
-            )
+        _check_size(len(body))
         reply = bytearray()
         state = settled(self._request(body, *map(to_host, data)))
         while state == protocol.CHUNK:
@@ -161,6 +162,13 @@ class BridgeProvider:
             raise _error(json.loads(last))
         reply += last
         return reply
+
+
+def _check_size(chars: int) -> None:
+    if chars > protocol.MAX_MESSAGE_CHARS:
+        size = f"{chars:,} of {protocol.MAX_MESSAGE_CHARS:,} characters"
+        message = f"request too large: {size} as JSON. Send shorter prompts, or fewer at once."
+        raise ProviderError(message, type="request-too-large", status=413)
 
 
 def _packed(context: object) -> tuple[str, bytes]:
@@ -187,19 +195,37 @@ def _beside(calls: Sequence[ModelCall]) -> tuple[list[bytes], Mapping[bytes, int
     return list(positions), positions
 
 
-def _request_body(calls: Sequence[ModelCall], positions: Mapping[bytes, int], kept: int = 0) -> str:
-    """The request as JSON, without the first `kept` messages of each call, which the host has."""
+def _request_body(calls: Sequence[ModelCall], positions: Mapping[bytes, int], kept: int = 0) -> tuple[str, list[bytes]]:
+    """The request as JSON, without the first `kept` messages of each call, which the host has; and its long texts.
+
+    Those go beside it: worker/wire/texts_beside.js puts them in place.
+    """
+    texts: list[bytes] = []
     wanted = [
         {
             "model": call.model,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in call.messages[kept:]],
+            "messages": [
+                {"role": turn.role, "content": _content(turn.content, texts)} for turn in call.messages[kept:]
+            ],
             **({} if call.schema is None else {"schema": call.schema}),
             **({"images": [_requested(image, positions) for image in call.images]} if call.images else {}),
         }
         for call in calls
     ]
     before = {"kept": kept} if kept else {}
-    return json.dumps({"op": "complete", "kind": calls[0].kind, **before, "calls": wanted})
+    beside = {"texts": len(texts)} if texts else {}
+    return json.dumps({"op": "complete", "kind": calls[0].kind, **before, "calls": wanted, **beside}), texts
+
+
+def _content(text: str, texts: list[bytes]) -> str | None:
+    """The text, or `None` where it is long, and in `texts` then; one that UTF-8 cannot hold is never there."""
+    if len(text) < LONG_TEXT_CHARS:
+        return text
+    try:
+        texts.append(text.encode())
+    except UnicodeEncodeError:
+        return text
+    return None
 
 
 def _requested(image: Image, positions: Mapping[bytes, int]) -> dict[str, Json]:

@@ -182,7 +182,7 @@ export const LIMITS = {
  * @typedef {{model: string | null, messages: Array<Message>, schema: string | null, images: Array<RequestedImage> | null}} RequestedCall
  */
 /**
- * Body of a request: answer these calls. The reply is made of frames. `kept` messages of the last root call stand before those of this one; the host puts them there.
+ * Body of a request: answer these calls. The reply is made of frames. `kept` messages of the last root call stand before those of this one, and long texts travel beside it as bytes; the host puts them there.
  * @typedef {{op: "complete", kind: "root" | "sub" | "compaction", kept: number | null, calls: Array<RequestedCall>}} CompleteRequest
  */
 /**
@@ -346,4 +346,4 @@ export const SHAPE_SCHEMA = ["struct", {"op": ["one", ["shape"]], "value": "stri
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}];
 
 /** Digest of all of the above: a page and a worker of one build have the same. */
-export const WIRE = "fee0912de15d";
+export const WIRE = "2e16729dc2f0";
