@@ -6,6 +6,7 @@
  */
 
 import { isDocument, probe, suffixOf } from "./file_kind.js";
+import { turn } from "./folders.js";
 import { bytes, count, plural } from "./format.js";
 
 /**
@@ -76,7 +77,7 @@ async function sorted(files) {
   for (const [index, file] of files.entries()) {
     if (file.size === 0) faults.push(`${pathOf(file)} is empty.`);
     else if (documents.length < MOST_PROBED && isDocument(file.name)) documents.push(file);
-    if (index % SIZES_AT_ONCE === SIZES_AT_ONCE - 1) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (index % SIZES_AT_ONCE === SIZES_AT_ONCE - 1) await turn();
   }
   return { faults, documents };
 }

@@ -141,7 +141,7 @@ function choose(event) {
 function chooseFolder(event) {
   const files = takeChosen(event);
   const name = files[0]?.webkitRelativePath.split("/")[0];
-  if (name !== undefined) void takeFolder(name, async () => chosenFolder(files));
+  if (name !== undefined) void takeFolder(name, (onProgress) => chosenFolder(files, onProgress));
 }
 
 /**

@@ -2,7 +2,7 @@
 /**
  * Folders: the files in one that was dropped or chosen, at any depth. In: the browser's entry, or the files that it
  * gave. Out: its files, each named by its path from the folder on; or the problem, when there are none or too many.
- * Nothing is read. Names that begin with a dot are left out, and
+ * Nothing is read. Of thousands of files each step leaves the page's other tasks their turn. Names that begin with a dot are left out, and
  * counted; the browser hands out no links.
  */
 
@@ -17,6 +17,7 @@ import { count, plural } from "./format.js";
  */
 
 export const MOST_FILES = 10_000;
+const PORTION = 1_000;
 
 const EMPTY = {
   cause: "No file is in it or in the folders below it; names that begin with a dot do not count.",
@@ -47,33 +48,50 @@ export async function readFolder(entry, onProgress) {
 
 /**
  * @param {readonly File[]} files as an input with `webkitdirectory` gives them, at least one
- * @returns {Folder | Problem}
+ * @param {(files: number) => void} onProgress
+ * @returns {Promise<Folder | Problem>}
  */
-export function chosenFolder(files) {
-  const name = pathOf(files[0])[0] ?? "";
-  const seen = files.filter((file) => hiddenPart(file) === null);
-  const hidden = new Set(files.map(hiddenPart).filter((part) => part !== null));
-  return checked({ name, files: seen, hidden: hidden.size });
+export async function chosenFolder(files, onProgress) {
+  const hidden = new Set();
+  const seen = [];
+  for (let at = 0; at < files.length; at += PORTION) {
+    await turn(); // also before the first: the browser has just made all these files in one task
+    for (const file of files.slice(at, at + PORTION)) {
+      const part = hiddenPart(file);
+      if (part === null) seen.push(file);
+      else hidden.add(part);
+    }
+    onProgress(seen.length);
+  }
+  return checked({ name: pathOf(files[0])[0] ?? "", files: seen, hidden: hidden.size });
 }
 
 /**
  * The folder with its files in the order of their paths, as the command and Python have them.
  *
  * @param {Folder} folder
- * @returns {Folder | Problem}
+ * @returns {Promise<Folder | Problem>}
  */
-function checked(folder) {
+async function checked(folder) {
   if (folder.files.length === 0) return { title: `“${folder.name}” is an empty folder.`, ...EMPTY };
-  if (folder.files.length <= MOST_FILES) {
-    const sorted = folder.files.map((file) => ({ file, path: file.webkitRelativePath }));
-    sorted.sort((one, other) => (one.path < other.path ? -1 : 1));
-    return { ...folder, files: sorted.map(({ file }) => file) };
+  if (folder.files.length > MOST_FILES)
+    return {
+      title: `“${folder.name}” holds more than ${plural(MOST_FILES, "file")}.`,
+      cause: `Nothing of it was added: ${count(MOST_FILES)} are the most that a folder may hold here.`,
+      action: "Choose a folder further down, or pack it as a zip archive and add that.",
+    };
+  const sorted = [];
+  for (let at = 0; at < folder.files.length; at += PORTION) {
+    await turn();
+    sorted.push(...folder.files.slice(at, at + PORTION).map((file) => ({ file, path: file.webkitRelativePath })));
   }
-  return {
-    title: `“${folder.name}” holds more than ${plural(MOST_FILES, "file")}.`,
-    cause: `Nothing of it was added: ${count(MOST_FILES)} are the most that a folder may hold here.`,
-    action: "Choose a folder further down, or pack it as a zip archive and add that.",
-  };
+  sorted.sort((one, other) => (one.path < other.path ? -1 : 1));
+  return { ...folder, files: sorted.map(({ file }) => file) };
+}
+
+/** The page's other tasks run first. */
+export function turn() {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /**
