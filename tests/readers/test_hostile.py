@@ -6,8 +6,12 @@ None is unpacked to disk, and nothing that they point at is opened. All are smal
 from __future__ import annotations
 
 import gzip
+import sqlite3
 import sys
+import time
+import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,8 +20,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
 
 import readers
-from readers import ReadError, archives, read, sheets, tables
+from readers import ReadError, archives, databases, kinds, read, sheets, tables
 from readers.about import about
+from readers.source import Source
 
 from tests.readers import files, office, planted
 from tests.readers.test_readers import put
@@ -133,6 +138,100 @@ def test_a_document_with_a_broken_part_says_so(kind: str, tmp_path: Path) -> Non
 
     path = put(tmp_path, name, planted.patched(planted.bytes_of(make()), cut))
     assert outcome(read, path).startswith((name, "text"))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Processor time of `work`."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize("token", ["<!---->", "<!--", "a:\n ", "From ", "00:00", '"', "1,", "{\\"])
+def test_the_kind_of_a_text_is_told_in_time_linear_in_its_beginning(token: str, tmp_path: Path) -> None:
+    """A pattern that goes back over one token in two ways takes twice as long for each more."""
+    path = put(tmp_path, "notes.txt", token * (20_000 // len(token)) + "x")
+    assert seconds(lambda: about(path)) < 2
+
+
+def test_formulas_and_cues_that_never_end_are_passed_over() -> None:
+    from readers import subtitles, word
+
+    assert seconds(lambda: word._FORMULA.sub(b"", b"<m:oMath>" * 100_000)) < 2
+    assert word._FORMULA.sub(b"", b"a<m:oMath x='1'><m:r/></m:oMath>b<m:oMath><m:r/></m:oMath>c") == b"abc"
+    assert seconds(lambda: subtitles._TAGS.sub("", "<a" * 100_000 + "{\\" * 100_000)) < 2
+
+
+@pytest.mark.parametrize("name", ["mimetype", "[Content_Types].xml"])
+def test_the_part_that_tells_the_kind_is_not_unpacked_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    whole = zipfile.ZipExtFile.read
+
+    def counted(part: zipfile.ZipExtFile, n: int | None = -1) -> bytes:
+        sizes.append(len(whole(part, n)))
+        return b"x" * sizes[-1]
+
+    monkeypatch.setattr(kinds, "PART_BYTES", 1_000)
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
+    assert about(planted.zipped({name: b"x" * (2 << 20)})).startswith("It is a zip archive")
+    assert set(sizes) == {1_000}
+
+
+def database(*statements: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in ("create table gates(code)", f"insert into gates values('{planted.CODE}')", *statements):
+            connection.execute(statement)
+        connection.commit()
+        return connection.serialize()
+
+
+ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n)"
+
+
+@pytest.mark.parametrize(
+    ("view", "reason"),
+    [
+        (f"create view v as {ENDLESS} select count(*) from n", "more than 200,000 steps"),
+        (f"create view v as {ENDLESS} select x from n order by x", "more than 200,000 steps"),
+        ("create view v as select * from missing", "no such table"),
+        ("create view v as select hex(zeroblob(100000000)) as x", "too big"),
+        ("create view v as select load_extension('x') as x", "unsafe use of load_extension"),
+    ],
+)
+def test_a_view_is_bounded_and_the_tables_are_read(view: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "MAX_VIEW_STEPS", 200_000)
+    data = database(view)
+    assert planted.CODE in read(data)
+    assert reason in read(data)
+    assert tables(data)["gates"] == [["code"], [planted.CODE]]
+    assert reason in str(tables(data)["v"])
+    assert planted.CODE in about(data)
+
+
+def test_no_file_is_attached_by_a_name_in_a_database(tmp_path: Path) -> None:
+    target = tmp_path / "made.db"
+    name = f'x"; attach "{target}" as y; create table y.z(a); --'
+    data = database(f"create table {databases._quoted(name)}(a)")
+    assert tables(data)[name] == [["a"]]
+    assert planted.CODE in read(data)
+    assert not target.exists()
+    with closing(databases._opened(Source("x.db", data=data))) as connection, pytest.raises(sqlite3.OperationalError):
+        connection.execute("attach ? as y", (str(target),))
+
+
+@pytest.mark.parametrize("depth", [200, 5_000])
+def test_what_is_nested_deep_is_read_or_refused_in_words(depth: int, tmp_path: Path) -> None:
+    for name, data in {
+        "deep.html": "<html>" + "<div>" * depth + planted.FACT,
+        "deep.json": "[" * depth + "]" * depth,
+        "deep.ipynb": '{"nbformat": 4, "cells": ' + "[" * depth + "]" * depth + "}",
+        "deep.fodt": '<?xml version="1.0"?><office:document>' + "<a>" * depth + "</a>" * depth + "</office:document>",
+        "deep.rtf": "{\\rtf1 " + "{" * depth + planted.FACT + "}" * depth + "}",
+    }.items():
+        path = put(tmp_path, name, data)
+        for function in (read, tables):
+            assert outcome(function, path).startswith((name, "text", "the "))
+        assert isinstance(about(path), str)
 
 
 def test_a_page_is_never_fetched_from(tmp_path: Path) -> None:

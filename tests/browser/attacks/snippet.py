@@ -20,7 +20,7 @@ class Snippet:
 
     Attributes:
         name: the attempt; unique.
-        kind: network, storage, page, loop, kill, resources, files, prompts or poison.
+        kind: network, storage, page, loop, kill, resources, files, prompts, readers or poison.
         code: the block that is run; empty when the reply itself is the attack.
         control: whether it must succeed in an unprotected worker.
         alone: it may end its run, so it gets one for itself.

@@ -25,6 +25,7 @@ from . import (
     snippets_page,
     snippets_poison,
     snippets_prompts,
+    snippets_readers,
     snippets_resources,
     snippets_storage,
 )
@@ -43,6 +44,7 @@ ALL: tuple[Snippet, ...] = (
     *snippets_resources.SNIPPETS,
     *snippets_files.SNIPPETS,
     *snippets_prompts.SNIPPETS,
+    *snippets_readers.SNIPPETS,
     *snippets_poison.SNIPPETS,
 )
 TOGETHER = [snippet for snippet in ALL if not snippet.alone]

@@ -2,10 +2,14 @@
 
 A database in WAL mode is opened from a copy in memory whose header says "no WAL", so that it opens without its `-wal`
 file; where that file lies beside it, both are copied to a folder and opened there, which gives the true rows.
+
+A view is a program of whoever made the file: it has so many steps, and a value so many bytes, and neither it nor its
+database opens a file. One that takes more is named, and the tables are read.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -14,12 +18,23 @@ from typing import Any
 
 from readers.source import ReadError, Source
 
+MAX_VIEW_STEPS = 20_000_000
+"""Instructions of SQLite's machine that a view may take: about a million rows."""
+STEPS_AT_ONCE = 100_000
+MAX_VALUE_BYTES = 128 << 20
+"""Bytes of the longest value, and of a row."""
+_TABLE = re.compile(r"\s*create\s+table\b", re.I)
+
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     parts = [f"[SQLite {sqlite3.sqlite_version}]"]
     with closing(_opened(source)) as connection:
         for name, definition in _tables(connection):
-            rows = connection.execute(f"select * from {_quoted(name)}").fetchall()
+            try:
+                _, rows = _selected(connection, name, definition)
+            except ReadError as fault:
+                parts.append(f"[not read: {fault}]\n{definition}")
+                continue
             lines = ["\t".join("" if value is None else str(value) for value in row) for row in rows]
             parts.append("\n".join([f'[table "{name}", {len(rows):,} rows]', definition, *lines]))
     return "\n\n".join(parts)
@@ -29,25 +44,57 @@ def outline(source: Source, kind: str) -> str:
     """Tables with their columns, and the library's version, since its SQL is older than Python's."""
     with closing(_opened(source)) as connection:
         found = []
-        for name, _ in _tables(connection)[:20]:
-            cursor = connection.execute(f"select * from {_quoted(name)} limit 1")
-            columns = ", ".join(column[0] for column in cursor.description)
-            found.append(f'table "{name}" ({columns}; first row {cursor.fetchone()})')
+        for name, definition in _tables(connection)[:20]:
+            try:
+                names, rows = _selected(connection, name, definition, "limit 1")
+            except ReadError:
+                found.append(f'view "{name}", not read')
+                continue
+            found.append(f'table "{name}" ({", ".join(names)}; first row {rows[0] if rows else None})')
     return f"{'; '.join(found)}; SQLite {sqlite3.sqlite_version}"
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     found = {}
     with closing(_opened(source)) as connection:
-        for name, _ in _tables(connection):
-            cursor = connection.execute(f"select * from {_quoted(name)}")
-            found[name] = [[column[0] for column in cursor.description], *map(list, cursor)]
+        for name, definition in _tables(connection):
+            try:
+                names, rows = _selected(connection, name, definition)
+            except ReadError as fault:
+                names, rows = [f"not read: {fault}"], []
+            found[name] = [names, *map(list, rows)]
     return found
+
+
+def _selected(
+    connection: sqlite3.Connection, name: str, definition: str, rest: str = ""
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Names of the columns, and the rows.
+
+    Raises:
+        ReadError: it is a view that takes too many steps, or cannot be executed.
+    """
+    is_view = not _TABLE.match(definition)
+    steps = iter(range(MAX_VIEW_STEPS // STEPS_AT_ONCE))
+    connection.set_progress_handler((lambda: next(steps, None) is None) if is_view else None, STEPS_AT_ONCE)
+    try:
+        cursor = connection.execute(f"select * from {_quoted(name)} {rest}")
+        return [column[0] for column in cursor.description], cursor.fetchall()
+    except sqlite3.DatabaseError as fault:
+        if not is_view:
+            raise
+        reason = f"it takes more than {MAX_VIEW_STEPS:,} steps" if str(fault) == "interrupted" else str(fault)
+        raise ReadError(f'the view "{name}": {reason}') from None
+    finally:
+        connection.set_progress_handler(None, STEPS_AT_ONCE)
 
 
 def _opened(source: Source) -> sqlite3.Connection:
     connection = _with_wal(source) or sqlite3.connect(":memory:")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     try:
+        connection.execute("pragma trusted_schema = off")
         if not connection.execute("pragma database_list").fetchone()[2]:
             data = bytearray(source.content())
             data[18:20] = b"\1\1"  # the file format's versions: 2 is WAL, which a database in memory has none of

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 
 from readers.source import ReadError, Source
 
@@ -27,6 +28,8 @@ NO_READER = {
 
 ARCHIVES = ("bz2", "gz", "tar", "xz", "zip", "zst")
 """Kinds that hold other files."""
+PART_BYTES = 1 << 20
+"""Bytes of a zip's part that are read to tell the kind of the whole."""
 LEAST_GUESSED = 8
 """Bytes below which data that is no UTF-8 is not taken for text of another coding."""
 _MAGIC = (
@@ -52,7 +55,7 @@ _BY_SUFFIX = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".json": "json", ".geojson": "json", ".ipynb": "ipynb",
     ".srt": "srt", ".vtt": "vtt", ".eml": "eml", ".mbox": "mbox", ".mht": "mhtml", ".mhtml": "mhtml",
 }  # fmt: skip
-_MARKUP = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|table|meta|div)\b", re.I | re.S)
+_MARKUP = re.compile(rb"\s*+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body|table|meta|div)\b", re.I | re.S)
 _CUE = re.compile(rb"\s*\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
 _HEADERS = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3,}\r?\n")
 
@@ -127,19 +130,25 @@ def _in_zip(source: Source) -> str:
         with source.open() as file, zipfile.ZipFile(file) as archive:
             names = set(archive.namelist())
             if "mimetype" in names:
-                mime = archive.read("mimetype").decode("ascii", "replace").strip()
+                mime = _beginning(archive, "mimetype").decode("ascii", "replace").strip()
                 if mime == "application/epub+zip":
                     return "epub"
                 part = mime.rpartition(".")[2].removesuffix("-template")
                 return _OPEN_DOCUMENT.get(part, "zip") if "opendocument" in mime else "zip"
             if "[Content_Types].xml" in names:
-                types = archive.read("[Content_Types].xml").decode("utf-8", "replace")
+                types = _beginning(archive, "[Content_Types].xml").decode("utf-8", "replace")
                 return next(filter(None, map(_OFFICE.get, _MAIN_PART.findall(types))), None) or _by_folder(names)
             return "iwork" if "Index/Document.iwa" in names else "zip"
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, KeyError) as fault:
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, KeyError, zlib.error, EOFError) as fault:
         raise ReadError(
             f"{source.name} begins like a zip archive (zip, docx, xlsx, ...) and is broken: {fault}."
         ) from None
+
+
+def _beginning(archive: zipfile.ZipFile, name: str) -> bytes:
+    """As much of a part as tells the kind, however much the part unpacks to."""
+    with archive.open(name) as part:
+        return part.read(PART_BYTES)
 
 
 def _by_folder(names: set[str]) -> str:

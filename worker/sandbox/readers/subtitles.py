@@ -8,8 +8,8 @@ from readers.plain import decode
 from readers.source import Source
 
 _TIMES = re.compile(r"((?:\d+:)?\d\d:\d\d)[,.]\d{3}\s+-->.*")
-_SPEAKER = re.compile(r"<v(?:\.[\w.-]+)?\s+([^>]+)>")
-_TAGS = re.compile(r"</?[a-zA-Z][^>]*>|<(?:\d+:)?\d\d:\d\d\.\d{3}>|\{\\[^}]*\}")
+_SPEAKER = re.compile(r"<v(?:\.[\w.-]+)?\s+([^<>]+)>")
+_TAGS = re.compile(r"</?[a-zA-Z][^<>]*>|<(?:\d+:)?\d\d:\d\d\.\d{3}>|\{\\[^{}]*\}")
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:

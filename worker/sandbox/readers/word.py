@@ -16,8 +16,10 @@ from readers import markup
 from readers.source import ReadError, Source
 
 _BODY = re.compile(r"word/(document|footnotes|endnotes|comments)\d*\.xml")
-_FIELD = re.compile(rb"</?w:fldSimple\b[^>]*>|</?m:oMathPara>|<m:oMathParaPr>.*?</m:oMathParaPr>", re.S)
-_FORMULA = re.compile(rb"<m:oMath>.*?</m:oMath>|<m:oMath [^>]*>.*?</m:oMath>", re.S)
+_FIELD = re.compile(
+    rb"</?w:fldSimple\b[^>]*>|</?m:oMathPara>|<m:oMathParaPr>(?>[^<]*(?:<(?!/?m:oMathParaPr>)[^<]*)*)</m:oMathParaPr>"
+)
+_FORMULA = re.compile(rb"<m:oMath(?: [^<>]*)?>(?>[^<]*(?:<(?!/?m:oMath[ >])[^<]*)*)</m:oMath>")
 _FORMULA_PARTS = re.compile(rb"<m:t(?: [^>]*)?>([^<]*)</m:t>|</?m:(?:num|den|sup|sub|deg|rad)>")
 _SIGNS = {
     b"<m:num>": b"(", b"</m:num>": b")/", b"<m:den>": b"(", b"</m:den>": b")", b"<m:sup>": b"^", b"<m:sub>": b"_",
