@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from .errors import StopRun
@@ -17,6 +17,8 @@ _OTHER_SUFFIXES = (".eml", ".htm", ".html", ".ipynb", ".mbox", ".mht", ".mhtml",
 _OTHER_BEGINNINGS = re.compile(
     rb"%PDF|PK\x03\x04|\{\\rtf|WEBVTT|From |\s*<|\s*\d+\r?\n\d\d:\d\d:\d\d|(?:[A-Za-z-]+:[^\n]*\n){3}"
 )
+PART_CHARS = 4 << 20
+"""Characters of a part of a text, where model code names no number."""
 _NOTEBOOK_CHARS = 2_000
 """Characters at either end of a notebook, within which it says that it is one."""
 
@@ -39,6 +41,7 @@ class PlainReaders:
         """Name in the REPL -> function or class."""
         return {
             "read": self._read,
+            "read_parts": self._read_parts,
             "tables": lambda *args, **kwargs: self._end("tables"),
             "page_image": lambda *args, **kwargs: self._end("page_image"),
             "ReadError": ReadError,
@@ -56,12 +59,28 @@ class PlainReaders:
             self._end("read")
         return file if isinstance(file, str) else text
 
+    def _read_parts(self, file: Path | bytes | str, chars: int = PART_CHARS) -> Iterator[str]:
+        yield from parts_of(self._read(file), chars)
+
     def _end(self, name: str) -> str:
         self.missing = (
             f"the recorded code calls `{name}` on more than plain text, for which only the worker in the browser has "
             "readers. Replay the log there: pyodide-rlm replay FILE --context ..."
         )
         raise StopRun
+
+
+def parts_of(text: str, chars: int) -> Iterator[str]:
+    """`text` in parts of about `chars` characters that end at line ends.
+
+    >>> list(parts_of("one\\ntwo\\nthree", 5))
+    ['one\\n', 'two\\n', 'three']
+    """
+    start = 0
+    while start < len(text):
+        end = text.rfind("\n", start, start + chars) + 1 or text.find("\n", start + chars) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _content(file: object) -> tuple[bytes, str]:

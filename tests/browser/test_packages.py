@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.readers import files
 
 KEPT = Path(__file__).parents[2] / "build" / "cache" / "packages"
 CHOSEN = ["pydantic_core", "arro3-io"]
+NESTED = Path(__file__).parents[1] / "readers" / "nested.parquet"
 UNREACHABLE = "http://127.0.0.1:9/"
 
 
@@ -41,19 +43,26 @@ import pydantic_core, typing_extensions
 print(pydantic_core.from_json('{"a": [1, 2]}')["a"])
 [[name, rows]] = tables(context).items()
 print(name, len(rows), rows[0], rows[-1][1])
+import base64
+[nested] = tables(base64.b64decode(NESTED)).values()
+print(nested[4])
 """
 
 
 def test_model_code_imports_packages_that_were_added(page_with_packages: Page) -> None:
     context = {"files": {"rows.parquet": [*files.columns("parquet")]}}
+    nested = base64.b64encode(NESTED.read_bytes())
     replies = {
-        "q": [code(IMPORTED), code("FINAL(rlm_query('below'))")],
+        "q": [code(IMPORTED.replace("NESTED", repr(nested))), code("FINAL(rlm_query('below'))")],
         "below": [code("import pydantic_core\nFINAL(pydantic_core.to_json([1]).decode())")],
     }
     result = run(
         page_with_packages, replies, question="q", context=context, options={"packages": CHOSEN, "maxDepth": 2}
     )
     assert printed(result).startswith("[1, 2]\nrows.parquet 14 ['id', 'day', 'remark'] 1970-04-10\n")
+    assert "{'name': 'K-4711-QX', 'age': 1}, [('y', None), ('z', 2)], [{'p': None}], None, Dec" in printed(
+        result
+    )  # by the codecs of this interpreter's own wheel
     assert result["answer"] == "[1]"
     first = next(event for event in result["events"] if event["type"] == "call_started")
     assert "pydantic_core" in first["messages"][0]["content"]

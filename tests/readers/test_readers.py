@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import struct
 import sys
+import tracemalloc
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
 
-from readers import ReadError, page_image, plain, read, tables
+from readers import ReadError, page_image, plain, read, read_parts, tables
 from readers.about import about
 
 from tests.readers import files, office, pdfs, planted
@@ -157,6 +159,20 @@ def test_column_files_are_rows_of_pythons_values(kind: str, tmp_path: Path) -> N
     assert "13 rows of 3 columns: id, day, remark; first row [0, datetime.date(1970, 1, 1)" in about(path)
 
 
+def test_nested_columns_are_read_whatever_their_compression() -> None:
+    """A file of pyarrow 26, with a codec for each column: snappy, zstd, gzip, brotli, lz4; one in a dictionary."""
+    [rows] = tables(Path(__file__).with_name("nested.parquet")).values()
+    price = Decimal("1.50")
+    assert rows == [
+        ["id", "tags", "who", "kv", "deep", "dic", "dec"],
+        [0, ["a", "b"], {"name": "Ada", "age": 3}, [("x", 1)], [{"p": [1, 2]}], "u", price],
+        [1, [], None, [], [], "v", price],
+        [2, None, {"name": None, "age": None}, None, None, "u", price],
+        [3, ["c", None], {"name": planted.CODE, "age": 1}, [("y", None), ("z", 2)], [{"p": None}], None, price],
+        [4, ["d"], {"name": "Bo", "age": 2}, [], [{"p": [3]}], "u", price],
+    ]
+
+
 def test_a_column_file_without_its_package_says_how_it_is_added(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,3 +265,49 @@ def test_an_archive_reads_what_it_can_and_names_the_rest() -> None:
 def test_what_is_no_file_is_refused() -> None:
     with pytest.raises(ReadError, match="a list is no file"):
         read([])  # type: ignore[arg-type]
+
+
+LINES = "".join(f"gate {number} opened\n" for number in range(150_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("log.txt", LINES.encode()),
+        ("log.txt", b"\xef\xbb\xbf" + LINES.replace("gate", "gåte").encode()),
+        ("log.txt", LINES.replace("gate", "gåte").encode("cp1252")),
+        ("log.csv", LINES.encode("utf-16")),
+        ("log.txt", LINES.encode("utf-16-be")),
+        ("long.txt", b"x" * 3_000_000 + b"\nend"),
+        ("empty.txt", b""),
+        ("page.html", b"<html>" + b"<p>one</p>" * 1_000),
+    ],
+)
+def test_the_parts_of_a_file_are_its_text_and_end_at_line_ends(name: str, data: bytes, tmp_path: Path) -> None:
+    path = put(tmp_path, name, data)
+    for file in (path, data):
+        parts = list(read_parts(file, chars=1_000))
+        assert "".join(parts) == read(file)
+        assert all(part.endswith("\n") for part in parts[:-1])
+    assert len(parts) > 1 or len(data) < 1_000
+
+
+def test_a_line_without_an_end_is_cut_and_no_more_than_it_is_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "MAX_LINE_CHARS", 3 << 20)
+    path = put(tmp_path, "long.txt", b"x" * (24 << 20))
+    tracemalloc.start()
+    sizes = [len(part) for part in read_parts(path, chars=1 << 20)]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(sizes) == 24 << 20
+    assert max(sizes) == 3 << 20
+    assert most < 12 << 20
+
+
+def test_parts_of_what_cannot_be_read_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="7-Zip"):
+        next(read_parts(put(tmp_path, "a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(40))))
+    with pytest.raises(ReadError, match="a list is no file"):
+        next(read_parts([]))  # type: ignore[arg-type]

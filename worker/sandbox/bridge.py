@@ -24,7 +24,7 @@ from host_line import Bytes, Line, signalled
 from host_requests import MAX_ANSWER_CHARS, BridgeProvider
 from outbox import Outbox
 from packages import Packages
-from readers import ReadError, page_image, read, tables
+from readers import ReadError, page_image, read, read_parts, tables
 from waits import waiting_by
 
 from rlm_core import Job, Limits, RunResult, Session, Tool, answer, documents
@@ -37,6 +37,7 @@ PACKAGES = Packages(pkgutil.get_data(__name__, "pyodide-lock.json") or b"")
 sys.meta_path.append(PACKAGES)
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "read": read,
+    "read_parts": read_parts,
     "tables": tables,
     "page_image": page_image,
     "ReadError": ReadError,

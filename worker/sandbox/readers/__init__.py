@@ -16,10 +16,11 @@ from typing import Any, TypeAlias, cast
 from readers.kinds import ARCHIVES, NO_READER, kind_of
 from readers.source import ReadError, Source, check_unpacked
 from rlm_core.images import PageImage
+from rlm_core.plain_readers import PART_CHARS, parts_of
 
 Table: TypeAlias = list[list[Any]]
 
-__all__ = ["ReadError", "page_image", "read", "tables"]
+__all__ = ["ReadError", "page_image", "read", "read_parts", "tables"]
 
 PICTURES = ("gif", "jpeg", "png", "webp")
 MODULES = {
@@ -77,6 +78,23 @@ def read_source(source: Source, pages: set[int] | None = None) -> str:
     kind, reader = reader_of(source)
     with faults_named(source, kind):
         return cast(str, reader.text(source, kind, pages))
+
+
+def read_parts(file: Path | bytes | str, chars: int = PART_CHARS) -> Iterator[str]:
+    """What `read` gives, in parts of about `chars` characters that end at line ends: for a text beyond the memory.
+
+    A pattern that stays within a line finds the same in the parts as in the whole; a line beyond 64 Mi characters is cut.
+
+    Raises:
+        ReadError: as `read` does, when the first part is asked for.
+    """
+    source = Source.of(file)
+    kind, reader = reader_of(source)
+    if source.path is None or not hasattr(reader, "parts"):
+        yield from parts_of(read_source(source), chars)
+        return
+    with faults_named(source, kind):
+        yield from reader.parts(source, chars)
 
 
 def tables(file: Path | bytes | str | Source) -> dict[str, Table]:

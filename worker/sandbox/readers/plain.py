@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from readers.source import ReadError, Source
@@ -24,6 +25,7 @@ _BOMS = (
 PROBED_BYTES = 1 << 20
 """Bytes by which a coding that is no UTF is guessed."""
 MAX_CELL_CHARS = 1 << 30
+MAX_LINE_CHARS = 64 << 20
 SAMPLE_CHARS = 64 << 10
 DELIMITERS = ",;\t|"
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
@@ -35,6 +37,28 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         return source.decoded
     decoded, coding = decode(source.content())
     return decoded if coding == "utf-8" else f"[{coding}]\n{decoded}"
+
+
+def parts(source: Source, chars: int) -> Iterator[str]:
+    """What `text` gives, in parts of about `chars` characters that end at line ends; a longer line is a part of its own.
+
+    One beyond `MAX_LINE_CHARS` is cut. No more than a part is in memory, and the rest of a line. Where the coding is no UTF, the beginning tells it.
+    """
+    with source.open() as file:
+        head = file.read(PROBED_BYTES)
+        mark, coding = next(((mark, coding) for mark, coding in _BOMS if head.startswith(mark)), (b"", _guessed(head)))
+        decoder = codecs.getincrementaldecoder(coding)("replace")
+        rest = "" if coding == "utf-8" else f"[{coding}]\n"
+        data = head[len(mark) :]
+        while data:
+            rest += decoder.decode(data)
+            end = rest.rfind("\n") + 1 if len(rest) < MAX_LINE_CHARS else len(rest)
+            if end > 0:
+                yield rest[:end]
+                rest = rest[end:]
+            data = file.read(chars)
+        if rest := rest + decoder.decode(b"", final=True):
+            yield rest
 
 
 def decode_file(file: io.FileIO, size: int) -> tuple[str, str]:
