@@ -23,7 +23,10 @@ MAX_CHARS = 2_000
 HEAD_BYTES = 256 << 10
 """Bytes by which the form of a large text is told."""
 _PLAIN = ("text", "csv", "json")
-_PLAIN_WAY = "`for part in read_parts(context)` goes through its text in parts that end at line ends; `read(context)` gives it whole."
+_PLAIN_WAY = (
+    "`for part in read_parts(context)` goes through its text in parts that end at line ends; "
+    "`read(context)` gives it whole."
+)
 
 
 def about(context: object) -> str:
