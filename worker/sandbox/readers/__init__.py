@@ -83,7 +83,8 @@ def read_source(source: Source, pages: set[int] | None = None) -> str:
 def read_parts(file: Path | bytes | str, chars: int = PART_CHARS) -> Iterator[str]:
     """What `read` gives, in parts of about `chars` characters that end at line ends: for a text beyond the memory.
 
-    A pattern that stays within a line finds the same in the parts as in the whole; a line beyond 64 Mi characters is cut.
+    A pattern that stays within a line finds the same in the parts as in the whole. A line of more than 64 Mi characters
+    is cut.
 
     Raises:
         ReadError: as `read` does, when the first part is asked for.
