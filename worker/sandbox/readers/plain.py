@@ -40,7 +40,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
 
 
 def parts(source: Source, chars: int) -> Iterator[str]:
-    """What `text` gives, in parts of about `chars` characters that end at line ends; longer lines are parts of their own.
+    """What `text` gives, in parts of about `chars` characters that end at line ends; a longer line is one by itself.
 
     One beyond `MAX_LINE_CHARS` is cut. No more than a part is in memory, and the rest of a line. Where the coding is no
     UTF, the beginning tells it.
