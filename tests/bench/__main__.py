@@ -21,6 +21,7 @@ from tests.bench.end_to_end import WORKS, missing_lines, row_line, rows_of, writ
 from tests.bench.end_to_end import measured as end_to_end
 from tests.bench.files import file_rows
 from tests.bench.lab import Lab, open_lab
+from tests.bench.large_table import large_table_rows
 from tests.bench.memory import memory_rows
 from tests.bench.pauses import pause_rows
 from tests.bench.peers import LABELS
@@ -36,6 +37,7 @@ def measured(lab: Lab, *, quick: bool) -> Iterator[Row]:
     yield from all_rows(lab, quick=quick)
     yield from file_rows(lab, quick=quick)
     yield from reader_rows(lab)
+    yield from large_table_rows(lab)
     yield from quote_rows(count=1 if quick else 3)
     yield from child_rows(lab, quick=quick)
     yield from pause_rows(lab, quick=quick)
