@@ -1,4 +1,4 @@
-"""Large table: a CSV of 50 MB asked by the built-in stand-in on the page: its seconds, and the peak of the tab's memory.
+"""Large table: a CSV of 50 MB asked by the built-in stand-in on the page, its seconds and the peak of the tab's memory.
 
 In: an open `Lab`, for its browser. Out: `Row`s. The budgets are parts of the first release's figures, 28 s and 821 MB.
 """
