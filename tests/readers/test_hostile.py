@@ -9,6 +9,7 @@ import gzip
 import sqlite3
 import sys
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
@@ -49,6 +50,17 @@ def test_the_bound_is_one_for_all_archives_inside() -> None:
     text = read(planted.zipped({f"{number}.zip": inner for number in range(5)}))
     assert text.count("[file a.txt]\n000") == 2
     assert "larger than 1 MiB" in text
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
+def test_a_small_archive_takes_little_memory_whatever_may_be_unpacked(mode: str) -> None:
+    data = files.tarred(mode)
+    read(data)  # imports
+    tracemalloc.start()
+    read(data)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 32 << 20
 
 
 @pytest.mark.usefixtures("little_room")

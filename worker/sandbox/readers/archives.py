@@ -26,6 +26,7 @@ MAX_DEPTH = 4
 """Archives inside archives that are opened."""
 MAX_BYTES = 512 << 20
 """Unpacked bytes of an archive in all, those of the archives inside it too."""
+PIECE_BYTES = 1 << 20
 MAX_FILES = 20_000
 """Files of an archive in all."""
 METHODS = {9: "Deflate64", 99: "AES encryption"}
@@ -216,10 +217,18 @@ def _bounded(name: str, opened: Callable[[], Any], room: Room) -> Source | str:
     room.files -= 1
     try:
         with opened() as file:
-            data = file.read(room.bytes + 1)
+            data = _up_to(file, room.bytes + 1)
     except _FAULTS as fault:
         return f"[not read: it is broken ({fault})]"
     if len(data) > room.bytes:
         return f"[not read: unpacked, the archive is larger than {MAX_BYTES >> 20} MiB. Give its files themselves]"
     room.bytes -= len(data)
     return Source(name, data=data)
+
+
+def _up_to(file: Any, size: int) -> bytes:
+    """The first `size` bytes, in pieces: one read of so many takes memory for all of them, however few there are."""
+    whole = io.BytesIO()
+    while piece := file.read(min(PIECE_BYTES, size - whole.tell())):
+        whole.write(piece)
+    return whole.getvalue()
