@@ -10,8 +10,7 @@ import { protocolError } from "./errors.js";
 import { MAX_MESSAGE_CHARS } from "./protocol.js";
 
 /**
- * @typedef {import("./protocol.js").Json} Json
- * @typedef {{value: Json, data: ArrayBuffer[], chars: number}} Joined `chars` of the texts, at least
+ * @typedef {{value: any, data: ArrayBuffer[], chars: number}} Joined `chars` of the texts, at least
  */
 
 /**
