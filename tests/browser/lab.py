@@ -20,6 +20,10 @@ def code(text: str) -> str:
     return f"Some code.\n{FENCE}repl\n{text}\n{FENCE}\n"
 
 
+FINISH = code("FINAL('done')")
+"""The reply of a run that is about something else."""
+
+
 Replies: TypeAlias = Sequence[str | None] | Mapping[str, Sequence[str | None]]
 """Of one run, or of each run of a tree by its question; one of `None` never comes."""
 

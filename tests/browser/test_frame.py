@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from rlm_server.settings import Settings
-from tests.browser.lab import code, printed, run
+from tests.browser.lab import FINISH, code, printed, run
 from tests.browser.static_site import hosted, make_site
 from tests.browser.visitor import Visitor
 
@@ -27,7 +27,6 @@ SITES: dict[str, tuple[dict[str, str], str]] = {
 }
 CREDENTIALLESS = {**ISOLATED, "Cross-Origin-Embedder-Policy": "credentialless"}
 NO_JSPI = "delete WebAssembly.Suspending; delete WebAssembly.promising;"
-FINISH = code("FINAL('done')")
 SPARE = 1
 """Frames that the pool keeps ready."""
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.lab import code
+from tests.browser.lab import FINISH, code
 
 ASK = code("print(llm_query('one ' + context)); print(llm_batch(['two', 'three']))")
-FINISH = code("FINAL('done')")
 CONTEXT = "The lease of the mill was signed by Mara Lindqvist on 3 May 1931."
 CASES = """async ([ask, finish, context]) => {
   const { RLM } = await import("/rlm/rlm.js");

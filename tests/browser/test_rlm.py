@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.lab import LAB, code, printed, run
-
-FINISH = code("FINAL('done')")
+from tests.browser.lab import FINISH, LAB, code, printed, run
 
 # --- Arguments ------------------------------------------------------------------------------------------------------
 

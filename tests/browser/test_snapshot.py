@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.lab import code, printed, run
+from tests.browser.lab import FINISH, code, printed, run
 
 TAKE = """async () => {
   const [{takeWorker, prepareWorker}, {readSnapshot, keepSnapshot}, {loadAssets}] = await Promise.all([
@@ -23,7 +23,6 @@ TAKE = """async () => {
   };
   SCRIPT
 }"""
-FINISH = code("FINAL('done')")
 WITHOUT_SECRET = """await new Promise((done, failed) => {
   const request = indexedDB.deleteDatabase('pyodide-rlm-seal');
   request.onsuccess = done; request.onerror = failed; request.onblocked = failed;

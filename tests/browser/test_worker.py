@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
-from tests.browser.lab import code, printed, run
+from tests.browser.lab import FINISH, code, printed, run
 
-FINISH = code("FINAL('done')")
 NASTY = {
     "an endless loop": "while True: pass",
     "a loop in C": "sum(range(10**12))",
