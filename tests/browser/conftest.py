@@ -9,10 +9,13 @@ from unittest import mock
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rlm_server.headless.browser import QUIET, BrowserMissing, find_browser
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
+from rlm_server.http.static import FOR_GOOD
 from rlm_server.settings import Settings
 from tests.browser.lab import send_requests
 from tests.browser.visitor import Visitor
@@ -44,8 +47,26 @@ def served() -> Iterator[str]:
     """URL of the real server, with the built-in stand-in as its only model."""
     with mock.patch.dict(os.environ, clear=True):
         settings = Settings(_env_file=None, ollama_base_url="")  # type: ignore[call-arg]
-    with serving(create_app(settings), drain_seconds=0) as url:
+    app = create_app(settings)
+    app.add_middleware(KeptModules)
+    with serving(app, drain_seconds=0) as url:
         yield url
+
+
+class KeptModules:
+    """The server's modules, which do not change while tests run, are kept by a browser: a page imports a hundred of
+    them, and would ask for each whether it changed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_kept(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["path"].endswith(".js"):
+                MutableHeaders(scope=message)["Cache-Control"] = FOR_GOOD
+            await send(message)
+
+        await self.app(scope, receive, send_kept if scope["type"] == "http" else send)
 
 
 @pytest.fixture(scope="module")
