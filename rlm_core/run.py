@@ -213,9 +213,10 @@ class _Loop:
         self.without_text = 0
         self.repeated = Repeated()
         self.fault: Fault | None = None
-        name = str(job.contexts[0]["name"]) if len(job.contexts) == 1 else "context"
+        if job.context is not None:
+            self.session.source = str(job.contexts[0]["name"]) if len(job.contexts) == 1 else "context"
         read, last_batch = job.functions.get("read"), self.subcalls.last_batch
-        self.acceptance = Acceptance(self.repl, job.shape, name=name, read=read, last_batch=last_batch)
+        self.acceptance = Acceptance(self.repl, job.shape, name=self.session.source, read=read, last_batch=last_batch)
         self.past = {(past.iteration, past.block): past for past in job.past}
 
     def to_the_end(self) -> tuple[str, StoppedBy, str]:

@@ -21,11 +21,13 @@ class Session:
     Attributes:
         repl: the REPL, made by the first run.
         questions: the questions so far, each with its answer.
+        source: name of the context in evidence; a question without a context keeps that of the one before.
     """
 
     def __init__(self) -> None:
         self.repl: Repl | None = None
         self.questions: list[tuple[str, str]] = []
+        self.source = "context"
         self._contexts = 0
 
     def begin(self, context: object, question: str, *, max_chars: int, name: str) -> Repl:

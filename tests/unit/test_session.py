@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rlm_core.errors import ProviderError
 from rlm_core.events import CallStarted, Event, Notice
+from rlm_core.job import Job
 from rlm_core.limits import Limits
-from rlm_core.run import run
+from rlm_core.run import answer, run
 from rlm_core.session import Session
 from rlm_core.testing import Line, ScriptedProvider
-from rlm_core.types import ModelCall
+from rlm_core.types import Json, ModelCall
 
 
 def code(text: str) -> str:
@@ -33,6 +34,17 @@ def test_five_questions_over_one_repl() -> None:
     assert "`context` is a str of 4 characters" in opening
     assert "`context_0` to `context_2` and `history_0` to `history_3`" in opening
     assert "1. Q?\n   Your answer: ONE{'two': 2}" in opening
+
+
+def test_a_later_question_names_the_context_that_stays() -> None:
+    session = Session()
+    cited = code("FINAL('It is red.', evidence=['red box'])")
+    provider = ScriptedProvider([cited] * 3)
+    file: dict[str, Json] = {"name": "tickets.csv"}
+    named, later = Job(question="Q?", context="a red box", contexts=(file,)), Job(question="Q?", context=None)
+    asked = [named, later, Job(question="Q?", context="the red box")]
+    sources = [answer(job, provider=provider, session=session).evidence[0].source for job in asked]
+    assert sources == ["tickets.csv", "tickets.csv", "context"]
 
 
 def test_a_question_after_one_that_was_not_answered_starts_afresh() -> None:
