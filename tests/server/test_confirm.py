@@ -38,6 +38,17 @@ def test_the_question_shows_the_numbers_and_the_texts(price: float | None, told:
     assert "... and 2 more prompts" in text
 
 
+def test_the_question_names_each_image() -> None:
+    scan = {"prompt": 0, "source": "scan\x1b[31m.pdf", "page": 2, "width": 600, "height": 800, "bytes": 9_000,
+            "type": "image/png", "sha256": "a1" * 32}  # fmt: skip
+    text = summary(REQUEST | {"images": [scan, *[scan | {"source": "", "page": None}] * 20]})
+    assert (
+        "  # image of prompt 1: scan\\x1b[31m.pdf, page 2, 600 x 800 px, 9,000 bytes, image/png, SHA-256 a1a1" in text
+    )
+    assert "  # image of prompt 1: made by code, 600 x 800 px" in text
+    assert re.search(r"  # \.\.\. and \d+ more images\n", text)
+
+
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int, TextIO]]:
     """Both ends of a terminal, and its output as a stream."""

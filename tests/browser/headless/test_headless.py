@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
+import hashlib
 import inspect
 import json
 import logging
@@ -211,6 +213,39 @@ def test_on_egress_decides_in_this_process(
     result = rlm.run(model.question(SUB_CALL), context="x" * 90, on_egress=on_egress)
     assert f"denied before it left: {why}" in result.answer
     assert (result.egress["calls"], result.egress["denied"]) == (1, 1)
+
+
+DOT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+"""A PNG of one pixel."""
+SEE = code(f"try: FINAL(llm_query('see', images=[{DOT!r}]))\nexcept SubCallError as error: FINAL(str(error))")
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "digest alone"])
+def test_on_egress_is_shown_images_and_the_log_keeps_them_where_asked(
+    rlm: BlockingBrowserRLM, model: ScriptedModel, is_kept: bool
+) -> None:
+    shown: list[Any] = []
+
+    def on_egress(request: dict[str, Any]) -> str:
+        shown.extend(request["images"])
+        return "allow"
+
+    result = rlm.run(model.question(SEE), context="x", on_egress=on_egress, keep_images=is_kept)
+    digest = hashlib.sha256(DOT).hexdigest()
+    assert [(image["width"], image["bytes"], image["sha256"]) for image in shown] == [(1, len(DOT), digest)]
+    assert base64.b64encode(DOT).decode() in json.dumps(model.bodies[-1])
+    calls = [json.loads(line) for line in result.trajectory.splitlines() if '"call_started"' in line]
+    data = base64.b64encode(DOT).decode() if is_kept else None
+    assert [[image["data"] for image in call["images"]] for call in calls] == [[], [data]]
+
+
+def test_an_image_that_is_denied_does_not_leave(rlm: BlockingBrowserRLM, model: ScriptedModel) -> None:
+    seen = len(model.bodies)
+    result = rlm.run(
+        model.question(SEE), context="x", on_egress=lambda request: "deny" if request["images"] else "allow"
+    )
+    assert "denied before it left" in result.answer
+    assert (len(model.bodies) - seen, result.egress["images"]) == (1, 0)
 
 
 # ---- options of the models
