@@ -63,6 +63,8 @@ class PlayedRLM:
 def root(tmp_path: Path) -> Path:
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "lease.txt").write_text("by the river")
+    (tmp_path / "papers" / ".env").write_text("hidden")
+    (tmp_path / "papers" / "to_hidden.txt").symlink_to(tmp_path / "papers" / ".env")
     (tmp_path / "secret.txt").write_text("outside")
     (tmp_path / "papers" / "out.txt").symlink_to(tmp_path / "secret.txt")
     return tmp_path / "papers"
@@ -95,8 +97,11 @@ def test_a_question_is_asked_over_the_files_and_its_evidence_has_links(
     assert told == ["1: Iteration 1, 0.5 s"]
 
 
-@pytest.mark.parametrize("path", ["../secret.txt", "out.txt", "gone.txt", "/etc/hostname", ".."])
-def test_no_path_leads_out_of_the_roots(tools: Tools, rlm: PlayedRLM, path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["../secret.txt", "out.txt", "gone.txt", "/etc/hostname", "..", ".env", "to_hidden.txt", "a\0b", "x" * 5_000],
+)
+def test_no_path_leads_out_of_the_roots_or_to_a_hidden_file(tools: Tools, rlm: PlayedRLM, path: str) -> None:
     with pytest.raises(ConfigError, match="is not under"):
         asyncio.run(tools.ask("Where?", [path]))
     with pytest.raises(ConfigError, match="is not under"):

@@ -155,13 +155,21 @@ class Tools:
         return [self._resolved(text) for text in paths]
 
     def _resolved(self, text: str) -> Path:
-        """The file or folder at `text`, which no link leads out of the roots."""
+        """The file or folder at `text`, which no link leads out of the roots; hidden ones are none of theirs."""
         roots = [root.resolve() for root in self.roots]
         for root in roots:
-            path = (root / text).resolve()
-            if any(path.is_relative_to(each) for each in roots) and path.exists():
+            try:
+                path = (root / text).resolve(strict=True)
+            except (OSError, ValueError):
+                continue
+            if any(_is_open(path, each) for each in roots):
                 return path
-        raise ConfigError(f"{text!r} is not under {', '.join(map(str, roots))}, or not there. Name a path under these.")
+        where = ", ".join(map(str, roots))
+        raise ConfigError(f"{text!r} is not under {where}, is hidden, or is not there. Name a path under these.")
+
+
+def _is_open(path: Path, root: Path) -> bool:
+    return path.is_relative_to(root) and not any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def shown_result(result: HeadlessResult, id: str, names: Mapping[str, Path]) -> dict[str, Any]:
