@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from rlm_core import ConfigError
-from rlm_server.command.evidence_lines import check_lines, evidence_lines
 from rlm_server.headless.arguments import QuestionArguments, RunArguments, parsed
+from rlm_server.headless.evidence_lines import check_lines, evidence_lines
 from rlm_server.headless.result import HeadlessResult, result_of
 from rlm_server.headless.value_shape import read_schema, shape_of
 from tests.server.test_result import OK

@@ -19,13 +19,13 @@ import click
 
 from ..headless.arguments import chosen, read_options
 from ..headless.egress_report import EgressReport
+from ..headless.evidence_lines import evidence_lines
 from ..headless.recording import read_recording
 from ..headless.value_shape import read_schema
 from ..headless.visible_text import visible
 from .batch import batch
 from .chat import chat
 from .confirm import Confirm, Screen
-from .evidence_lines import evidence_lines
 from .exit_status import FAULT, FINAL, reported, status_of
 from .headless_run import HeadlessRun
 from .limit_flags import chosen_limits, limit_options

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..headless.context_upload import read_folder
+from ..headless.evidence_lines import check_lines, evidence_lines
 from ..headless.visible_text import visible
-from .evidence_lines import check_lines, evidence_lines
 
 if TYPE_CHECKING:
     from ..headless.result import HeadlessResult

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from rlm_core import Event, ProtocolError
 from rlm_core.events import RunFinished, RunStarted
 
-from .evidence_lines import evidence_lines
+from ..headless.evidence_lines import evidence_lines
 
 
 def report(events: Sequence[Event]) -> str:

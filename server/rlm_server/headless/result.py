@@ -19,6 +19,7 @@ from rlm_core import ModelUsage
 from rlm_core.types import CheckedBy, EvidenceStatus, StoppedBy
 
 from .arguments import snake
+from .notebook import result_html
 
 SCHEMA = Path(__file__).with_name("result.schema.json")
 SHOWN_CHARS = 60
@@ -178,6 +179,10 @@ class HeadlessResult:
             f"HeadlessResult({answer!r}, stopped_by={self.stopped_by!r}, iterations={self.iterations}, "
             f"total_time={self.total_time:g})"
         )
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook."""
+        return result_html(self)
 
     def to_json(self) -> dict[str, Any]:
         """All but the trajectory, as `ResultJson`."""
