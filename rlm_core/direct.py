@@ -29,6 +29,7 @@ class Direct:
     Args:
         job: question, schema and the functions that read documents.
         context: the value that the REPL holds.
+        name: of a context that is one text.
         earlier: questions of the session before this one, each with its answer.
 
     Attributes:
@@ -39,7 +40,9 @@ class Direct:
         ProviderError: the context does not fit into one call, or nothing of it can be read; nothing was sent.
     """
 
-    def __init__(self, job: Job, context: object, *, earlier: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, job: Job, context: object, *, name: str = "context", earlier: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self.calls = 0
         self.messages: list[Message] = []
         self._model = job.model
@@ -48,7 +51,7 @@ class Direct:
             (lambda value: ()) if job.shape is None else job.shape.differences
         )
         self._misfit: tuple[str, Sequence[str]] | None = None
-        self._prompt, self._images = direct_prompt(job, context, earlier)
+        self._prompt, self._images = direct_prompt(job, context, name, earlier)
 
     def call(self) -> ModelCall:
         """The next call: one message, with the schema at its end, where the ledger has it."""

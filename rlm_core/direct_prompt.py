@@ -36,14 +36,15 @@ class Part:
     images: tuple[Image, ...] = ()
 
 
-def direct_prompt(job: Job, context: object, earlier: Sequence[tuple[str, str]]) -> tuple[str, tuple[Image, ...]]:
-    """The prompt of a direct call over `context`, without the schema, and the pictures beside it.
+def direct_prompt(
+    job: Job, context: object, name: str, earlier: Sequence[tuple[str, str]]
+) -> tuple[str, tuple[Image, ...]]:
+    """The prompt of a direct call over `context`, called `name`, without the schema, and the pictures beside it.
 
     Raises:
         ProviderError: it does not fit into the window, or nothing of the context can be read.
     """
     _check_size(_bytes_of(context), 0, job)
-    name = str(job.contexts[0]["name"]) if len(job.contexts) == 1 else "context"
     parts = list(_parts(context, name, job.functions))
     images = tuple(image for part in parts for image in part.images)
     if len(images) > MAX_IMAGES:

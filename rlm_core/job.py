@@ -75,6 +75,13 @@ class Job:
         return len(self.path) + 1 < self.limits.max_depth
 
     @property
+    def source(self) -> str:
+        """Name of the context in evidence; `""` without a context."""
+        if self.context is None:
+            return ""
+        return str(self.contexts[0]["name"]) if len(self.contexts) == 1 else "context"
+
+    @property
     def block_name(self) -> str:
         """Name of the run's blocks in tracebacks: each REPL of the process needs its own."""
         return " ".join(["block", ".".join(map(str, self.path))]).strip() + ":" * bool(self.path)

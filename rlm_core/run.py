@@ -213,8 +213,7 @@ class _Loop:
         self.without_text = 0
         self.repeated = Repeated()
         self.fault: Fault | None = None
-        if job.context is not None:
-            self.session.source = str(job.contexts[0]["name"]) if len(job.contexts) == 1 else "context"
+        self.session.source = job.source or self.session.source
         read, last_batch = job.functions.get("read"), self.subcalls.last_batch
         self.acceptance = Acceptance(self.repl, job.shape, name=self.session.source, read=read, last_batch=last_batch)
         self.past = {(past.iteration, past.block): past for past in job.past}
@@ -259,7 +258,7 @@ class _Loop:
 
     def _directly(self) -> str:
         """The answer to one call over the whole context; a value that does not fit is asked for once more."""
-        direct = Direct(self.job, self.context, earlier=self.session.questions)
+        direct = Direct(self.job, self.context, name=self.session.source, earlier=self.session.questions)
         while True:
             iteration = self.budget.begin_iteration()
             self.emit(IterationStarted(iteration=iteration))
