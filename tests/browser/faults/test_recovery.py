@@ -260,7 +260,7 @@ def test_another_context_than_before_is_refused_and_the_run_is_kept(page: Page) 
     reload_at(page, upstream, {"type": "call_started", "nth": 3}, context="the context")
     refused = page.evaluate("(job) => faults.goOn(job)", {"context": "another one"})
     assert refused["error"]["name"] == "ConfigError"
-    assert "str of 11" in refused["error"]["message"]
+    assert 'the content of "context" (str, size 11) is another' in refused["error"]["message"]
     assert page.evaluate("faults.left()") == 1
     result = page.evaluate("(job) => faults.goOn(job)", {"context": "the context"})
     assert result["answer"] == "sub:onethe context"
