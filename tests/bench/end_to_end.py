@@ -244,7 +244,7 @@ def write_table(found: Measurements, chosen: Sequence[Work], peers: Sequence[str
 
 def table(found: Measurements, chosen: Sequence[Work], peers: Sequence[str]) -> Iterator[str]:
     labels = [LABELS[name] for name in peers if ("every work", "", LABELS[name]) not in found.missing]
-    yield f"| work | BrowserRLM | page | {' | '.join(labels)} | ideal or bound |"
+    yield f"| {' | '.join(['work', 'BrowserRLM', 'page', *labels, 'ideal or bound'])} |"
     yield f"|---|---|---|{'---|' * len(labels)}---|"
     for work in chosen:
         first, page = ("command" if "command" in work.sides else "BrowserRLM"), "page"
@@ -255,6 +255,8 @@ def table(found: Measurements, chosen: Sequence[Work], peers: Sequence[str]) -> 
     yield ""
     times = max(len(values) for values in found.seconds.values())
     yield f"Medians of {times}, in turn, on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end."
+    if not labels:
+        yield "No peer ran beside it."
     for (key, _, label), reason in found.missing.items():
         if key == "every work":
             yield f"{label} was not measured: {reason}."
