@@ -5,6 +5,7 @@
  */
 
 import { displayedItems } from "/rlm/wire/displayed_items.js";
+import { jsonIn } from "/rlm/wire/json.js";
 import { html, useMemo } from "/vendor/preact.mjs";
 import { JsonTree } from "./json_tree.js";
 import { LongText } from "./long_text.js";
@@ -38,20 +39,10 @@ function Item({ item }) {
 /** @param {{item: DisplayedText}} props */
 function Text({ item }) {
   const { kind, text, of } = item;
-  const value = useMemo(() => (kind === "json" ? parsed(text) : undefined), [item]);
+  const value = useMemo(() => (kind === "json" ? jsonIn(text) : undefined), [item]);
   if (kind === "json" && value !== undefined)
     return html`<div class="json-tree"><${JsonTree} name=${null} value=${value} isOpen=${true} /></div>`;
   if (kind === "json" || text.length > MOST_MARKDOWN_CHARS || of > text.length)
     return html`<${LongText} text=${{ head: text, cut: Math.max(0, of - text.length), tail: "" }} class="output" label="Displayed" />`;
   return html`<${Nodes} tag="div" class="markdown" text=${text} make=${markdownNodes} />`;
-}
-
-/** The value of a whole JSON text; undefined of one that was cut. @param {string} text @returns {unknown} */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -7,6 +7,7 @@
 
 import { MOST_TYPED_CHARS, sizeOf } from "./context.js";
 import { changed, state } from "./state.js";
+import { storageOf } from "./storage.js";
 
 /** @typedef {import("./types/state.js").Wanted} Wanted */
 
@@ -32,7 +33,7 @@ export function writeDraft() {
 
 /** Fill the form in again. */
 export function restoreDraft() {
-  const draft = JSON.parse(storage()?.getItem(KEY) ?? "null");
+  const draft = JSON.parse(storageOf("sessionStorage")?.getItem(KEY) ?? "null");
   if (draft === null) return;
   const { question, typed, followUp, conversation, files } = draft;
   Object.assign(state, { question, typed, followUp, conversation, wanted: files });
@@ -60,15 +61,5 @@ function write() {
     one === other ? 0 : one - other,
   );
   const files = all.map((file, at) => ({ ...file, at }));
-  storage()?.setItem(KEY, JSON.stringify({ question, typed, followUp, conversation, files }));
-}
-
-/** @returns {Storage | null} */
-function storage() {
-  try {
-    return window.sessionStorage;
-  } catch (error) {
-    if (error instanceof DOMException) return null; // storage is forbidden here
-    throw error;
-  }
+  storageOf("sessionStorage")?.setItem(KEY, JSON.stringify({ question, typed, followUp, conversation, files }));
 }

@@ -15,6 +15,7 @@ import { ModelOptionFields, countSet } from "./model_options.js";
 import { SchemaField } from "./schema_field.js";
 import { BUILTIN, isWellFormed, loadModels, providersOf, standingOf } from "./models.js";
 import { changed, state } from "./state.js";
+import { storageOf } from "./storage.js";
 
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
@@ -31,14 +32,14 @@ const MODEL_NAMES = ["model", "subModel"];
 
 /** Restore the last choices; a browser that forbids storage keeps none. */
 export function restoreSettings() {
-  const text = storage()?.getItem(KEY);
+  const text = storageOf("localStorage")?.getItem(KEY);
   if (text) Object.assign(state.settings, JSON.parse(text));
 }
 
 /** @param {Partial<Settings>} change */
 export function changeSettings(change) {
   Object.assign(state.settings, change);
-  storage()?.setItem(KEY, JSON.stringify(state.settings));
+  storageOf("localStorage")?.setItem(KEY, JSON.stringify(state.settings));
   changed();
 }
 
@@ -222,14 +223,4 @@ function KeysNote() {
     return html` It runs in this tab, and nothing leaves it. For a language model, choose another above.`;
   return html` For a language model, start the server with <code>OPENAI_API_KEY</code> or <code>ANTHROPIC_API_KEY</code> set,
     or with Ollama running.`;
-}
-
-/** @returns {Storage | null} */
-function storage() {
-  try {
-    return window.localStorage;
-  } catch (error) {
-    if (error instanceof DOMException) return null; // storage is forbidden here
-    throw error;
-  }
 }

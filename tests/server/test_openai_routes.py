@@ -119,6 +119,25 @@ def test_a_completion_is_whole_with_usage_and_evidence(client: httpx2.Client, pl
     assert played.runs[0].asked.question == "Who owns it?"
 
 
+def test_a_run_that_is_over_holds_no_context(client: httpx2.Client, played: Played) -> None:
+    seen: list[int] = []
+
+    async def answer(run: KeptRun) -> Finished:
+        seen.append(sum(map(len, run.asked.texts.values())))
+        return await played.usual(run)
+
+    played.answer = answer
+    attached = {"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,aGVsbG8="}}
+    client.post("/v1/chat/completions", json=body())
+    messages = [{"role": "user", "content": [attached, {"type": "text", "text": "Who owns it?"}]}]
+    client.post("/v1/chat/completions", json={"model": "rlm", "messages": messages})
+    until(lambda: all(not run.asked.turns for run in played.runs))
+    assert seen == [len(f"{LONG}\n\nWho owns it?"), 0]
+    assert [(run.asked.texts, run.asked.files, run.asked.question) for run in played.runs] == [
+        ({}, (), "Who owns it?")
+    ] * 2
+
+
 def test_a_stream_begins_with_the_role_and_has_progress_beside_the_content(client: httpx2.Client) -> None:
     reply = client.post("/v1/chat/completions", json=body(stream=True, stream_options={"include_usage": True}))
     assert reply.headers["content-type"].startswith("text/event-stream")

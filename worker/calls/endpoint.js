@@ -6,6 +6,7 @@
 
 import { FINISH_REASONS } from "../wire/protocol.js";
 import { providerError } from "../wire/errors.js";
+import { jsonIn } from "../wire/json.js";
 import { encodedJson } from "../time/long_text.js";
 import { inSlices } from "../time/time_slices.js";
 import { fieldsOf } from "../wire/schema.js";
@@ -124,13 +125,8 @@ async function problemOf(response, bytes) {
  * @returns {object | null}
  */
 function parsed(text) {
-  try {
-    const value = JSON.parse(text);
-    return typeof value === "object" ? value : null;
-  } catch (fault) {
-    if (fault instanceof SyntaxError) return null;
-    throw fault;
-  }
+  const value = jsonIn(text);
+  return typeof value === "object" ? value : null;
 }
 
 /**

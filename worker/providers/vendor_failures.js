@@ -6,6 +6,7 @@
 // only its `type` and `code` are, where they are plain identifiers.
 
 import { providerError } from "../wire/errors.js";
+import { jsonIn } from "../wire/json.js";
 import { fieldsOf } from "../wire/schema.js";
 
 /**
@@ -125,23 +126,10 @@ export function failureOf(host, { status, body, retryAfter = null }) {
  * @param {string} body
  */
 function identifiersIn(body) {
-  const { error, ...rest } = fieldsOf(parsed(body));
+  const { error, ...rest } = fieldsOf(jsonIn(body));
   const { type, code, status } = { ...fieldsOf(rest), ...fieldsOf(error) };
   const words = [type, code, status].filter((word) => typeof word === "string" && IDENTIFIER.test(word));
   return [...new Set(words)].filter((word) => word !== "error");
-}
-
-/**
- * @param {string} body
- * @returns {unknown}
- */
-function parsed(body) {
-  try {
-    return JSON.parse(body);
-  } catch (fault) {
-    if (fault instanceof SyntaxError) return null; // a proxy's page, or words
-    throw fault;
-  }
 }
 
 /**

@@ -4,6 +4,8 @@
 // In: JSON text from the worker, which is untrusted. Out: items of known kinds with texts of bounded length, or why it is
 // none. Nothing here is drawn: a picture stays base64, and is for an image element alone.
 
+import { jsonIn } from "./json.js";
+
 /**
  * @typedef {{kind: "table", title: string, columns: string[], text: string, rows: number, of: number}} DisplayedTable
  * @typedef {{kind: "image", title: string, type: string, data: string}} DisplayedImage
@@ -25,7 +27,7 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
  */
 export function displayedItems(text) {
   if (text.length > MAX_CHARS) return none(`${text.length} characters; ${MAX_CHARS} are allowed`);
-  const value = parsed(text);
+  const value = jsonIn(text);
   if (!Array.isArray(value) || value.length > MAX_ITEMS) return none("no list of items");
   const items = value.map(itemOf);
   const at = items.indexOf(null);
@@ -35,16 +37,6 @@ export function displayedItems(text) {
 /** @param {string} wrong */
 function none(wrong) {
   return { items: [], wrong };
-}
-
-/** @param {string} text @returns {unknown} */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** @param {unknown} value @returns {DisplayedItem | null} */

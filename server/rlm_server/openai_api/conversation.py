@@ -16,7 +16,7 @@ import json
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -112,6 +112,10 @@ class Asked:
     options: Mapping[str, Any]
     turns: tuple[Turn, ...]
     is_plain: bool
+
+    def without_data(self) -> Asked:
+        """The same without context and conversation, which may be large: what a reply's form needs."""
+        return replace(self, texts={}, files=(), turns=())
 
     def context(self, folder: Path) -> object:
         """The context of the run; files lie in `folder`, as long as the run lasts."""

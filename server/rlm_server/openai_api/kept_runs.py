@@ -60,6 +60,7 @@ class KeptRun:
     """A run under way, or over.
 
     Attributes:
+        asked: without its data once the run is over.
         pieces: progress and text so far, oldest first.
         end: `None` while it is under way.
     """
@@ -186,6 +187,7 @@ class KeptRuns:
             run.finish(Failed("The run was stopped.", 409, "cancelled"))
         except Exception as fault:  # noqa: BLE001 - the run's failure is told to whoever follows, and unknown ones logged
             run.finish(failure_of(fault))
+        run.asked = run.asked.without_data()
         if not run.asked.is_plain:
             self._seconds.append(self._clock() - began)
 
