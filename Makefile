@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PARTS := core page faults attacks firefox team
 PART ?= $(PARTS)
-$(if $(filter-out $(PARTS) real-server scale,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale))
+$(if $(filter-out $(PARTS) real-server scale builds,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale builds))
 JOBS ?= logical
 BIN := .venv/bin
 SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* worker/sandbox/*/*.py web/*.js web/samples/*.py hatch_*) package-lock.json pyproject.toml
@@ -22,7 +22,7 @@ BROWSER_team := tests/browser/team
 RERUNS := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks
 IN_BROWSER = $(PYTEST) $(foreach part,$(PART),$(BROWSER_$(part))) --timeout 600 $(RERUNS) --dist-dir build/pyodide --runner selenium --rt chrome
 
-.PHONY: demo serve test check bench docs picture assets browser firefox proxies format clean
+.PHONY: demo serve test check bench docs picture assets npm browser firefox proxies format clean
 
 demo: assets browser
 	$(BIN)/pyodide-rlm demo
@@ -49,6 +49,10 @@ else ifeq ($(PART),scale)
 test: browser .venv/dev assets
 	$(BIN)/python -m pip install --quiet --group scale
 	$(PYTEST) tests/scale --timeout 300
+else ifeq ($(PART),builds)
+# And `make test PART=builds`: it fetches Vite, webpack and Next.js.
+test: browser .venv/dev assets
+	$(PYTEST) tests/builds --timeout 600
 else
 # What measures time runs afterwards, with nothing beside it; a part may have nothing of the kind (exit status 5).
 test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser $(if $(filter firefox,$(PART)),firefox) $(if $(filter team,$(PART)),proxies) .venv/dev assets
@@ -70,6 +74,10 @@ picture: .venv/dev assets browser
 	$(BIN)/python docs/tools/picture.py
 
 assets: build/assets/manifest.json
+
+# The packages for people's builds, in build/npm; nothing is published.
+npm: .venv/ready assets
+	$(BIN)/python hatch_npm.py
 
 browser: .venv/ready
 	$(BIN)/python -m rlm_server.headless.browser

@@ -51,6 +51,9 @@ import { keptPromise } from "./kept_promise.js";
  */
 
 const REMEDY = "Reload the page, for the server may have another build by now; or build the assets.";
+const COPY =
+  'Copy them with "pyodide-rlm embed" or "npx pyodide-rlm-assets" (in a checkout, "make assets"), serve the folder unchanged, ' +
+  "and pass its address as the option assets.";
 const NOT_SHARED = { channel: null, interrupt: null };
 
 /** @type {Map<string, Promise<Assets>>} */
@@ -119,6 +122,11 @@ export async function assetFile(base, name) {
  * @returns {Promise<Record<string, {path: string, sha256: string}>>}
  */
 async function listed(folder) {
+  if (folder.protocol === "file:" && location.protocol !== "file:")
+    throw channelError(
+      `the option assets is missing: this module was bundled, and the folder beside its source, ${folder}, has no address ` +
+        `on the web. ${COPY}`,
+    );
   const { files, wire } = await manifestOf(new URL("manifest.json", folder));
   if (wire === WIRE) return files;
   throw channelError(
@@ -139,10 +147,7 @@ async function manifestOf(url) {
   const found = response.ok ? await response.json().catch(() => null) : null; // a router's page is no JSON
   if (typeof found?.files === "object") return found;
   const answer = response.ok ? "something that is no manifest, perhaps a page of the site" : `${response.status}`;
-  throw channelError(
-    `no assets at ${new URL(".", url)}: manifest.json there answered ${answer}. Copy them with "pyodide-rlm embed" (in a ` +
-      'checkout, "make assets"), serve the folder unchanged, and pass its address as the option assets.',
-  );
+  throw channelError(`no assets at ${new URL(".", url)}: manifest.json there answered ${answer}. ${COPY}`);
 }
 
 /**
@@ -167,6 +172,8 @@ async function get(/** @type {URL} */ url, /** @type {RequestInit} */ options = 
     throw channelError(`${url} cannot be fetched (${error.message}). Is the server running?`);
   });
   if (!response.ok) throw channelError(`${url} answered ${response.status}. ${REMEDY}`);
+  if (/^text\/html\b/.test(response.headers.get("Content-Type") ?? ""))
+    throw channelError(`${url} is not there: a page of the site came in its place. ${COPY}`);
   return response;
 }
 

@@ -23,6 +23,8 @@ const MODEL = "builtin:extractive";
 const LABEL = "a worker of this page";
 const FACTS = { label: LABEL, concurrency: 1, takesImages: false };
 const CODE = "from rlm_stand_in.page_loop import serve\nserve(next_call, reply)\nFINAL('over')";
+/** No bundler may read `new URL(..., import.meta.url)`: it would make a file of that module. */
+const OWN = import.meta.url;
 const IDLE_MS = 60_000;
 /** The log of a worker's calls is in memory: after these a fresh one begins. */
 const CALLS = 200;
@@ -113,7 +115,7 @@ export function standIn({ assets, host, containment } = {}) {
  * @param {Record<string, import("../wire/types.d.ts").RLMFunction>} tools
  */
 async function runBlock(options, tools) {
-  const settings = checkedSettings({ ...options, tools }, new URL("../rlm.js", import.meta.url).href);
+  const settings = checkedSettings({ ...options, tools }, new URL("../rlm.js", OWN).href);
   const { assets, host, containment, functions } = settings;
   const { path, sha256 } = await assetFile(assets, "stand-in.zip");
   const names = { name: "rlm-stand-in", version: "0", imports: ["rlm_stand_in"], depends: [] };

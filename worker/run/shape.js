@@ -43,7 +43,7 @@ const OF_PARTS = ["properties", "patternProperties", "additionalProperties", "it
  */
 export async function openShape(schema, url) {
   /** @type {Library} */
-  const library = await import(url);
+  const library = await import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ url);
   return shapeOf(schema, library);
 }
 

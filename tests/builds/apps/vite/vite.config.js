@@ -1,0 +1,3 @@
+import { rlmAssets } from "pyodide-rlm/vite";
+
+export default { plugins: [rlmAssets()] };
