@@ -142,6 +142,18 @@ def _public_url(url: str) -> str:
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
 
 
+def check_prefix(prefix: str) -> str:
+    """`/prefix`, without a final slash; empty where there is none.
+
+    Raises:
+        ValueError: it is no path.
+    """
+    prefix = prefix.rstrip("/")
+    if not PREFIX_FORM.fullmatch(prefix):
+        raise ValueError("must be a path such as /ask: a slash, then letters, digits, - . _ ~ and /")
+    return prefix
+
+
 def _networks(networks: tuple[str, ...]) -> tuple[str, ...]:
     for network in networks:
         try:
@@ -170,6 +182,7 @@ Tokens = Annotated[
     tuple[tuple[str, SecretStr], ...], NoDecode, BeforeValidator(_named_tokens), AfterValidator(_usable_tokens)
 ]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+Prefix = Annotated[str, AfterValidator(check_prefix)]
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_networks)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 CspSources = Annotated[str, AfterValidator(_header_text)]

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
@@ -28,6 +29,7 @@ from .setting_kinds import (
     Names,
     Networks,
     Origins,
+    Prefix,
     PublicUrl,
     Seconds,
     Tokens,
@@ -62,6 +64,7 @@ class Settings(BaseSettings):
             `X-Forwarded-Proto` and `X-Request-Id` are believed from them alone.
         public_url: address that people open, `https://host/prefix`: its host, origin, scheme and prefix are ours. A
             proxy may pass the prefix on or strip it.
+        root_path: prefix alone, `/ask`, where `public_url` is not set: that of the proxy's path which leads here.
         drain_seconds: time for the calls under way once the server is to stop; those that are left end with a problem.
         allowed_hosts: further exact values of the `Host` header that are ours (`rlm.example.org`), comma separated.
         allowed_origins: exact origins of other sites whose pages may call the API, comma separated.
@@ -125,6 +128,7 @@ class Settings(BaseSettings):
     user_header: HeaderName = ""
     trusted_proxies: Networks = ()
     public_url: PublicUrl = ""
+    root_path: Prefix = ""
     drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 9
     allowed_hosts: Names = ()
     allowed_origins: Origins = ()
@@ -203,9 +207,20 @@ class Settings(BaseSettings):
         """Whether a request needs to say whose it is."""
         return self.token is not None or bool(self.tokens) or bool(self.user_header)
 
+    def prefix(self) -> str:
+        """The path that people open, without a final slash; empty where it is the root."""
+        return self.root_path or urlsplit(self.public_url).path
+
     def unguarded(self) -> Settings:
         """These settings for a server on a free port of loopback, for one page of this process alone."""
-        nobody = {"token": None, "tokens": (), "user_header": "", "trusted_proxies": (), "public_url": ""}
+        nobody = {
+            "token": None,
+            "tokens": (),
+            "user_header": "",
+            "trusted_proxies": (),
+            "public_url": "",
+            "root_path": "",
+        }
         return self.model_copy(update=nobody)
 
 

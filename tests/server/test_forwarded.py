@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 
+from rlm_core import ConfigError
 from rlm_server.assets import Assets
 from rlm_server.http.app import create_app
 from tests.server.conftest import make_settings
@@ -77,3 +79,19 @@ def test_a_person_at_a_wrong_address_reads_what_to_set(assets: Assets) -> None:
     assert "This address is not allowed here" in page.text
     assert "RLM_PUBLIC_URL" in page.text
     assert "<form" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/rlm/rlm.js", "/rlm/assets/manifest.json", "/v1/models"])
+def test_a_root_path_alone_may_be_passed_on_or_stripped(assets: Assets, path: str) -> None:
+    with behind(assets, "http://127.0.0.1:8000", root_path="/ask/") as client:
+        for sent in (path, f"/ask{path}"):
+            assert client.get(sent).status_code == (200 if path != "/v1/models" else 404), sent
+        assert client.get("/ask").headers["location"] == "/ask/"
+
+
+def test_two_prefixes_that_differ_are_refused(assets: Assets) -> None:
+    behind(assets, "http://rlm.example", root_path="/team", public_url="https://rlm.example/team")
+    with pytest.raises(ConfigError, match=r"RLM_ROOT_PATH is /ask, and the path of RLM_PUBLIC_URL is /team"):
+        behind(assets, "http://rlm.example", root_path="/ask", public_url="https://rlm.example/team")
+    with pytest.raises(ValidationError, match="must be a path such as /ask"):
+        make_settings(root_path="/a/../b")

@@ -12,6 +12,7 @@ import signal
 import sys
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,14 @@ def main() -> None:
     default=0,
     help="Answer /v1 as a model, with so many runs at once; 0: not at all.",
 )
-def serve(host: str | None, port: int | None, runs: int) -> None:
+@click.option("--root-path", help="Path of a proxy that leads here, such as /ask; RLM_ROOT_PATH, else none.")
+@click.option(
+    "--static",
+    "pages",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of your own pages, served beside /rlm.",
+)
+def serve(host: str | None, port: int | None, runs: int, root_path: str | None, pages: Path | None) -> None:
     """Serve the page and forward its model calls; the access log goes to stderr, a JSON line each."""
     from ..http.access import JsonLines
     from ..http.app import create_app
@@ -75,14 +83,15 @@ def serve(host: str | None, port: int | None, runs: int) -> None:
     from ..settings import load_settings
 
     with reported():
-        settings = load_settings(host=host, port=port)
-        app, again = create_app(settings, runs=runs), lambda: load_settings(host=host, port=port)
+        load = partial(load_settings, host=host, port=port, root_path=root_path)
+        settings = load()
+        app = create_app(settings, runs=runs, pages=pages)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # after the drain it ends the server, as service managers expect
         lines = logging.StreamHandler(sys.stderr)
         lines.setFormatter(JsonLines())
         logging.basicConfig(level=logging.WARNING, handlers=[lines])
         logging.getLogger("rlm_server").setLevel(logging.INFO)
-        serve_until_signal(app, host=settings.host, port=settings.port, ready=_say_where, reload=again)
+        serve_until_signal(app, host=settings.host, port=settings.port, ready=_say_where, reload=load)
 
 
 @main.command()

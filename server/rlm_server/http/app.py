@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from starlette.applications import Starlette
@@ -19,6 +20,8 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
+
+from rlm_core.errors import ConfigError
 
 from ..assets import Assets, find_assets, packages_folder
 from ..calls.audit_log import check_audit_log
@@ -35,6 +38,7 @@ from .api import api_routes
 from .call_socket import MESSAGE_BYTES
 from .forwarded import Forwarded
 from .openai import openai_routes
+from .own_pages import own_page_routes
 from .own_runs import check_runs, opened_runs
 from .problems import Problem, internal_problem, problem_response
 from .security import Gate, SecurityHeaders, check_address
@@ -129,6 +133,7 @@ def create_app(
     assets: Assets | None = None,
     runs: int = 0,
     providers: Sequence[Upstream] = (),
+    pages: Path | None = None,
 ) -> App:
     """Make the application.
 
@@ -137,6 +142,7 @@ def create_app(
         assets: those of the checkout or the installed wheel by default.
         runs: most runs of `/v1` at once, each in a page of a headless browser; 0 has none.
         providers: of this process, beside the configured ones.
+        pages: folder of further pages, served at the root.
 
     Raises:
         ConfigError: a setting is impossible or unknown, the address needs a token, the assets are not built, or the
@@ -147,9 +153,16 @@ def create_app(
     check_store(settings.store_path)
     check_audit_log(settings)
     check_runs(settings, runs)
+    if pages is not None and not pages.is_dir():
+        raise ConfigError(f"{pages} is no folder. Name one that holds your pages.")
     assets = assets or find_assets()
     app = App(
-        routes=[*api_routes(), *openai_routes(), *static_routes(assets, packages_folder(settings.packages_path))],
+        routes=[
+            *api_routes(),
+            *openai_routes(),
+            *static_routes(assets, packages_folder(settings.packages_path), pages),
+            *own_page_routes(pages, frame_ancestors=settings.frame_ancestors),
+        ],
         middleware=[Middleware(Gate, settings=settings)],
         exception_handlers={
             Problem: _say_problem,

@@ -2,13 +2,13 @@
 
 In: a request, perhaps passed on by a proxy. Out: the same one with the client's address and scheme (uvicorn's
 `X-Forwarded-For` and `X-Forwarded-Proto`, from `RLM_TRUSTED_PROXIES` alone), and its path without the prefix of
-`RLM_PUBLIC_URL`. Whether the sender is a trusted proxy is noted for `identity.py`. Nothing is refused here.
+`RLM_PUBLIC_URL` or `RLM_ROOT_PATH`. Whether the sender is a trusted proxy is noted for `identity.py`. Nothing is
+refused here.
 """
 
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -17,9 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..settings import Settings
 from .access import record
 
-OWN_SEGMENTS = frozenset({"", "api", "page", "rlm", "vendor", "sign-in", "healthz", "readyz", "metrics"})
+OWN_SEGMENTS = frozenset({"", "api", "page", "rlm", "v1", "vendor", "sign-in", "healthz", "readyz", "metrics"})
 """First segments of our own paths: a proxy that strips the prefix `/rlm` still reaches `/rlm/rlm.js`."""
 BY_PROXY = "rlm_server.by_proxy"
+MOUNTED_AT = "rlm_server.mounted_at"
+"""Key of a scope: the prefix at which another application mounts this one."""
 AS_SENT = "rlm_server.as_sent"
 """Key of a scope: sender and scheme of a handshake before they were undone, for the requests that come over it."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:=/+-]{1,100}")
@@ -37,7 +39,8 @@ class Forwarded:
         from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # late: importing the app loads no server
 
         self.app = app
-        self.prefix = urlsplit(settings.public_url).path
+        self.prefix = settings.prefix()
+        self.is_unlike_ours = self.prefix.lstrip("/").partition("/")[0] not in OWN_SEGMENTS
         self.proxy = ProxyHeadersMiddleware(self._passed_on, list(settings.trusted_proxies))  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +66,8 @@ class Forwarded:
             await Response(status_code=308, headers={"Location": f"{self.prefix}/"})(scope, receive, send)
             return
         rest = scope["path"].removeprefix(self.prefix)
-        if rest != scope["path"] and rest.startswith("/") and rest.split("/")[1] in OWN_SEGMENTS:
+        is_below = rest != scope["path"] and rest.startswith("/")
+        if is_below and (self.is_unlike_ours or rest.split("/")[1] in OWN_SEGMENTS):
             scope["path"] = rest
             scope["raw_path"] = scope.get("raw_path", b"").removeprefix(self.prefix.encode())
         await self.app(scope, receive, send)

@@ -19,7 +19,7 @@ from ..setting_kinds import LOOPBACK_NAMES, is_loopback
 from ..settings import Settings
 from .access import STARTS, record
 from .call_socket import PATH as CALL_SOCKET
-from .forwarded import is_by_proxy
+from .forwarded import MOUNTED_AT, is_by_proxy
 from .identity import USER, Identities, Identity
 from .notice_page import OWN_HEADERS, refusal
 from .problems import Problem, problem_response
@@ -62,9 +62,16 @@ def check_address(settings: Settings) -> None:
     """Refuse to be where others can reach without knowing whose a request is.
 
     Raises:
-        ConfigError: `host` or `public_url` is not loopback and there is no token; or nobody is trusted to name users.
+        ConfigError: `host` or `public_url` is not loopback and there is no token; nobody is trusted to name users; or
+            two prefixes differ.
     """
-    outside = urlsplit(settings.public_url).hostname or ""
+    public = urlsplit(settings.public_url)
+    outside = public.hostname or ""
+    if settings.root_path and settings.public_url and settings.root_path != public.path:
+        raise ConfigError(
+            f"RLM_ROOT_PATH is {settings.root_path}, and the path of RLM_PUBLIC_URL is {public.path or '/'}. Set one "
+            "of them, or the same path in both."
+        )
     if settings.user_header and not settings.trusted_proxies:
         raise ConfigError(
             "RLM_USER_HEADER is believed only from RLM_TRUSTED_PROXIES, which is empty: nobody could get in. "
@@ -166,6 +173,12 @@ class Gate:
         identity = self.identities.of(headers, address, by_proxy=is_by_proxy(scope))
         if identity is None:
             raise self._unknown_sender()
+        if MOUNTED_AT in scope and not self.identities.is_guarded and not is_loopback(address):
+            raise Problem(
+                "token-required",
+                "This server is a part of another one and has no token, so it answers the machine that it runs on "
+                "alone. Set RLM_TOKEN to a long random text (or RLM_TOKENS, or RLM_USER_HEADER).",
+            )
         if identity.user:
             record(scope, user=identity.user)
         scope[USER] = identity.user

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ..settings import Settings
+from .forwarded import MOUNTED_AT
 from .identity import COOKIE, SESSION_SECONDS, Identities
 from .notice_page import notice
 from .problems import Problem
@@ -33,12 +34,13 @@ async def sign_in(request: Request, identities: Identities, settings: Settings) 
         wrong = Problem("token-required", "That is none of the server's tokens. Type it again.")
         return notice(wrong, request.scope, can_sign_in=True)
     public = urlsplit(settings.public_url)
+    prefix = settings.prefix() or request.scope.get(MOUNTED_AT, "")
     response = RedirectResponse("./", status_code=303, headers={"Cache-Control": "no-store"})
     response.set_cookie(
         COOKIE,
         identities.session(user),
         max_age=SESSION_SECONDS,
-        path=f"{public.path}/",
+        path=f"{prefix}/",
         secure="https" in (public.scheme, request.scope["scheme"]),
         httponly=True,
         samesite="lax",

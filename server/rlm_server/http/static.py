@@ -22,21 +22,27 @@ from starlette.types import Scope
 from ..assets import Assets
 
 MEDIA_TYPES = {
+    ".avif": "image/avif",
     ".css": "text/css; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
     ".d.ts": "application/typescript",
+    ".gif": "image/gif",
     ".html": "text/html; charset=utf-8",
     ".ico": "image/x-icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".jsonl": "application/jsonl",
     ".map": "application/json",
     ".md": "text/markdown; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
+    ".pdf": "application/pdf",
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
     ".wasm": "application/wasm",
+    ".webp": "image/webp",
     ".webmanifest": "application/manifest+json",
     ".whl": "application/zip",
     ".woff2": "font/woff2",
@@ -49,8 +55,12 @@ HASHED_NAME = re.compile(r"\.[0-9a-f]{8,64}\.")
 FOR_GOOD = "public, max-age=31536000, immutable"
 
 
-def static_routes(assets: Assets, packages: Path) -> list[BaseRoute]:
-    """The routes of everything that is a file; a folder that does not exist yet is all 404."""
+def static_routes(assets: Assets, packages: Path, pages: Path | None = None) -> list[BaseRoute]:
+    """The routes of everything that is a file; a folder that does not exist yet is all 404.
+
+    Args:
+        pages: folder of the user's own pages; its `index.html` stands in place of the page.
+    """
     page = assets.web / "index.html"
 
     def index(request: Request) -> Response:
@@ -59,16 +69,16 @@ def static_routes(assets: Assets, packages: Path) -> list[BaseRoute]:
         return respond_with_file(page, request.headers)
 
     return [
-        Route("/", index),
-        Mount("/page", _Files(assets.web, bundles=assets.assets / "page")),
-        Mount("/rlm/assets/packages", _Files(packages, kinds=PACKAGE_KINDS)),
-        Mount("/rlm/assets", _Files(assets.assets)),
-        Mount("/rlm", _Files(assets.worker, kinds=MODULE_KINDS)),
-        Mount("/vendor", _Files(assets.vendor)),
+        *([] if pages is not None and (pages / "index.html").is_file() else [Route("/", index)]),
+        Mount("/page", Files(assets.web, bundles=assets.assets / "page")),
+        Mount("/rlm/assets/packages", Files(packages, kinds=PACKAGE_KINDS)),
+        Mount("/rlm/assets", Files(assets.assets)),
+        Mount("/rlm", Files(assets.worker, kinds=MODULE_KINDS)),
+        Mount("/vendor", Files(assets.vendor)),
     ]
 
 
-class _Files(StaticFiles):
+class Files(StaticFiles):
     """One folder, read-only, of known kinds of file.
 
     Args:
@@ -120,7 +130,7 @@ def _best_variant(path: Path, accepted: str) -> tuple[Path, str]:
     takes = _accepted_codings(accepted)
     for coding, suffix in ENCODINGS:
         variant = path.with_name(path.name + suffix)
-        if coding in takes and variant.is_file():
+        if coding in takes and variant.is_file() and not variant.is_symlink():
             return variant, coding
     return path, ""
 
