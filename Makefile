@@ -1,16 +1,19 @@
 # `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
-# `make test PART=attacks` runs a part: core (no page: `make check`, and the unit suite in Pyodide), page, faults, attacks,
+# `make test PART=attacks` runs a part: core (no page: `make check`, `make slow`, and the unit suite in Pyodide), page, faults, attacks,
 # firefox, team (behind nginx and Caddy).
 PYTHON ?= python3
 PARTS := core page faults attacks firefox team
 PART ?= $(PARTS)
 $(if $(filter-out $(PARTS) real-server scale builds,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale builds))
 JOBS ?= logical
+# Compiled modules are kept, or each process of the tests compiles them again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 SOURCES := $(wildcard rlm_core/*.py worker/*.js worker/*/*.js worker/sandbox/* worker/sandbox/*/*.py web/*.js web/samples/*.py hatch_*) package-lock.json pyproject.toml
 
 PYTEST := SE_AVOID_STATS=true $(BIN)/python -m pytest -q
 SIDE_BY_SIDE := -n $(JOBS) --maxprocesses 4 --dist worksteal
+UNITS := $(PYTEST) tests/unit tests/server tests/readers $(SIDE_BY_SIDE)
 BROWSER_core := tests/browser/test_unit_suite.py
 BROWSER_page := $(filter-out $(BROWSER_core),$(wildcard tests/browser/test_*.py)) tests/browser/headless
 BROWSER_faults := tests/browser/faults
@@ -22,7 +25,7 @@ BROWSER_team := tests/browser/team
 RERUNS := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks
 IN_BROWSER = $(PYTEST) $(foreach part,$(PART),$(BROWSER_$(part))) --timeout 600 $(RERUNS) --dist-dir build/pyodide --runner selenium --rt chrome
 
-.PHONY: demo serve test check bench docs picture assets npm browser firefox proxies format clean
+.PHONY: demo serve test check checkers scripts units slow bench docs picture assets npm browser firefox proxies format clean
 
 demo: assets browser
 	$(BIN)/pyodide-rlm demo
@@ -30,15 +33,26 @@ demo: assets browser
 serve: assets
 	$(BIN)/pyodide-rlm serve
 
+# Side by side: the checkers, the scripts' tests, and the tests without a browser that take less than a second.
 check: .venv/dev assets
+	$(MAKE) --jobs 2 checkers scripts units
+
+checkers:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python hatch_build.py node node_modules/typescript/bin/tsc -p tsconfig.json
 	$(BIN)/python hatch_build.py node node_modules/@biomejs/biome/bin/biome check .
 	$(BIN)/python tests/comments.py
+
+scripts:
 	$(BIN)/python hatch_build.py node --test tests/worker/ tests/web/
-	$(PYTEST) tests/unit tests/server tests/readers $(SIDE_BY_SIDE)
+
+units:
+	$(UNITS) -m "not slow"
+
+slow: .venv/dev assets
+	$(UNITS) -m slow
 
 # `make test PART=real-server` is no part of `make test`: it fetches llama.cpp's server and a small model.
 ifeq ($(PART),real-server)
@@ -55,7 +69,7 @@ test: browser .venv/dev assets
 	$(PYTEST) tests/builds --timeout 600
 else
 # What measures time runs afterwards, with nothing beside it; a part may have nothing of the kind (exit status 5).
-test: $(if $(filter core,$(PART)),check build/pyodide/pyodide-lock.json) browser $(if $(filter firefox,$(PART)),firefox) $(if $(filter team,$(PART)),proxies) .venv/dev assets
+test: $(if $(filter core,$(PART)),check slow build/pyodide/pyodide-lock.json) browser $(if $(filter firefox,$(PART)),firefox) $(if $(filter team,$(PART)),proxies) .venv/dev assets
 	$(IN_BROWSER) $(SIDE_BY_SIDE) -m "not timed"
 	$(IN_BROWSER) -m timed || [ $$? = 5 ]
 endif

@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,3 +18,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["PYODIDE_RLM_CACHE"] = str(Path(__file__).parent.parent / "build" / "cache" / "snapshots")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """A name for a long parameter by its size: pytest would escape each of its characters."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 1_000 else None

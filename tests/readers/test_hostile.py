@@ -141,6 +141,7 @@ def test_a_file_that_was_cut_gives_text_or_the_reason(kind: str, tmp_path: Path)
         assert isinstance(about(path), str)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["docx", "docx, comment", "pptx, grouped shape", "odt", "EPUB", "xlsx", "ods"])
 def test_a_document_with_a_broken_part_says_so(kind: str, tmp_path: Path) -> None:
     name, make = files.READABLE[kind]

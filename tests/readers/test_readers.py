@@ -101,6 +101,7 @@ def test_tables_are_rows(kind: str, tmp_path: Path) -> None:
     assert tables(put(tmp_path, name, make()))[table][-1] == last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -270,6 +271,7 @@ def test_what_is_no_file_is_refused() -> None:
 LINES = "".join(f"gate {number} opened\n" for number in range(150_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"),
     [

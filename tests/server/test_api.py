@@ -120,6 +120,7 @@ def test_items_of_a_batch_come_as_they_finish(client: httpx2.Client, upstream: F
     assert first["index"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_batch_of_1000_is_answered_by_at_most_64_at_a_time(
     patient: httpx2.Client, upstream: FakeUpstream, stream: bool
@@ -366,6 +367,7 @@ def test_a_client_that_goes_away_cancels_its_calls(
     assert len(upstream.seen) == calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "heartbeat"),
     [({"prompt": "q"}, ": waiting\n\n"), ({"type": "batch", "prompts": ["q"]}, "\n")],
@@ -395,6 +397,7 @@ def released_late(upstream: FakeUpstream) -> None:
     upstream.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True], ids=["a reply", "a failure"])
 def test_a_late_whole_reply_shows_that_it_lives(
     patient: httpx2.Client, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, fails: bool
@@ -409,6 +412,7 @@ def test_a_late_whole_reply_shows_that_it_lives(
     assert response.json()["error"]["status"] >= 400 if fails else response.json()["text"] == "Paris"
 
 
+@pytest.mark.slow
 def test_a_client_that_takes_no_heartbeat_gets_none_and_a_failure_in_time_has_its_status(
     patient: httpx2.Client, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from tests.server.conftest import make_settings
 HEAVY = {"httpx2", "playwright", "uvicorn"}
 
 
+@pytest.mark.slow
 def test_importing_the_app_loads_no_http_client_and_no_server() -> None:
     code = "import sys, rlm_server.http.app; print(*sys.modules)"
     loaded = subprocess.run(
@@ -31,6 +32,7 @@ def test_importing_the_app_loads_no_http_client_and_no_server() -> None:
     assert HEAVY.isdisjoint(loaded.stdout.split())
 
 
+@pytest.mark.slow
 def test_an_impossible_address_ends_with_a_sentence_and_status_2() -> None:
     command = [sys.executable, "-m", "rlm_server", "serve", "--host", "0.0.0.0", "--port", "0"]
     ended = subprocess.run(command, env=_environment(), capture_output=True, check=False, text=True, timeout=20)
@@ -66,6 +68,7 @@ def test_a_default_model_that_does_not_exist_is_logged_at_start(
     assert any("RLM_DEFAULT_MODEL is 'anthropic:claude'" in message for message in caplog.messages)
 
 
+@pytest.mark.slow
 def test_an_unknown_setting_ends_the_start_with_a_sentence_and_status_2() -> None:
     command = [sys.executable, "-m", "rlm_server", "serve", "--port", "0"]
     environment = {**_environment(), "RLM_MAX_RUN_COSTS": "1"}

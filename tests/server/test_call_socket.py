@@ -134,6 +134,7 @@ def test_the_three_shapes_stream_as_they_do_over_requests(server: str, upstream:
     assert [json.loads(line).get("text") for line in lines] == ["A", "A", None]
 
 
+@pytest.mark.slow
 def test_hundreds_are_under_way_at_once_and_each_gets_its_own_reply(large: str, upstream: FakeUpstream) -> None:
     count = 200
     upstream.script(*[Turn(chunks=json_turn(openai_reply("x")).chunks, held=True) for _ in range(count)])
@@ -258,6 +259,7 @@ def test_the_server_is_heard_under_calls_and_closes_an_idle_connection(
     assert closed.value.code == 1000
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_answers_its_calls_and_then_closes(upstream: FakeUpstream, assets: Assets) -> None:
     upstream.script(Turn(chunks=json_turn(openai_reply("in time")).chunks, held=True), Turn(silent=True))
     settings = settings_for(upstream, first_byte_seconds=60, total_seconds=60)

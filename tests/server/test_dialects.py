@@ -109,6 +109,7 @@ def test_a_gzipped_reply_is_read(client: httpx2.Client, upstream: FakeUpstream, 
     assert ask(client, provider).json()["text"] == "Paris"
 
 
+@pytest.mark.slow
 @both
 def test_a_gzip_bomb_is_cut_at_the_limit(client: httpx2.Client, upstream: FakeUpstream, provider: str) -> None:
     body = gzip.compress(b" " * 50_000_000)

@@ -61,6 +61,7 @@ def test_labels_inside_the_text_do_not_take_it_apart() -> None:
     assert read_prompt(f"Question: {QUESTION}\n\nText:\n{text}") == (QUESTION, text, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["Question: x\n", "Text: x\n", "Question: x\nText: y\n", "#", "\n", " "])
 def test_no_prompt_takes_long(unit: str) -> None:
     started = time.perf_counter()

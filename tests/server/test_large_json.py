@@ -32,6 +32,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["prompt", "messages", "n"]), VALUES, max_size=3), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_it_gives_what_pythons_parser_gives(value: object, ascii_only: bool) -> None:
@@ -68,12 +69,14 @@ def refused(body: bytes, parse: Callable[[bytes], object]) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [b"{},", b'"",', b"0,", b"[],", b" "])
 def test_more_structure_than_any_request_has_is_refused(unit: bytes) -> None:
     with pytest.raises(TooManyValues):
         parse_large(b"[" + unit * MAX_STRUCTURE_BYTES + b"0]")
 
 
+@pytest.mark.slow
 def test_other_requests_are_answered_while_a_large_body_is_read(upstream: FakeUpstream, assets: Assets) -> None:
     app = create_app(settings_for(upstream, max_body_bytes=64 * MIB, body_seconds=30), assets=assets)
     bodies = [
@@ -122,6 +125,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / siz
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text", "wide", "braces"])
 def test_a_body_takes_at_most_six_times_its_size(kind: str) -> None:
     measured = subprocess.run([sys.executable, "-c", MEASURE, kind], capture_output=True, check=True, text=True)

@@ -10,7 +10,7 @@ from tests.needles import HAYSTACKS, NEEDLES, Case, Shape, case, unanswerable
 from tests.stand_in import StandIn
 
 SEEDS = range(20)
-CODES = [seed for seed in range(24) if unanswerable(seed, chars=0).name.startswith("no code")]
+CODES = range(list(NEEDLES).index("code"), 24, len(NEEDLES))
 
 
 def ask(case: Case) -> RunResult:
@@ -21,6 +21,7 @@ def holds_fact(text: str, case: Case) -> bool:
     return case.expect is not None and case.expect in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_fact_planted_in_a_megabyte_is_found(seed: int) -> None:
     planted = case(seed)
@@ -33,6 +34,7 @@ def test_a_fact_planted_in_a_megabyte_is_found(seed: int) -> None:
     assert result.iterations <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["list", "dict", "files"])
 @pytest.mark.parametrize("seed", range(6))
 def test_a_fact_is_found_in_contexts_of_every_shape(seed: int, shape: Shape) -> None:
@@ -41,6 +43,7 @@ def test_a_fact_is_found_in_contexts_of_every_shape(seed: int, shape: Shape) -> 
     assert holds_fact(ask(planted).answer, planted), planted.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_answer_leads_with_the_planted_fact(seed: int) -> None:
     planted = case(seed, chars=100_000)
@@ -50,7 +53,10 @@ def test_the_answer_leads_with_the_planted_fact(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", CODES)
 def test_a_code_that_is_not_there_is_not_invented(seed: int) -> None:
-    result = ask(unanswerable(seed))
+    missing = unanswerable(seed)
+    assert missing.name.startswith("no code")
+
+    result = ask(missing)
 
     assert result.answer.startswith("No answer found"), result.answer
     assert result.stopped_by == "final_answer"

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rlm_core import run
 from rlm_core.trajectory import Recorder
 from tests.needles import case
@@ -54,6 +56,7 @@ def written_by_the_model(log: str, answer: str) -> str:
     return "".join(f"{json.dumps(event)}\n" for event in [*events, {**last, "answer": answer}])
 
 
+@pytest.mark.slow
 def test_right_answers_of_real_runs_hold_no_loose_number_and_altered_ones_do() -> None:
     logs = [log_of(seed) for seed in range(60)] + [path.read_text(encoding="utf-8") for path in GOLDEN]
     answers = [json.loads(log.splitlines()[-1])["answer"] for log in logs]

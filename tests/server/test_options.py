@@ -57,6 +57,7 @@ MAPPED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "options", "fields"), MAPPED)
 @pytest.mark.parametrize("shape", [{"prompt": "q"}, {"type": "batch", "prompts": ["q"]}])
 def test_options_are_mapped_to_the_dialect(

@@ -95,6 +95,7 @@ def test_a_file_with_another_hash_is_refused_and_nothing_is_added(tmp_path: Path
     assert list((tmp_path / "kept").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pip_finds_wheels")
 def test_where_the_distribution_lacks_it_pip_finds_a_wheel_of_the_right_tag(tmp_path: Path) -> None:
     store = Store(tmp_path, interpreter(), UNREACHABLE)
@@ -107,6 +108,7 @@ def test_where_the_distribution_lacks_it_pip_finds_a_wheel_of_the_right_tag(tmp_
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pip_finds_wheels")
 def test_what_cannot_be_had_is_refused_with_the_tag_and_nothing_stays(tmp_path: Path) -> None:
     store = Store(tmp_path, interpreter("pypdf"), UNREACHABLE)
@@ -121,6 +123,7 @@ def test_what_cannot_be_had_is_refused_with_the_tag_and_nothing_stays(tmp_path: 
         store.add(["a @ https://example.org/a.whl"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pip_finds_wheels")
 def test_what_another_needs_cannot_be_removed_alone(tmp_path: Path) -> None:
     store = Store(tmp_path, interpreter(), UNREACHABLE)

@@ -79,6 +79,7 @@ def test_almost_nothing_is_no_fault(text: str) -> None:
     assert all(isinstance(passage, str) for passage in passages(text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit", ["J. ", "a. b ", "x", "a,b", ",", ";a", "1;", ". ", "?! ", "(", "word ", "Mr. x\n", "=\n", "e.g. "]
 )

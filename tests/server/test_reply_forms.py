@@ -164,6 +164,7 @@ HELD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", HELD.values(), ids=HELD.keys())
 def test_a_whole_reply_is_over_within_three_seconds_though_its_connection_stays_open(
     upstream: FakeUpstream, turn: Turn

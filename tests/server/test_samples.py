@@ -31,6 +31,7 @@ def text(maker: ModuleType) -> str:
     return str(maker.sample())
 
 
+@pytest.mark.slow
 def test_the_sample_is_at_least_a_megabyte_and_always_the_same(maker: ModuleType, text: str, tmp_path: Path) -> None:
     size = maker.write_sample(tmp_path / "sample.txt")
 
@@ -39,6 +40,7 @@ def test_the_sample_is_at_least_a_megabyte_and_always_the_same(maker: ModuleType
     assert len(set(text.splitlines())) > 9_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample["title"]))
 def test_a_question_of_the_sample_has_one_answer_and_it_is_found(sample: dict[str, str], text: str) -> None:
     assert sample["file"] == "observatory.txt"

@@ -134,6 +134,7 @@ def until_status(url: str, token: str, status: int) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_hangup_reads_the_secrets_again_and_a_mistake_changes_nothing(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("the-first-token\n")

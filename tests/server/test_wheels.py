@@ -76,6 +76,7 @@ def test_what_the_prompt_names_is_pinned() -> None:
     assert set(PACKAGES) <= {name for package in PINNED.values() for name in package["imports"]}
 
 
+@pytest.mark.slow
 def test_a_plain_pyodide_loads_them_by_our_lock_file() -> None:
     node = [sys.executable, "hatch_build.py", "node", "--input-type=module", "-e", LOAD]
     arguments = [f"{find_assets().assets}/", built("pyodide-lock.json").read_text()]

@@ -84,6 +84,7 @@ def test_bytes_are_a_picture_text_is_markdown_and_the_rest_is_json() -> None:
     assert "1,000,000 are shown" in refused("display(png)", png=PNG + bytes(display.MAX_IMAGE_BYTES))
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_bounded_and_the_model_is_told() -> None:
     items, printed = shown("display([[n] for n in range(700_000)])")
     assert (items[0]["of"], items[0]["rows"] < 700_000) == (700_000, True)

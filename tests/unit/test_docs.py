@@ -129,6 +129,7 @@ def test_each_generated_part_is_fresh(page: str, name: str) -> None:
     assert text_of(ROOT / "docs" / page) == fresh(page, name), "run `make docs`, and commit the page"
 
 
+@pytest.mark.slow
 def test_the_manual_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -165,6 +166,7 @@ def test_each_line_of_a_block_that_needs_a_bundler_is_one_of_an_app_that_is_buil
     assert {line.strip() for block in blocks for line in block.text.splitlines()} - lines == set()
 
 
+@pytest.mark.slow
 def test_each_message_in_troubleshooting_is_one_of_ours() -> None:
     rows = [line for line in text_of(ROOT / "docs" / "troubleshooting.md").splitlines() if line.startswith("| `")]
     messages = [re.findall(r"`` ?(.+?) ?``|`(.+?)`", row)[0] for row in rows]

@@ -131,6 +131,7 @@ def test_evidence_of_other_forms_is_refused_in_words(given: object) -> None:
         items_of(given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "quote",
     ["0, " * 1_200 + "1", "a" + " " * 3_990 + "b", "[ " * 1_900 + "a", "x. " * 1_300 + "!"],

@@ -202,6 +202,7 @@ def test_a_hostile_reply_is_read_in_no_time(name: str, before: str) -> None:
     assert seconds_to_read(before + piece * (50_000 // len(piece))) < SECONDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tildes", "open brackets", "strings and fences", "fences after text", "finals"])
 def test_a_hostile_megabyte_is_read_too(name: str) -> None:
     piece = HOSTILE[name]

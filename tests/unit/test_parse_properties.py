@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ PIECES = st.sampled_from([*FENCES, *BLANKS, *FINALS, *CODE, *TEXT])
 REPLIES = st.lists(PIECES | st.text(max_size=8), max_size=40).map("".join)
 
 
+@pytest.mark.slow
 @given(REPLIES)
 @settings(max_examples=600, deadline=2_000)
 def test_any_reply_is_read(reply: str) -> None:

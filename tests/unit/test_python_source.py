@@ -50,6 +50,7 @@ def test_code_that_would_exhaust_the_stack_is_not_compiled(name: str) -> None:
     assert not compiles(DEEP[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLAT)
 def test_long_code_is_not_deep(name: str) -> None:
     assert not nests_too_deeply(FLAT[name])

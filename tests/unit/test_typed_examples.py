@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from mypy import api
 
 ROOT = Path(__file__).parents[2]
@@ -12,6 +13,7 @@ PAGES = [ROOT / "README.md", ROOT / "docs" / "python.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_examples_are_typed(tmp_path: Path) -> None:
     paths = []
     for page in PAGES:

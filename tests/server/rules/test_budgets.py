@@ -33,6 +33,7 @@ def post(client: TestClient, key: str | None = None, **body: object) -> httpx2.R
     return client.post("/api/rlm", json={"model": "openai:m", "prompt": "q", **body}, headers=headers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "kept"), [("max_run_calls", True), ("max_start_calls", False)])
 def test_of_1000_calls_at_once_exactly_100_reach_the_upstream(
     upstream: FakeUpstream, assets: Assets, setting: str, kept: bool

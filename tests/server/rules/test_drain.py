@@ -72,6 +72,7 @@ def test_all_in_all_it_takes_less_than_10_seconds() -> None:
     assert Settings.model_fields["drain_seconds"].default <= 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_call_under_way_is_answered_before_the_end(
     servers: Servers, variables: dict[str, str], upstream: FakeUpstream, number: signal.Signals
@@ -91,6 +92,7 @@ def test_a_call_under_way_is_answered_before_the_end(
     servers.ended()
 
 
+@pytest.mark.slow
 def test_a_call_that_nobody_waits_for_is_still_kept(
     servers: Servers, variables: dict[str, str], upstream: FakeUpstream
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_call_that_nobody_waits_for_is_still_kept(
     servers.ended()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["r/0", None])
 def test_a_call_that_never_ends_is_given_up(
     servers: Servers, variables: dict[str, str], upstream: FakeUpstream, key: str | None
@@ -122,6 +125,7 @@ def test_a_call_that_never_ends_is_given_up(
     assert time.monotonic() - began < SHORT_DRAIN_SECONDS + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["r/0", None])
 def test_a_client_that_still_waits_at_the_end_gets_a_problem(
     servers: Servers, variables: dict[str, str], upstream: FakeUpstream, key: str | None
@@ -198,6 +202,7 @@ def check_file(path: Path) -> None:
     rows.close()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_has_kept_what_it_told(
     servers: Servers, variables: dict[str, str], upstream: FakeUpstream, tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def check_forwarded(seen: Mapping[str, object]) -> None:
     assert all(set(turn) == {"role", "content"} and isinstance(turn["content"], str) for turn in turns)
 
 
+@pytest.mark.slow
 @quick
 @given(body=shaped | anything)
 def test_any_json_is_answered_or_refused_and_never_forwarded_as_it_is(
@@ -121,6 +122,7 @@ def test_any_json_is_answered_or_refused_and_never_forwarded_as_it_is(
         check_forwarded(seen.json())
 
 
+@pytest.mark.slow
 @quick
 @given(
     body=st.fixed_dictionaries({"prompt": st.just("q")}) | st.just({"type": "batch", "prompts": ["q"]}),

@@ -83,6 +83,7 @@ def environment(upstream: FakeUpstream, tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_no_key_is_in_any_byte_out(upstream: FakeUpstream, environment: dict[str, str], tmp_path: Path) -> None:
     with forked_servers(tmp_path / "printed") as servers:
         pid, url = servers.start(environment)

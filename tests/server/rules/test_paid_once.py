@@ -272,6 +272,7 @@ def test_of_a_batch_that_is_left_only_what_was_sent_goes_on(
     assert len(upstream.seen) == 70
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_file", [True, False])
 def test_the_file_outlives_the_server_and_holds_no_prompt(
     upstream: FakeUpstream, assets: Assets, tmp_path: Path, in_file: bool

@@ -126,6 +126,7 @@ def test_a_body_that_does_not_come_is_told_so_and_cut_off(connection: socket.soc
     assert upstream.seen == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [UNREAD_BODY, HALF_BODY + b"\r\n", HALF_BODY.replace(b"local", b"evil") + b"\r\n"])
 def test_a_body_that_nobody_reads_is_cut_off(connection: socket.socket, head: bytes) -> None:
     connection.sendall(head)

@@ -62,6 +62,7 @@ def at_both(
     return [first, second]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [{"prompt": "a"}, {"prompt": "a", "stream": True}, {"type": "batch", "prompts": ["a"]}]
 )
@@ -88,6 +89,7 @@ def test_a_call_that_fails_in_one_is_made_by_the_other(
     assert len(upstream.seen) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_at", [0, 1])
 def test_a_stop_at_either_stops_the_call_and_whoever_waits_for_it(
     callers: list[httpx2.Client], threads: ThreadPoolExecutor, upstream: FakeUpstream, stopped_at: int
