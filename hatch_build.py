@@ -49,7 +49,7 @@ VENDOR = {
     "highlight-python.js": "@highlightjs/cdn-assets/es/languages/python.min.js",
 }
 SELF_TEST_FONT = ROOT / "worker/sandbox/self-test.woff2"
-PAGES = ("app.js", "headless.js")
+PAGES = ("app.js", "headless.js", "report.js")
 PACKED = {".zip", ".whl", ".woff2"}
 ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that the same sources give the same bytes and the same hash
 
@@ -375,7 +375,8 @@ def wheel_files() -> Iterator[Path]:
         is_bundled = room[:2] in [("worker", "sandbox"), ("web", "types")] or (
             room[0] == "web" and path.suffix == ".js"
         )
-        if path.is_file() and not is_bundled and path.suffix not in (".py", ".pyc"):
+        is_text = path.suffix not in (".py", ".pyc") or room == ("web", "notebook", "prelude.py")
+        if path.is_file() and not is_bundled and is_text:
             yield path
     yield from wheel_assets()
 

@@ -4,14 +4,17 @@
  */
 
 import { withEvidence } from "/rlm/log/evidence_lines.js";
-import { html, useState } from "/vendor/preact.mjs";
+import { html } from "/vendor/preact.mjs";
+import { CopyButton } from "./copy.js";
 import { ProblemNotice, explainEnding } from "./errors.js";
 import { Checks, EvidenceList, withMarks } from "./evidence.js";
 import { GivenFiles } from "./given_files.js";
+import { downloadTrajectory } from "./log_file.js";
 import { LongText } from "./long_text.js";
 import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
 import { Nodes } from "./nodes.js";
 import { whole } from "./printed.js";
+import { TakeAlong } from "./take_along.js";
 import { UsageTables } from "./usage.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
@@ -39,13 +42,14 @@ export function Outcome({ run, onRemedy }) {
     ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} context=${run.context} />`}
     <${GivenFiles} run=${run} key=${run.startedAt} />
     <p class="outcome-actions">
-      ${answer && html`<${CopyButton} text=${withEvidence(answer, run.result?.evidence ?? [], run.result?.checks.numbers)} />`}
+      ${answer && html`<${CopyButton} id="copy" label="Copy the answer" text=${withEvidence(answer, run.result?.evidence ?? [], run.result?.checks.numbers)} />`}
       ${
         run.events.length > 0 &&
         html`<button type="button" id="download" class="small" onClick=${() => downloadTrajectory(run)}>
         Download the trajectory</button>`
       }
     </p>
+    <${TakeAlong} run=${run} />
     ${run.result && html`<${UsageTables} result=${run.result} />`}
   </div>`;
 }
@@ -79,52 +83,4 @@ function Value({ json }) {
     <h3>Value <span class="muted">it fits the schema</span></h3>
     <${LongText} text=${whole(json)} class="output" label="Value" />
   </section>`;
-}
-
-/** @param {{text: string}} props */
-function CopyButton({ text }) {
-  const [said, say] = useState("Copy the answer");
-  const copy = async () => say((await copyText(text)) ? "Copied" : "Not allowed here: select the text instead");
-  return html`<button type="button" id="copy" class="small" onClick=${copy} aria-live="polite">${said}</button>`;
-}
-
-/** @param {string} text @returns {Promise<boolean>} */
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
-    return copyBySelection(text); // the page's policy forbids the clipboard API
-  }
-}
-
-/** @param {string} text */
-function copyBySelection(text) {
-  const box = document.createElement("textarea");
-  box.value = text;
-  box.className = "visually-hidden";
-  document.body.append(box);
-  const focused = document.activeElement;
-  box.select();
-  const isCopied = document.execCommand("copy");
-  box.remove();
-  if (focused instanceof HTMLElement) focused.focus();
-  return isCopied;
-}
-
-/** The log of a run; of one that failed, the events that the page saw. @param {RunView} run */
-export function trajectoryOf(run) {
-  if (run.result) return run.result.trajectory();
-  return run.recorded?.log ?? run.events.map((event) => `${JSON.stringify(event)}\n`).join("");
-}
-
-/** Save the trajectory as a JSONL file. @param {RunView} run */
-function downloadTrajectory(run) {
-  const text = trajectoryOf(run);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/jsonl" }));
-  link.download = `trajectory-${new Date().toISOString().slice(0, 19).replace(/:/g, "-")}.jsonl`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

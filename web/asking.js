@@ -7,11 +7,11 @@
 import { RLM } from "/rlm/rlm.js";
 import { ASSETS } from "./address.js";
 import { answering } from "./answering.js";
-import { trajectoryOf } from "./answer.js";
 import { contextValue, describeContext } from "./context.js";
 import { openConversation } from "./conversation.js";
 import { explain } from "./errors.js";
 import { loadHistory, titleOf } from "./history.js";
+import { trajectoryOf } from "./log_file.js";
 import { loadModels } from "./models.js";
 import { playRecording } from "./recorded.js";
 import { focusOnContext, isRefused } from "./refusal.js";

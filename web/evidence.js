@@ -12,7 +12,7 @@ import { SourceViewer, placeOf } from "./source_viewer.js";
 
 const MOST_NUMBERS = 20;
 /** @type {Record<RLMEvidence["status"], {mark: string, words: string}>} */
-const STATUSES = {
+export const STATUSES = {
   found: { mark: "✓", words: "in the context" },
   elsewhere: { mark: "✓", words: "in the context, in another source than the model named" },
   stitched: { mark: "≈", words: "its parts stand apart" },

@@ -83,6 +83,19 @@ export async function saveSnapshot() {
   return true;
 }
 
+/**
+ * The report of a run. Its module is loaded only here: few programs make one.
+ * @param {HTMLInputElement} input holds the log
+ * @param {import("./report.js").Form} form
+ * @returns {Promise<string>} an outcome as JSON text
+ */
+export async function report(input, form) {
+  const address = "./report.js"; // a bundle of its own, that this one does not hold
+  const { reportOf } = /** @type {typeof import("./report.js")} */ (await import(address));
+  const log = (await input.files?.[0]?.text()) ?? "";
+  return outcome(() => reportOf([log], form));
+}
+
 /** `run` takes a log as a file: as an argument its time grows with the square of its length. */
 export const takesLogFiles = true;
 

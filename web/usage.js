@@ -88,7 +88,7 @@ function amounts({ calls, input_tokens, cached_tokens, output_tokens, cost: doll
 }
 
 /** @param {Usage} usage */
-function inWords(usage) {
+export function inWords(usage) {
   const all = Object.values(usage);
   const sum = (/** @type {"calls" | "input_tokens" | "output_tokens"} */ name) =>
     all.reduce((total, used) => total + used[name], 0);

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -231,9 +231,14 @@ def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
 
 @main.command()
 @click.argument("file", type=CONTEXT_FILE)
-@click.option("--format", "form", type=click.Choice(["rlms", "markdown"]), default="rlms", show_default=True)
-def export(file: Path, form: str) -> None:
-    """Write the trajectory FILE to stdout in the log format of another package, or as a report in Markdown."""
+@click.option(
+    "--format", "form", type=click.Choice(["rlms", "markdown", "html", "ipynb"]), default="rlms", show_default=True
+)
+def export(file: Path, form: Literal["rlms", "markdown", "html", "ipynb"]) -> None:
+    """Write the trajectory FILE to stdout in the log format of `rlms`, or as a report to take along.
+
+    A report is Markdown, one HTML file without a script, or a notebook that runs in Jupyter without a model.
+    """
     from rlm_core.trajectory import read
 
     from .report import report
@@ -243,8 +248,8 @@ def export(file: Path, form: str) -> None:
         trajectory = read(file)
         for note in trajectory.notes:
             click.echo(f"note: {visible(note)}", err=True)
-        if form == "markdown":
-            for line in report(trajectory.events).splitlines():
+        if form != "rlms":
+            for line in report(file.read_text(encoding="utf-8"), form).removesuffix("\n").split("\n"):
                 print_line(line)
             return
         ended = datetime.fromtimestamp(file.stat().st_mtime)

@@ -26,7 +26,7 @@ NOT_STARTED = (
 )
 NOT_STARTED_FORM = re.compile(r'(<p class="not-started">).*?(</p>)', re.DOTALL)
 META_FORM = re.compile(r'<meta charset="utf-8">\n')
-FILES = ("style/*.css", "favicon.svg", "samples/*.json", "samples/*.txt")
+FILES = ("style/*.css", "notebook/prelude.py", "favicon.svg", "samples/*.json", "samples/*.txt")
 
 
 def embed_page(site: Path, packages: Path) -> int:

@@ -1,34 +1,32 @@
-"""Report: a run as Markdown, from its log: question, answer, how it ended, and its quotes with their places.
+"""Report: a run as a file to take along, made from its log by the page's own code in a headless browser.
 
-In: events of a trajectory. Out: text. Quotes are the lines of `evidence_lines`, so that page, command and report agree.
+In: the text of a log. Out: Markdown, HTML or a notebook. Nothing is run, and no model is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import asyncio
+from typing import TYPE_CHECKING
 
-from rlm_core import Event, ProtocolError
-from rlm_core.events import RunFinished, RunStarted
+from .own_server import own_server
 
-from ..headless.evidence_lines import evidence_lines
+if TYPE_CHECKING:
+    from ..headless.page import ReportForm
 
 
-def report(events: Sequence[Event]) -> str:
+def report(log: str, form: ReportForm) -> str:
     """The report of the root run.
 
     Raises:
-        ProtocolError: the log has no ending, so that there is no answer to report.
+        ConfigError: the log has no ending, so that there is no answer to report, or it is no log.
+        BrowserMissing: there is no Chromium.
     """
-    started = next((event for event in events if isinstance(event, RunStarted) and event.path == ()), None)
-    ended = next((event for event in events if isinstance(event, RunFinished) and event.path == ()), None)
-    if ended is None:
-        raise ProtocolError("the log has no ending: its run was cut off. `pyodide-rlm run --resume` continues it.")
-    question = started.question.strip() if started is not None else ""
-    parts = [f"# {question or '(a question that the log does not hold)'}", ended.answer.strip() or "(no answer)"]
-    if ended.stopped_by != "final_answer":
-        parts.append(f"No final answer: {ended.detail or ended.stopped_by}")
-    lines = list(evidence_lines([asdict(item) for item in ended.evidence]))
-    parts.append("## Evidence")
-    parts.append("\n".join(f"- {line}" for line in lines) or "Unsupported: it came without a quote of the context.")
-    return "\n\n".join(parts) + "\n"
+    return asyncio.run(_made(log, form))
+
+
+async def _made(log: str, form: ReportForm) -> str:
+    from ..headless.opening import open_page
+
+    with own_server(0) as url:
+        async with open_page(url) as page:
+            return await page.report(log, form)

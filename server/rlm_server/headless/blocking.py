@@ -16,6 +16,7 @@ from rlm_core import ConfigError
 
 from .arguments import Log, QuestionArguments, RLMArguments, RunArguments
 from .browser_rlm import BrowserRLM, Session
+from .page import ReportForm
 from .result import HeadlessResult
 
 T = TypeVar("T")
@@ -129,6 +130,10 @@ class BlockingBrowserRLM(Blocking):
     ) -> HeadlessResult:
         """As `BrowserRLM.fork`."""
         return self._opened().wait(self._rlm.fork(log, iteration, question, **arguments))
+
+    def report(self, log: Log, form: ReportForm = "html") -> str:
+        """As `BrowserRLM.report`."""
+        return self._opened().wait(self._rlm.report(log, form))
 
     def session(self, **defaults: Unpack[RLMArguments]) -> BlockingSession:
         """As `BrowserRLM.session`: `with rlm.session() as session: session.run(...)`."""

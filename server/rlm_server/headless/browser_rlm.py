@@ -23,7 +23,7 @@ from rlm_core import ConfigError
 
 from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArguments, chosen, log_text, parsed
 from .opening import open_own_page, open_page
-from .page import LiveRun, Page
+from .page import LiveRun, Page, ReportForm
 from .recording import question_of
 from .result import HeadlessResult
 
@@ -187,6 +187,14 @@ class BrowserRLM:
     ) -> HeadlessResult:
         """Begin as a recorded run did and continue live from `iteration` on, with its question or another."""
         return await self.run(question or _question(log), **_with(arguments, fork=(log, iteration)))
+
+    async def report(self, log: Log, form: ReportForm = "html") -> str:
+        """A run that ended as a file to take along: `markdown`, `html` without a script, or `ipynb`, which runs.
+
+        Raises:
+            ConfigError: it is no log of a run that ended.
+        """
+        return await self._opened().report(log_text("log", log), form)
 
     def session(self, **defaults: Unpack[RLMArguments]) -> Session:
         """A session: several questions over one REPL.

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urljoin
 
 from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLMError, RunCancelled
@@ -41,6 +41,8 @@ STOP_SECONDS = 5.0
 UNAUTHORIZED = 401
 KEEP_SECONDS = 30.0
 """Longest wait at the end of the first browser of a build, for the snapshot that the next one starts from."""
+ReportForm: TypeAlias = Literal["markdown", "html", "ipynb"]
+"""Forms of a report: text, one file without a script, a notebook that runs."""
 _ids = count(1)
 
 
@@ -232,6 +234,19 @@ class Page:
     async def close_session(self, session: str) -> None:
         """End a session, and its worker."""
         await self._evaluate("(page, id) => page.closeSession(id)", session)
+
+    async def report(self, log: str, form: ReportForm) -> str:
+        """The report of the run whose log this is.
+
+        Raises:
+            ConfigError: it is no log of a run that ended.
+        """
+        with uploaded_log({"report": log}) as (_, files):
+            element = await self._file_input(files)
+            outcome = json.loads(await self._evaluate("(page, job) => page.report(...job)", [element, form]))
+        if "error" in outcome:
+            raise FAULTS.get(outcome["error"]["name"], RLMError)(outcome["error"]["message"])
+        return str(outcome["ok"])
 
     async def stop(self, live: LiveRun) -> None:
         """Stop a run, also one that has not begun; its result is then the partial one."""
