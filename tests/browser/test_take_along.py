@@ -95,7 +95,7 @@ def serious_violations_of(page: Page) -> list[str]:
     """As of the page: the file's own policy forbids scripts, which axe is."""
     violations: list[str] = []
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         violations += serious_violations(page)
     return violations
 
