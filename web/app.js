@@ -3,7 +3,9 @@
  * The page. In: the form and the runs of `state`. Out: what is drawn. Puts the parts together; each part is one module.
  */
 
+import { expectRun } from "/rlm/boot/pool.js";
 import { html, render } from "/vendor/preact.mjs";
+import { ASSETS } from "./address.js";
 import { Outcome } from "./answer.js";
 import { ConfirmDialog } from "./confirm.js";
 import { ContextField, takeDrops } from "./context_field.js";
@@ -132,6 +134,7 @@ async function start() {
   document.addEventListener("keydown", onKey);
   addEventListener("beforeunload", (event) => isRunning() && event.preventDefault());
   addEventListener("pagehide", writeDraft);
+  document.addEventListener("input", () => void expectRun(ASSETS), { once: true }); // Python starts while a person types
   takeDrops();
   await Promise.all([loadModels(), loadSamples(), openHistory().then(loadKept), loadRecordingOfAddress()]);
 }

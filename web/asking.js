@@ -20,7 +20,7 @@ import { checkServer, problemOf } from "./server_watch.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { schemaOf } from "./schema_field.js";
 import { runOptions } from "./settings.js";
-import { changed, isRunning, state } from "./state.js";
+import { changed, isRunning, progressed, state } from "./state.js";
 import { isFollowUp, isKept, loadUnfinished } from "./unfinished.js";
 import { otherContext } from "./wanted.js";
 
@@ -97,7 +97,7 @@ function bringIntoView() {
 function follow(run, onEvent) {
   return (/** @type {RunEvent} */ event) => {
     applyEvent(run, event);
-    changed();
+    progressed();
     onEvent?.(event);
   };
 }

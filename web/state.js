@@ -1,13 +1,12 @@
 // @ts-check
 /**
- * State of the page in one object, and its redrawing: at most once per animation frame, however much
- * changed.
- *
- * In: changes to `state`, each followed by `changed()`. Out: one call of the listener per frame. Nothing is kept here
- * after the tab closes; settings.js and the journal keep the rest.
+ * State of the page in one object. In: changes to `state`, each followed by `changed()`, or by `progressed()` where a run
+ * made it (drawing.js). Nothing is kept here after the tab closes; settings.js and the journal keep the rest.
  */
 
 import { defaultLimits } from "./limits.js";
+
+export { changed, onChange, progressed } from "./drawing.js";
 
 /** @type {import("./types/state.js").PageState} */
 export const state = {
@@ -63,25 +62,4 @@ export const state = {
 /** Whether a run is under way on this page; one that is only played is not. */
 export function isRunning() {
   return state.run !== null && state.run.recorded === null && state.run.phase !== "finished";
-}
-
-let listener = () => {};
-let isDue = false;
-
-/** @param {() => void} draw */
-export function onChange(draw) {
-  listener = draw;
-}
-
-/** Draw soon. A hidden tab has no animation frames: a timer stands in, so that it is never far behind. */
-export function changed() {
-  if (isDue) return;
-  isDue = true;
-  if (document.hidden) setTimeout(drawNow, 500);
-  else requestAnimationFrame(drawNow);
-}
-
-function drawNow() {
-  isDue = false;
-  listener();
 }

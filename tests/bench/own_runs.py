@@ -46,7 +46,7 @@ WHOLE: dict[str, Any] = {"compact_at": False}
 """Of the long run: its conversation is never summed up, so that it grows to 3 MB."""
 RENDERER = "--type=renderer"
 READY_SECONDS = 3
-"""Pause after the start, in which a page that nobody uses yet makes its snapshot and boots a worker."""
+"""Pause before the first run, in which a page makes its snapshot and boots a worker: a person types meanwhile."""
 AT_ONCE = """async () => {
   const { openBroker } = await import("/rlm/calls/broker.js");
   const witness = { started: () => 0, finished() {}, noticed() {}, replyPiece() {}, reasoningPiece() {} };
@@ -159,10 +159,10 @@ class Bench:
                 page = await visit.new_page()
                 await page.goto(self.url)
                 await page.locator("#model[placeholder^='Default: ']").wait_for(state="attached")
-                await asyncio.sleep(READY_SECONDS)
                 if work == "search":
                     await page.set_input_files("#context-files", self.haystack())
                 await page.fill("#question", question_of([DONE] if attempt == 0 else CODE[work]))
+                await asyncio.sleep(READY_SECONDS)
                 took = float(await page.evaluate(ASK))
                 if attempt > 0:
                     seconds.append(took)

@@ -22,7 +22,7 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  *   keeps the snapshot; `alone`: workers of runs over large contexts
  */
 
-const REFILL_MS = 250;
+const REFILL_MS = 50;
 const MAKE_MS = 2_000;
 const SNAPSHOT_DEADLINE_MS = 15_000;
 const LEAST_DEVICE_GIB = 2;
@@ -56,6 +56,20 @@ export async function takeWorker(base, { host, contextBytes = 0, ...options } = 
  */
 export async function prepareWorker(base, host) {
   await refill(await poolOf(base, host));
+}
+
+/**
+ * Boot a worker for a run that comes soon; the snapshot of the next ones is made after it. A fault is left to that run.
+ * @param {string} base
+ * @param {HostKind} [host]
+ */
+export async function expectRun(base, host) {
+  if (isSmallDevice()) return;
+  const pool = await poolOf(base, host).catch(() => null);
+  if (pool === null) return;
+  pool.spare ??= bootSpare(pool);
+  await pool.spare;
+  refillLater(pool);
 }
 
 /**

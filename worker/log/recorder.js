@@ -23,7 +23,7 @@ import { NO_USAGE } from "../wire/usage.js";
  * @param {(event: Event) => void} options.onEvent
  * @param {{lines: string[], calls: number, seconds: number} | null} [options.resumed] recorded in an earlier session
  * @param {boolean} [options.keepImages] whether the log holds the bytes of images, beside their digests
- * @param {(line: string) => void} [options.sink] takes each line as it is recorded
+ * @param {(line: string, type: string) => void} [options.sink] takes each line as it is recorded, with the type of its event
  * @param {() => number} [options.now] milliseconds, monotonic
  */
 export function openRecorder({ path, onEvent, resumed = null, keepImages = false, sink = () => {}, now = clock }) {
@@ -51,7 +51,7 @@ const LONG_LINE_CHARS = 4_096;
 /**
  * The state that the recorders of a tree of runs share.
  * @typedef {{open: boolean, began: number, lines: Line[], calls: number, keepImages: boolean, onEvent: (event: Event) => void,
- *   sink: (line: string) => void, now: () => number}} Log
+ *   sink: (line: string, type: string) => void, now: () => number}} Log
  */
 
 /**
@@ -77,7 +77,7 @@ function recorderAt(path, log, isContinued) {
     if (!FOR_WATCHING.includes(type)) {
       const line = JSON.stringify(stamped);
       lines.push(line.length > LONG_LINE_CHARS && stamped.type === "call_started" ? owned(stamped) : line);
-      log.sink(line);
+      log.sink(line, type);
     }
     log.onEvent(stamped);
   };

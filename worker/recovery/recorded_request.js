@@ -74,33 +74,24 @@ export function played(entry, answer) {
 }
 
 /**
- * Where the answer to a new request goes: into its entry, and on to the worker that waits, once it is on disk.
+ * Where the answer to a new request goes: into its entry, and on to the worker that waits. It need not be on disk: what
+ * the worker makes of it stays with the worker until its next call or function, which leaves once all before it is on disk.
  * @param {Entry} entry
- * @param {(() => Promise<void>) | null} written
  * @returns {Answer}
  */
-export function sinkOf(entry, written) {
-  let sending = Promise.resolve();
-  /** @param {() => void} send */
-  const whenWritten = (send) => {
-    if (written === null) send();
-    else sending = Promise.all([sending, written()]).then(send, send);
-  };
+export function sinkOf(entry) {
   /** @param {End} end */
   const finish = (end) => {
-    whenWritten(() => {
-      if (entry.end !== null) return;
-      entry.end = end;
-      sendEnd(entry);
-    });
+    if (entry.end !== null) return;
+    entry.end = end;
+    sendEnd(entry);
   };
   return {
     signal: entry.abort.signal,
-    write: (bytes) =>
-      whenWritten(() => {
-        entry.frames.push(bytes);
-        entry.listener?.write(bytes);
-      }),
+    write(bytes) {
+      entry.frames.push(bytes);
+      entry.listener?.write(bytes);
+    },
     end: () => finish({ ok: true, error: null }),
     fail: (error) => finish({ ok: false, error }),
     progress: () => {},

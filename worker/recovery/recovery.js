@@ -30,11 +30,10 @@ const DIVERGED = "the run took another way than before: from here on models are 
  * @param {string} options.name of the run and its position in the tree, for idempotency keys
  * @param {(frames: number) => void} options.onReplayed
  * @param {(rootCalls: number) => void} options.onDiverged so many recorded root calls are not used
- * @param {(() => Promise<void>) | null} options.written
  * @param {ResumedRun | null} options.resumed
  * @param {PastBlock[]} options.lost blocks of a recorded run that are not run again
  */
-export function openRecovery({ recorder, handlers, name, onReplayed, onDiverged, written, resumed, lost }) {
+export function openRecovery({ recorder, handlers, name, onReplayed, onDiverged, resumed, lost }) {
   const position = openPosition(recorder, resumed ?? { blocks: lost, workerEvents: 0 });
   let isSealed = false;
   let isDiverged = false;
@@ -47,7 +46,7 @@ export function openRecovery({ recorder, handlers, name, onReplayed, onDiverged,
     position.diverge();
     recorder.record({ type: "notice", code: "diverged", text: DIVERGED });
   };
-  const taped = { handlers, name, position: position.current, onReplayed, onDifference: diverge, written };
+  const taped = { handlers, name, position: position.current, onReplayed, onDifference: diverge };
   const tape = openTape({ ...taped, entries: resumed?.entries });
   const crashes = openCrashes({ position, recorder, waits: tape.waits, resumed });
   if (resumed?.open && resumed.crashes >= TAB_CRASHES)

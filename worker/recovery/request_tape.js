@@ -25,10 +25,9 @@ import { hasMark, readRequest } from "./request_mark.js";
  * @param {(frames: number) => void} options.onReplayed
  * @param {(rootCalls: number) => void} options.onDifference the worker's request differs from the recorded one; so many
  *   recorded root calls are not used
- * @param {(() => Promise<void>) | null} [options.written] resolves when all that was recorded so far is on disk
  * @param {Entry[]} [options.entries] of an earlier session
  */
-export function openTape({ handlers, name, position, onReplayed, onDifference, written = null, entries = [] }) {
+export function openTape({ handlers, name, position, onReplayed, onDifference, entries = [] }) {
   let tape = [...entries];
   /** @type {Entry[]} paid answers of blocks that are not run again */
   const spare = [];
@@ -79,7 +78,7 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, w
   const ask = async (entry, { body, data, mark, value }, { indexes, again } = {}) => {
     /** @param {number} call */
     const idempotencyKey = (call) => `${name}/${(entry.number ??= call)}`;
-    const sink = sinkOf(entry, written);
+    const sink = sinkOf(entry);
     /** @param {Uint8Array} frame */
     const write = (frame) => sink.write(indexes ? renumbered(frame, indexes) : frame);
     try {

@@ -55,7 +55,6 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   return {
     /** @type {Readonly<Record<string, import("../wire/types.d.ts").Handler>>} */
     handlers: { complete: (recorded ?? broker).handle, child: children.handle, tool: tools.handle },
-    written,
     refund: calls.refund,
     stopChildren: children.stop,
     close() {

@@ -37,7 +37,6 @@ export async function restoredTurn({ resumed, job, validator }) {
     name: resumed.run,
     onReplayed: quota.expect,
     onDiverged: () => {},
-    written: null,
     resumed: { ...resumed, open: null },
     lost: [],
   });

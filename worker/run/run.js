@@ -69,7 +69,6 @@ function openRun(options, shape) {
     name: [tree.name, ...job.path].join("/"),
     onReplayed: quota.expect,
     onDiverged: requests.refund,
-    written: requests.written,
     resumed,
     lost: tree.source?.lost(job.path) ?? [],
   });

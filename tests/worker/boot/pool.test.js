@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { WIRE } from "../../../worker/wire/protocol.js";
-import { keepableSnapshot, openPool, prepareWorker, takeWorker } from "../../../worker/boot/pool.js";
+import { expectRun, keepableSnapshot, openPool, prepareWorker, takeWorker } from "../../../worker/boot/pool.js";
 
 const FILES = ["pyodide.asm.wasm", "python_stdlib.zip", "core.zip", "pyodide-lock.json", "worker.js"];
 const MADE = 7;
-const REFILL_MS = 250;
+const REFILL_MS = 50;
 const MAKE_MS = 2_000;
 
 /** @typedef {{purpose: string, snapshot: Blob | null, isEnded: boolean, port: MessagePort, begin: () => void}} Booted */
@@ -116,10 +116,10 @@ test("a kept snapshot that cannot be read is made again", async () => {
 test("in a loop of runs the next worker boots on time: no run puts it off", async () => {
   await openPool(base, { snapshot: memory(MADE), hasSpares: true });
   await takeWorker(base);
-  await pass(REFILL_MS - 50); // the run waits for its model
+  await pass(REFILL_MS - 10); // the run waits for its model
   await takeWorker(base);
   assert.equal(booted.length, 2);
-  await pass(50);
+  await pass(10);
   assert.equal(booted.length, 3);
   await takeWorker(base);
   assert.equal(booted.length, 3);
@@ -179,4 +179,21 @@ test("a page that prepares has its snapshot and a spare from it", async () => {
   assert.deepEqual(purposes(), ["snapshot", "run from snapshot"]);
   await takeWorker(base);
   assert.equal(booted.length, 2);
+});
+
+test("where a run is expected its worker boots at once, and the snapshot is made after it", async () => {
+  await Promise.all([expectRun(base), expectRun(base)]);
+  assert.deepEqual(purposes(), ["run"]);
+  await takeWorker(base);
+  assert.equal(booted.length, 1);
+  await pass(0);
+  await pass(MAKE_MS);
+  assert.deepEqual(purposes(), ["run", "snapshot", "run from snapshot"]);
+});
+
+test("a run that is expected of assets that are not there fails when it comes, not before", async () => {
+  mock.method(globalThis, "fetch", async () => new Response("", { status: 404 }), { times: 2 });
+  await expectRun(base);
+  await assert.rejects(takeWorker(base), /no assets at/);
+  await takeWorker(base);
 });

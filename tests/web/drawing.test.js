@@ -1,0 +1,49 @@
+// Drawing: a change is drawn in the next frame, the progress of a run ten times a second.
+
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+
+/** @type {(() => void)[]} */
+let frames = [];
+Object.assign(globalThis, {
+  document: { hidden: false },
+  requestAnimationFrame: (/** @type {() => void} */ draw) => void frames.push(draw),
+});
+
+function frame() {
+  const due = frames;
+  frames = [];
+  for (const draw of due) draw();
+}
+
+test("the progress of a run is drawn ten times a second, a person's change in the next frame", async (t) => {
+  const { changed, onChange, progressed } = await import("../../web/drawing.js");
+  let drawn = 0;
+  let now = 1_000;
+  onChange(() => void (drawn += 1));
+  mock.timers.enable({ apis: ["setTimeout"] });
+  mock.method(performance, "now", () => now);
+  t.after(() => mock.reset());
+  t.after(() => mock.timers.reset());
+  const pass = (/** @type {number} */ milliseconds) => {
+    now += milliseconds;
+    mock.timers.tick(milliseconds);
+    frame();
+  };
+  progressed();
+  frame();
+  assert.equal(drawn, 1); // the first is not put off
+  for (let event = 0; event < 99; event += 1) {
+    progressed();
+    pass(1);
+  }
+  assert.equal(drawn, 1);
+  pass(1);
+  assert.equal(drawn, 2); // and the last one is not lost
+  progressed();
+  changed();
+  frame();
+  assert.equal(drawn, 3);
+  pass(200);
+  assert.equal(drawn, 3); // its own drawing had the progress in it
+});
