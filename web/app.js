@@ -3,7 +3,7 @@
  * The page. In: the form and the runs of `state`. Out: what is drawn. Puts the parts together; each part is one module.
  */
 
-import { expectRun } from "/rlm/boot/pool.js";
+import { expectRun } from "/rlm/rlm.js";
 import { html, render } from "/vendor/preact.mjs";
 import { ASSETS } from "./address.js";
 import { Outcome } from "./answer.js";

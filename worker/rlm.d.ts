@@ -416,6 +416,11 @@ export function readRun(name: string): Promise<string>;
 export function deleteRun(name: string): Promise<void>;
 
 /**
+ * Boot a worker for a run that comes soon, while a person still types; a fault is left to that run.
+ * @param assets URL of the folder of the assets, as of the option `assets`
+ */
+export function expectRun(assets: string): Promise<void>;
+/**
  * Boot the first worker now, before its run is known, on a page that keeps the interpreter's snapshot itself and not in
  * its cache.
  * @param assets URL of the folder of the assets, as of the option `assets`

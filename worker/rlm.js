@@ -42,7 +42,7 @@ import { configError } from "./wire/errors.js";
  * @typedef {import("./wire/types.d.ts").Kind} Kind
  */
 
-export { keepableSnapshot, openPool } from "./boot/pool.js";
+export { expectRun, keepableSnapshot, openPool } from "./boot/pool.js";
 export { deleteRun, listRuns, readRun } from "./log/journal.js";
 export { shownSource } from "./source_view.js";
 export { jsonText } from "./wire/json.js";
