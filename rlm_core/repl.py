@@ -9,9 +9,7 @@ it from harm is the worker's and the host's work.
 """
 
 from __future__ import annotations
-import __future__
 
-import ast
 import builtins
 import functools
 import inspect
@@ -26,10 +24,10 @@ from typing import Any, TypeVar
 from .block_source import register
 from .display import Displays
 from .errors import BlockTimedOut, ConfigError, RunStopped, StopRun, SubCallError, ToolError
+from .evaluation import Evaluator
 from .evidence import items_of
 from .interpreter_state import way_back
 from .output import Output, cut
-from .python_source import MAX_LINKS, nests_too_deeply
 from .surroundings import INTERPRETER, stopped_by_ctrl_c, written_to
 from .tracebacks import render
 from .types import Evidence, Observation
@@ -55,7 +53,6 @@ RESERVED = (
 )
 """Names that are ours in every run; no tool may take one of them."""
 
-_FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 _NOT_ANSWERS = (
     types.FunctionType,
     functools._lru_cache_wrapper,
@@ -94,8 +91,8 @@ class Repl:
         self._name = name
         self._module = types.ModuleType("__main__")
         self.namespace: dict[str, Any] = self._module.__dict__
+        self._evaluator = Evaluator(self.namespace)
         self._blocks = 0
-        self._flags = 0
         self._answer: dict[str, object] = {"content": "", "ready": False}
         self._cited: list[Evidence] = []
         self.displays = Displays()
@@ -269,22 +266,9 @@ class Repl:
         return filename
 
     def _evaluate(self, code: str, filename: str) -> str | None:
-        """Parse, compile, run; the `repr` of the last expression's value is returned, if there is one to show."""
-        if nests_too_deeply(code):
-            raise SyntaxError(f"more than {MAX_LINKS:,} links in one expression: build the value in a loop instead")
-        tree = ast.parse(code, filename)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        body = self._compiled(tree, filename, "exec")
-        tail = self._compiled(ast.Expression(last.value), filename, "eval") if isinstance(last, ast.Expr) else None
-        exec(body, self.namespace)
-        value = eval(tail, self.namespace) if tail else None
+        """Run the block; the `repr` of the last expression's value is returned, if there is one to show."""
+        value = self._evaluator.evaluate(code, filename)
         return None if value is None else shown(value, self.max_chars)
-
-    def _compiled(self, tree: ast.Module | ast.Expression, filename: str, mode: str) -> types.CodeType:
-        """Compile; `from __future__` statements hold for all later blocks, as at a prompt."""
-        code: types.CodeType = compile(tree, filename, mode, flags=self._flags, dont_inherit=True)
-        self._flags |= code.co_flags & _FUTURES
-        return code
 
     def _guarded(self, action: Callable[[], T]) -> tuple[T | None, str | None]:
         """Call `action`, which runs model code; return its result, or the text of the exception that ended it."""

@@ -12,9 +12,9 @@ from rlm_core import ConfigError
 from rlm_core.types import Message, Reply
 from rlm_server.headless.result import HeadlessResult, partial_result
 from rlm_server.mcp import tools as tools_module
-from rlm_server.mcp.chosen_code import ChosenCode, fenced
 from rlm_server.mcp.tools import Tools
 from rlm_server.providers.upstream import UpstreamCall, UpstreamError
+from rlm_server.sandbox.chosen_code import ChosenCode, fenced
 
 EVIDENCE = {"quote": "by the river", "source": "lease.txt", "status": "found", "line": 3, "page": None}
 USAGE = {"openai:m": {"calls": 2, "input_tokens": 9, "output_tokens": 9, "cached_tokens": 0, "cost": 0.25}}

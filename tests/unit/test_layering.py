@@ -48,10 +48,12 @@ LAYERS = [
         "evidence",
         "values",
         "display",
+        "evaluation",
     },
     {"parse", "prompts", "observe", "repl"},
     {"reply_values"},
-    {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"},
+    {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"}
+    | {"executor"},
     {"direct_prompt", "direct_reply", "map_items"},
     {"direct"},
     {"run"},

@@ -15,8 +15,8 @@ from rlm_core import RLMError
 from .exit_status import reported
 
 if TYPE_CHECKING:
-    from ..mcp.chosen_code import ChosenCode
     from ..mcp.tools import Tools
+    from ..sandbox.chosen_code import ChosenCode
 
 LOOPBACK = "127.0.0.1"
 
@@ -54,8 +54,8 @@ async def _serve(roots: tuple[Path, ...], port: int | None, defaults: dict[str, 
 async def opened_tools(roots: tuple[Path, ...], **defaults: Any) -> AsyncIterator[Tools]:
     """The tools over a browser and a server of this process."""
     from ..headless.browser_rlm import rlm_over
-    from ..mcp.chosen_code import ChosenCode
     from ..mcp.tools import Tools
+    from ..sandbox.chosen_code import ChosenCode
 
     code = ChosenCode()
     async with rlm_over(_serving(code), **defaults) as rlm:
@@ -70,7 +70,7 @@ async def opened_tools(roots: tuple[Path, ...], **defaults: Any) -> AsyncIterato
 def _serving(code: ChosenCode) -> Iterator[str]:
     from ..http.app import create_app
     from ..http.serving import serving
-    from ..mcp.chosen_code import MODEL
+    from ..sandbox.chosen_code import MODEL
     from ..settings import load_settings
 
     settings = load_settings(host=LOOPBACK, port=0).unguarded()

@@ -94,7 +94,8 @@ class Blocking:
     def _opened(self) -> LoopThread:
         if self._loop is None:
             name = type(self).__name__
-            raise ConfigError(f"{name} is not open: use it in `with {name}() as {name[15:].lower()}:`.")
+            short = name.removeprefix("Blocking").removeprefix("Browser").lower()
+            raise ConfigError(f"{name} is not open: use it in `with {name}() as {short}:`.")
         return self._loop
 
 

@@ -60,14 +60,14 @@ class Tools:
         return {"json": text, "description": description, "function": None}
 
 
-def json_text(value: object, name: str) -> str:
-    """`value` as ASCII JSON text.
+def json_text(value: object, name: str, *, allow_nan: bool = False) -> str:
+    """`value` as ASCII JSON text; with `allow_nan` for a reader in Python, which knows NaN and infinity.
 
     Raises:
         TypeError: it is not JSON; the message says where.
     """
     try:
-        text = json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=allow_nan)
         _check_keys(value)
     except (TypeError, ValueError, RecursionError) as fault:
         raise TypeError(f"{name} is not JSON: {fault}") from None

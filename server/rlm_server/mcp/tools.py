@@ -18,7 +18,8 @@ from rlm_core import ConfigError
 from rlm_core.limits import LIMITS
 
 from ..headless.arguments import snake
-from .chosen_code import MODEL, ChosenCode
+from ..sandbox.chosen_code import MODEL, ChosenCode
+from ..sandbox.execution import observed
 
 if TYPE_CHECKING:
     from ..headless.browser_rlm import BrowserRLM, Session
@@ -100,17 +101,8 @@ class Tools:
         else:
             session = self.rlm.session(model=MODEL, sub_model=MODEL)
             id, known = await self._begin(session, allowed)
-        blocks: list[Mapping[str, Any]] = []
-
-        def on_event(event: Mapping[str, Any]) -> None:
-            if event["type"] == "block_finished" and not event["path"]:
-                blocks.append(event["observation"])
-
-        with self.code.named(code) as question:
-            result = await known.session.run(question, context=tuple(allowed) or None, on_event=on_event)
-        if not blocks:
-            raise ConfigError(result.detail or "the code did not run.")
-        shown = {name: blocks[0][name] for name in ("stdout", "value", "error", "seconds")}
+        seen = await observed(known.session, self.code, code, context=tuple(allowed) or None)
+        shown = {name: seen.observation[name] for name in ("stdout", "value", "error", "seconds")}
         return {"conversation": id, **shown}
 
     async def close(self) -> None:

@@ -23,10 +23,10 @@ END = "```repl\nFINAL('The code ran.')\n```"
 
 
 class ChosenCode:
-    """The provider, and the code that waits for its run."""
+    """The provider, and the blocks of code that wait for their run."""
 
     def __init__(self) -> None:
-        self._code: dict[str, str] = {}
+        self._code: dict[str, tuple[str, ...]] = {}
 
     @property
     def name(self) -> str:
@@ -43,8 +43,8 @@ class ChosenCode:
         return Offer()
 
     @contextmanager
-    def named(self, code: str) -> Iterator[str]:
-        """The question whose run executes `code`, for as long as the block lasts."""
+    def named(self, *code: str) -> Iterator[str]:
+        """The question whose run executes the blocks `code`, for as long as the `with` block lasts."""
         name = f"code-{secrets.token_hex(12)}"
         self._code[name] = code
         try:
@@ -64,7 +64,7 @@ class ChosenCode:
             raise UpstreamError("No code waits under this name.", kind="call-refused", upstream=PROVIDER, status=400)
         at, name = named[-1]
         has_run = any(message.role == "assistant" for message in call.messages[at + 1 :])
-        text = END if has_run else fenced(self._code[name])
+        text = END if has_run else "\n".join(map(fenced, self._code[name]))
         yield text
         yield Reply(text, model=MODEL, usage=ModelUsage(calls=1, cost=0.0), finish_reason="stop")
 
