@@ -59,10 +59,17 @@ ifeq ($(PART),real-server)
 test: .venv/dev
 	$(PYTEST) tests/real_server
 else ifeq ($(PART),scale)
-# So is `make test PART=scale`: it fetches the clients of the model endpoint.
-test: browser .venv/dev assets
+# So is `make test PART=scale`: it fetches the clients of the model endpoint, and the agents that the sandbox is shown with.
+test: browser .venv/dev assets build/agents/ready
 	$(BIN)/python -m pip install --quiet --group scale
-	$(PYTEST) tests/scale --timeout 300
+	$(PYTEST) tests/scale --ignore tests/scale/agents --timeout 300
+	build/agents/bin/python -m pytest -q tests/scale/agents --timeout 300
+
+build/agents/ready: pyproject.toml
+	$(PYTHON) -m venv build/agents
+	build/agents/bin/python -m pip install --quiet --upgrade pip
+	build/agents/bin/python -m pip install --quiet --editable '.[headless]' --group agents
+	touch $@
 else ifeq ($(PART),builds)
 # And `make test PART=builds`: it fetches Vite, webpack and Next.js.
 test: browser .venv/dev assets
