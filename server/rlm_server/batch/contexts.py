@@ -62,6 +62,8 @@ class Contexts:
             return NONE
         if isinstance(field, str):
             return self._of_string(field)
+        if isinstance(field, bytes):
+            return Context(field, _digest(b"bytes" + field))
         if isinstance(field, list) and field and all(isinstance(item, str) for item in field):
             return self.of_paths([self._existing(item) for item in field])
         if isinstance(field, dict) and len(field) == 1 and next(iter(field)) in NAMED:

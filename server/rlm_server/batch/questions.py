@@ -22,7 +22,7 @@ from rlm_core import ConfigError
 
 from ..headless.arguments import RunArguments, chosen, parsed
 from ..headless.context_upload import read_folder
-from ..headless.pool import Row
+from ..headless.outcomes import Row
 from ..headless.value_shape import shape_of
 from .contexts import Context, Contexts
 from .openai_lines import is_openai, openai_line
@@ -84,7 +84,9 @@ class Questions:
         schema: of each line that has none.
     """
 
-    def __init__(self, raw: RawLines, *, folder: Path, defaults: Mapping[str, Any], schema: Any = None) -> None:
+    def __init__(
+        self, raw: Iterable[Raw | str], *, folder: Path, defaults: Mapping[str, Any], schema: Any = None
+    ) -> None:
         self._raw = raw
         self._contexts = Contexts(folder)
         self._defaults = defaults
@@ -118,6 +120,14 @@ class Questions:
         """The lines with one of `keys`, read anew; a line that changed meanwhile is left out."""
         wanted, faults = set(keys), list[str]()
         return (line for line in self._read(faults) if line.key in wanted)
+
+    def line(self, raw: Raw) -> Line:
+        """One line by itself: another of equal content has the same key.
+
+        Raises:
+            ConfigError: it is wrong.
+        """
+        return self._line(raw, Counter())
 
     def _read(self, faults: list[str]) -> Iterator[Line]:
         equal: Counter[str] = Counter()

@@ -10,15 +10,15 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
 
 from rlm_core import RLMError
 
 from ..command.outputs import EventLog
-from ..headless.pool import BrowserPool, Outcome, Row, pool_over
+from ..headless.outcomes import Outcome, Row
 from ..headless.result import HeadlessResult
 from .answers import Answers
 from .openai_lines import openai_row
@@ -29,15 +29,31 @@ BUDGET = "budget-spent"
 TICK_SECONDS = 0.5
 
 
+class Pool(Protocol):
+    """Answers rows: a `BrowserPool`, or one over a cluster."""
+
+    async def __aenter__(self) -> Pool: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def map(self, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
+        """The outcome of each row, as it ends."""
+
+
+OpenPool = Callable[[int | None], Pool]
+
+
 @dataclass(slots=True)
 class BatchRuns:
     """The runs of one start.
 
     Attributes:
-        server: started and ended with the browser.
         record: folder for a log of each run; one that was left there is resumed.
         spent: gives the USD spent by all starts, `None` where it is unknown.
         is_stopped: no further line begins.
+        open_pool: gives the pool for a number of runs at once; it starts and ends the server.
         budget_detail: why the budget lets no further call in, "" while it does.
     """
 
@@ -45,11 +61,10 @@ class BatchRuns:
     answers: Answers
     counts: Counts
     progress: Progress
-    server: AbstractContextManager[str]
     size: int | None
     record: Path | None
     spent: Callable[[], float | None]
-    open_pool: Callable[[AbstractContextManager[str], int | None], BrowserPool] = pool_over
+    open_pool: OpenPool
     is_stopped: bool = False
     budget_detail: str = ""
     _lines: dict[int, Line] = field(default_factory=dict)
@@ -64,7 +79,7 @@ class BatchRuns:
         """
         ticking = asyncio.create_task(self._ticks())
         try:
-            async with self.open_pool(self.server, self.size) as pool:
+            async with self.open_pool(self.size) as pool:
                 async for outcome in pool.map(self._rows(missing)):
                     self._take(outcome)
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from .stop_signals import StopSignals
 if TYPE_CHECKING:
     from ..batch.progress import Counts
     from ..batch.questions import Questions
-    from ..batch.runs import BatchRuns
+    from ..batch.runs import BatchRuns, OpenPool
     from ..http.app import App
 
 EXISTING = click.Path(exists=True, readable=True, path_type=Path)
@@ -53,6 +53,9 @@ LOOPBACK = "127.0.0.1"
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--schema", type=FILE, help="A JSON Schema that each answer's value must fit; a line's own wins over it.")
 @click.option("--options", "options_file", type=FILE, help="A JSON object of options of each run; a line's own win.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Where runs are; default: here.")
+@click.option("--address", help="With --engine ray: a running cluster, such as `auto`; default: Ray on this machine.")
+@click.option("--actors", type=click.IntRange(1), help="With --engine ray: browsers; one a machine if not given.")
 @click.option(
     "--record", type=click.Path(file_okay=False, path_type=Path), help="Write a log of each run into this folder."
 )
@@ -67,6 +70,9 @@ def batch(
     sub_model: str | None,
     schema: Path | None,
     options_file: Path | None,
+    engine: str,
+    address: str | None,
+    actors: int | None,
     record: Path | None,
 ) -> None:
     """Answer each line of a file of questions: JSON lines, CSV, or OpenAI's batch form.
@@ -78,6 +84,8 @@ def batch(
         raise click.UsageError("Name one file of questions; or --question TEXT and the files to ask it over.")
     if question is not None and not files:
         raise click.UsageError("--question TEXT needs the files to ask it over.")
+    if engine == "local" and (address is not None or actors is not None):
+        raise click.UsageError("--address and --actors belong to --engine ray.")
     with reported(), StopSignals() as signals:
         from ..batch.answers import Answers
         from ..batch.progress import Counts, Progress
@@ -104,8 +112,12 @@ def batch(
                 from ..batch.runs import BatchRuns
 
                 runs = BatchRuns(
-                    questions, answers, counts, progress, budget.serving(), jobs, record, budget.spent,
-                    open_pool=_pool_with(arguments),
+                    questions, answers, counts, progress, jobs, record, budget.spent,
+                    open_pool=(
+                        _pool_over(budget, arguments)
+                        if engine == "local"
+                        else _cluster_pool_over(budget, arguments, actors, address)
+                    ),
                 )  # fmt: skip
                 _run(runs, missing, signals)
                 counts.spent, detail = budget.spent(), _own_words(runs.budget_detail, max_cost)
@@ -155,8 +167,15 @@ class Budget:
         )
 
     @contextmanager
-    def serving(self) -> Iterator[str]:
-        """The server, on a free port of loopback."""
+    def serving(self, host: str = LOOPBACK, token: str | None = None) -> Iterator[str]:
+        """The server, on a free port.
+
+        Args:
+            host: address of this machine.
+            token: that each request needs, where others may reach it.
+        """
+        from pydantic import SecretStr
+
         from ..http.app import create_app
         from ..http.serving import serving
         from ..settings import load_settings
@@ -164,9 +183,10 @@ class Budget:
         left = None if self._max_cost is None else self._max_cost - (self._before.cost or 0.0)
         kept = {"store_path": self._store, "store_bytes": STORE_BYTES, "store_seconds": STORE_SECONDS}
         limits = {} if left is None else {"max_start_cost": left}
-        settings = load_settings(host=LOOPBACK, port=0).unguarded().model_copy(update={**kept, **limits})
+        guard = {} if token is None else {"token": SecretStr(token), "host": host}
+        settings = load_settings(host=LOOPBACK, port=0).unguarded().model_copy(update={**kept, **limits, **guard})
         self._app = create_app(settings)
-        with serving(self._app, host=LOOPBACK, port=0) as url:
+        with serving(self._app, host=host, port=0) as url:
             yield url
 
 
@@ -183,10 +203,19 @@ def _questions(files: tuple[Path, ...], question: str | None, defaults: Mapping[
     return Questions(RawLines(files[0]), folder=files[0].parent, defaults=defaults, schema=schema)
 
 
-def _pool_with(arguments: Mapping[str, Any]) -> Callable[..., Any]:
+def _pool_over(budget: Budget, arguments: Mapping[str, Any]) -> OpenPool:
     from ..headless.pool import pool_over
 
-    return lambda server, size: pool_over(server, size, **arguments)
+    return lambda size: pool_over(budget.serving(), size, **arguments)
+
+
+def _cluster_pool_over(
+    budget: Budget, arguments: Mapping[str, Any], actors: int | None, address: str | None
+) -> OpenPool:
+    from ..batch.cluster import RayPool, import_ray
+
+    import_ray()  # its absence is said before anything starts
+    return lambda size: RayPool(budget.serving, size, actors=actors, address=address, defaults=arguments)
 
 
 def _run(runs: BatchRuns, missing: set[str], signals: StopSignals) -> None:

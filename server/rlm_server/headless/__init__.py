@@ -5,8 +5,9 @@ from .blocking import BlockingBrowserRLM, BlockingSession
 from .blocking_pool import BlockingBrowserPool
 from .browser import BrowserMissing
 from .browser_rlm import BrowserRLM, Run, Session
+from .outcomes import Outcome, Row
 from .page import BrowserLost
-from .pool import BrowserPool, Outcome, Row
+from .pool import BrowserPool
 from .result import HeadlessResult
 
 __all__ = [

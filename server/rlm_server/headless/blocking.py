@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -30,6 +31,10 @@ class LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="rlm-loop")
         self._thread.start()
 
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """The future result of `work`."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`; Ctrl-C meanwhile cancels it, and is raised again when it has ended."""
         over = threading.Event()
@@ -40,7 +45,7 @@ class LoopThread:
             finally:
                 over.set()
 
-        future = asyncio.run_coroutine_threadsafe(tracked(), self._loop)
+        future = self.begin(tracked())
         try:
             return future.result()
         except BaseException:

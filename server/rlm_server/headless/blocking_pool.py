@@ -10,7 +10,8 @@ from typing import Unpack
 
 from .arguments import RLMArguments, RunArguments
 from .blocking import Blocking, stepped
-from .pool import BrowserPool, Outcome, Row
+from .outcomes import Outcome, Row
+from .pool import BrowserPool
 from .result import HeadlessResult
 
 

@@ -57,6 +57,9 @@ class BrowserLost(RLMError):
         super().__init__(message)
         self.partial = partial
 
+    def __reduce__(self) -> tuple[type[BrowserLost], tuple[str, HeadlessResult]]:
+        return BrowserLost, (str(self), self.partial)
+
 
 @dataclass(eq=False)
 class LiveRun:

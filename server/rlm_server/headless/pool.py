@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Required, Unpack
+from typing import Any, Unpack
 
 from rlm_core import ConfigError, RLMError
 
 from .arguments import Arguments, RLMArguments, RunArguments, chosen, parsed
 from .browser_rlm import own_server
+from .outcomes import Outcome, Row, in_order_of_ends
 from .page import BrowserLost, LiveRun
 from .pages import Pages, PoolPage
 from .result import HeadlessResult
@@ -28,36 +29,6 @@ MOST_PAGES = 8
 PAGE_RUNS = 100
 """Runs after which a page is closed and another opened, so that memory stays bounded whatever a page holds on to."""
 ATTEMPTS = 2
-
-
-class Row(RunArguments, total=False):
-    """A question, and the arguments of its run; those of the pool are the defaults."""
-
-    question: Required[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The end of one row.
-
-    Attributes:
-        index: position of the row, from 0.
-        row: as it came.
-        result: of its run; `None` where there is an error.
-        error: an impossible argument, or a page that failed or was lost twice.
-        attempts: number of pages that the run was given to.
-    """
-
-    index: int
-    row: Row
-    result: HeadlessResult | None
-    error: RLMError | None
-    attempts: int
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether the run ended with a final answer."""
-        return self.result is not None and self.result.stopped_by == "final_answer"
 
 
 @dataclass(slots=True)
@@ -187,39 +158,19 @@ class BrowserPool:
             RLMError: not even the first page opens.
         """
         self._opened()
-        source, turn = _numbered(rows), asyncio.Lock()
-        ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
-        room = asyncio.Semaphore(self.size)
-
-        async def work() -> None:
-            while True:
-                async with turn:
-                    numbered = await anext(source, None)
-                if numbered is None:
-                    return
-                outcome = await self._outcome(*numbered)
-                await room.acquire()
-                ended.put_nowait(outcome)
-
-        async def work_all() -> None:
-            try:
-                await asyncio.gather(*workers)
-            finally:
-                ended.put_nowait(None)
-
-        workers = [asyncio.ensure_future(work()) for _ in range(self.size)]
-        whole = asyncio.ensure_future(work_all())
-        try:
-            while (outcome := await ended.get()) is not None:
-                room.release()
+        async with aclosing(in_order_of_ends(rows, self.size, self.outcome)) as outcomes:
+            async for outcome in outcomes:
                 yield outcome
-            await whole  # raises the error of `rows`
-        finally:
-            for task in (*workers, whole):
-                task.cancel()
-            await asyncio.gather(*workers, whole, return_exceptions=True)
 
-    async def _outcome(self, index: int, row: Row) -> Outcome:
+    async def outcome(self, index: int, row: Row) -> Outcome:
+        """The outcome of `row`, as soon as a page is free.
+
+        Raises:
+            ConfigError: it is not open.
+            BrowserMissing: there is no Chromium.
+            RLMError: not even the first page opens.
+        """
+        self._opened()
         arguments: dict[str, Any] = {**row}
         question, attempt = arguments.pop("question", ""), None
         try:
@@ -286,14 +237,3 @@ def pool_over(server: AbstractContextManager[str], size: int | None = None, **de
     pool = BrowserPool(size, **defaults)
     pool._server = server
     return pool
-
-
-async def _numbered(rows: Iterable[Row] | AsyncIterable[Row]) -> AsyncIterator[tuple[int, Row]]:
-    index = 0
-    if isinstance(rows, AsyncIterable):
-        async for row in rows:
-            yield index, row
-            index += 1
-        return
-    for index, row in enumerate(rows):
-        yield index, row
