@@ -59,16 +59,24 @@ ifeq ($(PART),real-server)
 test: .venv/dev
 	$(PYTEST) tests/real_server
 else ifeq ($(PART),scale)
-# So is `make test PART=scale`: it fetches the clients of the model endpoint, and the agents that the sandbox is shown with.
-test: browser .venv/dev assets build/agents/ready
+# So is `make test PART=scale`: it fetches the clients of the model endpoint, the agents that the sandbox is shown with,
+# and Ray, each into an environment of its own.
+test: browser .venv/dev assets build/agents/ready build/ray/ready
 	$(BIN)/python -m pip install --quiet --group scale
-	$(PYTEST) tests/scale --ignore tests/scale/agents --timeout 300
+	$(PYTEST) tests/scale --ignore tests/scale/agents --ignore tests/scale/cluster --timeout 300
 	build/agents/bin/python -m pytest -q tests/scale/agents --timeout 300
+	build/ray/bin/python -m pytest -q tests/scale/cluster --timeout 600
 
 build/agents/ready: pyproject.toml
 	$(PYTHON) -m venv build/agents
 	build/agents/bin/python -m pip install --quiet --upgrade pip
 	build/agents/bin/python -m pip install --quiet --editable '.[headless]' --group agents
+	touch $@
+
+build/ray/ready: pyproject.toml
+	$(PYTHON) -m venv build/ray
+	build/ray/bin/python -m pip install --quiet --upgrade pip
+	build/ray/bin/python -m pip install --quiet --editable '.[ray]' --group ray
 	touch $@
 else ifeq ($(PART),builds)
 # And `make test PART=builds`: it fetches Vite, webpack and Next.js.

@@ -60,3 +60,5 @@ def test_only_the_servers_host_has_an_address(monkeypatch: pytest.MonkeyPatch) -
     assert remote == [*QUIET, *NO_DISPLAY, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE rlm.example.org"]
     monkeypatch.setenv("https_proxy", "http://proxy.example.org:3128")
     assert launch_options("https://rlm.example.org")["args"] == [*QUIET, *NO_DISPLAY]
+    plain = launch_options("http://10.0.0.1:8000/rlm")["args"]
+    assert plain[-1] == "--unsafely-treat-insecure-origin-as-secure=http://10.0.0.1:8000"

@@ -22,7 +22,7 @@ ROOT_PAGES = ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md", "CO
 PAGES = [*(ROOT / name for name in ROOT_PAGES), *sorted((ROOT / "docs").glob("*.md"))]
 MOST_LINES_OF_ARCHITECTURE = 200
 MOST_WHAT = 3 / 1_000
-MOST_NOT_RUN = 3
+MOST_NOT_RUN = 6
 RUN_IN_BUILDS = "`make test PART=builds`"
 PACKAGES = ["pyodide", "micropip", "pyodide-build", "pytest-pyodide", "playwright"]
 FOLDERS = ("docs", "npm", "rlm_core", "server", "tests", "web", "worker")

@@ -40,12 +40,17 @@ NO_DISPLAY = ("--disable-gpu", "--disable-software-rasterizer")
 def launch_options(url: str) -> dict[str, Any]:
     """Options of Playwright's launch for a page of the server at `url`, whose host is the only one that has an address.
 
-    The driver would close the browser at a signal, before the run is stopped: signals are this process's.
+    The driver would close the browser at a signal, before the run is stopped: signals are this process's. A server on
+    plain HTTP in a network is treated as secure, as its address was chosen by the caller: the worker's memory is
+    shared with secure pages only.
     """
-    host = urlsplit(url).hostname or ""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
     arguments = [*QUIET, *NO_DISPLAY, *(["--no-proxy-server"] if is_loopback(host) else [])]
     if is_loopback(host) or not any(getproxies()):
         arguments.append(f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}")
+    if parts.scheme == "http" and not is_loopback(host):
+        arguments.append(f"--unsafely-treat-insecure-origin-as-secure=http://{parts.netloc}")
     return {"args": arguments, "handle_sigint": False, "handle_sigterm": False, "handle_sighup": False}
 
 
