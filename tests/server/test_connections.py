@@ -6,10 +6,12 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 
+import httpcore2
 import httpx2
 import pytest
 
 from rlm_server.providers.connections import Connections
+from rlm_server.providers.joined_writes import JOINED_BYTES, Joined
 from tests.server.fake_upstream import FakeUpstream, Turn, json_turn
 
 Use = Callable[[httpx2.AsyncClient], Awaitable[object]]
@@ -116,3 +118,58 @@ def test_an_upstream_that_is_not_there_is_a_fault_of_the_client() -> None:
             await client.get("http://127.0.0.1:1")
 
     used(use)
+
+
+class Wire(httpcore2.AsyncNetworkStream):
+    """A network that notes what is written; `fault` is raised by writes."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.written: list[bytes] = []
+        self.fault = fault
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.written.append(buffer)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return b"reply"
+
+
+def test_head_and_body_of_a_request_are_one_write() -> None:
+    async def main() -> list[bytes]:
+        wire = Wire()
+        joined = Joined(wire)
+        await joined.write(b"head ", 1)
+        await joined.write(b"body", 1)
+        assert wire.written == []
+        assert await joined.read(10) == b"reply"
+        assert await joined.read(10) == b"reply"
+        await joined.write(b"next", 1)
+        await joined.read(10)
+        return wire.written
+
+    assert asyncio.run(main()) == [b"head body", b"next"]
+
+
+def test_a_large_body_is_not_held_back() -> None:
+    async def main() -> list[int]:
+        wire = Wire()
+        joined = Joined(wire)
+        for size in (10, JOINED_BYTES, 5, 5):
+            await joined.write(b"x" * size, 1)
+        await joined.read(10)
+        return [len(write) for write in wire.written]
+
+    assert asyncio.run(main()) == [JOINED_BYTES + 10, 10]
+
+
+def test_an_answer_to_a_request_that_was_refused_before_its_end_is_read() -> None:
+    async def main(fault: Exception) -> bytes:
+        joined = Joined(Wire(fault))
+        await joined.write(b"head", 1)
+        return await joined.read(10)
+
+    assert asyncio.run(main(httpcore2.WriteError("closed"))) == b"reply"
+    with pytest.raises(httpcore2.WriteTimeout):
+        asyncio.run(main(httpcore2.WriteTimeout("full")))

@@ -113,14 +113,25 @@ class InFlight:
 
         Closing the iterator does not stop the call.
         """
+        async with aclosing(self._shared(digest, call, key).pieces()) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def whole(self, digest: bytes, call: Callable[[], Pieces], *, key: IdempotencyKey | None = None) -> Reply:
+        """The `Reply` that `join` ends with, for a reader who does not watch it being written.
+
+        Cancelling the reader does not stop the call.
+        """
+        return await self._shared(digest, call, key).whole()
+
+    def _shared(self, digest: bytes, call: Callable[[], Pieces], key: IdempotencyKey | None) -> _SharedCall:
+        """The call in flight under `digest`, begun now unless it is."""
         shared = self._calls.get(digest)
         if shared is None:
             shared = self._calls[digest] = _SharedCall(key)
             shared.begin(self._reply(digest, call, shared), end=lambda: self._calls.pop(digest))
             self._keep_leases()
-        async with aclosing(shared.pieces()) as pieces:
-            async for piece in pieces:
-                yield piece
+        return shared
 
     def stop(self, key: IdempotencyKey) -> int:
         """Cancel the calls in flight under `key` for their user, and those that its request would still begin.
@@ -248,17 +259,26 @@ class _SharedCall:
             if self.task.done() and sent == len(self.texts):
                 break
             await changed.wait()
-        if self.is_stopped:
-            raise stopped_error("server")
-        if self.task.cancelled():
-            raise UpstreamError("The server is stopping.", kind="cut-off", upstream="server", retryable=True)
-        reply = self.task.result()
+        reply = self._reply()
         if reply.reasoning and not any(isinstance(text, Reasoning) for text in self.texts):
             yield Reasoning(reply.reasoning)
         rest = reply.text[sum(len(text) for text in self.texts if not isinstance(text, Reasoning)) :]
         if rest:
             yield rest
         yield reply
+
+    async def whole(self) -> Reply:
+        """The reply at its end, without its pieces."""
+        await asyncio.wait((self.task,))
+        return self._reply()
+
+    def _reply(self) -> Reply:
+        """The reply of the call that has ended."""
+        if self.is_stopped:
+            raise stopped_error("server")
+        if self.task.cancelled():
+            raise UpstreamError("The server is stopping.", kind="cut-off", upstream="server", retryable=True)
+        return self.task.result()
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -95,7 +95,7 @@ class ModelRequest:
 
     async def answer(self, messages: Messages, *, nth: int = 0, images: Images = ()) -> Outcome:
         """One reply; `nth` of the equal prompts of a batch, from 0."""
-        return await outcome_of(_last(self._pieces(messages, nth, images)))
+        return await outcome_of(self._whole(messages, nth, images))
 
     async def answer_items(self, batch: Batch, deliver: Deliver) -> None:
         """Answer every prompt, `concurrency` at a time, and deliver each outcome as it comes."""
@@ -136,6 +136,13 @@ class ModelRequest:
             return self._paid(messages, self.backend.retries, images)
         digest = self.key.digest(self.model, messages, nth, self.options, self.schema, images)
         return self.backend.in_flight.join(digest, lambda: self._paid(messages, 0, images), key=self.key)
+
+    async def _whole(self, messages: Messages, nth: int, images: Images) -> Reply:
+        """The reply that `_pieces` ends with; nobody is woken for its pieces."""
+        if self.key is None:
+            return await _last(self._pieces(messages, nth, images))
+        digest = self.key.digest(self.model, messages, nth, self.options, self.schema, images)
+        return await self.backend.in_flight.whole(digest, lambda: self._paid(messages, 0, images), key=self.key)
 
     async def _paid(self, messages: Messages, retries: int, images: Images) -> Pieces:
         """Make the call, within the budgets, on record."""

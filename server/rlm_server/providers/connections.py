@@ -17,6 +17,8 @@ from functools import cache
 import httpcore2
 import httpx2
 
+from .joined_writes import JoinedWrites
+
 KEPT_SECONDS = 15.0
 MOST = 1000
 """Most connections in use at a time; further requests wait."""
@@ -43,6 +45,7 @@ class Connections(httpx2.AsyncBaseTransport):
         self._ssl_context = ssl_context
         self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(most)
+        self._network = JoinedWrites()
         self._idle: defaultdict[str, deque[httpcore2.AsyncHTTPConnection]] = defaultdict(deque)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -105,7 +108,12 @@ class Connections(httpx2.AsyncBaseTransport):
             if not connection.has_expired():
                 return connection
             await connection.aclose()
-        return httpcore2.AsyncHTTPConnection(origin, ssl_context=self._ssl_context, keepalive_expiry=self._kept_seconds)
+        return httpcore2.AsyncHTTPConnection(
+            origin,
+            ssl_context=self._ssl_context,
+            keepalive_expiry=self._kept_seconds,
+            network_backend=self._network,
+        )
 
 
 class _Body(httpx2.AsyncByteStream):

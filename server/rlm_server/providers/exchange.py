@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import quote
 
 import httpx2
@@ -93,7 +94,9 @@ class Exchange:
         accept = "text/event-stream" if body.get("stream") else "application/json"
         headers = {"Content-Type": "application/json", "Accept": accept, **(self.address.headers or {})}
         url = self.address.url.replace("{model}", quote(str(body.get("model", "")), safe=""))
-        request = self.client.build_request("POST", url + path, content=json.dumps(body).encode(), headers=headers)
+        request = self.client.build_request(
+            "POST", _parsed(url + path), content=json.dumps(body).encode(), headers=headers
+        )
         with self._faults_named():
             async with _until(deadline):
                 response = await self._send(request, body)
@@ -347,6 +350,12 @@ class _Key(httpx2.Auth):
 async def _until(deadline: float) -> AsyncIterator[None]:
     async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
         yield
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx2.URL:
+    """The URL of every call to a model; reading it costs as much as sending it."""
+    return httpx2.URL(url)
 
 
 async def _peeked(response: httpx2.Response) -> str:
