@@ -1,8 +1,8 @@
 """Joined writes: the head and the body of a request in one write to the network.
 
 In: httpcore2's writes, one for the head of a request and one for each part of its body. Out: one write for all that
-fits into `JOINED_BYTES`, made when the response is read. Each write costs a system call here, and at the upstream a turn
-of its loop in which the request is not yet whole.
+fits into `JOINED_BYTES`, made when the response is read. Each write costs a system call here, and at the upstream a
+turn of its loop in which the request is not yet whole.
 """
 
 from __future__ import annotations
