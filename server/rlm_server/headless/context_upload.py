@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Literal
 from rlm_core import ConfigError
 
 from .python_tools import json_text
+from .temporary import temporary_folder
 
 Kind = Literal["files", "text", "json", "bytes", "none"]
 log = logging.getLogger(__name__)
@@ -50,14 +50,14 @@ def uploaded(context: object) -> Iterator[Upload]:
         ConfigError: it is none of these, or a folder is empty, or holds more than `MAX_FILES` files.
     """
     files = [file for path in _paths(context) for file in _files(path)]
-    with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
+    with temporary_folder() as folder:
         if context is None or files:
-            valid = _with_valid_names(files, Path(folder))
+            valid = _with_valid_names(files, folder)
             names, paths = tuple(name for name, _ in valid), tuple(path for _, path in valid)
             yield Upload("files" if files else "none", paths, names)
             return
         kind, data = _encoded(context)
-        path = Path(folder, "context")
+        path = folder / "context"
         path.write_bytes(data)
         yield Upload(kind, (path,), (path.name,))
 
@@ -74,8 +74,8 @@ def uploaded_log(log: Mapping[str, object]) -> Iterator[tuple[Mapping[str, objec
         return
     [(kind, value)] = log.items()
     text = value["log"] if isinstance(value, Mapping) else value
-    with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
-        path = Path(folder, "log")
+    with temporary_folder() as folder:
+        path = folder / "log"
         # as JSON writes half of a surrogate pair, which no file of UTF-8 holds
         path.write_text(str(text), encoding="utf-8", errors="backslashreplace", newline="")
         yield {kind: {**value, "log": ""} if isinstance(value, Mapping) else ""}, (path,)

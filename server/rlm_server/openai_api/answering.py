@@ -8,10 +8,8 @@ that budgets, kept replies and records are those of every other call.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlm_core import RLMError
@@ -20,6 +18,7 @@ from rlm_core.types import Reply
 
 from ..calls.model_call import Backend
 from ..headless.arguments import snake
+from ..headless.temporary import temporary_folder
 from ..http.problems import Problem
 from ..http.wire import Conversation, parse_request
 from ..providers.upstream import Reasoning
@@ -77,8 +76,9 @@ class Answering:
         arguments: dict[str, Any] = {**self._limited(asked.options), "idempotency_key": run.id}
         if asked.model is not None:
             arguments["model"] = asked.model
-        with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
-            context = await asyncio.to_thread(asked.context, Path(folder))
+        with temporary_folder() as folder:
+            (files := folder / "files").mkdir()
+            context = await asyncio.to_thread(asked.context, files)
             result = await pool.run(
                 asked.question, context=context, schema=asked.schema, on_event=Progress(run), **arguments
             )

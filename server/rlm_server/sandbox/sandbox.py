@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from rlm_core import ConfigError, RLMError
 
+from ..headless.temporary import temporary_folder
 from .chosen_code import MODEL, ChosenCode
 from .execution import Execution, Observed, observed
 from .host_half import NAME, START, STEP, STEP_WITH_FILES, Functions, HostHalf
@@ -70,7 +70,7 @@ class Sandbox:
         }
         self._max_chars = max_output_chars
         self._code = ChosenCode()
-        self._folder = TemporaryDirectory(prefix="rlm-")
+        self._folder = ExitStack()
         self._rlm: BrowserRLM | None = None
         self._session: Session | None = None
         self._half: HostHalf
@@ -150,16 +150,16 @@ class Sandbox:
     def _begin(self) -> None:
         """Begin the session of a fresh worker."""
         assert self._rlm is not None, "the browser is open"
-        self._folder.cleanup()
-        self._folder = TemporaryDirectory(prefix="rlm-")
-        self._half, self._has_started = HostHalf(self._max_chars, Path(self._folder.name)), False
+        self._folder.close()
+        folder = self._folder.enter_context(temporary_folder())
+        self._half, self._has_started = HostHalf(self._max_chars, folder), False
         self._session = self._rlm.session(model=MODEL, sub_model=MODEL, tools={NAME: self._half.call}, **self._options)
 
     async def _close(self) -> None:
         rlm, self._rlm, self._session = self._rlm, None, None
         if rlm is not None:
             await rlm.__aexit__(None, None, None)
-        self._folder.cleanup()
+        self._folder.close()
 
     def _opened(self) -> Session:
         if self._session is None:
@@ -175,7 +175,8 @@ def _execution(half: HostHalf, seen: Observed) -> Execution:
         half.forget()
         has_timed_out = (observation["error"] or "").startswith("the block was stopped after")
         kind = "WorkerLost" if seen.is_lost else "TimeoutError" if has_timed_out else None
-        return Execution(**output, error=observation["error"], kind=kind, is_lost=seen.is_lost)
+        error = observation["error"] or "the code's end was not reported: run it again, or reset the sandbox."
+        return Execution(**output, error=error, kind=kind, is_lost=seen.is_lost)
     if half.ended is not None:
         return Execution(**output, is_ended=True, answer=half.ended.answer)
     args = _parsed(outcome.get("args"))

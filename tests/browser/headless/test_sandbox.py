@@ -71,6 +71,7 @@ def test_errors_are_values_and_output_is_bounded(sandbox: BlockingSandbox) -> No
 
 
 def test_code_that_hangs_is_ended_and_the_state_is_told(sandbox: BlockingSandbox) -> None:
+    sandbox.reset()  # little to rebuild
     sandbox.execute("n = 1")
     hung = sandbox.execute("n = 2\nwhile True: pass")
     assert (hung.kind, hung.is_lost) == ("TimeoutError", False)
