@@ -9,6 +9,7 @@ import { RLM, jsonText, keepableSnapshot, openPool } from "/rlm/rlm.js";
 import { FOR_WATCHING } from "/rlm/wire/protocol.js";
 import { openOutbox } from "./outbox.js";
 import { ASSETS, ENDPOINT } from "./address.js";
+import { pythonProvider } from "./python_provider.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
 /** @typedef {import("/rlm/rlm.js").RLMSession} RLMSession */
@@ -21,6 +22,7 @@ import { ASSETS, ENDPOINT } from "./address.js";
  * @property {RLMOptions} options
  * @property {PythonTools | null} tools
  * @property {PythonTools | null} subTools
+ * @property {import("/rlm/rlm.js").RLMProviderFacts | null} [provider]
  */
 /**
  * Callbacks that Python has; `events` also where a reader takes them one by one.
@@ -98,6 +100,10 @@ export async function report(input, form) {
 
 /** `run` takes a log as a file: as an argument its time grows with the square of its length. */
 export const takesLogFiles = true;
+
+/** Settings may name a provider of the Python process. */
+export const takesProvider = true;
+export { takePiece } from "./python_provider.js";
 
 /**
  * Answer one question; of several at once each has its own stop, events and tools.
@@ -211,9 +217,9 @@ async function outcome(work) {
  * @param {boolean} weighs whether calls wait until they were weighed and allowed
  * @returns {RLMOptions}
  */
-function optionsOf({ options, tools, subTools }, id, weighs) {
+function optionsOf({ options, tools, subTools, provider }, id, weighs) {
   return {
-    endpoint: ENDPOINT,
+    ...(provider ? { provider: pythonProvider(provider, id) } : { endpoint: ENDPOINT }),
     assets: ASSETS,
     ...options,
     ...(tools && { tools: toolsOf(tools, id) }),

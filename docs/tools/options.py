@@ -21,7 +21,8 @@ import click
 from hatch_build import node
 from rlm_core.limits import LIMITS, LimitFacts
 from rlm_server.command.cli import main
-from rlm_server.headless.arguments import Options, RLMArguments, snake
+from rlm_server.headless.arguments import Options, RLMArguments
+from rlm_server.headless.names import snake
 from rlm_server.http.problems import Problem
 from rlm_server.http.wire import parse_request
 
@@ -63,6 +64,7 @@ SHOWN_BY: Mapping[str, tuple[str, ...]] = {
     "provider": (
         "test_a_function_of_the_page_answers_in_place_of_an_endpoint",
         "test_limits_log_and_replay_hold_with_a_function_of_the_page",
+        "test_a_function_of_this_process_answers_in_place_of_the_server",
     ),
     "token": ("test_a_site_of_another_origin_calls_with_the_token", "test_a_program_opens_the_page_with_its_token"),
     "headers": ("test_a_site_of_another_origin_calls_with_the_token",),

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser
 
 from rlm_core.limits import LIMITS, LimitFacts, Limits
 from rlm_server.headless import BlockingBrowserRLM, BrowserRLM
-from rlm_server.headless.arguments import snake
+from rlm_server.headless.names import snake
 
 CONTEXT = "The vault was opened by Mara Lindqvist in 1931."
 QUESTION = "Who opened the vault?"

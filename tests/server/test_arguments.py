@@ -22,8 +22,8 @@ from rlm_server.headless.arguments import (
     log_text,
     parsed,
     read_options,
-    snake,
 )
+from rlm_server.headless.names import snake
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ import click
 
 from rlm_core.limits import LIMITS, LimitFacts
 
-from ..headless.arguments import snake
+from ..headless.names import snake
 
 
 def limit_options(command: Callable[..., None]) -> Callable[..., None]:

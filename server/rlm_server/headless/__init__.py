@@ -8,6 +8,7 @@ from .browser_rlm import BrowserRLM, Run, Session
 from .outcomes import Outcome, Row
 from .page import BrowserLost
 from .pool import BrowserPool
+from .python_provider import Provider, ProviderCall
 from .result import HeadlessResult
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "HeadlessResult",
     "Options",
     "Outcome",
+    "Provider",
+    "ProviderCall",
     "QuestionArguments",
     "RLMArguments",
     "Row",

@@ -20,24 +20,10 @@ from typing import Any, Literal, TypedDict
 from rlm_core import ConfigError
 from rlm_core.limits import LIMITS
 
+from .names import camel, snake
+from .python_provider import Provider, PythonProvider
 from .python_tools import Tools
 from .value_shape import ValueShape, shape_of
-
-
-def _camel(name: str) -> str:
-    """`max_sub_calls` -> `maxSubCalls`."""
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
-
-
-def snake(name: str) -> str:
-    """`maxSubCalls` -> `max_sub_calls`; `onSubLLMCall` -> `on_sub_llm_call`.
-
-    >>> snake("maxSubCalls"), snake("onSubLLMCall"), snake("max_cost")
-    ('max_sub_calls', 'on_sub_llm_call', 'max_cost')
-    """
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
 
 Log = Path | str
 """A recorded run: the path of its trajectory, or the trajectory's text."""
@@ -118,12 +104,14 @@ class CallbackArguments(TypedDict, total=False):
 class RLMArguments(Options, CallbackArguments, total=False):
     """Arguments of `BrowserRLM`, defaults for each of its runs.
 
-    `tools` and `sub_tools` are name -> a JSON value, a function, a coroutine function, or `{"tool": any of these,
-    "description": text}`.
+    `provider` is a function or coroutine function that answers model calls in this process, in place of the server's
+    providers; see `python_provider.py`. `tools` and `sub_tools` are name -> a JSON value, a function, a coroutine
+    function, or `{"tool": any of these, "description": text}`.
     """
 
     tools: Mapping[str, Any] | None
     sub_tools: Mapping[str, Any] | None
+    provider: Provider | None
 
 
 class RunArguments(RLMArguments, total=False):
@@ -180,6 +168,7 @@ class Arguments:
     Attributes:
         options: of the page's `RLM`, in its spelling.
         shape: of the answer's value, `None` for text.
+        provider: of this process; `None`: model calls go to the server.
         direct: one call in place of the loop; `None` where that is not said.
         log: `{"resume": text}`, `{"replay": text}`, `{"fork": {"log": text, "iteration": n}}` or empty.
         key: name of the run in the idempotency keys of its calls, or `None`; checked by the page.
@@ -188,6 +177,7 @@ class Arguments:
 
     options: Mapping[str, object]
     tools: Tools
+    provider: PythonProvider | None
     callbacks: Callbacks
     context: object
     shape: ValueShape | None
@@ -203,6 +193,7 @@ class Arguments:
             "options": dict(self.options),
             "tools": declared["tools"],
             "subTools": declared["sub_tools"],
+            "provider": None if self.provider is None else self.provider.facts,
         }
 
     def in_python(self, message: str) -> str:
@@ -214,7 +205,6 @@ USELESS = {
     "endpoint": "the page calls its own server: give that server's address as url",
     "token": "it belongs to the server's address: BrowserRLM(url, token=...)",
     "headers": "the page calls its own server, whose token is BrowserRLM(url, token=...)",
-    "provider": "model calls go to the server at url: configure its providers (docs/providers.md)",
     "assets": "the page has its own server's assets: give that server's address as url",
     "journal": "the browser is closed at the end: keep result.trajectory, and pass it as resume",
     "keep_log": "the browser is closed at the end: keep result.trajectory",
@@ -238,24 +228,25 @@ def parsed(arguments: Mapping[str, object], kind: type) -> Arguments:
     """
     named = _by_python_name(arguments, kind)
     callbacks = Callbacks(**{name: named.get(name) for name in CALLBACKS})  # type: ignore[arg-type]
-    for name in CALLBACKS:
+    for name in (*CALLBACKS, "provider"):
         if named.get(name) is not None and not callable(named[name]):
             raise ConfigError(f"{name} must be a function, not {named[name]!r}.")
     options = {
-        _camel(name): _in_page_units(name, spelled, named[name])
+        camel(name): _in_page_units(name, spelled, named[name])
         for name, spelled in _spellings(arguments).items()
         if name in Options.__annotations__ and named[name] is not None
     }
     return Arguments(
         options=options,
         tools=Tools(_tools(named, "tools") or {}, _tools(named, "sub_tools")),
+        provider=_provider(named),
         callbacks=callbacks,
         context=named.get("context"),
         shape=shape_of(named.get("schema")),
         direct=named.get("direct"),
         log=_log(named),
         key=named.get("idempotency_key"),
-        respelled={_camel(name): spelled for name, spelled in _spellings(arguments).items()},
+        respelled={camel(name): spelled for name, spelled in _spellings(arguments).items()},
     )
 
 
@@ -272,7 +263,7 @@ def _by_python_name(arguments: Mapping[str, object], kind: type) -> dict[str, ob
         if name not in kind.__annotations__:
             raise ConfigError(_unknown(spelled, kind))
         if name in named:
-            raise ConfigError(f"{name} is given twice, also as {_camel(name)}. Give it once.")
+            raise ConfigError(f"{name} is given twice, also as {camel(name)}. Give it once.")
         named[name] = value
     return named
 
@@ -300,7 +291,7 @@ def _spellings(arguments: Mapping[str, object]) -> dict[str, str]:
 
 def _in_page_units(name: str, spelled: str, value: object) -> object:
     if name in MODEL_OPTIONS and isinstance(value, Mapping):
-        return {_camel(option): chosen for option, chosen in _by_python_name(value, ModelOptions).items()}
+        return {camel(option): chosen for option, chosen in _by_python_name(value, ModelOptions).items()}
     facts = SCALED.get(name)
     if facts is None or spelled != name:
         return value
@@ -314,6 +305,10 @@ def _tools(named: Mapping[str, object], name: str) -> Mapping[str, Any] | None:
     if tools is not None and not isinstance(tools, Mapping):
         raise ConfigError(f"{name} must be a dict of name and tool, not a {type(tools).__name__}.")
     return tools
+
+
+def _provider(named: Mapping[str, Any]) -> PythonProvider | None:
+    return None if named.get("provider") is None else PythonProvider(named["provider"])
 
 
 def _log(named: Mapping[str, object]) -> dict[str, object]:

@@ -23,7 +23,7 @@ from rlm_core import ConfigError
 
 from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArguments, chosen, log_text, parsed
 from .opening import open_own_page, open_page
-from .page import LiveRun, Page, ReportForm
+from .page import Page, ReportForm, live_run
 from .recording import question_of
 from .result import HeadlessResult
 
@@ -47,8 +47,7 @@ class Run:
         self._question = question
         self._waiting: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._is_watched = False
-        on_event = arguments.callbacks.on_event
-        self._live = LiveRun(arguments.callbacks, arguments.tools, watch=self._watch, is_watched=on_event is not None)
+        self._live = live_run(arguments, watch=self._watch)
         self._task = asyncio.ensure_future(page.run(self._live, question, arguments, session))
         self._under_way = under_way
         under_way.add(self)

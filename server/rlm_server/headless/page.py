@@ -22,8 +22,10 @@ from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLME
 
 from .arguments import Arguments, Callbacks, Child
 from .context_upload import uploaded, uploaded_log
+from .names import snake_keys
+from .python_provider import PythonProvider, error_json
 from .python_tools import Tools, awaited
-from .result import HeadlessResult, partial_result, result_of, snake_keys
+from .result import HeadlessResult, partial_result, result_of
 from .snapshot_file import SnapshotFile
 
 if TYPE_CHECKING:
@@ -73,12 +75,14 @@ class LiveRun:
         is_left: nobody waits for it any more; its events and calls go nowhere.
         notified: callbacks that are coroutines, under way.
         calls: calls of tools and of `on_egress` that are under way.
+        model_calls: calls of the provider that are under way, by the page's number of each.
         failures: callback -> how often it failed.
     """
 
     callbacks: Callbacks
     tools: Tools
     watch: Callable[[dict[str, Any]], object]
+    provider: PythonProvider | None = None
     id: str = field(default_factory=lambda: f"run-{next(_ids)}")
     is_watched: bool = False
     lines: list[str] = field(default_factory=list)
@@ -87,6 +91,7 @@ class LiveRun:
     is_left: bool = False
     notified: set[asyncio.Future[Any]] = field(default_factory=set)
     calls: set[asyncio.Future[Any]] = field(default_factory=set)
+    model_calls: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
 
     def notify(self, name: str, value: Any) -> None:
@@ -139,6 +144,13 @@ class LiveRun:
             log.error("%s failed; the run continues", name, exc_info=fault or True)
 
 
+def live_run(arguments: Arguments, *, watch: Callable[[dict[str, Any]], object]) -> LiveRun:
+    """The state of a run that is about to begin."""
+    callbacks = arguments.callbacks
+    is_watched = callbacks.on_event is not None
+    return LiveRun(callbacks, arguments.tools, watch, arguments.provider, is_watched=is_watched)
+
+
 class Page:
     """The page, ready for runs. Made by `open_page`."""
 
@@ -154,6 +166,8 @@ class Page:
             await self._page.expose_function("rlmNotify", self._notify)
             await self._page.expose_function("rlmTool", self._call)
             await self._page.expose_function("rlmEgress", self._may_leave)
+            await self._page.expose_function("rlmModel", self._model)
+            await self._page.expose_function("rlmModelStop", self._stop_model)
             response = await self._page.goto(urljoin(f"{url.rstrip('/')}/", "page/headless.html"))
             if response is not None and response.status == UNAUTHORIZED:
                 raise RLMError(f"The server at {url} asks for its token: pass BrowserRLM(url, token=...).")
@@ -203,6 +217,7 @@ class Page:
             BrowserLost: the browser ended meanwhile.
             RLMError: the page failed; the message is its own.
         """
+        await self._check(arguments)
         self._runs[live.id] = live
         try:
             with uploaded(arguments.context) as files, uploaded_log(arguments.log) as (log, log_files):
@@ -231,6 +246,7 @@ class Page:
         Raises:
             ConfigError: an option is impossible.
         """
+        await self._check(arguments)
         job = json.dumps({**arguments.settings(), "id": session})
         _ok(await self._evaluate("(page, job) => page.openSession(job)", job), arguments)
 
@@ -268,6 +284,13 @@ class Page:
         """Evaluate JavaScript in the page and return its JSON value."""
         with driver_errors("The page failed"):
             return await self._page.evaluate(expression)
+
+    async def _check(self, arguments: Arguments) -> None:
+        """Refuse a provider where the page is of a server that is older than this program."""
+        if arguments.provider is not None and not await self._evaluate("page => page.takesProvider", None):
+            raise ConfigError(
+                "provider is not known to the server at url, which is older: update it, or leave url out."
+            )
 
     async def _takes_log_files(self) -> bool:
         """Whether the page is of a server that is not older than this program."""
@@ -357,6 +380,30 @@ class Page:
         except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code gets its message
             return {"result": None, "error": str(fault) or type(fault).__name__}
 
+    async def _model(self, run: str, number: int, request: str) -> str:
+        live = self._runs.get(run)
+        if live is None or live.is_left or live.provider is None:
+            return _refused(RunCancelled("the run is over."))
+
+        async def send(text: str) -> None:
+            with suppress(RLMError):  # a browser that is lost ends the run with that error
+                await self._evaluate("(page, piece) => page.takePiece(...piece)", [number, text])
+
+        call = asyncio.ensure_future(live.provider.answer(request, send))
+        live.model_calls[number] = call
+        try:
+            outcome: str = await live.answer(_result_of(call))
+        except RunCancelled as fault:
+            return _refused(fault)
+        finally:
+            del live.model_calls[number]
+        return outcome
+
+    def _stop_model(self, run: str, number: int) -> None:
+        live = self._runs.get(run)
+        if live is not None and (call := live.model_calls.get(number)) is not None:
+            call.cancel()
+
     async def _may_leave(self, run: str, request: str) -> object:
         live = self._runs.get(run)
         if live is None or live.is_left or live.callbacks.on_egress is None:
@@ -376,6 +423,14 @@ def driver_errors(what: str) -> Iterator[None]:
         yield
     except Error as fault:
         raise RLMError(f"{what}: {fault.message.splitlines()[0]}.") from fault
+
+
+async def _result_of(call: asyncio.Future[str]) -> str:
+    return await call
+
+
+def _refused(fault: RunCancelled) -> str:
+    return json.dumps({"error": error_json(fault)})
 
 
 def _ok(outcome: str, arguments: Arguments) -> Any:

@@ -20,7 +20,7 @@ from rlm_core import ConfigError, RLMError
 from .arguments import Arguments, RLMArguments, RunArguments, chosen, parsed
 from .browser_rlm import own_server
 from .outcomes import Outcome, Row, in_order_of_ends
-from .page import BrowserLost, LiveRun
+from .page import BrowserLost, LiveRun, live_run
 from .pages import Pages, PoolPage
 from .result import HeadlessResult
 
@@ -55,9 +55,7 @@ class Attempt:
     def begin(self) -> LiveRun:
         """The state of the next attempt."""
         self.count += 1
-        callbacks = self.arguments.callbacks
-        is_watched = callbacks.on_event is not None
-        self.live = LiveRun(callbacks, self.arguments.tools, watch=lambda event: None, is_watched=is_watched)
+        self.live = live_run(self.arguments, watch=lambda event: None)
         return self.live
 
     def salvage(self, lost: RLMError) -> None:

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from rlm_core import ModelUsage
 from rlm_core.types import CheckedBy, EvidenceStatus, StoppedBy
 
-from .arguments import snake
+from .names import snake_keys
 from .notebook import result_html
 
 SCHEMA = Path(__file__).with_name("result.schema.json")
@@ -316,15 +316,6 @@ def _destinations(sent: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         total["chars"] += entry["chars"]
         total["context_chars"] += entry["new_chars"]
     return list(totals.values())
-
-
-def snake_keys(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with its keys in snake_case; values as they are.
-
-    >>> snake_keys({"contextChars": {"added": 1}})
-    {'context_chars': {'added': 1}}
-    """
-    return {snake(name): item for name, item in value.items()}
 
 
 def schema() -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from rlm_core import ConfigError
 from rlm_core.limits import LIMITS
 
-from ..headless.arguments import snake
+from ..headless.names import snake
 from ..sandbox.chosen_code import MODEL, ChosenCode
 from ..sandbox.execution import observed
 

@@ -17,7 +17,7 @@ from rlm_core.limits import LIMITS
 from rlm_core.types import Reply
 
 from ..calls.model_call import Backend
-from ..headless.arguments import snake
+from ..headless.names import snake
 from ..headless.temporary import temporary_folder
 from ..http.problems import Problem
 from ..http.wire import Conversation, parse_request

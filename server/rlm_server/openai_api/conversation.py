@@ -23,7 +23,7 @@ from typing import Any
 from rlm_core import ConfigError
 from rlm_core.limits import LIMITS
 
-from ..headless.arguments import snake
+from ..headless.names import snake
 
 MODEL = "rlm"
 PREFIX = f"{MODEL}/"
