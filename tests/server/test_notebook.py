@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rlm_server.headless import cell_progress
+from rlm_server.headless.blocking import LoopThread
+from rlm_server.headless.cell_progress import CellProgress, progress_for
 from rlm_server.headless.result import HeadlessResult, partial_result
 
 LOG = Path(__file__).parents[1] / "golden" / "errors_and_recovery.jsonl"
@@ -59,3 +64,72 @@ def test_iterations_are_folded_with_their_output() -> None:
 def test_a_run_without_a_final_answer_says_so(why: str) -> None:
     shown = Tags(result(answer="", stopped_by="max_iterations", detail=why)._repr_html_())
     assert f"(no answer)No final answer: {why or 'max_iterations'}" in shown.text
+
+
+class ListCell:
+    """A cell that keeps each line, and `None` where it was cleared."""
+
+    def __init__(self) -> None:
+        self.lines: list[str | None] = []
+
+    def show(self, markup: str) -> None:
+        self.lines.append(markup)
+
+    def clear(self) -> None:
+        self.lines.append(None)
+
+
+EVENTS: list[dict[str, Any]] = [
+    {"type": "iteration_started", "iteration": 1, "path": []},
+    {"type": "call_started", "path": [0]},
+    {"type": "call_started", "path": []},
+    {"type": "call_finished", "path": []},
+    {"type": "block_started", "path": [0]},
+    {"type": "call_finished", "path": []},
+    {"type": "block_started", "path": []},
+    {"type": "block_finished", "path": []},
+]
+
+
+def test_a_cell_shows_how_far_the_run_is() -> None:
+    cell, now = ListCell(), [0.0]
+    with CellProgress(cell, clock=lambda: now[0]) as progress:
+        for event in EVENTS:
+            now[0] += 0.5
+            progress.take_and_show(event)
+        progress.show()  # too soon after the one before
+    assert [None if line is None else line.removeprefix("<small>").removesuffix("</small>") for line in cell.lines] == [
+        "starting Python, 0 s",
+        "Iteration 1, 0 s",
+        "Iteration 1, waiting for a model, 1 model calls, 1 s",
+        "Iteration 1, waiting for 2 model calls, 2 model calls, 2 s",
+        "Iteration 1, waiting for a model, 2 model calls, 2 s",
+        "Iteration 1, waiting for a model, 2 model calls, 2 s",
+        "Iteration 1, 2 model calls, 3 s",
+        "Iteration 1, running code, 2 model calls, 4 s",
+        "Iteration 1, 2 model calls, 4 s",
+        None,
+    ]
+
+
+def test_outside_a_notebook_and_for_a_reader_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert progress_for({}) is None
+    monkeypatch.setattr(cell_progress, "running_cell", ListCell)
+    assert progress_for({}, {}) is not None
+    assert progress_for({"on_event": print}, {}) is None
+    assert progress_for({}, {"onEvent": print}) is None
+
+
+def test_a_wait_ticks_in_its_own_thread() -> None:
+    loop, threads = LoopThread(), set[int]()
+    try:
+        waited = loop.wait(asyncio.sleep(0.6, "over"), lambda: threads.add(threading.get_ident()))
+        with pytest.raises(TimeoutError, match="its own"):
+            loop.wait(_failing(), lambda: None)
+    finally:
+        loop.close()
+    assert (waited, threads) == ("over", {threading.get_ident()})
+
+
+async def _failing() -> None:
+    raise TimeoutError("its own")

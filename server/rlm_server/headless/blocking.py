@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -17,10 +18,12 @@ from rlm_core import ConfigError
 
 from .arguments import Log, QuestionArguments, RLMArguments, RunArguments
 from .browser_rlm import BrowserRLM, Session
+from .cell_progress import progress_for
 from .page import ReportForm
 from .result import HeadlessResult
 
 T = TypeVar("T")
+TICK_SECONDS = 0.25
 
 
 class LoopThread:
@@ -35,8 +38,12 @@ class LoopThread:
         """The future result of `work`."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`; Ctrl-C meanwhile cancels it, and is raised again when it has ended."""
+    def wait(self, work: Coroutine[Any, Any, T], tick: Callable[[], object] | None = None) -> T:
+        """The result of `work`; Ctrl-C meanwhile cancels it, and is raised again when it has ended.
+
+        Args:
+            tick: called in this thread, again and again until then.
+        """
         over = threading.Event()
 
         async def tracked() -> T:
@@ -47,6 +54,9 @@ class LoopThread:
 
         future = self.begin(tracked())
         try:
+            while tick is not None and not future.done():
+                wait([future], timeout=TICK_SECONDS)
+                tick()
             return future.result()
         except BaseException:
             if not over.is_set():
@@ -116,8 +126,9 @@ class BlockingBrowserRLM(Blocking):
         super().__init__(self._rlm)
 
     def run(self, question: str, **arguments: Unpack[RunArguments]) -> HeadlessResult:
-        """As `BrowserRLM.run`; Ctrl-C stops the run."""
-        return self._opened().wait(self._rlm.run(question, **arguments))
+        """As `BrowserRLM.run`; Ctrl-C stops the run. A notebook's cell shows how far it is."""
+        loop = self._opened()
+        return _shown(loop, partial(self._rlm.run, question), arguments, self._rlm.defaults)
 
     def events(self, question: str, **arguments: Unpack[RunArguments]) -> Iterator[dict[str, Any]]:
         """As `BrowserRLM.events`; a loop that is left early stops the run."""
@@ -171,7 +182,7 @@ class BlockingSession:
 
     def run(self, question: str, **arguments: Unpack[QuestionArguments]) -> HeadlessResult:
         """As `Session.run`; Ctrl-C stops the question, and the session continues."""
-        return self._loop.wait(self._session.run(question, **arguments))
+        return _shown(self._loop, partial(self._session.run, question), arguments, self._session.defaults)
 
     def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> Iterator[dict[str, Any]]:
         """As `Session.events`; a loop that is left early stops the question."""
@@ -184,6 +195,20 @@ class BlockingSession:
     def close(self) -> None:
         """As `Session.close`."""
         self._loop.wait(self._session.close())
+
+
+def _shown(
+    loop: LoopThread,
+    run: Callable[..., Coroutine[Any, Any, HeadlessResult]],
+    arguments: Mapping[str, Any],
+    defaults: Mapping[str, object],
+) -> HeadlessResult:
+    """The result of a run, which shows its progress in the cell of a notebook."""
+    progress = progress_for(arguments, defaults)
+    if progress is None:
+        return loop.wait(run(**arguments))
+    with progress:
+        return loop.wait(run(**arguments, on_event=progress.take), progress.show)
 
 
 def stepped(loop: LoopThread, events: Any) -> Iterator[Any]:

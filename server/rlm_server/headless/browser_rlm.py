@@ -22,6 +22,7 @@ from typing import Any, Unpack
 from rlm_core import ConfigError
 
 from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArguments, chosen, log_text, parsed
+from .cell_progress import progress_for
 from .opening import open_own_page, open_page
 from .page import Page, ReportForm, live_run
 from .recording import question_of
@@ -114,7 +115,7 @@ class BrowserRLM:
     def __init__(self, url: str | None = None, *, token: str | None = None, **defaults: Unpack[RLMArguments]) -> None:
         self._url = url
         self._token = token
-        self._defaults: Mapping[str, object] = defaults
+        self.defaults: Mapping[str, object] = defaults
         self._open = AsyncExitStack()
         self._page: Page | None = None
         self._runs: set[Run] = set()
@@ -149,7 +150,8 @@ class BrowserRLM:
         return Run(page, question, parsed(self._chosen(arguments), RunArguments), self._runs)
 
     async def run(self, question: str, **arguments: Unpack[RunArguments]) -> HeadlessResult:
-        """Answer `question`; see `RunArguments`. A task that is cancelled meanwhile stops the run.
+        """Answer `question`; see `RunArguments`. A task that is cancelled meanwhile stops the run. A notebook's cell
+        shows how far it is.
 
         Raises:
             ConfigError: it is not open, or an argument is impossible; nothing ran.
@@ -157,7 +159,11 @@ class BrowserRLM:
             BrowserLost: the browser ended meanwhile; it holds the partial result.
             RLMError: the page failed; the message is its own.
         """
-        return await self.start(question, **arguments)
+        progress = progress_for(arguments, self.defaults)
+        if progress is None:
+            return await self.start(question, **arguments)
+        with progress:
+            return await self.start(question, **_with(arguments, on_event=progress.take_and_show))
 
     async def events(self, question: str, **arguments: Unpack[RunArguments]) -> AsyncIterator[dict[str, Any]]:
         """Run as `run` does, and give each event as it happens; the last one is the root's `run_finished`.
@@ -223,7 +229,7 @@ class BrowserRLM:
         return self._page
 
     def _chosen(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        return chosen(self._defaults, arguments)
+        return chosen(self.defaults, arguments)
 
 
 class Session:
@@ -234,7 +240,7 @@ class Session:
 
     def __init__(self, page: Page, defaults: Mapping[str, object], under_way: set[Run]) -> None:
         self._page = page
-        self._defaults = defaults
+        self.defaults = defaults
         self._under_way = under_way
         self._settings = parsed(defaults, RLMArguments)
         self._id = f"session-{next(_session_ids)}"
@@ -264,13 +270,17 @@ class Session:
             raise ConfigError("the session is at work on a question: await it before you ask the next.")
         parsed(arguments, QuestionArguments)
         await self._opened()
-        own = parsed(chosen(self._defaults, arguments), RunArguments)
+        own = parsed(chosen(self.defaults, arguments), RunArguments)
         self._current = Run(self._page, question, own, self._under_way, self._id)
         return self._current
 
     async def run(self, question: str, **arguments: Unpack[QuestionArguments]) -> HeadlessResult:
         """Answer the next question; errors as of `start` and of `BrowserRLM.run`."""
-        return await (await self.start(question, **arguments))
+        progress = progress_for(arguments, self.defaults)
+        if progress is None:
+            return await (await self.start(question, **arguments))
+        with progress:
+            return await (await self.start(question, **_with(arguments, on_event=progress.take_and_show)))
 
     async def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> AsyncIterator[dict[str, Any]]:
         """As `BrowserRLM.events`, for the next question."""

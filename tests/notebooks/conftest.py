@@ -1,0 +1,5 @@
+"""The Chromium of this machine, for the pages of notebook servers and of the kernels' runs."""
+
+from tests.browser.conftest import browser, chromium
+
+__all__ = ["browser", "chromium"]

@@ -1,0 +1,112 @@
+"""Jupyter: a notebook with a run, executed by nbclient, and in a JupyterLab in a browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import create_server
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from playwright.sync_api import Browser, expect
+
+CONTEXT = "The lease of the mill was signed by Mara Lindqvist on 3 May 1931. The roof is red."
+BLOCKING = f"""
+from rlm_server.headless import BlockingBrowserRLM
+with BlockingBrowserRLM() as rlm:
+    result = rlm.run("Who signed the lease of the mill?", context={CONTEXT!r})
+result
+"""
+AWAITED = f"""
+from rlm_server.headless import BrowserRLM
+async with BrowserRLM() as rlm:
+    awaited = await rlm.run("Who signed the lease of the mill?", context={CONTEXT!r})
+print(repr(awaited))
+"""
+SHOTS = Path(os.environ.get("SCREENSHOTS", "build/screenshots"))
+
+
+def notebook(*cells: str) -> Any:
+    return nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+
+
+def html_of(cell: Any) -> list[str]:
+    return [output.data["text/html"] for output in cell.outputs if "text/html" in getattr(output, "data", {})]
+
+
+def test_a_notebook_answers_blocking_and_in_its_own_loop(tmp_path: Path) -> None:
+    book = notebook(BLOCKING, AWAITED)
+    seen: list[str] = []
+
+    class Watched(NotebookClient):  # type: ignore[misc]
+        def process_message(self, message: Any, cell: Any, index: int) -> Any:
+            if message["msg_type"] in ("display_data", "update_display_data"):
+                seen.append(message["content"]["data"].get("text/html", ""))
+            return super().process_message(message, cell, index)
+
+    Watched(book, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    blocking, awaited = book.cells
+    *progress, shown = html_of(blocking)
+    assert progress == [""]  # the line of progress is gone
+    assert "Mara Lindqvist" in shown
+    assert "<details>" in shown
+    assert any("starting Python" in line for line in seen)
+    assert any("Iteration 1" in line for line in seen)
+    text = "".join(output.text for output in awaited.outputs if output.output_type == "stream")
+    assert text.startswith("HeadlessResult(")
+    assert "Mara Lindqvist" in text
+    assert len(text) < 500
+
+
+def free_port() -> int:
+    with create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextmanager
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """URL of a JupyterLab over `folder`."""
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
+    command += ["--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder}"]
+    settings = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
+    with (folder / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **settings})
+        try:
+            until = time.monotonic() + 120
+            while "is running at" not in (folder / "lab.log").read_text():
+                assert server.poll() is None, (folder / "lab.log").read_text()
+                assert time.monotonic() < until, "JupyterLab did not start"
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def test_a_person_runs_the_notebook_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "ask.ipynb").write_text(json.dumps(notebook(BLOCKING)))
+    with jupyterlab(tmp_path) as url:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{url}/lab/tree/ask.ipynb")
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        answer = page.locator(".pyodide-rlm-result")
+        expect(answer).to_contain_text("Mara Lindqvist", timeout=240_000)
+        answer.get_by_text("iterations,").click()
+        expect(answer.get_by_text("Iteration 1", exact=True)).to_be_visible()
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SHOTS / "jupyterlab.png")
+        page.close()
