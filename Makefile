@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PARTS := core page faults attacks firefox team
 PART ?= $(PARTS)
-$(if $(filter-out $(PARTS) real-server scale builds,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale builds))
+$(if $(filter-out $(PARTS) real-server scale builds notebooks,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale builds notebooks))
 JOBS ?= logical
 # Compiled modules are kept, or each process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -82,6 +82,16 @@ else ifeq ($(PART),builds)
 # And `make test PART=builds`: it fetches Vite, webpack and Next.js.
 test: browser .venv/dev assets
 	$(PYTEST) tests/builds --timeout 600
+else ifeq ($(PART),notebooks)
+# And `make test PART=notebooks`: it fetches JupyterLab and marimo, into an environment of their own.
+test: browser assets build/notebooks/ready
+	build/notebooks/bin/python -m pytest -q tests/notebooks --timeout 400
+
+build/notebooks/ready: pyproject.toml
+	$(PYTHON) -m venv build/notebooks
+	build/notebooks/bin/python -m pip install --quiet --upgrade pip
+	build/notebooks/bin/python -m pip install --quiet --editable '.[headless]' --group notebooks
+	touch $@
 else
 # What measures time runs afterwards, with nothing beside it; a part may have nothing of the kind (exit status 5).
 test: $(if $(filter core,$(PART)),check slow build/pyodide/pyodide-lock.json) browser $(if $(filter firefox,$(PART)),firefox) $(if $(filter team,$(PART)),proxies) .venv/dev assets
