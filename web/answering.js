@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Who answers a page without a server of its own: the stand-in, a vendor with the person's own key, the browser's model, or
- * a server elsewhere. In: the person's choice, and the key, which is kept in this tab's memory alone. Out: the options of
+ * a server elsewhere. In: the person's choice, and the key, which is kept in this tab's memory unless the person has it kept. Out: the options of
  * `RLM` for it, the fields that it needs, and the first of these that is missing. The served page has its server.
  */
 
@@ -9,10 +9,12 @@ import { anthropic } from "/rlm/providers/anthropic.js";
 import { openaiChat } from "/rlm/providers/openai_chat.js";
 import { hasPromptApi, promptApi } from "/rlm/providers/prompt_api.js";
 import { standIn } from "/rlm/providers/stand_in.js";
+import { jsonIn } from "/rlm/wire/json.js";
 import { html } from "/vendor/preact.mjs";
 import { ASSETS, ENDPOINT, IS_STATIC } from "./address.js";
-import { fieldValue } from "./fields.js";
+import { fieldValue, isChecked } from "./fields.js";
 import { state } from "./state.js";
+import { storageOf } from "./storage.js";
 
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
@@ -31,17 +33,33 @@ const CHOICES = [
   ["server", "A pyodide-rlm server"],
 ];
 const OPENAI_URL = "https://api.openai.com/v1";
+const ANTHROPIC_URL = "https://api.anthropic.com";
 const LOCAL = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::|\/|$)/;
 /** @type {Partial<Record<AnsweredBy, string>>} */
 const EXAMPLES = { openai: "gpt-5-mini", anthropic: "claude-sonnet-4-5" };
 
-/** The keys of this tab, by choice: no storage holds them. @type {Partial<Record<AnsweredBy, string>>} */
-const keys = {};
+/** Where the person wants a key kept: never without the box below it. */
+const KEYS = "pyodide-rlm.keys";
+/** The keys of this tab, by choice. @type {Partial<Record<AnsweredBy, string>>} */
+const keys = keptKeys();
 const browser = { hasModel: false };
 /** @type {import("/rlm/rlm.js").RLMProvider | null} */
 let rules = null;
 
 if (IS_STATIC) browser.hasModel = await hasPromptApi().catch(() => false);
+
+/** The keys that the person had this browser keep. @returns {Partial<Record<AnsweredBy, string>>} */
+function keptKeys() {
+  return IS_STATIC ? /** @type {object} */ (Object(jsonIn(storageOf("localStorage")?.getItem(KEYS) ?? "{}"))) : {};
+}
+
+/** Who answers, and where: the address of a vendor or a server; "" for the page's own. */
+export function answeredAt() {
+  const { answeredBy, baseURL, endpoint } = state.settings;
+  if (!IS_STATIC) return { by: /** @type {const} */ ("own-server"), address: "" };
+  const addresses = { openai: baseURL.trim() || OPENAI_URL, anthropic: ANTHROPIC_URL, server: endpoint.trim() };
+  return { by: answeredBy, address: addresses[/** @type {keyof typeof addresses} */ (answeredBy)] ?? "" };
+}
 
 /** Whether the page itself asks the models. */
 export function isProvided() {
@@ -139,13 +157,31 @@ function Text({ id, label, of, example, onInput, onChosen }) {
 /** @param {Changes} props */
 function Key({ onInput, onChosen }) {
   const { answeredBy } = state.settings;
-  const keep = (/** @type {Event} */ event) => {
+  const isKept = keptKeys()[answeredBy] !== undefined;
+  const take = (/** @type {Event} */ event) => {
     keys[answeredBy] = fieldValue(event).trim();
+    if (isKept) keep(answeredBy, keys[answeredBy]);
+    onInput({});
+  };
+  const choose = (/** @type {Event} */ event) => {
+    keep(answeredBy, isChecked(event) ? (keys[answeredBy] ?? "") : undefined);
     onInput({});
   };
   const name = answeredBy === "server" ? "Token, if it asks for one" : "Your key";
+  const where = isKept ? "Kept in this browser, unencrypted" : "Kept in this tab’s memory only";
   return html`<p><label for="answering-key">${name}</label>
     <input type="password" id="answering-key" key=${answeredBy} value=${keys[answeredBy] ?? ""} autocomplete="off" spellcheck=${false}
-      aria-describedby="answering-key-hint" onInput=${keep} onChange=${onChosen} />
-    <span class="muted" id="answering-key-hint">Kept in this tab's memory only, and sent to whom you chose alone.</span></p>`;
+      aria-describedby="answering-key-hint" onInput=${take} onChange=${onChosen} />
+    <span class="muted" id="answering-key-hint">${where}, and sent to whom you chose alone.</span>
+    <label class="check"><input type="checkbox" id="keep-key" checked=${isKept} onChange=${choose} aria-describedby="keep-key-hint" />
+      Keep it in this browser</label>
+    <span class="muted" id="keep-key-hint">Not on a computer that others use: whoever opens this browser, and any script of this site, can read it.</span></p>`;
+}
+
+/** @param {AnsweredBy} answeredBy @param {string | undefined} key undefined: none is kept */
+function keep(answeredBy, key) {
+  const { [answeredBy]: _, ...others } = keptKeys();
+  const kept = key === undefined ? others : { ...others, [answeredBy]: key };
+  if (Object.keys(kept).length > 0) storageOf("localStorage")?.setItem(KEYS, JSON.stringify(kept));
+  else storageOf("localStorage")?.removeItem(KEYS);
 }

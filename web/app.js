@@ -13,6 +13,7 @@ import { EarlierTurns, FollowUp } from "./conversation.js";
 import { Egress } from "./egress.js";
 import { keepDraft, restoreDraft, writeDraft } from "./draft.js";
 import { INSECURE, NO_BLOCKING, ProblemNotice } from "./errors.js";
+import { Example } from "./example.js";
 import { History, HistoryLimit, openHistory } from "./history.js";
 import { Introduction } from "./introduction.js";
 import { loadModels } from "./models.js";
@@ -65,6 +66,7 @@ function App() {
     <form class="ask" aria-label="Ask" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
       ${problems.browser && html`<${ProblemNotice} problem=${problems.browser} id="browser-problem" />`}
       <${QuestionField} />
+      <${Example} onRun=${() => void runFromForm()} />
       <${ContextField} />
       <${SettingsPanel} />
       <${RunButtons} onRun=${() => void runFromForm()} onDirect=${() => void runFromForm({ direct: true })} onStop=${stopRun} />

@@ -19,6 +19,7 @@ import {
 import { ProblemNotice, explain } from "./errors.js";
 import { fieldValue, isChecked, takeChosen } from "./fields.js";
 import { chosenFolder, readFolder } from "./folders.js";
+import { recipients } from "./before_run.js";
 import { bytes, count, plural } from "./format.js";
 import { takesRecording } from "./recording_field.js";
 import { fetchSample } from "./samples.js";
@@ -59,7 +60,7 @@ export function ContextField() {
     <label class="check"><input id="keep-context" type="checkbox" checked=${state.settings.keepContext}
         onChange=${keepOrNot} /> Keep the context with the run, in this browser</label>
     <p class="privacy" id="context-privacy"><strong>${summary()}.</strong> What you add stays in
-      this tab; only the text of model calls leaves it.</p>
+      this tab${recipients().leaves ? "; only the text of model calls leaves it" : ", and so do the model calls: nothing leaves it"}.</p>
   </fieldset>`;
 }
 
@@ -240,7 +241,7 @@ function named(names) {
 }
 
 /** @param {Sample} sample */
-async function takeSample(sample) {
+export async function takeSample(sample) {
   const file = await fetchSample(sample);
   if (!(file instanceof File)) {
     state.problems.context = file;

@@ -16,7 +16,8 @@ export function DirectOffer({ onAsk }) {
   const offer = offered();
   if (offer === null) return null;
   const { tokens, window, why } = offer;
-  return html`<div class="direct-offer" id="direct-offer">
+  const isHeld = isRunning() || state.isQueued; // its place stays, so that the answer does not jump when the run ends
+  return html`<div class="direct-offer ${isHeld ? "is-held" : ""}" id="direct-offer">
     <button type="button" id="ask-directly" class="small" onClick=${onAsk} aria-describedby="direct-why">Ask in one direct call</button>
     <span class="muted" id="direct-why">About ${plural(tokens, "token")}: fits into the model’s window, ${count(window)}${why}. Costs less, and is often
       better on an easy question.</span>
@@ -25,7 +26,7 @@ export function DirectOffer({ onAsk }) {
 
 /** The numbers of the offer, null where there is none. */
 function offered() {
-  if (isRunning() || state.isQueued || state.looking !== "") return null;
+  if (state.looking !== "") return null;
   const typed = state.typed === "" ? [] : [{ name: "", size: state.typed.length }];
   const files = [...typed, ...state.attachments.flatMap((attachment) => attachment.files)];
   if (files.length === 0) return null;

@@ -225,7 +225,7 @@ function facts({ began, ended, contexts }) {
   return [
     WHEN.format(began),
     ended.model || "default model",
-    ended.cost === null ? "cost unknown" : cost(ended.cost),
+    ...(state.settings.showsPrices ? [ended.cost === null ? "cost unknown" : cost(ended.cost)] : []),
     duration(ended.seconds),
     words,
     ...(contexts.length > 0 ? [`with its context, ${bytes(contextBytes(contexts))}`] : []),

@@ -16,7 +16,9 @@ import { changed, state } from "./state.js";
  * @property {string} label
  * @property {string} provider
  * @property {string} [note]
+ * @property {string} [host] class of the machine that answers; "" where it is not known
  * @property {number} [window_tokens]
+ * @property {{input: number, output: number} | null} [price] US dollars per million tokens
  * @property {boolean} [images] whether it takes any, where that is known
  * @property {boolean} [vendor_tools] whether it searches or browses at its vendor
  */
@@ -76,7 +78,12 @@ export async function fetchModels() {
 /** The list of a page that asks the models itself: the stand-in, or the model that the person named. */
 function providedList() {
   const isStandIn = state.settings.answeredBy === "stand-in";
-  const standIn = { id: `${BUILTIN}:extractive`, label: "builtin:extractive", provider: BUILTIN };
+  const standIn = {
+    id: `${BUILTIN}:extractive`,
+    label: "builtin:extractive",
+    provider: BUILTIN,
+    price: { input: 0, output: 0 },
+  };
   return isStandIn ? { models: [standIn], default: standIn.id } : { default: providedModels().model };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { html } from "/vendor/preact.mjs";
+import { BeforeRun } from "./before_run.js";
 import { DirectOffer } from "./direct.js";
 import { ProblemNotice } from "./errors.js";
 import { fieldValue } from "./fields.js";
@@ -43,6 +44,7 @@ export function RunButtons({ onRun, onDirect, onStop }) {
     <span class="muted keys">${
       running ? html`<kbd>Esc</kbd> stops and keeps what there is` : html`<kbd>Ctrl</kbd> <kbd>Enter</kbd> runs`
     }</span>
+    <${BeforeRun} />
     <${DirectOffer} onAsk=${onDirect} />
   </div>`;
 }

@@ -12,16 +12,18 @@ import { DayBudgetLine } from "./day_budget.js";
 import { LimitFields, NO_RUN_LIMITS, limitOptions } from "./limits.js";
 import { ModelField } from "./model_field.js";
 import { ModelOptionFields, countSet } from "./model_options.js";
+import { PageSettings } from "./page_settings.js";
 import { SchemaField } from "./schema_field.js";
 import { BUILTIN, isWellFormed, loadModels, providersOf, standingOf } from "./models.js";
-import { changed, state } from "./state.js";
+import { changed, defaultSettings, state } from "./state.js";
 import { storageOf } from "./storage.js";
+import { applyTheme } from "./theme.js";
 
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
 /** @typedef {import("/rlm/rlm.js").RLMModelOptions} ModelOptions */
 /** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, keepImages: boolean, asksFirst: boolean, schema: string,
- *   historyMegabytes: number} & import("./limits.js").LimitValues & import("./answering.js").Answering} Settings
+ *   historyMegabytes: number, theme: import("./theme.js").Theme, showsPrices: boolean} & import("./limits.js").LimitValues & import("./answering.js").Answering} Settings
  * models are empty for the server's default, and for the root model; `allowedModels` may be called by code beside them; `named`: models that were typed though not listed;
  * `keepContext`: in this browser, with the run; `keepImages`: their bytes in the log; `asksFirst` is whether the person allows each request */
 
@@ -34,13 +36,21 @@ const MODEL_NAMES = ["model", "subModel"];
 export function restoreSettings() {
   const text = storageOf("localStorage")?.getItem(KEY);
   if (text) Object.assign(state.settings, JSON.parse(text));
+  applyTheme(state.settings.theme);
 }
 
 /** @param {Partial<Settings>} change */
 export function changeSettings(change) {
   Object.assign(state.settings, change);
   storageOf("localStorage")?.setItem(KEY, JSON.stringify(state.settings));
+  if (change.theme !== undefined) applyTheme(change.theme);
   changed();
+}
+
+/** The defaults in place of every choice, but for who answers. */
+function resetSettings() {
+  const { answeredBy, baseURL, vendorModel, vendorSubModel, endpoint } = state.settings;
+  changeSettings({ ...defaultSettings(), answeredBy, baseURL, vendorModel, vendorSubModel, endpoint });
 }
 
 /** The options of `RLM` that the settings stand for; empty ones are left to its defaults. */
@@ -70,7 +80,7 @@ export function chosenModel() {
 }
 
 /** The sub model's id; "" for the root model's. */
-function chosenSubModel() {
+export function chosenSubModel() {
   return isProvided() ? providedModels().subModel : state.settings.subModel;
 }
 
@@ -156,6 +166,7 @@ export function SettingsPanel() {
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>
     <label class="check"><input type="checkbox" id="keep-images" checked=${settings.keepImages}
       onChange=${() => changeSettings({ keepImages: !settings.keepImages })} /> Keep images that leave in the log</label>
+    <${PageSettings} onChange=${changeSettings} onReset=${resetSettings} />
   </div>`;
 }
 

@@ -8,16 +8,9 @@ import { defaultLimits } from "./limits.js";
 
 export { changed, onChange, progressed } from "./drawing.js";
 
-/** @type {import("./types/state.js").PageState} */
-export const state = {
-  question: "",
-  typed: "",
-  looking: "",
-  looked: 0,
-  isQueued: false,
-  attachments: [],
-  wanted: [],
-  settings: {
+/** Every choice as it is at first. @returns {import("./settings.js").Settings} */
+export function defaultSettings() {
+  return {
     model: "",
     subModel: "",
     allowedModels: [],
@@ -35,7 +28,21 @@ export const state = {
     vendorModel: "",
     vendorSubModel: "",
     endpoint: "",
-  },
+    theme: "system",
+    showsPrices: true,
+  };
+}
+
+/** @type {import("./types/state.js").PageState} */
+export const state = {
+  question: "",
+  typed: "",
+  looking: "",
+  looked: 0,
+  isQueued: false,
+  attachments: [],
+  wanted: [],
+  settings: defaultSettings(),
   catalogue: null,
   samples: [],
   problems: {

@@ -23,7 +23,7 @@ export function Status({ run }) {
   return html`<dl class="status ${run.phase} ${tone}" id="status">
     <${Fact} name="State" value=${words} class="phase" />
     <${Fact} name="Time" value=${run.totalSeconds === null ? wholeSeconds(seconds) : duration(seconds)} />
-    <${Fact} name="Cost" value=${costSoFar(run)} />
+    ${state.settings.showsPrices && html`<${Fact} name="Cost" value=${costSoFar(run)} />`}
     <${Fact} name="Iterations" value=${`${count(iterations.length)}${of}`} class="more" />
     <${Fact} name="Model calls" value=${`${count(counts.finished)}${callsExtra(run)}`} class="more" />
     <${Fact} name="Tokens in, out" value=${tokensUsed(run)} class="more" />

@@ -6,6 +6,7 @@
 
 import { html, useState } from "/vendor/preact.mjs";
 import { count, plural } from "./format.js";
+import { state } from "./state.js";
 
 /** @typedef {import("/rlm/rlm.js").ModelUsage} ModelUsage */
 /** @typedef {Readonly<Record<string, ModelUsage>>} Usage model -> its usage */
@@ -25,7 +26,7 @@ export function UsageTables({ result: { usage, usageByPath, usageFromRecord, usa
   if (models.length === 0) return null;
   return html`<details class="usage" id="usage" onToggle=${(/** @type {Event} */ event) =>
     setOpen(/** @type {HTMLDetailsElement} */ (event.target).open)}>
-    <summary>Usage <span class="muted">${inWords(usage)}</span></summary>
+    <summary>Usage <span class="muted">${shownInWords(usage)}</span></summary>
     ${
       isOpen &&
       html`<${Table} title="By model" rows=${models} />
@@ -38,12 +39,14 @@ export function UsageTables({ result: { usage, usageByPath, usageFromRecord, usa
 
 /** One line for a part of the usage, where there is any. @param {{id: string, label: string, usage: Usage}} props */
 function Part({ id, label, usage }) {
-  return Object.keys(usage).length > 0 && html`<p class="label usage-line" id=${id}>${label} ${inWords(usage)}</p>`;
+  return (
+    Object.keys(usage).length > 0 && html`<p class="label usage-line" id=${id}>${label} ${shownInWords(usage)}</p>`
+  );
 }
 
 /** One line for a child run. @param {{usage: Usage}} props */
 export function UsageLine({ usage }) {
-  return html`<p class="label usage-line">Used, with the runs below it: ${inWords(usage)}</p>`;
+  return html`<p class="label usage-line">Used, with the runs below it: ${shownInWords(usage)}</p>`;
 }
 
 /**
@@ -87,13 +90,18 @@ function amounts({ calls, input_tokens, cached_tokens, output_tokens, cost: doll
   return [calls, input_tokens, cached_tokens, output_tokens].map(count).concat(cost(dollars));
 }
 
-/** @param {Usage} usage */
-export function inWords(usage) {
+/** As the person wants it: with its cost, or without. @param {Usage} usage */
+function shownInWords(usage) {
+  return inWords(usage, state.settings.showsPrices);
+}
+
+/** @param {Usage} usage @param {boolean} [withCost] */
+export function inWords(usage, withCost = true) {
   const all = Object.values(usage);
   const sum = (/** @type {"calls" | "input_tokens" | "output_tokens"} */ name) =>
     all.reduce((total, used) => total + used[name], 0);
   const isKnown = all.every((used) => used.cost !== null);
   const dollars = isKnown ? all.reduce((total, used) => total + (used.cost ?? 0), 0) : null;
   const tokens = `${count(sum("input_tokens"))} tokens in, ${count(sum("output_tokens"))} out`;
-  return `${plural(sum("calls"), "call")}, ${tokens}, cost ${cost(dollars)}`;
+  return `${plural(sum("calls"), "call")}, ${tokens}${withCost ? `, cost ${cost(dollars)}` : ""}`;
 }

@@ -50,6 +50,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     opened = context.new_page()
     opened.goto(address)
     expect(opened.locator("#stand-in")).to_contain_text("It runs in this tab, and nothing leaves it.")
+    expect(opened.locator("#context-privacy")).to_contain_text("nothing leaves it")
     yield opened
     context.close()
 
@@ -91,6 +92,14 @@ def test_a_vendor_is_asked_with_the_persons_key_which_no_storage_holds(page: Pag
     assert KEY not in kept
     page.reload()
     expect(page.locator("#model-problem")).to_contain_text("Your key is missing.")
+    page.fill("#answering-key", KEY)
+    page.check("#keep-key")  # the person says otherwise
+    expect(page.locator("#answering-key-hint")).to_contain_text("Kept in this browser, unencrypted")
+    page.reload()
+    expect(page.locator("#answering-key")).to_have_value(KEY)
+    expect(page.locator("#recipients")).to_contain_text("api.openai.com, straight from this page, with your key.")
+    page.uncheck("#keep-key")
+    assert page.evaluate("localStorage.getItem('pyodide-rlm.keys')") is None
 
 
 def test_the_printed_policy_is_all_that_a_strict_page_needs(browser: Browser, site: Path) -> None:

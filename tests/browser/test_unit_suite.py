@@ -17,6 +17,7 @@ CPYTHON_ONLY = (
     "test_bridge.py",
     "test_comments.py",
     "test_docs.py",
+    "test_forecast.py",
     "test_health.py",
     "test_layering.py",
     "test_protocol.py",

@@ -247,6 +247,14 @@ def test_the_list_says_whether_a_price_is_known(upstream: FakeUpstream, monkeypa
     settings = settings_for(upstream, models=names, openrouter_api_key=SecretStr("key"))
     priced = {model.id: model.to_json()["priced"] for model in catalogue(settings).models}
     assert priced == {BUILTIN: True, "openai:priced": True, "openai:mine": False, "openrouter:any": None}
+    prices = {model.id: model.to_json()["price"] for model in catalogue(settings).models}
+    known = {"input": 500.0, "output": 500.0}
+    assert prices == {
+        BUILTIN: {"input": 0, "output": 0},
+        "openai:priced": known,
+        "openai:mine": None,
+        "openrouter:any": None,
+    }
 
 
 def test_the_stand_in_asks_nobody(upstream: FakeUpstream) -> None:

@@ -63,6 +63,7 @@ NOT_FOR_TEXT = re.compile(r"embed|whisper|tts|dall-e|moderation|image|audio|real
 FAILURE_CACHE_SECONDS = 15.0
 REPORTS_COST = {"openrouter"}
 """Providers that report the cost of each reply themselves."""
+FREE = {"input": 0.0, "output": 0.0}
 MAX_MODELS = 1000
 MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
 ANY_NAME = "Any other model can be used by its name, as provider:name."
@@ -85,6 +86,8 @@ class ModelInfo:
     """Whether it searches or browses at its vendor: model code may call it only where the user names it for that."""
     images: bool | None = None
     """Whether it takes images; `None` where that is not known."""
+    price: Mapping[str, float] | None = None
+    """US dollars per million tokens, `input` and `output`; `None` where they are not known beforehand."""
 
     def to_json(self) -> dict[str, Json]:
         """The line as it goes over the wire."""
@@ -98,6 +101,7 @@ class ModelInfo:
             "priced": self.priced,
             "vendor_tools": self.vendor_tools,
             "images": self.images,
+            "price": None if self.price is None else dict(self.price),
         }
 
 
@@ -279,17 +283,21 @@ class Registry:
     def _info(self, model: str) -> ModelInfo:
         provider, _, name = model.partition(":")
         if model == BUILTIN:
-            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE, HERE, priced=True, images=False)
+            return ModelInfo(model, BUILTIN_LABEL, provider, BUILTIN_NOTE, HERE, priced=True, images=False, price=FREE)
         label = f"{name} ({TITLES.get(provider, provider)})"
         if provider not in self.upstreams:
             return ModelInfo(model, label, provider, _no_provider(provider).detail)
         listing, images = self._listings.get(provider), self.takes_images(provider, name)
         host = self._hosts.get(provider, "")
-        priced, tools = self._priced(provider, name), host != HERE and uses_vendor_tools(name)
+        price = self._price(provider, name)
+        priced = None if provider in REPORTS_COST else price is not None
+        tools = host != HERE and uses_vendor_tools(name)
         if listing is None:
-            return ModelInfo(model, label, provider, host=host, priced=priced, vendor_tools=tools, images=images)
+            return ModelInfo(
+                model, label, provider, host=host, priced=priced, vendor_tools=tools, images=images, price=price
+            )
         window = listing.windows.get(name)
-        return ModelInfo(model, label, provider, listing.note, host, window, priced, tools, images)
+        return ModelInfo(model, label, provider, listing.note, host, window, priced, tools, images, price)
 
     def takes_images(self, provider: str, name: str) -> bool | None:
         """Whether a model takes images, by its provider's list or by its name; `None` where that is not known."""
@@ -299,10 +307,12 @@ class Registry:
         listed = None if listing is None else listing.images.get(name)
         return takes_images(name) if listed is None else listed
 
-    def _priced(self, provider: str, name: str) -> bool | None:
-        if provider in REPORTS_COST:
-            return None
-        return self.prices.cost(provider, name, ModelUsage(calls=1, input_tokens=1, output_tokens=1)) is not None
+    def _price(self, provider: str, name: str) -> Mapping[str, float] | None:
+        """Prices of a small call, per million tokens: a vendor may ask more for a long one."""
+        usages = {"input": ModelUsage(calls=1, input_tokens=1_000), "output": ModelUsage(calls=1, output_tokens=1_000)}
+        costs = {part: self.prices.cost(provider, name, usage) for part, usage in usages.items()}
+        known = {part: round(cost * 1_000, 6) for part, cost in costs.items() if cost is not None}
+        return known if len(known) == len(costs) else None
 
     def _notes(self) -> dict[str, str]:
         return {name: listing.note for name, listing in self._listings.items() if listing.note}
