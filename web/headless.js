@@ -120,12 +120,23 @@ export function run(input, text, logInput) {
   });
 }
 
-/** @param {string} text settings, and the session's id */
-export function openSession(text) {
-  const settings = /** @type {PythonSettings & {id: string}} */ (JSON.parse(text));
+/**
+ * Open a session; `earlier` questions, a log in each file, are rebuilt before its first one.
+ * @param {string} text
+ * @param {HTMLInputElement} [earlier]
+ * @param {HTMLInputElement} [input] holds the files of the context that the first of them had
+ */
+export function openSession(text, earlier, input) {
+  /** @type {PythonSettings & {id: string, kind?: Kind, names?: string[]}} */
+  const settings = JSON.parse(text);
   return outcome(async () => {
     const current = () => sessions.get(settings.id)?.current ?? "";
-    sessions.set(settings.id, { session: new RLM(optionsOf(settings, current, true)).session(), current: "" });
+    const { kind = "none", names = [] } = settings;
+    const context = await contextOf(kind, [...(input?.files ?? [])].map(renamed(names)));
+    const logs = await Promise.all([...(earlier?.files ?? [])].map((file) => file.text()));
+    const questions = logs.map((log, at) => (at === 0 && context !== undefined ? { log, context } : { log }));
+    const session = new RLM(optionsOf(settings, current, true)).session({ earlier: questions });
+    sessions.set(settings.id, { session, current: "" });
   });
 }
 
@@ -133,13 +144,17 @@ export function openSession(text) {
  * Ask the next question of a session.
  * @param {HTMLInputElement} input
  * @param {string} text a `Question`, and the session's id
+ * @param {HTMLInputElement | null} [logInput] holds the log of the question to resume
  */
-export function ask(input, text) {
+export function ask(input, text, logInput) {
   const job = /** @type {Question & {session: string}} */ (JSON.parse(text));
   const kept = sessions.get(job.session);
   if (kept === undefined) return outcome(() => Promise.reject(new Error("the session is over: it was closed.")));
   kept.current = job.id;
-  return ended(input, job, (options) => kept.session.run(job.question, options));
+  return ended(input, job, async (options) => {
+    const resume = await logInput?.files?.[0]?.text();
+    return kept.session.run(job.question, resume === undefined ? options : { ...options, resume });
+  });
 }
 
 /** @param {string} id */

@@ -263,6 +263,43 @@ def test_chat_asks_line_by_line_over_one_session(model: ScriptedModel, haystack:
     assert "No final answer: " in err
 
 
+def test_a_chat_whose_process_was_killed_is_continued_from_its_file(
+    model: ScriptedModel, haystack: Path, tmp_path: Path
+) -> None:
+    """The question that was cut off continues first; no model is asked for the one before it again."""
+    first = model.question(code("n = context.count('vault')\nFINAL(n)"))
+    second = model.question(code("m = llm_query('sub 7')\nprint(m)"), code("FINAL([n, m, len(history_0) > 0])"))
+    third = model.question(code("FINAL([n, 'm' in globals()])"))
+    record = tmp_path / "chat.jsonl"
+    model.asked.clear()
+    chat = started(model, "--context", str(haystack), "--record", str(record), name="chat")
+    assert chat.stdin is not None
+    assert chat.stdout is not None
+    chat.stdin.write(f"{first}\n")
+    chat.stdin.flush()
+    assert chat.stdout.readline() == "1\n"
+    model.sub_seconds = 10.0
+    chat.stdin.write(f"{second}\n")
+    chat.stdin.flush()
+    while "sub 7" not in [text for _, text in model.asked]:
+        assert chat.poll() is None, chat.communicate()
+        time.sleep(0.01)
+    os.killpg(chat.pid, signal.SIGKILL)
+    chat.communicate()
+    model.sub_seconds = 0.0
+    asked = len(model.asked)
+    later = started(model, "--context", str(haystack), "--resume", str(record), name="chat")
+    out, err = later.communicate(f"{third}\n", timeout=120)
+    assert later.returncode == 0, err
+    assert out.splitlines() == ["[1, 'sub:sub 7', True]", "[1, True]"]
+    assert f"continued: {second}" in err
+    assert first.split(":")[0] not in [text for _, text in model.asked[asked:]]
+    assert record.read_text().count('"run_started"') == 3
+    refused = started(model, "--resume", str(record), name="chat")
+    _, why = refused.communicate("", timeout=60)
+    assert "Give it again with --context." in why
+
+
 @pytest.mark.parametrize("to_all", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_run_and_the_partial_answer_is_printed(

@@ -23,7 +23,9 @@ DROP = """(files) => {
 }"""
 REPLIES = [
     code(
-        "lease = read(context['lease.pdf'])\nrent = tables(context['rent.csv'])['rent.csv']\nprint(len(rent), 'Ada' in lease)"
+        "lease = read(context['lease.pdf'])\n"
+        "rent = tables(context['rent.csv'])['rent.csv']\n"
+        "print(len(rent), 'Ada' in lease)"
     ),
     "never read",
     code("FINAL('Ada Lark signed it [1].', evidence=[{'quote': 'signed by Ada Lark in 1871', 'source': 'lease.pdf'}])"),

@@ -1,7 +1,8 @@
 """Chat: questions from the terminal, one after another, over one REPL in a headless browser.
 
 In: lines of stdin; an empty one is passed over, and the end of stdin ends the chat. Out: answers on stdout, progress on
-stderr. Ctrl-C ends the chat; a question that is at work is stopped first, and leaves its partial answer.
+stderr, and the conversation in a file, from which a later process continues it. Ctrl-C ends the chat; a question that is at
+work is stopped first, and leaves its partial answer.
 """
 
 from __future__ import annotations
@@ -10,25 +11,32 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rlm_core import ConfigError
+
 from ..headless.visible_text import visible
+from .chat_log import ChatLog, KeptQuestion, kept_questions
 from .exit_status import FAULT, FINAL, reported, status_of
 from .limit_flags import chosen_limits, limit_options
+from .outputs import probe
 from .own_server import own_server
 from .printing import print_result, say_checks, say_folders
 from .stop_signals import StopSignals
 
 if TYPE_CHECKING:
-    from ..headless.browser_rlm import Session
+    from ..headless.browser_rlm import BrowserRLM, Session
 
 CONTEXT_PATH = click.Path(exists=True, readable=True, path_type=Path)
+RECORD_PATH = click.Path(dir_okay=False, writable=True, path_type=Path)
+CONVERSATION = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 PROMPT = "\n> "
 READ_BYTES = 1 << 16
+SHOWN_NAMES = 5
 
 
 @click.command()
@@ -36,28 +44,62 @@ READ_BYTES = 1 << 16
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--verbose", is_flag=True, help="Show code and output of each iteration, as `run` does.")
+@click.option("--record", type=RECORD_PATH, help="Write the conversation here, each event as it happens.")
+@click.option(
+    "--resume", type=CONVERSATION, help="Continue the conversation of this file, over the same context; it grows there."
+)
 @limit_options
 def chat(
-    paths: tuple[Path, ...], model: str | None, sub_model: str | None, verbose: bool, **limits: float | None
+    paths: tuple[Path, ...],
+    model: str | None,
+    sub_model: str | None,
+    verbose: bool,
+    record: Path | None,
+    resume: Path | None,
+    **limits: float | None,
 ) -> None:
     """Ask questions over the context, one a line, in one session: variables and earlier answers stay.
 
     Ctrl-D ends the chat, and so does Ctrl-C, which stops the question that is at work and prints its partial answer.
-    Limits are those of each question.
+    Limits are those of each question. With --resume, variables and answers are rebuilt from the record, and no model is
+    asked for that; a question that was cut off continues first.
     """
     arguments: dict[str, Any] = {"model": model, "sub_model": sub_model, **chosen_limits(limits)}
     chosen = {name: value for name, value in arguments.items() if value is not None}
     with reported(), StopSignals() as signals:
+        kept = [] if resume is None else kept_questions(resume)
+        if kept:
+            _check_context(kept[0], paths)
+            chosen.setdefault("model", kept[0].model)
+        if record is not None:
+            probe(record, "--record")
         say_folders(paths)
-        status = asyncio.run(_Chat(paths, signals, verbose).converse(chosen))
+        status = asyncio.run(_Chat(paths, signals, verbose, kept, record or resume).converse(chosen))
     sys.exit(status)
+
+
+def _check_context(first: KeptQuestion, paths: tuple[Path, ...]) -> None:
+    if first.contexts and not paths:
+        names = ", ".join(first.contexts[:SHOWN_NAMES])
+        more = f" and {len(first.contexts) - SHOWN_NAMES:,} more" if len(first.contexts) > SHOWN_NAMES else ""
+        raise ConfigError(f"--resume: the conversation is over {names}{more}. Give it again with --context.")
 
 
 class _Chat:
     """A chat that is under way; its exit status is that of the last question."""
 
-    def __init__(self, paths: tuple[Path, ...], signals: StopSignals, verbose: bool) -> None:
+    def __init__(
+        self,
+        paths: tuple[Path, ...],
+        signals: StopSignals,
+        verbose: bool,
+        kept: Sequence[KeptQuestion],
+        record: Path | None,
+    ) -> None:
         self._paths = paths
+        self._earlier = [question.log for question in kept if question.is_ended]
+        self._cut_off = next((question for question in kept if not question.is_ended), None)
+        self._log = ChatLog(record, list(self._earlier))
         self._signals = signals
         self._verbose = verbose
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,18 +109,30 @@ class _Chat:
         from ..headless.browser_rlm import for_one_run
 
         self._loop = asyncio.get_running_loop()
-        status, is_first = FINAL, True
-        async with for_one_run(own_server(0)) as rlm, rlm.session(**arguments) as session:
+        status, is_first = FINAL, not self._earlier
+        async with for_one_run(own_server(0)) as rlm, self._session(rlm, arguments) as session:
             while (question := await self._question()) is not None:
-                context = {"context": self._paths} if is_first and self._paths else {}
-                status, is_first = await self._answer(session, question, context), False
+                more: dict[str, Any] = {"context": self._paths} if is_first and self._paths else {}
+                if self._cut_off is not None:
+                    more["resume"], self._cut_off = self._cut_off.log, None
+                status, is_first = await self._answer(session, question, more), False
                 if self._signals.status is not None or sys.stdout is None:
                     break
         return status
 
+    def _session(self, rlm: BrowserRLM, arguments: dict[str, Any]) -> Session:
+        if not self._earlier:
+            return rlm.session(**arguments)
+        asked = f"{len(self._earlier):,} question{'s' * (len(self._earlier) != 1)}"
+        click.echo(f"  resumed: {asked} so far; variables are rebuilt from the record.", err=True)
+        return rlm.session(earlier=self._earlier, context=self._paths or None, **arguments)
+
     async def _question(self) -> str | None:
-        """The next line that is not empty; None at the end of stdin."""
+        """The question that was cut off; then the next line that is not empty, None at the end of stdin."""
         self._signals.stop = None
+        if self._cut_off is not None:
+            click.echo(f"  continued: {visible(self._cut_off.question)}", err=True)
+            return self._cut_off.question
         assert self._loop is not None, "it is set before the first question"
         while True:
             if sys.stdin.isatty():
@@ -112,16 +166,23 @@ class _Chat:
         self._signals.stop = lambda: loop.call_soon_threadsafe(
             lambda: stops.append(asyncio.ensure_future(session.stop()))
         )
+        show = self._watcher()
+
+        def take(event: dict[str, Any]) -> None:
+            self._log.take(event)
+            show(event)
+
         try:
-            result = await session.run(question, on_event=self._watcher(), **context)
+            result = await session.run(question, on_event=take, **context)
         except BrowserLost as lost:
             if self._signals.status is None:
                 raise
             result = lost.partial  # a terminal signals the browser as well
         await asyncio.gather(*stops, return_exceptions=True)
         is_printed = print_result(result, False)
+        is_kept = self._log.finish(result.trajectory)
         say_checks(result)
-        return status_of(result, self._signals) if is_printed else FAULT
+        return status_of(result, self._signals) if is_printed and is_kept else FAULT
 
     def _watcher(self) -> Callable[[dict[str, Any]], None]:
         from ..headless.progress import Progress

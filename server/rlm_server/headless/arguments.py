@@ -139,6 +139,7 @@ class QuestionArguments(CallbackArguments, total=False):
     context: object
     schema: Any
     direct: bool
+    resume: Log | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -152,9 +152,11 @@ class BlockingBrowserRLM(Blocking):
         """As `BrowserRLM.report`."""
         return self._opened().wait(self._rlm.report(log, form))
 
-    def session(self, **defaults: Unpack[RLMArguments]) -> BlockingSession:
+    def session(
+        self, *, earlier: Sequence[Log] = (), context: object = None, **defaults: Unpack[RLMArguments]
+    ) -> BlockingSession:
         """As `BrowserRLM.session`: `with rlm.session() as session: session.run(...)`."""
-        return BlockingSession(self._opened(), self._rlm.session(**defaults))
+        return BlockingSession(self._opened(), self._rlm.session(earlier=earlier, context=context, **defaults))
 
     def stop(self) -> None:
         """Stop all runs under way, from another thread or a callback of one."""

@@ -7,7 +7,7 @@ page's, so a headless run and a run by hand are the same run. For programs witho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -201,8 +201,15 @@ class BrowserRLM:
         """
         return await self._opened().report(log_text("log", log), form)
 
-    def session(self, **defaults: Unpack[RLMArguments]) -> Session:
+    def session(
+        self, *, earlier: Sequence[Log] = (), context: object = None, **defaults: Unpack[RLMArguments]
+    ) -> Session:
         """A session: several questions over one REPL.
+
+        Args:
+            earlier: logs of its questions so far, the first one first: variables and conversations are rebuilt from
+                them before the next question, and no model is asked for that.
+            context: that of the first of these.
 
         >>> async def main():  # doctest: +SKIP
         ...     async with rlm.session() as session:
@@ -212,7 +219,8 @@ class BrowserRLM:
         Raises:
             ConfigError: it is not open, or an argument is impossible.
         """
-        return Session(self._opened(), self._chosen(defaults), self._runs)
+        logs = [log_text("earlier", log) for log in earlier]
+        return Session(self._opened(), self._chosen(defaults), self._runs, logs, context)
 
     async def stop(self) -> None:
         """Stop all runs under way; `run` then returns the partial result."""
@@ -238,10 +246,19 @@ class Session:
     Made by `BrowserRLM.session`. One question at a time; `close` it, or use it in `async with`.
     """
 
-    def __init__(self, page: Page, defaults: Mapping[str, object], under_way: set[Run]) -> None:
+    def __init__(
+        self,
+        page: Page,
+        defaults: Mapping[str, object],
+        under_way: set[Run],
+        earlier: Sequence[str] = (),
+        context: object = None,
+    ) -> None:
         self._page = page
         self.defaults = defaults
         self._under_way = under_way
+        self._earlier = earlier
+        self._context = context
         self._settings = parsed(defaults, RLMArguments)
         self._id = f"session-{next(_session_ids)}"
         self._is_open = False
@@ -308,7 +325,7 @@ class Session:
         if self._is_closed:
             raise ConfigError("the session is over: it was closed. Begin a new one.")
         if not self._is_open:
-            await self._page.open_session(self._id, self._settings)
+            await self._page.open_session(self._id, self._settings, self._earlier, self._context)
             self._is_open = True
 
 

@@ -81,6 +81,16 @@ def uploaded_log(log: Mapping[str, object]) -> Iterator[tuple[Mapping[str, objec
         yield {kind: {**value, "log": ""} if isinstance(value, Mapping) else ""}, (path,)
 
 
+@contextmanager
+def uploaded_logs(logs: Sequence[str]) -> Iterator[tuple[Path, ...]]:
+    """A file for each log, in their order, for as long as the `with` block lasts."""
+    with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
+        paths = tuple(Path(folder, f"{number}.jsonl") for number in range(len(logs)))
+        for path, log in zip(paths, logs, strict=True):
+            path.write_text(log, encoding="utf-8", errors="backslashreplace", newline="")
+        yield paths
+
+
 def _with_valid_names(files: Sequence[tuple[str, Path]], folder: Path) -> list[tuple[str, Path]]:
     """`files`; one whose name is not valid text has "\ufffd" for its bytes, and a link in `folder`.
 

@@ -21,7 +21,7 @@ from urllib.parse import urljoin
 from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLMError, RunCancelled
 
 from .arguments import Arguments, Callbacks, Child
-from .context_upload import uploaded, uploaded_log
+from .context_upload import uploaded, uploaded_log, uploaded_logs
 from .names import snake_keys
 from .python_provider import PythonProvider, error_json
 from .python_tools import Tools, awaited
@@ -240,15 +240,24 @@ class Page:
             del self._runs[live.id]
             await live.end()
 
-    async def open_session(self, session: str, arguments: Arguments) -> None:
+    async def open_session(
+        self, session: str, arguments: Arguments, earlier: Sequence[str] = (), context: object = None
+    ) -> None:
         """Open a session under the id `session`.
+
+        Args:
+            earlier: logs of its questions so far, which are rebuilt from them.
+            context: that of the first of these.
 
         Raises:
             ConfigError: an option is impossible.
         """
         await self._check(arguments)
-        job = json.dumps({**arguments.settings(), "id": session})
-        _ok(await self._evaluate("(page, job) => page.openSession(job)", job), arguments)
+        with uploaded(context) as files, uploaded_logs(earlier) as logs:
+            described = {"kind": files.kind, "names": files.names, "id": session}
+            job: list[object] = [json.dumps({**arguments.settings(), **described})]
+            job += [await self._file_input(paths) for paths in (logs, files.paths)]
+            _ok(await self._evaluate("(page, job) => page.openSession(...job)", job), arguments)
 
     async def close_session(self, session: str) -> None:
         """End a session, and its worker."""

@@ -1,0 +1,129 @@
+"""Chat log: a conversation as one file, so that it continues after its process ended.
+
+In: a file, and the events of each question. Out: the logs of its questions, one after the other, each event as it
+happens; the last one is cut off where the process was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from rlm_core import ConfigError, ProtocolError
+from rlm_core.events import FOR_WATCHING, RunFinished, RunStarted
+from rlm_core.trajectory import read
+
+from .outputs import save
+
+
+@dataclass(frozen=True, slots=True)
+class KeptQuestion:
+    """A question of the conversation, by its log."""
+
+    log: str
+    question: str
+    model: str | None
+    contexts: tuple[str, ...]
+    """Names of its contexts."""
+    is_ended: bool
+
+
+def kept_questions(path: Path) -> list[KeptQuestion]:
+    """The questions in the file at `path`, the first one first.
+
+    Raises:
+        ConfigError: it is no conversation: a line is no event, or a question that did not end is not the last.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        kept = [_kept(log) for log in _apart(text)]
+    except (ProtocolError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"--resume: {path} is no conversation: {fault}") from None
+    if not kept:
+        raise ConfigError(f"--resume: {path} holds no question. `chat --record FILE` writes such a file.")
+    if not all(question.is_ended for question in kept[:-1]):
+        raise ConfigError(f"--resume: {path} is no conversation: a question that did not end is not the last of it.")
+    return kept
+
+
+def _apart(text: str) -> list[str]:
+    logs: list[list[str]] = []
+    for line in text.splitlines(keepends=True):
+        if _begins(line):
+            logs.append([])
+        if line.strip() and not logs:
+            raise ProtocolError("it does not begin with run_started.")
+        if logs:
+            logs[-1].append(line)
+    return ["".join(lines) for lines in logs]
+
+
+def _begins(line: str) -> bool:
+    """Whether a root run begins here."""
+    if '"run_started"' not in line:
+        return False
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return False  # the last line, which was cut off
+    return isinstance(event, dict) and event.get("type") == "run_started" and not event.get("path")
+
+
+def _kept(log: str) -> KeptQuestion:
+    events = read(log.splitlines()).events
+    started = events[0]
+    assert isinstance(started, RunStarted), "each log begins with it"
+    names = tuple(str(described["name"]) for described in started.contexts)
+    is_ended = any(isinstance(event, RunFinished) and not event.path for event in events)
+    return KeptQuestion(log, started.question, started.model, names, is_ended)
+
+
+class ChatLog:
+    """Appends the events of each question to a file, after the logs of those that ended.
+
+    Args:
+        path: of the file; `None` writes nothing.
+        ended: logs of the earlier questions.
+    """
+
+    def __init__(self, path: Path | None, ended: list[str]) -> None:
+        self._path = path
+        self._ended = ended
+        self._file: TextIO | None = None
+        self._is_whole = path is not None
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Append an event that belongs to the log."""
+        if not self._is_whole or event["type"] in FOR_WATCHING:
+            return
+        assert self._path is not None, "only a log with a path is whole"
+        try:
+            if self._file is None:
+                self._path.write_text("".join(self._ended), encoding="utf-8", errors="surrogatepass")
+                self._file = self._path.open("a", encoding="utf-8", errors="surrogatepass")
+            self._file.write(json.dumps(event) + "\n")
+            self._file.flush()
+        except OSError as fault:
+            self._is_whole = False
+            click.echo(f"note: {self._path} cannot be written: {fault.strerror}. It is written anew later.", err=True)
+
+    def finish(self, trajectory: str) -> bool:
+        """Take the whole log of a question that ended; whether the file has it."""
+        if self._path is None:
+            return True
+        self.close()
+        self._ended.append(trajectory)
+        self._is_whole = save(self._path, "".join(self._ended))
+        return self._is_whole
+
+    def close(self) -> None:
+        """Close the file; all that is in it stays."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
