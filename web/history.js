@@ -13,6 +13,7 @@ import { ProblemNotice } from "./errors.js";
 import { fieldValue, takeChosen } from "./fields.js";
 import { bytes, count, duration, plural } from "./format.js";
 import { exportedRuns, importedRuns } from "./history_file.js";
+import { save } from "./save.js";
 import { changeSettings } from "./settings.js";
 import { changed, state } from "./state.js";
 import { Paged } from "./strip.js";
@@ -150,7 +151,7 @@ function Actions({ runs }) {
     void remove(runs);
   };
   return html`<div class="row history-actions">
-    ${runs.length > 0 && html`<button type="button" class="small" id="history-export" onClick=${() => void save(runs)}>Export all</button>`}
+    ${runs.length > 0 && html`<button type="button" class="small" id="history-export" onClick=${() => void saveAll(runs)}>Export all</button>`}
     <label class="file-button small">Import
       <input id="history-import" type="file" accept=".jsonl" class="visually-hidden" onChange=${take} /></label>
     ${
@@ -171,12 +172,8 @@ async function remove(runs) {
 }
 
 /** @param {readonly EndedRun[]} runs */
-async function save(runs) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await exportedRuns(runs, readLog));
-  link.download = `runs-${new Date().toISOString().slice(0, 10)}.jsonl`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+async function saveAll(runs) {
+  save(await exportedRuns(runs, readLog), `runs-${new Date().toISOString().slice(0, 10)}.jsonl`);
 }
 
 /** @param {Event} event */

@@ -6,6 +6,7 @@
 
 import { html, useEffect, useMemo, useState } from "/vendor/preact.mjs";
 import { count, plural } from "./format.js";
+import { save } from "./save.js";
 import { csvOf, openRows, orderOf } from "./table_rows.js";
 
 /** @typedef {import("/rlm/wire/displayed_items.js").DisplayedTable} DisplayedTable */
@@ -56,7 +57,7 @@ export function TableView({ item }) {
         </table>
       </div>
     </div>
-    <p class="displayed-actions"><button type="button" class="quiet small" onClick=${() => save(item, rows, isSorted ? order : null)}>Download as CSV</button>
+    <p class="displayed-actions"><button type="button" class="quiet small" onClick=${() => saveRows(item, rows, isSorted ? order : null)}>Download as CSV</button>
       <span class="muted" role="status">${order === "sorting" ? "Sorting …" : ""}</span></p>
   </figure>`;
 }
@@ -107,10 +108,7 @@ function widthsOf(rows) {
 }
 
 /** @param {DisplayedTable} item @param {import("./table_rows.js").Rows} rows @param {Uint32Array | null} order */
-function save(item, rows, order) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(["\ufeff", ...csvOf(rows, order)], { type: "text/csv" }));
-  link.download = `${item.title.replace(/[^\p{L}\p{N} _-]/gu, "").trim() || "table"}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+function saveRows(item, rows, order) {
+  const name = item.title.replace(/[^\p{L}\p{N} _-]/gu, "").trim() || "table";
+  save(new Blob(["\ufeff", ...csvOf(rows, order)], { type: "text/csv" }), `${name}.csv`);
 }

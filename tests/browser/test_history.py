@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+from contextlib import suppress
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from rlm_server.headless.browser import QUIET
 from tests.browser.lab import unbundle
 from tests.browser.person import ScriptedModel, ask, code, ended
 from tests.browser.test_accessibility import serious_violations
@@ -203,3 +207,62 @@ def test_a_run_whose_browser_was_killed_as_it_ended_is_not_lost(page: Page) -> N
     open_history(page)
     expect(rows(page)).to_have_count(1)
     expect(page.get_by_role("region", name="Unfinished run")).to_have_count(0)
+
+
+WRITE = """async () => {
+  const { importRun } = await import("/rlm/log/journal.js");
+  const text = "x".repeat(1e6);
+  const event = (fields) => JSON.stringify({ path: [], seconds: 0, ...fields });
+  const ended = { answer: "yes", iterations: 1, detail: "", usage: {}, stopped_by: "final_answer" };
+  globalThis.kept = 0;
+  for (let number = 0; ; number += 1) {
+    const log = [
+      event({ type: "run_started", seq: 0, question: "?", model: "a:b", sub_model: null, limits: {}, contexts: [] }),
+      event({ type: "output", seq: 1, iteration: 1, block: 0, text }),
+      event({ type: "run_finished", seq: 2, ...ended }),
+    ].join("\\n");
+    await importRun({ name: `run-${number}`, question: `${number}?`, began: number, options: {}, contexts: [] }, log);
+    globalThis.kept = number + 1;
+  }
+}"""
+LISTED = """async () => {
+  const { endedRuns, readLog } = await import("/rlm/log/journal.js");
+  const logs = await Promise.all((await endedRuns()).map(({ name }) => readLog(name)));
+  return logs.map((log) => [log.length > 1e6, log.includes("run_finished")]);
+}"""
+
+
+def test_a_browser_that_is_killed_while_it_writes_loses_no_run(
+    browser: Browser, chromium: Path, served: str, tmp_path: Path
+) -> None:
+    page = profile_page(browser, chromium, served, tmp_path)
+    page.evaluate(f"void ({WRITE})()")
+    page.wait_for_function("() => globalThis.kept > 4")
+    kept = page.evaluate("kept")
+    for process in processes_of(tmp_path):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    again = profile_page(browser, chromium, served, tmp_path)
+    listed = again.evaluate(LISTED)
+    again.context.close()
+    assert len(listed) >= kept >= 5
+    assert all(whole == [True, True] for whole in listed)
+
+
+def profile_page(browser: Browser, chromium: Path, url: str, profile: Path) -> Page:
+    """The page in a browser of its own, whose storage is in the folder `profile`."""
+    flags = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    context = browser.browser_type.launch_persistent_context(profile, executable_path=chromium, args=flags)
+    page = context.new_page()
+    page.goto(url)
+    return page
+
+
+def processes_of(profile: Path) -> list[int]:
+    """The processes of the browser with this profile."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if f"--user-data-dir={profile}".encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found

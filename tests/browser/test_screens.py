@@ -50,7 +50,7 @@ def test_on_a_phone_the_state_comes_into_view_and_the_answer_does_not_jump(brows
     expect(page.locator("#status")).to_be_in_viewport()
     ended(page)
     expect(page.locator("#answer")).to_be_in_viewport()
-    page.wait_for_function("tops.length > 20")
+    page.wait_for_function("() => tops.length > 20")
     assert len(set(page.evaluate("tops"))) == 1
     assert page.evaluate("shifted") == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,8 +1,8 @@
 """Chat: questions from the terminal, one after another, over one REPL in a headless browser.
 
 In: lines of stdin; an empty one is passed over, and the end of stdin ends the chat. Out: answers on stdout, progress on
-stderr, and the conversation in a file, from which a later process continues it. Ctrl-C ends the chat; a question that is at
-work is stopped first, and leaves its partial answer.
+stderr, and the conversation in a file, from which a later process continues it. Ctrl-C ends the chat; a question that
+is at work is stopped first, and leaves its partial answer.
 """
 
 from __future__ import annotations
