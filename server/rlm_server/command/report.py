@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .own_server import own_server
 
 if TYPE_CHECKING:
-    from ..headless.page import ReportForm
+    from ..headless.report_form import ReportForm
 
 
 def report(log: str, form: ReportForm) -> str:

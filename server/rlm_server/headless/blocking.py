@@ -19,7 +19,7 @@ from rlm_core import ConfigError
 from .arguments import Log, QuestionArguments, RLMArguments, RunArguments
 from .browser_rlm import BrowserRLM, Session
 from .cell_progress import progress_for
-from .page import ReportForm
+from .report_form import ReportForm
 from .result import HeadlessResult
 
 T = TypeVar("T")

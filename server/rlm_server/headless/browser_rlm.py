@@ -24,8 +24,9 @@ from rlm_core import ConfigError
 from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArguments, chosen, log_text, parsed
 from .cell_progress import progress_for
 from .opening import open_own_page, open_page
-from .page import Page, ReportForm, live_run
+from .page import Page, live_run
 from .recording import question_of
+from .report_form import ReportForm
 from .result import HeadlessResult
 
 _session_ids = count(1)

@@ -84,8 +84,8 @@ def uploaded_log(log: Mapping[str, object]) -> Iterator[tuple[Mapping[str, objec
 @contextmanager
 def uploaded_logs(logs: Sequence[str]) -> Iterator[tuple[Path, ...]]:
     """A file for each log, in their order, for as long as the `with` block lasts."""
-    with tempfile.TemporaryDirectory(prefix="rlm-") as folder:
-        paths = tuple(Path(folder, f"{number}.jsonl") for number in range(len(logs)))
+    with temporary_folder() as folder:
+        paths = tuple(folder / f"{number}.jsonl" for number in range(len(logs)))
         for path, log in zip(paths, logs, strict=True):
             path.write_text(log, encoding="utf-8", errors="backslashreplace", newline="")
         yield paths

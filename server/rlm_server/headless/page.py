@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLMError, RunCancelled
@@ -25,6 +25,7 @@ from .context_upload import uploaded, uploaded_log, uploaded_logs
 from .names import snake_keys
 from .python_provider import PythonProvider, error_json
 from .python_tools import Tools, awaited
+from .report_form import ReportForm
 from .result import HeadlessResult, partial_result, result_of
 from .snapshot_file import SnapshotFile
 
@@ -43,8 +44,6 @@ STOP_SECONDS = 5.0
 UNAUTHORIZED = 401
 KEEP_SECONDS = 30.0
 """Longest wait at the end of the first browser of a build, for the snapshot that the next one starts from."""
-ReportForm: TypeAlias = Literal["markdown", "html", "ipynb"]
-"""Forms of a report: text, one file without a script, a notebook that runs."""
 _ids = count(1)
 
 
@@ -234,7 +233,7 @@ class Page:
                 function = "run" if session is None else "ask"
                 job = [element, json.dumps({**own, **described, **state}), log_element]
                 outcome = await self._until_end(live, function, job)
-            result = result_of(_ok(outcome, arguments))
+            result = result_of(_ok(outcome, arguments.in_python))
             return result if arguments.shape is None else arguments.shape.valued(result)
         finally:
             del self._runs[live.id]
@@ -246,8 +245,7 @@ class Page:
         """Open a session under the id `session`.
 
         Args:
-            earlier: logs of its questions so far, which are rebuilt from them.
-            context: that of the first of these.
+            earlier: logs of its questions so far; `context` is that of the first.
 
         Raises:
             ConfigError: an option is impossible.
@@ -257,7 +255,7 @@ class Page:
             described = {"kind": files.kind, "names": files.names, "id": session}
             job: list[object] = [json.dumps({**arguments.settings(), **described})]
             job += [await self._file_input(paths) for paths in (logs, files.paths)]
-            _ok(await self._evaluate("(page, job) => page.openSession(...job)", job), arguments)
+            _ok(await self._evaluate("(page, job) => page.openSession(...job)", job), arguments.in_python)
 
     async def close_session(self, session: str) -> None:
         """End a session, and its worker."""
@@ -271,10 +269,7 @@ class Page:
         """
         with uploaded_log({"report": log}) as (_, files):
             element = await self._file_input(files)
-            outcome = json.loads(await self._evaluate("(page, job) => page.report(...job)", [element, form]))
-        if "error" in outcome:
-            raise FAULTS.get(outcome["error"]["name"], RLMError)(outcome["error"]["message"])
-        return str(outcome["ok"])
+            return str(_ok(await self._evaluate("(page, job) => page.report(...job)", [element, form])))
 
     async def stop(self, live: LiveRun) -> None:
         """Stop a run, also one that has not begun; its result is then the partial one."""
@@ -442,12 +437,12 @@ def _refused(fault: RunCancelled) -> str:
     return json.dumps({"error": error_json(fault)})
 
 
-def _ok(outcome: str, arguments: Arguments) -> Any:
+def _ok(outcome: str, in_python: Callable[[str], str] = str) -> Any:
     parsed = json.loads(outcome)
     if "error" not in parsed:
         return parsed["ok"]
     error = parsed["error"]
-    raise FAULTS.get(error["name"], RLMError)(arguments.in_python(error["message"]))
+    raise FAULTS.get(error["name"], RLMError)(in_python(error["message"]))
 
 
 def _taken(ending: asyncio.Future[Any]) -> None:
