@@ -242,10 +242,7 @@ class Page:
     async def open_session(
         self, session: str, arguments: Arguments, earlier: Sequence[str] = (), context: object = None
     ) -> None:
-        """Open a session under the id `session`.
-
-        Args:
-            earlier: logs of its questions so far; `context` is that of the first.
+        """Open a session under the id `session`; of its `earlier` questions the first one had `context`.
 
         Raises:
             ConfigError: an option is impossible.

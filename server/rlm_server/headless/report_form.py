@@ -1,4 +1,4 @@
-"""Report form: the forms that a run is taken along in: Markdown, one HTML file without a script, a notebook that runs."""
+"""Report form: Markdown, one HTML file without a script, or a notebook that runs."""
 
 from __future__ import annotations
 
