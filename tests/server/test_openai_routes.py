@@ -296,3 +296,40 @@ def test_a_server_without_runs_says_how_to_have_them(upstream: FakeUpstream, ass
     with serving(create_app(settings_for(upstream, token=TOKEN), assets=assets), drain_seconds=0) as url:
         reply = httpx2.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
     assert (reply.status_code, "serve --runs N" in reply.json()["error"]["message"]) == (404, True)
+
+
+def test_a_run_counts_in_the_day_of_the_user_who_asked(
+    played: Played, upstream: FakeUpstream, assets: Assets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering.Answering, "_recursive", lambda self, run: played(run))
+    upstream.answer = lambda seen: openai_turn(seen, "a reply")
+    ann, bo = "anns-long-random-token", "bos-long-random-token"
+    own = {"token": TOKEN, "tokens": f"ann:{ann},bo:{bo}", "max_day_calls": 2}
+    patient = {"first_byte_seconds": 20, "total_seconds": 20}
+    with serving(create_app(settings_for(upstream, **own, **patient), assets=assets, runs=2), drain_seconds=0) as url:
+        statuses: list[int] = []
+
+        async def call(key: str) -> None:
+            headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": key}
+            async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=20) as page:
+                sent = await page.post(f"{url}/api/rlm", json={"model": "openai:m", "prompt": key})
+                statuses.append(sent.status_code)
+
+        async def calling(run: KeptRun) -> Finished:
+            for number in range(3):
+                await call(f"{run.id}/{number}")
+            return await played.usual(run)
+
+        def left(token: str) -> int:
+            with httpx2.Client(headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=20) as client:
+                found: int = client.get(f"{url}/api/models").json()["budget"]["calls"]["left"]
+                return found
+
+        played.answer = calling
+        with httpx2.Client(headers={"Authorization": f"Bearer {ann}"}, trust_env=False, timeout=20) as client:
+            assert client.post(f"{url}/v1/chat/completions", json=body()).status_code == 200
+        assert statuses == [200, 200, 403]  # budget-spent
+        assert (left(ann), left(bo)) == (0, 2)
+        asyncio.run(call(f"{played.runs[0].id}/9"))
+        assert statuses[-1] == 200  # the run is over, and its name stands for nobody
+        assert left(ann) == 0

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -39,7 +39,12 @@ Deliver: TypeAlias = Callable[[int, Outcome], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The parts that all model requests share, for the life of the server."""
+    """The parts that all model requests share, for the life of the server.
+
+    Attributes:
+        askers: run of the model endpoint, by its name in the keys of its calls -> the user who asked. Its calls are
+            made by the server's own page, and count as that user's. The names are known to server and asker alone.
+    """
 
     registry: Registry
     budgets: Budgets
@@ -47,14 +52,25 @@ class Backend:
     concurrency: int
     retries: int
     watch: CallWatch = field(default_factory=CallWatch)
+    askers: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def asked_by(self, user: str, run: str) -> Iterator[None]:
+        """Have the calls of `run` be those of `user` until the block ends."""
+        self.askers[run] = user
+        try:
+            yield
+        finally:
+            del self.askers[run]
 
     async def request(self, wanted: Wanted, key: IdempotencyKey | None, *, user: str = "") -> ModelRequest:
-        """Begin the model calls of one HTTP request of `user`.
+        """Begin the model calls of one HTTP request of `user`, or of the user whose run they belong to.
 
         Raises:
             Problem: nobody answers for its model, or the model does not have one of its options, or takes no images.
         """
         options, schema = wanted.options, wanted.schema
+        user = self.askers.get(key.run, user) if key else user
         upstream, name = await self.registry.find(wanted.model, user)
         if any(wanted.images) and self.registry.takes_images(upstream.name, name) is False:
             detail = f"The model {upstream.name}:{name} takes no images, and nothing was sent. Choose one that does."

@@ -113,7 +113,13 @@ class App(Starlette):
         registry = await self.state.open_registry(settings)
         budgets = backend.budgets.with_limits_of(settings)
         self.state.backend = Backend(
-            registry, budgets, backend.in_flight, settings.concurrency, settings.retries, backend.watch
+            registry,
+            budgets,
+            backend.in_flight,
+            settings.concurrency,
+            settings.retries,
+            backend.watch,
+            backend.askers,
         )
         self.state.settings = settings
         self.user_middleware = [Middleware(Gate, settings=settings)]

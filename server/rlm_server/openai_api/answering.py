@@ -65,7 +65,10 @@ class Answering:
             RLMError: it failed.
             Problem: the plain call was refused, or failed.
         """
-        return await (self._plain(run) if run.asked.is_plain else self._recursive(run))
+        if run.asked.is_plain:
+            return await self._plain(run)
+        with self._backend().asked_by(run.user, run.id):
+            return await self._recursive(run)
 
     async def close(self) -> None:
         """Close the browser."""
