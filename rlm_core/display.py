@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from .images import image_type
 from .plot import drawn, points_of
@@ -73,6 +73,13 @@ class Displays:
         data = base64.b64encode(drawn(points).encode()).decode()
         self._add({"kind": "image", "type": "image/svg+xml", "data": data, "of": points.rows}, title or points.title)
 
+    def show_last(self, value: object) -> None:
+        """Show the value of a block's last expression, if it is more than text; the model reads nothing of it."""
+        from .last_value import last_item
+
+        if len(self._items) < MAX_ITEMS and (item := last_item(value)) is not None:
+            self._keep(item, "")
+
     def take(self) -> str | None:
         """The items as JSON text, `None` where there are none; the next block begins with none."""
         items, self._items, self._chars = self._items, [], 0
@@ -92,14 +99,20 @@ class Displays:
         return {"display": display, "plot": plot}
 
     def _add(self, item: Item, title: str) -> None:
+        if self._keep(item, title):
+            _say(f"the person sees {_named(item)}")
+        else:
+            _say(f"not shown: a block shows {MAX_ITEMS} values and {MAX_BLOCK_CHARS:,} characters at most")
+
+    def _keep(self, item: Item, title: str) -> bool:
+        """Whether there is room for it."""
         text = json.dumps({**item, "title": title[:200]})
         chars = len(text) + text.count("\\") + text.count('"')
         if len(self._items) == MAX_ITEMS or self._chars + chars > MAX_BLOCK_CHARS:
-            _say(f"not shown: a block shows {MAX_ITEMS} values and {MAX_BLOCK_CHARS:,} characters at most")
-            return
+            return False
         self._items.append(text)
         self._chars += chars
-        _say(f"the person sees {_named(item)}")
+        return True
 
 
 def _say(sentence: str) -> None:
@@ -132,13 +145,41 @@ def item_of(value: object) -> Item:
         return _image(bytes(value))
     if isinstance(value, str):
         return _text("markdown", value) if not _is_svg(value.encode(errors="replace")) else _image(value.encode())
-    if callable(savefig := getattr(value, "savefig", None)):
+    if (savefig := figure_of(value)) is not None:
         file = io.BytesIO()
         savefig(file, format="png")
         return _image(file.getvalue())
     table = table_of(value)
     if table is not None:
         return _table(*table)
+    return picture_of(value) or tree_of(value)
+
+
+def figure_of(value: object) -> Callable[..., object] | None:
+    """The way to save a figure of matplotlib, or the figure that its axes stand in; `None` of another value."""
+    for holder in (value, getattr(value, "figure", None)):
+        if callable(savefig := getattr(holder, "savefig", None)):
+            return cast("Callable[..., object]", savefig)
+    return None
+
+
+def picture_of(value: object) -> Item | None:
+    """The picture that a value draws of itself, as it would in a notebook: PNG, JPEG or SVG; `None` of another value.
+
+    Raises:
+        ValueError: it is too large.
+    """
+    for method in ("_repr_png_", "_repr_jpeg_", "_repr_svg_"):
+        draws = getattr(value, method, None)
+        drawn = draws() if callable(draws) and not isinstance(value, type) else None
+        data = drawn.encode() if isinstance(drawn, str) else drawn
+        if isinstance(data, bytes) and (_is_svg(data) or image_type(data[:16]) is not None):
+            return _image(data)
+    return None
+
+
+def tree_of(value: object) -> Item:
+    """`value` as JSON."""
     return _text("json", _json(value))
 
 

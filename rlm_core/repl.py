@@ -268,6 +268,7 @@ class Repl:
     def _evaluate(self, code: str, filename: str) -> str | None:
         """Run the block; the `repr` of the last expression's value is returned, if there is one to show."""
         value = self._evaluator.evaluate(code, filename)
+        self.displays.show_last(value)
         return None if value is None else shown(value, self.max_chars)
 
     def _guarded(self, action: Callable[[], T]) -> tuple[T | None, str | None]:

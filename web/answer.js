@@ -13,8 +13,10 @@ import { downloadTrajectory } from "./log_file.js";
 import { LongText } from "./long_text.js";
 import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
 import { Nodes } from "./nodes.js";
+import { withPlaces } from "./place_links.js";
 import { whole } from "./printed.js";
 import { TakeAlong } from "./take_along.js";
+import { sourcesOf } from "./sources.js";
 import { UsageTables } from "./usage.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
@@ -34,12 +36,12 @@ export function Outcome({ run, onRemedy }) {
     ${problem && html`<${ProblemNotice} problem=${problem} id="run-problem" tone=${tone} onRemedy=${onRemedy} />`}
     ${
       answer
-        ? html`<${Answer} text=${answer} isFinal=${isFinal} evidence=${run.result?.evidence ?? []} />`
+        ? html`<${Answer} text=${answer} isFinal=${isFinal} evidence=${run.result?.evidence ?? []} run=${run} />`
         : run.result && html`<p class="muted" id="no-answer">${isFinal ? EMPTY : NONE_YET}</p>`
     }
     ${run.result && html`<${Checks} result=${run.result} />`}
     ${run.result && html`<${Value} json=${run.result.valueJson} />`}
-    ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} context=${run.context} />`}
+    ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} run=${run} />`}
     <${GivenFiles} run=${run} key=${run.startedAt} />
     <p class="outcome-actions">
       ${answer && html`<${CopyButton} id="copy" label="Copy the answer" text=${withEvidence(answer, run.result?.evidence ?? [], run.result?.checks.numbers)} />`}
@@ -57,12 +59,15 @@ export function Outcome({ run, onRemedy }) {
 /**
  * The answer of the shown run, or of an earlier question.
  *
- * @param {{text: string, isFinal: boolean, of?: string, evidence?: import("/rlm/rlm.js").RLMEvidence[]}} props `of` is the
- *   earlier question
+ * @param {{text: string, isFinal: boolean, of?: string, run?: RunView, evidence?: import("/rlm/rlm.js").RLMEvidence[]}} props
+ *   `of` is the earlier question
  */
-export function Answer({ text, isFinal, of, evidence = [] }) {
-  const make = (/** @type {string} */ markdown) => withMarks(markdownNodes(markdown), evidence);
-  const statuses = evidence.map(({ status }) => status).join(); // with others the marks are made anew
+export function Answer({ text, isFinal, of, run, evidence = [] }) {
+  const make = (/** @type {string} */ markdown) => {
+    const nodes = withMarks(markdownNodes(markdown), evidence);
+    return run ? withPlaces(nodes, run) : nodes;
+  };
+  const statuses = [...evidence.map(({ status }) => status), ...sourcesOf(run?.context).keys()].join(); // with others the marks are made anew
   const title = isFinal ? "Answer" : "Partial answer";
   const id = of === undefined ? "answer" : undefined;
   const label = of === undefined ? title : `${title} to: ${of.slice(0, 100)}`;

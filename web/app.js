@@ -23,6 +23,8 @@ import { focusOn, focusOnLimit } from "./refusal.js";
 import { RecordingBanner, RecordingField, loadRecordingOfAddress } from "./recording_field.js";
 import { watchServer } from "./server_watch.js";
 import { fetchSamples } from "./samples.js";
+import { SourceButtons } from "./source_buttons.js";
+import { SourceDialog } from "./source_dialog.js";
 import { SettingsPanel, restoreSettings } from "./settings.js";
 import { changed, isRunning, onChange, state } from "./state.js";
 import { Announcer, Status } from "./status.js";
@@ -78,6 +80,7 @@ function App() {
       ${!isRunning() && html`<${HistoryLimit} /><${History} onOpen=${openKept} /><${RecordingField} />`}
     </div>
     <${ConfirmDialog} />
+    <${SourceDialog} />
     <${Announcer} run=${run} />
   </div>`;
 }
@@ -92,6 +95,7 @@ function RunSheet({ run }) {
     <${EarlierTurns} />
     <h2 class="asked" id="asked">${run.question}</h2>
     <p class="asked-of muted">Asked ${run.contextSummary}${run.isDirect && ", in one direct call"}${run.model && `, answered by ${run.model}`}</p>
+    <${SourceButtons} run=${run} />
     ${state.problems.fork && html`<${ProblemNotice} problem=${state.problems.fork} id="fork-problem" />`}
     <${Status} run=${run} />
     <${Notices} run=${run} />

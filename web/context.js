@@ -127,9 +127,9 @@ export function inOrder(attachments) {
   return [...attachments].sort(({ at: one = Infinity }, { at: other = Infinity }) => (one === other ? 0 : one - other));
 }
 
-/** The file's name in the REPL, its folder included. @param {File} file */
-function pathOf(file) {
-  return file.webkitRelativePath || file.name;
+/** The file's name in the REPL, its folder included; "" of none. @param {File | undefined} file */
+export function pathOf(file) {
+  return file?.webkitRelativePath || (file?.name ?? "");
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   contextValue,
   describeContext,
   inOrder,
+  pathOf,
   sizeOf,
 } from "./context.js";
 import { ProblemNotice, explain } from "./errors.js";
@@ -24,6 +25,7 @@ import { bytes, count, plural } from "./format.js";
 import { takesRecording } from "./recording_field.js";
 import { fetchSample } from "./samples.js";
 import { changeSettings } from "./settings.js";
+import { openSource } from "./sources.js";
 import { changed, state } from "./state.js";
 import { Paged } from "./strip.js";
 import { WantedFiles, takeWanted } from "./wanted.js";
@@ -89,9 +91,11 @@ function AttachmentItem({ attachment }) {
     state.attachments = state.attachments.filter((other) => other.id !== id);
     changed();
   };
+  const open = () => openSource({ context: contextValue(state.typed, state.attachments), name: pathOf(files[0]) });
   return html`<li>
     <span class="name">${name}</span>
     <span class="muted">${kind}, ${bytes(sizeOf(files))}</span>
+    <button type="button" class="quiet small" aria-label="Open ${name}" onClick=${open}>Open</button>
     <button type="button" class="quiet small" aria-label="Remove ${name}" onClick=${remove}>Remove</button>
     ${faults.map((fault) => html`<span class="fault">${fault}</span>`)}
   </li>`;

@@ -9,6 +9,7 @@ import { html, useEffect, useMemo, useRef, useState } from "/vendor/preact.mjs";
 import { count, plural } from "./format.js";
 import { LongText } from "./long_text.js";
 import { whole } from "./printed.js";
+import { openSource, sourcesOf } from "./sources.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
 /** @typedef {import("/rlm/rlm.js").Span & {call: number}} Carried a span, and a call that it left with */
@@ -29,17 +30,17 @@ export function EgressMap({ run }) {
   if (names.length === 0) return html`<p class="muted">No piece of the context left.</p>`;
   return html`${names.slice(0, MOST_BARS).map((name) => {
     const carried = spans.get(name) ?? [];
-    return html`<${Bar} key=${name} name=${name} source=${sources.get(name) ?? null} carried=${carried} size=${carried.length} />`;
+    return html`<${Bar} key=${name} name=${name} run=${run} source=${sources.get(name) ?? null} carried=${carried} size=${carried.length} />`;
   })}
   ${names.length > MOST_BARS && html`<p class="muted">and ${plural(names.length - MOST_BARS, "more text")} of which something left</p>`}`;
 }
 
-/** @param {{name: string, source: Blob | null, carried: Carried[], size: number}} props `size` tells that it grew */
-function Bar({ name, source, carried, size }) {
+/** @param {{name: string, run: RunView, source: Blob | null, carried: Carried[], size: number}} props `size` tells that it grew */
+function Bar({ name, run, source, carried, size }) {
   const [chosen, choose] = useState(/** @type {number | null} */ (null));
   const sent = useMemo(() => united(carried), [carried, size]);
-  const bytes = source?.size ?? Math.max(...sent.map((span) => span.byte_end));
-  const cells = useMemo(() => cellsOf(sent, bytes), [sent, bytes]);
+  const { length, isBytes, isKnown } = lengthOf(name, source, sent, run.events[0]);
+  const cells = useMemo(() => cellsOf(sent, length, isBytes), [sent, length, isBytes]);
   const filled = cells.flatMap((spans, cell) => (spans.length > 0 ? [cell] : []));
   const current = chosen !== null && filled.includes(chosen) ? chosen : (filled[0] ?? 0);
   const row = useRef(/** @type {HTMLElement | null} */ (null));
@@ -52,28 +53,31 @@ function Bar({ name, source, carried, size }) {
     /** @type {HTMLElement | null | undefined} */ (row.current?.querySelector(`[data-cell="${next}"]`))?.focus();
   };
   return html`<div class="egress-part">
-    <p class="label" id="bar-${name}">${name}</p>
+    <p class="label" id="bar-${name}">${name}${!isKnown && html` <span class="muted">(the log has no size of it: the bar ends with the last piece)</span>`}</p>
     <div class="egress-bar" role="group" aria-labelledby="bar-${name}" ref=${row} onKeyDown=${move}>
       ${cells.map((spans, cell) =>
         spans.length === 0
           ? html`<i></i>`
-          : html`<button type="button" class="level-${level(spans, cell, bytes)}" data-cell=${String(cell)}
+          : html`<button type="button" class="level-${level(spans, cell, length, isBytes)}" data-cell=${String(cell)}
               tabIndex=${cell === current ? 0 : -1} aria-pressed=${String(cell === chosen)}
               aria-label=${`from character ${count(spans[0]?.start ?? 0)}: ${pieces(spans.length)} sent`}
               onFocus=${() => chosen !== null && choose(cell)}
               onClick=${() => choose(cell === chosen ? null : cell)}></button>`,
       )}
     </div>
-    ${chosen !== null && html`<${Pieces} spans=${cells[chosen] ?? []} source=${source} />`}
+    ${chosen !== null && html`<${Pieces} spans=${cells[chosen] ?? []} source=${source} name=${name} run=${run} />`}
   </div>`;
 }
 
-/** @param {{spans: Sent[], source: Blob | null}} props */
-function Pieces({ spans, source }) {
+/** @param {{spans: Sent[], source: Blob | null, name: string, run: RunView}} props */
+function Pieces({ spans, source, name, run }) {
+  const open = (/** @type {Sent} */ { byte_start: byteStart, byte_end: byteEnd }) =>
+    openSource({ context: run.context, name, at: { byteStart, byteEnd }, run });
   return html`<ul class="egress-pieces">
     ${spans.slice(0, MOST_SPANS).map(
       (span) => html`<li key=${span.byte_start}>
-      <p class="label">Characters ${count(span.start)} to ${count(span.end)}, ${callsOf(span)}</p>
+      <p class="label">Characters ${count(span.start)} to ${count(span.end)}, ${callsOf(span)}
+        ${source !== null && html` <button type="button" class="quiet small" onClick=${() => open(span)}>Open the source there</button>`}</p>
       <${SpanText} span=${span} source=${source} />
     </li>`,
     )}
@@ -127,38 +131,50 @@ function united(carried) {
   return apart;
 }
 
-/** The spans that reach into each cell. @param {Sent[]} sent @param {number} bytes */
-function cellsOf(sent, bytes) {
+/**
+ * How long a text is: by the source, else by the log's description of it, which has the bytes of a file and the characters
+ * of a text.
+ *
+ * @param {string} name
+ * @param {Blob | null} source
+ * @param {Sent[]} sent
+ * @param {import("./types/run.js").RunEvent | undefined} started
+ */
+function lengthOf(name, source, sent, started) {
+  if (source !== null) return { length: source.size, isBytes: true, isKnown: true };
+  const contexts = started?.type === "run_started" ? started.contexts : [];
+  const { type, size, bytes } = /** @type {{[name: string]: unknown}} */ (
+    contexts.find((each) => each.name === name) ?? {}
+  );
+  if (typeof bytes === "number") return { length: bytes, isBytes: true, isKnown: true };
+  if (typeof size === "number" && (type === "file" || type === "bytes"))
+    return { length: size, isBytes: true, isKnown: true };
+  if (typeof size === "number" && type === "str") return { length: size, isBytes: false, isKnown: true };
+  return { length: Math.max(...sent.map((span) => span.byte_end)), isBytes: true, isKnown: false };
+}
+
+/** @param {Sent} span @param {boolean} isBytes @returns {[number, number]} */
+function endsOf(span, isBytes) {
+  return isBytes ? [span.byte_start, span.byte_end] : [span.start, span.end];
+}
+
+/** The spans that reach into each cell. @param {Sent[]} sent @param {number} length @param {boolean} isBytes */
+function cellsOf(sent, length, isBytes) {
   const cells = Array.from({ length: CELLS }, () => /** @type {Sent[]} */ ([]));
-  const cellAt = (/** @type {number} */ at) => Math.min(CELLS - 1, Math.floor((at / bytes) * CELLS));
-  for (const span of sent)
-    for (let cell = cellAt(span.byte_start); cell <= cellAt(span.byte_end - 1); cell += 1) cells[cell]?.push(span);
+  const cellAt = (/** @type {number} */ at) => Math.min(CELLS - 1, Math.floor((at / length) * CELLS));
+  for (const span of sent) {
+    const [from, to] = endsOf(span, isBytes);
+    for (let cell = cellAt(from); cell <= cellAt(to - 1); cell += 1) cells[cell]?.push(span);
+  }
   return cells;
 }
 
-/** How much of a cell left, from 1 to `LEVELS`. @param {Sent[]} spans @param {number} cell @param {number} bytes */
-function level(spans, cell, bytes) {
-  const [from, to] = [(cell * bytes) / CELLS, ((cell + 1) * bytes) / CELLS];
-  const sent = spans.reduce((sum, span) => sum + Math.min(to, span.byte_end) - Math.max(from, span.byte_start), 0);
+/** How much of a cell left, from 1 to `LEVELS`. @param {Sent[]} spans @param {number} cell @param {number} length @param {boolean} isBytes */
+function level(spans, cell, length, isBytes) {
+  const [from, to] = [(cell * length) / CELLS, ((cell + 1) * length) / CELLS];
+  const sent = spans.reduce((sum, span) => {
+    const [start, end] = endsOf(span, isBytes);
+    return sum + Math.min(to, end) - Math.max(from, start);
+  }, 0);
   return Math.min(LEVELS, Math.max(1, Math.ceil((sent / (to - from)) * LEVELS)));
-}
-
-/** The bytes of each text of a context, by the name that it has in the ledger. @returns {Map<string, Blob>} */
-export function sourcesOf(/** @type {unknown} */ context) {
-  if (context === null || context === undefined) return new Map();
-  if (context instanceof Blob) return new Map([[nameOf(context), context]]);
-  if (Array.isArray(context) && context.length > 0 && context.every((item) => item instanceof Blob))
-    return new Map(context.map((file) => [nameOf(file), file]));
-  const isBytes = context instanceof ArrayBuffer || ArrayBuffer.isView(context);
-  const data = isBytes
-    ? /** @type {ArrayBuffer} */ (context)
-    : typeof context === "string"
-      ? context
-      : JSON.stringify(context);
-  return new Map([["context", new Blob([data])]]);
-}
-
-/** @param {Blob} file */
-function nameOf(file) {
-  return file instanceof File ? file.webkitRelativePath || file.name : "file-1";
 }

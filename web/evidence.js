@@ -87,19 +87,19 @@ export function Checks({ result: { answer, evidence, checks } }) {
   </div>`;
 }
 
-/** @param {{evidence: RLMEvidence[], context: unknown}} props */
-export function EvidenceList({ evidence, context }) {
+/** @param {{evidence: RLMEvidence[], run: import("./types/run.js").RunView}} props */
+export function EvidenceList({ evidence, run }) {
   if (evidence.length === 0) return null;
   const missing = evidence.filter(({ status }) => status === "missing").length;
   const summary = missing === 0 ? "" : `, ${count(missing)} not in the context`;
   return html`<section class="evidence" id="evidence" aria-label="Evidence">
     <h3>Evidence <span class="muted">${plural(evidence.length, "quote")}${summary}</span></h3>
-    <ol>${evidence.map((item, index) => html`<${Item} key=${index} item=${item} number=${index + 1} context=${context} />`)}</ol>
+    <ol>${evidence.map((item, index) => html`<${Item} key=${index} item=${item} number=${index + 1} run=${run} />`)}</ol>
   </section>`;
 }
 
-/** @param {{item: RLMEvidence, number: number, context: unknown}} props */
-function Item({ item, number, context }) {
+/** @param {{item: RLMEvidence, number: number, run: import("./types/run.js").RunView}} props */
+function Item({ item, number, run }) {
   const [isOpen, setOpen] = useState(false);
   const { mark, words } = STATUSES[item.status];
   const place = placeOf(item);
@@ -113,6 +113,6 @@ function Item({ item, number, context }) {
         aria-label="Evidence ${number}: ${place}">${place}</button>`
       }
     </p>
-    ${isOpen && html`<${SourceViewer} item=${item} context=${context} />`}
+    ${isOpen && html`<${SourceViewer} item=${item} run=${run} />`}
   </li>`;
 }

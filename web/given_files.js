@@ -24,7 +24,11 @@ export function GivenFiles({ run }) {
   const [said, say] = useState(/** @type {string[]} */ ([]));
   const [isOver, setOver] = useState(false);
   const quotes = quotesOf(run);
-  if (run.recorded === null || run.result === null || quotes.length === 0) return null;
+  if (run.recorded === null || run.result === null) return null;
+  const purpose =
+    quotes.length > 0
+      ? `To look for ${plural(quotes.length, "quote")} in them, and to open the places`
+      : "To look at them, and at what left of them";
   const take = async (/** @type {File[]} */ files) => {
     if (files.length === 0) return;
     say([LOOKING]);
@@ -45,7 +49,7 @@ export function GivenFiles({ run }) {
     <label class="file-button small">Give the run’s files
       <input id="given-file" type="file" multiple class="visually-hidden"
         onChange=${(/** @type {Event} */ event) => void take([...takeChosen(event)])} /></label>
-    <span class="muted">To look for ${plural(quotes.length, "quote")} in them, and to open the places: choose them, or drop them here. They stay in this tab.</span>
+    <span class="muted">${purpose}: choose them, or drop them here. They stay in this tab.</span>
     <div role="status" id="given-said">${said.map((text) => html`<p>${text}</p>`)}</div>
   </section>`;
 }
@@ -76,6 +80,7 @@ async function given(run, files) {
   changed();
   if (missing.length > 0)
     return [...wrong, `Still to be given: ${missing.join(", ")}. Quotes of the others can be opened.`];
+  if (quotesOf(run).length === 0) return [...wrong, `${plural(taken.length, "file")} can be opened.`];
   const evidence = await checkEvidence(quotesOf(run), { context: taken, assets: ASSETS });
   const checks = atOnce(checksOf({ answer: result.answer, evidence }, () => eventsIn(recorded.log)));
   Object.assign(result, { evidence, checks });

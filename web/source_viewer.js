@@ -8,8 +8,8 @@
 import { shownSource } from "/rlm/rlm.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "/vendor/preact.mjs";
 import { ASSETS } from "./address.js";
-import { sourcesOf } from "./egress_map.js";
 import { count } from "./format.js";
+import { openSource, sourcesOf } from "./sources.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMEvidence} RLMEvidence */
 /** @typedef {{before: string, quoted: string, after: string, isFirst: boolean, isLast: boolean}} Excerpt */
@@ -27,13 +27,29 @@ export function placeOf({ source, page, sheet, line }) {
   return line === null ? `${source}` : `${source}, line ${count(line)}`;
 }
 
-/** @param {{item: RLMEvidence, context: unknown}} props */
-export function SourceViewer({ item, context }) {
+/** @param {{item: RLMEvidence, run: import("./types/run.js").RunView}} props */
+export function SourceViewer({ item, run }) {
+  const { context } = run;
   const held = sourcesOf(context).get(item.source ?? "");
   if (context === null || context === undefined) return html`<p class="muted">${NO_SOURCE}</p>`;
-  return held !== undefined && item.byteStart !== null
-    ? html`<${TextPlace} item=${item} held=${held} />`
-    : html`<${DocumentPlace} item=${item} context=${context} />`;
+  const open = async () => openSource({ context, name: item.source ?? "", at: await atOf(item, held), run });
+  return html`${
+    held !== undefined && item.byteStart !== null
+      ? html`<${TextPlace} item=${item} held=${held} />`
+      : html`<${DocumentPlace} item=${item} context=${context} />`
+  }
+  ${held !== undefined && html`<p><button type="button" class="quiet small" onClick=${() => void open()}>Open the whole source</button></p>`}`;
+}
+
+/** @param {RLMEvidence} item @param {Blob | undefined} held @returns {Promise<import("./sources.js").At>} */
+async function atOf({ byteStart, byteEnd, start, end, page, sheet, quote }, held) {
+  if (byteStart !== null && byteEnd !== null && held !== undefined) {
+    const mark = await markOf(held);
+    return { byteStart: byteStart + mark, byteEnd: byteEnd + mark };
+  }
+  if (page !== null) return { page, quote };
+  if (sheet !== null) return { sheet };
+  return start === null || end === null ? null : { start, end };
 }
 
 /** @param {{item: RLMEvidence, held: Blob}} props */
@@ -137,7 +153,7 @@ async function viewOf(item, context) {
  * @returns {Promise<Excerpt>}
  */
 async function excerptOf({ byteStart, byteEnd }, held, before, after) {
-  const mark = new Uint8Array(await held.slice(0, 3).arrayBuffer()).join() === "239,187,191" ? 3 : 0;
+  const mark = await markOf(held);
   const start = Number(byteStart) + mark;
   const end = Math.min(Number(byteEnd), Number(byteStart) + MOST_READ_BYTES) + mark;
   const read = (/** @type {number} */ from, /** @type {number} */ to) => held.slice(Math.max(mark, from), to).text();
@@ -149,4 +165,9 @@ async function excerptOf({ byteStart, byteEnd }, held, before, after) {
   const ends = { isFirst: start - before <= mark, isLast: end + after >= held.size };
   // a cut inside of a character leaves U+FFFD at the outer ends
   return { before: earlier.replace(/^\ufffd+/, ""), quoted, after: later.replace(/\ufffd+$/, ""), ...ends };
+}
+
+/** Bytes of the byte order mark, which a place in a text does not count. @param {Blob} held */
+async function markOf(held) {
+  return new Uint8Array(await held.slice(0, 3).arrayBuffer()).join() === "239,187,191" ? 3 : 0;
 }

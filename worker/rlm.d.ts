@@ -406,7 +406,42 @@ export function checkEvidence(quotes: RLMQuote[], options: RLMSourceOptions): Pr
  * The place of a quote in a document of the context, drawn or read in a contained worker. Rejects with a ConfigError where
  * the source is not there, or has no such place.
  */
-export function shownSource(item: RLMEvidence, options: RLMSourceOptions): Promise<RLMSourceView>;
+export function shownSource(
+  item: Pick<RLMEvidence, "quote" | "source" | "start" | "end" | "page">,
+  options: RLMSourceOptions,
+): Promise<RLMSourceView>;
+
+/** Where workers live, and a stop, for reading a file without a run. */
+export type RLMReadingOptions = Omit<RLMSourceOptions, "context">;
+
+/** The text of a file, as `read` gives it in the REPL. */
+export interface RLMSourceText {
+  /** With marks such as `[page 3]`; cut where it is very long. */
+  text: string;
+  /** Characters of all of it, as Python counts them. */
+  chars: number;
+  /** Pages of a PDF, else 0. */
+  pages: number;
+  /** Why it has no text (a scan, a kind that nobody reads), else "". */
+  reason: string;
+}
+
+/** A table: `rows` lines of `text`, with cells apart by tabs, of the `of` that there are. */
+export interface RLMTable {
+  kind: "table";
+  title: string;
+  columns: string[];
+  /** Within a cell, a backslash, tab or line end is `\\`, `\t`, `\n` or `\r`. */
+  text: string;
+  rows: number;
+  of: number;
+}
+
+/** The text of a file, read in a contained worker. Rejects with a ConfigError where it cannot run. */
+export function sourceText(file: Blob, options?: RLMReadingOptions): Promise<RLMSourceText>;
+
+/** The tables of a file (sheets, a CSV, a database), read in a contained worker. Rejects with a ConfigError where it has none. */
+export function sourceTables(file: Blob, options?: RLMReadingOptions): Promise<RLMTable[]>;
 
 /** The runs that this browser keeps in journals: they did not end, or `keepLog` kept them. The newest first. */
 export function listRuns(): Promise<RLMKeptRun[]>;

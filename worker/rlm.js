@@ -44,7 +44,7 @@ import { configError } from "./wire/errors.js";
 
 export { expectRun, keepableSnapshot, openPool } from "./boot/pool.js";
 export { deleteRun, listRuns, readRun } from "./log/journal.js";
-export { shownSource } from "./source_view.js";
+export { shownSource, sourceTables, sourceText } from "./source_view.js";
 export { jsonText } from "./wire/json.js";
 
 export class RLM {

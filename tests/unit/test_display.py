@@ -144,3 +144,65 @@ def test_a_plot_that_cannot_be_drawn_says_why(code: str, message: str) -> None:
 def test_one_point_and_equal_points_are_drawn() -> None:
     assert "nan" not in chart("plot([[5]])").lower()
     assert "nan" not in chart("plot([[1, 7], [2, 7]])").lower()
+
+
+class Drawn:
+    def _repr_png_(self) -> bytes:
+        return PNG
+
+    def _repr_html_(self) -> str:
+        raise AssertionError("markup is never asked for")
+
+
+class Broken:
+    def _repr_png_(self) -> bytes:
+        raise RuntimeError("no screen")
+
+
+class Axes:
+    figure = Figure()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("[{'a': 1}, {'a': 2}]", "table"),
+        ("[(1, 2), (3, 4)]", "table"),
+        ("frame", "table"),
+        ("figure", "image"),
+        ("axes", "image"),
+        ("drawn", "image"),
+        ("png", "image"),
+        ("{'a': {'b': [1]}}", "json"),
+        ("[[1], [2, 3]]", "json"),
+    ],
+)
+def test_a_rich_last_value_is_shown_and_the_model_reads_what_it_always_did(code: str, kind: str) -> None:
+    names = {"frame": Frame(), "figure": Figure(), "axes": Axes(), "drawn": Drawn(), "png": PNG}
+    repl = Repl()
+    repl.namespace.update(names)
+    observation = repl.execute(code)
+    [item] = json.loads(observation.shown or "[]")
+    assert (item["kind"], item["title"]) == (kind, "")
+    assert (observation.stdout, observation.value) == ("", repr(eval(code, dict(names))))
+
+
+@pytest.mark.parametrize(
+    "code", ["1", "'text'", "[1, 2]", "{'a': 1}", "b'abc'", "[]", "int", "broken", "x = [{'a': 1}]"]
+)
+def test_plain_and_broken_last_values_are_text_alone(code: str) -> None:
+    repl = Repl()
+    repl.namespace["broken"] = Broken()
+    observation = repl.execute(code)
+    assert (observation.shown, observation.error) == (None, None)
+
+
+def test_of_many_rows_of_a_last_value_the_first_are_shown_with_their_number() -> None:
+    [item], _ = shown("[{'a': n} for n in range(5_000)]")
+    assert (item["rows"], item["of"]) == (1_000, 5_000)
+
+
+def test_axes_and_pictures_that_draw_themselves_are_displayed() -> None:
+    items, printed = shown("display(axes)\ndisplay(drawn)", axes=Axes(), drawn=Drawn())
+    assert [item["type"] for item in items] == ["image/png", "image/png"]
+    assert printed == "[the person sees a picture]\n" * 2

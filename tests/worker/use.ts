@@ -2,6 +2,8 @@
 import {
   checkEvidence,
   shownSource,
+  sourceTables,
+  sourceText,
   RLM,
   type RLMChild,
   type RLMIteration,
@@ -97,6 +99,8 @@ export const main = async (file: File): Promise<void> => {
   shown(await session.run("And why?"));
   session.close();
   const [item] = await checkEvidence([{ quote: "by Ada" }], { context: [file] });
+  const [table] = await sourceTables(file);
+  console.log((await sourceText(file)).pages, table?.columns);
   if (item?.page) console.log((await shownSource(item, { context: [file] })).picture?.size, item.checkedBy);
   // @ts-expect-error an option that does not exist
   new RLM({ apiKey: "x" });

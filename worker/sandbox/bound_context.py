@@ -58,10 +58,16 @@ def fingerprints(contexts: Sequence[tuple[str, str, Bytes | None]], context: Any
     """One for each value by its own name, so that the one that changed can be named; of very many, one for all."""
     names = [name for name, kind, _ in contexts if kind != "mounted"]
     if len(names) == 1:
-        return (fingerprint(context, name=names[0]),)
+        return ({**fingerprint(context, name=names[0]), **_text_bytes(contexts)},)
     if len(names) > MAX_NAMED_FILES:
         return (fingerprint(context, name=f"{len(names)} files"),)
     return tuple(fingerprint(context[name], name=name, among=len(names)) for name in names)
+
+
+def _text_bytes(contexts: Sequence[tuple[str, str, Bytes | None]]) -> Mapping[str, Json]:
+    """Bytes of a JSON value's text, by which the ledger counts: the value's size is the number of its items."""
+    sizes = [len(data.to_bytes()) for _, kind, data in contexts if kind == "json" and data is not None]
+    return {"bytes": sizes[0]} if sizes else {}
 
 
 def sentences(context: object, codings: Mapping[str, str]) -> str:

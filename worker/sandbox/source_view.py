@@ -1,19 +1,21 @@
-"""Source view: the place of a quote in a document, for the page: a picture of a PDF's page, or the text around it.
+"""Source view: a document for the page: a picture of a PDF's page, the text around a quote, or all its text or tables.
 
-In: the context of a run and an item of its evidence. Out: JSON text. It runs in a contained worker, without any model;
-text files need none of it, as the page reads them itself.
+In: the context of a run and an item of its evidence, or one file. Out: JSON text; a long one is packed. It runs in a
+contained worker, without any model; text files need none of it, as the page reads them itself.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from readers import ReadError, page_image, read
+from readers import ReadError, page_image, read, tables
 
+from rlm_core.display import MAX_TABLE_CHARS, Item, item_of
 from rlm_core.evidence import READ_CHARS
 from rlm_core.quotes import occurrences
 
@@ -21,6 +23,9 @@ AROUND_CHARS = 600
 SIDES = (1_400, 900, 500)
 """Longer sides of a page's picture, the first whose file is small enough for an answer."""
 MAX_PICTURE_BYTES = 1_200_000
+MAX_TEXT_CHARS = 32_000_000
+MAX_PACKED_CHARS = 12_000_000
+MAX_TABLES = 40
 
 
 def shown(context: object, item: Mapping[str, Any]) -> str:
@@ -34,7 +39,64 @@ def shown(context: object, item: Mapping[str, Any]) -> str:
         return json.dumps({"reason": str(fault)})
 
 
+def text_of(file: Any) -> str:
+    """All text of a file and the number of its pages, packed; a `reason` beside no text."""
+    pages = 0
+    try:
+        if isinstance(file, Path | bytes) and _is_pdf(file):
+            pages = _pages(file)
+        text, reason = file if isinstance(file, str) else read(file), ""
+    except (ReadError, OSError) as fault:
+        text, reason = "", str(fault)
+    facts = {"chars": len(text), "pages": pages, "reason": reason}
+    room = min(len(text), MAX_TEXT_CHARS)
+    while len(answer := _packed({"text": text[:room], **facts})) > MAX_PACKED_CHARS:
+        room //= 2
+    return answer
+
+
+def tables_of(file: Any) -> str:
+    """The tables of a file as items of `display`, `MAX_TABLE_CHARS` of all together, packed; or a `reason`."""
+    room = MAX_TABLE_CHARS
+    items: list[Item] = []
+    try:
+        for name, rows in list(tables(file).items())[:MAX_TABLES]:
+            item = item_of(rows) if rows else Item(kind="table", columns=[], text="", rows=0, of=0)
+            items.append(_fitted({**item, "title": name[:200]}, room))
+            room -= len(items[-1]["text"])
+    except (ReadError, OSError) as fault:
+        return _packed({"reason": str(fault)})
+    return _packed({"tables": items})
+
+
+def _fitted(item: Item, room: int) -> Item:
+    """The first rows of a table that `room` characters hold."""
+    if len(item["text"]) <= room:
+        return item
+    text = item["text"][: item["text"].rfind("\n", 0, room + 1)] if "\n" in item["text"][: room + 1] else ""
+    return {**item, "text": text, "rows": text.count("\n") + 1 if text else 0}
+
+
+def _packed(value: object) -> str:
+    return base64.b64encode(zlib.compress(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), 1)).decode()
+
+
+def _pages(file: Path | bytes) -> int:
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(file)
+    except pypdfium2.PdfiumError:
+        return 0  # `read` says why
+    try:
+        return len(document)
+    finally:
+        document.close()
+
+
 def _source(context: object, name: str) -> Any:
+    if not name:
+        return context
     if isinstance(context, Mapping):
         return context[name] if name in context else context[int(name.strip("[]"))]
     if isinstance(context, list) and name.startswith("["):
@@ -55,7 +117,8 @@ def _page(file: Path | bytes, page: int, quote: str) -> dict[str, object]:
     picture = next((picture for picture in pictures if len(picture) <= MAX_PICTURE_BYTES), b"")
     if not picture:
         raise ReadError(f"page {page} is too large a picture to show.")
-    return {"picture": base64.b64encode(picture).decode("ascii"), "marks": _marks(file, page, quote)}
+    marks = _marks(file, page, quote) if quote else []
+    return {"picture": base64.b64encode(picture).decode("ascii"), "marks": marks}
 
 
 def _marks(file: Path | bytes, page: int, quote: str) -> list[list[float]]:

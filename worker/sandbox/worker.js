@@ -159,7 +159,7 @@ async function startPyodide({ lock, snapshot, purpose }) {
   const output = [];
   /** @param {string} line */
   const say = (line) => void output.push(line);
-  const env = { PYTHONHASHSEED: "0" }; // sets keep their order in a replay
+  const env = { PYTHONHASHSEED: "0", MPLBACKEND: "agg" }; // sets keep their order in a replay; figures need no screen
   const own = { createPyodideModule: moduleFor(snapshot), lockFileContents: lock, jsglobals: Object.create(null), env };
   const memory = snapshot === null ? { _makeSnapshot: purpose === "snapshot" } : { _loadSnapshot: snapshot };
   const options = /** @type {object} */ ({ ...own, ...memory, indexURL: ASSETS, stdout: say, stderr: say });
