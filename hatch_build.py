@@ -45,6 +45,7 @@ VENDOR = {
     "preact.mjs": "htm/preact/standalone.module.js",
     "marked.js": "marked/lib/marked.esm.js",
     "purify.js": "dompurify/dist/purify.es.mjs",
+    "temml.js": "temml/dist/temml.mjs",
     "highlight.js": "@highlightjs/cdn-assets/es/core.min.js",
     "highlight-python.js": "@highlightjs/cdn-assets/es/languages/python.min.js",
 }

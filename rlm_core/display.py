@@ -224,7 +224,8 @@ def table_of(value: object) -> tuple[list[str], Rows] | None:
     (['name', 'age'], [('Ada', 36)])
     """
     if callable(rows_of := getattr(value, "itertuples", None)) and hasattr(value, "columns"):
-        return [str(name) for name in value.columns], iter(rows_of(index=False))
+        names = _index_names(value)
+        return [*names, *map(str, value.columns)], iter(rows_of(index=bool(names)))
     if not isinstance(value, list | tuple) or not value:
         return None
     if all(isinstance(row, Mapping) for row in value):
@@ -237,6 +238,15 @@ def table_of(value: object) -> tuple[list[str], Rows] | None:
             ([*value[0], *numbers[len(value[0]) :]], iter(value[1:])) if _is_header(value) else (numbers, iter(value))
         )
     return None
+
+
+def _index_names(frame: object) -> list[str]:
+    """Name of a DataFrame's index, as a list of one, where it says more than the numbers of the rows."""
+    index = getattr(frame, "index", None)
+    names = getattr(index, "names", None)
+    if names is None or type(index).__name__ == "RangeIndex":
+        return []
+    return [", ".join(str(name) for name in names if name is not None)]
 
 
 def _is_header(rows: Sequence[Sequence[object]]) -> bool:

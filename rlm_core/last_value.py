@@ -1,7 +1,8 @@
 """Last value: the value of a block's last expression, shown to the person where it is more than a line of text.
 
 In: the value. Out: an item as of `display`, smaller, or `None`. The model reads the value's `repr` alone, as at any
-prompt: nothing here prints, and a value that fails to show itself is left out. Markup (`_repr_html_`) is never asked for.
+prompt: nothing here prints, and a value that fails to show itself is left out. Markup (`_repr_html_`) is never asked
+for.
 """
 
 from __future__ import annotations

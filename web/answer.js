@@ -3,9 +3,11 @@
  * How a run ended: the answer, final or partial, with the reason; copy and download. In: a finished `RunView`.
  */
 
+import { answerDisplays } from "/rlm/log/answer_displays.js";
 import { withEvidence } from "/rlm/log/evidence_lines.js";
-import { html } from "/vendor/preact.mjs";
+import { html, useMemo } from "/vendor/preact.mjs";
 import { CopyButton } from "./copy.js";
+import { DisplayedItems } from "./displayed.js";
 import { ProblemNotice, explainEnding } from "./errors.js";
 import { Checks, EvidenceList, withMarks } from "./evidence.js";
 import { GivenFiles } from "./given_files.js";
@@ -39,6 +41,7 @@ export function Outcome({ run, onRemedy }) {
         ? html`<${Answer} text=${answer} isFinal=${isFinal} evidence=${run.result?.evidence ?? []} run=${run} />`
         : run.result && html`<p class="muted" id="no-answer">${isFinal ? EMPTY : NONE_YET}</p>`
     }
+    <${Shown} run=${run} answer=${answer} />
     ${run.result && html`<${Checks} result=${run.result} />`}
     ${run.result && html`<${Value} json=${run.result.valueJson} />`}
     ${run.result && html`<${EvidenceList} evidence=${run.result.evidence} run=${run} />`}
@@ -79,6 +82,13 @@ export function Answer({ text, isFinal, of, run, evidence = [] }) {
         : html`<${Nodes} key=${statuses} tag="div" class="markdown" text=${text} make=${make} />`
     }
   </section>`;
+}
+
+/** Displayed values that belong to the answer. @param {{run: RunView, answer: string}} props */
+function Shown({ run, answer }) {
+  const items = useMemo(() => answerDisplays(run.events, answer), [run, answer]);
+  if (items.length === 0) return null;
+  return html`<section class="shown" id="shown" aria-label="Shown with the answer"><${DisplayedItems} items=${items} /></section>`;
 }
 
 /** The answer's value, where the run has a schema. @param {{json: string | null}} props */

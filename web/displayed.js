@@ -20,6 +20,11 @@ import { TableView } from "./table_view.js";
 export function Displayed({ json }) {
   const { items, wrong } = useMemo(() => displayedItems(json), [json]);
   if (wrong !== null) return html`<p class="muted">What it displayed cannot be shown: ${wrong}.</p>`;
+  return html`<${DisplayedItems} items=${items} />`;
+}
+
+/** @param {{items: readonly DisplayedItem[]}} props */
+export function DisplayedItems({ items }) {
   return items.map((item, at) => html`<${Item} key=${at} item=${item} />`);
 }
 

@@ -34,7 +34,7 @@ export function withMarks(answer, evidence) {
   while (walker.nextNode()) texts.push(/** @type {Text} */ (walker.currentNode));
   for (const text of texts) {
     const parts = text.data.split(MARK);
-    if (parts.length === 1 || text.parentElement?.closest("code, a")) continue;
+    if (parts.length === 1 || text.parentElement?.closest("code, a, .math")) continue;
     text.replaceWith(...parts.map((part, index) => (index % 2 === 1 ? markFor(part, evidence) : part)));
   }
   return answer;

@@ -7,6 +7,7 @@
 
 import { Marked } from "/vendor/marked.js";
 import DOMPurify from "/vendor/purify.js";
+import { MATH, showMath } from "./math.js";
 
 /** Above this a text is shown as it is: laying out megabytes of Markdown would freeze the tab. */
 export const MOST_MARKDOWN_CHARS = 100_000;
@@ -25,6 +26,7 @@ const RULES = {
 
 const marked = new Marked({
   gfm: true,
+  extensions: MATH,
   renderer: {
     html: ({ text, block }) => (block ? `<p>${escapeText(text)}</p>` : escapeText(text)),
     image: ({ text }) => `[image: ${escapeText(text)}]`,
@@ -36,7 +38,7 @@ const marked = new Marked({
 export function markdownNodes(text) {
   const nodes = DOMPurify.sanitize(toMarkup(text), { ...RULES, RETURN_DOM_FRAGMENT: true });
   nodes.querySelectorAll("a").forEach(secureLink);
-  return nodes;
+  return showMath(nodes);
 }
 
 /** @param {string} text */

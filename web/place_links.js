@@ -20,7 +20,7 @@ export function withPlaces(answer, run) {
   const texts = [];
   while (walker.nextNode()) texts.push(/** @type {Text} */ (walker.currentNode));
   for (const text of texts) {
-    if (text.parentElement?.closest("code, pre, a, math")) continue;
+    if (text.parentElement?.closest("code, pre, a, .math")) continue;
     const block = text.parentElement?.closest(BLOCKS)?.textContent ?? text.data;
     const parts = partsOf(text.data, (unit) => sourceOf(unit, block, names));
     if (parts.length > 1)

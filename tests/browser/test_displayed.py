@@ -16,11 +16,11 @@ display("<svg xmlns='http://www.w3.org/2000/svg' width='40' height='20' onload='
 display({"one": {"two": [1, "<b>x</b>"]}})
 display("# Notes\\n**bold** <img src=x onerror='ran = 1'>")
 plot(rows, x="city", y="people", title="People by city")
-FINAL("shown")
+FINAL("It is $E = mc^2$, for $5 and $6:\\n\\n$$\\\\frac{a}{b}$$")
 """
 MANY = "display([[n % 10] for n in range(1_000_000)], 'Many')\nFINAL('shown')"
 SCROLL = """async () => {
-  const box = document.querySelector(".table-view");
+  const box = document.querySelector("#shown .table-view");
   const long = [];
   new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe(
     { type: "longtask" });
@@ -29,7 +29,7 @@ SCROLL = """async () => {
     await new Promise(requestAnimationFrame);
   }
   await new Promise((done) => setTimeout(done, 200));
-  return { long, rows: document.querySelectorAll(".table-view tbody tr").length };
+  return { long, rows: document.querySelectorAll("#shown .table-view tbody tr").length };
 }"""
 
 
@@ -38,8 +38,12 @@ def test_what_code_displays_is_shown_and_nothing_of_it_runs(page: Page, faults: 
     page.fill("#context-text", "text")
     ask(page, "Show?")
     ended(page)
-    figures = page.locator("figure.displayed")
+    figures = page.locator("#timeline figure.displayed")
     expect(figures).to_have_count(5)
+    expect(page.locator("#shown figure.displayed")).to_have_count(5)
+    expect(page.locator("#answer math")).to_have_count(2)
+    expect(page.locator("#answer math mfrac")).to_be_visible()
+    expect(page.locator("#answer p").first).to_contain_text("for $5 and $6:")
     table = figures.first
     expect(table.locator("figcaption")).to_have_text("Cities 3 rows, 2 columns")
     expect(table.locator("tbody tr").first).to_have_text("Oslo709")
@@ -58,8 +62,8 @@ def test_what_code_displays_is_shown_and_nothing_of_it_runs(page: Page, faults: 
             pictures.nth(number).evaluate("image => image.decode().then(() => image.naturalWidth)") == (40, 720)[number]
         )
     expect(pictures.nth(1)).to_have_attribute("alt", "People by city")
-    page.get_by_role("button", name="one: 1 field").press("Enter")
-    page.get_by_role("button", name="two: 2 items").press("Enter")
+    page.locator("#timeline").get_by_role("button", name="one: 1 field").press("Enter")
+    page.locator("#timeline").get_by_role("button", name="two: 2 items").press("Enter")
     expect(figures.nth(2)).to_contain_text('"<b>x</b>"')
     expect(figures.nth(3).locator("h1")).to_have_text("Notes")
     assert page.evaluate("window.ran") is None
@@ -68,7 +72,7 @@ def test_what_code_displays_is_shown_and_nothing_of_it_runs(page: Page, faults: 
     page.click("#history > summary")
     page.locator(".kept-open").click()
     expect(page.locator("#recording-title")).to_have_text("Earlier run")
-    expect(page.locator("figure.displayed")).to_have_count(5)
+    expect(page.locator("#shown figure.displayed")).to_have_count(5)
     assert faults == []
 
 
@@ -78,9 +82,9 @@ def test_a_table_of_a_million_rows_scrolls_without_a_pause(page: Page) -> None:
     page.fill("#context-text", "text")
     ask(page, "Show?")
     ended(page)
-    expect(page.locator("figure.displayed figcaption")).to_have_text("Many 1,000,000 rows, 1 column")
+    expect(page.locator("#shown figcaption")).to_have_text("Many 1,000,000 rows, 1 column")
     seen = page.evaluate(SCROLL)
     assert seen["long"] == []
     assert seen["rows"] == 12
-    expect(page.locator(".table-view tbody tr").last).to_have_attribute("aria-rowindex", "1000001")
-    expect(page.locator(".table-view tbody tr").last).to_have_text("9")
+    expect(page.locator("#shown .table-view tbody tr").last).to_have_attribute("aria-rowindex", "1000001")
+    expect(page.locator("#shown .table-view tbody tr").last).to_have_text("9")

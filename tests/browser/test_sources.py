@@ -82,7 +82,7 @@ def test_sources_open_before_a_run_and_after_it_at_the_places_that_are_meant(pag
     expect(page.locator(".source-pages")).to_contain_text("Page 417 of")
     page.fill("#source-search", "lamp 12 was")
     expect(page.locator(".source-pages")).to_contain_text("Page 12 of", timeout=60_000)
-    expect(page.locator(".source-sheet mark")).not_to_have_count(0)
+    expect(page.locator(".source-sheet mark")).not_to_have_count(0, timeout=60_000)
     page.get_by_role("button", name="Text", exact=True).click()
     expect(page.locator(".source-text")).to_contain_text("lamp 12 was lit")
     assert serious_violations(page) == []

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from .answer_displays import as_html, displayed_items
 from .evidence_lines import check_lines, evidence_lines
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def result_html(result: HeadlessResult) -> str:
     lines = [*evidence_lines(result.evidence), *check_lines(result.answer, result.evidence, result.checks)]
     if lines:
         parts.append(f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>")
+    events = map(json.loads, result.trajectory.splitlines())
+    parts.append(as_html(displayed_items(events, result.answer)))
     parts.append(_iterations(result))
     return f'<div class="pyodide-rlm-result">{"".join(parts)}</div>'
 

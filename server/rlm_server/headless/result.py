@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from rlm_core import ModelUsage
 from rlm_core.types import CheckedBy, EvidenceStatus, StoppedBy
 
+from .answer_displays import displayed_values
 from .names import snake_keys
 from .notebook import result_html
 
@@ -183,6 +184,14 @@ class HeadlessResult:
     def _repr_html_(self) -> str:
         """The result in a notebook."""
         return result_html(self)
+
+    @property
+    def displayed(self) -> list[dict[str, Any]]:
+        """The values that model code displayed for the answer: those of the last iteration, and earlier ones whose
+        title the answer names. `kind` is table (`columns`, `rows`), image (`type`, `data`), json (`value`) or markdown
+        (`text`).
+        """
+        return displayed_values(self.trajectory, self.answer)
 
     def to_json(self) -> dict[str, Any]:
         """All but the trajectory, as `ResultJson`."""
