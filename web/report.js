@@ -8,7 +8,9 @@
 import { evidenceLines } from "/rlm/log/evidence_lines.js";
 import { addressOf } from "./address.js";
 import { wholeRun } from "./recorded.js";
-import { checkLines, factsOf, inert, noAnswer } from "./report_facts.js";
+import { prepareMath } from "./math.js";
+import { displaysInMarkdown } from "./report_displays.js";
+import { checkLines, displaysOf, factsOf, inert, noAnswer } from "./report_facts.js";
 import { htmlOf } from "./report_html.js";
 import { notebookOf } from "./report_notebook.js";
 
@@ -32,8 +34,17 @@ export const FORMS = {
 export async function reportOf(logs, form, { typed = null } = {}) {
   const runs = logs.map(endedRun);
   if (form === "markdown") return runs.map(markdownOf).join("\n");
-  if (form === "html") return htmlOf(runs, await asset("style/report.css"));
+  if (form === "html") {
+    await prepareMath(runs.map((run) => run.result.answer + markdownDisplayed(run)).join("\n"));
+    return htmlOf(runs, await asset("style/report.css"));
+  }
   return notebookOf(runs, { prelude: await asset("notebook/prelude.py"), typed });
+}
+
+/** Markdown that a run displayed, in which maths may stand. @param {EndedRun} run */
+function markdownDisplayed(run) {
+  const shown = run.iterations.flatMap(({ blocks }) => blocks.map(({ observation }) => observation?.shown ?? ""));
+  return shown.filter((json) => json.includes('"kind": "markdown"')).join("\n");
 }
 
 /** @param {string} log @returns {EndedRun} */
@@ -58,6 +69,8 @@ function markdownOf(run) {
   const { result } = run;
   const parts = [`# ${inert(run.question.trim())}`, inert(result.answer.trim()) || "(no answer)"];
   if (result.stoppedBy !== "final_answer") parts.push(inert(noAnswer(result)));
+  const displays = displaysInMarkdown(displaysOf(run));
+  if (displays.length > 0) parts.push("## Displayed", ...displays);
   parts.push("## Evidence");
   const lines = evidenceLines(result.evidence).map((line) => `- ${inert(line)}`);
   if (lines.length > 0) parts.push(lines.join("\n"));

@@ -4,6 +4,7 @@
  * facts with their names.
  */
 
+import { answerDisplays } from "/rlm/log/answer_displays.js";
 import { bytes, count, duration, plural } from "./format.js";
 import { inWords } from "./usage.js";
 
@@ -13,6 +14,11 @@ import { inWords } from "./usage.js";
 
 const MOST_NUMBERS = 20;
 const MOST_SOURCES = 20;
+
+/** Displayed values that belong to the answer. @param {EndedRun} run */
+export function displaysOf({ recorded, result }) {
+  return answerDisplays(recorded.events, result.answer);
+}
 
 /** Why there is no final answer. @param {RLMResult} result */
 export function noAnswer({ stoppedBy, detail }) {

@@ -9,7 +9,7 @@ import { displayedItems } from "/rlm/wire/displayed_items.js";
 import { STATUSES, withMarks } from "./evidence.js";
 import { count, duration, plural } from "./format.js";
 import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
-import { checkLines, factsOf, noAnswer } from "./report_facts.js";
+import { checkLines, displaysOf, factsOf, noAnswer } from "./report_facts.js";
 import { placeOf } from "./source_viewer.js";
 import { openRows } from "./table_rows.js";
 
@@ -47,6 +47,7 @@ function runOf(run, suffix) {
   return `<article><h1>${escaped(run.question)}</h1>
 ${isFinal ? "" : `<p class="note">${escaped(noAnswer(result))}</p>`}
 <section class="answer" aria-label="${isFinal ? "Answer" : "Partial answer"}">${answerOf(run, suffix)}</section>
+${figuresOf(displaysOf(run))}
 ${checkLines(result).map((line) => `<p class="muted">${escaped(line)}</p>`).join("\n")}
 ${evidenceOf(run, suffix)}
 <h2>Run</h2>
@@ -110,7 +111,12 @@ function callsOf(calls) {
 
 /** Displayed values. @param {string} json */
 function shownOf(json) {
-  return displayedItems(json).items.map((item) => `<figure>${caption(item)}${itemOf(item)}</figure>`).join("\n"); // biome-ignore format: one line
+  return figuresOf(displayedItems(json).items);
+}
+
+/** @param {readonly DisplayedItem[]} items */
+function figuresOf(items) {
+  return items.map((item) => `<figure>${caption(item)}${itemOf(item)}</figure>`).join("\n"); // biome-ignore format: one line
 }
 
 /** @param {DisplayedItem} item */

@@ -17,9 +17,7 @@ from tests.browser.person import ScriptedModel, ask, code, drop_file, ended
 from tests.browser.test_accessibility import serious_violations
 
 LEASE = "The lease\nwas signed by Ada Lark in 1871.\nIt ended in 1890.\n"
-HOSTILE = (
-    "It was **Ada Lark** [1] ![x](https://example.org/a.png) <img src=https://example.org/b.png> <script>1</script>"
-)
+HOSTILE = "It was **Ada Lark** [1] ![x](https://example.org/a.png) <img src=https://example.org/b.png> <script>1</script> $x^2$, see Rows"
 REPLIES = [
     "I look at it. <img src=https://example.org/c.png>\n"
     + code("print(len(context), context.count('in'))\nlines = context.splitlines()\nlines[0]"),
@@ -64,6 +62,7 @@ def test_a_run_is_taken_along_in_each_form(
     assert serious_violations(page) == []
     text = taken["md"].read_text("utf-8")
     assert text.startswith("# Who signed it?\n\nIt was **Ada Lark** [1] \\![x](https://example.org/a.png) \\<img ")
+    assert "## Displayed\n\n### Rows\n\n| n | name |\n| --- | --- |\n| 0 | row 0 |\n" in text
     assert '- [1] lease.txt:2 "was signed by Ada Lark in 1871"' in text
     assert "- Context: lease.txt (60 characters)" in text
     check_html(context.new_page(), taken["html"])
@@ -83,7 +82,9 @@ def check_html(page: Page, file: Path) -> None:
     expect(page.locator("#evidence-1")).to_contain_text("lease.txt, line 2")
     expect(page.locator("details[open]")).to_have_count(0)
     page.locator("summary", has_text="Iteration 4").click()
-    expect(page.locator("figure table tbody tr")).to_have_count(200)
+    expect(page.locator("article > figure table tbody tr")).to_have_count(200)
+    expect(page.locator(".answer math")).to_be_visible()
+    expect(page.locator("details figure table tbody tr")).to_have_count(200)
     expect(page.locator("figure img")).to_be_visible()
     page.click(".answer a")
     assert page.evaluate("document.querySelectorAll('script, .answer img, iframe, [onclick]').length") == 0
