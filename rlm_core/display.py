@@ -73,11 +73,9 @@ class Displays:
         data = base64.b64encode(drawn(points).encode()).decode()
         self._add({"kind": "image", "type": "image/svg+xml", "data": data, "of": points.rows}, title or points.title)
 
-    def show_last(self, value: object) -> None:
-        """Show the value of a block's last expression, if it is more than text; the model reads nothing of it."""
-        from .last_value import last_item
-
-        if len(self._items) < MAX_ITEMS and (item := last_item(value)) is not None:
+    def show_last(self, item: Item | None) -> None:
+        """Show the value of a block's last expression, where it is an item; the model reads nothing of it."""
+        if item is not None:
             self._keep(item, "")
 
     def take(self) -> str | None:

@@ -27,6 +27,7 @@ from .errors import BlockTimedOut, ConfigError, RunStopped, StopRun, SubCallErro
 from .evaluation import Evaluator
 from .evidence import items_of
 from .interpreter_state import way_back
+from .last_value import last_item
 from .output import Output, cut
 from .surroundings import INTERPRETER, stopped_by_ctrl_c, written_to
 from .tracebacks import render
@@ -268,7 +269,7 @@ class Repl:
     def _evaluate(self, code: str, filename: str) -> str | None:
         """Run the block; the `repr` of the last expression's value is returned, if there is one to show."""
         value = self._evaluator.evaluate(code, filename)
-        self.displays.show_last(value)
+        self.displays.show_last(last_item(value))
         return None if value is None else shown(value, self.max_chars)
 
     def _guarded(self, action: Callable[[], T]) -> tuple[T | None, str | None]:

@@ -21,11 +21,14 @@ export function displaysInMarkdown(items) {
 function partsOf(item) {
   if (item.kind === "image") return [`![${line(item.title)}](data:${item.type};base64,${item.data})`];
   if (item.kind === "markdown") return [inert(item.text)];
-  if (item.kind === "json") {
-    let fence = "```";
-    while (item.text.includes(fence)) fence += "`";
-    return [`${fence}json\n${item.text}\n${fence}`];
-  }
+  if (item.kind === "table") return tableOf(item);
+  let fence = "```";
+  while (item.text.includes(fence)) fence += "`";
+  return [`${fence}json\n${item.text}\n${fence}`];
+}
+
+/** @param {import("/rlm/wire/displayed_items.js").DisplayedTable} item @returns {string[]} */
+function tableOf(item) {
   const rows = openRows(item);
   const shown = Math.min(MOST_ROWS, rows.size);
   const lines = [

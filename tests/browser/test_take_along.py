@@ -17,7 +17,10 @@ from tests.browser.person import ScriptedModel, ask, code, drop_file, ended
 from tests.browser.test_accessibility import serious_violations
 
 LEASE = "The lease\nwas signed by Ada Lark in 1871.\nIt ended in 1890.\n"
-HOSTILE = "It was **Ada Lark** [1] ![x](https://example.org/a.png) <img src=https://example.org/b.png> <script>1</script> $x^2$, see Rows"
+HOSTILE = (
+    "It was **Ada Lark** [1] ![x](https://example.org/a.png) <img src=https://example.org/b.png> <script>1</script>"
+    " $x^2$, see Rows"
+)
 REPLIES = [
     "I look at it. <img src=https://example.org/c.png>\n"
     + code("print(len(context), context.count('in'))\nlines = context.splitlines()\nlines[0]"),

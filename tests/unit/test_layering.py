@@ -50,6 +50,7 @@ LAYERS = [
         "display",
         "evaluation",
     },
+    {"last_value"},
     {"parse", "prompts", "observe", "repl"},
     {"reply_values"},
     {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"}
