@@ -67,7 +67,7 @@ def test_what_code_displays_is_shown_and_nothing_of_it_runs(page: Page, faults: 
     expect(figures.nth(2)).to_contain_text('"<b>x</b>"')
     expect(figures.nth(3).locator("h1")).to_have_text("Notes")
     assert page.evaluate("window.ran") is None
-    expect(page.locator(".output").first).to_contain_text("[the person sees a table of 3 rows and 2 columns]")
+    expect(page.locator("#timeline .output").first).to_contain_text("[the person sees a table of 3 rows and 2 columns]")
     assert serious_violations(page) == []
     page.click("#history > summary")
     page.locator(".kept-open").click()
