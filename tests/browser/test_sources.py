@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.lab import unbundle
 from tests.browser.papers import pdf, xlsx
@@ -30,15 +30,14 @@ def text_of(page: Page) -> str:
     return page.locator(".source-text").inner_text()
 
 
+def choose(page: Page, files: dict[str, bytes]) -> None:
+    payloads: list[FilePayload] = [{"name": name, "mimeType": "", "buffer": data} for name, data in files.items()]
+    page.set_input_files("#context-files", payloads)
+
+
 def test_sources_open_before_a_run_and_after_it_at_the_places_that_are_meant(page: Page, faults: list[str]) -> None:
     ScriptedModel(page, [SEND, DONE])
-    page.set_input_files(
-        "#context-files",
-        [
-            {"name": "app.log", "mimeType": "", "buffer": LOG.encode()},
-            {"name": "book.pdf", "mimeType": "", "buffer": BOOK},
-        ],
-    )
+    choose(page, {"app.log": LOG.encode(), "book.pdf": BOOK})
     page.get_by_role("button", name="Open app.log").press("Enter")
     expect(page.locator("#source-title")).to_have_text("app.log")
     expect(page.locator(".source-text li").first).to_have_text("2026-11-28 12:00 INFO job 1 is done in 1 ms")
@@ -101,13 +100,7 @@ def test_sources_open_before_a_run_and_after_it_at_the_places_that_are_meant(pag
 
 def test_workbooks_and_csv_open_as_tables(page: Page) -> None:
     rows: list[list[object]] = [["name", "rent"], *([f"Tenant {row}", 7 * row] for row in range(1, 300))]
-    page.set_input_files(
-        "#context-files",
-        [
-            {"name": "rents.xlsx", "mimeType": "", "buffer": xlsx("2026", rows)},
-            {"name": "people.csv", "mimeType": "", "buffer": b"city,people\nOslo,709\nBergen,291\n"},
-        ],
-    )
+    choose(page, {"rents.xlsx": xlsx("2026", rows), "people.csv": b"city,people\nOslo,709\nBergen,291\n"})
     page.get_by_role("button", name="Open rents.xlsx").click()
     expect(page.locator(".source figcaption")).to_have_text("2026 299 rows, 2 columns", timeout=60_000)
     expect(page.locator(".source tbody tr").first).to_have_text("Tenant 17")
