@@ -26,10 +26,6 @@ IN_SIGHT = """() => {
 }"""
 
 
-def text_of(page: Page) -> str:
-    return page.locator(".source-text").inner_text()
-
-
 def choose(page: Page, files: dict[str, bytes]) -> None:
     payloads: list[FilePayload] = [{"name": name, "mimeType": "", "buffer": data} for name, data in files.items()]
     page.set_input_files("#context-files", payloads)
