@@ -1,15 +1,16 @@
 """Batch: `pyodide-rlm batch` over a scripted upstream, and `BrowserRLM` in a loop beside it.
 
-`python -m tests.bench.batch [--rows 1000] [--jobs 8] [--loop 60] [--kills 3]`, on a quiet machine. Out, as lines: the
-ratio of the batch's time to the one that the slower of cores and upstream allows, both measured in the same run; runs a
-second and a core, and processor seconds a run, of the batch and of the loop; memory a run; and with kills the calls
-beyond the undisturbed number, and those that were under way.
+`python -m tests.bench.batch [--rows 1000] [--jobs 8] [--loop 60] [--old DIR] [--kills 3] [--ray 200]`, on a quiet
+machine. Out, as lines with verdicts: the ratio of the batch's time to the one that the slower of cores and upstream
+allows, both measured in the same run; runs a second and a core, and processor seconds a run, of the batch, of the
+loop, and of the loop of another build in DIR; memory a run; with kills the calls beyond the undisturbed number, and
+those under way then; with `--ray`, where Ray is installed, the rate of two actors beside that of a pool with as many
+jobs.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import signal
@@ -30,6 +31,11 @@ from tests.server.fake_upstream import Seen, Turn, fake_upstream, json_turn, ope
 LATENCY = 0.1
 CALLS_A_RUN = 3
 REPLIES = (code("found = llm_query(context[:40])\nprint(found)"), code("FINAL(context[:40])"))
+MOST_RATIO = 1.3
+LEAST_GAIN = 2.5
+LEAST_EFFICIENCY = 0.9
+ACTORS = 2
+ROOT = Path(__file__).parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -85,8 +91,8 @@ def write_rows(folder: Path, rows: int) -> None:
     (folder / "q.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def begin(folder: Path, vendor: Upstream, jobs: int) -> subprocess.Popen[bytes]:
-    line = [sys.executable, "-m", "rlm_server", "batch", "q.jsonl", "--out", "a.jsonl", "--jobs", f"{jobs}"]
+def begin(folder: Path, vendor: Upstream, jobs: int, *flags: str) -> subprocess.Popen[bytes]:
+    line = [sys.executable, "-m", "rlm_server", "batch", "q.jsonl", "--out", "a.jsonl", "--jobs", f"{jobs}", *flags]
     return subprocess.Popen(
         line, cwd=folder, env=environment(vendor), stderr=subprocess.DEVNULL, start_new_session=True
     )  # fmt: skip
@@ -110,6 +116,10 @@ class Machine:
             time.sleep(0.2)
         self.seconds, self.busy = time.monotonic() - began, sum(used.values())
         return command.returncode
+
+
+def verdict(is_so: bool, target: str) -> str:
+    return f"{'holds' if is_so else 'MISSED'}: {target}"
 
 
 def processor_seconds(root: int) -> dict[tuple[int, int], float]:
@@ -143,36 +153,50 @@ def whole(rows: int, jobs: int) -> float:
         print(f"batch: {rows:,} rows, {jobs} jobs, {cores} cores: {machine.seconds:.1f} s, start and end included")
         print(f"  allowed by cores {by_cores:.1f} s ({machine.busy / rows:.3f} processor seconds a run)")
         ratio = machine.seconds / max(by_cores, by_upstream)
-        print(f"  allowed by upstream {by_upstream:.1f} s; ratio to the slower {ratio:.2f}")
+        held = verdict(ratio <= MOST_RATIO, f"at most {MOST_RATIO}")
+        print(f"  allowed by upstream {by_upstream:.1f} s; ratio to the slower {ratio:.2f} ({held})")
         print(f"  {rate:.2f} runs a second and a core; memory {machine.memory / jobs / 1e6:.0f} MB a run at once")
         print(f"  upstream calls {vendor.calls.total():,}, undisturbed {rows * CALLS_A_RUN:,}")
         return rate
 
 
-def loop(rows: int) -> float:
-    """Today's `BrowserRLM`, one run after the other; runs a second and a core."""
+def loop(rows: int, root: Path) -> float:
+    """`BrowserRLM` of the build in `root`, one run after the other; runs a second and a core."""
     with upstream() as vendor:
-        line, machine = [sys.executable, "-m", "tests.bench.batch", "--child", f"{rows}"], Machine()
-        command = subprocess.Popen(line, env=environment(vendor), stdout=subprocess.PIPE)
+        line, machine = [sys.executable, str(ROOT / "tests/bench/loop_of_runs.py"), f"{rows}"], Machine()
+        own = {**environment(vendor), "PYTHONPATH": f"{root}{os.pathsep}{root / 'server'}"}
+        command = subprocess.Popen(line, cwd=root, env=own, stdout=subprocess.PIPE)
         assert machine.watch(command) == 0, "the loop failed"
         assert command.stdout is not None, "it is a pipe"
         seconds = float(command.stdout.read())
     rate = rows / seconds / (os.cpu_count() or 1)
-    print(f"loop: {rows} rows: {seconds:.1f} s without start and end; {rate:.2f} runs a second and a core")
-    print(f"  {machine.busy / rows:.3f} processor seconds a run, start and end included")
+    print(
+        f"loop of {root.name}: {rows} rows: {seconds:.1f} s without start and end; {rate:.2f} runs a second and a core"
+    )
+    print(f"  {machine.busy / (rows + 1):.3f} processor seconds a run, start and end included")
     return rate
 
 
-async def seconds_of_loop(rows: int) -> float:
-    """The loop itself; the first start is not measured."""
-    from rlm_server.headless import BrowserRLM
+def cluster(rows: int, jobs: int) -> None:
+    """Two actors on this machine beside the pool: rows a second from the first answer to the last."""
+    rates = {}
+    for name, flags in (("pool", ()), ("ray", ("--engine", "ray", "--actors", f"{ACTORS}"))):
+        with tempfile.TemporaryDirectory() as folder, upstream() as vendor:
+            write_rows(Path(folder), rows)
+            command, answers, first = begin(Path(folder), vendor, jobs, *flags), Path(folder, "a.jsonl"), 0.0
+            while command.poll() is None and (count := lines_of(answers)) < rows:
+                first = first or (time.monotonic() if count else 0.0)
+                time.sleep(0.02)
+            rates[name] = (rows - 1) / (time.monotonic() - first)
+            assert command.wait() == 0, "a line has no answer"
+            print(f"{name}: {rows} rows, {jobs} jobs: {rates[name]:.2f} rows a second from the first answer on")
+    efficiency = rates["ray"] / rates["pool"]
+    held = verdict(efficiency >= LEAST_EFFICIENCY, f"at least {LEAST_EFFICIENCY}")
+    print(f"efficiency of {ACTORS} actors: {efficiency:.2f} of the pool ({held})")
 
-    async with BrowserRLM(model="openai:m") as rlm:
-        await rlm.run("Question?", context="Text. " * 100)
-        began = time.monotonic()
-        for number in range(rows):
-            await rlm.run(f"Question {number}?", context=f"Text {number}. " * 100)
-        return time.monotonic() - began
+
+def lines_of(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def killed(rows: int, jobs: int, kills: int) -> None:
@@ -194,7 +218,8 @@ def killed(rows: int, jobs: int, kills: int) -> None:
         unexplained = sum((Counter({name: times - 1 for name, times in vendor.calls.items()}) - under_way).values())
         print(
             f"killed {kills} times: {len(vendor.calls):,} calls of {rows * CALLS_A_RUN:,}, {again} of them made again; "
-            f"{under_way.total()} were under way at a kill, {unexplained} again without that"
+            f"{under_way.total()} were under way at a kill, {unexplained} again without that "
+            f"({verdict(not unexplained, 'those under way alone')})"
         )
 
 
@@ -204,15 +229,18 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--loop", type=int, default=60)
     parser.add_argument("--kills", type=int, default=3)
-    parser.add_argument("--child", type=int, help="rows of the loop in this process: its seconds are printed")
+    parser.add_argument("--old", type=Path, help="root of another build, built: its loop is measured too")
+    parser.add_argument("--ray", type=int, default=0, help="rows of the comparison with two actors of Ray")
     chosen = parser.parse_args()
-    if chosen.child:
-        print(asyncio.run(seconds_of_loop(chosen.child)))
-        return
-    by_pool, by_loop = whole(chosen.rows, chosen.jobs), loop(chosen.loop)
-    print(f"batch to loop: {by_pool / by_loop:.2f}x")
+    by_pool = whole(chosen.rows, chosen.jobs)
+    for root in filter(None, (ROOT, chosen.old)):
+        gain = by_pool / loop(chosen.loop, root)
+        held = verdict(gain >= LEAST_GAIN, f"at least {LEAST_GAIN}x")
+        print(f"batch to the loop of {root.name}: {gain:.2f}x ({held})")
     if chosen.kills:
         killed(chosen.rows, chosen.jobs, chosen.kills)
+    if chosen.ray:
+        cluster(chosen.ray, chosen.jobs)
 
 
 if __name__ == "__main__":

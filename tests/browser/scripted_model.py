@@ -28,6 +28,7 @@ class ScriptedModel:
         asked: time and text of each call that arrived, oldest first; a root call is its question's name.
         sub_seconds: time that a sub-call takes.
         bodies: the request of each call, oldest first.
+        refused: names of questions whose root calls the vendor refuses for good.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class ScriptedModel:
         self.asked: list[tuple[float, str]] = []
         self.sub_seconds = 0.0
         self.bodies: list[Any] = []
+        self.refused: set[str] = set()
         self._replies: dict[str, Sequence[str]] = {}
         self.arrived = threading.Event()
 
@@ -59,6 +61,8 @@ class ScriptedModel:
         if messages[0]["role"] == "system":
             named = NAME.search(json.dumps(messages))
             assert named is not None, "a root call without a question of this model"
+            if named[0] in self.refused:
+                return json_turn({"error": {"message": "not this one", "type": "invalid_request_error"}}, status=400)
             replies = self._replies[named[0]]
             text = replies[min(sum(turn["role"] == "assistant" for turn in messages), len(replies) - 1)]
             self._note(named[0])

@@ -184,7 +184,7 @@ def test_a_failed_run_is_an_error_whole_and_in_a_stream(client: httpx2.Client, p
 
     played.answer = fail
     reply = client.post("/v1/chat/completions", json=body())
-    assert (reply.status_code, reply.json()["error"]["message"]) == (502, "The provider is gone.")
+    assert (reply.status_code, reply.json()["error"]["message"]) == (500, "The provider is gone.")
     assert events_of(client.post("/v1/chat/completions", json=body(stream=True)))[-1]["error"]["code"] == "run_failed"
     events = events_of(client.post("/v1/responses", json={"model": "rlm", "input": LONG, "stream": True}))
     assert (events[-1]["type"], events[-1]["response"]["status"]) == ("response.failed", "failed")

@@ -228,7 +228,7 @@ def failure_of(fault: BaseException) -> Failed:
     if isinstance(fault, ConfigError):
         return Failed(str(fault), 400, "invalid_request")
     if isinstance(fault, RLMError):
-        return Failed(str(fault), 502, "run_failed")
+        return Failed(str(fault), 500, "run_failed")  # its calls were retried: 502 would ask for all of it again
     logger.error("a run of the endpoint failed by a fault of ours", exc_info=fault)
     return Failed(
         "The server met a fault of its own. Its log has the details; please report it.", 500, "internal_error"

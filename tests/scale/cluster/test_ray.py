@@ -10,12 +10,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-import ray
 import ray.data
 
 from rlm_server.headless.result import ResultJson
@@ -26,15 +24,6 @@ from tests.browser.scripted_model import ScriptedModel
 from tests.scale.conftest import Endpoint
 
 PATIENCE = 300.0
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(num_cpus=4, object_store_memory=200 << 20, include_dashboard=False, log_to_driver=False)
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    yield
-    ray.shutdown()
 
 
 def asked(rows: Any, endpoint: Endpoint, **arguments: Any) -> Any:
