@@ -93,6 +93,13 @@ def test_equal_lines_are_lines_of_their_own(folder: Path) -> None:
     assert keys_in(folder, {"question": "Q?"}) == keys[:1]
 
 
+def test_a_line_is_one_direct_call_where_the_batch_or_the_line_says_so(folder: Path) -> None:
+    plain, own = {"question": "Who?"}, {"question": "Who?", "options": {"direct": False}}
+    rows = [line.row() for line in lines_in(folder, plain, own, direct=True)]
+    assert [row["direct"] for row in rows] == [True, False]
+    assert "direct" not in lines_in(folder, plain)[0].row()
+
+
 def test_options_of_a_line_win_over_those_of_the_batch(folder: Path) -> None:
     own = {"question": "Q?", "options": {"maxIterations": 3}}
     [line] = lines_in(folder, own, max_iterations=9, model="openai:m")

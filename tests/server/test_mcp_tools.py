@@ -35,9 +35,9 @@ class PlayedSession:
         self.asked: list[tuple[str, Any]] = []
 
     async def run(
-        self, question: str, *, context: Any = None, on_event: Any = None, schema: Any = None
+        self, question: str, *, context: Any = None, on_event: Any = None, schema: Any = None, direct: bool = False
     ) -> HeadlessResult:
-        self.asked.append((question, context))
+        self.asked.append((f"{question} (direct)" if direct else question, context))
         begun = on_event({"type": "iteration_started", "path": [], "iteration": 1, "seconds": 0.5})
         if begun is not None:
             await begun
@@ -130,6 +130,16 @@ def test_a_follow_up_is_asked_in_the_same_session(tools: Tools, rlm: PlayedRLM) 
 
     asyncio.run(main())
     assert [question for question, _ in rlm.sessions[0].asked] == ["Where?", "And when?"]
+
+
+def test_a_question_is_one_direct_call_where_that_is_said(tools: Tools, rlm: PlayedRLM) -> None:
+    async def main() -> None:
+        first = await tools.ask("Where?", ["lease.txt"], direct=True)
+        await tools.follow_up(first["conversation"], "When?", direct=True)
+        await tools.follow_up(first["conversation"], "Who?")
+
+    asyncio.run(main())
+    assert [question for question, _ in rlm.sessions[0].asked] == ["Where? (direct)", "When? (direct)", "Who?"]
 
 
 def test_the_conversation_used_longest_ago_is_closed_first(tools: Tools, rlm: PlayedRLM) -> None:

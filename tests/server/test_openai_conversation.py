@@ -54,6 +54,8 @@ def test_a_short_prompt_without_a_context_is_plain_unless_the_client_says_otherw
     assert chat("Give this chat a title").is_plain
     assert chat({"role": "developer", "content": "Titles."}, "Give this chat a title").is_plain
     assert not chat("Count to ten", metadata={"rlm": "always"}).is_plain
+    direct = chat("Count to ten", metadata={"rlm": "direct"})
+    assert (direct.is_plain, direct.options) == (False, {"direct": True})
     assert not chat([{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": PICTURE}}]).is_plain
 
 

@@ -52,6 +52,7 @@ LOOPBACK = "127.0.0.1"
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
 @click.option("--schema", type=FILE, help="A JSON Schema that each answer's value must fit; a line's own wins over it.")
+@click.option("--direct", is_flag=True, help="One call over each whole context, where it fits the model's window.")
 @click.option("--options", "options_file", type=FILE, help="A JSON object of options of each run; a line's own win.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Where runs are; default: here.")
 @click.option("--address", help="With --engine ray: a running cluster, such as `auto`; default: Ray on this machine.")
@@ -69,6 +70,7 @@ def batch(
     model: str | None,
     sub_model: str | None,
     schema: Path | None,
+    direct: bool,
     options_file: Path | None,
     engine: str,
     address: str | None,
@@ -91,7 +93,7 @@ def batch(
         from ..batch.progress import Counts, Progress
 
         options = {} if options_file is None else read_options(options_file)
-        flags = {"model": model, "sub_model": sub_model}
+        flags = {"model": model, "sub_model": sub_model, "direct": direct or None}
         defaults = chosen(options, {name: value for name, value in flags.items() if value is not None})
         questions = _questions(files, question, defaults, None if schema is None else read_schema(schema))
         lines = questions.checked()

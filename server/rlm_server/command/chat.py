@@ -43,6 +43,9 @@ SHOWN_NAMES = 5
 @click.option("--context", "paths", multiple=True, type=CONTEXT_PATH, help="A file or folder; may be repeated.")
 @click.option("--model", help="Model of the iterations, as provider:name.")
 @click.option("--sub-model", help="Model of the sub-calls; default: the same.")
+@click.option(
+    "--direct", is_flag=True, help="One call over the whole context for each question, where it fits the window."
+)
 @click.option("--verbose", is_flag=True, help="Show code and output of each iteration, as `run` does.")
 @click.option("--record", type=RECORD_PATH, help="Write the conversation here, each event as it happens.")
 @click.option(
@@ -53,6 +56,7 @@ def chat(
     paths: tuple[Path, ...],
     model: str | None,
     sub_model: str | None,
+    direct: bool,
     verbose: bool,
     record: Path | None,
     resume: Path | None,
@@ -74,7 +78,9 @@ def chat(
         if record is not None:
             probe(record, "--record")
         say_folders(paths)
-        status = asyncio.run(_Chat(paths, signals, verbose, kept, record or resume).converse(chosen))
+        status = asyncio.run(
+            _Chat(paths, signals, kept, record or resume, verbose=verbose, direct=direct).converse(chosen)
+        )
     sys.exit(status)
 
 
@@ -92,9 +98,11 @@ class _Chat:
         self,
         paths: tuple[Path, ...],
         signals: StopSignals,
-        verbose: bool,
         kept: Sequence[KeptQuestion],
         record: Path | None,
+        *,
+        verbose: bool,
+        direct: bool,
     ) -> None:
         self._paths = paths
         self._earlier = [question.log for question in kept if question.is_ended]
@@ -102,6 +110,7 @@ class _Chat:
         self._log = ChatLog(record, list(self._earlier))
         self._signals = signals
         self._verbose = verbose
+        self._direct = direct
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unread = b""
 
@@ -115,6 +124,8 @@ class _Chat:
                 more: dict[str, Any] = {"context": self._paths} if is_first and self._paths else {}
                 if self._cut_off is not None:
                     more["resume"], self._cut_off = self._cut_off.log, None
+                elif self._direct:
+                    more["direct"] = True
                 status, is_first = await self._answer(session, question, more), False
                 if self._signals.status is not None or sys.stdout is None:
                     break

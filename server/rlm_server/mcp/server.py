@@ -32,19 +32,24 @@ def server_over(tools: Tools) -> MCPServer[Any]:
         paths: list[str] | None = None,
         schema: dict[str, Any] | None = None,
         limits: dict[str, float] | None = None,
+        direct: bool = False,
     ) -> dict[str, Any]:
         async def report(progress: float, message: str) -> None:
             await ctx.report_progress(progress, message=message)
 
-        return await _told(tools.ask(question, paths or [], schema=schema, limits=limits, report=report))
+        return await _told(tools.ask(question, paths or [], schema=schema, limits=limits, direct=direct, report=report))
 
     async def follow_up(
-        ctx: Context[Any, Any], conversation: str, question: str, schema: dict[str, Any] | None = None
+        ctx: Context[Any, Any],
+        conversation: str,
+        question: str,
+        schema: dict[str, Any] | None = None,
+        direct: bool = False,
     ) -> dict[str, Any]:
         async def report(progress: float, message: str) -> None:
             await ctx.report_progress(progress, message=message)
 
-        return await _told(tools.follow_up(conversation, question, schema=schema, report=report))
+        return await _told(tools.follow_up(conversation, question, schema=schema, direct=direct, report=report))
 
     async def run_python(code: str, paths: list[str] | None = None, conversation: str = "") -> dict[str, Any]:
         return await _told(tools.run_python(code, paths or [], conversation=conversation))
@@ -54,8 +59,9 @@ def server_over(tools: Tools) -> MCPServer[Any]:
         ask,
         description=(
             f"Answer a question over files and folders under {roots}: documents, tables, mail, of any size. "
-            "`schema` is a JSON Schema of the value, `limits` such as max_iterations and max_cost (USD). The result "
-            "has the answer, quotes with links to their places, and a conversation for follow_up."
+            "`schema` is a JSON Schema of the value, `limits` such as max_iterations and max_cost (USD); `direct` is "
+            "one call over the whole of small files. The result has the answer, quotes with links to their places, and "
+            "a conversation for follow_up."
         ),
     )
     server.add_tool(

@@ -60,9 +60,10 @@ class Tools:
         *,
         schema: Any = None,
         limits: Mapping[str, Any] | None = None,
+        direct: bool = False,
         report: Report | None = None,
     ) -> dict[str, Any]:
-        """Answer `question` over the files at `paths`, in a new conversation.
+        """Answer `question` over the files at `paths`, in a new conversation; `direct` by one call over the whole.
 
         Raises:
             ConfigError: a path is not under the roots, or a limit is unknown.
@@ -73,10 +74,16 @@ class Tools:
                 raise ConfigError(f"{name} is no limit. Known are {', '.join(LIMIT_NAMES)}.")
         allowed = self._allowed(paths)
         id, conversation = await self._begin(self.rlm.session(**(limits or {})), allowed)
-        return await self._asked(id, conversation, question, tuple(allowed) or None, schema, report)
+        return await self._asked(id, conversation, question, tuple(allowed) or None, schema, report, direct=direct)
 
     async def follow_up(
-        self, conversation: str, question: str, *, schema: Any = None, report: Report | None = None
+        self,
+        conversation: str,
+        question: str,
+        *,
+        schema: Any = None,
+        direct: bool = False,
+        report: Report | None = None,
     ) -> dict[str, Any]:
         """Answer a further question over the same files and variables.
 
@@ -84,7 +91,7 @@ class Tools:
             ConfigError: there is no such conversation.
             RLMError: the run failed.
         """
-        return await self._asked(conversation, self._known(conversation), question, None, schema, report)
+        return await self._asked(conversation, self._known(conversation), question, None, schema, report, direct=direct)
 
     async def run_python(self, code: str, paths: Sequence[str], *, conversation: str = "") -> dict[str, Any]:
         """Run `code` in the contained REPL over the files at `paths`; in a `conversation` of its own, or a further time
@@ -135,12 +142,15 @@ class Tools:
         context: object,
         schema: Any,
         report: Report | None,
+        *,
+        direct: bool,
     ) -> dict[str, Any]:
         async def on_event(event: Mapping[str, Any]) -> None:
             if report is not None and event["type"] == "iteration_started" and not event["path"]:
                 await report(event["iteration"], f"Iteration {event['iteration']}, {event['seconds']:.1f} s")
 
-        result = await conversation.session.run(question, context=context, schema=schema, on_event=on_event)
+        more: dict[str, Any] = {"direct": True} if direct else {}
+        result = await conversation.session.run(question, context=context, schema=schema, on_event=on_event, **more)
         return shown_result(result, id, conversation.names)
 
     def _allowed(self, paths: Sequence[str]) -> list[Path]:

@@ -159,7 +159,9 @@ def asked_in(body: Mapping[str, Any]) -> Asked:
         options["system_prompt"] = system
     files = tuple(file for turn in turns for file in turn.files)
     size = sum(len(turn.text) for turn in turns)
-    is_forced = metadata.get(MODEL) == "always"
+    if metadata.get(MODEL) == "direct":
+        options["direct"] = True
+    is_forced = metadata.get(MODEL) in ("always", "direct")
     return Asked(
         question=question,
         model=_model_in(body),
