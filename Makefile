@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PARTS := core page faults attacks firefox team
 PART ?= $(PARTS)
-$(if $(filter-out $(PARTS) real-server scale builds notebooks,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale builds notebooks))
+$(if $(filter-out $(PARTS) real-server scale builds notebooks webkit,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale builds notebooks webkit))
 JOBS ?= logical
 # Compiled modules are kept, or each process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -82,15 +82,20 @@ else ifeq ($(PART),builds)
 # And `make test PART=builds`: it fetches Vite, webpack and Next.js.
 test: browser .venv/dev assets
 	$(PYTEST) tests/builds --timeout 600
+else ifeq ($(PART),webkit)
+# And `make test PART=webkit`: it fetches WebKitGTK with its driver, from apt.
+test: .venv/dev assets
+	@command -v WebKitWebDriver >/dev/null && command -v Xvfb >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends webkit2gtk-driver xvfb; }
+	$(PYTEST) tests/webkit --timeout 300
 else ifeq ($(PART),notebooks)
-# And `make test PART=notebooks`: it fetches JupyterLab and marimo, into an environment of their own.
+# And `make test PART=notebooks`: it fetches JupyterLab, marimo, FastAPI and Django, into an environment of their own.
 test: browser assets build/notebooks/ready
-	build/notebooks/bin/python -m pytest -q tests/notebooks --timeout 400
+	build/notebooks/bin/python -m pytest -q tests/notebooks tests/apps --timeout 400
 
 build/notebooks/ready: pyproject.toml
 	$(PYTHON) -m venv build/notebooks
 	build/notebooks/bin/python -m pip install --quiet --upgrade pip
-	build/notebooks/bin/python -m pip install --quiet --editable '.[headless]' --group notebooks
+	build/notebooks/bin/python -m pip install --quiet --editable '.[headless]' --group notebooks --group apps
 	touch $@
 else
 # What measures time runs afterwards, with nothing beside it; a part may have nothing of the kind (exit status 5).

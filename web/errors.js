@@ -34,8 +34,17 @@ export const SERVER_GONE = {
 /** @type {Problem} */
 export const NO_BLOCKING = {
   title: "This tab cannot run Python that waits for a model.",
-  cause: "The page is not isolated (SharedArrayBuffer is missing), and this browser has no JSPI to do without it.",
-  action: "Open the page at the address that “pyodide-rlm serve” prints, in a current browser.",
+  ...(globalThis.crossOriginIsolated
+    ? {
+        cause:
+          "The page is isolated, but this browser has no SharedArrayBuffer, as WebKitGTK, and no JSPI in its place.",
+        action: "Open the page in Chromium or Firefox.",
+      }
+    : {
+        cause:
+          "The page is not isolated (SharedArrayBuffer is missing), and this browser has no JSPI to do without it.",
+        action: "Open the page at the address that “pyodide-rlm serve” prints, in a current browser.",
+      }),
 };
 
 /** @type {Problem} */

@@ -33,9 +33,11 @@ const CORE = `${LIBRARY}rlm_core.zip`;
 const CONTEXT_FOLDER = "/context";
 const DESCRIPTOR_BYTES = 1 << 20;
 const OwnFile = File; // the lock-down removes the global before any context is mounted
-const NO_TRANSPORT =
-  "model code cannot wait for replies here: the page is not cross-origin isolated, so it has no shared memory, and this " +
-  "browser has no JSPI. Serve the page with COOP and COEP, or use a browser with JSPI";
+const NO_TRANSPORT = globalThis.crossOriginIsolated
+  ? "model code cannot wait for replies here: the page is cross-origin isolated, but this browser gives it no shared " +
+    "memory (WebKitGTK has none), and it has no JSPI. Use Chromium or Firefox"
+  : "model code cannot wait for replies here: the page is not cross-origin isolated, so it has no shared memory, and " +
+    "this browser has no JSPI. Serve the page with COOP and COEP, or use a browser with JSPI";
 
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
