@@ -210,7 +210,7 @@ function* weights(indexes, calls, known) {
 function* weightOf(indexes, text) {
   const encoded = yield* encodedText(text);
   const spans = [];
-  for (const index of indexes) spans.push(...(yield* spansIn(index, text, encoded)));
+  for (const index of indexes) for (const span of yield* spansIn(index, text, encoded)) spans.push(span);
   const chars = yield* countedChars(encoded);
   return { chars, bytes: encoded.length, spans, contextChars: lengthOf(spans), ...NO_IMAGES };
 }
