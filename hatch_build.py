@@ -51,6 +51,8 @@ VENDOR = {
 }
 SELF_TEST_FONT = ROOT / "worker/sandbox/self-test.woff2"
 PAGES = ("app.js", "headless.js", "report.js")
+ELEMENT = "ask.js"
+BUNDLES = (*PAGES, ELEMENT)
 PACKED = {".zip", ".whl", ".woff2"}
 ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that the same sources give the same bytes and the same hash
 
@@ -122,7 +124,7 @@ def built_manifest() -> dict[str, Any]:
 
 def unhashed_names() -> list[str]:
     """Files beside those of the manifest: they are checked by their ETag."""
-    return [f"vendor/{name}" for name in VENDOR] + [f"page/{name}" for name in PAGES]
+    return [f"vendor/{name}" for name in VENDOR] + [f"page/{name}" for name in BUNDLES]
 
 
 def put_in_place(made: Path, target: Path) -> None:
@@ -198,19 +200,23 @@ def bundle(entry: str, folder: Path) -> bytes:
 
 
 def bundle_pages(folder: Path) -> None:
-    """Each page's entry module with all that it imports, as one module: one request in place of a hundred."""
-    options = {
-        "entryPoints": [str(ROOT / "web" / name) for name in PAGES],
-        "outdir": str(folder),
-        "bundle": True,
-        "minifyWhitespace": True,
-        "minifySyntax": True,
-        "format": "esm",
-        "absWorkingDir": str(ROOT),
-        "logLevel": "warning",
-    }
-    rooms = {"rlm": {"": "worker/"}, "vendor": {name: f"node_modules/{source}" for name, source in VENDOR.items()}}
-    run([*node(), SCRIPTS["bundle"], json.dumps(options), json.dumps(rooms)])
+    """Each page's entry module with all that it imports, as one module: one request in place of a hundred.
+
+    The element for other people's pages imports what is beside it, `rlm.js`, so that a page has it once.
+    """
+    for names, rlm in ((PAGES, {"": "worker/"}), ([ELEMENT], None)):
+        options = {
+            "entryPoints": [str(ROOT / "web" / name) for name in names],
+            "outdir": str(folder),
+            "bundle": True,
+            "minifyWhitespace": True,
+            "minifySyntax": True,
+            "format": "esm",
+            "absWorkingDir": str(ROOT),
+            "logLevel": "warning",
+        }
+        rooms = {"rlm": rlm, "vendor": {name: f"node_modules/{source}" for name, source in VENDOR.items()}}
+        run([*node(), SCRIPTS["bundle"], json.dumps(options), json.dumps(rooms)])
 
 
 def bundled_library(name: str, folder: Path) -> bytes:
@@ -385,7 +391,7 @@ def wheel_files() -> Iterator[Path]:
 def wheel_assets() -> Iterator[Path]:
     """The built part: no file of a build before, and no second, compressed copy of what is large."""
     manifest = built_manifest()
-    pages = {f"page/{name}" for name in PAGES}
+    pages = {f"page/{name}" for name in BUNDLES}
     names = {"manifest.json", *(entry["path"] for entry in manifest["files"].values()), *pages}
     large = {manifest["files"][name]["path"] for name in ("pyodide.asm.wasm", "worker.js")} | pages
     compressed = {f"{name}.br" for name in names - large}

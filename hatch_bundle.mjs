@@ -1,7 +1,8 @@
 // Bundle: modules with all that they import, by esbuild.
 //
 // In: esbuild's options as JSON, and the folders of the server's paths: room -> name -> path, "" for all other names.
-// Out: the files that the options name. An import of "/rlm/..." or "/vendor/..." is a file of its room.
+// Out: the files that the options name. An import of "/rlm/..." or "/vendor/..." is a file of its room, or, where the room
+// is null, stays an import of a file beside the bundle.
 
 import { resolve } from "node:path";
 import { build } from "esbuild";
@@ -11,6 +12,7 @@ const [options, rooms] = process.argv.slice(2).map((text) => JSON.parse(text));
 /** @param {{path: string}} imported */
 function rooted({ path }) {
   const [, room, name] = path.match(/^\/(\w+)\/(.*)$/);
+  if (rooms[room] === null) return { path: `./${name}`, external: true };
   return { path: resolve(rooms[room][name] ?? rooms[room][""] + name) };
 }
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hatch_build import NODE_MODULES, OUT, ROOT, build_assets, node, npm, project_version
+from hatch_build import ELEMENT, NODE_MODULES, OUT, ROOT, build_assets, node, npm, project_version
 
 PACKED = ROOT / "build" / "npm"
 TYPED = ROOT / "worker" / "wire" / "protocol.js"
@@ -38,6 +38,7 @@ def write_modules(folder: Path) -> Path:
     write_package(folder, ROOT / "npm")
     for name in ("README.md", "vite.js", "vite.d.ts"):
         shutil.copyfile(ROOT / "npm" / name, folder / name)
+    shutil.copyfile(OUT / "page" / ELEMENT, folder / ELEMENT)
     worker = ROOT / "worker"
     modules = [path for path in worker.rglob("*") if path.name.endswith((".js", ".d.ts"))]
     copy_files(worker, (path for path in modules if path.relative_to(worker).parts[0] != "sandbox"), folder)

@@ -6,19 +6,12 @@
 
 import { html, useState } from "/vendor/preact.mjs";
 import { count, plural } from "./format.js";
-import { SourceViewer, placeOf } from "./source_viewer.js";
+import { placeOf, STATUSES } from "./quote_words.js";
+import { SourceViewer } from "./source_viewer.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMEvidence} RLMEvidence */
 
 const MOST_NUMBERS = 20;
-/** @type {Record<RLMEvidence["status"], {mark: string, words: string}>} */
-export const STATUSES = {
-  found: { mark: "✓", words: "in the context" },
-  elsewhere: { mark: "✓", words: "in the context, in another source than the model named" },
-  stitched: { mark: "≈", words: "its parts stand apart" },
-  changed: { mark: "≈", words: "not word for word" },
-  missing: { mark: "✗", words: "not in the context" },
-};
 const MARK = /\[(\d{1,3})\]/;
 
 /**

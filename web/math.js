@@ -9,7 +9,8 @@
 const MARK = "\ue000";
 const MOST_CHARS = 5_000;
 const LIMITS = { throwOnError: true, trust: false, maxSize: [20, 200], maxExpand: 200 };
-const ADDRESS = new URL("../vendor/temml.js", import.meta.url).href;
+/** Read by no bundler: the library is a file beside the page, or is not there. */
+const OWN = import.meta.url;
 
 /** In a line. A `$` opens before what is no space, and closes after what is no space and before no letter or digit. */
 const INLINE =
@@ -85,10 +86,13 @@ export async function prepareMath(text) {
 }
 
 function load() {
-  loading ??= import(/* @vite-ignore */ ADDRESS).then(({ default: temml }) => {
-    library = temml;
-    return /** @type {Temml} */ (temml);
-  });
+  const address = new URL("../vendor/temml.js", OWN).href;
+  loading ??= import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ address).then(
+    ({ default: temml }) => {
+      library = temml;
+      return /** @type {Temml} */ (temml);
+    },
+  );
   return loading;
 }
 

@@ -6,11 +6,11 @@
  */
 
 import { displayedItems } from "/rlm/wire/displayed_items.js";
-import { STATUSES, withMarks } from "./evidence.js";
+import { withMarks } from "./evidence.js";
 import { count, duration, plural } from "./format.js";
 import { MOST_MARKDOWN_CHARS, markdownNodes } from "./markdown.js";
 import { checkLines, displaysOf, factsOf, noAnswer } from "./report_facts.js";
-import { placeOf } from "./source_viewer.js";
+import { placeOf, STATUSES } from "./quote_words.js";
 import { openRows } from "./table_rows.js";
 
 /** @typedef {import("./report_facts.js").EndedRun} EndedRun */

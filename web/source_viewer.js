@@ -8,7 +8,7 @@
 import { shownSource } from "/rlm/rlm.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "/vendor/preact.mjs";
 import { ASSETS } from "./address.js";
-import { count } from "./format.js";
+import { placeOf } from "./quote_words.js";
 import { openSource, sourcesOf } from "./sources.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMEvidence} RLMEvidence */
@@ -19,13 +19,6 @@ const AROUND_BYTES = 600;
 const MORE_BYTES = 4_000;
 const MOST_READ_BYTES = 64 << 10;
 const NO_SOURCE = "The source is not here: give the files of the run to see the place.";
-
-/** Source and place in words: "lease.txt, line 3". @param {RLMEvidence} item */
-export function placeOf({ source, page, sheet, line }) {
-  if (page !== null) return `${source}, page ${count(page)}`;
-  if (sheet !== null) return `${source}, sheet “${sheet}”`;
-  return line === null ? `${source}` : `${source}, line ${count(line)}`;
-}
 
 /** @param {{item: RLMEvidence, run: import("./types/run.js").RunView}} props */
 export function SourceViewer({ item, run }) {

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from hatch_build import node, npm
 from tests.browser.static_site import hosted
 from tests.builds.conftest import FOLDER, done_in
+from tests.server.test_npm import RESOLUTIONS, checked
 
 ANSWERED_MS = 120_000
 BINARIES = FOLDER / "node_modules"
@@ -69,6 +70,8 @@ def test_a_vite_build_answers_below_a_path_and_says_that_its_assets_are_missing(
     shutil.copytree(apps / "vite" / "dist", site / "sub")
     with hosted(site) as url:
         answers(page, f"{url}/sub/")
+        page.locator("rlm-ask [part=ask]").click()
+        expect(page.locator("rlm-ask [part=quote]")).to_contain_text("in the context", timeout=ANSWERED_MS)
         shutil.rmtree(site / "sub" / "rlm-assets")
         says(page, f"{url}/sub/", "no assets at ", "/sub/rlm-assets/", "answered 404", "npx pyodide-rlm-assets")
 
@@ -100,6 +103,13 @@ def test_a_next_app_answers_as_a_static_export(apps: Path, page: Page) -> None:
     done_in(folder, [*node(), NEXT, "build"])
     with hosted(folder / "out") as url:
         answers(page, url)
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS)
+def test_the_react_hook_of_the_manual_is_typed(resolution: str, apps: Path) -> None:
+    folder = apps / "types"
+    (folder / "package.json").write_text('{"type": "module"}')
+    assert checked(folder, resolution) == ""
 
 
 @pytest.mark.parametrize("depth", ["", "deep/er/"])

@@ -12,6 +12,7 @@ import {
   type StoppedBy,
   type RLMProvider,
 } from "../../worker/rlm.js";
+import { RLMAsk } from "../../worker/ask.js";
 import { anthropic } from "../../worker/providers/anthropic.js";
 import { openaiChat } from "../../worker/providers/openai_chat.js";
 import { hasPromptApi, promptApi } from "../../worker/providers/prompt_api.js";
@@ -107,3 +108,12 @@ export const main = async (file: File): Promise<void> => {
   // @ts-expect-error a question is text
   await rlm.run(7);
 };
+
+const element = document.querySelector("rlm-ask") ?? new RLMAsk();
+element.provider = provider;
+element.options = { maxCost: 1, onEgress: () => "allow" };
+element.addEventListener("rlm-event", ({ detail }) => console.log(detail.type));
+element.addEventListener("rlm-error", ({ detail }) => console.log(detail.message));
+shown(await element.ask("Who?"));
+// @ts-expect-error a context is set as a property, for each question
+await element.ask("Who?", "the text");

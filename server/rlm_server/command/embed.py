@@ -18,10 +18,11 @@ from ..assets import find_assets
 
 MANIFEST = "manifest.json"
 PACKAGES_LOCK = "pyodide-lock.json"
+ELEMENT = "ask.js"
 
 
 def embed(folder: Path, packages: Path) -> int:
-    """Copy `rlm.js`, its imports, `assets/` and the added packages into `folder`; return the bytes written.
+    """Copy `rlm.js`, its imports, `ask.js`, `assets/` and the added packages into `folder`; return the bytes written.
 
     Files of an earlier version in `assets/` are removed; the manifest comes last, so that at no moment it names a
     missing file.
@@ -36,6 +37,7 @@ def embed(folder: Path, packages: Path) -> int:
     assets.mkdir(parents=True, exist_ok=True)
     names = [entry["path"] for entry in json.loads((built.assets / MANIFEST).read_text())["files"].values()]
     written = sum(copied(built.worker / name, folder / name) for name in _modules(built.worker))
+    written += copied(built.assets / "page" / ELEMENT, folder / ELEMENT)
     written += sum(copied(built.assets / name, assets / name) for name in [*names, MANIFEST])
     for path in assets.iterdir():
         if path.is_file() and path.name not in names and path.name != MANIFEST:

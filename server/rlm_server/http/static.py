@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -62,21 +63,25 @@ def static_routes(assets: Assets, packages: Path, pages: Path | None = None) -> 
     Args:
         pages: folder of the user's own pages; its `index.html` stands in place of the page.
     """
-    page = assets.web / "index.html"
-
-    def index(request: Request) -> Response:
-        if not page.is_file():
-            raise HTTPException(status_code=404)
-        return respond_with_file(page, request.headers)
-
+    index = _one_file(assets.web / "index.html")
     return [
         *([] if pages is not None and (pages / "index.html").is_file() else [Route("/", index)]),
         Mount("/page", Files(assets.web, bundles=assets.assets / "page")),
         Mount("/rlm/assets/packages", Files(packages, kinds=PACKAGE_KINDS)),
         Mount("/rlm/assets", Files(assets.assets)),
+        Route("/rlm/ask.js", _one_file(assets.assets / "page" / "ask.js")),
         Mount("/rlm", Files(assets.worker, kinds=MODULE_KINDS)),
         Mount("/vendor", Files(assets.vendor)),
     ]
+
+
+def _one_file(path: Path) -> Callable[[Request], Response]:
+    def respond(request: Request) -> Response:
+        if not path.is_file():
+            raise HTTPException(status_code=404)
+        return respond_with_file(path, request.headers)
+
+    return respond
 
 
 class Files(StaticFiles):

@@ -3,7 +3,7 @@
 import { RLM } from "pyodide-rlm";
 import { standIn } from "pyodide-rlm/providers/stand_in";
 
-const LEASE = "The lease of the mill was signed by Mara Lindqvist on 3 May 1931. The tenant pays in grain.";
+export const LEASE = "The lease of the mill was signed by Mara Lindqvist on 3 May 1931. The tenant pays in grain.";
 
 /** Show two answers: one of the stand-in, one of a script whose value fits a schema; or the failure. */
 export async function show(element, assets) {
