@@ -192,6 +192,11 @@ const BY_TYPE = {
     action: "Name the page's origin in RLM_ALLOWED_ORIGINS where the server is started.",
     remedy: "run",
   },
+  "wrong-endpoint": {
+    title: "No server of model calls is at this address.",
+    action: "Correct the server's address, then run again.",
+    remedy: "run",
+  },
   "provider-failed": DOWN,
   "provider-silent": DOWN,
   "provider-malformed": { ...DOWN, title: "The provider's reply cannot be used." },

@@ -65,7 +65,7 @@ def test_a_vite_app_answers_in_development(apps: Path, page: Page) -> None:
 def test_a_vite_build_answers_below_a_path_and_says_that_its_assets_are_missing(apps: Path, page: Page) -> None:
     done_in(apps / "vite", [*node(), VITE, "build", *BELOW])
     [script] = (apps / "vite" / "dist" / "assets").glob("*.js")
-    assert script.stat().st_size < 250_000
+    assert script.stat().st_size < 330_000  # of which 120,000 are the element
     site = apps / "vite" / "site"
     shutil.copytree(apps / "vite" / "dist", site / "sub")
     with hosted(site) as url:

@@ -13,6 +13,7 @@ import { fieldsOf } from "../wire/schema.js";
 import { faultOfProxy, isPage } from "./proxies.js";
 import { unreachedFault } from "./reachability.js";
 import { eventsOf, parseJson, received, valuesOf } from "./reply_streams.js";
+import { REMEDY, wrongEndpoint, wrongEndpointFault } from "./wrong_endpoint.js";
 
 /**
  * @typedef {import("../wire/protocol.js").ModelUsage} ModelUsage
@@ -34,6 +35,14 @@ const MAY_PASS = [408, 425, 429, 500, 502, 503, 504];
 export function isOwn(endpoint) {
   const base = globalThis.location?.href;
   return base !== undefined && URL.canParse(endpoint, base) && new URL(endpoint, base).origin === location.origin;
+}
+
+/**
+ * Whether it is certainly of another origin.
+ * @param {string} endpoint
+ */
+function isForeign(endpoint) {
+  return URL.canParse(endpoint) && !isOwn(endpoint);
 }
 
 /**
@@ -62,7 +71,7 @@ export async function request(endpoint, body, { fetcher, signal, idempotencyKey 
   const sent = fetcher(endpoint, { method: "POST", headers, body, signal });
   const response = await sent.catch((error) => unreached(error, endpoint, fetcher));
   if (response.ok && !isPage(response)) return response;
-  throw await problemOf(response, body.length);
+  throw await problemOf(response, { endpoint, bytes: body.length });
 }
 
 /**
@@ -87,10 +96,11 @@ export async function cancelRequest(endpoint, idempotencyKey, fetcher = (...requ
  */
 async function unreached(error, endpoint, fetcher) {
   if (!(error instanceof TypeError)) throw error;
-  const isForeign = URL.canParse(endpoint) && !isOwn(endpoint);
-  if (isForeign) {
+  if (isForeign(endpoint)) {
     const origin = globalThis.location?.origin ?? "this page's origin";
-    const remedy = `Start it with RLM_ALLOWED_ORIGINS=${origin}; another server must allow the headers that are sent, too.`;
+    const remedy =
+      `Start it with RLM_ALLOWED_ORIGINS=${origin}. Where it is no pyodide-rlm server, correct the address, or have it allow ` +
+      "this page and the headers that are sent.";
     const server = { name: "the server", remedy, type: "server-unreachable" };
     throw Object.assign(await unreachedFault(endpoint, error, server, fetcher), { cause: error });
   }
@@ -106,13 +116,18 @@ async function unreached(error, endpoint, fetcher) {
 
 /**
  * @param {Response} response
- * @param {number} bytes of the request's body
+ * @param {{endpoint: string, bytes: number}} request size of its body
  */
-async function problemOf(response, bytes) {
+async function problemOf(response, { endpoint, bytes }) {
   const text = await received(response.text());
   const retryAfter = secondsOf(response.headers.get("retry-after"));
   const { status } = response;
   const problem = parsed(text);
+  const isElsewhere = isPage(response) && isForeign(endpoint) && !response.redirected; // a sign-in is redirected to
+  const wrong = isElsewhere
+    ? wrongEndpointFault(endpoint, "a web page comes in place of a reply", status)
+    : wrongEndpoint(endpoint, { status, problem });
+  if (wrong !== null) return wrong;
   if (problem !== null) return problemError(problem, { status, retryAfter });
   const ofProxy = faultOfProxy(response, { bytes, retryAfter });
   if (ofProxy !== null) return ofProxy;
@@ -265,7 +280,7 @@ const itemsOf = function* (reply, count) {
 function toReply(value) {
   const { text, model, usage, finish_reason, reasoning, error } = fieldsOf(value);
   if (error !== undefined) return problemError(error);
-  if (typeof text !== "string") return malformed("the server's reply holds no text");
+  if (typeof text !== "string") return malformed(`the server's reply holds no text. ${REMEDY}`);
   const reason = FINISH_REASONS.find((known) => known === finish_reason) ?? null;
   return {
     text,

@@ -33,7 +33,7 @@ export async function unreachedFault(url, error, { name, remedy, type }, fetcher
     return providerError(`${message}${otherName(url)}`, { type: "cors-refused" });
   }
   const cause = `${name} cannot be reached at ${origin} (${error.message}). Is it running, is the address right`;
-  const hint = otherName(url);
+  const hint = otherName(url) || fromOutside(url);
   const policy = hint === "" ? ", and does this page's Content-Security-Policy (connect-src) allow it?" : `?${hint}`;
   return providerError(`${cause}${policy}`, { type, retryable: true });
 }
@@ -62,6 +62,17 @@ function otherName(url) {
   const { hostname, host } = new URL(url);
   if (own === undefined || own.hostname === hostname || !isLoopback(own) || !isLoopback(new URL(url))) return "";
   return ` The page is at ${own.host}, the server at ${host}: use one name for both.`;
+}
+
+/**
+ * A hint where a page of the web asks a server on this machine: browsers ask the person first, and a refusal looks like a
+ * server that is gone.
+ * @param {string} url
+ */
+function fromOutside(url) {
+  const own = globalThis.location;
+  if (own === undefined || isLoopback(own) || !isLoopback(new URL(url))) return "";
+  return " A browser lets a site reach this machine only where you allow it: see its permission for the local network.";
 }
 
 /** @param {{hostname: string}} url */

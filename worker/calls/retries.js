@@ -15,6 +15,8 @@ const LONGEST_WAIT_MS = 8_000;
 const LONGEST_POLL_MS = 5_000;
 /** A longer `Retry-After` ends the attempts. */
 const LONGEST_RETRY_AFTER_MS = 300_000;
+/** Of a server that was never reached, no attempt begins later than this: its address may be wrong, and a person waits. */
+const LONGEST_FIRST_CONTACT_MS = 2_000;
 /** No attempt begins later than this after the first. */
 const LONGEST_RETRYING_MS = 600_000;
 const MAX_NOTICES = 100;
@@ -98,8 +100,8 @@ export function openRetries({
           retried += 1;
           const least = (fault.retryAfter ?? 0) * 1_000;
           const wait = Math.max(least, jittered(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (retried - 1))));
-          if (failed >= MAX_ATTEMPTS || least > LONGEST_RETRY_AFTER_MS || now() - began + wait > LONGEST_RETRYING_MS)
-            return false;
+          const longest = UNREACHED.includes(fault.type) ? LONGEST_FIRST_CONTACT_MS : LONGEST_RETRYING_MS;
+          if (failed >= MAX_ATTEMPTS || least > LONGEST_RETRY_AFTER_MS || now() - began + wait > longest) return false;
           if (retried > 1 || least > 0) notice(noticed(fault, { calls, wait, next: failed + 1 }));
           await pause(wait, signal);
           return !signal.aborted;

@@ -51,6 +51,12 @@ test("two names of this machine are named", async () => {
   assert.doesNotMatch((await fault(url, { page: "http://127.0.0.1:8000" })).message, /one name/);
 });
 
+test("a site that asks a server on this machine is told of the browser's permission", async () => {
+  const { message } = await fault("http://127.0.0.1:9000/api/rlm");
+  assert.match(message, /is the address right\? A browser lets a site reach this machine only where you allow it: /);
+  assert.doesNotMatch((await fault("https://api.example/rlm")).message, /local network/);
+});
+
 test("a browser that is offline says so, but not of a server on this machine", async () => {
   globalThis.navigator = offline;
   assert.equal((await fault("https://api.example/rlm")).type, "offline");

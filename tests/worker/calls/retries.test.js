@@ -23,7 +23,6 @@ const PASSING = {
   "a status without a problem": () => new Response("<h1>Bad gateway</h1>", { status: 502 }),
   "a stream that is cut": () => streamed([sse({ delta: "hal" })]),
   "a connection that breaks": () => streamed([sse({ delta: "hal" }), new TypeError("network error")]),
-  "a connection that is refused": gone,
   garbage: () => streamed(["data: <html>\n\n"]),
   "an empty reply": () => new Response(null),
 };
@@ -113,6 +112,14 @@ test("an item that will not pass fails alone, and the rest is asked again", asyn
     ],
   );
   assert.equal(got.posts.length, 2);
+});
+
+test("a server that was never reached gets one more attempt, and is reported within 3 s", async () => {
+  const got = await ask([prompt("a")], gone);
+  assert.deepEqual([failure(got).type, failure(got).retryable, got.posts.length], ["server-unreachable", true, 2]);
+  assert.deepEqual(got.pauses, [1_000]);
+  const back = await ask([prompt("a")], (at) => (at < 1 ? gone() : json({ text: "ok" })));
+  assert.equal(back.frames[0].text, "ok");
 });
 
 test("a server that was there and is gone is waited for, and both is told once", async () => {
