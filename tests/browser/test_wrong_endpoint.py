@@ -11,12 +11,13 @@ from playwright.sync_api import BrowserContext
 from tests.browser.static_site import hosted, make_site
 
 FAULTS = """async (endpoints) => {
-  const { RLM } = await import("/rlm/rlm.js");
+  const { encoded, request } = await import("/rlm/calls/endpoint.js");
+  const body = await encoded({ prompt: "Who?" });
+  const asked = { fetcher: (...given) => fetch(...given), signal: AbortSignal.timeout(60_000) };
   const fault = async ([name, endpoint]) => {
-    const { detail, fault, trajectory } = await new RLM({ endpoint }).run("Who?", { context: "x" });
-    const events = trajectory().split("\\n").filter(Boolean).map((line) => JSON.parse(line));
-    const seconds = (type) => events.find((event) => event.type === type).seconds;
-    return [name, [fault.type, detail, seconds("call_finished") - seconds("call_started")]];
+    const began = performance.now();
+    const { type, message } = await request(endpoint, body, asked).catch((error) => error);
+    return [name, [type, message, (performance.now() - began) / 1_000]];
   };
   return Object.fromEntries(await Promise.all(Object.entries(endpoints).map(fault)));
 }"""

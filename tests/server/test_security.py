@@ -53,6 +53,12 @@ def test_every_response_is_isolated(client: httpx2.Client, method: str, path: st
     assert "access-control-allow-origin" not in response.headers
 
 
+def test_any_page_sees_that_the_server_lives_and_reads_nothing_of_it(client: httpx2.Client) -> None:
+    response = client.get("/healthz", headers={"Origin": "https://elsewhere.example"})
+    assert (response.status_code, response.headers["cross-origin-resource-policy"]) == (200, "cross-origin")
+    assert "access-control-allow-origin" not in response.headers
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [row for row in ROUTES if row[2] >= 400])
 def test_every_error_is_a_problem_with_a_detail(client: httpx2.Client, method: str, path: str, status: int) -> None:
     response = client.request(method, f"{str(client.base_url).rstrip('/')}{path}")

@@ -101,7 +101,12 @@ async function unreached(error, endpoint, fetcher) {
     const remedy =
       `Start it with RLM_ALLOWED_ORIGINS=${origin}. Where it is no pyodide-rlm server, correct the address, or have it allow ` +
       "this page and the headers that are sent.";
-    const server = { name: "the server", remedy, type: "server-unreachable" };
+    const server = {
+      name: "the server",
+      remedy,
+      type: "server-unreachable",
+      alive: new URL("../healthz", endpoint).href,
+    };
     throw Object.assign(await unreachedFault(endpoint, error, server, fetcher), { cause: error });
   }
   const isOffline = globalThis.navigator?.onLine === false;

@@ -17,10 +17,16 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
  * @param {string} server.name for the sentence, such as "the server"
  * @param {string} server.remedy where its CORS does not allow the page
  * @param {string} server.type of the fault, where it is gone
+ * @param {string} [server.alive] URL at which it lets any page see that it answers
  * @param {typeof fetch} [fetcher]
  * @returns {Promise<ReturnType<typeof providerError>>}
  */
-export async function unreachedFault(url, error, { name, remedy, type }, fetcher = (...request) => fetch(...request)) {
+export async function unreachedFault(
+  url,
+  error,
+  { name, remedy, type, alive = url },
+  fetcher = (...request) => fetch(...request),
+) {
   if (globalThis.navigator?.onLine === false && !isLoopback(new URL(url)))
     return providerError(`the browser is offline, and ${name} cannot be reached. Connect it again.`, {
       type: "offline",
@@ -28,7 +34,8 @@ export async function unreachedFault(url, error, { name, remedy, type }, fetcher
     });
   const { host, origin } = new URL(url);
   const page = globalThis.location?.origin ?? "this page";
-  if ((await answers(url, "no-cors", fetcher)) && !(await answers(url, "cors", fetcher))) {
+  const seen = await Promise.all([...new Set([url, alive])].map((each) => answers(each, "no-cors", fetcher)));
+  if (seen.includes(true) && !(await answers(url, "cors", fetcher))) {
     const message = `${name} answers at ${host}, but its CORS does not allow this page (${page}) to read it. ${remedy}`;
     return providerError(`${message}${otherName(url)}`, { type: "cors-refused" });
   }

@@ -39,6 +39,8 @@ SINGLE_HEADERS = ("origin", "authorization", "sec-fetch-site")
 """Headers of which a request has one at most: of two, one could be checked and another obeyed."""
 PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that anyone may ask, under any Host: they hold one word."""
+ALIVE = "/healthz"
+"""The probe that a page of any origin can see, not read: that tells a server which refuses it from one that is gone."""
 METRICS = "/metrics"
 WORKER_PATH = re.compile(r"/rlm/assets/worker\.[^/]*\Z")
 FEATURES = (
@@ -99,6 +101,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.update(FIXED_HEADERS)
                 headers["Content-Security-Policy"] = self._policy(scope["path"])
+                if scope["path"] == ALIVE:
+                    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
                 headers.update(scope.get(OWN_HEADERS, {}))
             await send(message)
 

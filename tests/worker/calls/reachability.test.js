@@ -38,6 +38,16 @@ test("one that answers without CORS refuses the page: nothing is tried again, an
   assert.deepEqual([type, retryable], ["cors-refused", false]);
 });
 
+test("one that hides its answers but for its probe is there all the same", async () => {
+  globalThis.location = new URL("https://site.example");
+  const [url, alive] = ["https://api.example/api/rlm", "https://api.example/healthz"];
+  const { type } = await unreachedFault(url, FAILED, { ...SERVER, alive }, async (asked, { mode }) => {
+    if (asked !== alive || mode !== "no-cors") throw FAILED;
+    return new Response();
+  });
+  assert.equal(type, "cors-refused");
+});
+
 test("one that answers with CORS was lost by its connection alone", async () => {
   const { type, retryable } = await fault("https://api.example/rlm", { modes: ["no-cors", "cors"] });
   assert.deepEqual([type, retryable], ["server-unreachable", true]);
