@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from rlm_server.assets import find_assets
 from rlm_server.command.embed_page import embed_page, strict_policy
@@ -111,3 +113,56 @@ def test_the_printed_policy_is_all_that_a_strict_page_needs(browser: Browser, si
         page.close()
     assert answer == "here"
     assert "containment: full" in log
+
+
+COUNT_LOADS = "if (top === self) sessionStorage.loads = 1 + Number(sessionStorage.loads ?? 0);"
+"""Counts the documents of a tab, from their beginning."""
+
+
+@pytest.fixture(scope="module")
+def isolated_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a page that brings its own isolation, at a path of a site without any header of ours."""
+    folder = tmp_path_factory.mktemp("isolated")
+    embed_page(folder / "blog" / "ask", folder / "no packages", isolated=True)
+    with hosted(folder) as url:
+        yield f"{url}/blog/ask/"
+
+
+def eventually(page: Page, expression: str) -> None:
+    """Wait until the page, which reloads meanwhile and whose policy bars the waits of Playwright, says so."""
+    deadline = time.monotonic() + ENDED_MS / 1_000
+    while time.monotonic() < deadline:
+        with suppress(Error):  # between two documents
+            if page.evaluate(expression):
+                return
+        page.wait_for_timeout(50)
+    raise AssertionError(expression)
+
+
+def test_a_service_worker_isolates_the_page_after_one_reload(browser: Browser, isolated_site: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(COUNT_LOADS)
+    page.goto(isolated_site)
+    eventually(page, "crossOriginIsolated && document.readyState === 'complete'")
+    assert page.evaluate("[Number(sessionStorage.loads), 'pyodide-rlm-isolate' in sessionStorage]") == [2, False]
+    assert page.evaluate("caches.keys()") == []
+    answer, log = page.evaluate(RUN, code("FINAL('here')"))
+    assert answer == "here"
+    assert "in a frame; containment: full; channel: shared-memory;" in log
+    context.close()
+
+
+def test_a_page_that_a_service_worker_cannot_isolate_reloads_no_second_time(
+    browser: Browser, isolated_site: str
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(COUNT_LOADS + "Object.defineProperty(globalThis, 'crossOriginIsolated', { value: false });")
+    page.goto(isolated_site)
+    eventually(page, "Number(sessionStorage.loads) === 2")
+    expect(page.locator("#stand-in")).to_contain_text("It runs in this tab", timeout=ENDED_MS)
+    page.reload()
+    expect(page.locator("#stand-in")).to_contain_text("It runs in this tab", timeout=ENDED_MS)
+    assert page.evaluate("Number(sessionStorage.loads)") == 3
+    context.close()

@@ -84,6 +84,20 @@ def test_the_whole_page_is_copied_with_its_mark_its_samples_and_its_policy(tmp_p
     assert CliRunner().invoke(main, ["embed", str(site), "--page"]).exit_code == 0  # a later version, over it
 
 
+def test_the_page_brings_its_own_isolation_where_it_is_asked_for(tmp_path: Path) -> None:
+    site = tmp_path / "ask"
+    line = ["embed", str(site), "--page"]
+    assert CliRunner().invoke(main, [*line, "--isolate"]).exit_code == 0
+    index = (site / "index.html").read_text()
+    assert index.index('<script src="isolate.js"></script>') < index.index("page/app.js")
+    assert (site / "isolate.js").is_file()
+    assert CliRunner().invoke(main, line).exit_code == 0
+    assert "isolate.js" not in (site / "index.html").read_text()
+    assert not (site / "isolate.js").exists()
+    alone = CliRunner().invoke(main, ["embed", str(tmp_path / "rlm"), "--isolate"])
+    assert (alone.exit_code, "--isolate goes with --page" in alone.output) == (2, True)
+
+
 def test_the_page_is_not_copied_over_another_site(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("a site")
     done = CliRunner().invoke(main, ["embed", str(tmp_path), "--page"])

@@ -299,16 +299,23 @@ def doctor() -> None:
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--page", is_flag=True, help="The whole page as well, for a site without a server, such as GitHub Pages.")
-def embed(folder: Path, page: bool) -> None:
+@click.option(
+    "--isolate",
+    is_flag=True,
+    help="With --page: a service worker that isolates the page where the host sends no headers, for shared memory.",
+)
+def embed(folder: Path, page: bool, isolate: bool) -> None:
     """Copy into FOLDER the files with which a static site runs questions on its own pages."""
     from ..assets import find_assets, packages_folder
     from ..settings import load_settings
     from .embed import embed
     from .embed_page import embed_page, strict_policy
 
+    if isolate and not page:
+        raise click.UsageError("--isolate goes with --page. A page of your own loads isolate.js, copied beside it.")
     with reported():
-        copy = embed_page if page else embed
-        written = copy(folder, packages_folder(load_settings().packages_path))
+        packages = packages_folder(load_settings().packages_path)
+        written = embed_page(folder, packages, isolated=isolate) if page else embed(folder, packages)
         policy = strict_policy(find_assets(), ["https://your-server.example"])
     if page:
         click.echo(f"{folder}: {written / 1e6:.1f} MB. Publish the folder as it is, at any path; it needs no header.")

@@ -26,11 +26,16 @@ NOT_STARTED = (
 )
 NOT_STARTED_FORM = re.compile(r'(<p class="not-started">).*?(</p>)', re.DOTALL)
 META_FORM = re.compile(r'<meta charset="utf-8">\n')
+ISOLATE = "isolate.js"
+"""The service worker for hosts that send no headers; it lies beside the page, for it serves the folders below it."""
 FILES = ("style/*.css", "notebook/prelude.py", "favicon.svg", "samples/*.json", "samples/*.txt")
 
 
-def embed_page(site: Path, packages: Path) -> int:
+def embed_page(site: Path, packages: Path, *, isolated: bool = False) -> int:
     """Copy the page with its samples, and all that `embed` copies, into `site`; return the bytes written.
+
+    Args:
+        isolated: whether the page brings its own isolation, by a service worker, for shared memory.
 
     Raises:
         ConfigError: `site` holds something else, or the assets are not built.
@@ -43,15 +48,20 @@ def embed_page(site: Path, packages: Path) -> int:
     for source in _files(built):
         written += copied(source, site / "page" / source.relative_to(built.web))
     (site / ".nojekyll").write_text("")  # GitHub Pages hands the files out as they are
-    page = index_page((built.web / "index.html").read_text(encoding="utf-8"), page_policy(built))
+    (site / ISOLATE).unlink(missing_ok=True)
+    if isolated:
+        written += copied(built.worker / ISOLATE, site / ISOLATE)
+    scripts = (ISOLATE,) if isolated else ()
+    page = index_page((built.web / "index.html").read_text(encoding="utf-8"), page_policy(built), scripts)
     (site / "index.html").write_text(page, encoding="utf-8")
     return written + len(page.encode())
 
 
-def index_page(text: str, policy: str) -> str:
-    """The served page's `index.html` as that of a static one, with its policy in it."""
-    own = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    marked, count = META_FORM.subn(lambda found: f"{found[0]}    {MARK}\n    {own}\n", text)
+def index_page(text: str, policy: str, scripts: Iterable[str] = ()) -> str:
+    """The served page's `index.html` as that of a static one, with its policy in it, and scripts before all others."""
+    own = [MARK, f'<meta http-equiv="Content-Security-Policy" content="{policy}">']
+    own += [f'<script src="{name}"></script>' for name in scripts]
+    marked, count = META_FORM.subn(lambda found: "".join([found[0], *(f"    {line}\n" for line in own)]), text)
     said, texts = NOT_STARTED_FORM.subn(rf"\1{NOT_STARTED}\2", marked)
     assert (count, texts) == (1, 1), "index.html has another form"
     return said
