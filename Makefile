@@ -79,8 +79,9 @@ build/ray/ready: pyproject.toml
 	build/ray/bin/python -m pip install --quiet --editable '.[ray]' --group ray
 	touch $@
 else ifeq ($(PART),builds)
-# And `make test PART=builds`: it fetches Vite, webpack and Next.js.
+# And `make test PART=builds`: it fetches Vite, webpack, Next.js and wllama.
 test: browser .venv/dev assets
+	$(BIN)/python -m pip install --quiet --group builds
 	$(PYTEST) tests/builds --timeout 600
 else ifeq ($(PART),webkit)
 # And `make test PART=webkit`: it fetches WebKitGTK with its driver, from apt.

@@ -107,9 +107,12 @@ def test_a_next_app_answers_as_a_static_export(apps: Path, page: Page) -> None:
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS)
 def test_the_react_hook_of_the_manual_is_typed(resolution: str, apps: Path) -> None:
-    folder = apps / "types"
-    (folder / "package.json").write_text('{"type": "module"}')
-    assert checked(folder, resolution) == ""
+    assert checked(apps / "types", resolution) == ""
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS)
+def test_the_class_of_wllama_fits_the_adapters_type(resolution: str, apps: Path) -> None:
+    assert checked(apps / "wllama", resolution, with_packages=False) == ""  # its types need those of node
 
 
 @pytest.mark.parametrize("depth", ["", "deep/er/"])

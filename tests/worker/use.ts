@@ -17,6 +17,7 @@ import { anthropic } from "../../worker/providers/anthropic.js";
 import { openaiChat } from "../../worker/providers/openai_chat.js";
 import { hasPromptApi, promptApi } from "../../worker/providers/prompt_api.js";
 import { standIn } from "../../worker/providers/stand_in.js";
+import { wllama, type WllamaEngine } from "../../worker/providers/wllama.js";
 
 const provider: RLMProvider = Object.assign(
   async ({ messages, signal, onDelta }: Parameters<RLMProvider>[0]) => {
@@ -86,6 +87,9 @@ const shown = (result: RLMResult): StoppedBy => {
   console.log(result.egress.bytes, result.egress.share ?? "no context");
   return result.stoppedBy;
 };
+
+export const inTab = (engine: WllamaEngine, file: File): RLMProvider =>
+  wllama({ engine, model: file, load: { n_threads: 4 } });
 
 export const main = async (file: File): Promise<void> => {
   const rlm = new RLM(options);
