@@ -43,13 +43,15 @@ def write_tiny_model(path: Path) -> None:
         add(token)
     writer.add_chat_template(CHAT)
     chance = np.random.default_rng(1)
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "token_embd.weight": (len(words), WIDTH),
         "output.weight": (len(words), WIDTH),
         "output_norm.weight": (WIDTH,),
     }
     for layer in range(LAYERS):
-        block = {f"attn_{name}.weight": (WIDTH, WIDTH) for name in ("q", "k", "v", "output")}
+        block: dict[str, tuple[int, ...]] = {
+            f"attn_{name}.weight": (WIDTH, WIDTH) for name in ("q", "k", "v", "output")
+        }
         block |= {"attn_norm.weight": (WIDTH,), "ffn_norm.weight": (WIDTH,)}
         block |= {
             "ffn_gate.weight": (HIDDEN, WIDTH),
