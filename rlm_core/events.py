@@ -34,6 +34,7 @@ class RunStarted(Stamp):
     host's, and empty without one. `model_options` go with the calls of the root model, `sub_model_options` with
     sub-calls, under their wire names: `temperature`, `top_p`, `max_output_tokens`, `reasoning_effort`, `seed`.
     `schema` is the JSON Schema of the answer's value, if it has one. A `direct` run is one call over the whole context.
+    Of a `console` entry of a session, the question is code that the person ran, and no model is called.
     """
 
     type: ClassVar[str] = "run_started"
@@ -47,6 +48,7 @@ class RunStarted(Stamp):
     sub_model_options: Mapping[str, Json] = field(default_factory=dict)
     schema: Json = None
     direct: bool = False
+    console: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

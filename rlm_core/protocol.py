@@ -173,7 +173,7 @@ class StartJob:
     `sub_window_tokens` is the window of the sub model, where its provider tells it; `sub_images` is whether it is known
     to take images.
     `schema` is the JSON Schema of the answer's value, `None` where it is text; `direct` asks for one call over
-    the whole context.
+    the whole context; of a `console` entry the question is code, and no model is called.
     """
 
     question: str
@@ -194,6 +194,7 @@ class StartJob:
     past: tuple[PastBlock, ...]
     schema: Json
     direct: bool
+    console: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,10 +28,11 @@ from .evaluation import Evaluator
 from .evidence import items_of
 from .interpreter_state import way_back
 from .last_value import last_item
-from .output import Output, cut
+from .output import Output
 from .surroundings import INTERPRETER, stopped_by_ctrl_c, written_to
 from .tracebacks import render
 from .types import Evidence, Observation
+from .value_text import Listing, Variable, plain, shown, variable_line, variable_of
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ RESERVED = (
 )
 """Names that are ours in every run; no tool may take one of them."""
 
+MAX_VARIABLES = 500
+"""Variables that are listed with their facts."""
 _NOT_ANSWERS = (
     types.FunctionType,
     functools._lru_cache_wrapper,
@@ -170,7 +173,7 @@ class Repl:
         content = self._answer.get("content")
         if content is None or isinstance(content, str):
             return str.__str__(content or "")
-        text, _ = self._aside(lambda: _plain(content))
+        text, _ = self._aside(lambda: plain(content))
         return text or ""
 
     def check_running(self) -> None:
@@ -196,7 +199,7 @@ class Repl:
         quotes = [*self._cited, *items_of(evidence)]
         if isinstance(value, _NOT_ANSWERS):
             raise TypeError(f"{said}: a {type(value).__name__} is not an answer; give text or a value.")
-        text = self._text_of(value) if self._text_of else "" if value is None else _plain(value)
+        text = self._text_of(value) if self._text_of else "" if value is None else plain(value)
         if not text.strip():
             raise ValueError(f"{said}: the answer is empty ({shown(value, 40)}). Work it out first, then finish.")
         if self.final is None:
@@ -256,6 +259,20 @@ class Repl:
     def variables(self) -> Iterator[str]:
         """Names that the model has bound, in the order it did."""
         return (name for name in list(self.namespace) if name not in self._reserved and not name.startswith("_"))
+
+    def variable_facts(self) -> list[Variable]:
+        """The context and the variables with their types, sizes and previews: the newest, `MAX_VARIABLES` at most."""
+        names = ["context", *list(self.variables())[-MAX_VARIABLES:]]
+        return [self._facts(name) for name in names if name in self.namespace]
+
+    def _facts(self, name: str) -> Variable:
+        """The facts of a variable; one whose `repr` fails has the error for a preview."""
+        value = self.namespace[name]
+        facts, error = self._aside(lambda: variable_of(name, value))
+        if facts is not None:
+            return facts
+        why = (error or "").strip().splitlines()
+        return {"name": name, "type": type(value).__name__, "size": "", "preview": f"({why[-1][:100] if why else ''})"}
 
     # --- One block, step by step ------------------------------------------------------------------------------------
 
@@ -373,7 +390,7 @@ def _finishing_functions(repl: Repl) -> dict[str, Callable[..., object]]:
 
     def SHOW_VARS() -> Listing:  # noqa: N802
         """The variables bound so far, a line each: name, type and size."""
-        return Listing("\n".join(_variable_line(name, repl.namespace[name]) for name in repl.variables()))
+        return Listing("\n".join(variable_line(name, repl.namespace[name]) for name in repl.variables()))
 
     return {"FINAL": FINAL, "FINAL_VAR": FINAL_VAR, "SHOW_VARS": SHOW_VARS, "cite": cite}
 
@@ -386,48 +403,3 @@ def _meant(repl: Repl, name: object) -> object:
     if not bare.isidentifier() and any(value is name for value in repl.namespace.values()):
         return name
     return repl.variable(bare)
-
-
-class Listing(str):
-    """Text that shows itself as it is when it is the last expression of a block."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str.__str__(self)
-
-
-def _variable_line(name: str, value: object) -> str:
-    size = f" of {len(value):,}" if isinstance(value, str | bytes | list | tuple | dict | set | frozenset) else ""
-    return f"{name}: {type(value).__name__}{size}"
-
-
-def _plain(value: object) -> str:
-    """`str(value)` as an exact `str`, whatever subclass `__str__` gives."""
-    return str.__str__(str(value))
-
-
-def shown(value: object, max_chars: int) -> str:
-    """`repr(value)`, at most `max_chars` of it, without making the whole of it for long plain values.
-
-    >>> shown("a" * 10, 4)
-    "'aa\\n[... 6 of 10 characters not shown ...]\\naa'"
-    """
-    if type(value) in (str, bytes) and len(value) > max_chars:  # type: ignore[arg-type]
-        return _shown_text(value, max_chars)  # type: ignore[arg-type]
-    if type(value) in (list, tuple, set, frozenset, dict) and len(value) > max_chars:  # type: ignore[arg-type]
-        return _shown_items(value, max_chars)
-    return cut(str.__str__(repr(value)), max_chars)
-
-
-def _shown_text(value: str | bytes, max_chars: int) -> str:
-    """Head and tail as in `cut`, each in the form of a literal."""
-    head, tail = repr(value[: max_chars - max_chars // 2]), repr(value[len(value) - max_chars // 2 :])
-    gone = f"\n[... {len(value) - max_chars:,} of {len(value):,} characters not shown ...]\n"
-    return head[:-1] + gone + tail[2 if isinstance(value, bytes) else 1 :]
-
-
-def _shown_items(value: Any, max_chars: int) -> str:
-    few = islice(value.items() if isinstance(value, dict) else value, max_chars // 4)
-    kind = type(value).__name__
-    return f"{kind} of {len(value):,} items, beginning {cut(repr(list(few)), max_chars)}"

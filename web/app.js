@@ -9,6 +9,7 @@ import { ASSETS } from "./address.js";
 import { Outcome } from "./answer.js";
 import { ConfirmDialog } from "./confirm.js";
 import { ContextField, takeDrops } from "./context_field.js";
+import { Console } from "./console.js";
 import { EarlierTurns, FollowUp } from "./conversation.js";
 import { Egress } from "./egress.js";
 import { keepDraft, restoreDraft, writeDraft } from "./draft.js";
@@ -41,6 +42,7 @@ import {
   runQueued,
   showConversation,
   showUnfinished,
+  shownSession,
   stopRun,
 } from "./asking.js";
 
@@ -101,6 +103,7 @@ function RunSheet({ run }) {
     <${Notices} run=${run} />
     <${Outcome} run=${run} onRemedy=${recorded ? undefined : remedied} />
     <${FollowUp} onAsk=${() => void askNext()} />
+    <${Console} session=${shownSession} />
     <${Egress} run=${run} />
     <${Timeline} run=${run} onFork=${canFork ? (/** @type {number} */ iteration) => void forkRun(run, iteration) : undefined} />`;
 }

@@ -8,6 +8,7 @@ import { RLM } from "/rlm/rlm.js";
 import { ASSETS } from "./address.js";
 import { answering } from "./answering.js";
 import { contextValue, describeContext } from "./context.js";
+import { clearConsole, isConsoleBusy, showEntries } from "./console_entries.js";
 import { openConversation } from "./conversation.js";
 import { explain } from "./errors.js";
 import { loadHistory, titleOf } from "./history.js";
@@ -15,7 +16,7 @@ import { trajectoryOf } from "./log_file.js";
 import { loadModels } from "./models.js";
 import { playRecording } from "./recorded.js";
 import { focusOnContext, isRefused } from "./refusal.js";
-import { conversationOf, earlierOf, firstOf, keptConversation, viewsOf } from "./reopened.js";
+import { conversationOf, earlierOf, entryLogsOf, firstOf, keptConversation, viewsOf } from "./reopened.js";
 import { checkServer, problemOf } from "./server_watch.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { schemaOf } from "./schema_field.js";
@@ -129,7 +130,7 @@ export async function runFromForm({ direct } = {}) {
 /** The next question of the conversation, over the context and the variables that its REPL holds. */
 export async function askNext() {
   const { followable, followUp, turns } = state;
-  if (isRunning() || followable === null || followUp.trim() === "") return;
+  if (isRunning() || isConsoleBusy() || followable === null || followUp.trim() === "") return;
   if (conversation === null && !(await reopen())) return;
   Object.assign(state, { turns: [...turns, followable], followUp: "" });
   const session = /** @type {import("./conversation.js").Conversation} */ (conversation);
@@ -142,6 +143,11 @@ export async function askNext() {
   }
   state.followable = state.run;
   changed();
+}
+
+/** The session of the shown conversation, for its console. @returns {Promise<import("./conversation.js").Conversation | null>} null where it cannot be reopened: the form says why */
+export async function shownSession() {
+  return conversation !== null || (await reopen()) ? conversation : null;
 }
 
 /** Open a session that restores the questions before the reload. @returns {Promise<boolean>} whether it has their context */
@@ -193,9 +199,10 @@ function takeBack({ turns, followable, followUp }, error) {
 export async function showConversation(name) {
   const kept = await keptConversation(name);
   if (kept === null || kept.ended.length === 0 || isRunning() || state.run !== null) return;
-  const views = await viewsOf(kept);
+  const [views, logs] = await Promise.all([viewsOf(kept), entryLogsOf(kept)]);
   const run = views.at(-1) ?? null;
   Object.assign(state, { run, followable: kept.open ? null : run, turns: views.slice(0, -1), conversation: name });
+  showEntries(logs);
   changed();
 }
 
@@ -215,6 +222,7 @@ export function discarded(run) {
 function closeConversation() {
   conversation?.close();
   conversation = null;
+  clearConsole();
   Object.assign(state, { turns: [], followable: null, followUp: "", conversation: null });
 }
 

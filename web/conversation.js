@@ -9,13 +9,15 @@ import { html, useState } from "/vendor/preact.mjs";
 import { ASSETS } from "./address.js";
 import { answering } from "./answering.js";
 import { Answer } from "./answer.js";
+import { isConsoleBusy } from "./console_entries.js";
 import { fieldValue } from "./fields.js";
 import { isRunning, state } from "./state.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
 /** @typedef {import("./types/run.js").RunEvent} RunEvent */
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
-/** @typedef {{run: RLM["run"], close: () => void, isRestored: boolean, onEvent: (event: RunEvent) => void}} Conversation */
+/** @typedef {import("/rlm/rlm.js").RLMSession} RLMSession */
+/** @typedef {RLMSession & {isRestored: boolean, onEvent: (event: RunEvent) => void}} Conversation */
 
 /** Whether a REPL lives. */
 let isOpen = false;
@@ -29,6 +31,8 @@ export function openConversation(options, earlier = []) {
   /** @type {Conversation} */
   const conversation = {
     run: (question, runOptions) => session.run(question, runOptions),
+    execute: (code, how) => session.execute(code, how),
+    variables: () => session.variables(),
     close() {
       isOpen = false;
       session.close();
@@ -44,6 +48,11 @@ export function openConversation(options, earlier = []) {
   }).session({ earlier });
   isOpen = true;
   return conversation;
+}
+
+/** Whether the REPL of the conversation lives, or will with its next use. */
+export function replLives() {
+  return isOpen;
 }
 
 /** Questions before the one that is shown, each with its answer. */
@@ -74,7 +83,7 @@ export function FollowUp({ onAsk }) {
   return html`<section class="follow-up" aria-label="Next question">
     <label for="follow-up">Ask the next question</label>
     <textarea id="follow-up" rows="2" value=${state.followUp} onInput=${input} aria-describedby="follow-up-hint"></textarea>
-    <p><button type="button" class="primary" id="ask-next" onClick=${onAsk}>Ask</button>
+    <p><button type="button" class="primary" id="ask-next" disabled=${isConsoleBusy()} onClick=${onAsk}>Ask</button>
       <span class="muted" id="follow-up-hint">Over the same context. ${isOpen ? "Its variables, files and earlier answers are still there." : "Its variables are rebuilt from the record first; no model is asked for that."}</span></p>
   </section>`;
 }

@@ -157,6 +157,34 @@ export function ask(input, text, logInput) {
   });
 }
 
+/** Python that a session runs between two questions. @typedef {{id: string, session: string, code: string | null}} Entry */
+
+/**
+ * Run code in the REPL of a session, or list its variables; stopped as a run is.
+ * @param {string} text an `Entry`, whose code is null for the variables alone
+ */
+export async function execute(text) {
+  const { id, session: name, code } = /** @type {Entry} */ (JSON.parse(text));
+  const kept = sessions.get(name);
+  if (kept === undefined) return outcome(() => Promise.reject(new Error("the session is over: it was closed.")));
+  const outbox = openOutbox((lines) => python.rlmNotify(id, lines), { isWatched: false });
+  const stop = new AbortController();
+  runs.set(id, { stop, children: new Map(), outbox, wants: NOTHING });
+  try {
+    return await outcome(async () => {
+      if (code === null) return kept.session.variables();
+      kept.current = id;
+      const execution = await kept.session.execute(code, { signal: stop.signal });
+      return { ...execution, trajectory: execution.trajectory() };
+    });
+  } finally {
+    await outbox.close();
+    runs.delete(id);
+  }
+}
+
+const NOTHING = { events: false, iteration: false, subLLMCall: false, child: false, egress: false };
+
 /** @param {string} id */
 export function closeSession(id) {
   sessions.get(id)?.session.close();

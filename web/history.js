@@ -14,6 +14,7 @@ import { fieldValue, takeChosen } from "./fields.js";
 import { bytes, count, duration, plural } from "./format.js";
 import { exportedRuns, importedRuns } from "./history_file.js";
 import { save } from "./save.js";
+import { conversationOf, isEntry } from "./reopened.js";
 import { changeSettings } from "./settings.js";
 import { changed, state } from "./state.js";
 import { Paged } from "./strip.js";
@@ -33,7 +34,7 @@ export async function openHistory() {
 export async function loadHistory(before = async () => {}) {
   try {
     await before();
-    state.history = await endedRuns();
+    state.history = (await endedRuns()).filter((run) => !isEntry(run));
   } catch (error) {
     console.error(error); // private windows may refuse storage: nothing is kept then
   }
@@ -167,7 +168,9 @@ function Actions({ runs }) {
 
 /** @param {readonly EndedRun[]} runs */
 async function remove(runs) {
-  for (const { name } of runs) await forget(name);
+  const conversations = new Set(runs.map(conversationOf));
+  const entries = (await endedRuns()).filter((run) => isEntry(run) && conversations.has(conversationOf(run)));
+  for (const { name } of [...runs, ...entries]) await forget(name);
   await loadHistory();
 }
 

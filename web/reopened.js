@@ -12,6 +12,11 @@ import { wholeRun } from "./recorded.js";
 /** @typedef {import("./types/run.js").RunView} RunView */
 /** The questions that ended, and the one that did not. @typedef {{name: string, ended: EndedRun[], open: KeptRun | null}} KeptConversation */
 
+/** Whether it is a console entry, no question. @param {KeptRun} run */
+export function isEntry({ options }) {
+  return options.console === true;
+}
+
 /** Name of the conversation that a run is a question of; null where it is of none. @param {KeptRun} run */
 export function conversationOf({ name, options: { session } }) {
   if (session === 0) return name;
@@ -26,7 +31,7 @@ export function conversationOf({ name, options: { session } }) {
 export async function keptConversation(name) {
   const [ended, open] = await Promise.all([endedRuns(), unfinished()]);
   const own = ended.filter((run) => conversationOf(run) === name).sort((one, other) => numberOf(one) - numberOf(other));
-  const left = open.find((run) => conversationOf(run) === name) ?? null;
+  const left = open.find((run) => conversationOf(run) === name && !isEntry(run)) ?? null;
   const isWhole = [...own, ...(left ? [left] : [])].every((run, at) => numberOf(run) === at);
   return isWhole && own.length + (left ? 1 : 0) > 0 ? { name, ended: own, open: left } : null;
 }
@@ -38,12 +43,17 @@ function numberOf({ options }) {
 
 /** The questions as they were shown when they ended. @param {KeptConversation} conversation @returns {Promise<RunView[]>} */
 export async function viewsOf({ ended }) {
-  const logs = await Promise.all(ended.map(({ name }) => readLog(name)));
+  const logs = await Promise.all(ended.filter((run) => !isEntry(run)).map(({ name }) => readLog(name)));
   return logs.map((log) => ({ ...wholeRun(log), recorded: null }));
 }
 
+/** Logs of its console entries. @param {KeptConversation} conversation @returns {Promise<string[]>} */
+export async function entryLogsOf({ ended }) {
+  return Promise.all(ended.filter(isEntry).map(({ name }) => readLog(name)));
+}
+
 /**
- * The questions as `RLM.session` takes them.
+ * The questions and entries as `RLM.session` takes them.
  *
  * @param {KeptConversation} conversation
  * @param {import("./context.js").Context} value the context of the first one, where it was not kept

@@ -8,7 +8,7 @@
 
 import { forget, readLog, unfinished } from "/rlm/log/journal.js";
 import { html } from "/vendor/preact.mjs";
-import { conversationOf } from "./reopened.js";
+import { conversationOf, isEntry } from "./reopened.js";
 import { changed, state } from "./state.js";
 
 /** @typedef {import("/rlm/log/journal.js").KeptRun} KeptRun */
@@ -16,7 +16,9 @@ import { changed, state } from "./state.js";
 /** Look for runs that did not end; a browser that keeps nothing has none. */
 export async function loadUnfinished() {
   try {
-    state.unfinished = await unfinished();
+    const runs = await unfinished();
+    state.unfinished = runs.filter((run) => !isEntry(run));
+    for (const { name } of runs.filter(isEntry)) await forget(name); // a console entry that a reload cut off is not run again
   } catch (error) {
     console.error(error); // private windows may refuse storage: there is no run to continue then
   }

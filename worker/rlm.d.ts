@@ -333,7 +333,7 @@ export class RLM {
   session(options?: { earlier?: readonly RLMEarlierQuestion[] }): RLMSession;
 }
 
-/** A question of a session that ended; all of them are needed, the first one first. */
+/** A question or a console entry of a session that ended; all of them are needed, the first one first. */
 export interface RLMEarlierQuestion {
   /** Its trajectory. */
   log: string;
@@ -355,8 +355,44 @@ export interface RLMSession {
     prompt: string,
     options?: Omit<RLMRunOptions, Exclude<keyof FromLog, "resume"> | "idempotencyKey">,
   ): Promise<RLMResult>;
+  /**
+   * Run Python of your own in the REPL, between two questions: no model is called, nothing is paid, and later questions find
+   * its variables. `llm_query` and the like, and `FINAL`, raise there. A stop ends the code alone. Where its worker is lost,
+   * a fresh one goes through the earlier questions and entries again, less those that were stopped or killed it. With
+   * `journal` an entry is kept as a question is. Rejects with a ConfigError while the session is at work.
+   */
+  execute(code: string, options?: { signal?: AbortSignal }): Promise<RLMExecution>;
+  /** The context and the variables of the REPL, at most 500, the newest last. Rejects as `execute` does. */
+  variables(): Promise<RLMVariable[]>;
   /** End it, and its worker. */
   close(): void;
+}
+
+/** The outcome of a console entry; a fault of the code is in `error`. */
+export interface RLMExecution {
+  /** Standard output and error in the order written; head and tail when it was over the cap. */
+  stdout: string;
+  stdoutChars: number;
+  /** `repr` of the last expression's value. */
+  value: string | null;
+  /** Traceback of the exception that ended it, or why the interpreter did. */
+  error: string | null;
+  seconds: number;
+  /** Values that it displayed, as the JSON text of a list. */
+  shown: string | null;
+  isStopped: boolean;
+  /** Those that there are now; null where the interpreter was ended. */
+  variables: RLMVariable[] | null;
+  /** Its log, for `earlier`. */
+  trajectory: () => string;
+}
+
+/** A variable of the REPL: `size` is words, "" where it has none; `preview` is the beginning of its `repr`. */
+export interface RLMVariable {
+  name: string;
+  type: string;
+  size: string;
+  preview: string;
 }
 
 /**

@@ -13,13 +13,20 @@ import { openLedger } from "./egress/ledger.js";
 import { keptContext, openJournal } from "./log/journal.js";
 import { described } from "./log/kept_contexts.js";
 import { checksOf } from "./log/number_check.js";
-import { checkedEarlier, checkedQuestionOptions, checkedRunOptions } from "./options/call_options.js";
+import {
+  checkedEarlier,
+  checkedEntryOptions,
+  checkedQuestionOptions,
+  checkedRunOptions,
+} from "./options/call_options.js";
 import { checkReadable, jobOf, noticesOf } from "./options/job.js";
+import { childListener, entryListeners, listeners } from "./options/listeners.js";
 import { OPTION_NAMES, checkedSettings } from "./options/settings.js";
 import { windowNotices } from "./options/window.js";
 import { readResumed } from "./recovery/resume.js";
 import { openFork } from "./replay/fork.js";
 import { openReplay } from "./replay/replay.js";
+import { executionOf, unrecorded } from "./run/console.js";
 import { checkPrices } from "./run/price_check.js";
 import { restoredTurn } from "./run/restored_turn.js";
 import { openSession } from "./run/session.js";
@@ -30,16 +37,11 @@ import { configError } from "./wire/errors.js";
 
 /**
  * @typedef {import("./wire/protocol.js").Event} Event
- * @typedef {import("./wire/protocol.js").RequestedCall} RequestedCall
  * @typedef {import("./options/settings.js").Settings} Settings
  * @typedef {import("./wire/protocol.js").StartJob} StartJob
- * @typedef {import("./rlm.d.ts").RLMChild} RLMChild
- * @typedef {import("./rlm.d.ts").RLMCodeBlock} RLMCodeBlock
- * @typedef {import("./rlm.d.ts").RLMIteration} RLMIteration
  * @typedef {import("./rlm.d.ts").RLMOptions} RLMOptions
  * @typedef {import("./rlm.d.ts").RLMResult} RLMResult
  * @typedef {import("./rlm.d.ts").RLMRunOptions} RLMRunOptions
- * @typedef {import("./wire/types.d.ts").Kind} Kind
  */
 
 export { expectRun, keepableSnapshot, openPool } from "./boot/pool.js";
@@ -130,11 +132,8 @@ class RLMSession {
   async run(prompt, options) {
     const { context, schema, direct, signal, onChild, resume } = checkedQuestionOptions(options, OPTION_NAMES);
     const resumed = resume ? readResumed(resume) : null;
-    if (this.#isRunning) throw configError("the session is at work on a question: await it before you ask the next.");
-    this.#isRunning = true;
     const began = performance.now();
-    try {
-      for (; this.#earlier.length > 0; this.#earlier.shift()) this.#session.add(await this.#restored(this.#earlier[0]));
+    return this.#alone(async () => {
       const asked = await this.#jobOf(prompt, context, { schema, direct });
       const settings = questionSettings(this.#settings, asked);
       const kept = resumed !== null && context === undefined ? await keptContext(settings.journal) : [];
@@ -149,6 +148,50 @@ class RLMSession {
       const notices = [...noticesOf(context), ...(await newNotices(this.#settings, job, this.#ledger))];
       const run = { job, signal, notices, listeners: heard, ...own, ...hosted(this.#settings) };
       return toResult(await runTree(run), performance.now() - began);
+    });
+  }
+
+  /**
+   * Run code of the person's own in the REPL, between two questions: no model is called, and later questions find its
+   * variables. Where the worker is gone, a fresh one goes through the earlier questions and entries first.
+   * @param {string} code
+   * @param {{signal?: AbortSignal}} [options] a stop ends the code alone
+   */
+  async execute(code, options) {
+    return this.#entered(code, { ...checkedEntryOptions(code, options, OPTION_NAMES), isKept: true });
+  }
+
+  /** The context and the variables of the REPL. */
+  async variables() {
+    return (await this.#entered("pass", { isKept: false })).variables ?? [];
+  }
+
+  /**
+   * @param {string} code
+   * @param {{signal?: AbortSignal, isKept: boolean}} how a kept entry is one of those that a fresh worker goes through
+   */
+  #entered(code, { signal, isKept }) {
+    return this.#alone(async () => {
+      const job = { ...(await this.#jobOf(code, null, {})), console: true };
+      const heard = entryListeners(isKept ? this.#settings : { ...this.#settings, onEvent: null });
+      const options = { resumed: null, kept: [], onEvent: heard.onEvent, signal };
+      const journal = isKept ? await journalOf(questionSettings(this.#settings, job), job, options) : null;
+      const own = { session: isKept ? this.#session : unrecorded(this.#session), ledger: this.#ledger, journal };
+      return executionOf(await runTree({ job, signal, listeners: heard, ...own, ...hosted(this.#settings) }));
+    });
+  }
+
+  /**
+   * One thing at a time, once the earlier questions are restored.
+   * @template T
+   * @param {() => Promise<T>} work
+   */
+  async #alone(work) {
+    if (this.#isRunning) throw configError("the session is at work on a question: await it before you ask the next.");
+    this.#isRunning = true;
+    try {
+      for (; this.#earlier.length > 0; this.#earlier.shift()) this.#session.add(await this.#restored(this.#earlier[0]));
+      return await work();
     } finally {
       this.#isRunning = false;
     }
@@ -320,9 +363,9 @@ export async function checkEvidence(quotes, options) {
 function continued(job, resumed) {
   const first = resumed?.events[0];
   if (first?.type !== "run_started") return job;
-  const { question, model, sub_model, model_options, sub_model_options, schema, direct, limits } = first;
+  const { question, model, sub_model, model_options, sub_model_options, schema, direct, console, limits } = first;
   const models = { model, sub_model, model_options, sub_model_options };
-  return { ...job, question, ...models, schema, direct, limits: { ...job.limits, ...limits } };
+  return { ...job, question, ...models, schema, direct, console, limits: { ...job.limits, ...limits } };
 }
 
 /**
@@ -335,7 +378,7 @@ async function journalOf({ journal, keepContext, keepLog, systemPrompt }, job, {
   const { question, model, sub_model } = job;
   if (journal === null || journal === false) return null;
   const name = typeof journal === "string" ? journal : crypto.randomUUID();
-  const options = { model, subModel: sub_model, systemPrompt, session: job.session };
+  const options = { model, subModel: sub_model, systemPrompt, session: job.session, console: job.console };
   /** @param {string} text */
   const onNotice = (text) => onEvent({ type: "notice", seq: 0, path: [], seconds: 0, code: null, text });
   const contexts = kept.map(described);
@@ -354,74 +397,4 @@ async function journalOf({ journal, keepContext, keepLog, systemPrompt }, job, {
 function questionSettings(settings, { session }) {
   const { journal } = settings;
   return typeof journal === "string" && session ? { ...settings, journal: `${journal}.${session + 1}` } : settings;
-}
-
-/**
- * The caller's callbacks, fed from events and calls.
- * @param {Settings} settings
- */
-function listeners({ onIteration, onSubLLMCall, onEvent }) {
-  const iterations = iterationsOf((iteration) => call(onIteration, iteration));
-  return {
-    /** @param {Event} event */
-    onEvent(event) {
-      if (event.path.length === 0) iterations(event);
-      call(onEvent, event);
-    },
-    /**
-     * @param {Kind} kind
-     * @param {RequestedCall} requestedCall
-     */
-    onCall(kind, { messages, model }) {
-      if (kind === "sub") call(onSubLLMCall, { prompt: messages[messages.length - 1]?.content ?? "", model });
-    },
-  };
-}
-
-/**
- * @param {RLMRunOptions["onChild"]} onChild the caller's
- * @param {(child: RLMChild) => void} [replay] of a run that is made from a log
- * @returns {{onChild?: (child: RLMChild) => void}}
- */
-function childListener(onChild, replay) {
-  if (onChild === undefined) return { onChild: replay };
-  return {
-    onChild(child) {
-      call(onChild, child);
-      replay?.(child);
-    },
-  };
-}
-
-/**
- * Collects the blocks of each iteration, for the caller's function when it is over.
- * @param {(iteration: RLMIteration) => void} onIteration
- */
-function iterationsOf(onIteration) {
-  /** @type {RLMCodeBlock[]} */
-  let codeBlocks = [];
-  let code = "";
-  return (/** @type {Event} */ event) => {
-    if (event.type === "iteration_started") codeBlocks = [];
-    else if (event.type === "block_started") code = event.code;
-    else if (event.type === "block_finished") {
-      const { stdout, value, error, seconds } = event.observation;
-      codeBlocks.push({ code, stdout, value, error, seconds });
-    } else if (event.type === "iteration_finished")
-      onIteration({ index: event.iteration - 1, response: event.reply, codeBlocks });
-  };
-}
-
-/**
- * Call the caller's function; its fault is its own, reported as uncaught, and does not touch the run.
- * @template T
- * @param {((value: T) => void) | null} callback
- * @param {T} value
- */
-function call(callback, value) {
-  try {
-    callback?.(value);
-  } catch (error) {
-    reportError(error);
-  }
 }

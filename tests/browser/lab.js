@@ -192,5 +192,11 @@
     };
   };
 
-  globalThis.lab = { run, converse, USAGE };
+  /** A session of scripted replies, for a test that drives it by itself and puts `native` back as `fetch`. */
+  const session = (RLM, replies, options, posts) => {
+    globalThis.fetch = scripted(replies, posts);
+    return { session: new RLM({ endpoint: STUB, ...options }).session(), native };
+  };
+
+  globalThis.lab = { run, converse, session, USAGE };
 })();

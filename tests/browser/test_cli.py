@@ -252,6 +252,11 @@ def test_chat_asks_line_by_line_over_one_session(model: ScriptedModel, haystack:
     chat.stdin.write(f"{first}\n\n{second}\n")
     chat.stdin.flush()
     assert [chat.stdout.readline(), chat.stdout.readline()] == ["1\n", "[2, True]\n"]
+    chat.stdin.write("/py m = n + 1; m\n/vars\n")
+    chat.stdin.flush()
+    said = [chat.stdout.readline() for _ in range(4)]
+    assert [said[0], said[2], said[3]] == ["2\n", "n: int = 1\n", "m: int = 2\n"]
+    assert said[1].startswith("context: ")
     chat.stdin.write(f"{last}\n")
     chat.stdin.flush()
     while "sub 1" not in [text for _, text in model.asked]:

@@ -47,6 +47,7 @@ LAYERS = [
         "repeated",
         "evidence",
         "values",
+        "value_text",
         "display",
         "evaluation",
     },
@@ -55,7 +56,7 @@ LAYERS = [
     {"reply_values"},
     {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"}
     | {"executor"},
-    {"direct_prompt", "direct_reply", "map_items"},
+    {"console", "direct_prompt", "direct_reply", "map_items"},
     {"direct"},
     {"run"},
     {"cassette", "testing", "__init__"},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rlm_core.output import LIVE_CHARS
-from rlm_core.repl import Repl, shown
+from rlm_core.repl import Repl
+from rlm_core.value_text import shown
 
 
 def test_output_over_the_cap_keeps_head_and_tail() -> None:

@@ -14,7 +14,14 @@ const NO_FACTS = { finish_reason: null, reasoning: "", from_store: false };
 
 /** Later fields, by type of event. @type {Record<string, (fields: Fields) => Fields>} */
 const LATER = {
-  run_started: () => ({ run: "", model_options: {}, sub_model_options: {}, schema: null, direct: false }),
+  run_started: () => ({
+    run: "",
+    model_options: {},
+    sub_model_options: {},
+    schema: null,
+    direct: false,
+    console: false,
+  }),
   run_finished: () => ({ value: null, evidence: [] }),
   call_started: () => ({ options: {}, images: [] }),
   egress: () => ({ image_bytes: 0 }),

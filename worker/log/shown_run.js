@@ -137,7 +137,15 @@ export function eventsOf(run) {
   }
 }
 
-const NO_FACTS = { contexts: [], run: "", model_options: {}, sub_model_options: {}, schema: null, direct: false };
+const NO_FACTS = {
+  contexts: [],
+  run: "",
+  model_options: {},
+  sub_model_options: {},
+  schema: null,
+  direct: false,
+  console: false,
+};
 
 // ----------------------------------------------------------------------------------------------- means of the readers
 

@@ -58,6 +58,19 @@ export function checkedQuestionOptions(options, settings) {
 }
 
 /**
+ * @param {unknown} code of a console entry
+ * @param {unknown} options
+ * @param {readonly string[]} settings
+ * @returns {{signal?: AbortSignal}}
+ */
+export function checkedEntryOptions(code, options, settings) {
+  if (typeof code !== "string" || code.trim() === "")
+    throw configError(`the code must be text that is not empty, not ${JSON.stringify(shown(code))}.`);
+  const { signal } = OF_ANY_RUN;
+  return checkedCall("execute", options, { signal }, settings);
+}
+
+/**
  * @param {unknown} options of `RLM.session`
  * @param {readonly string[]} settings
  * @returns {import("../rlm.d.ts").RLMEarlierQuestion[]}

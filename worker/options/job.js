@@ -47,6 +47,7 @@ export async function jobOf(settings, prompt, context, { schema, direct = false 
     past: [],
     schema: schema === undefined ? null : JSON.parse(textOfJson(schema, "schema")),
     direct,
+    console: false,
   };
 }
 

@@ -159,7 +159,7 @@ function aborted(signal) {
  * @returns {StartJob}
  */
 function sameJob(job, started) {
-  const { question, model, sub_model, model_options, sub_model_options, limits, schema, direct } = started;
+  const { question, model, sub_model, model_options, sub_model_options, limits, schema, direct, console } = started;
   if (job.schema !== null && JSON.stringify(job.schema) !== JSON.stringify(schema))
     throw replayError(`the schema differs${howTexts(JSON.stringify(schema), JSON.stringify(job.schema))}.`);
   if (job.direct && !direct) throw replayError("the recorded run is no direct one. Replay it without `direct`.");
@@ -172,7 +172,7 @@ function sameJob(job, started) {
   if (other) throw replayError(`the ${other[0]} differs: recorded ${other[1] ?? "the default"}, now ${other[2]}.`);
   checkOptions("model options", model_options, job.model_options);
   checkOptions("options of the sub model", sub_model_options, job.sub_model_options);
-  const recorded = { model, sub_model, model_options, sub_model_options, schema, direct };
+  const recorded = { model, sub_model, model_options, sub_model_options, schema, direct, console };
   return { ...job, ...recorded, limits: { ...job.limits, ...limits, max_seconds: null } };
 }
 

@@ -46,8 +46,8 @@ export function drive(worker, run, options, notices = []) {
 function driven(worker, run, { job, end: endSignal, notices }, resolve) {
   const { stop, quota, recovery } = run;
   const { position, tape } = recovery;
-  const { run: name, model_options, sub_model_options, schema, direct } = run.start;
-  const start = { run: name, model_options, sub_model_options, schema, direct };
+  const { run: name, model_options, sub_model_options, schema, direct, console } = run.start;
+  const start = { run: name, model_options, sub_model_options, schema, direct, console };
   const maxIterations = Number(job.limits.max_iterations);
   const known = { rootCalls: tape.rootCalls, reply: tape.reply, maxIterations, start };
   const events = checkEvents(position, { notices, question: job.question, known });

@@ -28,7 +28,7 @@ const FROM_INSIDE = ["final_answer", "max_iterations", "max_errors", "provider_e
  * @returns {Promise<Turn>}
  */
 export async function restoredTurn({ resumed, job, validator }) {
-  const { question, model, sub_model, limits, model_options, sub_model_options, schema, direct } = job;
+  const { question, model, sub_model, limits, model_options, sub_model_options, schema, direct, console } = job;
   const quota = openQuota();
   const recorder = { record: () => {}, empty: () => false, seconds: () => resumed.seconds };
   const recovery = openRecovery({
@@ -44,7 +44,7 @@ export async function restoredTurn({ resumed, job, validator }) {
   if (stopped) recovery.position.lose(stopped, STOPPED_IN);
   recovery.seal();
   const models = { model, sub_model, model_options, sub_model_options };
-  const start = { question, ...models, limits, schema, direct, run: resumed.run };
+  const start = { question, ...models, limits, schema, direct, console, run: resumed.run };
   const run = {
     start,
     shape: schema === null ? null : await openShape(schema, validator),

@@ -6,6 +6,7 @@
 
 import { validatorUrl } from "../boot/runtime.js";
 import { openRecovery } from "../recovery/recovery.js";
+import { OF_VARIABLES, withoutModels } from "./console.js";
 import { checkedEvidence } from "./evidence_check.js";
 import { openQuota } from "./message_quota.js";
 import { openRequests } from "./requests.js";
@@ -27,15 +28,14 @@ import { lastEnding } from "./workers.js";
  */
 export async function runJob(options) {
   const { job, tree, recorder, session } = options;
-  const shape =
-    (job.schema ?? null) === null ? null : await openShape(job.schema, await validatorUrl(tree.hosting.assets));
+  const shape = await shapeOf(options);
   const run = openRun(options, shape);
   try {
     const ended = run.close(await lastEnding(run, options));
     const result = { ...ended, evidence: await checkedEvidence(ended.evidence, job.contexts) };
     if (run.isBegun()) session?.add({ run, job });
     if (job.path.length === 0) await tree.ledger.settled();
-    recordResult(recorder, run.start, result);
+    recordResult(recorder, run.start, job.console ? { ...result, value: null } : result);
     if (job.path.length === 0) recorder.close();
     return result;
   } finally {
@@ -44,12 +44,22 @@ export async function runJob(options) {
 }
 
 /**
+ * Of the value that the worker ends with; null: the run has none.
+ * @param {RunOptions} runOptions
+ */
+async function shapeOf({ job, tree }) {
+  if (job.console) return OF_VARIABLES;
+  return (job.schema ?? null) === null ? null : openShape(job.schema, await validatorUrl(tree.hosting.assets));
+}
+
+/**
  * The beginning of the run as the host has it.
  * @param {RunOptions} runOptions
  */
 function startOf({ job, tree }) {
-  const { question, model, sub_model, limits, model_options, sub_model_options, schema, direct } = job;
-  return { question, model, sub_model, limits, model_options, sub_model_options, schema, direct, run: tree.name };
+  const { question, model, sub_model, limits, model_options, sub_model_options, schema, direct, console } = job;
+  const models = { model, sub_model, model_options, sub_model_options };
+  return { question, ...models, limits, schema, direct, console, run: tree.name };
 }
 
 /**
@@ -65,7 +75,7 @@ function openRun(options, shape) {
   const requests = openRequests(options, { onAnswered: quota.expect, stop: stop.stop, runJob });
   const recovery = openRecovery({
     recorder,
-    handlers: requests.handlers,
+    handlers: job.console ? withoutModels(requests.handlers) : requests.handlers,
     name: [tree.name, ...job.path].join("/"),
     onReplayed: quota.expect,
     onDiverged: requests.refund,

@@ -183,7 +183,16 @@ export interface Run {
   /** The beginning of the run as the host has it. */
   start: Pick<
     RunStarted,
-    "question" | "model" | "sub_model" | "limits" | "model_options" | "sub_model_options" | "schema" | "direct" | "run"
+    | "question"
+    | "model"
+    | "sub_model"
+    | "limits"
+    | "model_options"
+    | "sub_model_options"
+    | "schema"
+    | "direct"
+    | "console"
+    | "run"
   >;
   /** Of the answer's value; null: the answer is text. */
   shape: Shape | null;
@@ -201,7 +210,7 @@ export interface Run {
   close(result: RunResult): RunResult;
 }
 
-/** An earlier question of a session. */
+/** An earlier question of a session, or a console entry. */
 export interface Turn {
   run: Run;
   job: StartJob;

@@ -28,6 +28,7 @@ from readers import ReadError, page_image, read, read_parts, tables
 from waits import waiting_by
 
 from rlm_core import Job, Limits, RunResult, Session, Tool, answer, documents
+from rlm_core.console import entry
 from rlm_core.output import DESCRIPTORS
 from rlm_core.types import Observation, PastBlock, Shape
 
@@ -73,7 +74,10 @@ def run(job: str, contexts: Sequence[tuple[str, str, Bytes | None]], line: Line)
         session = None if fields.get("session") is None or wanted.path else _SESSION
         start = host.start_children
         with waiting_by(host.pause) if hasattr(line, "pause") else nullcontext():
-            result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
+            if fields.get("console"):
+                result = entry(wanted, session=session or Session(), emit=outbox.emit)
+            else:
+                result = answer(wanted, provider=host, emit=outbox.emit, start_children=start, session=session)
             result = replace(result, evidence=in_bytes_of_files(result.evidence, codings))
     except KeyboardInterrupt:  # between two blocks, where the core has no block to end
         result = RunResult("", 0, 0.0, stopped_by="cancelled", detail="The run was stopped.")

@@ -123,7 +123,7 @@ export const LIMITS = {
  */
 /**
  * The run's job. `limits` are the fields of `Limits`; `sub_tools` are those of child runs, `None` for the same.
- * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, sub_window_tokens: number | null, sub_images: boolean, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, packages: Array<JobPackage>, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>, schema: Json, direct: boolean}} StartJob
+ * @typedef {{question: string, model: string | null, sub_model: string | null, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, sub_window_tokens: number | null, sub_images: boolean, system_prompt: string | null, limits: Record<string, Json>, tools: Array<JobTool>, sub_tools: Array<JobTool> | null, packages: Array<JobPackage>, contexts: Array<JobContext>, path: Array<number>, session: number | null, past: Array<PastBlock>, schema: Json, direct: boolean, console: boolean}} StartJob
  */
 /**
  * Run this job; sent once, after `ready`.
@@ -223,7 +223,7 @@ export const LIMITS = {
  */
 /**
  * A run begins. `contexts` describes each value of the context: name, type, size, fingerprint; never the text.
- * @typedef {{type: "run_started", seq: number, path: Array<number>, seconds: number, question: string, model: string | null, sub_model: string | null, limits: Record<string, Json>, contexts: Array<Record<string, Json>>, run: string, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, schema: Json, direct: boolean}} RunStarted
+ * @typedef {{type: "run_started", seq: number, path: Array<number>, seconds: number, question: string, model: string | null, sub_model: string | null, limits: Record<string, Json>, contexts: Array<Record<string, Json>>, run: string, model_options: Record<string, Json>, sub_model_options: Record<string, Json>, schema: Json, direct: boolean, console: boolean}} RunStarted
  */
 /**
  * The root model is about to be asked for its next reply. `iteration` counts from 1.
@@ -316,7 +316,7 @@ export const MESSAGE_SCHEMAS = {
 };
 /** @type {Readonly<Record<string, Schema>>} */
 export const EVENT_SCHEMAS = {
-  run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]], "run": "string", "model_options": ["map", "json"], "sub_model_options": ["map", "json"], "schema": "json", "direct": "boolean"}],
+  run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]], "run": "string", "model_options": ["map", "json"], "sub_model_options": ["map", "json"], "schema": "json", "direct": "boolean", "console": "boolean"}],
   iteration_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number"}],
   call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub", "compaction"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number", "options": ["map", "json"], "images": ["list", ["struct", {"source": "string", "page": ["nullable", "number"], "type": "string", "width": ["nullable", "number"], "height": ["nullable", "number"], "bytes": "number", "sha256": "string", "sent_sha256": "string", "data": ["nullable", "string"]}]]}],
   reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
@@ -346,4 +346,4 @@ export const SHAPE_SCHEMA = ["struct", {"op": ["one", ["shape"]], "value": "stri
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}];
 
 /** Digest of all of the above: a page and a worker of one build have the same. */
-export const WIRE = "2e16729dc2f0";
+export const WIRE = "201a5d7433c7";

@@ -1,8 +1,9 @@
 """Chat: questions from the terminal, one after another, over one REPL in a headless browser.
 
-In: lines of stdin; an empty one is passed over, and the end of stdin ends the chat. Out: answers on stdout, progress on
-stderr, and the conversation in a file, from which a later process continues it. Ctrl-C ends the chat; a question that
-is at work is stopped first, and leaves its partial answer.
+In: lines of stdin; an empty one is passed over, and the end of stdin ends the chat. A line that begins with `/py` is
+Python for the REPL, and `/vars` lists its variables: no model is asked. Out: answers on stdout, progress on stderr, and
+the conversation in a file, from which a later process continues it. Ctrl-C ends the chat; a question that is at work is
+stopped first, and leaves its partial answer.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from .printing import print_result, say_checks, say_folders
 from .stop_signals import StopSignals
 
 if TYPE_CHECKING:
+    from rlm_core.value_text import Variable
+
     from ..headless.browser_rlm import BrowserRLM, Session
+    from ..headless.execution import Execution
 
 CONTEXT_PATH = click.Path(exists=True, readable=True, path_type=Path)
 RECORD_PATH = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -37,6 +41,7 @@ CONVERSATION = click.Path(exists=True, dir_okay=False, readable=True, path_type=
 PROMPT = "\n> "
 READ_BYTES = 1 << 16
 SHOWN_NAMES = 5
+ASK_FIRST = "  Ask a question first: the context comes with it."
 
 
 @click.command()
@@ -64,6 +69,7 @@ def chat(
 ) -> None:
     """Ask questions over the context, one a line, in one session: variables and earlier answers stay.
 
+    A line "/py CODE" runs Python of yours in the same REPL, and "/vars" lists its variables: no model is asked.
     Ctrl-D ends the chat, and so does Ctrl-C, which stops the question that is at work and prints its partial answer.
     Limits are those of each question. With --resume, variables and answers are rebuilt from the record, and no model is
     asked for that; a question that was cut off continues first.
@@ -127,6 +133,15 @@ class _Chat:
                 elif self._direct:
                     more["direct"] = True
                 status, is_first = await self._answer(session, question, more), False
+                if self._cut_off is None and (code := entry_of(question)) is not None:
+                    status = FINAL if is_first else await self._execute(session, code)
+                    if is_first:
+                        click.echo(ASK_FIRST, err=True)
+                else:
+                    more: dict[str, Any] = {"context": self._paths} if is_first and self._paths else {}
+                    if self._cut_off is not None:
+                        more["resume"], self._cut_off = self._cut_off.log, None
+                    status, is_first = await self._answer(session, question, more), False
                 if self._signals.status is not None or sys.stdout is None:
                     break
         return status
@@ -172,11 +187,7 @@ class _Chat:
     async def _answer(self, session: Session, question: str, context: dict[str, Any]) -> int:
         from ..headless.page import BrowserLost
 
-        loop, stops = self._loop, list[asyncio.Future[None]]()
-        assert loop is not None, "it is set before the first question"
-        self._signals.stop = lambda: loop.call_soon_threadsafe(
-            lambda: stops.append(asyncio.ensure_future(session.stop()))
-        )
+        stops = self._stoppable(session)
         show = self._watcher()
 
         def take(event: dict[str, Any]) -> None:
@@ -195,12 +206,71 @@ class _Chat:
         say_checks(result)
         return status_of(result, self._signals) if is_printed and is_kept else FAULT
 
+    async def _execute(self, session: Session, code: str) -> int:
+        """Run the person's code, or list the variables where there is none."""
+        stops = self._stoppable(session)
+        is_kept = True
+        if code:
+            execution = await session.execute(code)
+            is_kept, lines = self._log.finish(execution.trajectory), entry_lines(execution)
+        else:
+            lines = variable_lines(await session.variables())
+        await asyncio.gather(*stops, return_exceptions=True)
+        for line in lines:
+            click.echo(visible(line))
+        return self._signals.status or (FINAL if is_kept else FAULT)
+
+    def _stoppable(self, session: Session) -> list[asyncio.Future[None]]:
+        """From now on a signal stops what the session is at; the stops that came are in the list."""
+        loop, stops = self._loop, list[asyncio.Future[None]]()
+        assert loop is not None, "it is set before the first question"
+        self._signals.stop = lambda: loop.call_soon_threadsafe(
+            lambda: stops.append(asyncio.ensure_future(session.stop()))
+        )
+        return stops
+
     def _watcher(self) -> Callable[[dict[str, Any]], None]:
         from ..headless.progress import Progress
 
         if self._verbose:
             return Progress(sys.stderr.write, is_terminal=sys.stderr.isatty())
         return _say_iteration
+
+
+def entry_of(line: str) -> str | None:
+    """The code of a `/py` line, `""` for `/vars`, `None` for a question.
+
+    >>> entry_of("/py print(1)"), entry_of("/vars"), entry_of("/python, what is it?")
+    ('print(1)', '', None)
+    """
+    command, _, rest = line.partition(" ")
+    if command == "/py" and rest.strip():
+        return rest.strip()
+    return "" if line in ("/vars", "/py") else None
+
+
+def entry_lines(execution: Execution) -> list[str]:
+    """What code printed, its last value, its error, and how much it displayed, which a terminal cannot."""
+    shown = len(execution.shown)
+    values = "value" if shown == 1 else "values"
+    parts = [
+        execution.stdout.removesuffix("\n"),
+        execution.value or "",
+        f"({shown} displayed {values}: the page shows them)" if shown else "",
+        (execution.error or "").rstrip(),
+    ]
+    return [part for part in parts if part]
+
+
+def variable_lines(variables: Sequence[Variable]) -> list[str]:
+    """A line for each variable: name, type, size, preview.
+
+    >>> variable_lines([{"name": "x", "type": "int", "size": "", "preview": "1"}])
+    ['x: int = 1']
+    """
+    return [
+        f"{each['name']}: {each['type']}{each['size'] and ', '}{each['size']} = {each['preview']}" for each in variables
+    ]
 
 
 def _settle(line: asyncio.Future[bytes], read: bytes) -> None:

@@ -5,6 +5,7 @@ from .blocking import BlockingBrowserRLM, BlockingSession
 from .blocking_pool import BlockingBrowserPool
 from .browser import BrowserMissing
 from .browser_rlm import BrowserRLM, Run, Session
+from .execution import Execution
 from .outcomes import Outcome, Row
 from .page import BrowserLost
 from .pool import BrowserPool
@@ -20,6 +21,7 @@ __all__ = [
     "BrowserPool",
     "BrowserRLM",
     "Child",
+    "Execution",
     "HeadlessResult",
     "Options",
     "Outcome",

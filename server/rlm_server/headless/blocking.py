@@ -15,10 +15,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from rlm_core import ConfigError
+from rlm_core.value_text import Variable
 
 from .arguments import Log, QuestionArguments, RLMArguments, RunArguments
 from .browser_rlm import BrowserRLM, Session
 from .cell_progress import progress_for
+from .execution import Execution
 from .report_form import ReportForm
 from .result import HeadlessResult
 
@@ -189,6 +191,14 @@ class BlockingSession:
     def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> Iterator[dict[str, Any]]:
         """As `Session.events`; a loop that is left early stops the question."""
         yield from stepped(self._loop, self._session.events(question, **arguments))
+
+    def execute(self, code: str) -> Execution:
+        """As `Session.execute`; Ctrl-C stops the code, and the session continues."""
+        return self._loop.wait(self._session.execute(code))
+
+    def variables(self) -> list[Variable]:
+        """As `Session.variables`."""
+        return self._loop.wait(self._session.variables())
 
     def stop(self) -> None:
         """As `Session.stop`, from another thread."""

@@ -20,16 +20,19 @@ from types import TracebackType
 from typing import Any, Unpack
 
 from rlm_core import ConfigError
+from rlm_core.value_text import Variable
 
 from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArguments, chosen, log_text, parsed
 from .cell_progress import progress_for
+from .execution import Execution, execution_of
 from .opening import open_own_page, open_page
-from .page import Page, live_run
+from .page import LiveRun, Page, live_run
 from .recording import question_of
 from .report_form import ReportForm
 from .result import HeadlessResult
 
 _session_ids = count(1)
+AT_WORK = "the session is at work on a question: await it before you ask the next."
 
 
 class Run:
@@ -265,6 +268,7 @@ class Session:
         self._is_open = False
         self._is_closed = False
         self._current: Run | None = None
+        self._entry: LiveRun | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self._id}, {'closed' if self._is_closed else 'open'}>"
@@ -285,7 +289,7 @@ class Session:
             ConfigError: it is closed, or at work on a question, or an argument is impossible.
         """
         if self._current is not None and not self._current.done():
-            raise ConfigError("the session is at work on a question: await it before you ask the next.")
+            raise ConfigError(AT_WORK)
         parsed(arguments, QuestionArguments)
         await self._opened()
         own = parsed(chosen(self.defaults, arguments), RunArguments)
@@ -307,10 +311,35 @@ class Session:
                 yield event
             await run
 
+    async def execute(self, code: str) -> Execution:
+        """Run Python of your own in the REPL: no model is called, and later questions find its variables.
+
+        Raises:
+            ConfigError: the session is closed, or at work, or the code is empty.
+            RLMError: the page failed, or the browser was lost.
+        """
+        return execution_of(await self._entered(code))
+
+    async def variables(self) -> list[Variable]:
+        """The context and the variables of the REPL, at most 500; errors as of `execute`."""
+        return list(await self._entered(None))
+
+    async def _entered(self, code: str | None) -> Any:
+        if self._entry is not None or (self._current is not None and not self._current.done()):
+            raise ConfigError(AT_WORK)
+        self._entry = entry = live_run(self._settings, watch=lambda event: None)
+        try:
+            await self._opened()
+            return await self._page.execute(entry, code, self._id, self._settings)
+        finally:
+            self._entry = None
+
     async def stop(self) -> None:
-        """Stop the question that is at work; `run` then returns the partial result."""
+        """Stop the question or the code that is at work; `run` then returns the partial result."""
         if self._current is not None:
             await self._current.stop()
+        if self._entry is not None:
+            await self._page.stop(self._entry)
 
     async def close(self) -> None:
         """End the session; a question that is at work is stopped, and gives its partial result."""

@@ -254,6 +254,21 @@ class Page:
             job += [await self._file_input(paths) for paths in (logs, files.paths)]
             _ok(await self._evaluate("(page, job) => page.openSession(...job)", job), arguments.in_python)
 
+    async def execute(self, live: LiveRun, code: str | None, session: str, arguments: Arguments) -> Any:
+        """Run code in the REPL of a session, or list its variables where it is `None`; a cancel stops the code.
+
+        Raises:
+            ConfigError: the session is at work.
+            RLMError: the page failed, or the browser was lost.
+        """
+        self._runs[live.id] = live
+        try:
+            job = json.dumps({"id": live.id, "session": session, "code": code})
+            return _ok(await self._until_end(live, "execute", [job]), arguments)
+        finally:
+            del self._runs[live.id]
+            await live.end()
+
     async def close_session(self, session: str) -> None:
         """End a session, and its worker."""
         await self._evaluate("(page, id) => page.closeSession(id)", session)

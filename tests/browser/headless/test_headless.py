@@ -343,7 +343,14 @@ def test_a_session_keeps_its_variables_and_callbacks_are_a_questions_own(
 
     with rlm.session(tools={"who": lambda: "me "}) as session:
         assert session.run(first, context="text").answer == "text"
-        assert session.run(second, on_event=events.append, on_egress=on_egress).answer == "me sub:s"
+        entry = session.execute("x += f'{who()}'\nprint(len(context))\ndisplay([{'a': 1}])\nx")
+        assert (entry.stdout.splitlines()[0], entry.value, entry.error) == ("4", "'me me '", None)
+        assert [item["kind"] for item in entry.shown] == ["table"]
+        assert [each["name"] for each in session.variables()] == ["context", "x"]
+        assert "no model is called from the console" in (session.execute("llm_query('s')").error or "")
+        with pytest.raises(ConfigError, match="the code must be text that is not empty"):
+            session.execute(" ")
+        assert session.run(second, on_event=events.append, on_egress=on_egress).answer == "me me sub:s"
         with pytest.raises(ConfigError, match="max_iterations cannot be chosen here: give it to BrowserRLM"):
             session.run("Q?", max_iterations=1)  # type: ignore[call-arg]
     assert events[-1]["type"] == "run_finished"
@@ -364,8 +371,15 @@ def test_a_session_takes_one_question_at_a_time_and_the_next_after_a_cancel(
                 await asyncio.sleep(0.01)
             with pytest.raises(ConfigError, match="at work on a question"):
                 await session.run("Q?")
+            with pytest.raises(ConfigError, match="at work on a question"):
+                await session.execute("x")
             task.cancel()
             await asyncio.wait([task])
+            stuck = asyncio.create_task(session.execute("x = 5\nwhile True: pass"))
+            await asyncio.sleep(0.5)
+            await session.stop()
+            assert (await stuck).is_stopped
+            assert (await session.execute("x + 1")).value == "2"
             assert (await session.run(model.question(code("FINAL(x + 1)")))).answer == "2"
 
     driven(rlm, use)
