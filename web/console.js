@@ -12,7 +12,7 @@ import { replLives } from "./conversation.js";
 import { ProblemNotice } from "./errors.js";
 import { fieldValue } from "./fields.js";
 import { plural } from "./format.js";
-import { isRunning, state } from "./state.js";
+import { changed, isRunning, state } from "./state.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMVariable} RLMVariable */
 /** @typedef {() => Promise<import("./conversation.js").Conversation | null>} OpenSession */
@@ -42,6 +42,7 @@ export function Console({ session }) {
 function setOpen(isOpen, session) {
   if (isOpen === view.isOpen) return;
   view.isOpen = isOpen;
+  changed();
   if (isOpen && view.variables === null && replLives()) void listVariables(session);
 }
 

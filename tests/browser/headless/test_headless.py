@@ -379,8 +379,8 @@ def test_a_session_takes_one_question_at_a_time_and_the_next_after_a_cancel(
             await asyncio.sleep(0.5)
             await session.stop()
             assert (await stuck).is_stopped
-            assert (await session.execute("x + 1")).value == "2"
-            assert (await session.run(model.question(code("FINAL(x + 1)")))).answer == "2"
+            assert (await session.execute("x + 1")).value == "6"
+            assert (await session.run(model.question(code("FINAL(x + 1)")))).answer == "6"
 
     driven(rlm, use)
 
