@@ -19,6 +19,7 @@ import {
   checkedQuestionOptions,
   checkedRunOptions,
 } from "./options/call_options.js";
+import { executionOf } from "./options/execution.js";
 import { checkReadable, jobOf, noticesOf } from "./options/job.js";
 import { childListener, entryListeners, listeners } from "./options/listeners.js";
 import { OPTION_NAMES, checkedSettings } from "./options/settings.js";
@@ -26,7 +27,7 @@ import { windowNotices } from "./options/window.js";
 import { readResumed } from "./recovery/resume.js";
 import { openFork } from "./replay/fork.js";
 import { openReplay } from "./replay/replay.js";
-import { executionOf, unrecorded } from "./run/console.js";
+import { unrecorded } from "./run/console.js";
 import { checkPrices } from "./run/price_check.js";
 import { restoredTurn } from "./run/restored_turn.js";
 import { openSession } from "./run/session.js";
