@@ -105,7 +105,7 @@ function RunSheet({ run }) {
     <${FollowUp} onAsk=${() => void askNext()} />
     <${Console} session=${shownSession} />
     <${Egress} run=${run} />
-    <${Timeline} run=${run} onFork=${canFork ? (/** @type {number} */ iteration) => void forkRun(run, iteration) : undefined} />`;
+    <${Timeline} run=${run} onFork=${canFork ? (/** @type {number} */ iteration, /** @type {string[] | undefined} */ code) => void forkRun(run, iteration, code) : undefined} />`;
 }
 
 /** @param {KeyboardEvent} event */

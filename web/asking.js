@@ -310,9 +310,10 @@ export async function continueRun(kept, log) {
  *
  * @param {import("./types/run.js").RunView} run
  * @param {number} iteration
+ * @param {string[]} [code] of the person, in place of the reply
  */
-export async function forkRun(run, iteration) {
-  const fork = { log: trajectoryOf(run), iteration };
+export async function forkRun(run, iteration, code) {
+  const fork = { log: trajectoryOf(run), iteration, code };
   const question = state.question.trim() || run.question;
   try {
     await ask({ question, options: { ...runOptions(), ...keepingOptions(), fork } });

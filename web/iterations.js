@@ -8,6 +8,7 @@
 
 import { html, useMemo, useState } from "/vendor/preact.mjs";
 import { Block, OpenCode, UnrunCode } from "./block.js";
+import { ForkActions } from "./fork_actions.js";
 import { count, duration, plural } from "./format.js";
 import { LongText } from "./long_text.js";
 import { whole } from "./printed.js";
@@ -21,7 +22,7 @@ const PAGE = 50;
 
 /**
  * @param {{iterations: readonly IterationView[], isLive: boolean, newestOpen: number, label: string, id?: string,
- *   onFork?: (iteration: number) => void}} props `newestOpen` of them are open unless the person folded them
+ *   onFork?: import("./fork_actions.js").OnFork}} props `newestOpen` of them are open unless the person folded them
  */
 export function Iterations({ iterations, isLive, newestOpen, label, id, onFork }) {
   const [shown, setShown] = useState(PAGE);
@@ -42,7 +43,7 @@ export function Iterations({ iterations, isLive, newestOpen, label, id, onFork }
 
 /**
  * @param {{iteration: IterationView, version: number, isNew: boolean, isLive: boolean,
- *   onFork?: (iteration: number) => void}} props
+ *   onFork?: import("./fork_actions.js").OnFork}} props
  */
 function Iteration({ iteration, version, isNew, isLive, onFork }) {
   const [choice, setChoice] = useState(/** @type {boolean | null} */ (null));
@@ -58,19 +59,11 @@ function Iteration({ iteration, version, isNew, isLive, onFork }) {
       ${
         isOpen &&
         html`<div class="iteration-body">${body(iteration, isLive)}
-        ${onFork && html`<${ForkButton} iteration=${iteration.iteration} onFork=${onFork} />`}</div>`
+        ${onFork && html`<${ForkActions} iteration=${iteration} onFork=${onFork} />`}</div>`
       }
     </li>`,
     [version, isOpen, isLive],
   );
-}
-
-/** @param {{iteration: number, onFork: (iteration: number) => void}} props */
-function ForkButton({ iteration, onFork }) {
-  const kept = iteration === 1 ? "nothing of this run is kept" : "what came before is kept, and not paid for again";
-  return html`<p class="fork"><button type="button" class="quiet small" aria-label="Fork from here, iteration ${iteration}"
-    title="Run with the question, the models and the context of the form; ${kept}" onClick=${() => onFork(iteration)}>
-    Fork from here</button></p>`;
 }
 
 /** @param {IterationView} iteration @param {boolean} isLive */

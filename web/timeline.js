@@ -11,7 +11,7 @@ import { Iterations } from "./iterations.js";
 const NEWEST_OPEN = 5;
 const NEAR_END_PIXELS = 200;
 
-/** @param {{run: RunView, onFork?: (iteration: number) => void}} props */
+/** @param {{run: RunView, onFork?: import("./fork_actions.js").OnFork}} props */
 export function Timeline({ run, onFork }) {
   useFollowing(run);
   const { iterations } = run;

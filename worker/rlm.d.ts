@@ -289,8 +289,11 @@ export interface FromLog {
   resume?: string;
   /** Answer the same question from the log, and ask no model. The first difference rejects, with its place. */
   replay?: string;
-  /** Answer the iterations before `iteration` (from 1) from the log, and continue live, with this question and model. */
-  fork?: { log: string; iteration: number };
+  /**
+   * Answer the iterations before `iteration` (from 1) from the log, and continue live, with this question and model. With
+   * `code`, Python of yours or a list of blocks of it, the iteration runs that in place of a reply, and the next one is live.
+   */
+  fork?: { log: string; iteration: number; code?: string | string[] };
 }
 
 export interface RLMRunOptions extends FromLog {

@@ -58,12 +58,16 @@ def test_a_run_is_answered_from_its_record_or_not_at_all(folder: Path) -> None:
 def test_a_fork_is_a_run_of_its_own_that_begins_as_the_recorded_one(folder: Path) -> None:
     log = folder / "fork.jsonl"
     context = ("--context", str(folder / "minutes.txt"))
-    done = command("run", "--fork", str(folder / "run.jsonl"), "--at", "3", *context, "--record", str(log))
+    own = folder / "own.py"
+    own.write_text("print('mine:', context.count('vault'))\n", encoding="utf-8")
+    arguments = ("--at", "3", "--code", str(own), *context, "--record", str(log))
+    done = command("run", "--fork", str(folder / "run.jsonl"), *arguments)
     assert done.returncode == 0, done.stderr
     assert "48-17-93" in done.stdout
     assert f'forked from iteration 3 of the run "{QUESTION}" by builtin:extractive' in done.stderr
     events = read(log).events
     assert (events[0].type, events[-1].type) == ("run_started", "run_finished")
+    assert "mine: " in log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +75,7 @@ def test_a_fork_is_a_run_of_its_own_that_begins_as_the_recorded_one(folder: Path
     [
         (("run",), "Missing argument 'QUESTION'"),
         (("run", "Who?", "--at", "2"), "--fork FILE and --at K belong together"),
+        (("run", "Who?", "--code", "LOG"), "--code FILE is for a fork"),
         (("run", "--fork", "LOG"), "--fork FILE and --at K belong together"),
     ],
 )

@@ -308,3 +308,28 @@ def test_a_run_that_is_over_is_forked_and_the_wrong_context_is_named(page: Page,
     expect(page.locator("#answer")).to_have_text(re.compile("6"), timeout=ENDED_MS)
     expect(page.locator("#fork-problem")).to_have_count(0)
     assert (len(calls), model.asked) == (3, 3)
+
+
+def test_the_code_of_an_iteration_is_edited_and_the_model_continues_with_it(page: Page, calls: list[str]) -> None:
+    ScriptedModel(page, [code("x = 5\nprint(x)"), code("FINAL(x)"), code("FINAL(x + 1)")])
+    bodies: list[str] = []
+    page.on("request", lambda request: bodies.append(request.post_data or "") if "/api/rlm" in request.url else None)
+    page.fill("#context-text", CONTEXT)
+    ask(page)
+    ended(page)
+    page.focus("role=button[name='Edit the code, iteration 1']")
+    page.keyboard.press("Enter")
+    field = page.get_by_role("textbox", name="Python", exact=True)
+    expect(field).to_be_focused()
+    expect(field).to_have_value("x = 5\nprint(x)")
+    assert serious_violations(page) == []
+    page.keyboard.press("Escape")
+    expect(field).to_have_count(0)
+    page.click("role=button[name='Edit the code, iteration 1']")
+    field.fill("x = 50\nprint('edited', x)")
+    field.press("Control+Enter")
+    expect(page.locator("#answer")).to_have_text(re.compile("51"), timeout=ENDED_MS)
+    expect(page.locator(".iteration").first).to_contain_text("edited 50")
+    expect(page.locator(".notices")).to_contain_text("iteration 1 runs code that the user wrote")
+    assert len(calls) == 3, "the iteration of the edited code is not paid for"
+    assert "edited 50" in bodies[-1]

@@ -24,7 +24,7 @@ const OF_ANY_RUN = {
 const OF_LOGS = {
   resume: { must: "be the text of a trajectory", ok: isText },
   replay: { must: "be the text of a trajectory", ok: isText },
-  fork: { must: "be {log, iteration}", ok: isFork },
+  fork: { must: "be {log, iteration, code}, code left out where a model is asked", ok: isFork },
 };
 
 /** @type {Readonly<Record<string, Check>>} */
@@ -136,7 +136,7 @@ function isKey(value) {
 /** @param {unknown} value */
 function isFork(value) {
   return (
-    typeof value === "object" && Object.keys(Object(value)).every((name) => name === "log" || name === "iteration")
+    typeof value === "object" && Object.keys(Object(value)).every((name) => ["log", "iteration", "code"].includes(name))
   );
 }
 

@@ -3,7 +3,7 @@
 //
 // In: the log, and the number of the iteration. Out: the answers of models and tools until then, in their order, whatever
 // the question and the models are now; the code runs again, over the same context. Then, or as soon as the code makes a
-// request that is not in the log, the endpoint answers.
+// request that is not in the log, the endpoint answers. Code of the caller may take the place of the iteration's reply.
 
 import { withImages } from "../calls/images.js";
 import { readTrajectory } from "../log/trajectory.js";
@@ -17,10 +17,16 @@ import { checkContexts, startOf } from "./context_check.js";
  * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/protocol.js").StartJob} StartJob
  * @typedef {import("../wire/types.d.ts").Kind} Kind
+ * @typedef {import("../wire/types.d.ts").Outcome} Outcome
  * @typedef {import("../wire/types.d.ts").Source} Source
  * @typedef {import("../wire/types.d.ts").Usage} Usage
- * @typedef {{log: string, iteration: number}} Fork
+ * @typedef {{log: string, iteration: number, code: string[]}} Fork blocks of `code` in place of the reply; none: a model is asked
+ * @typedef {{log: string, iteration: number, code?: string | string[]}} AskedFork
  */
+
+/** Model of a reply that the caller wrote. */
+const BY_CALLER = "edited";
+const NOTHING_PAID = { calls: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: null };
 
 const SHOWN_CHARS = 120;
 
@@ -35,13 +41,15 @@ function inTurn(kind, { messages, pictures = [] }) {
 }
 
 /**
- * @param {Fork} fork
+ * @param {AskedFork} fork
  * @returns {import("./cassette.js").Made}
  */
 export function openFork(fork) {
-  const { log, iteration } = checked(fork);
+  const { log, iteration, code } = checked(fork);
   const { events } = readTrajectory(log);
   const started = startOf(events);
+  if (code.length > 0 && started.direct)
+    throw configError("fork.code has no place in a direct run, which has no code: fork it without.");
   const cassette = openCassette(before(events, iteration), inTurn);
   const refused = new AbortController();
   let iterations = 0;
@@ -56,7 +64,10 @@ export function openFork(fork) {
     /** @type {Kind} */ kind,
     /** @type {RequestedCall[]} */ calls,
   ) => {
-    if (path.length === 0 && kind === "root") iterations += 1;
+    if (path.length === 0 && kind === "root") {
+      iterations += 1;
+      if (iterations === iteration && code.length > 0 && !isLive) return [writtenReply(code)];
+    }
     if (iterations >= iteration) isLive = true;
     if (isLive) return null;
     const outcomes = calls
@@ -75,12 +86,14 @@ export function openFork(fork) {
       return {
         usage: () => structuredClone(usage),
         async handle(body, answer, data) {
-          if (!isNoticed) recorder.record({ type: "notice", code: "forked", text: forkedFrom(started, iteration) });
+          if (!isNoticed)
+            recorder.record({ type: "notice", code: "forked", text: forkedFrom(started, iteration, code) });
           isNoticed = true;
           const { kind, calls: requested } = parseRequest(body, answer.value);
           const calls = isLive ? requested : await withImages(requested, data);
           const outcomes = outcomesFor(path, kind, calls);
-          if (outcomes !== null) return answerFrom({ kind, calls, outcomes }, witness, answer, usage);
+          const isPaid = !outcomes?.some(isWritten);
+          if (outcomes !== null) return answerFrom({ kind, calls, outcomes }, witness, answer, isPaid ? usage : {});
           if (!isLive) recorder.record({ type: "notice", code: "diverged", text: differs(iterations) });
           isLive = true;
           return live(body, answer, data);
@@ -114,14 +127,42 @@ export function openFork(fork) {
 }
 
 /**
- * @param {Fork} fork
+ * A reply of the caller's code, a fence for each block, which no model was paid for.
+ * @param {string[]} blocks
+ * @returns {Outcome}
+ */
+function writtenReply(blocks) {
+  const text = blocks.map(fenced).join("\n\n");
+  return { completion: { text, model: BY_CALLER, usage: NOTHING_PAID, finish_reason: "stop", reasoning: "" } };
+}
+
+/** @param {Outcome} outcome */
+function isWritten(outcome) {
+  return "completion" in outcome && outcome.completion.model === BY_CALLER;
+}
+
+/**
+ * The code in a fence that is longer than any in it.
+ * @param {string} code
+ */
+function fenced(code) {
+  const longest = Math.max(2, ...[...code.matchAll(/`{3,}/g)].map(([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}repl\n${code.replace(/\n$/, "")}\n${fence}`;
+}
+
+/**
+ * @param {AskedFork} fork
  * @returns {Fork}
  */
-function checked({ log, iteration }) {
+function checked({ log, iteration, code = [] }) {
   if (typeof log !== "string") throw configError(`fork.log must be the text of a trajectory, not ${typeof log}.`);
   if (!Number.isSafeInteger(iteration) || iteration < 1)
     throw configError(`fork.iteration must be a whole number of at least 1, not ${iteration}.`);
-  return { log, iteration };
+  const blocks = [code].flat();
+  if (!blocks.every((block) => typeof block === "string" && block.trim() !== ""))
+    throw configError("fork.code must be Python text, or a list of blocks of it, none of them empty.");
+  return { log, iteration, code: blocks };
 }
 
 /**
@@ -173,12 +214,14 @@ function isEmpty(options) {
 /**
  * @param {Event & {type: "run_started"}} event
  * @param {number} iteration
+ * @param {string[]} code
  */
-function forkedFrom({ question, model }, iteration) {
+function forkedFrom({ question, model }, iteration, code) {
   const asking = JSON.stringify(question.length > SHOWN_CHARS ? `${question.slice(0, SHOWN_CHARS)}…` : question);
   const answered =
     iteration === 1 ? "nothing is" : iteration === 2 ? "iteration 1 is" : `iterations 1 to ${iteration - 1} are`;
-  return `forked from iteration ${iteration} of the run ${asking} by ${model ?? "the default model"}: ${answered} answered from its log.`;
+  const own = code.length > 0 ? `, and iteration ${iteration} runs code that the user wrote` : "";
+  return `forked from iteration ${iteration} of the run ${asking} by ${model ?? "the default model"}: ${answered} answered from its log${own}.`;
 }
 
 /** @param {number} iteration */

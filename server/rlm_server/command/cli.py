@@ -136,6 +136,7 @@ def serve(host: str | None, port: int | None, runs: int, root_path: str | None, 
     help="With --at: begin as the run whose log this is; without QUESTION, ask what it asked.",
 )
 @click.option("--at", type=click.IntRange(min=1), help="Iteration from which a fork continues live.")
+@click.option("--code", type=CONTEXT_FILE, help="Of a fork: Python that iteration --at runs in place of a reply.")
 def run(
     question: str | None,
     paths: tuple[Path, ...],
@@ -154,6 +155,7 @@ def run(
     replay: Path | None,
     fork: Path | None,
     at: int | None,
+    code: Path | None,
     ledger: Path | None,
     confirm: bool,
     **limits: float | None,
@@ -161,6 +163,8 @@ def run(
     """Ask QUESTION over the context in a headless browser, and print the answer."""
     if (fork is None) != (at is None):
         raise click.UsageError("--fork FILE and --at K belong together: the log, and the iteration to continue from.")
+    if code is not None and fork is None:
+        raise click.UsageError("--code FILE is for a fork: give --fork FILE and --at K with it.")
     if question is None and fork is None:
         raise click.UsageError("Missing argument 'QUESTION'; only a run with --fork has its own.")
     if confirm and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -181,7 +185,7 @@ def run(
             "direct": direct or None,
             "resume": None if resume is None else resume.read_text(encoding="utf-8"),
             "replay": None if replay is None else read_recording(replay).log,
-            "fork": None if forked is None else (forked.log, at),
+            "fork": None if forked is None else (forked.log, at, code and code.read_text(encoding="utf-8")),
             "on_egress": Confirm(screen) if confirm else None,
             "schema": None if schema is None else read_schema(schema),
             **chosen_limits(limits),

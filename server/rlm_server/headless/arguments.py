@@ -129,7 +129,7 @@ class RunArguments(RLMArguments, total=False):
     direct: bool
     resume: Log | None
     replay: Log | None
-    fork: tuple[Log, int] | None
+    fork: tuple[Log, int] | tuple[Log, int, str | list[str] | None] | None
     idempotency_key: str | None
 
 
@@ -318,9 +318,10 @@ def _log(named: Mapping[str, object]) -> dict[str, object]:
         if (source := named.get(name)) is not None:
             log[name] = log_text(name, source)
     if (fork := named.get("fork")) is not None:
-        if not (isinstance(fork, tuple | list) and len(fork) == 2):
-            raise ConfigError(f"fork must be (log, iteration), not {fork!r:.60}.")
-        log["fork"] = {"log": log_text("fork", fork[0]), "iteration": fork[1]}
+        if not (isinstance(fork, tuple | list) and len(fork) in (2, 3)):
+            raise ConfigError(f"fork must be (log, iteration) or (log, iteration, code), not {fork!r:.60}.")
+        code = {} if len(fork) == 2 or fork[2] is None else {"code": fork[2]}
+        log["fork"] = {"log": log_text("fork", fork[0]), "iteration": fork[1], **code}
     return log
 
 

@@ -145,10 +145,16 @@ class BlockingBrowserRLM(Blocking):
         return self._opened().wait(self._rlm.resume(log, **arguments))
 
     def fork(
-        self, log: Log, iteration: int, question: str | None = None, **arguments: Unpack[RunArguments]
+        self,
+        log: Log,
+        iteration: int,
+        question: str | None = None,
+        *,
+        code: str | list[str] | None = None,
+        **arguments: Unpack[RunArguments],
     ) -> HeadlessResult:
         """As `BrowserRLM.fork`."""
-        return self._opened().wait(self._rlm.fork(log, iteration, question, **arguments))
+        return self._opened().wait(self._rlm.fork(log, iteration, question, code=code, **arguments))
 
     def report(self, log: Log, form: ReportForm = "html") -> str:
         """As `BrowserRLM.report`."""

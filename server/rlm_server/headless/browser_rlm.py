@@ -192,10 +192,23 @@ class BrowserRLM:
         return await self.run(_question(log), **_with(arguments, resume=log))
 
     async def fork(
-        self, log: Log, iteration: int, question: str | None = None, **arguments: Unpack[RunArguments]
+        self,
+        log: Log,
+        iteration: int,
+        question: str | None = None,
+        *,
+        code: str | list[str] | None = None,
+        **arguments: Unpack[RunArguments],
     ) -> HeadlessResult:
-        """Begin as a recorded run did and continue live from `iteration` on, with its question or another."""
-        return await self.run(question or _question(log), **_with(arguments, fork=(log, iteration)))
+        """Begin as a recorded run did and continue live from `iteration` on, with its question or another.
+
+        Args:
+            log: of the run, as text, a `Path` or lines.
+            iteration: from 1.
+            question: another than the recorded one.
+            code: Python, or blocks of it, that this iteration runs in place of a reply; the next one is live then.
+        """
+        return await self.run(question or _question(log), **_with(arguments, fork=(log, iteration, code)))
 
     async def report(self, log: Log, form: ReportForm = "html") -> str:
         """A run that ended as a file to take along: `markdown`, `html` without a script, or `ipynb`, which runs.

@@ -399,6 +399,7 @@ def test_a_log_is_replayed_forked_and_resumed(rlm: BlockingBrowserRLM, model: Sc
         rlm.replay(done.trajectory, context=" other")
     assert model.asked == []
     assert rlm.fork(log, 2, context=" text").answer == done.answer
+    assert rlm.fork(log, 1, code="FINAL('mine')", context=" text").answer == "mine"
     assert [text for _, text in model.asked] == [question.partition(":")[0]]
     cut = "".join(line for line in done.trajectory.splitlines(keepends=True)[:-3])
     model.asked.clear()

@@ -258,6 +258,21 @@ test("a fork goes on live, and says so, where its code asks something else", asy
   assert.deepEqual(recorded.slice(2), ["live", "live"]);
 });
 
+test("a fork runs code of the caller in place of a reply, unpaid, and is live from there on", async () => {
+  const log = logOf("needle_in_batches");
+  const requests = requestsOf(eventsOf(log));
+  const made = openFork({ log, iteration: 1, code: ["x = 1", "print('```')"] });
+  const { answering, recorded } = drive(made);
+  const written = "```repl\nx = 1\n```\n\n````repl\nprint('```')\n````";
+  assert.deepEqual(await asked(answering, requests[0]), [[0, written]]);
+  assert.match(recorded[0], /nothing is answered from its log, and iteration 1 runs code that the user wrote\.$/);
+  assert.deepEqual(answering.usage(), {});
+  assert.deepEqual(await asked(answering, requests[1]), []);
+  assert.equal(recorded[1], "live");
+  for (const code of ["", [" "], [1], 5])
+    assert.throws(() => openFork({ log, iteration: 1, code }), { name: "ConfigError", message: /fork.code must be/ });
+});
+
 test("an impossible fork is refused with the number", () => {
   const log = logOf("needle_in_batches");
   const refused = (iteration, message) =>
