@@ -66,13 +66,13 @@ export async function enter(code, session) {
   if (view.stop !== null) return;
   const stop = new AbortController();
   const entry = newEntry(code, view.entries.length);
-  Object.assign(view, { stop, problem: null });
+  const before = view.entries;
+  Object.assign(view, { stop, problem: null, entries: [...before, entry] });
   changed();
   try {
     await listing;
     const conversation = await session();
-    if (conversation === null) return;
-    view.entries = [...view.entries, entry];
+    if (conversation === null) return void (view.entries = before);
     conversation.onEvent = (event) => {
       apply(entry, event);
       changed();

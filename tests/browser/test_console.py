@@ -96,7 +96,7 @@ def test_entries_between_questions_stops_deaths_and_a_later_session(shared_page:
 
 def open_console(page: Page) -> None:
     page.click("#console > summary")
-    expect(page.locator("#variables")).to_be_visible()
+    expect(page.locator("#variables")).to_be_visible(timeout=ENDED_MS)
 
 
 def enter(page: Page, text: str) -> None:
@@ -104,7 +104,7 @@ def enter(page: Page, text: str) -> None:
     before = page.locator("#console-entries > li").count()
     page.fill("#console-code", text)
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#console-entries > li")).to_have_count(before + 1)
+    expect(page.locator("#console-entries > li")).to_have_count(before + 1, timeout=ENDED_MS)
     expect(page.locator("#console-run")).to_be_visible(timeout=ENDED_MS)
 
 
@@ -117,7 +117,7 @@ def test_a_person_works_in_the_console_by_keyboard_and_finds_it_again_after_a_re
     ended(page)
     tab_to(page, "#console > summary")
     page.keyboard.press("Enter")
-    expect(page.locator("#variables tbody tr")).to_have_count(2)
+    expect(page.locator("#variables tbody tr")).to_have_count(2, timeout=ENDED_MS)
     expect(page.locator("#variables tbody tr").last).to_contain_text("rowslist3 items[1, 2, 3]")
     tab_to(page, "#console-code")
     page.keyboard.type("total = sum(ro")
@@ -129,14 +129,14 @@ def test_a_person_works_in_the_console_by_keyboard_and_finds_it_again_after_a_re
     expect(page.locator("#console-code")).to_have_value("total = sum(rows")
     page.keyboard.type(")")
     page.keyboard.press("Enter")
-    expect(page.locator("#variables tbody tr").last).to_contain_text("totalint6")
+    expect(page.locator("#variables tbody tr").last).to_contain_text("totalint6", timeout=ENDED_MS)
     page.keyboard.type("for row in rows:")
     page.keyboard.press("Enter")
     page.keyboard.type("print('<b>', row)")
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     entries = page.locator("#console-entries > li")
-    expect(entries.nth(1)).to_contain_text("<b> 1\n<b> 2\n<b> 3")
+    expect(entries.nth(1)).to_contain_text("<b> 1\n<b> 2\n<b> 3", timeout=ENDED_MS)
     expect(page.locator("#console-entries b")).to_have_count(0)
     page.keyboard.press("ArrowUp")
     expect(page.locator("#console-code")).to_have_value("for row in rows:\n    print('<b>', row)\n    ")
@@ -145,7 +145,7 @@ def test_a_person_works_in_the_console_by_keyboard_and_finds_it_again_after_a_re
     page.keyboard.press("ArrowUp")
     expect(page.locator("#console-code")).to_have_value("total = sum(rows)")
     enter(page, "display([{'a': 1}])\n1 / 0")
-    expect(entries.last.locator(".output.error")).to_contain_text("ZeroDivisionError")
+    expect(entries.last.locator(".output.error")).to_contain_text("ZeroDivisionError", timeout=ENDED_MS)
     expect(entries.last.locator("figure, .table-view").first).to_be_visible()
     page.focus("#console-code")
     page.keyboard.type("while True: pass")
@@ -154,7 +154,7 @@ def test_a_person_works_in_the_console_by_keyboard_and_finds_it_again_after_a_re
     expect(page.locator("#ask-next")).to_be_disabled()
     page.keyboard.press("Escape")
     expect(page.locator("#console-run")).to_be_visible(timeout=ENDED_MS)
-    expect(entries.last.locator(".output.error")).to_contain_text("stopped")
+    expect(entries.last.locator(".output.error")).to_contain_text("stopped", timeout=ENDED_MS)
     assert serious_violations(page) == []
     expect(page.locator("#ask-next")).to_be_enabled(timeout=ENDED_MS)  # code that does not heed a stop costs a rebuild
     follow_up(page, "And one more?")
@@ -162,11 +162,11 @@ def test_a_person_works_in_the_console_by_keyboard_and_finds_it_again_after_a_re
     page.reload()
     expect(page.locator("#asked")).to_have_text("And one more?")
     page.click("#console > summary")
-    expect(entries).to_have_count(4)
+    expect(entries).to_have_count(4, timeout=ENDED_MS)
     expect(entries.nth(1)).to_contain_text("<b> 3")
     enter(page, "total * 2")
     expect(entries.last.locator(".output.value")).to_have_text("12", timeout=ENDED_MS)
-    expect(page.locator("#variables")).to_contain_text("total")
+    expect(page.locator("#variables")).to_contain_text("total", timeout=ENDED_MS)
     assert model.asked == 2
     open_history(page)
     expect(rows(page)).to_have_count(2)
