@@ -19,8 +19,8 @@ from typing import Any
 from .block_source import register
 from .errors import BlockTimedOut, RunStopped, StopRun, ToolError
 from .evaluation import Evaluator
-from .repl import shown
 from .tracebacks import render
+from .value_text import shown
 
 MAX_RESULT_CHARS = 4_000_000
 """Most characters of a value as JSON; a longer one is reported as its `repr` alone."""
