@@ -29,6 +29,7 @@ import { SourceDialog } from "./source_dialog.js";
 import { SettingsPanel, restoreSettings } from "./settings.js";
 import { changed, isRunning, onChange, state } from "./state.js";
 import { Announcer, Status } from "./status.js";
+import { tellTab } from "./tab_title.js";
 import { Timeline } from "./timeline.js";
 import { Unfinished, loadUnfinished } from "./unfinished.js";
 import {
@@ -135,6 +136,7 @@ async function start() {
   else if (!canBlock()) state.problems.browser = NO_BLOCKING;
   onChange(() => {
     draw();
+    tellTab();
     runQueued();
     keepDraft();
   });

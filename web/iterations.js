@@ -12,21 +12,28 @@ import { ForkActions } from "./fork_actions.js";
 import { count, duration, plural } from "./format.js";
 import { LongText } from "./long_text.js";
 import { whole } from "./printed.js";
+import { PAGE, choose } from "./reading.js";
 import { Reasoning } from "./reasoning.js";
 import { apart, segments } from "./reply.js";
+import { changed } from "./state.js";
 
 /** @typedef {import("./types/run.js").IterationView} IterationView */
 /** @typedef {import("./types/run.js").BlockView} BlockView */
-
-const PAGE = 50;
+/** @typedef {import("./reading.js").Reading} Reading */
 
 /**
  * @param {{iterations: readonly IterationView[], isLive: boolean, newestOpen: number, label: string, id?: string,
- *   onFork?: import("./fork_actions.js").OnFork}} props `newestOpen` of them are open unless the person folded them
+ *   onFork?: import("./fork_actions.js").OnFork, reading?: Reading}} props `newestOpen` of them are open unless the person
+ *   folded them; `reading` of the root run, whose iterations are opened and searched from its bar
  */
-export function Iterations({ iterations, isLive, newestOpen, label, id, onFork }) {
-  const [shown, setShown] = useState(PAGE);
+export function Iterations({ iterations, isLive, newestOpen, label, id, onFork, reading }) {
+  const [ownShown, setOwnShown] = useState(PAGE);
+  const shown = reading?.shown ?? ownShown;
   const hidden = Math.max(0, iterations.length - shown);
+  const setShown = (/** @type {number} */ many) => {
+    setOwnShown(many);
+    if (reading) reading.shown = many;
+  };
   return html`${
     hidden > 0 &&
     html`<button type="button" class="quiet small earlier" onClick=${() => setShown(shown + PAGE)}>
@@ -36,20 +43,27 @@ export function Iterations({ iterations, isLive, newestOpen, label, id, onFork }
       ${iterations.slice(hidden).map(
         (iteration, index) => html`<${Iteration} key=${iteration.iteration} iteration=${iteration}
           version=${iteration.version} isNew=${hidden + index >= iterations.length - newestOpen}
-          isLive=${isLive && hidden + index === iterations.length - 1} onFork=${onFork} />`,
+          isLive=${isLive && hidden + index === iterations.length - 1} onFork=${onFork} reading=${reading} />`,
       )}
     </ol>`;
 }
 
 /**
  * @param {{iteration: IterationView, version: number, isNew: boolean, isLive: boolean,
- *   onFork?: import("./fork_actions.js").OnFork}} props
+ *   onFork?: import("./fork_actions.js").OnFork, reading?: Reading}} props
  */
-function Iteration({ iteration, version, isNew, isLive, onFork }) {
-  const [choice, setChoice] = useState(/** @type {boolean | null} */ (null));
-  const isOpen = choice ?? isNew;
+function Iteration({ iteration, version, isNew, isLive, onFork, reading }) {
+  const [ownChoice, setOwnChoice] = useState(/** @type {boolean | null} */ (null));
+  const { iteration: number } = iteration;
+  const isOpen = (reading ? reading.choices.get(number) : ownChoice) ?? isNew;
+  const setChoice = (/** @type {boolean} */ open) => {
+    setOwnChoice(open);
+    if (!reading) return;
+    choose(reading, number, open);
+    changed();
+  };
   return useMemo(
-    () => html`<li class="iteration ${isLive ? "is-live" : ""} ${iteration.failed ? "has-error" : ""}">
+    () => html`<li id=${reading && `iteration-${number}`} class="iteration ${isLive ? "is-live" : ""} ${iteration.failed ? "has-error" : ""}">
       <h3><button type="button" class="iteration-head" aria-expanded=${String(isOpen)}
         onClick=${() => setChoice(!isOpen)}>
         <span class="number"><span class="visually-hidden">Iteration </span>${iteration.iteration}</span>

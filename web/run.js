@@ -105,6 +105,8 @@ const HANDLERS = {
     run.isAway = false;
     finishCall(call, event);
     count(run, call, event);
+    const current = run.iterations.at(-1); // calls of child runs are made within it
+    if (current) spend(current.cost, event.usage);
     const node = nodeAt(run, event.path);
     const iteration = node.iterations.at(-1);
     if (iteration && call.kind === "root") {
@@ -248,6 +250,11 @@ function count({ counts, tokens, cost }, { state }, { usage }) {
   counts.denied += state === "denied" ? 1 : 0;
   tokens.input += usage.input_tokens;
   tokens.output += usage.output_tokens;
+  spend(cost, usage);
+}
+
+/** @param {{known: number, unpriced: number}} cost @param {EventOf<"call_finished">["usage"]} usage */
+function spend(cost, usage) {
   cost.known += usage.cost ?? 0;
   cost.unpriced += usage.cost === null ? usage.calls : 0;
 }
@@ -267,6 +274,7 @@ function newIteration(event) {
     blocks: [],
     startedAt: event.seconds,
     seconds: null,
+    cost: { known: 0, unpriced: 0 },
     failed: false,
     version: 0,
   };

@@ -12,6 +12,7 @@ import { DayBudgetLine } from "./day_budget.js";
 import { LimitFields, NO_RUN_LIMITS, limitOptions } from "./limits.js";
 import { ModelField } from "./model_field.js";
 import { ModelOptionFields, countSet } from "./model_options.js";
+import { NotifyField } from "./notify_field.js";
 import { PageSettings } from "./page_settings.js";
 import { SchemaField } from "./schema_field.js";
 import { BUILTIN, isWellFormed, loadModels, providersOf, standingOf } from "./models.js";
@@ -22,7 +23,7 @@ import { applyTheme } from "./theme.js";
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
 /** @typedef {import("/rlm/rlm.js").RLMModelOptions} ModelOptions */
-/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, keepImages: boolean, asksFirst: boolean, schema: string,
+/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, keepImages: boolean, asksFirst: boolean, notifies: boolean, schema: string,
  *   historyMegabytes: number, theme: import("./theme.js").Theme, showsPrices: boolean} & import("./limits.js").LimitValues & import("./answering.js").Answering} Settings
  * models are empty for the server's default, and for the root model; `allowedModels` may be called by code beside them; `named`: models that were typed though not listed;
  * `keepContext`: in this browser, with the run; `keepImages`: their bytes in the log; `asksFirst` is whether the person allows each request */
@@ -166,6 +167,7 @@ export function SettingsPanel() {
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>
     <label class="check"><input type="checkbox" id="keep-images" checked=${settings.keepImages}
       onChange=${() => changeSettings({ keepImages: !settings.keepImages })} /> Keep images that leave in the log</label>
+    <${NotifyField} onChange=${changeSettings} />
     <${PageSettings} onChange=${changeSettings} onReset=${resetSettings} />
   </div>`;
 }

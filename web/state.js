@@ -19,6 +19,7 @@ export function defaultSettings() {
     subModelOptions: {},
     ...defaultLimits(),
     asksFirst: false,
+    notifies: false,
     schema: "",
     keepContext: false,
     keepImages: false,

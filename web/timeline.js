@@ -5,6 +5,9 @@
 
 import { html, useLayoutEffect, useRef } from "/vendor/preact.mjs";
 import { Iterations } from "./iterations.js";
+import { ReadingBar, onReadingKey } from "./reading_bar.js";
+import { readingOf } from "./reading.js";
+import { Waterfall } from "./waterfall.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
 
@@ -16,9 +19,13 @@ export function Timeline({ run, onFork }) {
   useFollowing(run);
   const { iterations } = run;
   if (iterations.length === 0) return null;
-  return html`<section aria-labelledby="timeline-title">
+  const keys = (/** @type {KeyboardEvent} */ event) => onReadingKey(run, event);
+  return html`<section aria-labelledby="timeline-title" onKeyDown=${keys}>
     <h2 id="timeline-title">How it was worked out</h2>
+    <${Waterfall} run=${run} />
+    <${ReadingBar} run=${run} />
     <${Iterations} iterations=${iterations} isLive=${run.phase !== "finished"} newestOpen=${NEWEST_OPEN} onFork=${onFork}
+      reading=${readingOf(run)}
       label="Iterations" id="timeline" />
   </section>`;
 }

@@ -35,6 +35,7 @@ export function newCall(event) {
     error: "",
     startedAt: event.seconds,
     seconds: 0,
+    cost: 0,
     isDenied: false,
   };
 }
@@ -47,6 +48,7 @@ export function finishCall(call, event) {
   call.reasoning = event.reasoning;
   call.error = event.error ?? "";
   call.seconds = event.seconds - call.startedAt;
+  call.cost = event.usage.calls > 0 ? event.usage.cost : 0;
 }
 
 /** @param {CallView} call @param {EventOf<"call_finished">} event @returns {CallState} */
@@ -70,6 +72,7 @@ export function toolCall(event) {
     error: event.error ?? "",
     startedAt: event.seconds,
     seconds: 0,
+    cost: 0,
     isDenied: false,
   };
 }

@@ -24,6 +24,8 @@ export interface CallView {
   error: string;
   startedAt: number;
   seconds: number;
+  /** US dollars; null: unknown. */
+  cost: number | null;
   isDenied: boolean;
 }
 /** The calls of one block. `expected` counts those that its batches announced, started or not. */
@@ -55,6 +57,8 @@ export interface IterationView {
   blocks: BlockView[];
   startedAt: number;
   seconds: number | null;
+  /** US dollars of the calls within it whose price is known, and how many others there were. */
+  cost: { known: number; unpriced: number };
   failed: boolean;
   /** Grows with every change, so that an unchanged iteration is not drawn again. */
   version: number;
