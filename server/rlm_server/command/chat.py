@@ -127,24 +127,24 @@ class _Chat:
         status, is_first = FINAL, not self._earlier
         async with for_one_run(own_server(0)) as rlm, self._session(rlm, arguments) as session:
             while (question := await self._question()) is not None:
-                more: dict[str, Any] = {"context": self._paths} if is_first and self._paths else {}
-                if self._cut_off is not None:
-                    more["resume"], self._cut_off = self._cut_off.log, None
-                elif self._direct:
-                    more["direct"] = True
-                status, is_first = await self._answer(session, question, more), False
                 if self._cut_off is None and (code := entry_of(question)) is not None:
                     status = FINAL if is_first else await self._execute(session, code)
                     if is_first:
                         click.echo(ASK_FIRST, err=True)
                 else:
-                    more: dict[str, Any] = {"context": self._paths} if is_first and self._paths else {}
-                    if self._cut_off is not None:
-                        more["resume"], self._cut_off = self._cut_off.log, None
-                    status, is_first = await self._answer(session, question, more), False
+                    status, is_first = await self._answer(session, question, self._more(is_first)), False
                 if self._signals.status is not None or sys.stdout is None:
                     break
         return status
+
+    def _more(self, is_first: bool) -> dict[str, Any]:
+        """Arguments of the next question."""
+        more: dict[str, Any] = {"context": self._paths} if is_first and self._paths else {}
+        if self._cut_off is not None:
+            more["resume"], self._cut_off = self._cut_off.log, None
+        elif self._direct:
+            more["direct"] = True
+        return more
 
     def _session(self, rlm: BrowserRLM, arguments: dict[str, Any]) -> Session:
         if not self._earlier:
