@@ -24,7 +24,7 @@ const OF_ANY_RUN = {
 const OF_LOGS = {
   resume: { must: "be the text of a trajectory", ok: isText },
   replay: { must: "be the text of a trajectory", ok: isText },
-  fork: { must: "be {log, iteration, code}, code left out where a model is asked", ok: isFork },
+  fork: { must: "be {log, iteration, code}", ok: isFork },
 };
 
 /** @type {Readonly<Record<string, Check>>} */

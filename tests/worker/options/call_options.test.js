@@ -38,7 +38,7 @@ test("a value of the wrong type is refused by its name", () => {
   refused(checkedRunOptions, { signal: {} }, "signal must be an AbortSignal, not {}.");
   refused(checkedRunOptions, { onChild: 1 }, "onChild must be a function, not 1.");
   refused(checkedRunOptions, { replay: 7 }, "replay must be the text of a trajectory, not 7.");
-  refused(checkedRunOptions, { fork: { log: "", from: 1 } }, /^fork must be \{log, iteration\}, not /);
+  refused(checkedRunOptions, { fork: { log: "", from: 1 } }, /^fork must be \{log, iteration, code\}, not /);
   for (const key of ["", "a/b", "a".repeat(65), 7])
     refused(checkedRunOptions, { idempotencyKey: key }, /^idempotencyKey must be 1 to 64 letters, digits, /);
   refused(checkedRunOptions, null, "the options of run must be an object, not null.");
