@@ -73,6 +73,7 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
   /** @param {WorkerEnd} how */
   const end = (how) => {
     if (!("result" in how && how.isWhole)) worker.terminate();
+    if (stop.ending() !== null) stoppedIn ??= position.current(); // the stop came before the block began
     if (stoppedIn !== null) recovery.stopIn(stoppedIn);
     tape.detach();
     channel.close();

@@ -65,8 +65,10 @@ export async function restoredTurn({ resumed, job, validator }) {
  * The block in which the question was stopped, or its tab closed.
  * @param {ResumedLog} resumed
  */
-function stoppedIn({ open, blocks, ending }) {
+function stoppedIn({ open, blocks, ending, events: [started] }) {
   if (open !== null) return open;
+  const isEntry = started?.type === "run_started" && started.console;
+  if (isEntry && blocks.length === 0) return { iteration: 1, block: 0 }; // stopped before its code began
   if (ending !== null && FROM_INSIDE.includes(ending.stopped_by)) return null;
   const last = blocks.at(-1);
   return last && last.observation.error !== null ? last : null;

@@ -33,7 +33,8 @@ export async function runJob(options) {
   try {
     const ended = run.close(await lastEnding(run, options));
     const result = { ...ended, evidence: await checkedEvidence(ended.evidence, job.contexts) };
-    if (run.isBegun()) session?.add({ run, job });
+    const isIdle = job.console && run.recovery.position.blocks().length === 0; // stopped before its code began
+    if (run.isBegun() && !isIdle) session?.add({ run, job });
     if (job.path.length === 0) await tree.ledger.settled();
     recordResult(recorder, run.start, job.console ? { ...result, value: null } : result);
     if (job.path.length === 0) recorder.close();
