@@ -79,7 +79,6 @@ def test_a_run_of_150_iterations_and_2000_calls_is_read(page: Page, tmp_path: Pa
     expect(page.locator("#iteration-7 .output")).to_contain_text("a needle here")
     expect(page.locator("#iteration-7 .output")).to_be_in_viewport()
     assert page.evaluate("CSS.highlights.get('found-now').size") == 1
-    page.screenshot(path="/tmp/repl-shots/search.png")  # SHOT
     page.click("role=button[name='Next match']")
     expect(page.locator("#search-found")).to_have_text("2 of 4")
     expect(page.locator("#iteration-50 .output")).to_be_in_viewport()
@@ -108,8 +107,6 @@ def test_a_run_of_150_iterations_and_2000_calls_is_read(page: Page, tmp_path: Pa
     lines.first.locator("button").click()
     expect(lines.first.locator(".waterfall-call")).to_have_count(14)
     expect(lines.first.locator(".waterfall-call").first).to_contain_text("50 ms · $0.001")
-    print("MS", opened, folded, drawn)  # SHOT
-    page.screenshot(path="/tmp/repl-shots/waterfall.png")  # SHOT
     assert max(opened, folded, drawn) < SOON, (opened, folded, drawn)
     assert serious_violations(page) == []
     assert faults == []
