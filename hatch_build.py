@@ -209,7 +209,7 @@ def bundle_pages(folder: Path) -> None:
             "entryPoints": [str(ROOT / "web" / name) for name in names],
             "outdir": str(folder),
             "bundle": True,
-            "minifyWhitespace": True,
+            "minifyWhitespace": rlm is not None,  # else other bundlers are told, in comments, what is not theirs
             "minifySyntax": True,
             "format": "esm",
             "absWorkingDir": str(ROOT),

@@ -54,6 +54,15 @@ def test_the_modules_are_packed_whole_and_stay_small(modules: Path) -> None:
     assert packed.stat().st_size < whole < MOST_BYTES
 
 
+def test_the_element_can_be_imported_where_a_server_renders_and_tells_bundlers_what_is_not_theirs(
+    modules: Path,
+) -> None:
+    script = "import('./ask.js').then(({ RLMAsk }) => console.log(typeof RLMAsk))"
+    done = subprocess.run([*node(), "-e", script], cwd=modules, capture_output=True, text=True, check=True)
+    assert done.stdout == "function\n"
+    assert re.search(r"import\(\s*/\* @vite-ignore \*/\s*/\* webpackIgnore: true \*/", (modules / "ask.js").read_text())
+
+
 def test_no_file_of_theirs_and_no_lock_file_names_a_registry(modules: Path, assets: Path) -> None:
     said = [*modules.rglob("*.json"), *assets.glob("*.json"), ROOT / "package-lock.json"]
     said += (ROOT / "tests").rglob("package-lock.json")

@@ -1,3 +1,4 @@
+import "pyodide-rlm/ask"; // a warning of the bundler would fail the build
 import { show } from "../answer.js";
 
 const chosen = new URLSearchParams(location.search).get("assets");
