@@ -46,6 +46,7 @@ VENDOR = {
     "marked.js": "marked/lib/marked.esm.js",
     "purify.js": "dompurify/dist/purify.es.mjs",
     "temml.js": "temml/dist/temml.mjs",
+    "uplot.js": "uplot/dist/uPlot.esm.js",
     "highlight.js": "@highlightjs/cdn-assets/es/core.min.js",
     "highlight-python.js": "@highlightjs/cdn-assets/es/languages/python.min.js",
 }

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import TypedDict, cast
 
 from .images import image_type
-from .plot import drawn, points_of
+from .plot import chart_of, drawn, points_of
 
 MAX_TABLE_CHARS = 4_000_000
 MAX_CELL_CHARS = 1_000
@@ -30,7 +30,8 @@ MAX_BLOCK_CHARS = 12_000_000
 
 
 class Item(TypedDict, total=False):
-    """`kind` is table, image, json or markdown; `of` counts the rows or characters that there are, kept or not."""
+    """`kind` is table, image, json or markdown; `of` counts the rows or characters that there are, kept or not. `chart`
+    holds the points of a plot, beside its picture."""
 
     kind: str
     title: str
@@ -40,6 +41,7 @@ class Item(TypedDict, total=False):
     of: int
     type: str
     data: str
+    chart: str
 
 
 class Displays:
@@ -71,7 +73,10 @@ class Displays:
         """Show rows as a chart of lines: column `x` across, columns `y` up; without names, those that hold numbers."""
         points = points_of(table_of(rows) or ([], iter(())), x, y)
         data = base64.b64encode(drawn(points).encode()).decode()
-        self._add({"kind": "image", "type": "image/svg+xml", "data": data, "of": points.rows}, title or points.title)
+        item: Item = {"kind": "image", "type": "image/svg+xml", "data": data, "of": points.rows}
+        if (chart := chart_of(points)) is not None:
+            item["chart"] = chart
+        self._add(item, title or points.title)
 
     def show_last(self, item: Item | None) -> None:
         """Show the value of a block's last expression, where it is an item; the model reads nothing of it."""

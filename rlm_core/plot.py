@@ -1,18 +1,22 @@
-"""Plot: a chart of lines as SVG, without a library.
+"""Plot: a chart of lines as SVG, without a library, and its points.
 
-In: columns and rows. Out: SVG text of fixed size; it is shown as an image, in which no script runs. Of more points than
-`MAX_POINTS` a line, the lowest and the highest of each stretch are kept, so that no peak is lost.
+In: columns and rows. Out: SVG text of fixed size, shown as an image, in which no script runs; and the points, for a page
+that draws them itself. Of more points than `MAX_POINTS` a line, the lowest and the highest of each stretch are kept, so
+that no peak is lost.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 MAX_POINTS = 2_000
 MAX_LINES = 8
+MAX_LABEL_CHARS = 100
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 34, 40
 COLOURS = ("#1b7f5f", "#b3541e", "#4a5fc1", "#a13d7c", "#7a7a1f", "#1f7a8c", "#8c3b3b", "#5b5b5b")
@@ -156,6 +160,30 @@ def drawn(points: Points) -> str:
             style = f"fill:{colour}"
             parts.append(f'<text style="{style}" x="{LEFT + 8 + number * 85}" y="{TOP - 2}">{_text(name, 12)}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def chart_of(points: Points) -> str | None:
+    """The points as JSON text, for a page that draws them; `None` where no line has two, `x` does not rise along each, or
+    its labels are too many: then the picture alone is shown.
+
+    >>> chart_of(Points({"a": [(0.0, 5.0), (1.0, 7.0)]}, "t", None, 2))
+    '{"x": "t", "labels": null, "lines": [{"name": "a", "x": [0.0, 1.0], "y": [5.0, 7.0]}]}'
+    """
+    lines = {name: thinned(line) for name, line in points.lines.items() if line}
+    rises = all(before[0] < after[0] for line in lines.values() for before, after in pairwise(line))
+    if not rises or max(map(len, lines.values())) < 2 or len(points.labels or ()) > MAX_POINTS:
+        return None
+    labels = None if points.labels is None else [label[:MAX_LABEL_CHARS] for label in points.labels]
+    columns = [
+        {"name": name[:MAX_LABEL_CHARS], "x": [_rounded(x) for x, _ in line], "y": [_rounded(y) for _, y in line]}
+        for name, line in lines.items()
+    ]
+    return json.dumps({"x": points.x_name[:MAX_LABEL_CHARS], "labels": labels, "lines": columns})
+
+
+def _rounded(value: float) -> float:
+    """`value` to twelve digits, as many as are shown."""
+    return float(f"{value:.12g}")
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.person import ScriptedModel, ask, code, ended
 from tests.browser.test_accessibility import serious_violations
@@ -55,13 +55,9 @@ def test_what_code_displays_is_shown_and_nothing_of_it_runs(page: Page, faults: 
         table.get_by_role("button", name="Download as CSV").click()
     assert download.value.path().read_text("utf-8-sig") == "city,people\nVardø,2\nBergen,291\nOslo,709\n"
     assert download.value.suggested_filename == "Cities.csv"
-    pictures = figures.locator("img")
-    expect(pictures).to_have_count(2)
-    for number in (0, 1):
-        assert (
-            pictures.nth(number).evaluate("image => image.decode().then(() => image.naturalWidth)") == (40, 720)[number]
-        )
-    expect(pictures.nth(1)).to_have_attribute("alt", "People by city")
+    picture = figures.locator("img")
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 40
+    check_chart(page, figures.last)
     page.locator("#timeline").get_by_role("button", name="one: 1 field").press("Enter")
     page.locator("#timeline").get_by_role("button", name="two: 2 items").press("Enter")
     expect(figures.nth(2)).to_contain_text('"<b>x</b>"')
@@ -74,6 +70,30 @@ def test_what_code_displays_is_shown_and_nothing_of_it_runs(page: Page, faults: 
     expect(page.locator("#recording-title")).to_have_text("Earlier run")
     expect(page.locator("#shown figure.displayed")).to_have_count(5)
     assert faults == []
+
+
+def check_chart(page: Page, figure: Locator) -> None:
+    """The chart tells its values to the pointer and to the keyboard, and a part of it is enlarged and left again."""
+    chart = figure.get_by_role("group", name="People by city")
+    expect(chart.locator("canvas")).to_be_visible()
+    values = chart.locator(".u-value")
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    expect(values).to_have_text(["Oslo", "709"])
+    page.keyboard.press("End")
+    expect(values).to_have_text(["Vardø", "2"])
+    area = chart.locator(".u-over")
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    expect(values).to_have_text(["Bergen", "291"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, middle, steps=4)
+    page.mouse.up()
+    figure.get_by_role("button", name="Show the whole chart").click()
+    expect(figure.get_by_text("Drag across the chart")).to_be_visible()
 
 
 @pytest.mark.timed

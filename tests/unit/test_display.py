@@ -121,6 +121,24 @@ def test_a_plot_is_svg_of_its_columns() -> None:
     assert ">y</text>" in both
 
 
+def points(code: str) -> dict[str, Any] | None:
+    [item], _ = shown(code)
+    return json.loads(item["chart"]) if "chart" in item else None
+
+
+def test_a_plot_holds_its_points_where_its_positions_rise() -> None:
+    assert points("plot([{'t': 1, 'a': 5, 'b': None}, {'t': 2, 'a': 1/3, 'b': 4}], x='t', y=['a', 'b'])") == {
+        "x": "t",
+        "labels": None,
+        "lines": [{"name": "a", "x": [1, 2], "y": [5, 0.333333333333]}, {"name": "b", "x": [2], "y": [4]}],
+    }
+    named = points("plot([{'day': d, 'a': n} for n, d in enumerate('xyz')], x='day')")
+    assert named == {"x": "day", "labels": ["x", "y", "z"], "lines": [{"name": "a", "x": [0, 1, 2], "y": [0, 1, 2]}]}
+    assert points("plot([{'t': t, 'a': 1} for t in (1, 3, 2)], x='t')") is None
+    assert points("plot([{'t': str(t) + 'x', 'a': 1} for t in range(2_001)], x='t')") is None
+    assert points("plot([{'t': 1, 'a': 1}], x='t')") is None
+
+
 def test_a_plot_of_too_many_points_keeps_its_peak() -> None:
     points = [(float(n), 99.0 if n == 54_321 else 0.0) for n in range(100_000)]
     kept = plot.thinned(points)

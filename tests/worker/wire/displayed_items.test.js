@@ -14,6 +14,32 @@ test("items of each kind pass, without other fields", () => {
   assert.deepEqual(items, [TABLE, IMAGE, json]);
 });
 
+test("the points of a plot pass where they are sound; its picture in any case", () => {
+  const line = { name: "a", x: [1, 2], y: [3, 4] };
+  const chart = { x: "t", labels: null, lines: [line] };
+  const shown = (value) => displayedItems(JSON.stringify([{ ...IMAGE, chart: value }])).items;
+  assert.deepEqual(shown(JSON.stringify(chart)), [{ ...IMAGE, chart }]);
+  assert.deepEqual(shown(JSON.stringify({ ...chart, labels: ["x", "y"] })), [
+    { ...IMAGE, chart: { ...chart, labels: ["x", "y"] } },
+  ]);
+  for (const other of [
+    { ...chart, x: 1 },
+    { ...chart, labels: [1] },
+    { ...chart, lines: [] },
+    { ...chart, lines: Array(9).fill(line) },
+    { ...chart, lines: [{ ...line, name: null }] },
+    { ...chart, lines: [{ ...line, x: [2, 1] }] },
+    { ...chart, lines: [{ ...line, x: [1, 1] }] },
+    { ...chart, lines: [{ ...line, y: [3] }] },
+    { ...chart, lines: [{ ...line, y: [3, null] }] },
+    { ...chart, lines: [{ ...line, x: [...Array(2_001).keys()], y: Array(2_001).fill(0) }] },
+    null,
+  ])
+    assert.deepEqual(shown(JSON.stringify(other)), [IMAGE]);
+  assert.deepEqual(shown("no JSON"), [IMAGE]);
+  assert.deepEqual(shown(chart), [IMAGE]);
+});
+
 test("anything else is refused, and named by its position", () => {
   assert.match(wrong("no JSON"), /no list/);
   assert.match(wrong({}), /no list/);
