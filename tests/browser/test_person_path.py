@@ -61,7 +61,7 @@ def test_a_person_finds_it_all_again(page: Page, tmp_path: Path, faults: list[st
     assert serious_violations(page) == []
 
     follow_up(page, "And what became of the rent?", "It rose to 19.")
-    expect(page.locator(".displayed img")).to_be_visible()
+    expect(page.locator("#shown .chart canvas")).to_be_visible()
     page.click("#take-along summary")
     with page.expect_download() as download:
         page.click("#take-html")
@@ -79,7 +79,7 @@ def test_a_person_finds_it_all_again(page: Page, tmp_path: Path, faults: list[st
     page.reload()
     expect(page.locator("#asked")).to_have_text("And what became of the rent?")
     expect(page.locator("#answer")).to_contain_text("It rose to 19.")
-    expect(page.locator(".displayed img")).to_be_visible()
+    expect(page.locator("#shown .chart canvas")).to_be_visible()
     expect(page.locator(".turn")).to_have_count(2)
     expect(page.locator("#question")).to_have_value("Who signed the lease?")
     open_history(page)
