@@ -1,8 +1,8 @@
 """Plot: a chart of lines as SVG, without a library, and its points.
 
-In: columns and rows. Out: SVG text of fixed size, shown as an image, in which no script runs; and the points, for a page
-that draws them itself. Of more points than `MAX_POINTS` a line, the lowest and the highest of each stretch are kept, so
-that no peak is lost.
+In: columns and rows. Out: SVG text of fixed size, shown as an image, in which no script runs; and the points, for a
+page that draws them itself. Of more points than `MAX_POINTS` a line, the lowest and the highest of each stretch are
+kept, so that no peak is lost.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ def drawn(points: Points) -> str:
 
 
 def chart_of(points: Points) -> str | None:
-    """The points as JSON text, for a page that draws them; `None` where no line has two, `x` does not rise along each, or
-    its labels are too many: then the picture alone is shown.
+    """The points as JSON text, for a page that draws them; `None` where no line has two, `x` does not rise along each,
+    or its labels are too many: then the picture alone is shown.
 
     >>> chart_of(Points({"a": [(0.0, 5.0), (1.0, 7.0)]}, "t", None, 2))
     '{"x": "t", "labels": null, "lines": [{"name": "a", "x": [0.0, 1.0], "y": [5.0, 7.0]}]}'
