@@ -11,7 +11,7 @@ import { bytesOf } from "./source_text.js";
 /** @typedef {ReturnType<typeof openSearch>} Search */
 /** @typedef {Place & {block: number, index: number}} Hit `index` is its number within its block */
 
-export const BLOCK_BYTES = 512 << 10;
+export const BLOCK_BYTES = 128 << 10;
 const MOST_BYTES_A_LETTER = 4;
 const SPECIAL = /[\\^$.*+?()[\]{}|/]/g;
 
