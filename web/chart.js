@@ -40,7 +40,14 @@ export function ChartView({ chart, title, children }) {
     plot.current = drawn;
     const sized = new ResizeObserver(() => drawn.setSize({ width: widthOf(place), height: HEIGHT }));
     sized.observe(place);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const recolour = () => drawn.redraw(false);
+    const themed = new MutationObserver(recolour); // the page's own choice of a theme is an attribute
+    themed.observe(document.documentElement, { attributes: true });
+    dark.addEventListener("change", recolour);
     return () => {
+      dark.removeEventListener("change", recolour);
+      themed.disconnect();
       sized.disconnect();
       drawn.destroy();
       plot.current = null;
@@ -112,7 +119,7 @@ function optionsOf({ x, labels, lines }, place, onScale) {
     height: HEIGHT,
     scales: { x: { time: false } },
     axes: [
-      { ...axis, label: x, ...(labels && named) },
+      { ...axis, label: x, size: 34, labelSize: 22, ...(labels && named) },
       { ...axis, size: 72 },
     ],
     series: [
