@@ -26,21 +26,11 @@ from .events import (
     ignore,
 )
 from .job import Job
-from .repl import Repl
+from .repl import CALLS, Repl
 from .session import Session
 from .tools import bound
 from .types import Observation, RunResult
 
-CALLS = (
-    "llm_query",
-    "llm_batch",
-    "llm_query_batched",
-    "map_items",
-    "rlm_query",
-    "rlm_batch",
-    "rlm_query_batched",
-)
-"""Names of the functions that call models."""
 NO_MODEL = "no model is called from the console, which costs nothing: ask a question for that."
 NO_RUN = "there is no run to finish at the console: the value of the last line is shown, and variables stay."
 

@@ -36,13 +36,7 @@ from .value_text import Listing, Variable, plain, shown, variable_line, variable
 
 T = TypeVar("T")
 
-RESERVED = (
-    "context",
-    "answer",
-    "FINAL",
-    "FINAL_VAR",
-    "SHOW_VARS",
-    "cite",
+CALLS = (
     "llm_query",
     "llm_batch",
     "llm_query_batched",
@@ -50,9 +44,9 @@ RESERVED = (
     "rlm_query",
     "rlm_batch",
     "rlm_query_batched",
-    "SubCallError",
-    "ToolError",
 )
+"""Names of the functions that call models."""
+RESERVED = ("context", "answer", "FINAL", "FINAL_VAR", "SHOW_VARS", "cite", *CALLS, "SubCallError", "ToolError")
 """Names that are ours in every run; no tool may take one of them."""
 
 MAX_VARIABLES = 500

@@ -60,3 +60,11 @@ def printed(result: Any) -> str:
     """All that the blocks of a run printed, with their tracebacks."""
     blocks = [event["observation"] for event in result["events"] if event["type"] == "block_finished"]
     return "".join(block["stdout"] + (block["error"] or "") for block in blocks)
+
+
+STUCK = """def again():
+    try:
+        while True: pass
+    except BaseException: again()
+again()"""
+"""A block that no interrupt ends: its worker is replaced."""

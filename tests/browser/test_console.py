@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.lab import LAB, code
+from tests.browser.lab import LAB, STUCK, code
 from tests.browser.person import ENDED_MS, ScriptedModel, ask, ended, tab_to
 from tests.browser.test_accessibility import serious_violations
 from tests.browser.test_conversation import follow_up
@@ -54,18 +54,11 @@ ENTRIES = """async ({replies, stuck}) => {
   return { ...out, events };
 }"""
 
-STUCK = """stuck = 1
-def again():
-    try:
-        while True: pass
-    except BaseException: again()
-again()"""
-
 
 def test_entries_between_questions_stops_deaths_and_a_later_session(shared_page: Page) -> None:
     shared_page.evaluate(LAB)
     replies = [code("lamps = context.count('lamp')\nFINAL(lamps)"), code("second = total + 1\nFINAL(second)")]
-    result: Any = shared_page.evaluate(ENTRIES, {"replies": replies, "stuck": STUCK})
+    result: Any = shared_page.evaluate(ENTRIES, {"replies": replies, "stuck": f"stuck = 1\n{STUCK}"})
     assert (result["first"], result["second"], result["again"]) == ("2", "43", "(42, 2, 43)")
     plain, fault, call, stopped, died, after = result["executions"]
     assert (plain["stdout"], plain["value"], plain["error"]) == (

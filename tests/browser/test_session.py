@@ -6,14 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser.lab import code, printed, run
-
-STUCK = """y = 2
-def again():
-    try:
-        while True: pass
-    except BaseException: again()
-again()"""
+from tests.browser.lab import STUCK, code, printed, run
 
 
 def session(page: Page, replies: list[str | None], *questions: Any, stop_on: str = "", **options: Any) -> Any:
@@ -67,7 +60,7 @@ def test_a_stop_that_is_heeded_leaves_the_session_whole(shared_page: Page) -> No
 def test_a_session_outlives_a_worker_that_did_not_heed_a_stop(shared_page: Page) -> None:
     replies: list[str | None] = [
         code("x = llm_query('one')"),
-        code(STUCK),
+        code("y = 2\n" + STUCK),
         code("FINAL((x, 'y' in globals(), context_0, context))"),
         code("FINAL((x, context_1, len(history_0) > 2, history_1[-1]['role']))"),
     ]
@@ -123,7 +116,7 @@ def test_a_session_continues_after_the_logs_of_one_that_a_reload_ended(shared_pa
         code("x = llm_query('one')"),
         code("import random\nz = random.random()\nFINAL(f'{x} {z}')"),
         code("y = 5\nllm_query('two')"),
-        code(STUCK),
+        code("y = 2\n" + STUCK),
         code("w = llm_query('three')\nFINAL(w)"),
     ]
     ended = session(shared_page, replies, "a", "b", None, stop_on="except BaseException")

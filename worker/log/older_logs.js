@@ -12,16 +12,19 @@ const CONTINUED = "the run is continued from its journal";
 
 const NO_FACTS = { finish_reason: null, reasoning: "", from_store: false };
 
+/** Those of a run's begin. */
+export const LATER_OF_RUN = {
+  run: "",
+  model_options: {},
+  sub_model_options: {},
+  schema: null,
+  direct: false,
+  console: false,
+};
+
 /** Later fields, by type of event. @type {Record<string, (fields: Fields) => Fields>} */
 const LATER = {
-  run_started: () => ({
-    run: "",
-    model_options: {},
-    sub_model_options: {},
-    schema: null,
-    direct: false,
-    console: false,
-  }),
+  run_started: () => LATER_OF_RUN,
   run_finished: () => ({ value: null, evidence: [] }),
   call_started: () => ({ options: {}, images: [] }),
   egress: () => ({ image_bytes: 0 }),

@@ -9,6 +9,7 @@
 
 import { configError } from "../wire/errors.js";
 import { jsonIn } from "../wire/json.js";
+import { LATER_OF_RUN } from "./older_logs.js";
 
 /**
  * @typedef {import("../wire/protocol.js").Event} Event
@@ -89,7 +90,15 @@ export function eventsOf(run) {
    * @param {number[]} path
    */
   function write({ iterations, answer, stoppedBy, detail }, path) {
-    emit(path, { type: "run_started", question: "", model: null, sub_model: null, limits: {}, ...NO_FACTS });
+    emit(path, {
+      type: "run_started",
+      question: "",
+      model: null,
+      sub_model: null,
+      limits: {},
+      contexts: [],
+      ...LATER_OF_RUN,
+    });
     let children = 0;
     for (const [index, { reply, blocks, usage, seconds: duration }] of iterations.entries()) {
       const iteration = index + 1;
@@ -136,16 +145,6 @@ export function eventsOf(run) {
     emit(path, { type: "call_finished", call: number, model: "", text, error, usage, ...facts });
   }
 }
-
-const NO_FACTS = {
-  contexts: [],
-  run: "",
-  model_options: {},
-  sub_model_options: {},
-  schema: null,
-  direct: false,
-  console: false,
-};
 
 // ----------------------------------------------------------------------------------------------- means of the readers
 

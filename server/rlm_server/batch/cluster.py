@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -79,37 +79,36 @@ class RayPool:
 
     async def __aenter__(self) -> RayPool:
         ray = import_ray()
-        await asyncio.to_thread(connect, self._address)
-        try:
+        async with AsyncExitStack() as opened:
+            await asyncio.to_thread(connect, self._address)
+            opened.push_async_callback(asyncio.to_thread, ray.shutdown)
             nodes = [node for node in ray.nodes() if node["Alive"]]
             own = ray.util.get_node_ip_address()
             is_local = all(node["NodeManagerAddress"] in (own, LOOPBACK) for node in nodes)
             self._count = self._count or len(nodes)
             self.size = max(self.size or 2 * int(ray.cluster_resources().get("CPU", 1)), self._count)
             token = secrets.token_urlsafe(32)
-            self._serving = entered(self._serve(LOOPBACK if is_local else own, token))
-            url = await (await self._serving.__aenter__())
+            serving = entered(self._serve(LOOPBACK if is_local else own, token))
+            url = await (await opened.enter_async_context(serving))
             pages = -(-self.size // self._count)
             memory = min(BASE_BYTES + pages * PAGE_BYTES, int(ray.cluster_resources()["memory"]) // self._count)
             needs = {"num_cpus": CPUS, "memory": memory, "scheduling_strategy": "SPREAD"}
             kept = {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": pages + 1}
             made = ray.remote(**needs, **kept)(Asker)
             self._rows = {made.remote(pages, url, token, dict(self._defaults)): 0 for _ in range(self._count)}
-        except BaseException:
-            ray.shutdown()
-            raise
+            opened.push_async_callback(self._close_actors)
+            self._opened = opened.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        ray = import_ray()
+        await self._opened.aclose()
+
+    async def _close_actors(self) -> None:
+        """Close the browsers in order; an actor that does not answer ends with the cluster's connection."""
         closing = [asyncio.wrap_future(actor.close.remote().future()) for actor in self._rows]
-        try:
-            await asyncio.wait(closing, timeout=CLOSE_SECONDS)
-        finally:
-            await asyncio.to_thread(ray.shutdown)
-            await self._serving.__aexit__(kind, fault, trace)
+        await asyncio.wait(closing, timeout=CLOSE_SECONDS)
 
     async def map(self, rows: Iterable[Row] | AsyncIterable[Row]) -> AsyncIterator[Outcome]:
         """The outcome of each row, in the order in which they end; see `BrowserPool.map`.

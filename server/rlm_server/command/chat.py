@@ -21,10 +21,10 @@ import click
 from rlm_core import ConfigError
 
 from ..headless.visible_text import visible
-from .chat_log import ChatLog, KeptQuestion, kept_questions
+from .chat_log import KeptQuestion, kept_questions
 from .exit_status import FAULT, FINAL, reported, status_of
 from .limit_flags import chosen_limits, limit_options
-from .outputs import probe
+from .outputs import EventLog, probe
 from .own_server import own_server
 from .printing import print_result, say_checks, say_folders
 from .stop_signals import StopSignals
@@ -113,7 +113,7 @@ class _Chat:
         self._paths = paths
         self._earlier = [question.log for question in kept if question.is_ended]
         self._cut_off = next((question for question in kept if not question.is_ended), None)
-        self._log = ChatLog(record, list(self._earlier))
+        self._log = EventLog(record, self._earlier)
         self._signals = signals
         self._verbose = verbose
         self._direct = direct

@@ -1,24 +1,18 @@
 """Chat log: a conversation as one file, so that it continues after its process ended.
 
-In: a file, and the events of each question. Out: the logs of its questions, one after the other, each event as it
-happens; the last one is cut off where the process was.
+In: the file that `EventLog` wrote. Out: the logs of its questions, one after the other; the last one is cut off where
+the process was.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
-
-import click
 
 from rlm_core import ConfigError, ProtocolError
-from rlm_core.events import FOR_WATCHING, RunFinished, RunStarted
+from rlm_core.events import RunFinished, RunStarted
 from rlm_core.trajectory import read
-
-from .outputs import save
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,49 +75,3 @@ def _kept(log: str) -> KeptQuestion:
     names = tuple(str(described["name"]) for described in started.contexts)
     is_ended = any(isinstance(event, RunFinished) and not event.path for event in events)
     return KeptQuestion(log, started.question, started.model, names, is_ended)
-
-
-class ChatLog:
-    """Appends the events of each question to a file, after the logs of those that ended.
-
-    Args:
-        path: of the file; `None` writes nothing.
-        ended: logs of the earlier questions.
-    """
-
-    def __init__(self, path: Path | None, ended: list[str]) -> None:
-        self._path = path
-        self._ended = ended
-        self._file: TextIO | None = None
-        self._is_whole = path is not None
-
-    def take(self, event: dict[str, Any]) -> None:
-        """Append an event that belongs to the log."""
-        if not self._is_whole or event["type"] in FOR_WATCHING:
-            return
-        assert self._path is not None, "only a log with a path is whole"
-        try:
-            if self._file is None:
-                self._path.write_text("".join(self._ended), encoding="utf-8", errors="surrogatepass")
-                self._file = self._path.open("a", encoding="utf-8", errors="surrogatepass")
-            self._file.write(json.dumps(event) + "\n")
-            self._file.flush()
-        except OSError as fault:
-            self._is_whole = False
-            click.echo(f"note: {self._path} cannot be written: {fault.strerror}. It is written anew later.", err=True)
-
-    def finish(self, trajectory: str) -> bool:
-        """Take the whole log of a question that ended; whether the file has it."""
-        if self._path is None:
-            return True
-        self.close()
-        self._ended.append(trajectory)
-        self._is_whole = save(self._path, "".join(self._ended))
-        return self._is_whole
-
-    def close(self) -> None:
-        """Close the file; all that is in it stays."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -99,10 +100,12 @@ class EventLog:
 
     Args:
         path: of the file; `None` writes nothing.
+        ended: logs of earlier questions of the conversation, which the file holds before this one.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, ended: Iterable[str] = ()) -> None:
         self._path = path
+        self._before = "".join(ended)
         self._file: TextIO | None = None
         self._is_whole = path is not None
 
@@ -114,6 +117,7 @@ class EventLog:
         try:
             if self._file is None:
                 self._file = self._path.open("w", encoding="utf-8", errors="surrogatepass")
+                self._file.write(self._before)
             self._file.write(json.dumps(event) + "\n")
             self._file.flush()
         except OSError as fault:
@@ -122,11 +126,13 @@ class EventLog:
             click.echo(f"note: {self._path} cannot be written: {fault.strerror}. {again}", err=True)
 
     def finish(self, text: str) -> bool:
-        """Write the whole log; whether the file has it."""
+        """Write the whole log, after which the next question's may come; whether the file has it."""
         if self._path is None:
             return True
         self.close()
-        return save(self._path, text)
+        self._before += text
+        self._is_whole = save(self._path, self._before)
+        return self._is_whole
 
     def close(self) -> None:
         """Close the file; what is in it stays."""
