@@ -2,12 +2,13 @@
 // Journal: the log of a run, kept in this browser as it grows, so that a reloaded tab can resume the run.
 //
 // In: the lines of a trajectory. Out: a promise that all of them are on disk; later, the runs that did not end. Strict
-// transactions of 1.3 ms, each with the lines that came during the one before (line_writer.js): nothing that a call or a
+// transactions, each with the lines that came during the one before (line_writer.js): nothing that a call or a
 // function depends on is lost when the browser is killed. A context is kept only when the caller asks for it
 // (kept_contexts.js). A name is that of a journal: one run at a time is kept in it.
 
 import { configError } from "../wire/errors.js";
 import { described, dropContext, keepContext, restoredContext } from "./kept_contexts.js";
+import { linesIn, putLines } from "./line_records.js";
 import { openLineWriter } from "./line_writer.js";
 
 /**
@@ -54,7 +55,7 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
   await stored(database, "runs", (runs) => runs.put(run));
   await stored(database, "lines", (kept) => {
     kept.delete(linesOf(run.name));
-    lines.forEach((line, number) => kept.put(line, [run.name, number]));
+    putLines(kept, run.name, lines);
   });
   const bounds = openBounds();
   lines.forEach(bounds.add);
@@ -66,9 +67,7 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
   const put = async (added, first) => {
     for (let isNoticed = false; ; isNoticed = true) {
       try {
-        return await stored(database, "lines", (kept) =>
-          added.forEach((line, index) => kept.put(line, [run.name, first + index])),
-        );
+        return await stored(database, "lines", (kept) => putLines(kept, run.name, added, first));
       } catch (error) {
         if (!isFull(error) || signal?.aborted) throw error;
         if (!isNoticed) onNotice(FULL);
@@ -206,8 +205,8 @@ export async function unfinished() {
 export async function settleEnded() {
   const database = await open();
   for (const { name } of await unfinished()) {
-    const lines = await read(database, "lines", (kept) => kept.getAll(linesOf(name)));
-    await keepEnded(database, name, boundsOf(lines.map(String)));
+    const records = await read(database, "lines", (kept) => kept.getAll(linesOf(name)));
+    await keepEnded(database, name, boundsOf(linesIn(records)));
   }
   database.close();
 }
@@ -239,7 +238,7 @@ export async function importRun(run, log) {
   const ended = endingOf(boundsOf(lines));
   if (ended === null) throw configError(`the log of the run "${run.name}" has no end.`);
   const database = await open();
-  await stored(database, "lines", (kept) => lines.forEach((line, number) => kept.put(line, [run.name, number])));
+  await stored(database, "lines", (kept) => putLines(kept, run.name, lines));
   await stored(database, "runs", (runs) => runs.put({ ...run, ended, contexts: [] }));
   database.close();
 }
@@ -292,9 +291,9 @@ export async function deleteRun(name) {
  */
 export async function readLog(name) {
   const database = await open();
-  const lines = await read(database, "lines", (kept) => kept.getAll(linesOf(name)));
+  const records = await read(database, "lines", (kept) => kept.getAll(linesOf(name)));
   database.close();
-  return lines.map((line) => `${line}\n`).join("");
+  return records.map((record) => `${record}\n`).join("");
 }
 
 /**
@@ -393,6 +392,7 @@ function stored(database, name, change) {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
     change(transaction.objectStore(name));
+    transaction.commit(); // else the browser asks the page once more whether it has another change
   });
 }
 

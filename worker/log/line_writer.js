@@ -1,13 +1,16 @@
 // @ts-check
 // Line writer: the lines of a log on their way to disk, all that wait in one transaction.
 //
-// In: lines, as they are recorded. Out: transactions, one after another; a promise that all lines so far are on disk. A
-// line that is no answer and leaves nothing may wait for the next one: a call then needs two transactions in place of three.
+// In: lines, as they are recorded. Out: transactions, one after another; a promise that all lines so far are on disk.
+// Calls in turn need one transaction each: the lines of a call's end wait for those of the next call's start, which leaves
+// once both are on disk. So nothing leaves the page that depends on a line which is lost with the browser.
 
-/** Longest wait of a line that may wait. */
-const LINGER_MS = 250;
-/** Types of events that can be recomputed from those before and after them. */
-const MAY_WAIT = ["egress"];
+/**
+ * Longest wait of a line for the next one, by the type of its event: an entry of the ledger can be recomputed; an answer
+ * that is lost is asked for again, under the idempotency key of its call.
+ * @type {Readonly<Record<string, number>>}
+ */
+const LINGER_MS = { egress: 250, call_finished: 20 };
 
 /**
  * @param {(lines: string[], first: number) => Promise<void>} put writes lines, of which the first has the number `first`
@@ -20,6 +23,7 @@ export function openLineWriter(put, next) {
   let last = Promise.resolve();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  let linger = Infinity;
 
   const flush = () => {
     const lines = waiting;
@@ -30,7 +34,7 @@ export function openLineWriter(put, next) {
   };
   const begin = () => {
     clearTimeout(timer);
-    timer = undefined;
+    linger = Infinity;
     if (isDue || waiting.length === 0) return;
     isDue = true;
     last = last.then(flush);
@@ -43,8 +47,12 @@ export function openLineWriter(put, next) {
      */
     append(line, type) {
       waiting.push(line);
-      if (!MAY_WAIT.includes(type)) begin();
-      else timer ??= setTimeout(begin, LINGER_MS);
+      const most = LINGER_MS[type] ?? 0;
+      if (most === 0) return begin();
+      if (isDue || most >= linger) return;
+      clearTimeout(timer);
+      linger = most;
+      timer = setTimeout(begin, most);
     },
     /** Resolves when every line so far is on disk; rejects with the fault of the first that could not be written. */
     written() {

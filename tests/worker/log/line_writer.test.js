@@ -39,29 +39,43 @@ test("lines that come during a transaction go together in the next one", async (
   assert.equal(isWritten, true);
 });
 
-test("a line that may wait goes with the next one, or after a while", async (t) => {
+test("an answer waits for the next call, so that calls in turn need one transaction each", async (t) => {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
   const { puts, append, written } = opened();
   append("egress 1", "egress");
-  await settled();
-  assert.equal(puts.length, 0);
   append("reply 1", "call_finished");
   await settled();
-  assert.deepEqual(puts[0].lines, ["egress 1", "reply 1"]);
+  assert.equal(puts.length, 0);
+  append("call 2", "call_started");
+  await settled();
+  assert.deepEqual(puts[0].lines, ["egress 1", "reply 1", "call 2"]);
   puts[0].end();
   append("egress 2", "egress");
+  append("reply 2", "call_finished");
+  void written(); // a function is to be called
+  await settled();
+  assert.deepEqual(puts[1].lines, ["egress 2", "reply 2"]);
+});
+
+test("a line waits no longer than its type may", async (t) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  const { puts, append } = opened();
+  append("egress 1", "egress");
   mock.timers.tick(249);
   await settled();
-  assert.equal(puts.length, 1);
+  assert.equal(puts.length, 0);
   mock.timers.tick(1);
   await settled();
-  assert.deepEqual([puts[1].first, puts[1].lines], [2, ["egress 2"]]);
-  puts[1].end();
+  assert.deepEqual([puts[0].first, puts[0].lines], [0, ["egress 1"]]);
+  puts[0].end();
+  append("egress 2", "egress");
+  append("reply 1", "call_finished");
   append("egress 3", "egress");
-  void written(); // a call is to leave
+  mock.timers.tick(20);
   await settled();
-  assert.deepEqual(puts[2].lines, ["egress 3"]);
+  assert.deepEqual([puts[1].first, puts[1].lines], [1, ["egress 2", "reply 1", "egress 3"]]);
 });
 
 test("after a transaction that failed nothing more is written", async () => {
