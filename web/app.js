@@ -4,7 +4,7 @@
  */
 
 import { expectRun } from "/rlm/rlm.js";
-import { html, render } from "/vendor/preact.mjs";
+import { html, render, useMemo } from "/vendor/preact.mjs";
 import { ASSETS } from "./address.js";
 import { Outcome } from "./answer.js";
 import { ConfirmDialog } from "./confirm.js";
@@ -27,7 +27,7 @@ import { fetchSamples } from "./samples.js";
 import { SourceButtons } from "./source_buttons.js";
 import { SourceDialog } from "./source_dialog.js";
 import { SettingsPanel, restoreSettings } from "./settings.js";
-import { changed, isRunning, onChange, state } from "./state.js";
+import { changed, edition, isRunning, onChange, state } from "./state.js";
 import { Announcer, Status } from "./status.js";
 import { tellTab } from "./tab_title.js";
 import { Timeline } from "./timeline.js";
@@ -67,16 +67,10 @@ function remedied(remedy) {
 
 function App() {
   const { run, problems } = state;
+  // the form shows nothing of a run's progress
+  const form = useMemo(() => html`<${Form} problems=${problems} />`, [edition()]);
   return html`<div class="columns ${run ? "has-run" : ""}">
-    <form class="ask" aria-label="Ask" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
-      ${problems.browser && html`<${ProblemNotice} problem=${problems.browser} id="browser-problem" />`}
-      <${QuestionField} />
-      <${Example} onRun=${() => void runFromForm()} />
-      <${ContextField} />
-      <${SettingsPanel} />
-      <${RunButtons} onRun=${() => void runFromForm()} onDirect=${() => void runFromForm({ direct: true })} onStop=${stopRun} />
-      ${problems.server && !isRunning() && html`<${ProblemNotice} problem=${problems.server} id="server-problem" onRemedy=${remedied} />`}
-    </form>
+    ${form}
     <div class="outcome-column" id="outcome">
       ${!isRunning() && html`<${Unfinished} onContinue=${continueRun} onShow=${showUnfinished} onDiscarded=${discarded} />`}
       ${run ? html`<${RunSheet} run=${run} />` : html`<${Introduction} />`}
@@ -86,6 +80,19 @@ function App() {
     <${SourceDialog} />
     <${Announcer} run=${run} />
   </div>`;
+}
+
+/** @param {{problems: import("./types/state.js").PageState["problems"]}} props */
+function Form({ problems }) {
+  return html`<form class="ask" aria-label="Ask" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
+    ${problems.browser && html`<${ProblemNotice} problem=${problems.browser} id="browser-problem" />`}
+    <${QuestionField} />
+    <${Example} onRun=${() => void runFromForm()} />
+    <${ContextField} />
+    <${SettingsPanel} />
+    <${RunButtons} onRun=${() => void runFromForm()} onDirect=${() => void runFromForm({ direct: true })} onStop=${stopRun} />
+    ${problems.server && !isRunning() && html`<${ProblemNotice} problem=${problems.server} id="server-problem" onRemedy=${remedied} />`}
+  </form>`;
 }
 
 /** @param {{run: import("./types/run.js").RunView}} props */

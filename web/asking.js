@@ -21,7 +21,7 @@ import { checkServer, problemOf } from "./server_watch.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { schemaOf } from "./schema_field.js";
 import { runOptions } from "./settings.js";
-import { changed, isRunning, progressed, state } from "./state.js";
+import { COUNT_MS, changed, isRunning, progressed, state } from "./state.js";
 import { isFollowUp, isKept, loadUnfinished } from "./unfinished.js";
 import { otherContext } from "./wanted.js";
 
@@ -98,10 +98,13 @@ function bringIntoView() {
 function follow(run, onEvent) {
   return (/** @type {RunEvent} */ event) => {
     applyEvent(run, event);
-    progressed();
+    progressed(COUNTED.includes(event.type) ? COUNT_MS : undefined);
     onEvent?.(event);
   };
 }
+
+/** Types of events that change a number on the page. @type {readonly RunEvent["type"][]} */
+const COUNTED = ["call_started", "egress", "call_finished"];
 
 /**
  * The Run button, or that of a direct call: faults of the form, and a server that is gone, are shown beside it; later ones

@@ -21,7 +21,8 @@ export function ReadingBar({ run }) {
   const found = occurrences(run.iterations, reading.words);
   const total = found.reduce((sum, { times }) => sum + times, 0);
   const current = total === 0 ? null : positionOf(found, Math.min(reading.found, total - 1));
-  useEffect(() => void mark(reading.words, current));
+  // at each drawing while words are sought: their places may be new elements
+  useEffect(() => void mark(reading.words, current), [reading.words === "" ? "" : {}]);
   useEffect(() => () => void mark("", null), [run]);
   if (run.iterations.length < FEW) return null;
   /** @param {number} step */

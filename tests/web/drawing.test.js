@@ -17,7 +17,7 @@ function frame() {
 }
 
 test("the progress of a run is drawn ten times a second, a person's change in the next frame", async (t) => {
-  const { changed, onChange, progressed } = await import("../../web/drawing.js");
+  const { COUNT_MS, changed, edition, onChange, progressed } = await import("../../web/drawing.js");
   let drawn = 0;
   let now = 1_000;
   onChange(() => void (drawn += 1));
@@ -46,4 +46,22 @@ test("the progress of a run is drawn ten times a second, a person's change in th
   assert.equal(drawn, 3);
   pass(200);
   assert.equal(drawn, 3); // its own drawing had the progress in it
+  assert.equal(edition(), 1);
+  pass(100);
+  progressed(COUNT_MS);
+  frame();
+  assert.equal(drawn, 4);
+  progressed(COUNT_MS);
+  pass(100);
+  progressed(COUNT_MS);
+  pass(149);
+  assert.equal(drawn, 4); // numbers alone are drawn four times a second
+  pass(1);
+  assert.equal(drawn, 5);
+  progressed(COUNT_MS);
+  pass(50);
+  progressed();
+  pass(50);
+  assert.equal(drawn, 6); // but a text takes them with it
+  assert.equal(edition(), 1); // none of it was a change of the page's own
 });
