@@ -56,6 +56,8 @@ const UNANSWERED = [...UNREACHED, "server-away", "reply-cut-off", "server-silent
 const BATCH_CHARS = 16 << 20;
 const PARALLEL_POSTS = 4;
 const STOPPED = callStopped();
+/** One for all calls: to make an error takes as long as to send a short call. */
+const UNANSWERED_FAULT = cutOff();
 /** A provider of the page has an idle timeout for each call; this is the longest that a timer knows. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -119,9 +121,8 @@ export function openBroker({
   const sendOnce = async ({ body, indexes, batch }, shared, isRepeated) => {
     const { calls, signal, idempotencyKey, settle, sent, pieces, options } = shared;
     const idle = openIdleTimeout(idleMs);
-    const unanswered = cutOff();
     /** @type {Map<number, ProviderError>} */
-    const failed = new Map(indexes.map((index) => [index, unanswered]));
+    const failed = new Map(indexes.map((index) => [index, UNANSWERED_FAULT]));
     /**
      * @param {number} at
      * @param {Completion | ProviderError} reply

@@ -253,7 +253,7 @@ function openStream({ send, onEnd }) {
      */
     request(path, options) {
       const bytes = options.body instanceof Uint8Array ? options.body : encoder.encode(String(options.body ?? ""));
-      const headers = Object.fromEntries(new Headers(options.headers));
+      const headers = plainHeaders(options.headers);
       mayRepeat = "idempotency-key" in headers;
       signal = options.signal ?? null;
       signal?.addEventListener("abort", abort);
@@ -279,7 +279,7 @@ function openStream({ send, onEnd }) {
         lose();
       } else {
         const { init, bytes } = kind === HEAD ? readHead(payload) : { init: null, bytes: payload };
-        if (init !== null && isLast) resolve(new Response(bytes, init));
+        if (init !== null && isLast) resolve(wholeResponse(bytes, init));
         else if (init !== null) {
           body = openBody({ leave, credit: (size) => send(CREDIT, uint32(size)) });
           body.add(bytes, false);
@@ -384,6 +384,27 @@ function messageOf(kind, number, parts) {
 function headOf(head) {
   const json = encoder.encode(JSON.stringify(head));
   return [uint32(json.length), json];
+}
+
+/**
+ * A response that came in one message. The text of JSON is decoded here: a stream of the browser's takes two more tasks.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {{status: number, headers: Record<string, string>}} init
+ */
+function wholeResponse(bytes, init) {
+  const response = new Response(bytes, init);
+  const isJson = response.headers.get("content-type")?.startsWith("application/json");
+  return isJson ? Object.assign(response, { text: async () => decoder.decode(bytes) }) : response;
+}
+
+/**
+ * Headers with names in lower case.
+ * @param {HeadersInit} [headers]
+ * @returns {Record<string, string>}
+ */
+function plainHeaders(headers = {}) {
+  if (headers instanceof Headers || Array.isArray(headers)) return Object.fromEntries(new Headers(headers));
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 /** @param {Uint8Array<ArrayBuffer>} payload */

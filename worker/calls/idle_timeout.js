@@ -18,15 +18,19 @@ export function openIdleTimeout(
 ) {
   const controller = new AbortController();
   const message = `${subject} said nothing for ${limitMs / 1_000} s, and is given up. Ask again.`;
-  const expire = () => controller.abort(providerError(message, { type, retryable: true }));
+  /** Time of the last sign of life since the timer was set. @type {number | null} */
+  let heardAt = null;
+  const expire = () => {
+    if (heardAt === null) return controller.abort(providerError(message, { type, retryable: true }));
+    const left = heardAt + limitMs - performance.now();
+    heardAt = null;
+    timer = setTimeout(expire, Math.max(0, left));
+  };
   let timer = setTimeout(expire, limitMs);
   return {
     signal: controller.signal,
     /** A sign of life. */
-    reset() {
-      clearTimeout(timer);
-      timer = setTimeout(expire, limitMs);
-    },
+    reset: () => void (heardAt = performance.now()),
     clear: () => clearTimeout(timer),
   };
 }

@@ -16,8 +16,11 @@ const LONGEST_HIDDEN_SLICE_MS = 61_000; // a hidden tab's timers come once a min
  * @param {() => number} [options.now] milliseconds, monotonic
  */
 export function openActiveClock({ limitMs, onTime, longest = longestTick, now = () => performance.now() }) {
+  /** Of the next tick: one that is under way stays, since a run starts and stops the clock at each of its calls. */
+  let dueAt = Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  let runs = false;
   let waits = false;
   let used = 0;
   let since = 0;
@@ -28,21 +31,23 @@ export function openActiveClock({ limitMs, onTime, longest = longestTick, now = 
     since = at;
   };
   const tick = () => {
+    dueAt = Infinity;
+    if (!runs) return;
     count();
     if (limitMs !== null && used >= limitMs) onTime();
     else go();
   };
   const go = () => {
     if (limitMs === null) return;
+    [runs, waits, since] = [true, false, now()];
+    const wait = Math.min(SLICE_MS, Math.max(1, limitMs - used));
+    if (dueAt <= since + wait) return;
     clearTimeout(timer);
-    waits = false;
-    since = now();
-    timer = setTimeout(tick, Math.min(SLICE_MS, Math.max(1, limitMs - used)));
+    dueAt = since + wait;
+    timer = setTimeout(tick, wait);
   };
   const halt = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    waits = false;
+    [runs, waits] = [false, false];
   };
 
   return {
@@ -52,7 +57,7 @@ export function openActiveClock({ limitMs, onTime, longest = longestTick, now = 
     },
     /** Time from here on is not counted, until `resume`. */
     pause() {
-      if (timer === undefined) return;
+      if (!runs) return;
       count();
       halt();
       waits = true;
@@ -63,7 +68,7 @@ export function openActiveClock({ limitMs, onTime, longest = longestTick, now = 
     stop: halt,
     /** Milliseconds since `start`. */
     used() {
-      if (timer !== undefined) count();
+      if (runs) count();
       return used;
     },
   };

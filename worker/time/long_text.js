@@ -7,13 +7,13 @@
 import { release } from "../wire/buffers.js";
 
 const STEP_CHARS = 1 << 18;
+const encoder = new TextEncoder();
 
 /**
  * @param {string} text
  * @returns {Generator<void, Uint8Array<ArrayBuffer>, void>}
  */
 export function* encodedText(text) {
-  const encoder = new TextEncoder();
   if (text.length <= STEP_CHARS) return encoder.encode(text);
   const parts = [];
   for (const step of stepsOf(text)) {
@@ -29,7 +29,7 @@ export function* encodedText(text) {
  * @returns {Generator<void, Uint8Array<ArrayBuffer>, void>}
  */
 export function* encodedJson(value) {
-  const encoder = new TextEncoder();
+  if (roomAfter(value, STEP_CHARS) > 0) return encoder.encode(JSON.stringify(value));
   const parts = [];
   let text = "";
   for (const piece of jsonPieces(value)) {
@@ -41,6 +41,23 @@ export function* encodedJson(value) {
   }
   parts.push(encoder.encode(text));
   return joined(parts);
+}
+
+/**
+ * The part of `room`, in characters, that the texts of a value leave; it is looked at no further than that.
+ * @param {unknown} value
+ * @param {number} room
+ * @returns {number}
+ */
+function roomAfter(value, room) {
+  if (typeof value === "string") return room - value.length;
+  let left = room - 1;
+  if (typeof value !== "object" || value === null) return left;
+  for (const item of Object.values(value)) {
+    left = roomAfter(item, left);
+    if (left <= 0) break;
+  }
+  return left;
 }
 
 /**

@@ -8,6 +8,8 @@ import { FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
 
 /** @typedef {import("./types.d.ts").Outcome} Outcome */
 
+const encoder = new TextEncoder();
+
 /**
  * @param {number} index
  * @param {Outcome} outcome
@@ -15,7 +17,6 @@ import { FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
 export function encodeFrame(index, outcome) {
   const failed = "error" in outcome;
   const { text, reasoning: _, ...answered } = failed ? { text: "", reasoning: "" } : outcome.completion;
-  const encoder = new TextEncoder();
   const meta = encoder.encode(JSON.stringify(failed ? outcome.error : answered));
   const body = encoder.encode(text);
   const frame = new Uint8Array(FRAME_HEADER_BYTES + meta.length + body.length);
