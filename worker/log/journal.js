@@ -76,6 +76,8 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
     }
   };
   const { append, written } = openLineWriter(put, lines.length);
+  const flush = () => void written().catch(() => {}); // `written` rejects with it where it is awaited
+  globalThis.addEventListener("pagehide", flush); // a tab that is closed or reloaded loses no line that waits for another
   const ended = new AbortController();
   let keeping = Promise.resolve();
   /** @param {JobContext[]} contexts */
@@ -93,6 +95,7 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
     ended.abort();
     await keeping;
     await written().catch(() => {}); // a run that was stopped while the store was full
+    globalThis.removeEventListener("pagehide", flush);
     database.close();
     release();
   };
