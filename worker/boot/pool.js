@@ -59,7 +59,8 @@ export async function prepareWorker(base, host) {
 }
 
 /**
- * Boot a worker for a run that comes soon; the snapshot of the next ones is made after it. A fault is left to that run.
+ * Boot a worker for a run that comes soon; then the snapshot of the next ones is made, before that run rather than beside
+ * it. A fault is left to that run.
  * @param {string} base
  * @param {HostKind} [host]
  */
@@ -69,7 +70,7 @@ export async function expectRun(base, host) {
   if (pool === null) return;
   pool.spare ??= bootSpare(pool);
   await pool.spare;
-  refillLater(pool);
+  void refill(pool);
 }
 
 /**

@@ -181,13 +181,14 @@ test("a page that prepares has its snapshot and a spare from it", async () => {
   assert.equal(booted.length, 2);
 });
 
-test("where a run is expected its worker boots at once, and the snapshot is made after it", async () => {
+test("where a run is expected its worker boots at once, and the snapshot is made before the run comes", async () => {
   await Promise.all([expectRun(base), expectRun(base)]);
-  assert.deepEqual(purposes(), ["run"]);
-  await takeWorker(base);
-  assert.equal(booted.length, 1);
   await pass(0);
-  await pass(MAKE_MS);
+  assert.deepEqual(purposes(), ["run", "snapshot"]);
+  await takeWorker(base);
+  assert.equal(booted.length, 2);
+  await pass(0);
+  await pass(REFILL_MS);
   assert.deepEqual(purposes(), ["run", "snapshot", "run from snapshot"]);
 });
 
