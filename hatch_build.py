@@ -52,8 +52,9 @@ VENDOR = {
 }
 SELF_TEST_FONT = ROOT / "worker/sandbox/self-test.woff2"
 PAGES = ("app.js", "headless.js", "report.js")
-ELEMENT = "ask.js"
-BUNDLES = (*PAGES, ELEMENT)
+ELEMENT, WIDGET = "ask.js", "widget.js"
+BUNDLES = (*PAGES, ELEMENT, WIDGET)
+NO_ADDRESS = {"import.meta.url": '"kernel:///page/widget.js"'}  # of the widget's module: a notebook runs it as text
 PACKED = {".zip", ".whl", ".woff2"}
 ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that the same sources give the same bytes and the same hash
 
@@ -205,11 +206,13 @@ def bundle_pages(folder: Path) -> None:
 
     The element for other people's pages imports what is beside it, `rlm.js`, so that a page has it once.
     """
-    for names, rlm in ((PAGES, {"": "worker/"}), ([ELEMENT], None)):
+    whole = {"": "worker/"}
+    for names, rlm, define in ((PAGES, whole, {}), ([WIDGET], whole, NO_ADDRESS), ([ELEMENT], None, {})):
         options = {
             "entryPoints": [str(ROOT / "web" / name) for name in names],
             "outdir": str(folder),
             "bundle": True,
+            "define": define,
             "minifyWhitespace": rlm is not None,  # else other bundlers are told, in comments, what is not theirs
             "minifySyntax": True,
             "format": "esm",
@@ -223,14 +226,9 @@ def bundle_pages(folder: Path) -> None:
 def bundled_library(name: str, folder: Path) -> bytes:
     """A library of several modules as one module, for the page."""
     target = folder / "library.js"
-    options = {
-        "entryPoints": [name],
-        "outfile": str(target),
-        "bundle": True,
-        "format": "esm",
-        "absWorkingDir": str(ROOT),
-    }
-    run([*node(), SCRIPTS["bundle"], json.dumps(options | {"logLevel": "warning"})])
+    options = {"entryPoints": [name], "outfile": str(target), "bundle": True, "format": "esm"}
+    options |= {"absWorkingDir": str(ROOT), "logLevel": "warning"}
+    run([*node(), SCRIPTS["bundle"], json.dumps(options)])
     return taken(target)
 
 

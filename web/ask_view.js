@@ -154,7 +154,7 @@ export function openView(root, { onAsk, onStop }) {
       if (step.textContent !== now.step) step.textContent = now.step;
       detail.textContent = now.detail === "" ? "" : `: ${now.detail}`;
     },
-    /** @param {RLMResult} done */
+    /** @param {Pick<RLMResult, "answer" | "detail" | "evidence" | "stoppedBy">} done */
     finish(done) {
       work(false);
       const isAnswered = done.stoppedBy === "final_answer";

@@ -9,10 +9,12 @@ import { RLM, jsonText, keepableSnapshot, openPool } from "/rlm/rlm.js";
 import { FOR_WATCHING } from "/rlm/wire/protocol.js";
 import { openOutbox } from "./outbox.js";
 import { ASSETS, ENDPOINT } from "./address.js";
+import { python } from "./python.js";
 import { pythonProvider } from "./python_provider.js";
 
 /** @typedef {import("/rlm/rlm.js").RLMOptions} RLMOptions */
 /** @typedef {import("/rlm/rlm.js").RLMSession} RLMSession */
+/** @typedef {{files: Iterable<File> | null}} Files a file input, or what stands in its place */
 /** @typedef {"none" | "files" | "text" | "json" | "bytes"} Kind how the files are to be read */
 /** @typedef {{json: string | null, description: string, function: number | null}} PythonTool value, or number of function */
 /** @typedef {Record<string, PythonTool>} PythonTools */
@@ -44,15 +46,7 @@ import { pythonProvider } from "./python_provider.js";
  * @typedef {{stop: AbortController, children: Map<string, () => void>, outbox: ReturnType<typeof openOutbox>,
  *   wants: Wants}} LiveRun
  */
-/**
- * Functions of the Python process, bound by Playwright; values are JSON text.
- * @typedef {object} Bindings
- * @property {(id: string, lines: string) => Promise<void>} rlmNotify each line a kind, a space and the value
- * @property {(id: string, tool: number, args: string) => Promise<{result: string | null, error: string | null}>} rlmTool
- * @property {(id: string, request: string) => Promise<import("/rlm/rlm.js").RLMEgressAnswer>} rlmEgress
- */
 
-const python = /** @type {Bindings} */ (/** @type {unknown} */ (globalThis));
 /** @type {Map<string, LiveRun>} */
 const runs = new Map();
 /** @type {Map<string, {session: RLMSession, current: string}>} */
@@ -107,14 +101,14 @@ export { takePiece } from "./python_provider.js";
 
 /**
  * Answer one question; of several at once each has its own stop, events and tools.
- * @param {HTMLInputElement} input holds the files of the context, of any size
+ * @param {Files} input holds the files of the context, of any size
  * @param {string} text a `Job`
- * @param {HTMLInputElement | null} [logInput] holds the text of the job's log
+ * @param {Files | null} [logInput] holds the text of the job's log
  */
 export function run(input, text, logInput) {
   const job = /** @type {Job} */ (JSON.parse(text));
   return ended(input, job, async (options) => {
-    const log = await logOf(job.log, logInput?.files?.[0]);
+    const log = await logOf(job.log, [...(logInput?.files ?? [])][0]);
     const rlm = new RLM(optionsOf(job, () => job.id, job.wants.egress));
     return rlm.run(job.question, { ...options, ...log, idempotencyKey: job.key ?? undefined });
   });
@@ -218,7 +212,7 @@ export function watch(id) {
 
 /**
  * The outcome of a run, after Python has taken its last event.
- * @param {HTMLInputElement} input
+ * @param {Files} input
  * @param {Question} job
  * @param {(options: import("/rlm/rlm.js").RLMRunOptions) => Promise<import("/rlm/rlm.js").RLMResult>} begin
  */

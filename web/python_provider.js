@@ -5,16 +5,10 @@
  * worker/calls/page_provider.js.
  */
 
+import { python } from "./python.js";
+
 /** @typedef {import("/rlm/rlm.js").RLMProvider} RLMProvider */
 /** @typedef {{reply: import("/rlm/rlm.js").RLMProviderReply} | {error: {name: string, message: string}}} Outcome */
-/**
- * Functions of the Python process, bound by Playwright; call and outcome are JSON text.
- * @typedef {object} Bindings
- * @property {(id: string, number: number, call: string) => Promise<string>} rlmModel
- * @property {(id: string, number: number) => Promise<void>} rlmModelStop
- */
-
-const python = /** @type {Bindings} */ (/** @type {unknown} */ (globalThis));
 /** @type {Map<number, (text: string) => void>} by number of the call */
 const takers = new Map();
 let lastCall = 0;

@@ -495,18 +495,26 @@ export function deleteRun(name: string): Promise<void>;
  */
 export function expectRun(assets: string): Promise<void>;
 /**
- * Boot the first worker now, before its run is known, on a page that keeps the interpreter's snapshot itself and not in
- * its cache.
+ * Boot the first worker now, before its run is known.
  * @param assets URL of the folder of the assets, as of the option `assets`
  */
 export function openPool(
   assets: string,
   options: {
-    /** The snapshot that was kept, made by this build in this engine: workers run it. `null`: none is kept yet. */
-    snapshot: Promise<Blob | null>;
+    /**
+     * The snapshot that the page keeps itself, made by this build in this engine: workers run it. `null`: none is kept yet.
+     * By default the page's cache keeps it.
+     */
+    snapshot?: Promise<Blob | null>;
     /** Whether a next worker is booted beside each run. */
     hasSpares: boolean;
   },
 ): Promise<void>;
 /** The snapshot to keep after `openPool`, made now if need be; `null`: workers do not start from it. */
 export function keepableSnapshot(assets: string): Promise<Blob | null>;
+/**
+ * Files of a folder of assets that the page brings itself, where no server hands them out; they boot a worker in a frame.
+ * @param assets URL of the folder, of any scheme, with a slash at its end, as of the option `assets`
+ * @param read a file by its path in the folder; one that is not there is a response of status 404
+ */
+export function provideAssets(assets: string, read: (path: string) => Promise<Response>): void;

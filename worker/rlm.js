@@ -45,6 +45,7 @@ import { configError } from "./wire/errors.js";
  * @typedef {import("./rlm.d.ts").RLMRunOptions} RLMRunOptions
  */
 
+export { provideAssets } from "./boot/asset_source.js";
 export { expectRun, keepableSnapshot, openPool } from "./boot/pool.js";
 export { deleteRun, listRuns, readRun } from "./log/journal.js";
 export { shownSource, sourceTables, sourceText } from "./source_view.js";

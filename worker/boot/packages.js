@@ -4,6 +4,7 @@
 // In: the body of a `package` request. Out: the wheel's bytes, whose hash is that of the lock file. The worker can name
 // what the lock file holds, and nothing else. It is no part of the log: a replay fetches the same bytes by their hash.
 
+import { fetchAsset } from "./asset_source.js";
 import { configError, protocolError } from "../wire/errors.js";
 import { PACKAGE_SCHEMA } from "../wire/protocol.js";
 import { mismatch } from "../wire/schema.js";
@@ -67,7 +68,7 @@ export async function chosenPackages(names, { lock, folder }) {
  * @returns {Promise<Record<string, JobPackage>>}
  */
 async function addedPackages(folder) {
-  const response = await fetch(new URL(LOCK, folder), { cache: "no-cache" });
+  const response = await fetchAsset(new URL(LOCK, folder), { cache: "no-cache" });
   if (response.status === 404) return {};
   if (!response.ok) throw configError(`${folder}${LOCK} answered ${response.status}. Check the server.`);
   return (await response.json()).packages;
@@ -122,7 +123,7 @@ function requestedName(/** @type {string} */ body) {
  * @param {string} sha256
  */
 async function fetchedWheel(url, sha256) {
-  const response = await fetch(url);
+  const response = await fetchAsset(url);
   if (!response.ok) throw configError(`${url} answered ${response.status}. Reload the page, or build the assets.`);
   const data = await response.arrayBuffer();
   if (globalThis.crypto.subtle && (await hashOf(data)) !== sha256)

@@ -74,20 +74,23 @@ export async function expectRun(base, host) {
 }
 
 /**
- * Begin for a caller that keeps the snapshot itself: the first worker boots now, before its run is known.
+ * Begin with the first worker, which boots now, before its run is known.
  * @param {string} base
  * @param {object} options
- * @param {Promise<Blob | null>} options.snapshot the kept one, made by this build in this engine
+ * @param {Promise<Blob | null>} [options.snapshot] the one that the caller keeps, made by this build in this engine; by
+ *   default the page's cache keeps it
  * @param {boolean} options.hasSpares whether a next worker is booted beside each run
  */
 export async function openPool(base, { snapshot, hasSpares }) {
   const pool = await poolOf(base, undefined);
-  pool.isCached = false;
   pool.hasSpares = hasSpares;
-  pool.start = snapshot.then(
-    (data) => ({ data, why: NOT_MADE, wanted: data === null }),
-    (error) => ({ data: null, why: messageOf(error), wanted: true }),
-  );
+  if (snapshot !== undefined) {
+    pool.isCached = false;
+    pool.start = snapshot.then(
+      (data) => ({ data, why: NOT_MADE, wanted: data === null }),
+      (error) => ({ data: null, why: messageOf(error), wanted: true }),
+    );
+  }
   pool.spare ??= bootSpare(pool);
   void pool.spare.then(() => refillLater(pool)); // also where no run comes
 }

@@ -8,6 +8,7 @@
 import { sharedLine, sharedMemory } from "../wire/channel.js";
 import { messageLine } from "../wire/message_channel.js";
 import { channelError, ENDED_OUTSIDE, protocolError } from "../wire/errors.js";
+import { fetchAsset, moduleUrl } from "./asset_source.js";
 import { openFrame } from "./frame.js";
 import { packageHandler } from "./packages.js";
 import { BOOT_DEADLINE_MS, MAX_MESSAGE_CHARS, MEMORY_BYTES, MESSAGE_SCHEMAS, WIRE } from "../wire/protocol.js";
@@ -102,7 +103,7 @@ async function fetchAssets(folder, host) {
  * @param {string} base as of `loadAssets`
  */
 export async function validatorUrl(base) {
-  return (await assetFile(base, "json-schema.js")).url;
+  return moduleUrl((await assetFile(base, "json-schema.js")).url);
 }
 
 /**
@@ -141,7 +142,7 @@ async function listed(folder) {
  * @returns {Promise<{files: Record<string, {path: string, sha256: string}>, wire?: string}>}
  */
 async function manifestOf(url) {
-  const response = await fetch(url, { cache: "no-cache" }).catch((/** @type {TypeError} */ error) => {
+  const response = await fetchAsset(url, { cache: "no-cache" }).catch((/** @type {TypeError} */ error) => {
     throw channelError(`${url} cannot be fetched (${error.message}). Is the server running?`);
   });
   const found = response.ok ? await response.json().catch(() => null) : null; // a router's page is no JSON
@@ -168,7 +169,7 @@ function keyOf(files) {
 }
 
 async function get(/** @type {URL} */ url, /** @type {RequestInit} */ options = {}) {
-  const response = await fetch(url, options).catch((/** @type {TypeError} */ error) => {
+  const response = await fetchAsset(url, options).catch((/** @type {TypeError} */ error) => {
     throw channelError(`${url} cannot be fetched (${error.message}). Is the server running?`);
   });
   if (!response.ok) throw channelError(`${url} answered ${response.status}. ${REMEDY}`);

@@ -9,23 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from rlm_core import ChannelError, ConfigError, ProtocolError, ReplayError, RLMError, RunCancelled
+from rlm_core import ConfigError, RLMError
 
-from .arguments import Arguments, Child
+from .arguments import Arguments
 from .context_upload import uploaded, uploaded_log, uploaded_logs
 from .live_run import LiveRun as LiveRun
 from .live_run import live_run as live_run
-from .names import snake_keys
-from .python_provider import error_json
-from .python_tools import awaited
+from .python_side import PythonSide, ended_result, ok_of, question_json, settings_json
 from .report_form import ReportForm
-from .result import HeadlessResult, partial_result, result_of
+from .result import HeadlessResult, partial_result
 from .snapshot_file import SnapshotFile
 
 if TYPE_CHECKING:
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FAULTS: Mapping[str, type[RLMError]] = {
-    fault.__name__: fault for fault in (ChannelError, ConfigError, ProtocolError, ReplayError)
-}
 FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "file", multiple: true })"""
 STOP_SECONDS = 5.0
 """Longest wait for the end of a run that was stopped, before its page is left alone with it."""
@@ -66,17 +61,18 @@ class Page:
     def __init__(self, page: DriverPage) -> None:
         self._page = page
         self._module: JSHandle | None = None
-        self._runs: dict[str, LiveRun] = {}
+        self._side = PythonSide(self._send_piece, self._stop_child)
+        self._runs = self._side.runs
         self._kept: Path | None = None
 
     async def load(self, url: str) -> None:
         """Bind Python's functions, and load the page's half of the runs."""
         with driver_errors(f"The page at {url} did not load"):
-            await self._page.expose_function("rlmNotify", self._notify)
-            await self._page.expose_function("rlmTool", self._call)
-            await self._page.expose_function("rlmEgress", self._may_leave)
-            await self._page.expose_function("rlmModel", self._model)
-            await self._page.expose_function("rlmModelStop", self._stop_model)
+            await self._page.expose_function("rlmNotify", self._side.notify)
+            await self._page.expose_function("rlmTool", self._side.call)
+            await self._page.expose_function("rlmEgress", self._side.may_leave)
+            await self._page.expose_function("rlmModel", self._side.model)
+            await self._page.expose_function("rlmModelStop", self._side.stop_model)
             response = await self._page.goto(urljoin(f"{url.rstrip('/')}/", "page/headless.html"))
             if response is not None and response.status == UNAUTHORIZED:
                 raise RLMError(f"The server at {url} asks for its token: pass BrowserRLM(url, token=...).")
@@ -133,18 +129,12 @@ class Page:
                 element = await self._file_input(files.paths)
                 log_element = await self._file_input(log_files) if log_files and await self._takes_log_files() else None
                 given = arguments.log if log_element is None else log
-                settings = {**arguments.settings(), "log": given, "key": arguments.key}
-                own = settings if session is None else {"session": session}
-                described = {"id": live.id, "question": question, "kind": files.kind, "names": files.names}
-                wants = arguments.callbacks.wants()
-                state = {"wants": {**wants, "events": live.is_watched}, "isStopped": live.is_stopped}
-                state["schema"] = None if arguments.shape is None else arguments.shape.schema
-                state["direct"] = arguments.direct
+                own = {"session": session} if session is not None else settings_json(arguments, given)
+                described = question_json(live, question, arguments, kind=files.kind, names=files.names)
                 function = "run" if session is None else "ask"
-                job = [element, json.dumps({**own, **described, **state}), log_element]
+                job = [element, json.dumps({**own, **described}), log_element]
                 outcome = await self._until_end(live, function, job)
-            result = result_of(_ok(outcome, arguments.in_python))
-            return result if arguments.shape is None else arguments.shape.valued(result)
+            return ended_result(outcome, arguments)
         finally:
             del self._runs[live.id]
             await live.end()
@@ -162,7 +152,7 @@ class Page:
             described = {"kind": files.kind, "names": files.names, "id": session}
             job: list[object] = [json.dumps({**arguments.settings(), **described})]
             job += [await self._file_input(paths) for paths in (logs, files.paths)]
-            _ok(await self._evaluate("(page, job) => page.openSession(...job)", job), arguments.in_python)
+            ok_of(await self._evaluate("(page, job) => page.openSession(...job)", job), arguments.in_python)
 
     async def execute(self, live: LiveRun, code: str | None, session: str, arguments: Arguments) -> Any:
         """Run code in the REPL of a session, or list its variables where it is `None`; a cancel stops the code.
@@ -174,7 +164,7 @@ class Page:
         self._runs[live.id] = live
         try:
             job = json.dumps({"id": live.id, "session": session, "code": code})
-            return _ok(await self._until_end(live, "execute", [job]), arguments.in_python)
+            return ok_of(await self._until_end(live, "execute", [job]), arguments.in_python)
         finally:
             del self._runs[live.id]
             await live.end()
@@ -191,7 +181,7 @@ class Page:
         """
         with uploaded_log({"report": log}) as (_, files):
             element = await self._file_input(files)
-            return str(_ok(await self._evaluate("(page, job) => page.report(...job)", [element, form])))
+            return str(ok_of(await self._evaluate("(page, job) => page.report(...job)", [element, form])))
 
     async def stop(self, live: LiveRun) -> None:
         """Stop a run, also one that has not begun; its result is then the partial one."""
@@ -205,6 +195,13 @@ class Page:
         if live.has_begun:
             with suppress(RLMError):  # a browser that is lost ends the run with that error
                 await self._evaluate("(page, id) => page.watch(id)", live.id)
+
+    async def _send_piece(self, number: int, text: str) -> None:
+        with suppress(RLMError):  # a browser that is lost ends the run with that error
+            await self._evaluate("(page, piece) => page.takePiece(...piece)", [number, text])
+
+    async def _stop_child(self, run: str, path: Sequence[int]) -> None:
+        await self._evaluate("(page, child) => page.stopChild(...child)", [run, [*path]])
 
     async def evaluate(self, expression: str) -> Any:
         """Evaluate JavaScript in the page and return its JSON value."""
@@ -260,85 +257,6 @@ class Page:
             await element.set_input_files([str(path) for path in paths])
             return element
 
-    def _notify(self, run: str, lines: str) -> None:
-        """Take a message of the page: each line is a kind, a space and a JSON value."""
-        live = self._runs.get(run)
-        if live is None:
-            return
-        for line in lines.split("\n"):
-            kind, _, text = line.partition(" ")
-            if kind == "event":
-                live.lines.append(text)
-            if kind in ("event", "passing"):
-                self._event(live, text)
-            else:
-                self._call_back(live, kind, json.loads(text))
-
-    def _event(self, live: LiveRun, text: str) -> None:
-        if not live.is_watched:
-            return
-        event = json.loads(text)
-        live.watch(event)
-        live.notify("on_event", event)
-
-    def _call_back(self, live: LiveRun, kind: str, value: Any) -> None:
-        if kind == "iteration":
-            blocks = [snake_keys(block) for block in value["codeBlocks"]]
-            live.notify("on_iteration", {**snake_keys(value), "code_blocks": blocks})
-        elif kind == "subLLMCall":
-            live.notify("on_sub_llm_call", value)
-        elif kind == "child":
-            live.notify("on_child", self._child(live, value))
-
-    def _child(self, live: LiveRun, value: Mapping[str, Any]) -> Child:
-        async def stop() -> None:
-            if live.id in self._runs:
-                await self._evaluate("(page, child) => page.stopChild(...child)", [live.id, value["path"]])
-
-        return Child(tuple(value["path"]), value["question"], value["model"], stop)
-
-    async def _call(self, run: str, number: int, arguments: str) -> dict[str, str | None]:
-        live = self._runs.get(run)
-        if live is None or live.is_left:
-            return {"result": None, "error": "the run is over."}
-        try:
-            return {"result": await live.answer(live.tools.call(number, arguments)), "error": None}
-        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; model code gets its message
-            return {"result": None, "error": str(fault) or type(fault).__name__}
-
-    async def _model(self, run: str, number: int, request: str) -> str:
-        live = self._runs.get(run)
-        if live is None or live.is_left or live.provider is None:
-            return _refused(RunCancelled("the run is over."))
-
-        async def send(text: str) -> None:
-            with suppress(RLMError):  # a browser that is lost ends the run with that error
-                await self._evaluate("(page, piece) => page.takePiece(...piece)", [number, text])
-
-        call = asyncio.ensure_future(live.provider.answer(request, send))
-        live.model_calls[number] = call
-        try:
-            outcome: str = await live.answer(_result_of(call))
-        except RunCancelled as fault:
-            return _refused(fault)
-        finally:
-            del live.model_calls[number]
-        return outcome
-
-    def _stop_model(self, run: str, number: int) -> None:
-        live = self._runs.get(run)
-        if live is not None and (call := live.model_calls.get(number)) is not None:
-            call.cancel()
-
-    async def _may_leave(self, run: str, request: str) -> object:
-        live = self._runs.get(run)
-        if live is None or live.is_left or live.callbacks.on_egress is None:
-            return "deny"
-        try:
-            return await live.answer(awaited(live.callbacks.on_egress, snake_keys(json.loads(request))))
-        except Exception as fault:  # noqa: BLE001 - the caller's function may raise anything; then it has denied
-            return {"deny": f"on_egress failed: {fault}"}
-
 
 @contextmanager
 def driver_errors(what: str) -> Iterator[None]:
@@ -349,22 +267,6 @@ def driver_errors(what: str) -> Iterator[None]:
         yield
     except Error as fault:
         raise RLMError(f"{what}: {fault.message.splitlines()[0]}.") from fault
-
-
-async def _result_of(call: asyncio.Future[str]) -> str:
-    return await call
-
-
-def _refused(fault: RunCancelled) -> str:
-    return json.dumps({"error": error_json(fault)})
-
-
-def _ok(outcome: str, in_python: Callable[[str], str] = str) -> Any:
-    parsed = json.loads(outcome)
-    if "error" not in parsed:
-        return parsed["ok"]
-    error = parsed["error"]
-    raise FAULTS.get(error["name"], RLMError)(in_python(error["message"]))
 
 
 def _taken(ending: asyncio.Future[Any]) -> None:
