@@ -46,6 +46,7 @@ function initialize({ model }) {
 /** @param {{model: Model, el: HTMLElement}} cell */
 function render({ model, el }) {
   const host = document.createElement("div");
+  host.dataset.rlmView = model.get("_name");
   const saved = document.createElement("style");
   saved.textContent = `[data-rlm-saved="${model.get("_name")}"] { display: none }`; // its answer is here, live
   const unfollow = followScheme(host);

@@ -86,7 +86,8 @@ export function openQuestion(model) {
       const { value } = await line.prompt("begin", { question, takes: isElsewhere });
       isElsewhere = value.elsewhere === true;
       if (isElsewhere) return settle({ error: ELSEWHERE });
-      if (question === null) for (const view of views) view.setQuestion(value.job.question);
+      for (const view of views) view.setQuestion(value.job.question);
+      model.set("question", value.job.question); // saved with the answer
       await ended(await outcomeOf(value, given), value.job.id);
     } catch (fault) {
       settle({ error: /** @type {Error} */ (fault).message });

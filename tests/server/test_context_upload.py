@@ -103,7 +103,10 @@ def test_a_link_that_the_caller_names_is_followed(linked: Path) -> None:
 
 @pytest.mark.parametrize("context", [{1: "a"}, [{None: 1}], float("nan"), object()])
 def test_a_context_that_json_would_change_is_refused(context: object) -> None:
-    with pytest.raises(ConfigError, match="context must be text, bytes, a JSON value or paths"), uploaded(context):
+    with (
+        pytest.raises(ConfigError, match="context must be text, bytes, a JSON value, paths or a table"),
+        uploaded(context),
+    ):
         pass
 
 

@@ -24,6 +24,7 @@ MOST_LINES_OF_ARCHITECTURE = 200
 MOST_WHAT = 3 / 1_000
 MOST_NOT_RUN = 6
 RUN_IN_BUILDS = "`make test PART=builds`"
+RUN_IN_NOTEBOOKS = "`make test PART=notebooks`"
 PACKAGES = ["pyodide", "micropip", "pyodide-build", "pytest-pyodide", "playwright"]
 FOLDERS = ("docs", "npm", "rlm_core", "server", "tests", "web", "worker")
 MACHINE = re.compile(r"(?<![\w.])/(?:work|home|root|tmp|Users)/|registry\.npmjs|pypi\.org|files\.pythonhosted")
@@ -151,10 +152,22 @@ def test_examples_of_the_docs_tools_hold(module: ModuleType) -> None:
 def test_each_code_block_is_run_or_says_why_not() -> None:
     blocks = [block for page in BLOCK_PAGES for block in blocks_of(page)]
     run = [block for block in blocks if block.language in RUN and not block.reason]
-    not_run = [block for block in blocks if block.reason and RUN_IN_BUILDS not in block.reason]
+    not_run = [block for block in blocks if block.reason and not is_run_in_a_part(block.reason)]
     assert [str(block) for block in blocks if block.language not in RUN | SHOWN and not block.reason] == []
     assert len(run) > 25
     assert len(not_run) <= MOST_NOT_RUN
+
+
+def is_run_in_a_part(reason: str) -> bool:
+    """Whether a part of the tests beside `make test` runs the block."""
+    return RUN_IN_BUILDS in reason or RUN_IN_NOTEBOOKS in reason
+
+
+def test_the_blocks_that_need_a_notebook_are_those_that_its_tests_read() -> None:
+    """`tests/notebooks/test_widget.py` takes its cells from that page."""
+    needing = [block.page.name for page in BLOCK_PAGES for block in blocks_of(page) if RUN_IN_NOTEBOOKS in block.reason]
+    assert set(needing) == {"notebooks.md"}
+    assert len(needing) == len(blocks_of(ROOT / "docs" / "notebooks.md"))
 
 
 def test_each_line_of_a_block_that_needs_a_bundler_is_one_of_an_app_that_is_built() -> None:

@@ -118,9 +118,10 @@ class RunArguments(RLMArguments, total=False):
     """Arguments of one run, beside its question; they win over those of `BrowserRLM`.
 
     `schema` is the shape of the answer's value: a JSON Schema as a dict, or a type that pydantic knows, such as a
-    model. `context` is a path or paths of files and folders, text, bytes or a JSON value. `resume`, `replay` and `fork`
-    take the log of a run: to continue it, to replay it, or to begin as it did until an iteration, `(log, iteration)`. A
-    new run under the `idempotency_key` of an earlier one pays for no reply that the server has kept.
+    model. `context` is a path or paths of files and folders, text, bytes, a JSON value or a table of pandas or polars.
+    `resume`, `replay` and `fork` take the log of a run: to continue it, to replay it, or to begin as it did until an
+    iteration, `(log, iteration)`. A new run under the `idempotency_key` of an earlier one pays for no reply that the
+    server has kept.
     With `direct` the question is one call over the whole context, where it fits into the model's window.
     """
 

@@ -17,6 +17,7 @@ from typing import Literal
 from rlm_core import ConfigError
 
 from .python_tools import json_text
+from .tables import NAME, csv_of
 from .temporary import temporary_folder
 
 Kind = Literal["files", "text", "json", "bytes", "none"]
@@ -44,7 +45,8 @@ def uploaded(context: object) -> Iterator[Upload]:
     """`context` as files, for as long as the `with` block lasts.
 
     Args:
-        context: a `Path` of a file or a folder, several, text, bytes or any JSON value; `None` for none.
+        context: a `Path` of a file or a folder, several, text, bytes, any JSON value, or a table of pandas or polars,
+            which becomes the file `table.csv`; `None` for none.
 
     Raises:
         ConfigError: it is none of these, or a folder is empty, or holds more than `MAX_FILES` files.
@@ -55,6 +57,11 @@ def uploaded(context: object) -> Iterator[Upload]:
             valid = _with_valid_names(files, folder)
             names, paths = tuple(name for name, _ in valid), tuple(path for _, path in valid)
             yield Upload("files" if files else "none", paths, names)
+            return
+        if (table := csv_of(context)) is not None:
+            path = folder / NAME
+            path.write_text(table, encoding="utf-8", newline="")
+            yield Upload("files", (path,), (NAME,))
             return
         kind, data = _encoded(context)
         path = folder / "context"
@@ -215,4 +222,6 @@ def _encoded(context: object) -> tuple[Kind, bytes]:
         return "json", json_text(context, "it").encode()
     except TypeError as fault:
         kind = type(context).__name__
-        raise ConfigError(f"context must be text, bytes, a JSON value or paths, not a {kind}: {fault}.") from None
+        raise ConfigError(
+            f"context must be text, bytes, a JSON value, paths or a table, not a {kind}: {fault}."
+        ) from None

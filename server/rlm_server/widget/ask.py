@@ -89,7 +89,7 @@ class Ask(anywidget.AnyWidget):  # type: ignore[misc]
     def __init__(self, question: str = "", **arguments: Unpack[RunArguments]) -> None:
         _check(question, arguments)
         assets = find_assets()
-        self._questions = Questions(arguments, self._to_pages, kernel().backends)
+        self._questions = Questions(arguments, self._to_pages, kernel().backends, on_ended=self._save)
         self._requests = Requests(self._questions.answer, self._to_pages)
         self._is_heard = threading.Event()
         self._saved: Any = None
@@ -139,8 +139,7 @@ class Ask(anywidget.AnyWidget):  # type: ignore[misc]
             ConfigError: the one before is at work, or this one is empty.
         """
         self.question = question
-        asked = kernel().loop.wait(self._questions.ask(question))
-        asked.ended.add_done_callback(lambda ended: self._save())
+        kernel().loop.wait(self._questions.ask(question))
 
     def stop(self) -> None:
         """Stop the question at work; its result is then the partial one."""

@@ -7,7 +7,7 @@ and errors with the server's words. Keys are read from the environment, and stay
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -44,9 +44,14 @@ class CallFailed(ProviderError):
 
 
 class Backends:
-    """The server's half of model calls in this process, without its HTTP: one for the settings of each time."""
+    """The server's half of model calls in this process, without its HTTP: one for the settings of each time.
 
-    def __init__(self) -> None:
+    Args:
+        settings: reads them, by default from the environment.
+    """
+
+    def __init__(self, settings: Callable[[], Settings] | None = None) -> None:
+        self._settings = settings or _own_settings
         self._opened: list[tuple[Settings, Backend]] = []
         self._open = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -59,8 +64,7 @@ class Backends:
         """
         from ..http.app import create_app
 
-        # The token is for those who reach a server: here nobody does.
-        settings = load_settings(host="127.0.0.1", port=0).unguarded()
+        settings = self._settings()
         async with self._opening:
             for known, backend in self._opened:
                 if known == settings:
@@ -149,6 +153,11 @@ async def open_provider(backend: Backend, run: str, model: str | None) -> Kernel
     takes_images = backend.registry.takes_images(upstream.name, name)
     label = f"{full} by the notebook's kernel".replace("→", "-")[:LABEL_CHARS].strip()
     return KernelProvider(backend, run, label=label, window_tokens=window, takes_images=takes_images)
+
+
+def _own_settings() -> Settings:
+    """Those of the environment. The token is for those who reach a server: here nobody does."""
+    return load_settings(host="127.0.0.1", port=0).unguarded()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -61,12 +61,21 @@ class Questions:
         arguments: of each run.
         send: to the pages.
         backends: of the provider, where the arguments have none.
+        on_ended: called after each question.
     """
 
-    def __init__(self, arguments: Mapping[str, object], send: Send, backends: Backends) -> None:
+    def __init__(
+        self,
+        arguments: Mapping[str, object],
+        send: Send,
+        backends: Backends,
+        *,
+        on_ended: Callable[[], object] = lambda: None,
+    ) -> None:
         self._arguments = parsed(arguments, RunArguments)
         self._send = send
         self._backends = backends
+        self._on_ended = on_ended
         self._side = PythonSide(self._send_piece, self._stop_child)
         self._is_closed = False
         self.current: Asked | None = None
@@ -219,6 +228,7 @@ class Questions:
             asked.ended.set_exception(end)
         else:
             asked.ended.set_result(end)
+        asyncio.get_running_loop().call_soon(self._on_ended)
 
     async def _over(self, live: LiveRun) -> None:
         live.is_left = True
