@@ -395,7 +395,8 @@ function stored(database, name, change) {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
     change(transaction.objectStore(name));
-    transaction.commit(); // else the browser asks the page once more whether it has another change
+    // else the browser asks the page once more whether it has another change
+    if (transaction.error === null) transaction.commit();
   });
 }
 
