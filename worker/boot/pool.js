@@ -70,7 +70,7 @@ export async function expectRun(base, host) {
   if (pool === null) return;
   pool.spare ??= bootSpare(pool);
   await pool.spare;
-  void refill(pool);
+  if (pool.spare !== null) void refill(pool); // else the run came meanwhile, and its worker's refill is due
 }
 
 /**

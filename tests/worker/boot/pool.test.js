@@ -192,6 +192,21 @@ test("where a run is expected its worker boots at once, and the snapshot is made
   assert.deepEqual(purposes(), ["run", "snapshot", "run from snapshot"]);
 });
 
+test("a run that comes before its expected worker is ready has no snapshot made beside its beginning", async () => {
+  onBoot = () => {};
+  const expected = expectRun(base);
+  await settled();
+  const taken = takeWorker(base);
+  await settled();
+  onBoot = ({ begin }) => begin();
+  booted[0].begin();
+  await Promise.all([expected, taken]);
+  await pass(0);
+  assert.deepEqual(purposes(), ["run"]);
+  await pass(MAKE_MS);
+  assert.deepEqual(purposes(), ["run", "snapshot", "run from snapshot"]);
+});
+
 test("a run that is expected of assets that are not there fails when it comes, not before", async () => {
   mock.method(globalThis, "fetch", async () => new Response("", { status: 404 }), { times: 2 });
   await expectRun(base);
