@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,12 +35,32 @@ def chromium() -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: Path) -> Iterator[Browser]:
-    arguments = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=arguments)
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def plain_browser(playwright: Playwright, chromium: Path) -> Iterator[Browser]:
+    """A browser as the command starts it, for attacks and for what is measured."""
+    with launched(playwright, chromium) as running:
         yield running
-        running.close()
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, chromium: Path) -> Iterator[Browser]:
+    """One whose tabs of a site share a process, as they do where a person opens many: the visitor's first tab keeps
+    the compiled interpreter of all later ones."""
+    with launched(playwright, chromium, "--process-per-site") as running:
+        yield running
+
+
+@contextmanager
+def launched(playwright: Playwright, chromium: Path, *arguments: str) -> Iterator[Browser]:
+    own = [*QUIET, *arguments, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    running = playwright.chromium.launch(executable_path=chromium, args=own)
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

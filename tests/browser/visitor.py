@@ -6,18 +6,28 @@ page, no route, no cookie, no stored run. A test about a first visit opens a new
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, CDPSession, Page
+from playwright.sync_api import BrowserContext, CDPSession, Page, Route
 
 ERASED = "cookies,file_systems,local_storage,service_workers"
 """Kinds of storage, in the names of the DevTools protocol; databases are erased one by one."""
 KEPT_DATABASE = "pyodide-rlm-seal"
-PLAIN_FILE = "/rlm/rlm.js"
+EMPTY = "/nothing"
+POLICY = "content-security-policy"
 MAKE_SNAPSHOT = """async () => {
   const { prepareWorker } = await import("/rlm/boot/pool.js");
   await prepareWorker(new URL("/rlm/assets/", location.href).href);
 }"""
+
+
+HOLD_COMPILED = """async () => {
+  const { loadAssets } = await import("/rlm/boot/runtime.js");
+  globalThis.held = await loadAssets(new URL("/rlm/assets/", location.href).href);
+}"""
+"""Later pages of the origin, in the same process, compile nothing anew."""
 
 
 class Visitor:
@@ -34,7 +44,9 @@ class Visitor:
         page = self.context.new_page()
         page.goto(url)
         page.evaluate(MAKE_SNAPSHOT)
-        page.goto(url + PLAIN_FILE)  # a document of this origin that runs nothing
+        with _empty_at(page, url + EMPTY):
+            page.goto(url + EMPTY)
+        page.evaluate(HOLD_COMPILED)
         self._known[url] = page, self.context.new_cdp_session(page)
 
     def leave(self) -> None:
@@ -58,6 +70,20 @@ class Visitor:
             for origin in unknown:
                 devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
             blank.close()
+
+
+@contextmanager
+def _empty_at(page: Page, url: str) -> Iterator[None]:
+    """A document of the server's origin in which nothing runs; as isolated as its pages, it shares their process."""
+
+    def answer(route: Route) -> None:
+        headers = route.fetch(url=_origin(url)).headers
+        kept = {name: value for name, value in headers.items() if name != POLICY and not name.startswith("content-")}
+        route.fulfill(content_type="text/html", headers=kept, body="")
+
+    page.route(url, answer)
+    yield
+    page.unroute(url)
 
 
 def _origin(url: str) -> str:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import Browser
 
 from .snippet import Snippet
+
+
+@pytest.fixture(scope="session")
+def browser(plain_browser: Browser) -> Browser:
+    """Attacks are made in a browser whose processes are those of the command's."""
+    return plain_browser
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

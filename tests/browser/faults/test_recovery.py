@@ -6,13 +6,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page
+from playwright.sync_api import BrowserContext, Error, Page
 
 from rlm_core.trajectory import read as read_log
 from tests.browser.faults.story import Story, notices, story
 from tests.browser.faults.test_faults import DEATHS
 from tests.browser.faults.upstream import FAULTS, TreeUpstream, Upstream
 from tests.browser.lab import code
+from tests.browser.visitor import Visitor
 
 TREE = {"maxDepth": 2, "blockTimeout": 1_500}
 ONE_CHILD = {
@@ -55,19 +56,19 @@ def reload_at(page: Page, upstream: Upstream, at: dict[str, Any], **job: Any) ->
 
 
 @pytest.fixture(scope="module")
-def undisturbed(browser: Browser, served: str) -> dict[str, tuple[Story, list[str]]]:
+def undisturbed(visitor: Visitor, served: str) -> dict[str, tuple[Story, list[str]]]:
     """Story and calls of each tree when nothing happens to it."""
-    context = browser.new_context()
-    page = context.new_page()
+    visitor.know(served)
+    page = visitor.context.new_page()
     page.goto(served)
     told = {}
     for name, runs in TREES.items():
         upstream = TreeUpstream(runs)
         result = begin(page, upstream, options=TREE)
-        context.unroute("**/scripted")
+        visitor.context.unroute("**/scripted")
         assert result["answer"] == ANSWERS[name]
         told[name] = story(result["trajectory"]), sorted(upstream.asked)
-    context.close()
+    page.close()
     return told
 
 
