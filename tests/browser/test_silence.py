@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser
 
 from rlm_server.headless.browser import NO_DISPLAY, QUIET, launch_options
 from tests.browser.lab import code
@@ -48,6 +49,16 @@ def test_a_run_of_the_command_contacts_no_host_but_its_own(chromium: Path, tmp_p
     connected = {str(entry.get("address")) for entry in of_types(log, "TCP_CONNECT_ATTEMPT") if "address" in entry}
     assert connected == {own}
     assert of_types(log, "HOST_RESOLVER_MANAGER_JOB_STARTED", "HOST_RESOLVER_DNS_TASK", "DNS_TRANSACTION") == []
+
+
+def test_a_window_draws_no_popup_of_the_address_bar(browser: Browser) -> None:
+    """Each is a page and a process of its own, and costs more than the window; Chromium may rename their features."""
+    devtools = browser.new_browser_cdp_session()
+    page = browser.new_page()
+    targets = devtools.send("Target.getTargets", {"filter": [{}]})["targetInfos"]
+    page.context.close()
+    assert [each["url"] for each in targets if each["type"] == "browser_ui"] == []
+    assert "page" in {each["type"] for each in targets}
 
 
 def test_only_the_servers_host_has_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
