@@ -8,7 +8,7 @@
 import { anthropic } from "/rlm/providers/anthropic.js";
 import { openaiChat } from "/rlm/providers/openai_chat.js";
 import { hasPromptApi, promptApi } from "/rlm/providers/prompt_api.js";
-import { standIn } from "/rlm/providers/stand_in.js";
+import { expectStandIn, standIn } from "/rlm/providers/stand_in.js";
 import { jsonIn } from "/rlm/wire/json.js";
 import { html } from "/vendor/preact.mjs";
 import { ASSETS, ENDPOINT, IS_STATIC } from "./address.js";
@@ -82,6 +82,11 @@ export function answering() {
   if (answeredBy === "browser") return { provider: promptApi() };
   rules ??= standIn({ assets: ASSETS });
   return { provider: rules };
+}
+
+/** Fetch what the choice needs beside Python, while the person types; a fault is left to the run. */
+export async function expectAnswering() {
+  if (IS_STATIC && state.settings.answeredBy === "stand-in") await expectStandIn({ assets: ASSETS }).catch(() => null);
 }
 
 /** The server's address of a path, with the header that it asks for. @param {string} path beside the endpoint */

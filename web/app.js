@@ -7,13 +7,14 @@ import { expectRun } from "/rlm/rlm.js";
 import { html, render, useMemo } from "/vendor/preact.mjs";
 import { ASSETS } from "./address.js";
 import { Outcome } from "./answer.js";
+import { expectAnswering } from "./answering.js";
 import { ConfirmDialog } from "./confirm.js";
 import { ContextField, takeDrops } from "./context_field.js";
 import { Console } from "./console.js";
 import { EarlierTurns, FollowUp } from "./conversation.js";
 import { Egress } from "./egress.js";
 import { keepDraft, restoreDraft, writeDraft } from "./draft.js";
-import { INSECURE, NO_BLOCKING, ProblemNotice } from "./errors.js";
+import { INSECURE, ProblemNotice, engineProblem } from "./errors.js";
 import { Example } from "./example.js";
 import { History, HistoryLimit, openHistory } from "./history.js";
 import { Introduction } from "./introduction.js";
@@ -128,9 +129,10 @@ function onKey(event) {
   }
 }
 
-/** A worker waits for a model either on shared memory or by JSPI; a tab without both cannot run. */
-function canBlock() {
-  return typeof SharedArrayBuffer === "function" || "Suspending" in WebAssembly;
+/** Python starts while a person types. */
+function prepare() {
+  void expectRun(ASSETS);
+  void expectAnswering();
 }
 
 async function start() {
@@ -139,8 +141,7 @@ async function start() {
   const draw = () => render(html`<${App} />`, root);
   restoreSettings();
   restoreDraft();
-  if (!isSecureContext) state.problems.browser = INSECURE;
-  else if (!canBlock()) state.problems.browser = NO_BLOCKING;
+  state.problems.browser = isSecureContext ? engineProblem() : INSECURE;
   onChange(() => {
     draw();
     tellTab();
@@ -152,7 +153,7 @@ async function start() {
   document.addEventListener("keydown", onKey);
   addEventListener("beforeunload", (event) => isRunning() && event.preventDefault());
   addEventListener("pagehide", writeDraft);
-  document.addEventListener("input", () => void expectRun(ASSETS), { once: true }); // Python starts while a person types
+  document.addEventListener("input", prepare, { once: true });
   takeDrops();
   await Promise.all([loadModels(), loadSamples(), openHistory().then(loadKept), loadRecordingOfAddress()]);
 }

@@ -4,6 +4,7 @@
  * answer. Out: a `Problem`: event, cause, and the one thing to do. Known by type and status, never by message.
  */
 
+import { missingChannel } from "/rlm/wire/engine.js";
 import { html } from "/vendor/preact.mjs";
 import { explainFault } from "./faults.js";
 import { sentence } from "./format.js";
@@ -31,21 +32,17 @@ export const SERVER_GONE = {
   remedy: "run",
 };
 
-/** @type {Problem} */
-export const NO_BLOCKING = {
-  title: "This tab cannot run Python that waits for a model.",
-  ...(globalThis.crossOriginIsolated
-    ? {
-        cause:
-          "The page is isolated, but this browser has no SharedArrayBuffer, as WebKitGTK, and no JSPI in its place.",
-        action: "Open the page in Chromium or Firefox.",
-      }
-    : {
-        cause:
-          "The page is not isolated (SharedArrayBuffer is missing), and this browser has no JSPI to do without it.",
-        action: "Open the page at the address that “pyodide-rlm serve” prints, in a current browser.",
-      }),
-};
+/** Why this tab cannot run anything; null: it can. @returns {Problem | null} */
+export function engineProblem() {
+  const missing = missingChannel();
+  return (
+    missing && {
+      title: "This tab cannot run Python that waits for a model.",
+      cause: missing.cause,
+      action: missing.remedy,
+    }
+  );
+}
 
 /** @type {Problem} */
 export const INSECURE = {

@@ -482,6 +482,23 @@ export function sourceText(file: Blob, options?: RLMReadingOptions): Promise<RLM
 /** The tables of a file (sheets, a CSV, a database), read in a contained worker. Rejects with a ConfigError where it has none. */
 export function sourceTables(file: Blob, options?: RLMReadingOptions): Promise<RLMTable[]>;
 
+/** The engine of a page, and how workers live in it. */
+export interface RLMEngine {
+  /** Engine and version, such as "Chromium 156"; Chrome and Edge are Chromium. */
+  name: string;
+  /** How code waits for a model; null: no worker starts here, and `reason` is the cause with its remedy. */
+  channel: "shared-memory" | "jspi" | null;
+  /** As each worker finds it by its self-test. */
+  containment: "full" | "network" | "weak" | null;
+  /** Whether workers live in a sandboxed frame. */
+  inFrame: boolean;
+  /** Why the containment is not full; "" where it is. */
+  reason: string;
+}
+
+/** Boot a worker as a run would, without a run or a model call, and end it; never rejects for what this engine lacks. */
+export function checkEngine(options?: Pick<RLMOptions, "assets" | "host">): Promise<RLMEngine>;
+
 /** The runs that this browser keeps in journals: they did not end, or `keepLog` kept them. The newest first. */
 export function listRuns(): Promise<RLMKeptRun[]>;
 /** The log of a kept run so far, for `resume`. Rejects with a ConfigError where no run has the name. */

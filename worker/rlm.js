@@ -4,6 +4,7 @@
 // In: options and callbacks of the caller, checked by name. Out: the result; on the way iterations, sub-calls, events.
 // Types for TypeScript users are in rlm.d.ts.
 
+import { checkedEngine } from "./boot/engine_check.js";
 import { chosenPackages } from "./boot/packages.js";
 import { loadAssets, validatorUrl } from "./boot/runtime.js";
 import { fetchWith } from "./calls/headers.js";
@@ -354,6 +355,15 @@ export function evidenceOf({ byte_start: byteStart, byte_end: byteEnd, checked_b
  */
 export async function checkEvidence(quotes, options) {
   return (await checkedQuotes(quotes, options)).map(evidenceOf);
+}
+
+/**
+ * What this page's engine gives: its name, containment and channel, from a worker that boots and ends.
+ * @param {Pick<RLMOptions, "assets" | "host">} [options]
+ */
+export async function checkEngine(options) {
+  const { assets, host } = checkedSettings(options ?? {}, import.meta.url);
+  return checkedEngine(assets, host);
 }
 
 /**

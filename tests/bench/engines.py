@@ -49,9 +49,9 @@ JOB = """async ({ module, endpoint, host, question, context }) => {
   const rlm = new RLM({ endpoint, host, model: "builtin:extractive", subModel: "builtin:extractive", onEvent });
   try {
     const { answer, stoppedBy } = await rlm.run(question, { context });
-    return { notice, first, whole: performance.now() - began, answer, stoppedBy, agent: navigator.userAgent };
+    return { notice, first, whole: performance.now() - began, answer, stoppedBy };
   } catch (error) {
-    return { error: error.message, agent: navigator.userAgent };
+    return { error: error.message };
   }
 }"""
 
@@ -129,10 +129,9 @@ def main() -> None:
 
 def row(engine: str, way: str, runs: list[Any]) -> list[str]:
     """The cells of one engine and way."""
-    version = re.search(r"(?:Firefox|Chrome)/(\d+)", runs[0]["agent"])
-    name = f"{engine} {version[1] if version else '?'}"
     if "error" in runs[0]:
-        return [name, way, "-", "-", "-", f"not run: {runs[0]['error']}"]
+        return [engine, way, "-", "-", "-", f"not run: {runs[0]['error']}"]
+    [name] = {found[1] for run in runs if (found := re.search(r"engine: ([^;\"]+)", run["notice"]))}
     levels = {found[1] for run in runs if (found := re.search(r"containment: (\w+)", run["notice"]))}
     channels = {found[1] for run in runs if (found := re.search(r"channel: ([\w-]+)", run["notice"]))}
     return [

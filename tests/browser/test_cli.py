@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -416,14 +417,11 @@ def test_demo_answers_the_sample_and_leaves_where_there_is_no_terminal(chromium:
 def test_doctor_finds_a_healthy_set_up(chromium: Path) -> None:
     done = command("doctor")
     assert done.returncode == 0, done.stdout
-    assert [line.split()[1] for line in done.stdout.splitlines()] == [
-        "browser:",
-        "node:",
-        "assets:",
-        "providers:",
-        "isolation:",
-        "start:",
-    ]
+    report = dict(line.split(maxsplit=1)[1].split(": ", 1) for line in done.stdout.splitlines())
+    assert list(report) == ["browser", "node", "assets", "providers", "engine", "start"]
+    version = re.search(r"(\d+)\.", report["browser"])
+    assert version
+    assert report["engine"] == f"Chromium {version[1]}; containment: full; channel: shared-memory"
 
 
 COMMANDS = "\x1b]0;title\x07\x1b[31mred\u202e\x9b2J"

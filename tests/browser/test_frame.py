@@ -201,11 +201,8 @@ def test_a_frame_that_is_not_of_opaque_origin_is_told_as_network(blog: Page, con
     assert 'containment is "network"' in refused["error"]["message"]
 
 
-HOLES = ("connect-src *", "connect-src data:", "font-src *", "img-src *; worker-src * data: blob:")
-
-
-@pytest.mark.parametrize("hole", HOLES)
-def test_a_frame_whose_policy_has_a_hole_is_noticed(blog: Page, context: BrowserContext, hole: str) -> None:
+def test_a_frame_whose_policy_has_a_hole_is_noticed(blog: Page, context: BrowserContext) -> None:
+    hole = "img-src *; worker-src * data: blob:"
     changed(
         context, "**/rlm/boot/frame.js", lambda text: text.replace("default-src 'none'", f"default-src 'none'; {hole}")
     )
@@ -227,7 +224,10 @@ def test_without_isolation_and_without_jspi_nothing_runs_and_the_reason_is_told(
     changed(context, "**/assets/worker.*.js", lambda text: NO_JSPI + text)
     refused = run(blog, [FINISH])
     assert refused["error"]["name"] == "ChannelError"
-    assert "is not cross-origin isolated, so it has no shared memory" in refused["error"]["message"]
+    assert (
+        "The page is not isolated, so that it has no SharedArrayBuffer, and this engine (Chromium "
+        in refused["error"]["message"]
+    )
 
 
 # --- Three origins --------------------------------------------------------------------------------------------------

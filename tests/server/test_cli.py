@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from rlm_core import RLMError
 from rlm_server.command.cli import main
-from rlm_server.command.doctor import CHECKS
+from rlm_server.command.doctor import CHECKS, engine_report
 
 
 def invoke(*arguments: str) -> Result:
@@ -55,9 +56,20 @@ def test_an_open_address_without_a_token_is_refused() -> None:
     assert "RLM_TOKEN" in result.output
 
 
-def test_doctor_reports_each_check_and_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rlm_core import RLMError
+CONTAINED = {"name": "Chromium 156", "channel": "jspi", "containment": "full", "inFrame": True, "reason": ""}
 
+
+def test_doctor_names_the_engine_or_why_it_cannot() -> None:
+    assert engine_report(CONTAINED) == "Chromium 156; containment: full, in a frame; channel: jspi"
+    no_storage = {"containment": "network", "inFrame": False, "reason": "indexedDB is open"}
+    assert "containment: network (indexedDB is open); channel" in engine_report(CONTAINED | no_storage)
+    with pytest.raises(RLMError, match=r"containment: weak \(no policy\).*: nothing runs"):
+        engine_report(CONTAINED | {"containment": "weak", "reason": "no policy", "inFrame": False})
+    with pytest.raises(RLMError, match=r"WebKit 26\.0: no worker starts on the page\. No JSPI\."):
+        engine_report(CONTAINED | {"name": "WebKit 26.0", "channel": None, "containment": None, "reason": "No JSPI."})
+
+
+def test_doctor_reports_each_check_and_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> str:
         raise RLMError("none here. Install it.")
 

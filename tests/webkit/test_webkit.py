@@ -26,6 +26,13 @@ import("/rlm/rlm.js")
   .then(({ RLM }) => new RLM().run("Who signed the lease?", { context: "Ada signed the lease." }))
   .then(({ answer }) => done(answer), (error) => done(`${error.name}: ${error.message}`));
 """
+CHECK = """
+const done = arguments[0];
+import("/rlm/rlm.js").then(({ checkEngine }) => checkEngine()).then(done, (error) => done(String(error)));
+"""
+NAME = "WebKit 26.0"
+"""As its user agent says: the Safari that it corresponds to."""
+CAUSE = f"The page is isolated, but this engine ({NAME}) has no SharedArrayBuffer, and no JSPI in its place."
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +66,10 @@ def webkit() -> Iterator[WebKitGTK]:
 def test_page_and_run_say_why_this_engine_cannot_wait(webkit: WebKitGTK, served: str) -> None:
     webkit.get(served)
     assert webkit.execute_script(FACTS) == [True, "undefined", False], "WebKitGTK has a channel now: let it answer"
-    words = "The page is isolated, but this browser has no SharedArrayBuffer"
-    WebDriverWait(webkit, 60).until(lambda driver: words in driver.find_element("id", "app").text)
+    WebDriverWait(webkit, 60).until(lambda driver: CAUSE in driver.find_element("id", "app").text)
     outcome = webkit.execute_async_script(RUN)
     assert outcome.startswith("ChannelError: the Python worker did not start")
-    assert "the page is cross-origin isolated, but this browser gives it no shared memory" in outcome
+    assert CAUSE in outcome
+    checked = webkit.execute_async_script(CHECK)
+    assert (checked["name"], checked["channel"], checked["containment"]) == (NAME, None, None)
+    assert checked["reason"].startswith(CAUSE)

@@ -94,7 +94,7 @@ const wheels = new Map();
  * @param {string} url
  * @param {string} sha256
  */
-function wheelAt(url, sha256) {
+export function wheelAt(url, sha256) {
   return keptPromise(wheels, url, () => fetchedWheel(url, sha256));
 }
 

@@ -59,6 +59,8 @@ const NOT_SHARED = { channel: null, interrupt: null };
 
 /** @type {Map<string, Promise<Assets>>} */
 const cache = new Map();
+/** @type {Map<string, ReturnType<typeof fetchedList>>} by folder: a page that was loaded needs its site no more */
+const lists = new Map();
 let epochs = 0;
 
 /**
@@ -120,9 +122,16 @@ export async function assetFile(base, name) {
 /**
  * The files of the assets, by name; they must be of this page's build.
  * @param {URL} folder
+ */
+function listed(folder) {
+  return keptPromise(lists, folder.href, () => fetchedList(folder));
+}
+
+/**
+ * @param {URL} folder
  * @returns {Promise<Record<string, {path: string, sha256: string}>>}
  */
-async function listed(folder) {
+async function fetchedList(folder) {
   if (folder.protocol === "file:" && location.protocol !== "file:")
     throw channelError(
       `the option assets is missing: this module was bundled, and the folder beside its source, ${folder}, has no address ` +

@@ -9,3 +9,6 @@ export type StandInOptions = Pick<RLMOptions, "assets" | "host" | "containment">
  * leaves the tab. It shows that a page works; it is no language model.
  */
 export function standIn(options?: StandInOptions): RLMProvider;
+
+/** Fetch the files that only its worker needs, so that it answers a page which has lost its site. */
+export function expectStandIn(options?: Pick<StandInOptions, "assets">): Promise<void>;

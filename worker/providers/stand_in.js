@@ -5,6 +5,7 @@
 // server/rlm_server/providers/stand_in, whose modules the worker imports). The worker is a contained one, as those of runs
 // are; one block in it takes call after call, and ends when there is none for a while.
 
+import { wheelAt } from "../boot/packages.js";
 import { assetFile } from "../boot/runtime.js";
 import { providerDestinations } from "../egress/destinations.js";
 import { openLedger } from "../egress/ledger.js";
@@ -29,6 +30,20 @@ const IDLE_MS = 60_000;
 /** The log of a worker's calls is in memory: after these a fresh one begins. */
 const CALLS = 200;
 const BLOCK_MS = 1e12; // it waits for calls most of the time
+
+/**
+ * Fetch the files that only its worker needs.
+ * @param {Pick<import("./stand_in.d.ts").StandInOptions, "assets">} [options]
+ */
+export async function expectStandIn({ assets } = {}) {
+  const file = await ownPackage(checkedSettings({ assets }, new URL("../rlm.js", OWN).href).assets);
+  await wheelAt(file.url, file.sha256);
+}
+
+/** @param {string} assets */
+function ownPackage(assets) {
+  return assetFile(assets, "stand-in.zip");
+}
 
 /**
  * @param {import("./stand_in.d.ts").StandInOptions} [options]
@@ -117,7 +132,7 @@ export function standIn({ assets, host, containment } = {}) {
 async function runBlock(options, tools) {
   const settings = checkedSettings({ ...options, tools }, new URL("../rlm.js", OWN).href);
   const { assets, host, containment, functions } = settings;
-  const { path, sha256 } = await assetFile(assets, "stand-in.zip");
+  const { path, sha256 } = await ownPackage(assets);
   const names = { name: "rlm-stand-in", version: "0", imports: ["rlm_stand_in"], depends: [] };
   const packages = [{ ...names, file_name: `../${path}`, sha256 }]; // beside the folder of added packages
   const job = { ...(await jobOf(settings, "Answer the calls.", undefined, undefined)), packages };

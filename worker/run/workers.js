@@ -6,6 +6,7 @@
 
 import { takeWorker } from "../boot/pool.js";
 import { sizeOfAll } from "../egress/context_index.js";
+import { engineName } from "../wire/engine.js";
 import { configError } from "../wire/errors.js";
 import { drive } from "./one_worker.js";
 import { CANCELLED } from "./stop.js";
@@ -126,5 +127,5 @@ function checkContainment(worker, least) {
 function noticeOf({ start, inFrame, ready: { level, reason, transport, seconds } }) {
   const contained = `containment: ${level}${reason && ` (${reason})`}`;
   const ready = `worker ready in ${seconds.toFixed(2)} s${inFrame ? ", in a frame" : ""}`;
-  return `${ready}; ${contained}; channel: ${transport}; start: ${start}`;
+  return `${ready}; ${contained}; channel: ${transport}; start: ${start}; engine: ${engineName()}`;
 }

@@ -9,6 +9,7 @@ import { loadPyodide } from "pyodide";
 import createPyodideModule from "pyodide/pyodide.asm.mjs";
 import { release } from "../wire/buffers.js";
 import { canWait, interruptFlag, waitingEnd } from "../wire/channel.js";
+import { missingChannel } from "../wire/engine.js";
 import { suspendingEnd } from "../wire/message_channel.js";
 import { HEALTH_STAGE } from "../wire/protocol.js";
 import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
@@ -33,11 +34,6 @@ const CORE = `${LIBRARY}rlm_core.zip`;
 const CONTEXT_FOLDER = "/context";
 const DESCRIPTOR_BYTES = 1 << 20;
 const OwnFile = File; // the lock-down removes the global before any context is mounted
-const NO_TRANSPORT = globalThis.crossOriginIsolated
-  ? "model code cannot wait for replies here: the page is cross-origin isolated, but this browser gives it no shared " +
-    "memory (WebKitGTK has none), and it has no JSPI. Use Chromium or Firefox"
-  : "model code cannot wait for replies here: the page is not cross-origin isolated, so it has no shared memory, and " +
-    "this browser has no JSPI. Serve the page with COOP and COEP, or use a browser with JSPI";
 
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
@@ -48,13 +44,13 @@ globalThis.addEventListener("message", (event) => void boot(event.data), { once:
  *   snapshot: ArrayBuffer | null}} ReadBoot
  */
 
-/** @param {Boot} first */
-async function boot(first) {
+/** @param {Boot & {refused?: string[]}} first `refused` comes from a frame, see probes.js */
+async function boot({ refused = [], ...first }) {
   const { port, epoch } = first;
   const post = poster(port);
   const stages = stageReporter(post, epoch);
   try {
-    const tested = selfTest(canWait);
+    const tested = selfTest(canWait, refused);
     const message = await readBlobs(first);
     stages.enter("protect");
     capMemory(message.memory_bytes);
@@ -304,7 +300,9 @@ function keepTime(pyodide, path, data) {
  */
 function openLine({ channel, interrupt, epoch }, pyodide, post) {
   if (channel === null || interrupt === null) {
-    if (!("Suspending" in WebAssembly)) throw new Error(NO_TRANSPORT);
+    const missing = missingChannel(false);
+    if (missing !== null)
+      throw new Error(`model code cannot wait for replies here. ${missing.cause} ${missing.remedy}`);
     const { deliver, ...end } = suspendingEnd({ epoch, post });
     const host = { ...end, interruptible: () => {}, stop_reason: () => 0 };
     return { transport: "jspi", deliver, host };

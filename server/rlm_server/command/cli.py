@@ -290,7 +290,7 @@ def import_(file: Path, paths: tuple[Path, ...]) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Check browser, node, assets, providers and isolation; one line each, with the remedy."""
+    """Check browser, node, assets, providers and the engine; one line each, with the remedy."""
     from .doctor import examine
 
     healthy = True

@@ -18,10 +18,9 @@ from rlm_core import RLMError
 from ..assets import find_assets
 from ..headless.browser import find_browser
 
-ISOLATION = "() => ({ isolated: crossOriginIsolated, shared: typeof SharedArrayBuffer === 'function' })"
-
+ENGINE = 'async () => (await import("/rlm/rlm.js")).checkEngine()'
 START = """
-async () => (await import("/rlm/boot/start_check.js")).measuredStart(new URL("/rlm/assets/", location.href).href)
+async () => (await import("/rlm/boot/engine_check.js")).measuredStart(new URL("/rlm/assets/", location.href).href)
 """
 
 
@@ -74,16 +73,25 @@ def check_providers() -> str:
     return ", ".join(names) + (remedy if names == ["builtin"] else "")
 
 
-def check_isolation() -> str:
-    """Whether the blocking channel can work on the real page."""
-    return asyncio.run(_isolation())
+def check_engine() -> str:
+    """Engine and version, and at which containment and by which channel its workers run on the real page."""
+    return engine_report(asyncio.run(_evaluated_on_page(ENGINE)))
 
 
-async def _isolation() -> str:
-    facts = await _evaluated_on_page(ISOLATION)
-    if not (facts["isolated"] and facts["shared"]):
-        raise RLMError(f"the page is not cross-origin isolated ({facts}): does a proxy remove COOP and COEP headers?")
-    return "cross-origin isolated, SharedArrayBuffer there"
+def engine_report(facts: dict[str, Any]) -> str:
+    """The facts of `checkEngine` (worker/rlm.d.ts) in a line.
+
+    Raises:
+        RLMError: no worker starts, or its policy does not hold.
+    """
+    name, channel, containment, reason = (facts[field] for field in ("name", "channel", "containment", "reason"))
+    if channel is None:
+        raise RLMError(f"{name}: no worker starts on the page. {reason}")
+    level = containment + (f" ({reason})" if reason else "") + (", in a frame" if facts["inFrame"] else "")
+    line = f"{name}; containment: {level}; channel: {channel}"
+    if containment == "weak":
+        raise RLMError(f"{line}: nothing runs. Does a proxy remove headers of the responses?")
+    return line
 
 
 def check_start() -> str:
@@ -110,6 +118,6 @@ CHECKS: dict[str, Callable[[], str]] = {
     "node": check_node,
     "assets": check_assets,
     "providers": check_providers,
-    "isolation": check_isolation,
+    "engine": check_engine,
     "start": check_start,
 }

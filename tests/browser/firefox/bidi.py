@@ -78,7 +78,7 @@ class FirefoxPage:
             raise AssertionError(told["exceptionDetails"]["text"])
         return json.loads(told["result"]["value"])
 
-    def screenshot(self, path: Path) -> None:
+    def screenshot(self, *, path: Path) -> None:
         told = self._send("browsingContext.captureScreenshot", context=self._context, origin="document")
         path.write_bytes(base64.b64decode(told["data"]))
 

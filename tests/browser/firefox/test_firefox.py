@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from playwright.sync_api import Page
@@ -55,8 +55,6 @@ def lab(firefox: FirefoxPage, served: str) -> Page:
     return cast("Page", firefox)
 
 
-FOR_FIREFOX = ("connect-src https:", "font-src *", "script-src 'wasm-unsafe-eval' 'self'", "worker-src data:")
-"""A hole of each kind; each costs the wait for a report that does not come."""
 ASK = """([question, context]) => new Promise((done, fail) => {
   const type = (id, text) => {
     document.getElementById(id).value = text;
@@ -82,7 +80,7 @@ def test_a_person_asks_on_the_page(firefox: FirefoxPage, served: str, tmp_path: 
     assert "The lease was signed by Ada Lovelace" in shown, shown[-1500:]
     assert LEVEL in shown
     assert [error for error in errors if "self-test" not in error.message] == []
-    firefox.screenshot(tmp_path / "answered.png")
+    firefox.screenshot(path=tmp_path / "answered.png")
 
 
 def test_a_batch_a_child_run_and_a_stop(lab: Page) -> None:
@@ -129,17 +127,10 @@ def test_attacks_on_network_and_storage_win_nothing(firefox: FirefoxPage) -> Non
         assert LEVEL in notice(outcomes[0].run)
 
 
-def test_a_policy_that_is_gone_or_has_a_hole_is_noticed(firefox: FirefoxPage) -> None:
-    verdicts: dict[str, Any] = {}
+def test_where_the_policy_is_gone_nothing_runs(firefox: FirefoxPage) -> None:
     with attacked(firefox, WORKER, **without(CSP)) as arena:
-        verdicts["none"] = arena.run(FINISH, host="worker")
-    for hole in FOR_FIREFOX:
-        rest = "" if hole.startswith("script-src") else "; script-src 'wasm-unsafe-eval'"
-        policy = f"sandbox allow-scripts; default-src 'none'; {hole}{rest}"
-        with attacked(firefox, WORKER, Content_Security_Policy=policy) as arena:
-            verdicts[hole] = arena.run(FINISH)
-    told = {name: (verdict.get("error") or {}).get("message", "") for name, verdict in verdicts.items()}
-    assert [name for name, message in told.items() if 'containment is "weak"' not in message] == []
+        assert 'containment is "weak"' in arena.run(FINISH, host="worker")["error"]["message"]
+        assert arena.upstream.seen == []
 
 
 def test_full_is_refused_where_the_worker_has_the_pages_origin(firefox: FirefoxPage) -> None:
@@ -154,6 +145,7 @@ def test_in_a_frame_of_a_static_site_the_level_is_full(
     with hosted(folder, headers) as url:
         firefox.goto(url)
         result = run(cast("Page", firefox), [code("print(llm_query('a'))"), code("FINAL('done')")])
+    assert "error" not in result, result["error"]
     notices = [event["text"] for event in result["events"] if event["type"] == "notice"]
     assert result["answer"] == "done"
     assert f", in a frame; containment: full; channel: {channel};" in notices[0]

@@ -1,0 +1,127 @@
+"""A policy that is gone or has a hole is noticed, side by side in both engines and in each way to host a worker.
+
+In: one static site, and below a path of it each variant: the worker's script with another policy (the served page), or
+with a frame that has one (the static embed). Out: the level that the worker itself finds, below which nothing runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from rlm_server.http.security import WORKER_CSP
+from tests.browser.attacks.test_headers_removed import NO_SANDBOX
+from tests.browser.firefox.bidi import FirefoxPage
+from tests.browser.static_site import Variant, hosted, make_site
+from tests.browser.test_frame import ISOLATED
+
+HOLES = (
+    "connect-src *",
+    "connect-src https:",
+    "connect-src data:",
+    "script-src 'wasm-unsafe-eval' 'unsafe-eval'",
+    "script-src 'wasm-unsafe-eval' data:",
+    "script-src 'wasm-unsafe-eval' https:",
+    "script-src 'wasm-unsafe-eval' 'self'",
+    "font-src *",
+    "worker-src data:",
+)
+DATA_SCRIPTS = "script-src 'wasm-unsafe-eval' data:"
+SCRIPT = r"/rlm/assets/worker\."
+FRAME = r"/rlm/boot/frame\.js"
+FRAME_POLICY = "default-src 'none'; script-src 'sha256-${hash}' 'wasm-unsafe-eval'; worker-src blob:"
+META = '<meta http-equiv="Content-Security-Policy" content="${policyFor(sha256)}">'
+SANDBOX = 'frame.sandbox.add("allow-scripts");'
+TOGETHER = 4
+CHECK = """async ([cases, together]) => {
+  const { prepareWorker } = await import("/rlm/boot/pool.js");
+  await prepareWorker("/rlm/assets", "frame"); // the snapshot, from which all others start
+  const found = {};
+  const left = Object.entries(cases);
+  const checkOf = async (name, host) => {
+    const { checkedEngine } = await import(`/${name}/rlm/boot/engine_check.js`);
+    const { containment, reason } = await checkedEngine(`/${name}/rlm/assets`, host);
+    found[name] = `${containment}: ${reason}`;
+  };
+  const work = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await checkOf(...next);
+  };
+  await Promise.all(Array.from({ length: together }, work));
+  return found;
+}"""
+
+
+def of_script(policy: str | None) -> Variant:
+    """The worker's script served with `policy`."""
+    return Variant(SCRIPT, headers={} if policy is None else {"Content-Security-Policy": policy})
+
+
+def of_frame(part: str, instead: str) -> Variant:
+    """The frame with `part` of its source replaced."""
+
+    def text(source: str) -> str:
+        assert part in source
+        return source.replace(part, instead)
+
+    return Variant(FRAME, text)
+
+
+def with_hole(hole: str) -> str:
+    """The worker's policy, with a directive that lets something through."""
+    rest = "" if hole.startswith("script-src") else "; script-src 'wasm-unsafe-eval'"
+    return f"sandbox allow-scripts; default-src 'none'; {hole}{rest}"
+
+
+def frame_with_hole(hole: str) -> str:
+    """The frame's policy, likewise; its own sources stay, or nothing would start."""
+    kind, _, sources = hole.partition(" ")
+    if kind in ("script-src", "worker-src"):
+        return FRAME_POLICY.replace(kind, f"{kind} {sources}")
+    return FRAME_POLICY.replace("default-src 'none'", f"default-src 'none'; {hole}")
+
+
+SERVED = {
+    "script-whole": of_script(WORKER_CSP),
+    "script-gone": of_script(None),
+    "script-no-sandbox": of_script(NO_SANDBOX),
+    **{f"script-{number}": of_script(with_hole(hole)) for number, hole in enumerate(HOLES)},
+}
+FRAMED = {
+    "frame-whole": of_frame(FRAME_POLICY, FRAME_POLICY),
+    "frame-gone": of_frame(META, ""),
+    "frame-no-sandbox": of_frame(SANDBOX, ""),
+    **{
+        f"frame-{number}": of_frame(FRAME_POLICY, frame_with_hole(hole))
+        for number, hole in enumerate(HOLES)
+        if "'self'" not in hole  # a frame has no server of its own
+    },
+}
+VARIANTS = SERVED | FRAMED
+UNSTARTED = ("frame-gone", f"frame-{HOLES.index(DATA_SCRIPTS)}")
+"""Pyodide itself starts in no classic worker that may load scripts from `data:`."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_site(tmp_path_factory.mktemp("site"))
+
+
+def test_the_level_is_the_truth_in_each_engine_and_way(engine: FirefoxPage | Page, site: Path) -> None:
+    hosts = {**dict.fromkeys(SERVED, "worker"), **dict.fromkeys(FRAMED, "frame")}
+    with hosted(site, ISOLATED, VARIANTS) as url:
+        engine.goto(url)
+        found: dict[str, str] = engine.evaluate(CHECK, [hosts, TOGETHER])
+    levels = {name: verdict.partition(": ")[0] for name, verdict in found.items()}
+    assert levels == {
+        **dict.fromkeys(VARIANTS, "weak"),
+        **dict.fromkeys(UNSTARTED, "null"),
+        # Firefox ignores `sandbox` in the policy of a worker's response: the worker has the page's origin.
+        "script-whole": "network" if isinstance(engine, FirefoxPage) else "full",
+        "script-no-sandbox": "network",
+        "frame-whole": "full",
+        "frame-no-sandbox": "network",
+    }, found
+    told = [verdict for name, verdict in found.items() if levels[name] == "weak"]
+    assert [verdict for verdict in told if "no content security policy stops " not in verdict] == []
