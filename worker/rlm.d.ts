@@ -1,6 +1,14 @@
 // Types of the public face, for TypeScript users of worker/rlm.js.
 import type { Event, Fault, Json, LimitOptions, ModelUsage } from "./wire/protocol.js";
-import type { OnEgress, RLMChild, RLMDestination, RLMFunction, RLMKeptRun, RLMProvider } from "./wire/types.d.ts";
+import type {
+  OnEgress,
+  RLMChild,
+  RLMDestination,
+  RLMEngine,
+  RLMFunction,
+  RLMKeptRun,
+  RLMProvider,
+} from "./wire/types.d.ts";
 
 export type { Event, Fault, Json, LimitOptions, ModelUsage, Span } from "./wire/protocol.js";
 export type {
@@ -8,6 +16,7 @@ export type {
   RLMDestination,
   RLMEgressAnswer,
   RLMEgressRequest,
+  RLMEngine,
   RLMFunction,
   RLMKeptRun,
   RLMProvider,
@@ -481,20 +490,6 @@ export function sourceText(file: Blob, options?: RLMReadingOptions): Promise<RLM
 
 /** The tables of a file (sheets, a CSV, a database), read in a contained worker. Rejects with a ConfigError where it has none. */
 export function sourceTables(file: Blob, options?: RLMReadingOptions): Promise<RLMTable[]>;
-
-/** The engine of a page, and how workers live in it. */
-export interface RLMEngine {
-  /** Engine and version, such as "Chromium 156"; Chrome and Edge are Chromium. */
-  name: string;
-  /** How code waits for a model; null: no worker starts here, and `reason` is the cause with its remedy. */
-  channel: "shared-memory" | "jspi" | null;
-  /** As each worker finds it by its self-test. */
-  containment: "full" | "network" | "weak" | null;
-  /** Whether workers live in a sandboxed frame. */
-  inFrame: boolean;
-  /** Why the containment is not full; "" where it is. */
-  reason: string;
-}
 
 /** Boot a worker as a run would, without a run or a model call, and end it; never rejects for what this engine lacks. */
 export function checkEngine(options?: Pick<RLMOptions, "assets" | "host">): Promise<RLMEngine>;

@@ -7,7 +7,7 @@
 import { engineName, missingChannel } from "../wire/engine.js";
 import { prepareWorker, takeWorker } from "./pool.js";
 
-/** @typedef {import("../rlm.d.ts").RLMEngine} RLMEngine */
+/** @typedef {import("../wire/types.d.ts").RLMEngine} RLMEngine */
 
 /**
  * @param {string} assets

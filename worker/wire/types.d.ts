@@ -398,3 +398,17 @@ export type FromRelay = { type: "pong" } | { type: "lost"; why: string };
 
 /** A sentence of the host for the log, with the code by which programs know it. */
 export type HostNotice = string | { code: string | null; text: string };
+
+/** The engine of a page, and how workers live in it. */
+export interface RLMEngine {
+  /** Engine and version, such as "Chromium 156"; Chrome and Edge are Chromium. */
+  name: string;
+  /** How code waits for a model; null: no worker starts here, and `reason` is the cause with its remedy. */
+  channel: "shared-memory" | "jspi" | null;
+  /** As each worker finds it by its self-test. */
+  containment: "full" | "network" | "weak" | null;
+  /** Whether workers live in a sandboxed frame. */
+  inFrame: boolean;
+  /** Why the containment is not full; "" where it is. */
+  reason: string;
+}
