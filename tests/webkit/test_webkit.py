@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +31,9 @@ CHECK = """
 const done = arguments[0];
 import("/rlm/rlm.js").then(({ checkEngine }) => checkEngine()).then(done, (error) => done(String(error)));
 """
-NAME = "WebKit 26.0"
-"""As its user agent says: the Safari that it corresponds to."""
-CAUSE = f"The page is isolated, but this engine ({NAME}) has no SharedArrayBuffer, and no JSPI in its place."
+CAUSE = re.compile(
+    r"The page is isolated, but this engine \((WebKit \d+\.\d+)\) has no SharedArrayBuffer, and no JSPI in its place\."
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +67,12 @@ def webkit() -> Iterator[WebKitGTK]:
 def test_page_and_run_say_why_this_engine_cannot_wait(webkit: WebKitGTK, served: str) -> None:
     webkit.get(served)
     assert webkit.execute_script(FACTS) == [True, "undefined", False], "WebKitGTK has a channel now: let it answer"
-    WebDriverWait(webkit, 60).until(lambda driver: CAUSE in driver.find_element("id", "app").text)
+    WebDriverWait(webkit, 60).until(lambda driver: CAUSE.search(driver.find_element("id", "app").text))
     outcome = webkit.execute_async_script(RUN)
     assert outcome.startswith("ChannelError: the Python worker did not start")
-    assert CAUSE in outcome
+    assert CAUSE.search(outcome), outcome
     checked = webkit.execute_async_script(CHECK)
-    assert (checked["name"], checked["channel"], checked["containment"]) == (NAME, None, None)
-    assert checked["reason"].startswith(CAUSE)
+    assert (checked["channel"], checked["containment"]) == (None, None)
+    said = CAUSE.match(checked["reason"])
+    assert said
+    assert said[1] == checked["name"]
