@@ -201,8 +201,11 @@ def test_a_frame_that_is_not_of_opaque_origin_is_told_as_network(blog: Page, con
     assert 'containment is "network"' in refused["error"]["message"]
 
 
-def test_a_frame_whose_policy_has_a_hole_is_noticed(blog: Page, context: BrowserContext) -> None:
-    hole = "img-src *; worker-src * data: blob:"
+HOLES = ("connect-src *", "connect-src data:", "font-src *", "img-src *; worker-src * data: blob:")
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_a_frame_whose_policy_has_a_hole_is_noticed(blog: Page, context: BrowserContext, hole: str) -> None:
     changed(
         context, "**/rlm/boot/frame.js", lambda text: text.replace("default-src 'none'", f"default-src 'none'; {hole}")
     )

@@ -168,6 +168,27 @@ def test_without_the_opaque_origin_the_level_is_network_and_full_is_refused(site
         assert 'containment is "network"' in refused["message"]
 
 
+HOLES = (
+    "connect-src *",
+    "connect-src https:",
+    "connect-src data:",
+    "script-src 'wasm-unsafe-eval' 'unsafe-eval'",
+    "script-src 'wasm-unsafe-eval' data:",
+    "script-src 'wasm-unsafe-eval' https:",
+    "script-src 'wasm-unsafe-eval' 'self'",
+    "font-src *",
+    "worker-src data:",
+)
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_a_policy_with_a_hole_is_noticed(site: Site, hole: str) -> None:
+    rest = "" if hole.startswith("script-src") else "; script-src 'wasm-unsafe-eval'"
+    policy = f"sandbox allow-scripts; default-src 'none'; {hole}{rest}"
+    with site.changed(WORKER, Content_Security_Policy=policy) as arena:
+        assert 'containment is "weak"' in arena.run(FINISH)["error"]["message"]
+
+
 def test_without_isolation_the_channel_is_jspi_and_attacks_still_win_nothing(site: Site) -> None:
     with site.changed(EVERYWHERE, **without(*ISOLATION)) as arena:
         assert arena.page.evaluate("typeof SharedArrayBuffer") == "undefined"
