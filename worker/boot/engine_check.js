@@ -6,6 +6,7 @@
 
 import { engineName, missingChannel } from "../wire/engine.js";
 import { prepareWorker, takeWorker } from "./pool.js";
+import { bootWorker, loadAssets } from "./runtime.js";
 
 /** @typedef {import("../wire/types.d.ts").RLMEngine} RLMEngine */
 
@@ -20,7 +21,7 @@ export async function checkedEngine(assets, host) {
   const nothing = { name, channel: null, containment: null, inFrame: false };
   if (missing !== null) return { ...nothing, reason: `${missing.cause} ${missing.remedy}` };
   try {
-    const worker = await takeWorker(assets, { host });
+    const worker = await bootWorker(await loadAssets(assets, host));
     worker.terminate();
     const { level, reason, transport } = worker.ready;
     return { name, channel: transport, containment: level, inFrame: worker.inFrame, reason };

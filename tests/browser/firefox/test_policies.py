@@ -31,8 +31,6 @@ FRAME_POLICY = "default-src 'none'; script-src 'sha256-${hash}' 'wasm-unsafe-eva
 SANDBOX = 'frame.sandbox.add("allow-scripts");'
 TOGETHER = 2
 CHECK = """async ([cases, together]) => {
-  const { prepareWorker } = await import("/rlm/boot/pool.js");
-  await prepareWorker("/rlm/assets", "frame"); // the snapshot, from which all others start
   const found = {};
   const left = Object.entries(cases);
   const checkOf = async (name, host) => {
