@@ -6,7 +6,6 @@
 // for each `ping`, and `lost` when the worker cannot continue. The worker's messages do not pass here: it has its own port.
 
 import { sharedLine, sharedMemory } from "../wire/channel.js";
-import { refusedByDocument } from "./probes.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").Settlement} Settlement
@@ -42,10 +41,9 @@ async function start({ script, boot, shared, port }) {
   };
   worker.onmessageerror = () => lost("its first message cannot be read");
   try {
-    const compiled = boot.wasm.arrayBuffer().then((bytes) => WebAssembly.compile(bytes));
-    const [wasm, refused] = await Promise.all([compiled, refusedByDocument()]);
+    const wasm = await WebAssembly.compile(await boot.wasm.arrayBuffer());
     const { channel, interrupt } = memory ?? { channel: null, interrupt: null };
-    worker.postMessage({ ...boot, wasm, channel, interrupt, refused }, [boot.port]);
+    worker.postMessage({ ...boot, wasm, channel, interrupt }, [boot.port]);
   } catch (error) {
     lost(String(error));
   }

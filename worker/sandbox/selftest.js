@@ -5,31 +5,30 @@
 // No probe touches another machine where a policy is missing: they use data: URLs, a name that cannot exist, and a font of
 // the own server. The font has no glyph; that it loads is the sign that no policy is in force.
 
-import { importModule, loadFont, PROBE_FONT, PROBE_HOST, PROBE_MODULE, PROBE_MS } from "./probes.js";
-import DATA_FONT from "./self-test.woff2";
+import PROBE_FONT from "./self-test.woff2";
 
 /** @typedef {import("../wire/protocol.js").Ready["level"]} Level */
 
 const PROBE_SCRIPT = "data:text/javascript,globalThis.postMessage?.(1)";
-const DATA_MODULE = "data:text/javascript,export default 1";
+const PROBE_MODULE = "data:text/javascript,export default 1";
 /** Names of hosts that cannot exist: a policy may treat these and `data:` differently. */
 const PROBE_SOCKET = "wss://self-test.invalid/";
+const PROBE_HOST = "https://self-test.invalid/";
 /** Beside this script: a policy that trusts its own server would let it in. In a frame it comes from no server. */
 const IS_SERVED = location.protocol !== "blob:";
-const PROBE_SELF = IS_SERVED ? new URL("self-test", location.href).href : "";
+const PROBE_SELF = new URL("self-test", IS_SERVED ? location.href : PROBE_HOST).href;
 /** The same font beside this script, at an address that no cache knows. */
 const OWN_FONT = IS_SERVED ? new URL(`${OWN_FONT_NAME}?${Math.random()}`, location.href).href : "";
+/** A busy machine reports late; nothing waits so long where a policy is whole. */
+const PROBE_MS = 3_000;
 /** How long after the report of a later refusal that of an earlier one may come. */
 const REPORT_MS = 100;
 
 /**
  * @param {() => boolean} canWait
- * @param {string[]} refused probes that the document of this worker's frame reported as refused
  * @returns {Promise<{level: Level, reason: string}>}
  */
-export async function selfTest(canWait, refused) {
-  const isOpen = (/** @type {string} */ url) => !refused.includes(url);
-  const ownFontOpens = () => (IS_SERVED ? succeeds(loadFont(OWN_FONT)) : isOpen(PROBE_FONT));
+export async function selfTest(canWait) {
   const open = (
     await Promise.all([
       probe("eval", evaluates),
@@ -37,12 +36,9 @@ export async function selfTest(canWait, refused) {
       probe("XMLHttpRequest", requests),
       probe("fetch over https", () => opens(`${PROBE_HOST}fetch`, (url) => fetch(url))),
       probe("WebSocket", () => opens(PROBE_SOCKET, (url) => new WebSocket(url))),
-      probe("FontFace", () => opensAs(DATA_FONT, PROBE_FONT, loadFont, ownFontOpens)),
-      probe("import() over https", () => opensAs(DATA_MODULE, PROBE_MODULE, importModule, () => isOpen(PROBE_MODULE))),
-      probe(
-        "import() of its own server",
-        () => IS_SERVED && opensAs(DATA_MODULE, PROBE_SELF, importModule, () => true),
-      ),
+      probe("FontFace", () => opensAs(PROBE_FONT, `${PROBE_HOST}font`, loadFont, OWN_FONT)),
+      probe("import() over https", () => opensAs(PROBE_MODULE, `${PROBE_HOST}module`, importModule)),
+      probe("import() of its own server", () => opensAs(PROBE_MODULE, PROBE_SELF, importModule)),
       probe("Worker", nests),
     ])
   ).filter((name) => name !== "");
@@ -106,21 +102,20 @@ async function opens(url, open) {
 /**
  * `opens`, for a kind of which an engine may report no refusal at all: Firefox 153 none of fonts, and none of `import()` in
  * a frame. A twin by a `data:` address opens where no policy is, and fails where one is; whether its refusal was reported
- * tells whether the other's would be. Where it would not, another sign decides: the own server's file, which opens unless it
- * is refused, or the report of the frame's document.
+ * tells whether the other's would be. Where it would not, the own server's file decides, which opens unless it is refused.
  * @param {string} twin
  * @param {string} url
  * @param {(url: string) => Promise<unknown>} open
- * @param {() => boolean | Promise<boolean>} unreported
+ * @param {string} [own] "" where there is none
  */
-async function opensAs(twin, url, open, unreported) {
+async function opensAs(twin, url, open, own = "") {
   const other = opens(url, open);
   const isTwin = (/** @type {SecurityPolicyViolationEvent} */ { blockedURI, effectiveDirective }) =>
     blockedURI === "data" && effectiveDirective.startsWith(open === loadFont ? "font-src" : "script-src");
   const report = reported(isTwin, PROBE_MS);
   if (await succeeds(open(twin))) return true;
   if (await Promise.race([report, laterReport(url)])) return other;
-  return unreported();
+  return own !== "" && succeeds(open(own));
 }
 
 /**
@@ -157,4 +152,13 @@ function reported(isMeant, milliseconds) {
     globalThis.addEventListener("securitypolicyviolation", onViolation);
     setTimeout(resolve, milliseconds, false);
   });
+}
+
+function loadFont(/** @type {string} */ url) {
+  return new FontFace("self-test", `url(${url})`).load();
+}
+
+/** The address is no literal, so that the bundler does not resolve it. */
+function importModule(/** @type {string} */ url) {
+  return import(url);
 }

@@ -44,13 +44,13 @@ globalThis.addEventListener("message", (event) => void boot(event.data), { once:
  *   snapshot: ArrayBuffer | null}} ReadBoot
  */
 
-/** @param {Boot & {refused?: string[]}} first `refused` comes from a frame, see probes.js */
-async function boot({ refused = [], ...first }) {
+/** @param {Boot} first */
+async function boot(first) {
   const { port, epoch } = first;
   const post = poster(port);
   const stages = stageReporter(post, epoch);
   try {
-    const tested = selfTest(canWait, refused);
+    const tested = selfTest(canWait);
     const message = await readBlobs(first);
     stages.enter("protect");
     capMemory(message.memory_bytes);
