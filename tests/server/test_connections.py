@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ssl
 from collections.abc import Awaitable, Callable
 
-import httpcore2
 import httpx2
 import pytest
 
-from rlm_server.providers.connections import Connections
-from rlm_server.providers.joined_writes import JOINED_BYTES, Joined
+from rlm_server.providers.connections import BODY, Connections, trusted
+from rlm_server.providers.upstream_connection import HELD_BYTES
 from tests.server.fake_upstream import FakeUpstream, Turn, json_turn
 
 Use = Callable[[httpx2.AsyncClient], Awaitable[object]]
@@ -120,56 +120,127 @@ def test_an_upstream_that_is_not_there_is_a_fault_of_the_client() -> None:
     used(use)
 
 
-class Wire(httpcore2.AsyncNetworkStream):
-    """A network that notes what is written; `fault` is raised by writes."""
-
-    def __init__(self, fault: Exception | None = None) -> None:
-        self.written: list[bytes] = []
-        self.fault = fault
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if self.fault is not None:
-            raise self.fault
-        self.written.append(buffer)
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return b"reply"
-
-
 def test_head_and_body_of_a_request_are_one_write() -> None:
+    """A model's server that read them apart would wake twice."""
+
     async def main() -> list[bytes]:
-        wire = Wire()
-        joined = Joined(wire)
-        await joined.write(b"head ", 1)
-        await joined.write(b"body", 1)
-        assert wire.written == []
-        assert await joined.read(10) == b"reply"
-        assert await joined.read(10) == b"reply"
-        await joined.write(b"next", 1)
-        await joined.read(10)
-        return wire.written
+        parts: list[bytes] = []
 
-    assert asyncio.run(main()) == [b"head body", b"next"]
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            parts.append(await reader.read(1 << 20))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
 
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with httpx2.AsyncClient(transport=Connections(trusted()), trust_env=False) as client:
+                await client.post(f"http://127.0.0.1:{port}/chat", content=b"body " * 1_000)
+        return parts
 
-def test_a_large_body_is_not_held_back() -> None:
-    async def main() -> list[int]:
-        wire = Wire()
-        joined = Joined(wire)
-        for size in (10, JOINED_BYTES, 5, 5):
-            await joined.write(b"x" * size, 1)
-        await joined.read(10)
-        return [len(write) for write in wire.written]
-
-    assert asyncio.run(main()) == [JOINED_BYTES + 10, 10]
+    (whole,) = asyncio.run(main())
+    assert whole.startswith(b"POST /chat HTTP/1.1\r\n")
+    assert whole.endswith(b"\r\n\r\n" + b"body " * 1_000)
 
 
-def test_an_answer_to_a_request_that_was_refused_before_its_end_is_read() -> None:
-    async def main(fault: Exception) -> bytes:
-        joined = Joined(Wire(fault))
-        await joined.write(b"head", 1)
-        return await joined.read(10)
+def test_a_large_body_is_sent_as_fast_as_it_is_taken(upstream: FakeUpstream) -> None:
+    upstream.script(json_turn(1))
+    content = bytes(range(256)) * 40_000
 
-    assert asyncio.run(main(httpcore2.WriteError("closed"))) == b"reply"
-    with pytest.raises(httpcore2.WriteTimeout):
-        asyncio.run(main(httpcore2.WriteTimeout("full")))
+    async def use(client: httpx2.AsyncClient) -> None:
+        for _ in range(2):
+            assert (await client.post(upstream.url, content=content)).json() == 1
+
+    used(use)
+    assert [seen.body == content for seen in upstream.seen] == [True, True]
+    assert upstream.connections == 1
+
+
+def test_an_upstream_that_takes_nothing_is_a_fault_of_the_client() -> None:
+    async def main() -> None:
+        over = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await over.wait()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, limit=1) as server:
+            port = server.sockets[0].getsockname()[1]
+            timeout = httpx2.Timeout(10, write=0.3)
+            async with httpx2.AsyncClient(transport=Connections(trusted()), trust_env=False, timeout=timeout) as client:
+                with pytest.raises(httpx2.WriteTimeout):
+                    await client.post(f"http://127.0.0.1:{port}", content=b"x" * (50 << 20))
+            over.set()
+
+    asyncio.run(main())
+
+
+def test_a_request_that_was_refused_before_its_end_has_its_answer() -> None:
+    async def main() -> int:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            await reader.read()  # a connection that ends with bytes unread is reset, and the answer lost
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with httpx2.AsyncClient(transport=Connections(trusted()), trust_env=False) as client:
+                return (await client.post(f"http://127.0.0.1:{port}", content=b"x" * (4 << 20))).status_code
+
+    assert asyncio.run(main()) == 413
+
+
+def test_a_response_that_nobody_reads_is_held_back_at_the_upstream(upstream: FakeUpstream) -> None:
+    chunk = b"x" * (1 << 20)
+    upstream.script(Turn(chunks=(chunk,) * 64))
+
+    async def use(client: httpx2.AsyncClient) -> int:
+        async with client.stream("GET", upstream.url) as response:
+            await asyncio.sleep(0.5)
+            body = response.extensions[BODY]
+            held = body._connection._held
+            assert sum([len(part) async for part in response.aiter_bytes()]) == 64 << 20
+        return int(held)
+
+    assert 0 < used(use) < 2 * HELD_BYTES  # type: ignore[operator]
+    assert upstream.connections == 1
+
+
+def test_bytes_that_nobody_asked_for_close_an_idle_connection(upstream: FakeUpstream) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
+    upstream.script(Turn(raw=whole + b"HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n"), json_turn(2))
+
+    async def use(client: httpx2.AsyncClient) -> list[int]:
+        return [(await client.get(upstream.url)).json() for _ in range(2)]
+
+    assert used(use) == [1, 2]
+    assert upstream.connections == 2
+
+
+def test_a_compressed_body_is_decoded(upstream: FakeUpstream) -> None:
+    body = gzip.compress(b'{"text": "compressed"}')
+    upstream.script(Turn(chunks=(body[:10], body[10:]), headers={"Content-Encoding": "gzip"}))
+
+    async def use(client: httpx2.AsyncClient) -> object:
+        return (await client.get(upstream.url)).json()
+
+    assert used(use) == {"text": "compressed"}
+
+
+def test_interim_responses_are_passed_over(upstream: FakeUpstream) -> None:
+    upstream.script(Turn(raw=b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3"))
+
+    async def use(client: httpx2.AsyncClient) -> object:
+        return (await client.get(upstream.url)).json()
+
+    assert used(use) == 3
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "http://a..b/", "http://127.0.0.1:1/"])
+def test_an_address_that_is_none_is_a_fault_of_the_client(url: str) -> None:
+    async def use(client: httpx2.AsyncClient) -> None:
+        with pytest.raises((httpx2.ConnectError, httpx2.UnsupportedProtocol)):
+            await client.send(client.build_request("GET", url))
+
+    used(use)

@@ -231,10 +231,14 @@ class _SharedCall:
         self.is_stopped = False
         self.texts: list[str] = []
         self._changed = asyncio.Event()
+        self._ends: list[asyncio.Future[None]] = []
 
     def begin(self, call: Coroutine[object, object, Reply], *, end: Callable[[], object]) -> None:
         def ended(task: asyncio.Task[Reply]) -> None:
             self._notify()
+            for waiting in self._ends:
+                if not waiting.done():  # its reader was cancelled
+                    waiting.set_result(None)
             end()
             _log_fault(task)
 
@@ -269,7 +273,10 @@ class _SharedCall:
 
     async def whole(self) -> Reply:
         """The reply at its end, without its pieces."""
-        await asyncio.wait((self.task,))
+        if not self.task.done():
+            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._ends.append(ended)
+            await ended
         return self._reply()
 
     def _reply(self) -> Reply:

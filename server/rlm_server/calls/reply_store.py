@@ -22,15 +22,16 @@ import os
 import secrets
 import socket
 import sqlite3
+import sys
 import threading
 import time
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from rlm_core.errors import ConfigError
 from rlm_core.types import ModelUsage, Reply
@@ -57,6 +58,14 @@ CREATE TABLE IF NOT EXISTS reply (number INTEGER PRIMARY KEY, key BLOB UNIQUE, a
 CREATE TABLE IF NOT EXISTS lease (key BLOB PRIMARY KEY, owner TEXT, request BLOB, until REAL, stopped INTEGER)
     WITHOUT ROWID;
 """
+
+
+class Limits(TypedDict):
+    """How much is kept, and for how long by which clock."""
+
+    max_bytes: int
+    max_seconds: float
+    clock: Callable[[], float]
 
 
 class Lease(Enum):
@@ -86,7 +95,8 @@ class Store:
     def __init__(
         self, path: Path | None, *, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.time
     ) -> None:
-        self._table = _Table(path, max_bytes=max_bytes, max_seconds=max_seconds, clock=clock)
+        limits: Limits = {"max_bytes": max_bytes, "max_seconds": max_seconds, "clock": clock}
+        self._table: _Memory | _Table = _Memory(**limits) if path is None else _Table(path, **limits)
         self.is_shared = path is not None
         self._name = "memory" if path is None else str(path)
         self._fault = ""
@@ -104,10 +114,7 @@ class Store:
             request: hash of the run and the call.
             waits: whether it was waited for before, so that a stop was meant for this one too.
         """
-        if self.is_shared:
-            claimed = await self._do(lambda: self._table.claim(key, request, waits))
-        else:
-            claimed = await self.get(key)
+        claimed = await self._do(lambda: self._table.claim(key, request, waits))
         return Lease.OURS if claimed is None else claimed
 
     async def put(self, key: bytes, reply: Reply) -> None:
@@ -166,10 +173,50 @@ def check_store(path: Path | None) -> None:
         _Table(path, max_bytes=2**62, max_seconds=2**62, clock=time.time).close()
 
 
-class _Table:
-    """The replies, as one table; used by one thread at a time."""
+class _Memory:
+    """The replies of this process, the oldest first."""
 
-    def __init__(self, path: Path | None, *, max_bytes: int, max_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(self, *, max_bytes: int, max_seconds: float, clock: Callable[[], float]) -> None:
+        self.max_bytes = max_bytes
+        self.max_seconds = max_seconds
+        self.clock = clock
+        self.bytes = 0
+        self._replies: OrderedDict[bytes, tuple[float, int, Reply]] = OrderedDict()
+
+    def get(self, key: bytes) -> Reply | None:
+        at, _, reply = self._replies.get(key, (0.0, 0, None))
+        return reply if at >= self.clock() - self.max_seconds else None
+
+    def claim(self, key: bytes, request: bytes, waits: bool) -> Reply | Lease:
+        return self.get(key) or Lease.OURS
+
+    def put(self, key: bytes, reply: Reply) -> None:
+        size = sys.getsizeof(reply.text) + sys.getsizeof(reply.reasoning) + ROW_BYTES
+        if size > self.max_bytes or key in self._replies:
+            return
+        now = self.clock()
+        self._replies[key] = (now, size, reply)
+        self.bytes += size
+        while self.bytes > self.max_bytes or next(iter(self._replies.values()))[0] < now - self.max_seconds:
+            self.bytes -= self._replies.popitem(last=False)[1][1]
+
+    def renew(self, keys: Sequence[bytes]) -> list[bytes]:
+        return []
+
+    def release(self, key: bytes) -> None:
+        pass
+
+    def stop(self, request: bytes) -> int:
+        return 0
+
+    def close(self) -> None:
+        self._replies.clear()
+
+
+class _Table:
+    """The replies in a file, as one table; used by one thread at a time."""
+
+    def __init__(self, path: Path, *, max_bytes: int, max_seconds: float, clock: Callable[[], float]) -> None:
         self.max_bytes = max_bytes
         self.max_seconds = max_seconds
         self.clock = clock

@@ -18,7 +18,6 @@ import time
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger("rlm_server.access")
@@ -88,7 +87,7 @@ class _Line:
                 self.status = 101
             elif message["type"] in STARTS:
                 self.status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = self.id
+                message["headers"] = [*message["headers"], (b"x-request-id", self.id.encode())]
             self.bytes_out += _size(message)
             await send(message)
 

@@ -13,8 +13,9 @@ import asyncio
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TypeAlias, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import TypeAlias
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -29,6 +30,7 @@ from ..calls.model_call import Backend, ModelRequest, Outcome
 from ..providers.upstream import Reasoning
 from ..settings import Settings
 from .access import record
+from .attendance import attended
 from .body import read_json
 from .call_socket import PATH as CALL_SOCKET
 from .call_socket import serve_calls
@@ -48,11 +50,11 @@ from .wire import (
 )
 
 HEARTBEAT_SECONDS = 15.0
-STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+WHOLE_HEADERS = {"Cache-Control": "no-store"}
+STREAM_HEADERS = {**WHOLE_HEADERS, "X-Accel-Buffering": "no"}
 """nginx passes such a response on as it comes, whatever its own setting."""
 HEARTBEAT_ACCEPTED = "heartbeat=1"
 """Parameter of `Accept: application/json` by which a client takes white space before a whole reply that is late."""
-T = TypeVar("T")
 Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 
@@ -82,16 +84,9 @@ async def answer(request: Request) -> Response:
     calls = await backend.request(wanted, key, user=request.scope.get(USER, ""))
     record(request.scope, model=calls.model)
     if wanted.stream:
-        return _Stream(calls, wanted)
-    answering = asyncio.ensure_future(_answer_whole(calls, wanted))
-    seconds = HEARTBEAT_SECONDS if HEARTBEAT_ACCEPTED in request.headers.get("accept", "") else None
-    try:
-        await attended(request.receive, _settled(answering, seconds), request.app.state.stopping)
-        if not answering.done():
-            return _Late(calls, answering)
-        return answering.result()
-    finally:
-        _record_usage(request.scope, calls.paid)
+        return _Stream(request, calls, wanted)
+    has_heartbeat = HEARTBEAT_ACCEPTED in request.headers.get("accept", "")
+    return _Whole(request, calls, wanted, has_heartbeat=has_heartbeat)
 
 
 async def cancel(request: Request) -> Response:
@@ -145,95 +140,88 @@ async def readyz(request: Request) -> Response:
     return _json({"status": "ok"})
 
 
-async def attended(receive: Receive, work: Coroutine[object, object, T], stopping: asyncio.Event) -> T:
-    """Do `work` while the client waits for it; cancel it as soon as the client is gone, or the drain is over.
-
-    Raises:
-        ClientDisconnect: the client went away first.
-        Problem: the server is `stopping`.
-    """
-    tasks: set[asyncio.Task[object]] = set()
-    working = asyncio.create_task(work)
-    watching, ending = asyncio.create_task(_until_gone(receive)), asyncio.create_task(stopping.wait())
-    tasks.update(cast("asyncio.Task[object]", task) for task in (working, watching, ending))
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        if watching.done():
-            raise ClientDisconnect
-        raise Problem("server-stopping", "The server is stopping, and this call did not finish in time. Ask again.")
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-
-
-async def _settled(answering: asyncio.Future[Response], seconds: float | None) -> None:
-    """Wait for the answer, at most so long; cancelled, cancel it."""
-    try:
-        await asyncio.wait((answering,), timeout=seconds)
-    except asyncio.CancelledError:
-        answering.cancel()
-        await asyncio.wait((answering,))
-        raise
-
-
 class _Written(Response, ABC):
-    """A response that is written while its calls run. A problem on the way is its end, as its kind has it."""
+    """A response that is written while its calls run; `_write` sends it, from its start to its end."""
 
-    def __init__(self, calls: ModelRequest, media_type: str) -> None:
-        super().__init__(media_type=media_type, headers=STREAM_HEADERS)
-        del self.headers["content-length"]
+    media_type: str
+    is_begun = False
+
+    def __init__(self, request: Request, calls: ModelRequest) -> None:
+        self.request = request
         self.calls = calls
+        self.status_code = 200
+        self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await attended(receive, self._write(send), scope["app"].state.stopping)
+            await attended(self.request, self._write(send))
         except ClientDisconnect:
+            if not self.is_begun:
+                raise
             record(scope, disconnected=1)
         except Problem as problem:
+            if not self.is_begun:
+                raise
             record(scope, problem=problem.kind.slug)
             await send({"type": "http.response.body", "body": self._last(problem), "more_body": False})
         finally:
-            self._close()
             _record_usage(scope, self.calls.paid)
 
     @abstractmethod
     async def _write(self, send: Send) -> None:
-        """Send the response, from its start to its end."""
+        """Send the response. A problem before its beginning is the response, one after that its end."""
 
     @abstractmethod
     def _last(self, problem: Problem) -> bytes:
         """The end of a response that a problem cuts off."""
 
-    def _close(self) -> None:
-        """End whatever is still at work."""
+    async def _begin(self, send: Send, headers: Mapping[str, str] = STREAM_HEADERS) -> None:
+        self.is_begun = True
+        named = {"Content-Type": self.media_type, **headers}
+        raw = [(name.lower().encode(), text.encode()) for name, text in named.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": raw})
 
 
-class _Late(_Written):
-    """A whole reply that is late: white space keeps the connection, then comes the reply or `{"error"}`."""
+class _Whole(_Written):
+    """A whole reply. One that is late begins with white space, which keeps the connection, and may end with
+    `{"error"}`."""
 
-    def __init__(self, calls: ModelRequest, answering: asyncio.Future[Response]) -> None:
-        super().__init__(calls, "application/json")
-        self.answering = answering
+    media_type = "application/json"
+
+    def __init__(self, request: Request, calls: ModelRequest, wanted: Wanted, *, has_heartbeat: bool) -> None:
+        super().__init__(request, calls)
+        self.wanted = wanted
+        self.has_heartbeat = has_heartbeat
 
     def _last(self, problem: Problem) -> bytes:
         return _error(problem)
 
-    def _close(self) -> None:
-        self.answering.cancel()
-
     async def _write(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        while not self.answering.done():
-            await send({"type": "http.response.body", "body": b"\n", "more_body": True})
-            await _settled(self.answering, HEARTBEAT_SECONDS)
+        over = asyncio.Event()
+        beats: list[asyncio.Task[None]] = []
+
+        def begin_beats() -> None:
+            beats.append(asyncio.create_task(self._beat(send, over)))
+
+        late = asyncio.get_running_loop().call_later(HEARTBEAT_SECONDS, begin_beats) if self.has_heartbeat else None
         try:
-            body = bytes(self.answering.result().body)
-        except Problem as problem:
-            body = _error(problem)
+            body = json.dumps(await _whole(self.calls, self.wanted)).encode()
+        finally:
+            if late is not None:
+                late.cancel()
+            over.set()
+            if beats:
+                await asyncio.wait(beats)
+        if not self.is_begun:
+            await self._begin(send, {**WHOLE_HEADERS, "Content-Length": str(len(body))})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _beat(self, send: Send, over: asyncio.Event) -> None:
+        await self._begin(send)
+        while not over.is_set():
+            await send({"type": "http.response.body", "body": b"\n", "more_body": True})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), HEARTBEAT_SECONDS)
 
 
 class _Stream(_Written):
@@ -242,8 +230,9 @@ class _Stream(_Written):
     While a model thinks, heartbeats keep proxies from cutting the connection: a comment, or an empty line.
     """
 
-    def __init__(self, calls: ModelRequest, wanted: Wanted) -> None:
-        super().__init__(calls, "application/x-ndjson" if isinstance(wanted, Batch) else "text/event-stream")
+    def __init__(self, request: Request, calls: ModelRequest, wanted: Wanted) -> None:
+        super().__init__(request, calls)
+        self.media_type = "application/x-ndjson" if isinstance(wanted, Batch) else "text/event-stream; charset=utf-8"
         self.heartbeat = b"\n" if isinstance(wanted, Batch) else b": waiting\n\n"
         self.wanted = wanted
 
@@ -265,7 +254,7 @@ class _Stream(_Written):
                 if time.monotonic() - written_at >= HEARTBEAT_SECONDS:
                     await write(self.heartbeat)
 
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await self._begin(send)
         beating = asyncio.create_task(write_heartbeats())
         try:
             if isinstance(self.wanted, Batch):
@@ -283,7 +272,12 @@ def _record_usage(scope: Scope, used: ModelUsage) -> None:
         record(scope, cost=round(used.cost, 6))
 
 
-async def _answer_whole(calls: ModelRequest, wanted: Wanted) -> Response:
+async def _whole(calls: ModelRequest, wanted: Wanted) -> dict[str, Json]:
+    """The whole reply.
+
+    Raises:
+        Problem: a single call failed.
+    """
     if isinstance(wanted, Batch):
         outcomes: dict[int, Outcome] = {}
 
@@ -291,11 +285,11 @@ async def _answer_whole(calls: ModelRequest, wanted: Wanted) -> Response:
             outcomes[index] = outcome
 
         await calls.answer_items(wanted, deliver)
-        return _json(batch_json([outcomes[index] for index in range(len(wanted.prompts))]))
+        return batch_json([outcomes[index] for index in range(len(wanted.prompts))])
     outcome = await calls.answer(wanted.messages, images=wanted.images)
     if isinstance(outcome, Problem):
         raise outcome
-    return _json(reply_json(outcome))
+    return reply_json(outcome)
 
 
 async def _write_items(calls: ModelRequest, batch: Batch, write: Write) -> None:
@@ -331,17 +325,12 @@ async def _write_pieces(calls: ModelRequest, wanted: Conversation, write: Write)
         await write(_event({"done": True, **reply}))
 
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 def _calls(wanted: Wanted) -> int:
     return len(wanted.prompts) if isinstance(wanted, Batch) else 1
 
 
 def _json(value: dict[str, Json]) -> Response:
-    return Response(json.dumps(value), media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(json.dumps(value), media_type="application/json", headers=WHOLE_HEADERS)
 
 
 def _error(problem: Problem) -> bytes:

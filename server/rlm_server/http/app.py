@@ -35,6 +35,7 @@ from ..calls.spans import Spans
 from ..settings import Settings, load_settings
 from .access import AccessLog
 from .api import api_routes
+from .attendance import Happening
 from .call_socket import MESSAGE_BYTES
 from .forwarded import Forwarded
 from .openai import openai_routes
@@ -96,10 +97,10 @@ class App(Starlette):
     def begin_drain(self, seconds: float) -> None:
         """Let the calls under way continue for `seconds`; then those that are left end with a problem."""
         self.drain_until = time.monotonic() + seconds
-        stopping: asyncio.Event = self.state.stopping
+        stopping: Happening = self.state.stopping
         draining: asyncio.Event = self.state.draining
         draining.set()
-        asyncio.get_running_loop().call_later(max(0.0, seconds - LAST_WORD_SECONDS), stopping.set)
+        asyncio.get_running_loop().call_later(max(0.0, seconds - LAST_WORD_SECONDS), stopping.happen)
 
     async def take_settings(self, settings: Settings) -> None:
         """Go by `settings` from the next request on; the calls under way end as they began.
@@ -198,7 +199,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     spans: Spans | None = app.state.spans
     in_flight, watch = InFlight(store), CallWatch(spans=spans)
     watch.audit.open(settings)
-    app.state.stopping, app.state.draining = asyncio.Event(), asyncio.Event()
+    app.state.stopping, app.state.draining = Happening(), asyncio.Event()
     with closing(watch.audit), closing(store), closing(days):
         async with AsyncExitStack() as later, open_registry(settings, app.state.providers) as registry:
             app.state.backend = Backend(

@@ -32,6 +32,7 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from .access import record
+from .attendance import LEAVING, Happening
 from .forwarded import AS_SENT
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rlm_server")
 PATH = "/api/rlm/socket"
+ADMITTED = "rlm_server.admitted"
+"""Key of a scope: the gate that let the call socket in, for the requests over it. They have the headers of its
+handshake, so that this gate would say the same of each, unless an identity has ended."""
 HEAD, BODY, CREDIT, CANCEL, ALIVE = 1, 2, 3, 4, 5
 LAST = 0x80
 CHUNK_BYTES = 1 << 20
@@ -150,6 +154,7 @@ class CallSocket:
             return
         self.calls += 1
         stream = self.streams[number] = Stream(self, number)
+        scope[LEAVING] = stream.leaving
         stream.take(body, is_last=is_last)
         task = asyncio.create_task(self._answer(stream, scope))
         self.tasks.add(task)
@@ -179,6 +184,7 @@ class CallSocket:
         return {
             **{name: outer[name] for name in ("asgi", "http_version", "server")},
             **outer[AS_SENT],
+            ADMITTED: outer.get(ADMITTED),
             "type": "http",
             "method": "POST",
             "path": path,
@@ -234,6 +240,7 @@ class Stream:
         self._head: bytes | None = None
         self._is_sent = False
         self._changed = asyncio.Event()
+        self.leaving = Happening()
 
     # ------------------------------------------------------------------------------------------- from the client
 
@@ -259,6 +266,7 @@ class Stream:
         """The client waits no longer."""
         self._is_over = True
         self._changed.set()
+        self.leaving.happen()
 
     # --------------------------------------------------------------------------------------- for the application
 

@@ -21,7 +21,8 @@ from ..openai_api import chat, responses
 from ..openai_api.conversation import MODEL, PREFIX, Refused, asked_in
 from ..openai_api.kept_runs import Failed, KeptRun, KeptRuns
 from .access import record
-from .api import STREAM_HEADERS, attended
+from .api import STREAM_HEADERS
+from .attendance import attended
 from .body import read_json
 from .identity import USER
 from .problems import Problem
@@ -62,7 +63,7 @@ async def complete(request: Request) -> Response:
         options = body.get("stream_options")
         has_usage_chunk = isinstance(options, dict) and bool(options.get("include_usage"))
         return _stream(chat.chunks(run, has_usage_chunk=has_usage_chunk))
-    end = await attended(request.receive, run.ended(), request.app.state.stopping)
+    end = await attended(request, run.ended())
     return _failure(end) if isinstance(end, Failed) else _json(chat.whole(run, end))
 
 
@@ -80,7 +81,7 @@ async def respond(request: Request) -> Response:
     if body.get("stream"):
         return _stream(responses.events(run, state))
     if not is_background:
-        end = await attended(request.receive, run.ended(), request.app.state.stopping)
+        end = await attended(request, run.ended())
         if isinstance(end, Failed) and not run.is_stopped:
             return _failure(end)
     return _json(responses.response_json(run, **state))

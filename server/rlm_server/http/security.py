@@ -7,6 +7,7 @@ Sec-Fetch-Site and identity before a byte of its body is read; it hands the sign
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,6 +19,7 @@ from rlm_core.errors import ConfigError
 from ..setting_kinds import LOOPBACK_NAMES, is_loopback
 from ..settings import Settings
 from .access import STARTS, record
+from .call_socket import ADMITTED
 from .call_socket import PATH as CALL_SOCKET
 from .forwarded import MOUNTED_AT, is_by_proxy
 from .identity import USER, Identities, Identity
@@ -94,19 +96,27 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, frame_ancestors: str) -> None:
         self.app = app
         self.page_csp = PAGE_CSP.format(frame_ancestors=frame_ancestors)
+        policies = (WORKER_CSP, OTHER_CSP, self.page_csp)
+        self._by_policy = {csp: _raw({**FIXED_HEADERS, "Content-Security-Policy": csp}) for csp in policies}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_secured(message: Message) -> None:
             if message["type"] in STARTS:
-                headers = MutableHeaders(scope=message)
-                headers.update(FIXED_HEADERS)
-                headers["Content-Security-Policy"] = self._policy(scope["path"])
-                if scope["path"] == ALIVE:
-                    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-                headers.update(scope.get(OWN_HEADERS, {}))
+                added = self._added(scope["path"], scope.get(OWN_HEADERS))
+                message["headers"] = [
+                    *(item for item in message["headers"] if item[0].lower() not in added),
+                    *added.items(),
+                ]
             await send(message)
 
         await self.app(scope, receive, send if scope["type"] == "lifespan" else send_secured)
+
+    def _added(self, path: str, own: Mapping[str, str] | None) -> Mapping[bytes, bytes]:
+        added = self._by_policy[self._policy(path)]
+        if path != ALIVE and not own:
+            return added
+        shared = {"Cross-Origin-Resource-Policy": "cross-origin"} if path == ALIVE else {}
+        return {**added, **_raw({**shared, **(own or {})})}
 
     def _policy(self, path: str) -> str:
         """By path alone: a 304 has no content type, and its headers replace those that the browser keeps."""
@@ -133,6 +143,9 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self._admit_socket(scope, receive, send)
+            return
+        if scope.get(ADMITTED) is self and not self.identities.is_guarded:
+            await self.app(scope, receive, send)
             return
         if scope["type"] != "http" or (scope["path"] in self.probes and scope["method"] == "GET"):
             await self.app(scope, receive, send)
@@ -168,6 +181,7 @@ class Gate:
         except Problem as problem:
             await problem_response(problem, scope)(scope, receive, send)
             return
+        scope[ADMITTED] = self
         await self.app(scope, receive, send)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
@@ -237,6 +251,10 @@ class Gate:
     def _is_navigation(self, headers: Headers) -> bool:
         """A link that was followed: the answer is its own page, which the linking site cannot read."""
         return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in self.destinations
+
+
+def _raw(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {name.lower().encode("latin-1"): text.encode("latin-1") for name, text in headers.items()}
 
 
 def _only(headers: Headers, name: str) -> str | None:

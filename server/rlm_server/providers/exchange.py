@@ -22,6 +22,7 @@ import httpx2
 from pydantic import SecretStr
 
 from ..settings import Settings
+from .connections import BODY, ReplyBody
 from .event_stream import NotJson, events_of
 from .failures import BUDGET, CUT, FEW, Failure, failure_of, retry_after_seconds
 from .upstream import ErrorKind, UpstreamError
@@ -131,13 +132,13 @@ class Exchange:
             with self._faults_named():
                 async with _until(deadline):
                     response = await self._send(request)
+                answer = Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
                 try:
-                    answer = Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
                     async for event in events_of(answer.chunks()):
                         return event.value
                     raise malformed(self.name, "is empty")
                 finally:
-                    await response.aclose()
+                    await answer.close()
         except UpstreamError as fault:
             if fault.kind != "timeout" or fault.status is not None:
                 raise
@@ -234,7 +235,7 @@ class Answer:
         self.ends_at: float | None = None
         self.is_over = False
         self._response = response
-        self._bytes = response.aiter_bytes()
+        self._body = _body_of(response)
         self._name = name
         self._deadline = deadline
         self._max_bytes = max_bytes
@@ -247,35 +248,23 @@ class Answer:
             TimeoutError, httpx2.HTTPError: they stop; `Exchange` names these.
         """
         size = 0
-        coming: asyncio.Future[bytes | None] | None = None
-        try:
-            while True:
-                coming = coming or asyncio.ensure_future(anext(self._bytes, None))
-                await asyncio.wait((coming,), timeout=self._patience())
-                if not coming.done():
-                    if self.ends_at is not None and time.monotonic() >= self.ends_at:
-                        return
-                    if time.monotonic() >= self._deadline:
-                        raise TimeoutError
-                    yield b""
-                    continue
-                chunk, coming = coming.result(), None
-                if chunk is None:
+        while (chunk := await self._body.part(self._patience())) != b"":
+            if chunk is None:
+                if self.ends_at is not None and time.monotonic() >= self.ends_at:
                     return
-                size += len(chunk)
-                if size > self._max_bytes:
-                    raise too_large(self._name, self._max_bytes)
-                if chunk:
-                    yield chunk
-        finally:
-            if coming is not None:
-                coming.cancel()
-                await asyncio.wait((coming,))
+                if time.monotonic() >= self._deadline:
+                    raise TimeoutError
+                yield b""
+                continue
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise too_large(self._name, self._max_bytes)
+            yield chunk
 
     async def close(self) -> None:
         """Let go of the response: its connection is kept where the body ends, or ends soon; see `DRAIN_SECONDS`."""
-        if not self.is_over or self._response.is_closed:
-            await self._response.aclose()
+        if not self.is_over or self._body.is_whole:
+            await self._let_go()
             return
         task = asyncio.create_task(self._drain())
         _drains.add(task)
@@ -285,14 +274,17 @@ class Answer:
         size = 0
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                async for chunk in self._bytes:
-                    size += len(chunk)
-                    if size > DRAIN_BYTES:
-                        break
+                while size <= DRAIN_BYTES and (part := await self._body.part(DRAIN_SECONDS)):
+                    size += len(part)
         except (httpx2.HTTPError, TimeoutError):
             pass  # a connection that cannot be kept is closed
         finally:
-            await self._response.aclose()
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        if isinstance(self._body, _Decoded):
+            await self._body.stop()
+        await self._response.aclose()
 
     def _patience(self) -> float:
         ends_at = self._deadline if self.ends_at is None else min(self.ends_at, self._deadline)
@@ -301,6 +293,44 @@ class Answer:
 
 _drains: set[asyncio.Task[None]] = set()
 """Bodies that are read to their end."""
+
+
+class _Decoded:
+    """A body that the client decodes, or that comes over another transport: its iterator cannot be left while it
+    waits, so that each wait is a task."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+        self._bytes = response.aiter_bytes()
+        self._coming: asyncio.Future[bytes | None] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self._response.is_closed
+
+    async def part(self, patience: float) -> bytes | None:
+        """As `ReplyBody.part`."""
+        ends_at = time.monotonic() + patience
+        while True:
+            coming = self._coming = self._coming or asyncio.ensure_future(anext(self._bytes, None))
+            await asyncio.wait((coming,), timeout=max(0.0, ends_at - time.monotonic()))
+            if not coming.done():
+                return None
+            self._coming = None
+            if (part := coming.result()) != b"":
+                return part or b""
+
+    async def stop(self) -> None:
+        """End the wait under way."""
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.wait((self._coming,))
+
+
+def _body_of(response: httpx2.Response) -> ReplyBody | _Decoded:
+    body = response.extensions.get(BODY)
+    is_plain = response.headers.get("content-encoding", "identity") == "identity"
+    return body if isinstance(body, ReplyBody) and is_plain else _Decoded(response)
 
 
 def malformed(name: str, defect: str) -> UpstreamError:

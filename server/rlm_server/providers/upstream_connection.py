@@ -1,0 +1,276 @@
+"""Upstream connection: HTTP/1.1 with one upstream, one request at a time, over asyncio's own transport.
+
+In: a request of the HTTP client. Out: the head of its response, then its body in parts. h11 reads and writes HTTP; head
+and body of a request are one write to the network as far as they fit into `JOINED_BYTES`. No reader needs a task of its
+own, and a response that nobody reads is held back at the upstream. Which connection a request takes is the business of
+`connections.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterable
+from typing import Any, TypeAlias, cast
+
+import h11
+import httpx2
+
+JOINED_BYTES = 64 << 10
+"""Most bytes of a request that wait to be written together."""
+HELD_BYTES = 256 << 10
+"""Bytes of a response that may wait for their reader before the upstream is held back."""
+MOST_HEAD_BYTES = 100 << 10
+SECOND_ADDRESS_SECONDS = 0.25
+"""Time after which the next address of a name is tried beside the first one."""
+Received: TypeAlias = h11.Event | type[h11.PAUSED]
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection; see `open_connection`."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
+        self._ahead: Received | httpx2.TransportError | None = None
+        self._idle_since = 0.0
+        self._is_busy = False
+        self._is_ended = False
+        self._is_full = False
+        self._held = 0
+        self._fault: Exception | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+
+    # ------------------------------------------------------------------------------------------- from the network
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if not self._is_busy:
+            self.close()  # nobody asked
+            return
+        self._http.receive_data(data)
+        self._held += len(data)
+        if self._held > HELD_BYTES:
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fault = exc
+        self._end()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._wake()
+
+    # ------------------------------------------------------------------------------------------------ for the pool
+
+    def is_expired(self, kept_seconds: float) -> bool:
+        """Whether an idle connection is over, or was idle for too long."""
+        return self._is_ended or self._transport.is_closing() or time.monotonic() >= self._idle_since + kept_seconds
+
+    def is_open(self) -> bool:
+        """Whether the system has nothing for an idle connection: its end may have come before this process read it."""
+        return not _is_readable(self._transport.get_extra_info("socket"))
+
+    def end_request(self) -> bool:
+        """End the request. A connection that cannot be used again is closed.
+
+        Returns:
+            Whether it can.
+        """
+        self._is_busy = False
+        is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if not is_done or self._http.trailing_data[0] or self._is_ended:
+            self.close()
+            return False
+        self._http.start_next_cycle()
+        self._ahead = None
+        self._idle_since = time.monotonic()
+        return True
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
+
+    # ----------------------------------------------------------------------------------------------- for a request
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the end of the response has been read."""
+        return self._http.their_state in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
+
+    async def send(self, request: httpx2.Request, seconds: float | None) -> None:
+        """Send `request`; the upstream must take each `JOINED_BYTES` of it within `seconds`.
+
+        An upstream that closes the connection before it has the whole request may have answered all the same.
+
+        Raises:
+            httpx2.LocalProtocolError: the request is not HTTP.
+            httpx2.WriteTimeout: the upstream does not take it.
+        """
+        self._is_busy = True
+        assert isinstance(request.stream, AsyncIterable)
+        try:
+            head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+            joined = self._http.send(head) or b""
+            async for part in request.stream:
+                joined += self._http.send(h11.Data(data=part)) or b""
+                if len(joined) > JOINED_BYTES:
+                    await self._write(joined, seconds)
+                    joined = b""
+            joined += self._http.send(h11.EndOfMessage()) or b""
+        except h11.LocalProtocolError as fault:
+            raise httpx2.LocalProtocolError(str(fault)) from fault
+        await self._write(joined, seconds)
+
+    async def head(self, seconds: float | None) -> h11.Response:
+        """The head of the response.
+
+        Raises:
+            httpx2.TransportError: it does not come within `seconds`, or is not HTTP.
+        """
+        while True:
+            event = await self._event(seconds)
+            if event is None:
+                raise httpx2.ReadTimeout("no response came in time")
+            if isinstance(event, h11.Response):
+                return event
+            if not isinstance(event, h11.InformationalResponse):
+                raise httpx2.RemoteProtocolError("the connection was closed without a response")
+
+    async def part(self, seconds: float | None) -> bytes | None:
+        """The next bytes of the body, as many as are there; none at its end, `None` where `seconds` pass without any.
+
+        Raises:
+            httpx2.TransportError: the body is cut off, or is not HTTP.
+        """
+        event = await self._event(seconds)
+        if event is None:
+            return None
+        parts: list[bytes] = []
+        following: Received | httpx2.TransportError | None = event
+        while isinstance(following, h11.Data):
+            parts.append(bytes(following.data))
+            following = self._next()
+        self._ahead = following
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    # ------------------------------------------------------------------------------------------------------ inside
+
+    async def _event(self, seconds: float | None) -> Received | None:
+        """The next event of the response; `None` where `seconds` pass without a byte."""
+        while True:
+            event, self._ahead = self._ahead or self._next(), None
+            if isinstance(event, httpx2.TransportError):
+                raise event
+            if event is not None:
+                return event
+            if self._is_ended:
+                raise httpx2.ReadError(str(self._fault))
+            if not await self._changed(seconds):
+                return None
+
+    def _next(self) -> Received | httpx2.TransportError | None:
+        """The next event that is there, or the fault in its place."""
+        try:
+            event = self._http.next_event()
+        except h11.RemoteProtocolError as fault:
+            return httpx2.RemoteProtocolError(str(fault))
+        if event is not h11.NEED_DATA:
+            return cast("Received", event)
+        if self._held > HELD_BYTES:
+            self._transport.resume_reading()
+        self._held = 0
+        return None
+
+    async def _write(self, data: bytes, seconds: float | None) -> None:
+        if self._is_ended:
+            return
+        self._transport.write(data)
+        while self._is_full and not self._is_ended:
+            if not await self._changed(seconds):
+                raise httpx2.WriteTimeout("the upstream did not take the request in time")
+
+    async def _changed(self, seconds: float | None) -> bool:
+        """Wait until something comes, or the network takes more; whether it did within `seconds`."""
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._waiter = waiter
+        timer = None if seconds is None else self._loop.call_later(seconds, _settle, waiter, False)
+        try:
+            return await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            _settle(self._waiter, True)
+
+    def _end(self) -> None:
+        """The connection is over; after a fault its body is not whole, even where only its end would tell."""
+        if not self._is_ended:
+            self._is_ended = True
+            if self._fault is None:
+                self._http.receive_data(b"")
+        self._wake()
+
+
+async def open_connection(url: httpx2.URL, certificates: ssl.SSLContext, seconds: float | None) -> UpstreamConnection:
+    """A connection to the origin of `url`.
+
+    Raises:
+        httpx2.ConnectError, httpx2.ConnectTimeout: there is none within `seconds`.
+        httpx2.UnsupportedProtocol: the scheme is another one than http and https.
+    """
+    ports = {"http": 80, "https": 443}
+    if url.scheme not in ports:
+        raise httpx2.UnsupportedProtocol(f"a base URL begins with http:// or https://, not {url.scheme}://")
+    is_secure, host = url.scheme == "https", url.raw_host.decode("ascii")
+    if is_secure:
+        certificates.set_alpn_protocols(["http/1.1"])
+    loop = asyncio.get_running_loop()
+    # uvloop, which uvicorn takes where it is installed, tries one address after another
+    delay: dict[str, Any] = {"happy_eyeballs_delay": SECOND_ADDRESS_SECONDS}
+    try:
+        async with asyncio.timeout(seconds):
+            made = await loop.create_connection(
+                UpstreamConnection,
+                host,
+                url.port or ports[url.scheme],
+                ssl=certificates if is_secure else None,
+                server_hostname=host if is_secure else None,
+                **(delay if isinstance(loop, asyncio.BaseEventLoop) else {}),
+            )
+    except TimeoutError as fault:
+        raise httpx2.ConnectTimeout("the connection was not made in time") from fault
+    except (OSError, UnicodeError) as fault:
+        raise httpx2.ConnectError(str(fault)) from fault
+    return made[1]
+
+
+def _settle(waiter: asyncio.Future[bool], value: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(value)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Whether there is something to read, or the end."""
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock], [], [], 0)[0])
+    asked = select.poll()
+    asked.register(sock, select.POLLIN)
+    return bool(asked.poll(0))
