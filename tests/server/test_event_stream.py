@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlm_server.providers.event_stream import DONE, NotJson, events_of
+from rlm_server.providers.event_stream import DONE, EventReader, NotJson
 
 
 def events(*chunks: bytes) -> list[tuple[str, object]]:
-    async def stream() -> AsyncIterator[bytes]:
-        for chunk in chunks:
-            yield chunk
-
-    async def collect() -> list[tuple[str, object]]:
-        return [(event.name, event.value) async for event in events_of(stream())]
-
-    return asyncio.run(collect())
+    reader = EventReader()
+    found = [event for chunk in chunks for event in reader.read(chunk)]
+    return [(event.name, event.value) for event in (*found, *reader.end())]
 
 
 def values(*chunks: bytes) -> list[object]:
@@ -62,19 +54,9 @@ def test_the_name_of_an_event_comes_with_its_value() -> None:
 
 
 def test_a_value_that_is_whole_does_not_wait_for_its_line_end() -> None:
-    async def stream() -> AsyncIterator[bytes]:
-        yield b'{"a": '
-        yield b""
-        yield b"1}"
-        yield b""
-        raise AssertionError("the value was not taken")
-
-    async def first() -> object:
-        async for event in events_of(stream()):
-            return event.value
-        return None
-
-    assert asyncio.run(first()) == {"a": 1}
+    reader = EventReader()
+    assert [*reader.read(b'{"a": '), *reader.pause(), *reader.read(b"1}")] == []
+    assert [event.value for event in reader.pause()] == [{"a": 1}]
 
 
 @pytest.mark.parametrize(

@@ -171,28 +171,22 @@ class ModelRequest:
         run = self.key.run if self.key else ""
         size = sum(len(message.content) for message in messages)
         record = CallRecord(self.user, self.upstream.name, self.name, run, size)
+        call = UpstreamCall(messages, self.name, self.options, retries, self.schema, images)
         with backend.watch.watching(record):
             async with (
                 backend.budgets.admitted(self.user, run, guess) as settle,
-                aclosing(self._upstream_pieces(messages, retries, images)) as pieces,
+                aclosing(self.upstream.stream(call)) as pieces,
             ):
-                async for piece in pieces:
-                    if isinstance(piece, Reply):
-                        piece = prices.priced(self.upstream.name, self.name, piece)
-                        settle(piece.usage)
-                        self.paid += piece.usage
-                    record.take(piece)
-                    yield piece
-
-    async def _upstream_pieces(self, messages: Messages, retries: int, images: Images) -> Pieces:
-        try:
-            async with aclosing(
-                self.upstream.stream(UpstreamCall(messages, self.name, self.options, retries, self.schema, images))
-            ) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except UpstreamError as fault:
-            raise await self.backend.registry.explained(fault, self.name) from None
+                try:
+                    async for piece in pieces:
+                        if isinstance(piece, Reply):
+                            piece = prices.priced(self.upstream.name, self.name, piece)
+                            settle(piece.usage)
+                            self.paid += piece.usage
+                        record.take(piece)
+                        yield piece
+                except UpstreamError as fault:
+                    raise await backend.registry.explained(fault, self.name) from None
 
 
 async def outcome_of(call: Awaitable[Reply]) -> Outcome:

@@ -13,13 +13,13 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
 from rlm_core.types import Json, Message, Reply
 
-from .event_stream import DONE, events_of
+from .event_stream import DONE, Event
 from .exchange import GRACE_SECONDS, Answer, Exchange, Refused, cut_off, malformed
 from .failures import failure_in, failure_of
 from .reply_forms import Part, UnknownForm, finish_reason, part_of, usage_of
@@ -128,18 +128,44 @@ class ChatProvider:
         logger.info(json.dumps(line if wait is None else {**line, "retry_in": round(wait, 2)}))
 
     async def _once(self, call: UpstreamCall, deadline: float) -> Pieces:
-        """One request, and the further ones that find a way round a refusal."""
+        """The reply to one request."""
+        answer, body = await self._answer(call, deadline)
+        reply = _Reply()
+        try:
+            while not answer.is_over and (events := await answer.events()) is not None:
+                for event in events:
+                    part = self._part(event)
+                    text = reply.add(part)
+                    if reply.finish:
+                        has_end = not text and answer.ends_at
+                        answer.ends_at = answer.ends_at if has_end else time.monotonic() + GRACE_SECONDS
+                    if part.reasoning:
+                        yield Reasoning(part.reasoning)
+                    if text:
+                        yield text
+                    if part.is_end:
+                        answer.is_over = True
+                        break
+            self._check_whole(answer, reply)
+            if rest := reply.rest():
+                yield rest
+            usage = usage_of(reply.usage)
+            self._check_read(call.messages, usage.input_tokens, body)
+            reason = "content_filter" if reply.refused else finish_reason(reply.finish)
+            yield Reply(reply.text, f"{self.name}:{call.model}", usage, reason, reply.shown_reasoning)
+        finally:
+            await answer.close()
+
+    async def _answer(self, call: UpstreamCall, deadline: float) -> tuple[Answer, Body]:
+        """The answer to one request, or to a further one that found a way round a refusal; and the body that was sent.
+
+        Raises:
+            UpstreamError: there is no answer.
+        """
         for _ in range(MAX_CHANGES + 1):
             body = changed(await self.dialect.body(self.exchange, call), self._known_changes(call))
             try:
-                path = self.dialect.path(call.model)
-                async with (
-                    self.exchange.post(path, body, deadline=deadline) as answer,
-                    aclosing(self._pieces(answer, call, body)) as pieces,
-                ):
-                    async for piece in pieces:
-                        yield piece
-                return
+                return await self.exchange.post(self.dialect.path(call.model), body, deadline=deadline), body
             except Refused as refused:
                 if not self._found_way(refused, call):
                     raise
@@ -160,51 +186,35 @@ class ChatProvider:
         self._changes.setdefault((call.model, schema), []).append(change)
         return True
 
-    async def _pieces(self, answer: Answer, call: UpstreamCall, body: Body) -> Pieces:
-        reply = _Reply()
-        async for part in self._parts(answer):
-            text = reply.add(part)
-            if reply.finish:
-                answer.ends_at = answer.ends_at if not text and answer.ends_at else time.monotonic() + GRACE_SECONDS
-            if part.reasoning:
-                yield Reasoning(part.reasoning)
-            if text:
-                yield text
-            if part.is_end:
-                answer.is_over = True
-                break
+    def _part(self, event: Event) -> Part:
+        """The part of a reply in one value.
+
+        Raises:
+            UpstreamError: there is none, or it reports a failure.
+        """
+        if event.value == DONE:
+            return Part(is_end=True)
+        failure = failure_in(event.value, event=event.name)
+        if failure is not None:
+            raise self.exchange.error(failure)
+        try:
+            part = part_of(event.value)
+        except UnknownForm as fault:
+            raise malformed(self.name, str(fault)) from None
+        if part.finish == "error":
+            raise self.exchange.error(failure_of(200, ""))
+        return part
+
+    def _check_whole(self, answer: Answer, reply: _Reply) -> None:
+        """Refuse a reply that broke off.
+
+        Raises:
+            UpstreamError: it has no end.
+        """
         if not reply.is_whole and not answer.is_framed:
             raise cut_off(self.name)
         if not reply.is_whole and not reply.texts and not reply.reasoning:
             raise malformed(self.name, "holds no text and no end")
-        rest = reply.rest()
-        if rest:
-            yield rest
-        usage = usage_of(reply.usage)
-        self._check_read(call.messages, usage.input_tokens, body)
-        reason = "content_filter" if reply.refused else finish_reason(reply.finish)
-        yield Reply(reply.text, f"{self.name}:{call.model}", usage, reason, reply.shown_reasoning)
-
-    async def _parts(self, answer: Answer) -> AsyncIterator[Part]:
-        """The parts of the reply as they come.
-
-        Raises:
-            UpstreamError: a part is none, or reports a failure.
-        """
-        async for event in events_of(answer.chunks()):
-            if event.value == DONE:
-                yield Part(is_end=True)
-                return
-            failure = failure_in(event.value, event=event.name)
-            if failure is not None:
-                raise self.exchange.error(failure)
-            try:
-                part = part_of(event.value)
-            except UnknownForm as fault:
-                raise malformed(self.name, str(fault)) from None
-            if part.finish == "error":
-                raise self.exchange.error(failure_of(200, ""))
-            yield part
 
     def _check_read(self, messages: tuple[Message, ...], read: int, body: Body) -> None:
         """Refuse a reply to a prompt of which the model read a part only.

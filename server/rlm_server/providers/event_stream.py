@@ -1,7 +1,7 @@
 """Event stream: the JSON values of a reply, whatever form its bytes have.
 
-In: chunks of bytes, split anywhere; an empty chunk says that nothing came for a while. Out: JSON values, each with the
-name of its event. The forms are told apart by the bytes alone, since servers label them wrongly:
+In: chunks of bytes, split anywhere. Out: JSON values, each with the name of its event. The forms are told apart by the
+bytes alone, since servers label them wrongly:
 
     data: {...}        server-sent events, with or without blank lines, ended by LF, CRLF or CR, over several lines
     {...}\\n{...}       one value a line
@@ -10,7 +10,6 @@ name of its event. The forms are told apart by the bytes alone, since servers la
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,22 +37,12 @@ class Event:
     name: str = ""
 
 
-async def events_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
-    """Yield each value as soon as it is whole; bytes that are not UTF-8 become U+FFFD.
+class EventReader:
+    """The values of one stream, each as soon as it is whole; bytes that are not UTF-8 become U+FFFD.
 
-    Raises:
-        NotJson: the bytes are in none of the forms.
+    It holds the state between two chunks: the open line, and the open value as `data:` lines or as bare JSON. Each of
+    its methods raises `NotJson` where the bytes are in none of the forms.
     """
-    reader = _Reader()
-    async for chunk in chunks:
-        for event in reader.read(chunk) if chunk else reader.pause():
-            yield event
-    for event in reader.end():
-        yield event
-
-
-class _Reader:
-    """The state between two chunks: the open line, and the open value as `data:` lines or as bare JSON."""
 
     def __init__(self) -> None:
         self.line: list[bytes] = []

@@ -12,8 +12,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import quote
@@ -23,7 +22,7 @@ from pydantic import SecretStr
 
 from ..settings import Settings
 from .connections import BODY, ReplyBody
-from .event_stream import NotJson, events_of
+from .event_stream import Event, EventReader, NotJson
 from .failures import BUDGET, CUT, FEW, Failure, failure_of, retry_after_seconds
 from .upstream import ErrorKind, UpstreamError
 from .workarounds import Body, workaround_for
@@ -84,13 +83,12 @@ class Exchange:
         """The same upstream at another URL."""
         return Exchange(self.client, replace(self.address, url=url), self.settings)
 
-    @asynccontextmanager
-    async def post(self, path: str, body: Mapping[str, object], *, deadline: float) -> AsyncIterator[Answer]:
-        """Post `body` as JSON, once; `deadline` in monotonic seconds holds for the answer too.
+    async def post(self, path: str, body: Mapping[str, object], *, deadline: float) -> Answer:
+        """Post `body` as JSON, once; `deadline` in monotonic seconds holds for the answer too, which is to be closed.
 
         Raises:
             Refused: the status is not 200.
-            UpstreamError: there is no answer; also from within the block, where reading it failed.
+            UpstreamError: there is no answer.
         """
         accept = "text/event-stream" if body.get("stream") else "application/json"
         headers = {"Content-Type": "application/json", "Accept": accept, **(self.address.headers or {})}
@@ -98,14 +96,7 @@ class Exchange:
         request = self.client.build_request(
             "POST", _parsed(url + path), content=json.dumps(body).encode(), headers=headers
         )
-        with self._faults_named():
-            async with _until(deadline):
-                response = await self._send(request, body)
-            answer = Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
-            try:
-                yield answer
-            finally:
-                await answer.close()
+        return await self._answer(request, body, deadline)
 
     async def get_json(self, path: str, *, seconds: float) -> object:
         """Get a JSON value, once.
@@ -129,29 +120,32 @@ class Exchange:
         headers = {**kind, **(self.address.headers or {})}
         request = self.client.build_request(method, self.address.url + path, content=content, headers=headers)
         try:
-            with self._faults_named():
-                async with _until(deadline):
-                    response = await self._send(request)
-                answer = Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
-                try:
-                    async for event in events_of(answer.chunks()):
-                        return event.value
-                    raise malformed(self.name, "is empty")
-                finally:
-                    await answer.close()
+            answer = await self._answer(request, {}, deadline)
+            try:
+                while (events := await answer.events()) is not None:
+                    if events:
+                        return events[0].value
+                raise malformed(self.name, "is empty")
+            finally:
+                await answer.close()
         except UpstreamError as fault:
             if fault.kind != "timeout" or fault.status is not None:
                 raise
             message = f"{self.name} did not answer within {seconds:g} s (RLM_MODELS_SECONDS)."
             raise UpstreamError(message, kind="timeout", upstream=self.name, retryable=True) from None
 
-    async def _send(self, request: httpx2.Request, body: Body | None = None) -> httpx2.Response:
-        response = await self.client.send(request, stream=True, auth=_Key(self.address), follow_redirects=False)
-        if response.status_code == 200:
-            return response
-        wait = retry_after_seconds(response.headers)
-        words = await _peeked(response)
-        raise Refused(self, response.status_code, words, wait, body or {})
+    async def _answer(self, request: httpx2.Request, body: Body, deadline: float) -> Answer:
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                key = _Key(self.address)
+                response = await self.client.send(request, stream=True, auth=key, follow_redirects=False)
+                if response.status_code != 200:
+                    wait = retry_after_seconds(response.headers)
+                    words = await _peeked(response)
+                    raise Refused(self, response.status_code, words, wait, body)
+        except FAULTS as fault:
+            raise named(self.name, fault) from None
+        return Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
 
     def error(self, failure: Failure, *, status: int | None = None) -> UpstreamError:
         """The error for `failure`, with its numbers and its advice."""
@@ -179,19 +173,6 @@ class Exchange:
             requests=failure.requests,
             reported=reported,
         )
-
-    @contextmanager
-    def _faults_named(self) -> Iterator[None]:
-        """Turn faults of the transport into `UpstreamError`; theirs may quote the request, so they are not chained."""
-        try:
-            yield
-        except NotJson as fault:
-            raise _unreadable(self.name, fault) from None
-        except (httpx2.HTTPError, TimeoutError) as fault:
-            kind, event, requests = _kind_of(fault)
-            raise UpstreamError(
-                f"{self.name} {event}", kind=kind, upstream=self.name, retryable=requests > 1, requests=requests
-            ) from None
 
 
 class Refused(UpstreamError):
@@ -239,27 +220,33 @@ class Answer:
         self._name = name
         self._deadline = deadline
         self._max_bytes = max_bytes
+        self._size = 0
+        self._reader = EventReader()
+        self._is_read = False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes as they come, decompressed; an empty chunk for each `PAUSE_SECONDS` without one.
+    async def events(self) -> Sequence[Event] | None:
+        """The values that come next, which may be none; `None` after the last ones.
 
         Raises:
-            UpstreamError: they are more than `max_bytes`.
-            TimeoutError, httpx2.HTTPError: they stop; `Exchange` names these.
+            UpstreamError: they stop, are not JSON, or are more than `max_bytes`.
         """
-        size = 0
-        while (chunk := await self._body.part(self._patience())) != b"":
+        if self._is_read:
+            return None
+        try:
+            chunk = await self._body.part(self._patience())
             if chunk is None:
-                if self.ends_at is not None and time.monotonic() >= self.ends_at:
-                    return
-                if time.monotonic() >= self._deadline:
-                    raise TimeoutError
-                yield b""
-                continue
-            size += len(chunk)
-            if size > self._max_bytes:
+                self._check_time()
+            if self._is_read or chunk == b"":
+                self._is_read = True
+                return self._reader.end()
+            if not chunk:
+                return self._reader.pause()
+            self._size += len(chunk)
+            if self._size > self._max_bytes:
                 raise too_large(self._name, self._max_bytes)
-            yield chunk
+            return self._reader.read(chunk)
+        except FAULTS as fault:
+            raise named(self._name, fault) from None
 
     async def close(self) -> None:
         """Let go of the response: its connection is kept where the body ends, or ends soon; see `DRAIN_SECONDS`."""
@@ -285,6 +272,18 @@ class Answer:
         if isinstance(self._body, _Decoded):
             await self._body.stop()
         await self._response.aclose()
+
+    def _check_time(self) -> None:
+        """After a pause: the body counts as read at `ends_at`.
+
+        Raises:
+            TimeoutError: the deadline is over.
+        """
+        now = time.monotonic()
+        if self.ends_at is not None and now >= self.ends_at:
+            self._is_read = True
+        elif now >= self._deadline:
+            raise TimeoutError
 
     def _patience(self) -> float:
         ends_at = self._deadline if self.ends_at is None else min(self.ends_at, self._deadline)
@@ -376,12 +375,6 @@ class _Key(httpx2.Auth):
         request.headers.pop(address.key_header, None)
 
 
-@asynccontextmanager
-async def _until(deadline: float) -> AsyncIterator[None]:
-    async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-        yield
-
-
 @lru_cache(maxsize=256)
 def _parsed(url: str) -> httpx2.URL:
     """The URL of every call to a model; reading it costs as much as sending it."""
@@ -404,7 +397,7 @@ async def _peeked(response: httpx2.Response) -> str:
     return bytes(words[:PEEK_BYTES]).decode(errors="replace")
 
 
-FAULTS: tuple[tuple[tuple[type[Exception], ...], ErrorKind, str, int], ...] = (
+KINDS: tuple[tuple[tuple[type[Exception], ...], ErrorKind, str, int], ...] = (
     (
         (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout),
         "unreachable",
@@ -427,8 +420,20 @@ FAULTS: tuple[tuple[tuple[type[Exception], ...], ErrorKind, str, int], ...] = (
 )
 
 
+FAULTS = (NotJson, httpx2.HTTPError, TimeoutError)
+"""Faults of a transport, or of the bytes that it brought."""
+
+
+def named(name: str, fault: Exception) -> UpstreamError:
+    """One of `FAULTS` as the error of the upstream `name`; it is not to be chained, for it may quote the request."""
+    if isinstance(fault, NotJson):
+        return _unreadable(name, fault)
+    kind, event, requests = _kind_of(fault)
+    return UpstreamError(f"{name} {event}", kind=kind, upstream=name, retryable=requests > 1, requests=requests)
+
+
 def _kind_of(fault: Exception) -> tuple[ErrorKind, str, int]:
-    for types, kind, event, requests in FAULTS:
+    for types, kind, event, requests in KINDS:
         if isinstance(fault, types):
             return kind, event, requests
     return "failed", "could not be asked. Check its base URL.", BUDGET
