@@ -14,6 +14,7 @@ import pytest
 from rlm_core.types import Message, Reply
 from rlm_server.calls.registry import open_registry
 from rlm_server.providers.chat import ChatProvider
+from rlm_server.providers.connections import Connections, Proxied, trusted
 from rlm_server.providers.exchange import Address, Exchange
 from rlm_server.providers.openai_chat import OpenAIChat
 from rlm_server.providers.upstream import Pieces, UpstreamCall, UpstreamError
@@ -318,13 +319,13 @@ def test_the_key_is_in_no_exception(upstream: FakeUpstream, provider: str, turn:
 def test_the_key_is_in_no_repr() -> None:
     settings = make_settings(openai_api_key=PLANTED_KEY, token=PLANTED_KEY)
     address = Address("openai", "http://127.0.0.1/v1", settings.openai_api_key)
-    exchange = Exchange(httpx2.AsyncClient(), address, settings)
+    exchange = Exchange(Connections(trusted(), httpx2.Timeout(1)), address, settings)
     shown = [settings, settings.model_dump(), settings.model_dump_json(), address, exchange, vars(exchange)]
     assert PLANTED_KEY not in "".join(map(repr, [*shown, ChatProvider(exchange, OpenAIChat())]))
 
 
-def test_a_sent_request_no_longer_holds_the_key(upstream: FakeUpstream) -> None:
-    upstream.script(json_turn(openai_reply()), json_turn(openai_deltas()))
+def test_a_request_that_went_by_a_proxy_no_longer_holds_the_key(upstream: FakeUpstream) -> None:
+    upstream.script(json_turn(openai_reply()))
     sent: list[httpx2.Request] = []
 
     async def call() -> None:
@@ -332,12 +333,13 @@ def test_a_sent_request_no_longer_holds_the_key(upstream: FakeUpstream) -> None:
             sent.append(request)
 
         settings = settings_for(upstream)
-        async with httpx2.AsyncClient(trust_env=False, event_hooks={"request": [keep]}) as client:
-            address = Address("openai", settings.openai_base_url, settings.openai_api_key)
-            await whole(
-                ChatProvider(Exchange(client, address, settings), OpenAIChat()).stream(UpstreamCall(QUESTION, "m"))
-            )
+        client = Proxied(upstream.url, trusted(), httpx2.Timeout(10))
+        client._client.event_hooks = {"request": [keep]}
+        address = Address("openai", "http://vendor.internal/v1", settings.openai_api_key)
+        provider = ChatProvider(Exchange(client, address, settings), OpenAIChat())
+        await whole(provider.stream(UpstreamCall(QUESTION, "m")))
+        await client.aclose()
 
     asyncio.run(call())
-    assert len(sent) == 1
-    assert PLANTED_KEY not in str(sent[0].headers.raw)
+    assert upstream.seen[0].headers["authorization"] == f"Bearer {PLANTED_KEY}"
+    assert [PLANTED_KEY in str(request.headers.raw) for request in sent] == [False]

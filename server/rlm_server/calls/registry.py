@@ -17,15 +17,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-import httpx2
-
 from rlm_core.types import Json, ModelUsage
 
 from ..http.problems import Problem
 from ..provider_file import ProviderFile
 from ..providers.anthropic_messages import VERSION_HEADERS, AnthropicMessages
 from ..providers.chat import ChatProvider
-from ..providers.connections import Connections, trusted
+from ..providers.connections import Client, Connections, trusted
 from ..providers.exchange import Address, Exchange
 from ..providers.file_providers import client_of, file_address, timeout_of, upstream_of
 from ..providers.host_class import HERE, host_class
@@ -326,15 +324,14 @@ async def open_registry(settings: Settings, providers: Sequence[Upstream] = ()) 
         providers: of this process, beside the configured ones.
     """
     _quiet_libraries()
-    client = httpx2.AsyncClient(
-        transport=Connections(trusted()), timeout=timeout_of(settings), follow_redirects=False, trust_env=False
-    )
+    client = Connections(trusted(), timeout_of(settings))
     async with AsyncExitStack() as clients:
-        await clients.enter_async_context(client)
+        clients.push_async_callback(client.aclose)
         upstreams = [*_upstreams(client, settings), *providers]
         for name, entry in settings.config.providers.items() if settings.config else ():
             own = settings.model_copy(update=entry.seconds())
-            own_client = await clients.enter_async_context(client_of(entry, own))
+            own_client = client_of(entry, own)
+            clients.push_async_callback(own_client.aclose)
             upstreams.append(upstream_of(name, entry, own_client, own))
         yield Registry(upstreams, settings)
 
@@ -381,7 +378,7 @@ def anthropic_address(settings: Settings) -> Address:
     )
 
 
-def _upstreams(client: httpx2.AsyncClient, settings: Settings) -> Iterator[Upstream]:
+def _upstreams(client: Client, settings: Settings) -> Iterator[Upstream]:
     if settings.stand_in:
         yield Extractive()
     if "anthropic" in settings.configured_providers():

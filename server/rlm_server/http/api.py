@@ -293,16 +293,26 @@ async def _whole(calls: ModelRequest, wanted: Wanted) -> dict[str, Json]:
 
 
 async def _write_items(calls: ModelRequest, batch: Batch, write: Write) -> None:
-    """NDJSON: a line for each item as it finishes, then `{"done": true, "usage"}`."""
+    """NDJSON: a line for each item as it finishes, then `{"done": true, "usage"}`.
+
+    Lines of one turn of the event loop, and those that come while a client is slow, are written together. The slot of
+    an item is free for the next one when its line is written.
+    """
     usage = ModelUsage()
     turn = asyncio.Lock()
+    lines: list[bytes] = []
 
     async def deliver(index: int, outcome: Outcome) -> None:
         nonlocal usage
+        if isinstance(outcome, Reply):
+            usage += outcome.usage
+        lines.append(_line(item_json(index, outcome)))
         async with turn:
-            if isinstance(outcome, Reply):
-                usage += outcome.usage
-            await write(_line(item_json(index, outcome)))
+            await asyncio.sleep(0)
+            if lines:
+                together = b"".join(lines)
+                lines.clear()
+                await write(together)
 
     await calls.answer_items(batch, deliver)
     await write(_line({"done": True, "usage": usage_json(usage)}))

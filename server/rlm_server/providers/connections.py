@@ -1,7 +1,8 @@
 """Connections: those to upstreams, kept from one request to the next.
 
-In: requests of the HTTP client. Out: responses. The connection that was used last is taken first, and the system is
-asked of that one alone whether it is still open. HTTP itself is the business of `upstream_connection.py`.
+In: requests. Out: responses, whose bodies are read in parts. The connection that was used last is taken first, and the
+system is asked of that one alone whether it is still open. HTTP itself is the business of `upstream_connection.py`; by
+a proxy it is that of httpx2.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ import asyncio
 import ssl
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
+import h11
 import httpx2
 
-from .upstream_connection import UpstreamConnection, open_connection
+from .. import __version__
+from .upstream_connection import RawHeaders, UpstreamConnection, open_connection
 
 KEPT_SECONDS = 15.0
 MOST = 1000
 """Most connections in use at a time; further requests wait."""
 MOST_KEPT = 100
 """Most idle connections to one upstream."""
-BODY = "rlm_server.body"
-"""Key of a response's extensions: its `ReplyBody`, for readers who wait for bytes with a limit."""
+USER_AGENT = f"pyodide-rlm/{__version__}"
+FIXED_HEADERS = {"Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT}
 Origin = tuple[str, str, int | None]
 
 
@@ -33,39 +38,90 @@ def trusted() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
-class Connections(httpx2.AsyncBaseTransport):
-    """A transport of `httpx2.AsyncClient` over kept connections."""
+class Body(Protocol):
+    """The body of a response, without its compression."""
 
-    def __init__(self, certificates: ssl.SSLContext, *, most: int = MOST, kept_seconds: float = KEPT_SECONDS) -> None:
+    @property
+    def is_whole(self) -> bool:
+        """Whether its end has been read."""
+        ...
+
+    async def part(self, patience: float) -> bytes | None:
+        """The next bytes; none at the end, `None` where `patience` seconds pass without any.
+
+        Raises:
+            httpx2.HTTPError: the body is cut off, cannot be decompressed, or stops for longer than the time-out.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back, or close it where more of the body comes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response. The names of `headers` are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Body
+
+
+class Client(Protocol):
+    """A way to upstreams."""
+
+    async def send(self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes) -> Response:
+        """Send a request, once.
+
+        Raises:
+            httpx2.HTTPError: there is no response.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the idle connections."""
+        ...
+
+
+class Connections:
+    """Kept connections, without a proxy."""
+
+    def __init__(
+        self,
+        certificates: ssl.SSLContext,
+        timeout: httpx2.Timeout,
+        *,
+        most: int = MOST,
+        kept_seconds: float = KEPT_SECONDS,
+    ) -> None:
         self._certificates = certificates
+        self._timeout = timeout
         self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(most)
         self._idle: defaultdict[Origin, deque[UpstreamConnection]] = defaultdict(deque)
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send `request` over a connection that is kept, or over a new one.
-
-        Raises:
-            httpx2.TransportError: it failed, or no connection was free in time.
-        """
-        origin = (request.url.scheme, request.url.host, request.url.port)
-        limits = request.extensions.get("timeout", {})
-        await self._turn(limits.get("pool"))
+    async def send(self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes) -> Response:
+        """As `Client.send`, over a connection that is kept, or over a new one."""
+        origin, timeout = (url.scheme, url.host, url.port), self._timeout
+        raw = _raw(url, headers, content)
+        await self._turn()
         connection: UpstreamConnection | None = None
         try:
-            connection = self._kept(origin) or await open_connection(
-                request.url, self._certificates, limits.get("connect")
-            )
-            await connection.send(request, limits.get("write"))
-            head = await connection.head(limits.get("read"))
+            connection = self._kept(origin) or await open_connection(url, self._certificates, timeout.connect)
+            await connection.send(method, url.raw_path, raw, content, timeout.write)
+            head = await connection.head(timeout.read)
         except BaseException:
             self._free.release()
             if connection is not None:
                 connection.close()
             raise
-        body = ReplyBody(self, origin, connection, limits.get("read"))
-        extensions = {"http_version": b"HTTP/" + head.http_version, "reason_phrase": bytes(head.reason), BODY: body}
-        return httpx2.Response(head.status_code, headers=head.headers.raw_items(), stream=body, extensions=extensions)
+        body = ReplyBody(self, origin, connection, timeout.read)
+        received = _joined(head)
+        if received.get("content-encoding", "identity") == "identity":
+            return Response(head.status_code, received, body)
+        decoded = httpx2.Response(head.status_code, headers=received, stream=body)
+        return Response(head.status_code, received, Decoded(decoded))
 
     def give_back(self, origin: Origin, connection: UpstreamConnection) -> None:
         """Keep `connection` where it can be used again."""
@@ -77,18 +133,18 @@ class Connections(httpx2.AsyncBaseTransport):
             idle.popleft().close()
 
     async def aclose(self) -> None:
-        """Close the idle connections."""
+        """As `Client.aclose`."""
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()
         await asyncio.sleep(0)  # the loop closes them in its next turn
 
-    async def _turn(self, seconds: float | None) -> None:
+    async def _turn(self) -> None:
         if not self._free.locked():
             await self._free.acquire()
             return
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._timeout.pool):
                 await self._free.acquire()
         except TimeoutError:
             raise httpx2.PoolTimeout("no connection was free") from None
@@ -104,7 +160,7 @@ class Connections(httpx2.AsyncBaseTransport):
 
 
 class ReplyBody(httpx2.AsyncByteStream):
-    """The body of a response, whose end gives the connection back."""
+    """A `Body` as it comes over a connection."""
 
     def __init__(
         self, connections: Connections, origin: Origin, connection: UpstreamConnection, seconds: float | None
@@ -118,15 +174,11 @@ class ReplyBody(httpx2.AsyncByteStream):
 
     @property
     def is_whole(self) -> bool:
-        """Whether its end has been read."""
+        """As `Body.is_whole`."""
         return self._connection.is_whole
 
     async def part(self, patience: float) -> bytes | None:
-        """The next bytes; none at the end, `None` where `patience` seconds pass without any.
-
-        Raises:
-            httpx2.TransportError: the body is cut off, or stops for longer than the request's time-out.
-        """
+        """As `Body.part`."""
         part = await self._connection.part(patience)
         now = time.monotonic()
         if part is not None:
@@ -135,17 +187,91 @@ class ReplyBody(httpx2.AsyncByteStream):
             raise httpx2.ReadTimeout("the response stopped")
         return part
 
+    async def close(self) -> None:
+        """As `Body.close`."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._connections.give_back(self._origin, self._connection)
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        """For httpx2, which decompresses."""
         while part := await self._connection.part(self._seconds):
             yield part
         if part is None:
             raise httpx2.ReadTimeout("the response stopped")
 
     async def aclose(self) -> None:
-        self.close()
+        """For httpx2."""
+        await self.close()
 
-    def close(self) -> None:
-        """Give the connection back, or close it where more of the body comes."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._connections.give_back(self._origin, self._connection)
+
+class Decoded:
+    """A `Body` that httpx2 decompresses, or brings. Its iterator cannot be left while it waits: each wait is a task."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+        self._bytes = response.aiter_bytes()
+        self._coming: asyncio.Future[bytes | None] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """As `Body.is_whole`."""
+        return self._response.is_closed
+
+    async def part(self, patience: float) -> bytes | None:
+        """As `Body.part`."""
+        ends_at = time.monotonic() + patience
+        while True:
+            coming = self._coming = self._coming or asyncio.ensure_future(anext(self._bytes, None))
+            await asyncio.wait((coming,), timeout=max(0.0, ends_at - time.monotonic()))
+            if not coming.done():
+                return None
+            self._coming = None
+            if (part := coming.result()) != b"":
+                return part or b""
+
+    async def close(self) -> None:
+        """As `Body.close`."""
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.wait((self._coming,))
+        await self._response.aclose()
+
+
+class Proxied:
+    """A `Client` whose requests go by a proxy."""
+
+    def __init__(self, proxy: str, certificates: ssl.SSLContext, timeout: httpx2.Timeout) -> None:
+        limits = httpx2.Limits(max_connections=MOST, max_keepalive_connections=MOST_KEPT)
+        self._client = httpx2.AsyncClient(
+            proxy=proxy, verify=certificates, timeout=timeout, limits=limits, follow_redirects=False, trust_env=False
+        )
+
+    async def send(self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes) -> Response:
+        """As `Client.send`."""
+        request = self._client.build_request(method, url, headers={**FIXED_HEADERS, **headers}, content=content)
+        try:
+            response = await self._client.send(request, stream=True)
+        finally:
+            request.headers.clear()  # the response holds its request, which held a key
+        return Response(response.status_code, response.headers, Decoded(response))
+
+    async def aclose(self) -> None:
+        """As `Client.aclose`."""
+        await self._client.aclose()
+
+
+def _raw(url: httpx2.URL, headers: Mapping[str, str], content: bytes) -> RawHeaders:
+    """The headers of a request, in characters of one byte."""
+    length = {"Content-Length": str(len(content))} if content else {}
+    named = {name.lower(): (name, text) for name, text in (*FIXED_HEADERS.items(), *headers.items(), *length.items())}
+    return [(b"Host", url.netloc), *((name.encode("ascii"), text.encode("latin-1")) for name, text in named.values())]
+
+
+def _joined(head: h11.Response) -> dict[str, str]:
+    """The headers of a response; the values of one name are joined by commas."""
+    joined: dict[str, str] = {}
+    for name, text in head.headers:
+        key, value = name.decode("ascii"), text.decode("latin-1")
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined

@@ -12,22 +12,24 @@ import json
 import logging
 import re
 import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TypeAlias
 from urllib.parse import quote
 
 import httpx2
 from pydantic import SecretStr
 
 from ..settings import Settings
-from .connections import BODY, ReplyBody
+from .connections import Client, Response
 from .event_stream import Event, EventReader, NotJson
 from .failures import BUDGET, CUT, FEW, Failure, failure_of, retry_after_seconds
 from .upstream import ErrorKind, UpstreamError
 from .workarounds import Body, workaround_for
 
 logger = logging.getLogger("rlm_server.upstream")
+Query: TypeAlias = tuple[tuple[str, str], ...]
 PEEK_BYTES = 16 * 1024
 PEEK_SECONDS = 2.0
 PAUSE_SECONDS = 1.5
@@ -50,6 +52,7 @@ class Address:
         headers: further headers of every request.
         key_variable: the environment variable that the key is read from, for advice.
         url_variable: the one that the URL is read from, for advice; empty where it is fixed.
+        query: parameters of every URL.
     """
 
     name: str
@@ -60,12 +63,13 @@ class Address:
     headers: Mapping[str, str] | None = None
     key_variable: str = ""
     url_variable: str = ""
+    query: Query = field(default=(), repr=False)
 
 
 class Exchange:
     """Requests to one upstream, over the server's shared `client`."""
 
-    def __init__(self, client: httpx2.AsyncClient, address: Address, settings: Settings) -> None:
+    def __init__(self, client: Client, address: Address, settings: Settings) -> None:
         self.client = client
         self.address = address
         self.settings = settings
@@ -93,10 +97,7 @@ class Exchange:
         accept = "text/event-stream" if body.get("stream") else "application/json"
         headers = {"Content-Type": "application/json", "Accept": accept, **(self.address.headers or {})}
         url = self.address.url.replace("{model}", quote(str(body.get("model", "")), safe=""))
-        request = self.client.build_request(
-            "POST", _parsed(url + path), content=json.dumps(body).encode(), headers=headers
-        )
-        return await self._answer(request, body, deadline)
+        return await self._answer("POST", url + path, headers, body, deadline=deadline)
 
     async def get_json(self, path: str, *, seconds: float) -> object:
         """Get a JSON value, once.
@@ -104,7 +105,7 @@ class Exchange:
         Raises:
             UpstreamError: there is none within `seconds`.
         """
-        return await self._json("GET", path, None, seconds)
+        return await self._json("GET", path, {}, seconds)
 
     async def post_json(self, path: str, body: Mapping[str, object], *, seconds: float) -> object:
         """Post `body` and read a JSON value, once.
@@ -112,15 +113,14 @@ class Exchange:
         Raises:
             UpstreamError: there is none within `seconds`.
         """
-        return await self._json("POST", path, json.dumps(body).encode(), seconds)
+        return await self._json("POST", path, body, seconds)
 
-    async def _json(self, method: str, path: str, content: bytes | None, seconds: float) -> object:
+    async def _json(self, method: str, path: str, body: Mapping[str, object], seconds: float) -> object:
         deadline = time.monotonic() + seconds
-        kind = {} if content is None else {"Content-Type": "application/json"}
-        headers = {**kind, **(self.address.headers or {})}
-        request = self.client.build_request(method, self.address.url + path, content=content, headers=headers)
+        kind = {"Content-Type": "application/json"} if body else {}
+        headers = {"Accept": "*/*", **kind, **(self.address.headers or {})}
         try:
-            answer = await self._answer(request, {}, deadline)
+            answer = await self._answer(method, self.address.url + path, headers, body, deadline=deadline)
             try:
                 while (events := await answer.events()) is not None:
                     if events:
@@ -134,15 +134,19 @@ class Exchange:
             message = f"{self.name} did not answer within {seconds:g} s (RLM_MODELS_SECONDS)."
             raise UpstreamError(message, kind="timeout", upstream=self.name, retryable=True) from None
 
-    async def _answer(self, request: httpx2.Request, body: Body, deadline: float) -> Answer:
+    async def _answer(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, *, deadline: float
+    ) -> Answer:
+        """The answer to a request, which gets the key at the last moment: nothing that is kept or raised holds it."""
+        address, content = self.address, json.dumps(body).encode() if body else b""
+        key = {} if address.key is None else {address.key_header: address.key_prefix + address.key.get_secret_value()}
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                key = _Key(self.address)
-                response = await self.client.send(request, stream=True, auth=key, follow_redirects=False)
-                if response.status_code != 200:
+                response = await self.client.send(method, _parsed(url, address.query), {**headers, **key}, content)
+                if response.status != 200:
                     wait = retry_after_seconds(response.headers)
                     words = await _peeked(response)
-                    raise Refused(self, response.status_code, words, wait, body)
+                    raise Refused(self, response.status, words, wait, body)
         except FAULTS as fault:
             raise named(self.name, fault) from None
         return Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
@@ -211,12 +215,11 @@ class Answer:
         is_over: whether the reply has ended, though perhaps not its body.
     """
 
-    def __init__(self, response: httpx2.Response, name: str, *, deadline: float, max_bytes: int) -> None:
+    def __init__(self, response: Response, name: str, *, deadline: float, max_bytes: int) -> None:
         self.is_framed = "content-length" in response.headers or "transfer-encoding" in response.headers
         self.ends_at: float | None = None
         self.is_over = False
-        self._response = response
-        self._body = _body_of(response)
+        self._body = response.body
         self._name = name
         self._deadline = deadline
         self._max_bytes = max_bytes
@@ -251,7 +254,7 @@ class Answer:
     async def close(self) -> None:
         """Let go of the response: its connection is kept where the body ends, or ends soon; see `DRAIN_SECONDS`."""
         if not self.is_over or self._body.is_whole:
-            await self._let_go()
+            await self._body.close()
             return
         task = asyncio.create_task(self._drain())
         _drains.add(task)
@@ -266,12 +269,7 @@ class Answer:
         except (httpx2.HTTPError, TimeoutError):
             pass  # a connection that cannot be kept is closed
         finally:
-            await self._let_go()
-
-    async def _let_go(self) -> None:
-        if isinstance(self._body, _Decoded):
-            await self._body.stop()
-        await self._response.aclose()
+            await self._body.close()
 
     def _check_time(self) -> None:
         """After a pause: the body counts as read at `ends_at`.
@@ -292,44 +290,6 @@ class Answer:
 
 _drains: set[asyncio.Task[None]] = set()
 """Bodies that are read to their end."""
-
-
-class _Decoded:
-    """A body that the client decodes, or that comes over another transport: its iterator cannot be left while it
-    waits, so that each wait is a task."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        self._response = response
-        self._bytes = response.aiter_bytes()
-        self._coming: asyncio.Future[bytes | None] | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        return self._response.is_closed
-
-    async def part(self, patience: float) -> bytes | None:
-        """As `ReplyBody.part`."""
-        ends_at = time.monotonic() + patience
-        while True:
-            coming = self._coming = self._coming or asyncio.ensure_future(anext(self._bytes, None))
-            await asyncio.wait((coming,), timeout=max(0.0, ends_at - time.monotonic()))
-            if not coming.done():
-                return None
-            self._coming = None
-            if (part := coming.result()) != b"":
-                return part or b""
-
-    async def stop(self) -> None:
-        """End the wait under way."""
-        if self._coming is not None:
-            self._coming.cancel()
-            await asyncio.wait((self._coming,))
-
-
-def _body_of(response: httpx2.Response) -> ReplyBody | _Decoded:
-    body = response.extensions.get(BODY)
-    is_plain = response.headers.get("content-encoding", "identity") == "identity"
-    return body if isinstance(body, ReplyBody) and is_plain else _Decoded(response)
 
 
 def malformed(name: str, defect: str) -> UpstreamError:
@@ -361,39 +321,23 @@ def _unreadable(name: str, fault: NotJson) -> UpstreamError:
     return malformed(name, str(fault))
 
 
-class _Key(httpx2.Auth):
-    """Adds the key at the last moment, so that no request that is held, logged or raised shows it before it is sent."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        address = self._address
-        if address.key is not None:
-            request.headers[address.key_header] = address.key_prefix + address.key.get_secret_value()
-        yield request
-        request.headers.pop(address.key_header, None)
-
-
 @lru_cache(maxsize=256)
-def _parsed(url: str) -> httpx2.URL:
+def _parsed(url: str, query: Query) -> httpx2.URL:
     """The URL of every call to a model; reading it costs as much as sending it."""
-    return httpx2.URL(url)
+    return httpx2.URL(url).copy_merge_params(query) if query else httpx2.URL(url)
 
 
-async def _peeked(response: httpx2.Response) -> str:
+async def _peeked(response: Response) -> str:
     """The first words of a refusal, to be searched and never shown; then the response is closed."""
     words = bytearray()
     try:
         async with asyncio.timeout(PEEK_SECONDS):
-            async for chunk in response.aiter_bytes(PEEK_BYTES):
-                words += chunk
-                if len(words) >= PEEK_BYTES:
-                    break
+            while len(words) < PEEK_BYTES and (part := await response.body.part(PEEK_SECONDS)):
+                words += part
     except (httpx2.HTTPError, TimeoutError):
         pass  # the status and the words so far have to do
     finally:
-        await response.aclose()
+        await response.body.close()
     return bytes(words[:PEEK_BYTES]).decode(errors="replace")
 
 

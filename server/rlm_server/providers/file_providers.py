@@ -1,6 +1,6 @@
 """File providers: those of the file of `RLM_CONFIG`, each with its own client.
 
-In: an entry of the file. Out: its upstream, and the client that knows its query, certificates, proxy and time-outs. The
+In: an entry of the file. Out: its upstream, and the client that knows its certificates, proxy and time-outs. The
 dialects, and what happens with a reply, are those of the other providers.
 """
 
@@ -14,7 +14,7 @@ from ..provider_file import ProviderEntry
 from ..settings import Settings
 from .anthropic_messages import VERSION_HEADERS, AnthropicMessages
 from .chat import ChatProvider
-from .connections import MOST, MOST_KEPT, Connections, trusted
+from .connections import Client, Connections, Proxied, trusted
 from .exchange import Address, Exchange
 from .ollama_chat import OllamaChat
 from .openai_chat import OpenAIChat
@@ -34,25 +34,17 @@ def timeout_of(settings: Settings) -> httpx2.Timeout:
     )
 
 
-def client_of(entry: ProviderEntry, settings: Settings) -> httpx2.AsyncClient:
-    """The client of a provider; a proxy has the library's own pool of connections."""
+def client_of(entry: ProviderEntry, settings: Settings) -> Client:
+    """The client of a provider."""
     certificates = trusted()
     if entry.ca_file is not None:
         certificates = httpx2.create_ssl_context(trust_env=False)
         certificates.load_verify_locations(entry.ca_file)
-    return httpx2.AsyncClient(
-        transport=None if entry.proxy else Connections(certificates),
-        verify=certificates,
-        proxy=entry.proxy or None,
-        timeout=timeout_of(settings),
-        params=entry.query or None,
-        limits=httpx2.Limits(max_connections=MOST, max_keepalive_connections=MOST_KEPT),
-        follow_redirects=False,
-        trust_env=False,
-    )
+    timeout = timeout_of(settings)
+    return Proxied(entry.proxy, certificates, timeout) if entry.proxy else Connections(certificates, timeout)
 
 
-def upstream_of(name: str, entry: ProviderEntry, client: httpx2.AsyncClient, settings: Settings) -> Upstream:
+def upstream_of(name: str, entry: ProviderEntry, client: Client, settings: Settings) -> Upstream:
     """The provider `name`."""
     dialects: dict[str, type[Dialect]] = {"anthropic": AnthropicMessages, "ollama": OllamaChat}
     dialect = dialects.get(entry.dialect, OpenAIChat)()
@@ -72,5 +64,6 @@ def file_address(name: str, entry: ProviderEntry) -> Address:
         key_prefix="" if header else "Bearer ",
         headers={**versions, **entry.headers},
         key_variable=f"the key of providers.{name} in RLM_CONFIG",
+        query=tuple(entry.query.items()),
         url_variable=f"base_url of providers.{name} in RLM_CONFIG" if entry.dialect == "openai" else "",
     )

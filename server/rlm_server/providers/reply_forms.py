@@ -6,7 +6,7 @@ table: a server that speaks a little differently gets a row here, and no `if` an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,11 +15,7 @@ from rlm_core.types import FinishReason, ModelUsage
 Path: TypeAlias = tuple[str | int, ...]
 Object: TypeAlias = dict[str, object]
 
-CHAT_TEXTS: tuple[Path, ...] = (("delta", "content"), ("message", "content"), ("text",))
-CHAT_REASONING: tuple[Path, ...] = tuple(
-    (part, name) for part in ("delta", "message") for name in ("reasoning_content", "reasoning")
-)
-CHAT_REFUSALS: tuple[Path, ...] = (("delta", "refusal"), ("message", "refusal"))
+CHAT_REASONING = ("reasoning_content", "reasoning")
 USAGES: tuple[Path, ...] = (
     ("usage",),
     ("choices", 0, "usage"),
@@ -130,9 +126,10 @@ def _chat(value: Object) -> Part:
     choice: object = choices[0] if choices else {}
     if not isinstance(choice, dict):
         raise UnknownForm("has `choices` that are not objects")
-    text, thoughts = _text(_first(choice, CHAT_TEXTS))
-    refusal = _first(choice, CHAT_REFUSALS) if not text else None
-    shown = _first(choice, CHAT_REASONING)
+    bodies = [body for name in ("delta", "message") if isinstance(body := choice.get(name), dict)]
+    text, thoughts = _text(_first([*(body.get("content") for body in bodies), choice.get("text")]))
+    refusal = _first(body.get("refusal") for body in bodies) if not text else None
+    shown = _first(body.get(name) for body in bodies for name in CHAT_REASONING)
     finish = _word(choice.get("finish_reason"))
     return Part(
         text or (refusal if isinstance(refusal, str) else ""),
@@ -267,13 +264,9 @@ def _counts(usage: Object) -> dict[str, float]:
     return counts
 
 
-def _first(value: Object, paths: Sequence[Path]) -> object:
-    """The first value under `paths` that is not null and not empty text."""
-    for path in paths:
-        item = _at(value, path)
-        if item is not None and item != "":
-            return item
-    return None
+def _first(items: Iterable[object]) -> object:
+    """The first item that is not null and not empty text."""
+    return next((item for item in items if item is not None and item != ""), None)
 
 
 def _at(value: object, path: Path) -> object:

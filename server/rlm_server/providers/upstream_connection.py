@@ -1,8 +1,8 @@
 """Upstream connection: HTTP/1.1 with one upstream, one request at a time, over asyncio's own transport.
 
-In: a request of the HTTP client. Out: the head of its response, then its body in parts. h11 reads and writes HTTP; head
-and body of a request are one write to the network as far as they fit into `JOINED_BYTES`. No reader needs a task of its
-own, and a response that nobody reads is held back at the upstream. Which connection a request takes is the business of
+In: a request. Out: the head of its response, then its body in parts. h11 reads and writes HTTP; head and body of a
+request are one write to the network as far as they fit into `PART_BYTES`. No reader needs a task of its own, and a
+response that nobody reads is held back at the upstream. Which connection a request takes is the business of
 `connections.py`.
 """
 
@@ -13,20 +13,20 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterable
 from typing import Any, TypeAlias, cast
 
 import h11
 import httpx2
 
-JOINED_BYTES = 64 << 10
-"""Most bytes of a request that wait to be written together."""
+PART_BYTES = 64 << 10
+"""Bytes of a request's body that are written together; the first ones with its head."""
 HELD_BYTES = 256 << 10
 """Bytes of a response that may wait for their reader before the upstream is held back."""
 MOST_HEAD_BYTES = 100 << 10
 SECOND_ADDRESS_SECONDS = 0.25
 """Time after which the next address of a name is tried beside the first one."""
 Received: TypeAlias = h11.Event | type[h11.PAUSED]
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -112,8 +112,10 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether the end of the response has been read."""
         return self._http.their_state in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
 
-    async def send(self, request: httpx2.Request, seconds: float | None) -> None:
-        """Send `request`; the upstream must take each `JOINED_BYTES` of it within `seconds`.
+    async def send(
+        self, method: str, target: bytes, headers: RawHeaders, content: bytes, seconds: float | None
+    ) -> None:
+        """Send a request; the upstream must take each `PART_BYTES` of it within `seconds`.
 
         An upstream that closes the connection before it has the whole request may have answered all the same.
 
@@ -122,19 +124,16 @@ class UpstreamConnection(asyncio.Protocol):
             httpx2.WriteTimeout: the upstream does not take it.
         """
         self._is_busy = True
-        assert isinstance(request.stream, AsyncIterable)
         try:
-            head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-            joined = self._http.send(head) or b""
-            async for part in request.stream:
-                joined += self._http.send(h11.Data(data=part)) or b""
-                if len(joined) > JOINED_BYTES:
-                    await self._write(joined, seconds)
-                    joined = b""
-            joined += self._http.send(h11.EndOfMessage()) or b""
+            head = self._http.send(h11.Request(method=method, target=target, headers=headers)) or b""
+            if content:
+                self._http.send(h11.Data(data=content))  # framed by its length, it is sent as it is
+            self._http.send(h11.EndOfMessage())
         except h11.LocalProtocolError as fault:
             raise httpx2.LocalProtocolError(str(fault)) from fault
-        await self._write(joined, seconds)
+        await self._write(head + content[:PART_BYTES], seconds)
+        for at in range(PART_BYTES, len(content), PART_BYTES):
+            await self._write(content[at : at + PART_BYTES], seconds)
 
     async def head(self, seconds: float | None) -> h11.Response:
         """The head of the response.
