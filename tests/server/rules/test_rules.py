@@ -42,7 +42,7 @@ PROOFS = {
         "test_exchange.py::test_the_key_is_in_no_response_and_no_log",
         "test_exchange.py::test_the_key_is_in_no_exception",
         "test_exchange.py::test_the_key_is_in_no_repr",
-        "test_exchange.py::test_a_sent_request_no_longer_holds_the_key",
+        "test_exchange.py::test_a_request_that_went_by_a_proxy_no_longer_holds_the_key",
         "rules/test_keys.py::test_no_key_is_in_any_byte_out",
         "rules/test_keys.py::test_no_key_is_in_the_repr_of_anything",
         "rules/test_keys.py::test_no_key_is_in_the_error_that_refuses_it",
