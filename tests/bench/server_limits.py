@@ -26,7 +26,7 @@ from typing import Any
 import httpx2
 
 from rlm_core.types import ModelUsage, Reply
-from rlm_server.calls.reply_store import _Table
+from rlm_server.calls.reply_store import Limits, _Memory, _Table
 from tests.bench.processes import cpu_seconds, memory_of
 
 RESULTS = Path(__file__).with_name("server_limits.json")
@@ -118,7 +118,8 @@ def measured_calls(server: Server, *, count: int, at_once: int, **options: Any) 
 
 def measured_store(path: Path | None, *, replies: int) -> dict[str, float]:
     """Writes and reads a second of the table of kept replies, and bytes of a reply."""
-    table = _Table(path, max_bytes=1 << 40, max_seconds=86_400, clock=time.time)
+    limits: Limits = {"max_bytes": 1 << 40, "max_seconds": 86_400, "clock": time.time}
+    table = _Memory(**limits) if path is None else _Table(path, **limits)
     reply = Reply(
         "x" * REPLY_CHARS, model="openai:m", usage=ModelUsage(calls=1, input_tokens=9, output_tokens=9, cost=0.1)
     )

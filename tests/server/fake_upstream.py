@@ -163,7 +163,7 @@ def fake_upstream() -> Iterator[FakeUpstream]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    listening = asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    listening = asyncio.start_server(fake.serve, "127.0.0.1", 0, backlog=1024)
     server = asyncio.run_coroutine_threadsafe(listening, loop).result()
     fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

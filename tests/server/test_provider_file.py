@@ -20,6 +20,7 @@ from rlm_server.calls.registry import open_registry
 from rlm_server.http.app import create_app
 from rlm_server.provider_file import ProviderFile, read_provider_file
 from rlm_server.providers.chat import ChatProvider
+from rlm_server.providers.connections import Connections
 from rlm_server.settings import load_settings
 from tests.server.conftest import PLANTED_KEY, make_settings
 from tests.server.fake_upstream import (
@@ -235,7 +236,9 @@ def test_time_outs_are_the_providers_own(write: Write) -> None:
         async with open_registry(make_settings(config=path, first_byte_seconds=30)) as registry:
             upstream, _ = await registry.find("x:m")
             assert isinstance(upstream, ChatProvider)
-            timeout, settings = upstream.exchange.client.timeout, upstream.exchange.settings
+            client, settings = upstream.exchange.client, upstream.exchange.settings
+            assert isinstance(client, Connections)
+            timeout = client.timeout
             return timeout.connect, timeout.read, settings.total_seconds
 
     assert asyncio.run(seconds()) == (1.5, 30, 7)

@@ -13,7 +13,7 @@ import pytest
 
 from rlm_core.errors import ConfigError
 from rlm_core.types import ModelUsage, Reply
-from rlm_server.calls.reply_store import ROW_BYTES, Store, check_store
+from rlm_server.calls.reply_store import ROW_BYTES, Store, _Table, check_store
 
 T = TypeVar("T")
 REPLY = Reply("text \ud800 \N{GRINNING FACE}", "openai:m", ModelUsage(1, 7, 2, 3, 0.25))
@@ -135,6 +135,7 @@ def test_after_a_full_disk_the_bytes_are_counted_from_the_truth(
     path = tmp_path / "store.sqlite"
     store = Store(path, max_bytes=10_000_000, max_seconds=60)
     table = store._table
+    assert isinstance(table, _Table)
 
     async def fill() -> None:
         await store.put(b"0", Reply("x" * 1000))

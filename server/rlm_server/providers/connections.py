@@ -96,14 +96,14 @@ class Connections:
         kept_seconds: float = KEPT_SECONDS,
     ) -> None:
         self._certificates = certificates
-        self._timeout = timeout
+        self.timeout = timeout
         self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(most)
         self._idle: defaultdict[Origin, deque[UpstreamConnection]] = defaultdict(deque)
 
     async def send(self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes) -> Response:
         """As `Client.send`, over a connection that is kept, or over a new one."""
-        origin, timeout = (url.scheme, url.host, url.port), self._timeout
+        origin, timeout = (url.scheme, url.host, url.port), self.timeout
         raw = _raw(url, headers, content)
         await self._turn()
         connection: UpstreamConnection | None = None
@@ -144,7 +144,7 @@ class Connections:
             await self._free.acquire()
             return
         try:
-            async with asyncio.timeout(self._timeout.pool):
+            async with asyncio.timeout(self.timeout.pool):
                 await self._free.acquire()
         except TimeoutError:
             raise httpx2.PoolTimeout("no connection was free") from None
