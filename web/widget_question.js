@@ -137,6 +137,7 @@ export function openQuestion(model) {
     const { value } = await line.prompt("ended", { id, outcome });
     const shown = value.error !== undefined ? { error: value.error } : { answer: answerOf(JSON.parse(outcome).ok) };
     settle(shown);
+    if (value.late) return; // the question has another page, or another end
     model.set("_shown", shown);
     model.set("ended", model.get("ended") + 1);
     model.save_changes();

@@ -35,6 +35,52 @@ READ = """
 result = await w.done()
 print("READ:", result.answer, [item["status"] for item in result.evidence], w.result is result)
 """
+FRAME = """
+import pandas
+import polars
+from rlm_server.widget import Ask
+
+CODE = '''```repl
+import csv, io
+rows = list(csv.DictReader(io.StringIO(context)))
+total = add(sum(float(row["hours"]) for row in rows))
+FINAL(f"{total} hours, {llm_query('Which unit? ' + rows[0]['name'])}", evidence=[rows[1]["name"]])
+```'''
+seen = []
+
+def provider(call):
+    prompt = call.messages[-1]["content"]
+    return "human" if prompt.startswith("Which unit?") else CODE
+
+def gate(request):
+    seen.append(request["context_chars"])
+    return "allow"
+
+names = {"name": ["Ada", "Grace"], "hours": [1.5, 2.0]}
+frames = [pandas.DataFrame(names), polars.DataFrame(names)]
+asked = [Ask("How many hours?", context=frame, provider=provider, on_egress=gate, tools={"add": lambda x: x + 38.5},
+             max_iterations=2) for frame in frames]
+asked[0]
+"""
+HELD = """
+import threading
+from rlm_server.widget import Ask
+
+release, calls = threading.Event(), []
+
+def provider(call):
+    prompt = call.messages[-1]["content"]
+    calls.append(prompt[:5])
+    if prompt == "hold":
+        release.wait(60)
+        return "held"
+    if prompt == "quick":
+        return "quick"
+    return '```repl\\nFINAL(llm_query("quick") + ", " + llm_query("hold"))\\n```'
+
+h = Ask("Are you there?", provider=provider)
+h
+"""
 
 
 @contextmanager
@@ -119,6 +165,65 @@ def test_views_a_second_question_and_the_saved_file(browser: Browser, tmp_path: 
         assert page.locator("iframe[title^=rlm-]").count() == 0  # no worker is left
         run_cell(page, 3)
         expect(views).to_have_count(0)
+
+
+def test_where_messages_come_between_cells_a_wait_says_so_and_the_answer_comes_after_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    settings = tmp_path / "config/lab/user-settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "kernels-settings.jupyterlab-settings").write_text('{"commsOverSubshells": "disabled"}')
+    with lab(browser, tmp_path, SHOWN, READ, "print('LATER:', w.result.answer)") as page:
+        menu(page, "Run", "Run All Cells")
+        expect(outputs(page, 1)).to_contain_text("no page of the notebook has answered within 20 s", timeout=PATIENCE)
+        expect(page.locator("[part=answer]")).to_contain_text("Mara Lindqvist", timeout=PATIENCE)
+        run_cell(page, 2)
+        expect(outputs(page, 2)).to_contain_text("LATER: The lease of the mill", timeout=PATIENCE)
+
+
+def test_a_data_frame_with_tools_gate_and_a_provider_of_the_kernel(browser: Browser, tmp_path: Path) -> None:
+    second = "asked[1]"
+    read = "answers = [(await each.done()) for each in asked]\nprint('READ:', *(a.answer for a in answers), len(seen))"
+    quotes = "print('QUOTES:', *(each.evidence[0]['quote'] + each.evidence[0]['source'] for each in answers))"
+    with lab(browser, tmp_path, FRAME, second, read, quotes) as page:
+        menu(page, "Run", "Run All Cells")
+        expect(outputs(page, 2)).to_contain_text("READ: 42.0 hours, human 42.0 hours, human 4", timeout=PATIENCE)
+        expect(outputs(page, 3)).to_contain_text("QUOTES: Gracetable.csv Gracetable.csv")
+
+
+def test_a_reload_in_mid_run_pays_for_no_call_twice_and_a_stop_and_a_second_run_of_the_cell_end_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    told = "print('CALLS:', calls, h.result and h.result.stopped_by)"
+    again = "release.clear()\nh.ask('Once more?')"
+    end = "print('ENDED:', (await old.done()).stopped_by)"
+    with lab(browser, tmp_path, HELD, "release.set()", told, again, "old = h", end) as page:
+        progress = page.locator("[part=progress]")
+        waiting = "1 of 2 model calls answered"
+        run_cell(page, 0)
+        expect(progress).to_contain_text(waiting, timeout=PATIENCE)
+        page.keyboard.press("Control+s")
+        wait_until(lambda: "widget-view" in (tmp_path / "ask.ipynb").read_text())
+        page.reload()
+        expect(page.locator("[part=error]")).to_contain_text("Press Ask to continue it here", timeout=PATIENCE)
+        run_cell(page, 1)
+        page.get_by_role("button", name="Ask", exact=True).click()
+        expect(page.locator("[part=answer]")).to_contain_text("quick, held", timeout=PATIENCE)
+        run_cell(page, 2)
+        expect(outputs(page, 2)).to_contain_text("final_answer", timeout=PATIENCE)
+        assert outputs(page, 2).inner_text().count("quick") == 1
+        run_cell(page, 3)
+        expect(progress).to_contain_text(waiting, timeout=PATIENCE)
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(progress).to_contain_text("Ended without a final answer", timeout=PATIENCE)
+        run_cell(page, 2)
+        expect(outputs(page, 2)).to_contain_text("cancelled", timeout=PATIENCE)
+        run_cell(page, 3)
+        expect(progress).to_contain_text(waiting, timeout=PATIENCE)
+        run_cell(page, 4)
+        run_cell(page, 0)  # as its view goes, so does its run
+        run_cell(page, 5)
+        expect(outputs(page, 5)).to_contain_text("ENDED: cancelled", timeout=PATIENCE)
 
 
 MARIMO = f"""

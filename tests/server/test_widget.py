@@ -189,6 +189,18 @@ def test_a_model_that_nobody_answers_for_is_refused_before_a_run() -> None:
     played(work)
 
 
+def test_the_providers_are_opened_once_and_end_from_another_task() -> None:
+    async def work() -> None:
+        made = [make_settings(), make_settings(), make_settings(default_model="builtin:extractive")]
+        backends = Backends(lambda: made.pop(0))
+        first = await asyncio.create_task(backends.backend())
+        assert await backends.backend() is first
+        assert await backends.backend() is not first
+        await backends.close()
+
+    played(work)
+
+
 def test_tools_gate_callbacks_and_a_provider_are_the_kernels() -> None:
     seen: list[object] = []
 
@@ -233,7 +245,7 @@ def test_a_page_that_is_reloaded_continues_the_run_by_its_log() -> None:
             assert (await book.file(what="log")).decode() == f"{EVENT}\n"
             assert {"command": "stop", "id": first} in book.sent
             late = await book.end(first, {"ok": {**RESULT, "answer": "of the first page"}})
-            assert late == {"error": "another page continued this question."}
+            assert late == {"error": "another page continued this question.", "late": True}
             assert not asked.ended.done()
             await book.end(begun["job"]["id"], {"ok": RESULT}, page="b")
             assert asked.ended.result().answer == "Mara Lindqvist"

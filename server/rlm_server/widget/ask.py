@@ -7,10 +7,12 @@ the notebook's pages is `questions.py`; it runs in one thread for all widgets, b
 from __future__ import annotations
 
 import asyncio
+import atexit
 import sys
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from html import escape
 from typing import Any, Unpack
@@ -31,6 +33,7 @@ from .requests import Requests
 
 SIGN_SECONDS = 20.0
 """How long `done` waits for a first sign of a page."""
+CLOSE_SECONDS = 5.0
 NO_USE = {
     "endpoint": "model calls are answered in the kernel: set its environment, or pass provider",
     "token": "model calls are answered in the kernel, which needs none",
@@ -56,11 +59,18 @@ class Kernel:
         self.loop = LoopThread()
         self.backends = Backends()
 
+    def close(self) -> None:
+        """End the providers, and the calls under way, as the process ends."""
+        with suppress(TimeoutError):
+            self.loop.begin(self.backends.close()).result(CLOSE_SECONDS)
+
 
 @lru_cache(maxsize=1)
 def kernel() -> Kernel:
     """That of this process; its thread ends with it."""
-    return Kernel()
+    made = Kernel()
+    atexit.register(made.close)
+    return made
 
 
 class Ask(anywidget.AnyWidget):  # type: ignore[misc]

@@ -211,7 +211,7 @@ class Questions:
         """Take the outcome of a run; one that another page has taken over is not ended by it."""
         asked = self.current
         if asked is None or asked.live is None or asked.live.id != run:
-            return {"error": "another page continued this question."}
+            return {"error": "another page continued this question.", "late": True}
         try:
             end: HeadlessResult | RLMError = ended_result(outcome, asked.arguments)
         except RLMError as fault:
