@@ -167,20 +167,6 @@ def test_views_a_second_question_and_the_saved_file(browser: Browser, tmp_path: 
         expect(views).to_have_count(0)
 
 
-def test_where_messages_come_between_cells_a_wait_says_so_and_the_answer_comes_after_it(
-    browser: Browser, tmp_path: Path
-) -> None:
-    settings = tmp_path / "config/lab/user-settings/@jupyterlab/apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "kernels-settings.jupyterlab-settings").write_text('{"commsOverSubshells": "disabled"}')
-    with lab(browser, tmp_path, SHOWN, READ, "print('LATER:', w.result.answer)") as page:
-        menu(page, "Run", "Run All Cells")
-        expect(outputs(page, 1)).to_contain_text("no page of the notebook has answered within 20 s", timeout=PATIENCE)
-        expect(page.locator("[part=answer]")).to_contain_text("Mara Lindqvist", timeout=PATIENCE)
-        run_cell(page, 2)
-        expect(outputs(page, 2)).to_contain_text("LATER: The lease of the mill", timeout=PATIENCE)
-
-
 def test_a_data_frame_with_tools_gate_and_a_provider_of_the_kernel(browser: Browser, tmp_path: Path) -> None:
     second = "asked[1]"
     read = "answers = [(await each.done()) for each in asked]\nprint('READ:', *(a.answer for a in answers), len(seen))"
