@@ -61,7 +61,7 @@ class Cassette:
         self.model = events[0].model
         self.sub_model = events[0].sub_model
         self._readers = PlainReaders()
-        self._calls = [recorded for recorded in recorded_calls(events) if recorded.outcome is not None]
+        self._calls = [one for one in recorded_calls(events) if one.outcome is not None and not one.is_unused]
         self.functions = self._readers.functions() if any(map(_has_readers, self._calls)) else {}
         self._left: dict[_Compared, deque[RecordedCall]] = {}
         for recorded in self._calls:

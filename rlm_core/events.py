@@ -65,6 +65,8 @@ class CallStarted(Stamp):
 
     `messages` holds those that are new since the root call before it; `kept` counts the earlier ones that precede them.
     `options` are the model options of the call, as in `RunStarted`; `images` are those beside its last message.
+    `ahead` is there where the call left while the reply that makes it was still being written: `used`, or `unused`
+    where the whole code did not ask for it. An unused one is recorded when its iteration is over, with its cost.
     """
 
     type: ClassVar[str] = "call_started"
@@ -76,6 +78,7 @@ class CallStarted(Stamp):
     batch: int = 1
     options: Mapping[str, Json] = field(default_factory=dict)
     images: tuple[SentImage, ...] = ()
+    ahead: Literal["used", "unused"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +211,8 @@ class Notice(Stamp):
     does. The host's codes: `worker_ready`, `worker_lost`, `worker_replaced` (a block had changed the interpreter for
     good), `continued` (from a journal), `diverged` (from a recorded run), `forked`, `called_again` (a function that did
     not answer before the run was cut off), `unreachable` and `reachable` (the endpoint went away, and answers again:
-    the run waits in between), `fits_window` (one direct call over the context would do).
+    the run waits in between), `sent_ahead` (sub-calls left before the reply that makes them was
+    whole), `fits_window` (one direct call over the context would do).
     """
 
     type: ClassVar[str] = "notice"

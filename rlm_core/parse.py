@@ -58,7 +58,7 @@ def parse(reply: str, *, cut: bool = False) -> Parsed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fence:
+class Fence:
     """A line of three or more back-ticks or tildes. `info` is the text after them: the tag, or nothing."""
 
     mark: str
@@ -75,19 +75,19 @@ class _Fence:
     def is_code(self) -> bool:
         return self.tag in LANGUAGES
 
-    def closes(self, opening: _Fence) -> bool:
+    def closes(self, opening: Fence) -> bool:
         return self.mark == opening.mark and self.length >= opening.length and not self.info
 
-    def interrupts(self, opening: _Fence) -> bool:
+    def interrupts(self, opening: Fence) -> bool:
         """Whether this opens a code block inside one that the model forgot to close (or opened by a stray fence)."""
         return self.is_code and self.mark == opening.mark and self.length >= opening.length
 
 
-def _fence(line: str) -> _Fence | None:
+def fence_of(line: str) -> Fence | None:
     """The fence that `line` is.
 
-    >>> _fence("  1. ~~~~ Python")
-    _Fence(mark='~', length=4, info='Python')
+    >>> fence_of("  1. ~~~~ Python")
+    Fence(mark='~', length=4, info='Python')
     """
     if "```" not in line and "~~~" not in line:
         return None
@@ -98,16 +98,16 @@ def _fence(line: str) -> _Fence | None:
     length = len(rest) - len(info)
     if length < 3 or (mark == "`" and "`" in info):
         return None
-    return _Fence(mark, length, info.strip())
+    return Fence(mark, length, info.strip())
 
 
-def _fence_after_text(line: str) -> _Fence | None:
+def _fence_after_text(line: str) -> Fence | None:
     """The code fence that ends `line` after some text: ``Let me look: ```repl``."""
     start = line.rfind("```")
     if start <= 0:
         return None
     length = len(line[: start + 3]) - len(line[: start + 3].rstrip("`"))
-    fence = _Fence("`", length, line[start + 3 :].strip())
+    fence = Fence("`", length, line[start + 3 :].strip())
     return fence if fence.is_code and fence.tag == fence.info.lower() else None
 
 
@@ -119,7 +119,7 @@ class _Reader:
         self.cut_block = False
         self.only_repl = False
         self.lines = reply.split("\n")
-        self.fences = [_fence(line) for line in self.lines]
+        self.fences = [fence_of(line) for line in self.lines]
         self.fence_lines = [number for number, fence in enumerate(self.fences) if fence is not None]
         self.spare = 2 * len(reply) + 1_000  # characters that may be looked at twice; keeps hostile replies linear
         self.blocks: list[CodeBlock] = []
@@ -157,7 +157,7 @@ class _Reader:
     def _fences_between(self, first: int, last: int) -> int:
         return bisect_right(self.fence_lines, last) - bisect_right(self.fence_lines, first)
 
-    def _is_code_after_text(self, at: int, opening: _Fence) -> bool:
+    def _is_code_after_text(self, at: int, opening: Fence) -> bool:
         """Whether code follows a fence that does not begin its line: only then can it be meant as a fence."""
         if self.spare < 0:
             return False
@@ -166,7 +166,7 @@ class _Reader:
         self.spare -= len(code) + end - at
         return compiles(code)
 
-    def _other_fence(self, at: int, opening: _Fence) -> int:
+    def _other_fence(self, at: int, opening: Fence) -> int:
         """Skip a fence that is not code; a code fence inside an untagged one counts as the code it is."""
         for line in range(at + 1, len(self.lines)):
             fence = self.fences[line]
@@ -178,7 +178,7 @@ class _Reader:
                 return line
         return len(self.lines)
 
-    def _code(self, at: int, opening: _Fence) -> int:
+    def _code(self, at: int, opening: Fence) -> int:
         end = self._code_end(at, opening)
         code = self._code_between(at, end)
         glued_end = self._glued_end(at, end, opening) if opening.mark * 3 in code and not compiles(code) else None
@@ -192,7 +192,7 @@ class _Reader:
             self.blocks.append(CodeBlock(mended(code), opening.tag))
         return end + 1 if closing is not None and closing.closes(opening) else end
 
-    def _code_end(self, at: int, opening: _Fence) -> int:
+    def _code_end(self, at: int, opening: Fence) -> int:
         """The line that ends the block opened in line `at`.
 
         That is the first closing fence; if the code up to there does not compile because the fence stands in a
@@ -205,7 +205,7 @@ class _Reader:
             return first
         return outside if compiles(self._code_between(at, outside)) else first
 
-    def _glued_end(self, at: int, end: int, opening: _Fence) -> tuple[str, int] | None:
+    def _glued_end(self, at: int, end: int, opening: Fence) -> tuple[str, int] | None:
         """The code before a closing fence that stands at the end of a line of code, and the line after that."""
         marks = opening.mark * opening.length
         for line in range(at + 1, end):
@@ -214,7 +214,7 @@ class _Reader:
                 return (code, line + 1) if compiles(code) else None
         return None
 
-    def _ends(self, at: int, opening: _Fence) -> Iterator[int]:
+    def _ends(self, at: int, opening: Fence) -> Iterator[int]:
         """The lines that may end the block opened in line `at`."""
         for position in range(bisect_right(self.fence_lines, at), len(self.fence_lines)):
             line = self.fence_lines[position]

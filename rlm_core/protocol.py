@@ -48,6 +48,8 @@ ERROR = 3
 PROGRESS = 4
 INTERRUPTED = 5
 TIMED_OUT = 6
+PIECE = 7
+"""A piece of a root call's reply that is still being written, as JSON: `at`, the UTF-16 units before it, and `text`."""
 
 # Reasons of an interrupt: the whole run is stopped, or the block's time is up. 0 is none: model code raised it itself.
 STOP_RUN = 1
@@ -260,6 +262,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallsAhead:
+    """`body` is a `complete` request that a block will make, by the part of the reply that is written. It is sent while
+    a root call is open, and nobody waits for it: the equal request of the block gets its answer."""
+
+    type: ClassVar[str] = "ahead"
+    epoch: int
+    body: str
+    data: tuple[ArrayBuffer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ack:
     """The chunk was copied out: the next may be written."""
 
@@ -306,7 +319,7 @@ class Failed:
 
 
 ToWorker: TypeAlias = Boot | Start | ReplyPart
-ToHost: TypeAlias = Stage | Ready | Snapshot | Request | Ack | Heartbeat | Events | Finished | Failed
+ToHost: TypeAlias = Stage | Ready | Snapshot | Request | CallsAhead | Ack | Heartbeat | Events | Finished | Failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ In the worker it is the channel to the host; on CPython it may be any client; in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from .errors import ChannelError, ProviderError
 from .types import Child, ModelCall, Reply
@@ -30,6 +30,25 @@ class Provider(Protocol):
             ChannelError: nothing can be answered any more.
         """
         ...
+
+
+CallsOf: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any]], Sequence[ModelCall]]
+"""The model calls that a function of the REPL makes first, by its name and arguments; raises as the function would."""
+
+
+@runtime_checkable
+class Overlapping(Protocol):
+    """A provider that may send sub-calls while the reply that makes them is still being written; see `overlap.py`."""
+
+    def read_ahead(self, namespace: Mapping[str, Any], calls_of: CallsOf) -> None:
+        """Know the namespace of the REPL, and the calls that its functions make."""
+        ...
+
+
+def offer_reading(provider: Provider, namespace: Mapping[str, Any], calls_of: CallsOf) -> None:
+    """Let a provider that may overlap calls with a reply read ahead."""
+    if isinstance(provider, Overlapping):
+        provider.read_ahead(namespace, calls_of)
 
 
 Answering: TypeAlias = Callable[[list[dict[str, str]], str | None], str]

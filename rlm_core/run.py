@@ -38,7 +38,7 @@ from .limits import Budget, Limits, check_kept
 from .map_items import MapItems
 from .observe import has_output, to_message
 from .parse import parse
-from .provider import Answering, FunctionProvider, Provider, StartChildren
+from .provider import Answering, FunctionProvider, Provider, StartChildren, offer_reading
 from .repeated import MAX_REPEATED, Repeated
 from .reply_text import spoken
 from .session import Session, as_dicts
@@ -191,8 +191,7 @@ class _Loop:
         self.emit = emit
         self.budget = budget
         self.session = session
-        max_chars = job.limits.max_output_chars
-        self.repl = session.begin(job.context, job.question, max_chars=max_chars, name=job.block_name)
+        self.repl = session.begin(job.context, job.question, max_chars=job.limits.max_output_chars, name=job.block_name)
         self.context = self.repl.namespace["context"]
         self.subcalls = SubCalls(
             provider,
@@ -206,6 +205,7 @@ class _Loop:
         self.repl.rebind(MapItems(self.subcalls, job.functions.get("read"), piece).functions())
         self.repl.rebind({**self.repl.displays.functions(), **job.functions})
         self.repl.rebind({tool.name: bound(tool, self.subcalls.calling) for tool in job.tools})
+        offer_reading(provider, self.repl.namespace, self.subcalls.calls_of)
         self.messages = self._opening()
         self.history = as_dicts(self.messages)
         self.tokens = tokens(self.messages)

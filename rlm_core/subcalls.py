@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .errors import (
     BlockTimedOut,
@@ -126,6 +127,20 @@ class SubCalls:
     def left(self, wanted: int) -> int:
         """How many of `wanted` further sub-calls the limits allow."""
         return self._budget.sub_calls_left(wanted)
+
+    def calls_of(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[ModelCall]:
+        """The model calls that `llm_query` or `llm_batch` makes first; none with images. Raises as it does."""
+        is_one = name == "llm_query"
+        given = {**dict(zip(("asked", "model", "schema", "images"), args, strict=False)), **kwargs}
+        asked = given.get("asked", given.get("prompt" if is_one else "prompts"))
+        if given.get("images") is not None or (type(asked) is list and any(type(item) is tuple for item in asked)):
+            return []
+        prompts = [Asked(checked_prompt(asked, "llm_query(prompt)"))] if is_one else _prompts(asked)
+        model, schema = checked_model(given.get("model")) or self._model, given.get("schema")
+        wanted = None if schema is None else Wanted(schema)
+        whole = prompts if wanted is None else [replace(one, prompt=wanted.prompt(one.prompt)) for one in prompts]
+        text = None if wanted is None else wanted.text
+        return [one.call(model, text) for one in whole if self._too_long(one.prompt) is None]
 
     def ask(self, prompts: Sequence[str | Asked], wanted: Wanted | None, model: str | None) -> list[Outcome]:
         """The outcomes of prompts to a sub-model, as text or as values."""

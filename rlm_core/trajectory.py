@@ -238,7 +238,7 @@ class Recorder:
 class RecordedCall:
     """A call of a log, with its whole messages; `outcome` is `None` where it was stopped or the log ends before it.
 
-    Its images are their digests here: a log need not hold more.
+    Its images are their digests here: a log need not hold more. No code asked for an unused one; see `CallStarted`.
     """
 
     number: int
@@ -246,6 +246,7 @@ class RecordedCall:
     call: ModelCall
     outcome: Reply | ProviderError | None
     images: tuple[str, ...] = ()
+    is_unused: bool = False
 
 
 def recorded_calls(events: Iterable[Event]) -> list[RecordedCall]:
@@ -260,7 +261,8 @@ def recorded_calls(events: Iterable[Event]) -> list[RecordedCall]:
                 conversations[event.path] = messages
             call = ModelCall(messages, event.model, event.kind)
             images = tuple(image.sha256 for image in event.images)
-            calls[event.call] = RecordedCall(event.call, event.path, call, None, images)
+            is_unused = event.ahead == "unused"
+            calls[event.call] = RecordedCall(event.call, event.path, call, None, images, is_unused)
         elif isinstance(event, CallFinished) and event.call in calls and event.stopped is None:
             calls[event.call] = dataclasses.replace(calls[event.call], outcome=_outcome_of(event))
     return list(calls.values())

@@ -44,7 +44,7 @@ export function Egress({ run }) {
 
 /** @param {RunView} run */
 function sums({ egress }) {
-  const { calls, denied, left, of } = egress;
+  const { calls, denied, unused, left, of } = egress;
   const to = [...new Set(calls.map((call) => call.to))].join(", ");
   const share =
     of === 0
@@ -52,6 +52,7 @@ function sums({ egress }) {
       : `${count(left)} of ${plural(of, "character")} of the context (${percent(left, of)})`;
   const parts = [`${plural(calls.length - denied, "call")}, ${bytes(egress.bytes)} to ${to}`, share];
   if (denied > 0) parts.push(`${count(denied)} denied`);
+  if (unused > 0) parts.push(`${count(unused)} sent, not used`);
   return parts.join("; ");
 }
 
@@ -110,6 +111,12 @@ function CallList({ run }) {
     }`;
 }
 
+/** @param {EgressCall} call @param {RunView} run */
+function stateOf(call, run) {
+  if (call.denied !== null) return "denied";
+  return run.calls.get(call.call)?.isUnused ? "sent, not used" : `${count(call.new_chars)} new`;
+}
+
 /** @param {{call: EgressCall, run: RunView}} props */
 function Call({ call, run }) {
   const [isOpen, setOpen] = useState(false);
@@ -118,7 +125,7 @@ function Call({ call, run }) {
     <button type="button" class="call-head" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
       <span class="call-number">${count(call.call + 1)}</span>
       <span class="call-gist">${gist(call, imagesOf(run, call).length)}</span>
-      <span class="call-state">${call.denied === null ? `${count(call.new_chars)} new` : "denied"}</span>
+      <span class="call-state">${stateOf(call, run)}</span>
     </button>
     ${
       isOpen &&

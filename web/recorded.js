@@ -209,10 +209,10 @@ function sumOf(events, isMeant) {
 }
 
 /** Sums of the egress events in the log. @param {RunView} run @returns {import("./types/run.js").RLMResult["egress"]} */
-function egressOf({ egress: { calls, denied, bytes, left, of }, calls: views }) {
+function egressOf({ egress: { calls, denied, unused, bytes, left, of }, calls: views }) {
   const sent = calls.filter((call) => call.denied === null);
   const chars = sent.reduce((sum, call) => sum + call.chars, 0);
-  const sums = { calls: sent.length, denied, bytes, chars, contextChars: left, contextSize: of };
+  const sums = { calls: sent.length, denied, unused, bytes, chars, contextChars: left, contextSize: of };
   const destinations = destinationsOf(sent, views);
   return { ...sums, ...imagesOf(sent, views), destinations, share: of === 0 ? null : left / of, unsearched: [] };
 }

@@ -41,7 +41,7 @@ export function newRun(question, context, contextSummary) {
     counts: { started: 0, finished: 0, failed: 0, denied: 0 },
     tokens: { input: 0, output: 0 },
     cost: { known: 0, unpriced: 0 },
-    egress: { calls: [], bytes: 0, denied: 0, left: 0, of: 0, spans: new Map() },
+    egress: { calls: [], bytes: 0, denied: 0, unused: 0, left: 0, of: 0, spans: new Map() },
     asksNoMore: false,
     context,
     events: [],
@@ -76,7 +76,7 @@ const HANDLERS = {
     const call = newCall(event);
     run.calls.set(event.call, call);
     run.counts.started += 1;
-    if (event.kind === "sub") addCall(currentWork(node).subCalls, call, event.batch);
+    if (event.kind === "sub" && !call.isUnused) addCall(currentWork(node).subCalls, call, event.batch);
     touch(node);
   },
   reply_written: (run, event) => extend(run, event, "written"),
@@ -93,6 +93,7 @@ const HANDLERS = {
       return;
     }
     egress.bytes += event.bytes;
+    egress.unused += Number(run.calls.get(event.call)?.isUnused ?? false);
     for (const span of event.spans) {
       const known = egress.spans.get(span.name) ?? [];
       known.push({ ...span, call: event.call });

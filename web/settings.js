@@ -23,7 +23,7 @@ import { applyTheme } from "./theme.js";
 /** @typedef {import("./types/run.js").Problem} Problem */
 /** @typedef {"model" | "subModel"} ModelName */
 /** @typedef {import("/rlm/rlm.js").RLMModelOptions} ModelOptions */
-/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, keepImages: boolean, asksFirst: boolean, notifies: boolean, schema: string,
+/** @typedef {{model: string, subModel: string, allowedModels: string[], named: string[], modelOptions: ModelOptions, subModelOptions: ModelOptions, keepContext: boolean, keepImages: boolean, overlap: boolean, asksFirst: boolean, notifies: boolean, schema: string,
  *   historyMegabytes: number, theme: import("./theme.js").Theme, showsPrices: boolean} & import("./limits.js").LimitValues & import("./answering.js").Answering} Settings
  * models are empty for the server's default, and for the root model; `allowedModels` may be called by code beside them; `named`: models that were typed though not listed;
  * `keepContext`: in this browser, with the run; `keepImages`: their bytes in the log; `asksFirst` is whether the person allows each request */
@@ -66,6 +66,7 @@ export function runOptions() {
     ...Object.fromEntries(options.filter(([, values]) => countSet(values) > 0)),
     ...limitOptions(state.settings, servedLimits()),
     ...(state.settings.keepImages ? { keepImages: true } : {}),
+    ...(state.settings.overlap ? { overlap: true } : {}),
     ...(state.settings.asksFirst ? { onEgress: askPerson } : {}),
   };
 }
@@ -167,6 +168,8 @@ export function SettingsPanel() {
       onChange=${() => changeSettings({ asksFirst: !settings.asksFirst })} /> Ask me before each batch leaves</label>
     <label class="check"><input type="checkbox" id="keep-images" checked=${settings.keepImages}
       onChange=${() => changeSettings({ keepImages: !settings.keepImages })} /> Keep images that leave in the log</label>
+    <label class="check"><input type="checkbox" id="overlap" checked=${settings.overlap}
+      onChange=${() => changeSettings({ overlap: !settings.overlap })} /> Send sub-calls while the reply is being written</label>
     <${NotifyField} onChange=${changeSettings} />
     <${PageSettings} onChange=${changeSettings} onReset=${resetSettings} />
   </div>`;

@@ -23,6 +23,7 @@ export function defaultSettings() {
     schema: "",
     keepContext: false,
     keepImages: false,
+    overlap: false,
     historyMegabytes: 500,
     answeredBy: "stand-in",
     baseURL: "",

@@ -37,6 +37,7 @@ export function newCall(event) {
     seconds: 0,
     cost: 0,
     isDenied: false,
+    isUnused: event.ahead === "unused",
   };
 }
 
@@ -74,6 +75,7 @@ export function toolCall(event) {
     seconds: 0,
     cost: 0,
     isDenied: false,
+    isUnused: false,
   };
 }
 

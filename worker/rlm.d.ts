@@ -71,6 +71,8 @@ export interface RLMEgress {
   /** Model calls that left, and those that were denied. */
   calls: number;
   denied: number;
+  /** Of those that left, the ones that left ahead and whose reply no code asked for; see `overlap`. */
+  unused: number;
   /** Of the texts of all calls, and in bytes of their images; one that is sent twice counts twice. */
   bytes: number;
   chars: number;
@@ -163,6 +165,12 @@ export interface RLMOptions extends LimitOptions {
    * Default false.
    */
   keepImages?: boolean | null;
+  /**
+   * Whether sub-calls leave while the root's reply that makes them is still being written, as far as their prompts can be
+   * computed from the finished statements. Those that the whole code does not make are paid for, and told in the log and
+   * in the result's `egress.unused`. It has no effect where `onEgress` is set. Default false.
+   */
+  overlap?: boolean | null;
   /** Text of the system prompt in place of the built-in one; the REPL's reference is added. */
   systemPrompt?: string | null;
   /** Values and functions that model code finds under their names. */

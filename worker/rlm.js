@@ -297,9 +297,9 @@ async function newNotices({ isWindowChosen }, job, ledger) {
  * @param {Settings} settings
  */
 function hosted(settings) {
-  const { endpoint, provider, headers, assets, host, containment } = settings;
+  const { endpoint, provider, headers, assets, host, containment, overlap } = settings;
   const { functions, allowedModels, allowUnknownPrice, keepImages, onEgress } = settings;
-  const hosting = { endpoint, provider, headers, assets, host, containment };
+  const hosting = { endpoint, provider, headers, assets, host, containment, overlap };
   return { hosting, functions, allowedModels, allowUnknownPrice, keepImages, onEgress: onEgress ?? null };
 }
 

@@ -95,6 +95,7 @@ SHOWN_BY: Mapping[str, tuple[str, ...]] = {
     "maxContextChars": (EVERYWHERE, "test_a_limit_is_exact_to_the_character"),
     "windowTokens": (EVERYWHERE, "test_a_long_conversation_is_compacted"),
     "compactAt": (EVERYWHERE, "test_compaction_can_be_switched_off"),
+    "overlap": ("test_overlap_changes_nothing_but_the_time",),
     "keepImages": ("test_images_are_asked_about_limited_scaled_and_kept",),
     "systemPrompt": ("test_a_role_of_the_users_own_still_tells_of_the_repl",),
     "tools": ("test_a_function_of_the_page_is_called_like_one_of_python", "test_tools_are_functions_of_this_process"),

@@ -38,6 +38,7 @@ class Work:
         of_rlms: most of the figure of `rlms`.
         ideal: the least that is possible, and at most how many times that.
         most: bound in its unit.
+        of_work: another work of ours, and at most how many times its figure.
         is_memory: the figure is the peak of memory, in MB.
         repeats: times in one measurement, of which the median counts.
         is_long: left out by `--quick`.
@@ -50,6 +51,7 @@ class Work:
     of_rlms: float | None = None
     ideal: tuple[float, float] | None = None
     most: float | None = None
+    of_work: tuple[str, float] | None = None
     is_memory: bool = False
     repeats: int = 1
     is_long: bool = False
@@ -68,6 +70,8 @@ WORKS = (
     Work("200 calls of 0.2 s in a batch", "batch", BOTH, ideal=(0.8, 1.15)),
     Work("1,000 calls of 0.1 s in a batch", "thousand", BOTH, ideal=(1.6, 1.15)),
     Work("24 calls of 0.2 s at once, no batch", "at once", OWN, most=0.3, repeats=3),
+    Work("a reply of 3 s, then sub-calls of 2 s", "no overlap", OWN),
+    Work("the same with overlap", "overlap", OWN, of_work=("no overlap", 0.65)),
     Work("30 iterations", "iterations", BOTH, of_old=(0.5, 0.5)),
     Work("100 MB of text, one search", "search", BOTH, of_old=(0.6, 0.6)),
     Work("100 MB of text, memory of all processes", "search", OWN, of_old=(0.5,), is_memory=True),
@@ -178,6 +182,9 @@ def rows_of(found: Measurements, chosen: Sequence[Work], old: Sequence[Path]) ->
                 continue
             name = work.name if work.sides == ("command",) else f"{work.name}, {side}"
             yield from targets(work, name, own)
+            if work.of_work is not None:
+                key, most = work.of_work
+                yield from compared(work, name, own, f"ours, {key}", found.seconds[key, side, OURS], most)
             for tree in old:
                 against = found.of(work, side, str(tree))
                 yield from compared(work, name, own, str(tree), against, work.of_old[index] if work.of_old else None)

@@ -26,7 +26,7 @@ from tests.bench.peer_runs import QUESTIONS, THREADS, WEIGHED, haystack, works
 from tests.bench.processes import cpu_seconds, peak_memory
 
 DONE = "FINAL('done')"
-MODELS = "openai:wait-0,openai:wait-100,openai:wait-200"
+MODELS = "openai:wait-0,openai:wait-100,openai:wait-200,openai:wait-2000,openai:write-3000"
 CODE = works(
     {
         "query": "llm_query(str(n))",
@@ -36,11 +36,14 @@ CODE = works(
     },
     DONE,
 ) | {
+    "overlap": (writing := ["\n".join(["llm_batch([str(n) for n in range(8)])", *["x = 1"] * 60, DONE])]),
+    "no overlap": writing,
     "thousand": [f"llm_batch([str(n) for n in range(1000)])\n{DONE}"],
     "long": [*(f"print('{number:03}' * 7_000)" for number in range(149)), DONE],
     "big log": [f"llm_batch([f'{{n:03}}' * 330_000 for n in range(200)])\n{DONE}"],
 }
-SUB_MODELS = {"batch": "wait-200", "thousand": "wait-100"}
+SUB_MODELS = {"batch": "wait-200", "thousand": "wait-100", "overlap": "wait-2000", "no overlap": "wait-2000"}
+ROOT_MODELS = {"overlap": "write-3000", "no overlap": "write-3000"}
 OPTIONS: dict[str, Any] = {"max_iterations": 160, "max_sub_calls": 10_000, "max_depth": 2, "max_concurrency": 16}
 WHOLE: dict[str, Any] = {"compact_at": False}
 """Of the long run: its conversation is never summed up, so that it grows to 3 MB."""
@@ -118,7 +121,8 @@ class Bench:
             await rlm.run(question_of([DONE]))
             await asyncio.sleep(READY_SECONDS)
             context = self.haystack() if work == "search" else None
-            more = WHOLE if work == "long" else {}
+            more = {"model": f"openai:{ROOT_MODELS.get(work, 'wait-0')}"} | (WHOLE if work == "long" else {})
+            more |= {"overlap": True} if work == "overlap" else {}
 
             async def ask() -> None:
                 sub_model = f"openai:{SUB_MODELS.get(work, 'wait-0')}"

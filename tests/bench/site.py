@@ -2,7 +2,8 @@
 
 `python -m tests.bench.site` prints its URL. A model is named `wait-<milliseconds>`: it answers after that time. To
 a root call whose question holds `blocks:<JSON in base64>` it answers with these blocks of code, one an iteration. A
-call that holds `script:<JSON in base64>` gets the whole replies in it, in turn; a model `say-<base64>` says that text.
+call that holds `script:<JSON in base64>` gets the whole replies in it, in turn. A model `say-<base64>` says that text;
+`write-<milliseconds>` takes that time to write its blocks, line by line.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ async def complete(request: Request) -> Response:
     if (reply := scripted(body)) is not None:
         if not body.get("stream"):
             return JSONResponse(whole(body["model"], reply))
-        return StreamingResponse(iter([event(delta(reply)), END]), media_type="text/event-stream")
+        pace, _, milliseconds = body["model"].partition("-")
+        pieces = written(reply, int(milliseconds) / 1000) if pace == "write" else iter([event(delta(reply)), END])
+        return StreamingResponse(pieces, media_type="text/event-stream")
     seconds = int(body["model"].partition("-")[2]) / 1000
     if body.get("stream"):
         return StreamingResponse(deltas(seconds), media_type="text/event-stream")
@@ -52,6 +55,14 @@ async def deltas(seconds: float) -> AsyncIterator[str]:
     for number in range(DELTAS if seconds else 1):
         await asyncio.sleep(seconds / DELTAS)
         yield event(delta(f"{number} "))
+    yield END
+
+
+async def written(reply: str, seconds: float) -> AsyncIterator[str]:
+    lines = reply.splitlines(keepends=True)
+    for line in lines:
+        await asyncio.sleep(seconds / len(lines))
+        yield event(delta(line))
     yield END
 
 

@@ -27,16 +27,19 @@ def test_what_left_is_added_up_and_what_was_denied_is_not() -> None:
         egress(1, 100),
         started(2, "sub"),
         egress(2, 100, "no"),
+        started(3, "sub") | {"ahead": "unused"},
+        egress(3, 100),
     ]:
         account.take(event)
     told = json.loads(account.text())
-    assert [entry["kind"] for entry in told.pop("entries")] == ["root", "sub", "sub"]
+    assert [entry["kind"] for entry in told.pop("entries")] == ["root", "sub", "sub", "sub"]
     assert told == {
         "to": ["http://127.0.0.1:8000"],
-        "calls": 2,
+        "calls": 3,
         "denied": 1,
-        "bytes": 24,
-        "chars": 20,
+        "unused": 1,
+        "bytes": 36,
+        "chars": 30,
         "context": {"chars": 100, "size": 400, "share": 0.25},
     }
 

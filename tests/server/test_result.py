@@ -26,7 +26,7 @@ OK: dict[str, Any] = {
     "usageFromRecord": {},
     "usageOfCompaction": {"a:b": USED},
     "egress": {
-        "calls": 1, "denied": 0, "bytes": 9, "chars": 9,
+        "calls": 1, "denied": 0, "unused": 0, "bytes": 9, "chars": 9,
         "destinations": [
             {"to": "http://here → a:b", "origin": "http://here", "provider": "a", "model": "a:b", "host": None,
              "calls": 1, "bytes": 9, "chars": 9, "images": 0, "imageBytes": 0, "imageTokens": 0, "contextChars": 3},

@@ -47,6 +47,7 @@ class ScriptedLine:
         self.data: tuple[bytes, ...] = ()
         self.sent: list[list[Any]] = []
         self.switches: list[bool] = []
+        self.early: list[Any] = []
         self._bytes = b""
 
     def request(self, body: str, *data: bytes) -> int:
@@ -66,6 +67,9 @@ class ScriptedLine:
 
     def interruptible(self, on: bool) -> None:
         self.switches.append(on)
+
+    def ahead(self, body: str, *data: bytes) -> None:
+        self.early.append((json.loads(body), data))
 
     def emit(self, body: str) -> None:
         self.sent.append(json.loads(body))
@@ -343,6 +347,34 @@ def test_the_reason_why_a_reply_ended_reaches_the_core(reason: FinishReason | No
     meta: dict[str, Any] = {"model": "m", "usage": USAGE, "finish_reason": reason}
     line = ScriptedLine((LAST, encode_frame(Frame(0, FRAME_OK, meta, "x"))))
     assert complete(line, 1)[0] == Reply("x", "m", ModelUsage(1, 3, 2), reason)
+
+
+def piece(at: int, text: str) -> tuple[int, bytes]:
+    return protocol.PIECE, json.dumps({"at": at, "text": text}).encode()
+
+
+def test_pieces_of_a_reply_send_its_sub_calls_ahead() -> None:
+    code = "llm_query('short')\nllm_query('x' * 5_000)\nFINAL('done')\n"
+    reply = f"```repl\n{code}```\n"
+    line = ScriptedLine(
+        piece(0, reply[:20]),
+        piece(20, reply[20:]),
+        (CHUNK, ok(0, reply)[:30]),
+        (LAST, ok(0, reply)[30:]),
+        (LAST, ok(0, "one")),
+        (LAST, ok(0, "two")),
+    )
+    result = json.loads(bridge.run(json.dumps(START), [], line))
+    assert (result["answer"], result["stopped_by"]) == ("done", "final_answer")
+    (first, no_data), (second, data) = line.early
+    assert (first, no_data) == (line.requests[1], ())
+    assert (second, data) == (line.requests[2], (b"x" * 5_000,))
+
+
+def test_pieces_that_begin_in_the_middle_of_a_reply_are_passed_over() -> None:
+    line = ScriptedLine(piece(9, "```repl\nllm_query('a')\nFINAL('b')\n"), (LAST, ok(0, "```repl\nFINAL('b')\n```")))
+    assert json.loads(bridge.run(json.dumps(START), [], line))["answer"] == "b"
+    assert line.early == []
 
 
 def test_arguments_and_result_of_a_function_cross_as_json_text() -> None:

@@ -89,6 +89,14 @@ def test_the_same_prompt_is_answered_in_the_recorded_order() -> None:
     assert record([], Cassette(lines))[1].answer == "firstsecond"
 
 
+def test_a_call_that_no_code_asked_for_answers_none() -> None:
+    lines, _ = record([code("print(llm_query('same'))"), code("FINAL(llm_query('same'))")])
+    first = next(index for index, line in enumerate(lines) if '"kind": "sub"' in line)
+    lines[first] = lines[first].replace('"ahead": null', '"ahead": "unused"')
+    with pytest.raises(ReplayError, match="this sub call was not recorded: all 1 recorded sub calls were asked"):
+        record([], Cassette(lines))
+
+
 def test_what_was_not_recorded_is_refused_with_the_difference() -> None:
     lines, _ = record(REPLIES)
     with pytest.raises(ReplayError, match=r"this root call was not recorded; next was call 0, and its message 2 of 2"):

@@ -31,6 +31,7 @@ LAYERS = [
         "schema_forms",
         "last_batch",
         "plot",
+        "pure_values",
     },
     {
         "json_schema",
@@ -50,10 +51,11 @@ LAYERS = [
         "value_text",
         "display",
         "evaluation",
+        "pure_names",
     },
-    {"last_value"},
-    {"parse", "prompts", "observe", "repl"},
-    {"reply_values"},
+    {"last_value", "pure_expressions"},
+    {"parse", "prompts", "observe", "repl", "pure_code"},
+    {"reply_values", "overlap"},
     {"accept", "child_outcome", "compact", "finish", "job", "session", "subcalls", "tools", "trajectory"}
     | {"executor"},
     {"console", "direct_prompt", "direct_reply", "map_items"},

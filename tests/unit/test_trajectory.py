@@ -100,6 +100,7 @@ def test_the_json_form_is_the_contract() -> None:
         "batch": 3,
         "options": {},
         "images": [],
+        "ahead": None,
         "messages": [{"role": "user", "content": "hi"}],
     }
 

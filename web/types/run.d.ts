@@ -27,6 +27,8 @@ export interface CallView {
   /** US dollars; null: unknown. */
   cost: number | null;
   isDenied: boolean;
+  /** Whether it left ahead of its code, which did not ask for it in the end. */
+  isUnused: boolean;
 }
 /** The calls of one block. `expected` counts those that its batches announced, started or not. */
 export interface CallGroup {
@@ -69,6 +71,8 @@ export interface EgressView {
   calls: EgressCall[];
   bytes: number;
   denied: number;
+  /** Calls that left ahead, and whose reply no code asked for. */
+  unused: number;
   /** Characters of the context that left so far, of how many. */
   left: number;
   of: number;

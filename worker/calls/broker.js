@@ -7,11 +7,13 @@
 // because the worker's own count is not to be trusted. It records nothing: see recorder.js.
 
 import { cancelRequest, cutOff, encoded, isOwn, readBatch, readSingle, request } from "./endpoint.js";
-import { callStopped, providerError, toWireError } from "../wire/errors.js";
+import { callStopped, channelError, protocolError, providerError, toWireError } from "../wire/errors.js";
 import { pauseIfLong } from "../time/pause.js";
 import { parseRequest } from "../wire/complete_request.js";
 import { encodeFrame } from "../wire/frames.js";
 import { UNKNOWN_USAGE, UNNAMED, spend } from "../wire/usage.js";
+import { withTexts } from "../wire/texts_beside.js";
+import { follow, openAhead } from "./ahead.js";
 import { sentImages, withImages } from "./images.js";
 import { openIdleTimeout } from "./idle_timeout.js";
 import { isAway } from "./proxies.js";
@@ -70,6 +72,7 @@ const NEVER_MS = 2 ** 31 - 1;
  * @param {Partial<Parameters<typeof openRetries>[0]>} [options.waits] for tests: how it waits between attempts
  * @param {number} [options.idleMs] idle timeout of the endpoint
  * @param {typeof cancelRequest} [options.cancel]
+ * @param {boolean} [options.overlap] whether sub-calls may leave while the root's reply is still being written
  */
 export function openBroker({
   endpoint,
@@ -79,6 +82,7 @@ export function openBroker({
   waits,
   idleMs = provider === null ? undefined : NEVER_MS,
   cancel = cancelRequest,
+  overlap = false,
 }) {
   /** @type {Usage} */
   const usage = {};
@@ -178,6 +182,32 @@ export function openBroker({
     return failed;
   };
 
+  /**
+   * @param {RequestedCall} call
+   * @param {Outcome} outcome
+   */
+  const count = (call, outcome) => {
+    if ("completion" in outcome) {
+      spend(usage, outcome.completion.model, outcome.completion.usage);
+      if (outcome.fromStore) spend(stored, outcome.completion.model, outcome.completion.usage);
+    } else if (outcome.usage) spend(usage, call.model ?? UNNAMED, outcome.usage);
+  };
+  /** @param {import("./ahead.js").Ahead} ahead */
+  const sendAhead = async ({ calls, key: idempotencyKey, abort, sent, settle }) => {
+    const options = witness.options?.("sub") ?? {};
+    const shared = { calls, signal: abort.signal, idempotencyKey, settle, sent, pieces: null, options };
+    await inParallel(PARALLEL_POSTS, postsOf("sub", calls), (post) => send(post, shared));
+  };
+  const ahead =
+    overlap && witness.ahead
+      ? openAhead({
+          witness: witness.ahead,
+          send: sendAhead,
+          cancel: (key) => void (provider === null && key !== undefined && cancel(endpoint, key)),
+          count,
+        })
+      : null;
+
   return {
     /** @type {import("../wire/types.d.ts").Handler} */
     async handle(body, answer, data) {
@@ -185,35 +215,42 @@ export function openBroker({
       await pauseIfLong(charsOf(requested));
       const calls = await withImages(requested, data);
       if (closing.signal.aborted) return;
-      const first = witness.started(kind, calls);
+      if (kind !== "sub") ahead?.drop();
+      const known = (kind === "sub" && (await ahead?.take(calls))) || null;
+      const first = known === null ? witness.started(kind, calls) : known.used();
+      const key = answer.idempotencyKey?.(first);
+      if (kind === "root") ahead?.rootOpens(key);
       const pieces = isWatched(kind, calls)
         ? {
-            text: openReplyPieces((at, text) => witness.replyPiece(first, { at, text })),
+            text: openReplyPieces((at, text) => {
+              witness.replyPiece(first, { at, text });
+              if (ahead !== null) answer.piece?.({ at, text });
+            }),
             reasoning: openReplyPieces((at, text) => witness.reasoningPiece(first, { at, text })),
           }
         : null;
       const settle = settler(calls.length, (index, outcome) => {
         for (const kind of Object.values(pieces ?? {})) kind.end();
-        if ("completion" in outcome) {
-          spend(usage, outcome.completion.model, outcome.completion.usage);
-          if (outcome.fromStore) spend(stored, outcome.completion.model, outcome.completion.usage);
-        } else if (outcome.usage) spend(usage, calls[index].model ?? UNNAMED, outcome.usage);
+        if (kind === "root") ahead?.rootEnds();
+        count(calls[index], outcome);
         witness.finished(first + index, outcome);
         answer.write(encodeFrame(index, outcome));
       });
       const signal = AbortSignal.any([answer.signal, closing.signal]);
-      const idempotencyKey = answer.idempotencyKey?.(first);
+      const idempotencyKey = known?.key ?? key;
       /** @type {Sent} */
-      const sent = new Map();
+      const sent = known?.sent ?? new Map();
       const stopAll = () => {
+        known?.abort.abort();
         if (provider === null && sent.size > 0 && idempotencyKey !== undefined) void cancel(endpoint, idempotencyKey);
         calls.forEach((_, index) =>
           settle(index, sent.get(index) ? { error: STOPPED, usage: UNKNOWN_USAGE } : { error: STOPPED }),
         );
       };
       signal.addEventListener("abort", stopAll);
-      const denied = (await witness.leave?.({ first, kind, calls, signal })) ?? null;
-      const posts = denied === null ? postsOf(kind, calls) : [];
+      if (known !== null) await follow(known, settle);
+      const denied = (known === null && (await witness.leave?.({ first, kind, calls, signal }))) || null;
+      const posts = known === null && denied === null ? postsOf(kind, calls) : [];
       if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
       const options = witness.options?.(kind) ?? {};
       const shared = { calls, signal, idempotencyKey, settle, sent, pieces, options };
@@ -221,12 +258,25 @@ export function openBroker({
       signal.removeEventListener("abort", stopAll); // else it would hold the request until the run ends
       answer.end();
     },
+    /** @param {import("../wire/protocol.js").CallsAhead} message */
+    ahead(message) {
+      if (ahead === null) throw channelError("unexpected message ahead");
+      const size = message.data.reduce((sum, { byteLength }) => sum + byteLength, message.body.length);
+      if (!ahead.takes(size)) return;
+      const { value, data } = withTexts(JSON.parse(message.body), message.data);
+      const { kind, calls } = parseRequest(message.body, value);
+      if (kind !== "sub" || data.length > 0) throw protocolError("calls ahead are sub-calls of text.");
+      ahead.begin(calls);
+    },
     /** Model name -> its usage so far. */
     usage: () => structuredClone(usage),
     /** Of it, the replies that the server had kept: an earlier session paid for them. */
     stored: () => structuredClone(stored),
     /** Abort the open requests: each call has ended, as stopped, when this returns. */
-    close: () => closing.abort(),
+    close() {
+      ahead?.drop();
+      closing.abort();
+    },
   };
 }
 

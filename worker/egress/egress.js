@@ -63,13 +63,13 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
     const weights = await weigh(leaving);
     enter(leaving, { weights, to: await destinationsOf(leaving) }, denied);
   };
+  /** @param {Error} error */
+  const lost = (error) => recorder.record({ type: "notice", code: null, text: `${UNWEIGHED}: ${error.message}` });
   /**
    * @param {Leaving} leaving
    * @param {string | null} denied
    */
   const enterAfterwards = (leaving, denied) => {
-    /** @param {Error} error */
-    const lost = (error) => recorder.record({ type: "notice", code: null, text: `${UNWEIGHED}: ${error.message}` });
     ledger.inTurn(() => afterwards(leaving, denied)).catch(lost);
   };
   /** @param {Leaving} leaving */
@@ -83,7 +83,57 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
     return reason === null ? null : toWireError(providerError(`denied before it left: ${reason}`, { type: "denied" }));
   };
 
+  /**
+   * Enter calls that leave before their request is made; their events wait for it.
+   * @param {Leaving} leaving
+   * @param {{weights: Weight[], to: RLMDestination[]}} weighed
+   */
+  const enterAhead = ({ calls }, { weights, to }) =>
+    weights.map((weight, index) => {
+      const added = ledger.enter(weight, to[index]);
+      const about = { call: -1, model: calls[index].model, to: to[index].to, added, denied: null, ledger };
+      return eventOf(weight, about);
+    });
+
   return {
+    /**
+     * Whether calls may leave ahead of their request: not where the caller is asked about each, and not where they would be
+     * denied. A refusal leaves no trace: their request is weighed again.
+     * @param {Leaving} leaving
+     * @param {() => boolean} admit counts them, unless a limit of calls does not allow them
+     * @returns {Promise<import("../wire/types.d.ts").SentAhead | null>}
+     */
+    async leaveAhead(leaving, admit) {
+      const { signal, calls } = leaving;
+      const mayLeave = () => !signal.aborted && admit();
+      if (gate.asks || (await gate.refusal(calls, { isOfCode: true })) !== null) return null;
+      const weighed = async () => ({ weights: await weigh(leaving), to: await destinationsOf(leaving) });
+      if (gate.isOpen) {
+        if (!mayLeave()) return null;
+        const entered = ledger.inTurn(async () => enterAhead(leaving, await yieldToPage().then(weighed)));
+        return { entered };
+      }
+      return ledger.inTurn(async () => {
+        const found = await weighed();
+        const request = requestOf(leaving, found, { ledger, path, usage });
+        const isAllowed = (await gate.decide(request, ledger.spent(), imageChars(found))) === null && mayLeave();
+        return isAllowed ? { entered: Promise.resolve(enterAhead(leaving, found)) } : null;
+      });
+    },
+    /**
+     * The request of calls that left ahead is made, or none will be: their events.
+     * @param {number} first number of the first call
+     * @param {import("../wire/types.d.ts").SentAhead} sent
+     * @param {"used" | "unused"} ahead
+     */
+    recordAhead(first, { entered }, ahead) {
+      const work = async () => {
+        const events = await entered;
+        events.forEach((event, index) => recorder.record({ ...event, call: first + index }));
+        if (ahead === "unused") ledger.countUnused(events.length);
+      };
+      ledger.inTurn(work).catch(lost);
+    },
     /**
      * @param {Leaving} leaving
      * @returns {Promise<WireError | null>}

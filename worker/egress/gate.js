@@ -32,6 +32,8 @@ export function openGate({ maxContextChars, onEgress, allowedModels }) {
     },
     /** Whether no other rule is set: every call to these models may leave. */
     isOpen: maxContextChars === null && !onEgress,
+    /** Whether the caller decides on each request. */
+    asks: Boolean(onEgress),
     /**
      * @param {EgressRequest} request
      * @param {number} spent characters of the context that left, each counted once for each destination

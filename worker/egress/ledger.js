@@ -51,7 +51,7 @@ export function openLedger({ destinations }) {
   /** @type {Map<string, Account>} */
   const accounts = new Map();
   const sent = openSpanUnion();
-  const sums = { calls: 0, denied: 0, bytes: 0, chars: 0, contextChars: 0, ...NO_IMAGES };
+  const sums = { calls: 0, denied: 0, unused: 0, bytes: 0, chars: 0, contextChars: 0, ...NO_IMAGES };
   /** @type {Unsearched[]} */
   const unsearched = [];
   let contextSize = 0;
@@ -155,6 +155,11 @@ export function openLedger({ destinations }) {
      * @param {number} calls
      */
     refuse: (calls) => void (sums.denied += calls),
+    /**
+     * Calls left ahead of their request, and it was not made: they are among those that left.
+     * @param {number} calls
+     */
+    countUnused: (calls) => void (sums.unused += calls),
     /** The sums so far. `share` is `null` where no context was searched. */
     summary: () => ({
       ...sums,

@@ -26,7 +26,7 @@ export const LATER_OF_RUN = {
 const LATER = {
   run_started: () => LATER_OF_RUN,
   run_finished: () => ({ value: null, evidence: [] }),
-  call_started: () => ({ options: {}, images: [] }),
+  call_started: () => ({ options: {}, images: [], ahead: null }),
   egress: () => ({ image_bytes: 0 }),
   call_finished: ({ error }) => ({ stopped: error === CALL_STOPPED ? "cancelled" : null, ...NO_FACTS }),
   block_finished: ({ observation }) => ({ lost: begins(fieldsOf(observation).error, WORKER_DIED) }),

@@ -18,7 +18,8 @@ import { openHash } from "../wire/text_hash.js";
 
 /**
  * One call; its `outcome` is null where the log has none: the call was stopped first, or the log ends before it.
- * @typedef {{number: number, path: number[], kind: Kind, batch: number, call: RequestedCall, outcome: Outcome | null}} RecordedCall
+ * @typedef {{number: number, path: number[], kind: Kind, batch: number, call: RequestedCall, outcome: Outcome | null,
+ *   isUnused: boolean}} RecordedCall `isUnused`: no code of the run asked for it
  */
 
 /**
@@ -40,17 +41,18 @@ export function recordedCalls(events) {
 }
 
 /**
- * @param {CallStarted} event
+ * @param {CallStarted} started
  * @param {Map<string, Message[]>} conversations
  * @returns {RecordedCall}
  */
-function startedCall({ call: number, path, kind, batch, model, kept, messages: added, images = [] }, conversations) {
+function startedCall(started, conversations) {
+  const { call: number, path, kind, batch, model, kept, messages: added, images = [], ahead } = started;
   const run = path.join(".");
   const messages = kind === "root" ? [...(conversations.get(run) ?? []).slice(0, kept), ...added] : added;
   if (kind === "root") conversations.set(run, messages);
   const pictures = images.map(({ data: base64, ...image }) => ({ ...image, base64 }));
   const call = { model, messages, schema: null, images: null, ...(pictures.length === 0 ? {} : { pictures }) };
-  return { number, path, kind, batch, call, outcome: null };
+  return { number, path, kind, batch, call, outcome: null, isUnused: ahead === "unused" };
 }
 
 /**

@@ -98,10 +98,10 @@ function recorderAt(path, log, isContinued) {
   return {
     record,
     /** One event per call; returns the number of the first. */
-    callsStarted(kind, calls, options) {
+    callsStarted(kind, calls, options, ahead = null) {
       const first = log.calls;
       for (const call of calls)
-        record({ type: "call_started", call: log.calls++, ...added(kind, call), batch: calls.length, options });
+        record({ type: "call_started", call: log.calls++, ...added(kind, call), batch: calls.length, options, ahead });
       return first;
     },
     callFinished(call, outcome) {

@@ -139,6 +139,7 @@ export function eventsOf(run) {
       batch: 1,
       options: {},
       images: [],
+      ahead: null,
     });
     const error = text === null ? NO_CONTENT : null;
     const facts = { stopped: null, finish_reason: null, reasoning: "", from_store: false };

@@ -49,6 +49,7 @@ import { shown } from "./shown_value.js";
  * @property {boolean} keepContext
  * @property {boolean} keepLog
  * @property {boolean} keepImages
+ * @property {boolean} overlap
  */
 
 const IDENTIFIER = /^[\p{XID_Start}_][\p{XID_Continue}]*$/u;
@@ -97,6 +98,7 @@ export const OPTIONS = {
   },
   keepLog: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
   keepImages: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
+  overlap: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
   keepContext: { otherwise: false, must: "be true or false", ok: (value) => typeof value === "boolean" },
 };
 

@@ -92,6 +92,7 @@ export function sinkOf(entry) {
       entry.frames.push(bytes);
       entry.listener?.write(bytes);
     },
+    piece: (piece) => entry.listener?.piece?.(piece),
     end: () => finish({ ok: true, error: null }),
     fail: (error) => finish({ ok: false, error }),
     progress: () => {},

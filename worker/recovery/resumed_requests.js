@@ -50,7 +50,7 @@ export function entriesOf(events, { blocks, children }) {
   for (const event of events) {
     if (event.type === "block_started") position = event;
     else if (event.type === "block_finished") position = null;
-    else if (event.type === "call_started" && !open.has(event.call)) {
+    else if (event.type === "call_started" && event.ahead !== "unused" && !open.has(event.call)) {
       const batch = batchOf(calls, event);
       const { group, indexes } = groupOf(groups, batch, { position, isLost });
       batch.forEach(({ number }, at) => open.set(number, { group, index: indexes[at] }));

@@ -46,7 +46,7 @@ import { grouped } from "./difference.js";
  * @param {KeyOf} keyOf which calls count as equal
  */
 export function openCassette(events, keyOf) {
-  const calls = recordedCalls(events);
+  const calls = recordedCalls(events).filter(({ isUnused }) => !isUnused);
   const left = new Set(calls);
   const answeredFirst = [...calls].sort((one, other) => Number(one.outcome === null) - Number(other.outcome === null));
   const byKey = grouped(answeredFirst, ({ path, kind, call }) => `${path} ${keyOf(kind, call)}`);

@@ -82,6 +82,12 @@ export function openBudget(limits, { allowUnknownPrice = false } = {}) {
       }
       subCalls += count;
     },
+    /** How many sub-calls may begin now. */
+    room() {
+      const isSpent = SPENT.some(({ limit, key }) => typeof limits[limit] === "number" && spent[key] >= limits[limit]);
+      if (isSpent || (unpriced !== null && typeof limits.max_cost === "number")) return 0;
+      return typeof limits.max_sub_calls === "number" ? limits.max_sub_calls - subCalls : Infinity;
+    },
     /** Count the usage of a call to a model. */
     spend,
     /**

@@ -23,7 +23,7 @@ const MAX_CALLS = 10_000;
  * @param {StartJob} options.job
  * @param {Tree} options.tree
  * @param {Recorder} options.recorder
- * @param {Required<Pick<Witness, "leave">>} options.egress
+ * @param {ReturnType<typeof import("../egress/egress.js").openEgress>} options.egress
  * @param {(calls: number) => void} options.onAnswered
  * @returns {Witness & {refund: (rootCalls: number) => void}}
  */
@@ -36,6 +36,16 @@ export function openCalls({ job, tree, recorder, egress, onAnswered }) {
 
   /** @param {Kind} kind */
   const options = (kind) => (kind === "sub" ? job.sub_model_options : job.model_options);
+  /** @type {Witness["finished"]} */
+  const finished = (call, outcome) => {
+    recorder.callFinished(call, outcome);
+    if ("completion" in outcome) {
+      const { model, usage } = outcome.completion;
+      tree.budget.spend(model, usage);
+      if (compactions.delete(call)) tree.usage.addCompaction(model, usage);
+    }
+    onAnswered(1);
+  };
 
   return {
     options,
@@ -58,16 +68,60 @@ export function openCalls({ job, tree, recorder, egress, onAnswered }) {
     reasoningPiece: (call, piece) => recorder.record({ type: "reasoning_written", call, ...piece }),
     noticed: (text, code) => recorder.record({ type: "notice", code: code ?? null, text }),
     leave: egress.leave,
-    finished(call, outcome) {
-      recorder.callFinished(call, outcome);
-      if ("completion" in outcome) {
-        const { model, usage } = outcome.completion;
-        tree.budget.spend(model, usage);
-        if (compactions.delete(call)) tree.usage.addCompaction(model, usage);
-      }
-      onAnswered(1);
+    finished,
+    ahead: callsAhead({ job, tree, recorder, egress, finished }),
+  };
+}
+
+/**
+ * The account of sub-calls that leave before their request is made.
+ * @param {object} options
+ * @param {StartJob} options.job
+ * @param {Tree} options.tree
+ * @param {Recorder} options.recorder
+ * @param {ReturnType<typeof import("../egress/egress.js").openEgress>} options.egress
+ * @param {Witness["finished"]} options.finished
+ * @returns {Required<Witness>["ahead"]}
+ */
+function callsAhead({ job, tree, recorder, egress, finished }) {
+  /**
+   * @param {import("../wire/types.d.ts").HostCall[]} calls
+   * @param {import("../wire/types.d.ts").SentAhead} sent
+   * @param {"used" | "unused"} ahead
+   */
+  const started = (calls, sent, ahead) => {
+    const first = recorder.callsStarted("sub", calls, job.sub_model_options, ahead);
+    for (const call of calls) tree.listeners.onCall("sub", call);
+    egress.recordAhead(first, sent, ahead);
+    return first;
+  };
+  return {
+    async leave(calls, signal) {
+      const admit = () => {
+        if (tree.budget.room() < calls.length) return false;
+        tree.budget.admit(calls.length);
+        recorder.record({ type: "notice", code: "sent_ahead", text: sentAhead(calls) });
+        return true;
+      };
+      checkLengths(job.limits, calls);
+      checkTexts(calls);
+      return egress.leaveAhead({ first: -1, kind: "sub", calls, signal }, admit);
+    },
+    used: (calls, sent) => started(calls, sent, "used"),
+    unused(calls, outcomes, sent) {
+      const first = started(calls, sent, "unused");
+      outcomes.forEach((outcome, index) => finished(first + index, outcome));
     },
   };
+}
+
+/** @param {import("../wire/types.d.ts").HostCall[]} calls */
+function sentAhead(calls) {
+  const chars = calls.reduce(
+    (sum, { messages }) => messages.reduce((all, { content }) => all + content.length, sum),
+    0,
+  );
+  return `sub-calls left before the reply that makes them was whole: ${calls.length}, of ${chars} characters.`;
 }
 
 function limitReached(

@@ -122,6 +122,7 @@ function driven(worker, run, { job, end: endSignal, notices }, resolve) {
     heartbeat.received();
     if (message.type === "request") void channel.request(message);
     else if (message.type === "ack") channel.ack(message);
+    else if (message.type === "ahead") run.ahead(message);
     else if (message.type === "heartbeat") return;
     else if (message.type === "events") events.take(message.body);
     else if (message.type === "finished") finish(message.result);

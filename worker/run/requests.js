@@ -44,6 +44,7 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
     witness: calls,
     fetcher: written === null ? fetchOwn : fetchAfter(written, fetchOwn),
     cancel: (endpoint, key) => cancelRequest(endpoint, key, fetchOwn),
+    overlap: tree.hosting.overlap,
   });
   const recorded = source?.answering({ path: job.path, witness: calls, recorder, live: broker.handle }) ?? null;
   const children = openChildren(options, runJob);
@@ -55,6 +56,7 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   return {
     /** @type {Readonly<Record<string, import("../wire/types.d.ts").Handler>>} */
     handlers: { complete: (recorded ?? broker).handle, child: children.handle, tool: tools.handle },
+    ahead: broker.ahead,
     refund: calls.refund,
     stopChildren: children.stop,
     close() {

@@ -52,6 +52,7 @@ export async function restoredTurn({ resumed, job, validator }) {
     recorder,
     recovery,
     quota,
+    ahead: () => {},
     stopChildren: () => {},
     begin: quota.renew,
     isBegun: () => true,

@@ -93,6 +93,7 @@ function openRun(options, shape) {
     recorder,
     recovery,
     quota,
+    ahead: requests.ahead,
     stopChildren: requests.stopChildren,
     /** A worker takes the run over. */
     begin() {

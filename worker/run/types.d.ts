@@ -9,7 +9,16 @@ import type { Journal } from "../log/journal.js";
 import type { Crash } from "../recovery/crashes.js";
 import type { ResumedLog, ResumedRun } from "../recovery/types.d.ts";
 import type { openRecovery } from "../recovery/recovery.js";
-import type { Event, ModelUsage, Ready, RequestedCall, RunResult, RunStarted, StartJob } from "../wire/protocol.js";
+import type {
+  CallsAhead,
+  Event,
+  ModelUsage,
+  Ready,
+  RequestedCall,
+  RunResult,
+  RunStarted,
+  StartJob,
+} from "../wire/protocol.js";
 import type { openQuota } from "./message_quota.js";
 import type {
   Functions,
@@ -28,6 +37,8 @@ export interface Hosting {
   endpoint: string;
   /** Answers in its place. */
   provider?: PageProvider | null;
+  /** Whether sub-calls may leave while the reply that makes them is still being written. */
+  overlap?: boolean;
   /** Headers of each request to it. */
   headers?: Record<string, string>;
   /** URL of the assets' folder. */
@@ -138,6 +149,8 @@ export interface Budget {
   whenReached(listener: (ending: Ending) => void): void;
   /** Count sub-calls about to begin, all or none; 0 for a root call. Throws when they may not. */
   admit(count: number): void;
+  /** How many sub-calls may begin now. */
+  room(): number;
   /** Count the usage of a call to a model. */
   spend(model: string, usage: ModelUsage): void;
   /** Count earlier sessions: a resumed run has the rest of its limits. */
@@ -200,6 +213,8 @@ export interface Run {
   recorder: Pick<Recorder, "record" | "empty" | "seconds">;
   recovery: ReturnType<typeof openRecovery>;
   quota: ReturnType<typeof openQuota>;
+  /** Calls that a block is expected to make. */
+  ahead(message: CallsAhead): void;
   stopChildren(): void;
   /** A worker takes the run over. */
   begin(): void;

@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from health import check_health
 from host_line import Line, interrupted, settled, to_host
 
 from rlm_core import ChannelError, ModelCall, ModelUsage, ProtocolError, ProviderError, Reply, ToolError, protocol
 from rlm_core.images import MAX_IMAGES_BYTES
+from rlm_core.provider import CallsOf
 from rlm_core.types import Child, Image, Json, Message
+
+if TYPE_CHECKING:
+    from rlm_core.overlap import Ahead
 
 MAX_CALLS = 10_000
 """Prompts of the largest batch; the host refuses more."""
@@ -43,6 +47,8 @@ class BridgeProvider:
         self._request, self._next, self._take = line.request, line.next, line.take  # each look-up makes a new proxy
         self._flush = flush
         self._sent: tuple[Message, ...] = ()
+        self._make_reader: Callable[[], Ahead] | None = None
+        self._reader: Ahead | None = None
 
     def complete(self, calls: Sequence[ModelCall]) -> Sequence[Reply | ProviderError]:
         """Answer `calls` in their order; a failed one is its `ProviderError`.
@@ -88,6 +94,25 @@ class BridgeProvider:
         body, texts = request
         _check_size(len(body) + sum(map(len, texts)))
         return self._ask(body, [*data, *texts])
+
+    def read_ahead(self, namespace: Mapping[str, Any], calls_of: CallsOf) -> None:
+        """Read replies while they are written, where the host sends their pieces: with the option `overlap` it does."""
+
+        def make() -> Ahead:
+            from rlm_core.overlap import Ahead  # a run without the option has no use for it
+
+            return Ahead(namespace, calls_of)
+
+        self._make_reader = make
+
+    def _read_piece(self) -> None:
+        """Send the sub-calls ahead that a further piece of the reply shows."""
+        piece = json.loads(self._take().to_bytes())
+        if piece["at"] == 0 and self._reader is None and self._make_reader is not None:
+            self._reader = self._make_reader()
+        for calls in [] if self._reader is None else self._reader.read(piece["at"], piece["text"]):
+            body, texts = _request_body(calls, {})
+            self._line.ahead(body, *map(to_host, texts))
 
     def start_children(self, children: Sequence[Child]) -> Sequence[Reply | ProviderError]:
         """Have the host run `children`; contexts go beside the request as bytes. Raises as `complete` does."""
@@ -148,9 +173,13 @@ class BridgeProvider:
     def _ask(self, body: str, data: Sequence[bytes] = ()) -> bytearray:
         _check_size(len(body))
         reply = bytearray()
+        self._reader = None
         state = settled(self._request(body, *map(to_host, data)))
-        while state == protocol.CHUNK:
-            reply += self._take().to_bytes()
+        while state in (protocol.CHUNK, protocol.PIECE):
+            if state == protocol.PIECE:
+                self._read_piece()
+            else:
+                reply += self._take().to_bytes()
             state = settled(self._next())
         if state == protocol.INTERRUPTED:
             interrupted(self._line, self.block_seconds)

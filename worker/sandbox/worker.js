@@ -10,7 +10,7 @@ import createPyodideModule from "pyodide/pyodide.asm.mjs";
 import { release } from "../wire/buffers.js";
 import { canWait, interruptFlag, waitingEnd } from "../wire/channel.js";
 import { missingChannel } from "../wire/engine.js";
-import { suspendingEnd } from "../wire/message_channel.js";
+import { postRequest, suspendingEnd } from "../wire/message_channel.js";
 import { HEALTH_STAGE } from "../wire/protocol.js";
 import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
 import { mendReads } from "./mounted.js";
@@ -103,7 +103,9 @@ async function run(job, { pyodide, bridge, line, post, epoch }) {
     const emit = (body) => post({ type: "events", epoch, body });
     /** @param {string} fault */
     const fail = (fault) => post({ type: "failed", epoch, stage: HEALTH_STAGE, error: fault });
-    const host = { ...line.host, emit, fail };
+    /** @param {string} body @param {Uint8Array<ArrayBuffer>[]} views */
+    const ahead = (body, ...views) => postRequest(post, { type: "ahead", epoch, body }, views);
+    const host = { ...line.host, emit, fail, ahead };
     const suspends = line.transport === "jspi";
     const result = suspends ? await bridge.run.callPromising(text, contexts, host) : bridge.run(text, contexts, host);
     post({ type: "finished", epoch, result });

@@ -13,6 +13,7 @@ import {
   HOST_HEARTBEAT_MS,
   INTERRUPT_REPEAT_MS,
   LAST,
+  PIECE,
   PROGRESS,
   STOP_RUN,
 } from "./protocol.js";
@@ -99,6 +100,8 @@ function openAnswer(line, sequence) {
   let ended = false;
   /** @type {Uint8Array | null} */
   let failure = null;
+  /** A part of the reply that was not sent yet. @type {import("./types.d.ts").ReplyPiece | null} */
+  let piece = null;
 
   /**
    * @param {number} state
@@ -106,13 +109,23 @@ function openAnswer(line, sequence) {
    */
   const put = (state, bytes) => {
     waiting = false;
-    if (!line.put(sequence, state, bytes) || state !== CHUNK) abort.abort();
+    if (!line.put(sequence, state, bytes) || (state !== CHUNK && state !== PIECE)) abort.abort();
   };
   const pump = () => {
     if (!waiting || abort.signal.aborted) return;
     if (failure) put(ERROR, failure);
     else if (queue.size() > CHUNK_BYTES) put(CHUNK, queue.take(CHUNK_BYTES));
     else if (ended) put(LAST, queue.take(CHUNK_BYTES));
+    else if (piece !== null) putPiece(piece);
+  };
+  /**
+   * Of a piece that is too long the reply is read when it is whole.
+   * @param {import("./types.d.ts").ReplyPiece} written
+   */
+  const putPiece = (written) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(written));
+    piece = null;
+    if (bytes.length <= CHUNK_BYTES) put(PIECE, bytes);
   };
   /** @param {Uint8Array | null} error */
   const finish = (error) => {
@@ -128,6 +141,10 @@ function openAnswer(line, sequence) {
     write(bytes) {
       if (ended) return;
       queue.add(bytes);
+      pump();
+    },
+    piece(next) {
+      piece = piece === null || next.at === 0 ? next : { at: piece.at, text: piece.text + next.text };
       pump();
     },
     end: () => finish(null),

@@ -20,6 +20,7 @@ import {
   LENGTH_WORD,
   PAYLOAD_OFFSET,
   PENDING,
+  PIECE,
   PROGRESS,
   REASON_WORD,
   SEQUENCE_MASK,
@@ -126,7 +127,8 @@ export function waitingEnd({
       if (interrupted()) return INTERRUPTED;
       const current = load(words, FUTEX_WORD);
       const state = current - pending;
-      if (state === CHUNK || state === LAST || state === ERROR || state === INTERRUPTED) return state;
+      if (state === CHUNK || state === LAST || state === ERROR || state === INTERRUPTED || state === PIECE)
+        return state;
       if (state === PROGRESS) {
         compareExchange(words, FUTEX_WORD, current, pending);
         idle = 0;

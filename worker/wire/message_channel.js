@@ -102,7 +102,7 @@ export function messageLine(post, epoch) {
 /**
  * Post a request with the bytes beside it, which no longer belong to the caller.
  * @param {Post} post
- * @param {Omit<Request, "data">} request
+ * @param {Omit<Request, "data"> | Omit<import("./protocol.js").CallsAhead, "data">} request
  * @param {Uint8Array<ArrayBuffer>[]} views each of an own buffer
  */
 export function postRequest(post, request, views) {

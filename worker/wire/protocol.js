@@ -25,6 +25,7 @@ export const ERROR = 3;
 export const PROGRESS = 4;
 export const INTERRUPTED = 5;
 export const TIMED_OUT = 6;
+export const PIECE = 7;
 export const STOP_RUN = 1;
 export const STOP_BLOCK = 2;
 export const SIGINT = 2;
@@ -150,6 +151,10 @@ export const LIMITS = {
  * @typedef {{type: "request", epoch: number, sequence: number, body: string, data: Array<ArrayBuffer>}} Request
  */
 /**
+ * `body` is a `complete` request that a block will make, by the part of the reply that is written. It is sent while a root call is open, and nobody waits for it: the equal request of the block gets its answer.
+ * @typedef {{type: "ahead", epoch: number, body: string, data: Array<ArrayBuffer>}} CallsAhead
+ */
+/**
  * The chunk was copied out: the next may be written.
  * @typedef {{type: "ack", epoch: number, sequence: number}} Ack
  */
@@ -235,7 +240,7 @@ export const LIMITS = {
  */
 /**
  * A model call is about to leave. `call` numbers those of the tree from 0; `batch` is the size of its request.
- * @typedef {{type: "call_started", seq: number, path: Array<number>, seconds: number, call: number, kind: "root" | "sub" | "compaction", model: string | null, messages: Array<Message>, kept: number, batch: number, options: Record<string, Json>, images: Array<SentImage>}} CallStarted
+ * @typedef {{type: "call_started", seq: number, path: Array<number>, seconds: number, call: number, kind: "root" | "sub" | "compaction", model: string | null, messages: Array<Message>, kept: number, batch: number, options: Record<string, Json>, images: Array<SentImage>, ahead: "used" | "unused" | null}} CallStarted
  */
 /**
  * The root model's reply has grown; live view only, never logged, and emitted by the host only.
@@ -294,7 +299,7 @@ export const LIMITS = {
  * @typedef {{model: string, usage: ModelUsage, finish_reason: "stop" | "length" | "content_filter" | "tool_calls" | null}} ReplyMeta
  */
 /** @typedef {Boot | Start | ReplyPart} ToWorker */
-/** @typedef {Stage | Ready | Snapshot | Request | Ack | Heartbeat | Events | Finished | Failed} ToHost */
+/** @typedef {Stage | Ready | Snapshot | Request | CallsAhead | Ack | Heartbeat | Events | Finished | Failed} ToHost */
 /** @typedef {RunStarted | IterationStarted | CallStarted | ReplyWritten | ReasoningWritten | Egress | CallFinished | BlockStarted | Output | BlockFinished | IterationFinished | Notice | RequestStarted | ToolCalled | RunFinished} Event */
 /**
  * Shape of a value: a type's name, or a tag with its argument.
@@ -308,6 +313,7 @@ export const MESSAGE_SCHEMAS = {
   ready: ["struct", {"epoch": "number", "level": ["one", ["full", "network", "weak"]], "reason": "string", "transport": ["one", ["shared-memory", "jspi"]], "seconds": "number"}],
   snapshot: ["struct", {"epoch": "number", "data": "json"}],
   request: ["struct", {"epoch": "number", "sequence": "number", "body": "string", "data": ["list", "json"]}],
+  ahead: ["struct", {"epoch": "number", "body": "string", "data": ["list", "json"]}],
   ack: ["struct", {"epoch": "number", "sequence": "number"}],
   heartbeat: ["struct", {"epoch": "number"}],
   events: ["struct", {"epoch": "number", "body": "string"}],
@@ -318,7 +324,7 @@ export const MESSAGE_SCHEMAS = {
 export const EVENT_SCHEMAS = {
   run_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "question": "string", "model": ["nullable", "string"], "sub_model": ["nullable", "string"], "limits": ["map", "json"], "contexts": ["list", ["map", "json"]], "run": "string", "model_options": ["map", "json"], "sub_model_options": ["map", "json"], "schema": "json", "direct": "boolean", "console": "boolean"}],
   iteration_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number"}],
-  call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub", "compaction"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number", "options": ["map", "json"], "images": ["list", ["struct", {"source": "string", "page": ["nullable", "number"], "type": "string", "width": ["nullable", "number"], "height": ["nullable", "number"], "bytes": "number", "sha256": "string", "sent_sha256": "string", "data": ["nullable", "string"]}]]}],
+  call_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "kind": ["one", ["root", "sub", "compaction"]], "model": ["nullable", "string"], "messages": ["list", ["struct", {"role": ["one", ["system", "user", "assistant"]], "content": "string"}]], "kept": "number", "batch": "number", "options": ["map", "json"], "images": ["list", ["struct", {"source": "string", "page": ["nullable", "number"], "type": "string", "width": ["nullable", "number"], "height": ["nullable", "number"], "bytes": "number", "sha256": "string", "sent_sha256": "string", "data": ["nullable", "string"]}]], "ahead": ["nullable", ["one", ["used", "unused"]]]}],
   reply_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
   reasoning_written: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "at": "number", "text": "string"}],
   egress: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "to": "string", "model": ["nullable", "string"], "chars": "number", "bytes": "number", "context_chars": "number", "new_chars": "number", "left_chars": "number", "context_size": "number", "spans": ["list", ["struct", {"name": "string", "start": "number", "end": "number", "byte_start": "number", "byte_end": "number"}]], "more_spans": "number", "denied": ["nullable", "string"], "image_bytes": "number"}],
@@ -346,4 +352,4 @@ export const SHAPE_SCHEMA = ["struct", {"op": ["one", ["shape"]], "value": "stri
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}];
 
 /** Digest of all of the above: a page and a worker of one build have the same. */
-export const WIRE = "201a5d7433c7";
+export const WIRE = "75da875bd360";

@@ -4,6 +4,8 @@
 
 import type {
   Ack,
+  CallsAhead,
+  CallStarted,
   CompleteRequest,
   Event,
   Fault,
@@ -36,12 +38,20 @@ export interface WaitingEnd<S> {
   stop_reason?: () => number;
 }
 
+/** A part of a reply; `at` UTF-16 units of it come before, and 0 begins the reply. */
+export interface ReplyPiece {
+  at: number;
+  text: string;
+}
+
 /** One answer to one request. Each method may be called at any time: bytes after the end are dropped. */
 export interface Answer {
   /** Aborted when nobody waits for the answer any more. */
   signal: AbortSignal;
   /** Adds to the reply; sent in chunks as the worker takes them. */
   write: (bytes: Uint8Array) => void;
+  /** A piece of a model's reply that is still being written: it is no part of the answer, which has the whole reply. */
+  piece?: (piece: ReplyPiece) => void;
   end: () => void;
   /** Ends the reply with an error, also after some bytes. */
   fail: (error: unknown) => void;
@@ -62,7 +72,7 @@ export interface Answer {
 export type Handler = (body: string, answer: Answer, data: ArrayBuffer[]) => void | Promise<void>;
 
 /** How the worker reaches the host. */
-export type Post = (message: Request | Ack | Heartbeat, transfer?: ArrayBuffer[]) => void;
+export type Post = (message: Request | CallsAhead | Ack | Heartbeat, transfer?: ArrayBuffer[]) => void;
 
 /** How states reach the worker. */
 export interface Line {
@@ -140,6 +150,11 @@ export interface PageProvider extends Required<Omit<RLMProviderFacts, "concurren
   ): Promise<void>;
 }
 
+/** The account of calls that left ahead: the facts of each, for its `egress` event. */
+export interface SentAhead {
+  entered: Promise<Array<Unstamped<Event & { type: "egress" }>>>;
+}
+
 /** The calls of a request that are about to leave; `first` is the number of the first one in the log. */
 export interface Leaving {
   first: number;
@@ -159,6 +174,15 @@ export interface Witness {
   /** A piece of the reasoning that its model shows. */
   reasoningPiece(call: number, piece: { at: number; text: string }): void;
   finished(call: number, outcome: Outcome): void;
+  /** Calls that leave before their request is made; where the run has none, they wait for it. */
+  ahead?: {
+    /** The calls may leave, and are counted from here on; null: they have to wait for their request. */
+    leave(calls: HostCall[], signal: AbortSignal): Promise<SentAhead | null>;
+    /** Their request is made: number of the first call. */
+    used(calls: HostCall[], sent: SentAhead): number;
+    /** No block makes their request. */
+    unused(calls: HostCall[], outcomes: Outcome[], sent: SentAhead): void;
+  };
   /** A notice for the user: the run waits, a call is retried. */
   noticed(text: string, code?: string): void;
   /** The error that the calls end with instead of leaving; null: they leave. */
@@ -174,7 +198,7 @@ export type Unstamped<E extends Event = Event> = E extends Event ? Omit<E, "seq"
 export interface Recorder {
   record(event: Unstamped): void;
   /** One event per call; returns the number of the first. */
-  callsStarted(kind: Kind, calls: HostCall[], options: ModelOptions): number;
+  callsStarted(kind: Kind, calls: HostCall[], options: ModelOptions, ahead?: CallStarted["ahead"]): number;
   callFinished(call: number, outcome: Outcome): void;
   /** The recorder of the run at `path`, into the same log. */
   below(path: number[], isContinued: boolean): Recorder;

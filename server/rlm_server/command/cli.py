@@ -124,6 +124,7 @@ def serve(host: str | None, port: int | None, runs: int, root_path: str | None, 
     help="Write the log here, each event as it happens: what --resume, --replay, --fork and `replay` read.",
 )
 @click.option("--keep-images", is_flag=True, help="Hold the bytes of images in the log, beside their digests.")
+@click.option("--overlap", is_flag=True, help="Send sub-calls while the reply that makes them is still being written.")
 @click.option("--direct", is_flag=True, help="One call over the whole context, where it fits the model's window.")
 @click.option("--schema", type=CONTEXT_FILE, help="A JSON Schema that the answer's value must fit; see --json.")
 @click.option("--resume", type=CONTEXT_FILE, help="Continue the run whose log this is, over the same context.")
@@ -149,6 +150,7 @@ def run(
     as_json: bool,
     trajectory: Path | None,
     keep_images: bool,
+    overlap: bool,
     direct: bool,
     schema: Path | None,
     resume: Path | None,
@@ -182,6 +184,7 @@ def run(
             "packages": chosen_packages or None,
             "allow_unknown_price": allow_unknown_price or None,
             "keep_images": keep_images or None,
+            "overlap": overlap or None,
             "direct": direct or None,
             "resume": None if resume is None else resume.read_text(encoding="utf-8"),
             "replay": None if replay is None else read_recording(replay).log,

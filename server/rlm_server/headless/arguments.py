@@ -89,6 +89,7 @@ class Options(TypedDict, total=False):
     containment: Literal["full", "network", "weak"] | None
     packages: Sequence[str] | None
     keep_images: bool | None
+    overlap: bool | None
 
 
 class CallbackArguments(TypedDict, total=False):

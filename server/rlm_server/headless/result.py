@@ -56,11 +56,12 @@ class DestinationJson(TypedDict):
 
 
 class EgressJson(TypedDict):
-    """Text and images that left the tab. `context_chars` counts each character of the context once; `share` needs a
-    context; `image_tokens` are estimated."""
+    """Text and images that left the tab. `unused` calls left ahead, and no code asked for their reply. `context_chars`
+    counts each character of the context once; `share` needs a context; `image_tokens` are estimated."""
 
     calls: int
     denied: int
+    unused: int
     bytes: int
     chars: int
     images: int
@@ -276,13 +277,14 @@ def _usage_json(usage: Mapping[str, ModelUsage]) -> dict[str, dict[str, Any]]:
 
 
 def _egress_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    shown = {event["call"]: event.get("images", ()) for event in events if event["type"] == "call_started"}
-    entries = [{**event, "images": shown.get(event["call"], ())} for event in events if event["type"] == "egress"]
+    calls = {event["call"]: event for event in events if event["type"] == "call_started"}
+    entries = [{**event, **_of_call(calls.get(event["call"], {}))} for event in events if event["type"] == "egress"]
     sent = [entry for entry in entries if entry["denied"] is None]
     left, size = (sent[-1]["left_chars"], sent[-1]["context_size"]) if sent else (0, 0)
     return {
         "calls": len(sent),
         "denied": len(entries) - len(sent),
+        "unused": sum(entry["ahead"] == "unused" for entry in sent),
         "bytes": sum(entry["bytes"] for entry in sent),
         "chars": sum(entry["chars"] for entry in sent),
         **_images_of(sent),
@@ -292,6 +294,10 @@ def _egress_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "share": left / size if size else None,
         "unsearched": [],
     }
+
+
+def _of_call(started: Mapping[str, Any]) -> dict[str, Any]:
+    return {"images": started.get("images", ()), "ahead": started.get("ahead")}
 
 
 def _images_of(sent: Sequence[Mapping[str, Any]]) -> dict[str, int]:
