@@ -195,6 +195,7 @@ def bundle(entry: str, folder: Path) -> bytes:
         },
         "loader": {SELF_TEST_FONT.suffix: "dataurl"},
         "external": ["node:*", "ws"],
+        **dict.fromkeys(("minifyWhitespace", "minifySyntax"), True),
         "logLevel": "warning",
     }
     run([*node(), SCRIPTS["bundle"], json.dumps(options)])

@@ -22,7 +22,7 @@ ASSETS = Path(__file__).parents[2] / "build" / "assets"
 OPEN_WORKER = "/rlm/assets/open-worker.js"
 LEFT_OUT = (
     (r"selfTest\(canWait\)", 'Promise.resolve({ level: "full", reason: "" })'),
-    (r"lowered\(tests, lockDown\(\)\)", "lowered(tests, [])"),
+    (r"lowered\(tests, ?lockDown\(\)\)", "lowered(tests, [])"),
 )
 
 

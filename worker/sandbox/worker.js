@@ -5,6 +5,7 @@
 // Out, on that port: a `stage` per stage, `ready` or `failed`; then requests, events, and `finished` or `failed`.
 // It fetches nothing: all it needs comes with `boot`. Its Python half is boot.py and bridge.py.
 
+import "./classic_worker.js";
 import { loadPyodide } from "pyodide";
 import createPyodideModule from "pyodide/pyodide.asm.mjs";
 import { release } from "../wire/buffers.js";
