@@ -111,7 +111,8 @@ class Boot:
 
     The bytes come as blobs: those of a message stay in memory until its worker collects garbage.
 
-    A worker of purpose `snapshot` answers with the memory of its interpreter, and runs nothing.
+    A worker of purpose `snapshot` answers with the memory of its interpreter as the bytes of a module, and runs nothing;
+    `snapshot` is that module.
     """
 
     type: ClassVar[str] = "boot"
@@ -122,7 +123,7 @@ class Boot:
     stdlib: BlobData
     core: BlobData
     lock: str
-    snapshot: BlobData | None
+    snapshot: WebAssemblyModule | None
     channel: SharedArrayBuffer | None
     interrupt: SharedArrayBuffer | None
     memory_bytes: int
@@ -243,7 +244,8 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The memory of an interpreter that has all of ours imported and has seen no job: other workers start from it."""
+    """The memory of an interpreter that has all of ours imported and has seen no job, as the bytes of a module of wasm:
+    other workers start from it."""
 
     type: ClassVar[str] = "snapshot"
     epoch: int

@@ -110,7 +110,7 @@ BROKEN = {
     "await keepSnapshot(key, data);",
     "no snapshot at all": "await keepSnapshot(key, new ArrayBuffer(4096));",
 }
-WHY = {"of another build": "Snapshot build id mismatch", "no snapshot at all": "magic number"}
+WHY = {"of another build": "Snapshot build id mismatch", "no snapshot at all": "magic word"}
 
 
 @pytest.mark.parametrize("how", BROKEN)

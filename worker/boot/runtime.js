@@ -5,6 +5,7 @@
 // Where a snapshot is kept, and which worker is ready before it is needed, are snapshot.js and pool.js; a worker of the
 // page's own is made here, one in a sandboxed frame in frame.js.
 
+import { release } from "../wire/buffers.js";
 import { sharedLine, sharedMemory } from "../wire/channel.js";
 import { messageLine } from "../wire/message_channel.js";
 import { channelError, ENDED_OUTSIDE, protocolError } from "../wire/errors.js";
@@ -32,7 +33,7 @@ import { keptPromise } from "./kept_promise.js";
  * @property {number} [deadlineMs]
  * @property {number} [memoryBytes] most memory of the interpreter
  * @property {boolean} [shared] whether to use shared memory; by default, where it exists
- * @property {Blob | null} [snapshot] memory to start from
+ * @property {Blob | null} [snapshot] memory to start from, as the bytes of a module
  * @property {(stage: string) => void} [onStage]
  * @property {AbortSignal} [signal] ends a boot under way
  */
@@ -193,12 +194,35 @@ async function get(/** @type {URL} */ url, /** @type {RequestInit} */ options = 
  * @returns {Promise<BootedWorker>}
  */
 export async function bootWorker(assets, options = {}) {
-  const { message, sharing, ...worker } = await launch(assets, "run", options);
+  const { snapshot = null, ...rest } = options;
+  const image = snapshot && (assets.frame === null ? await compiledOnce(snapshot) : snapshot);
+  const { message, sharing, ...worker } = await launch(assets, "run", { ...rest, image });
   if (message.type !== "ready") throw protocolError(`${message.type} instead of ready.`);
   const line = message.transport === "shared-memory" ? sharing : null;
   /** @param {import("../wire/protocol.js").JobPackage[]} chosen */
   const packages = (chosen) => packageHandler(assets, chosen);
   return { ...worker, packages, ready: message, line: line ?? messageLine(worker.post, worker.epoch) };
+}
+
+/** @type {WeakMap<Blob, Promise<WebAssembly.Module>>} */
+const images = new WeakMap();
+
+/**
+ * The module of a snapshot: all workers of the page read its bytes, none can write to them.
+ * @param {Blob} snapshot
+ */
+function compiledOnce(snapshot) {
+  const compiled = images.get(snapshot) ?? compiledFrom(snapshot);
+  images.set(snapshot, compiled);
+  return compiled;
+}
+
+/** @param {Blob} snapshot */
+async function compiledFrom(snapshot) {
+  const bytes = await snapshot.arrayBuffer();
+  const module = await WebAssembly.compile(bytes);
+  release(bytes); // the module has its own
+  return module;
 }
 
 /**
@@ -208,7 +232,7 @@ export async function bootWorker(assets, options = {}) {
  * @returns {Promise<ArrayBuffer>}
  */
 export async function makeSnapshot(assets, options = {}) {
-  const { message, terminate } = await launch(assets, "snapshot", { ...options, shared: false });
+  const { message, terminate } = await launch(assets, "snapshot", { ...options, shared: false, image: null });
   terminate();
   if (message.type === "snapshot" && message.data instanceof ArrayBuffer) return message.data;
   throw protocolError("a snapshot that is no ArrayBuffer.");
@@ -218,13 +242,13 @@ export async function makeSnapshot(assets, options = {}) {
  * Start a worker and wait for the last message of its boot.
  * @param {Assets} assets
  * @param {Boot["purpose"]} purpose
- * @param {BootOptions} options
+ * @param {Omit<BootOptions, "snapshot"> & {image: Assets["wasm"] | null}} options
  * @returns {Promise<Omit<BootedWorker, "ready" | "line" | "packages"> & {message: ToHost, sharing: Home["line"]}>}
  */
 function launch(assets, purpose, options) {
   return new Promise((resolve, reject) => {
     const { deadlineMs = BOOT_DEADLINE_MS, memoryBytes = MEMORY_BYTES, onStage = () => {}, signal } = options;
-    const { shared = typeof SharedArrayBuffer === "function", snapshot = null } = options;
+    const { shared = typeof SharedArrayBuffer === "function", image } = options;
     const epoch = (epochs += 1);
     const link = openLink(assets, epoch, shared);
     let stage = "script";
@@ -257,7 +281,7 @@ function launch(assets, purpose, options) {
     link.listen({ message: onMessage, lost: fail });
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
-    else link.boot({ purpose, snapshot, memory_bytes: memoryBytes });
+    else link.boot({ purpose, snapshot: image, memory_bytes: memoryBytes });
   });
 }
 
@@ -303,7 +327,7 @@ function openLink({ key, workerUrl, frame, folder, ...assets }, epoch, shared) {
      * @param {Transferable[]} transfer
      */
     post: (message, transfer) => port.postMessage(message, transfer),
-    /** @param {Pick<Boot, "purpose" | "snapshot" | "memory_bytes">} purpose */
+    /** @param {Pick<import("./types.d.ts").FirstMessage, "purpose" | "snapshot" | "memory_bytes">} purpose */
     boot: (purpose) => home.boot({ type: "boot", epoch, port: port2, ...assets, ...purpose }, [port2]),
   };
 }

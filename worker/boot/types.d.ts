@@ -29,7 +29,11 @@ export interface Assets {
   folder: string;
 }
 
-export type FirstMessage = Omit<Boot, "wasm" | "channel" | "interrupt"> & { wasm: Assets["wasm"] };
+/** Modules are bytes where they go into a frame. */
+export type FirstMessage = Omit<Boot, "wasm" | "snapshot" | "channel" | "interrupt"> & {
+  wasm: Assets["wasm"];
+  snapshot: Assets["wasm"] | null;
+};
 
 export interface HomeOptions {
   epoch: number;

@@ -20,6 +20,15 @@ export interface Stream {
   write(bytes: Uint8Array): number;
 }
 
+/** Emscripten's module, made of its settings. */
+export interface PyodideModule {
+  HEAP8: Int8Array;
+  memory: WebAssembly.Memory;
+  /** Called before Python starts. */
+  onRuntimeInitialized?: () => void;
+  growMemory(bytes: number): void;
+}
+
 export interface Pyodide {
   FS: {
     ErrnoError: new (number: number) => Error;

@@ -41,12 +41,17 @@ async function start({ script, boot, shared, port }) {
   };
   worker.onmessageerror = () => lost("its first message cannot be read");
   try {
-    const wasm = await WebAssembly.compile(await boot.wasm.arrayBuffer());
+    const [wasm, snapshot] = await Promise.all([compiled(boot.wasm), boot.snapshot && compiled(boot.snapshot)]);
     const { channel, interrupt } = memory ?? { channel: null, interrupt: null };
-    worker.postMessage({ ...boot, wasm, channel, interrupt }, [boot.port]);
+    worker.postMessage({ ...boot, wasm, snapshot, channel, interrupt }, [boot.port]);
   } catch (error) {
     lost(String(error));
   }
+}
+
+/** @param {Blob} bytes */
+async function compiled(bytes) {
+  return WebAssembly.compile(await bytes.arrayBuffer());
 }
 
 /** @param {MessageEvent<Settlement>} event */

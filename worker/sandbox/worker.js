@@ -14,6 +14,7 @@ import { missingChannel } from "../wire/engine.js";
 import { postRequest, suspendingEnd } from "../wire/message_channel.js";
 import { HEALTH_STAGE } from "../wire/protocol.js";
 import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
+import { headerOf, imageOf, restore, usedPages } from "./memory_image.js";
 import { mendReads } from "./mounted.js";
 import { selfTest } from "./selftest.js";
 
@@ -41,8 +42,7 @@ globalThis.addEventListener("message", (event) => void boot(event.data), { once:
 
 /**
  * The first message with the bytes of its blobs.
- * @typedef {Omit<Boot, "stdlib" | "core" | "snapshot"> & {stdlib: ArrayBuffer, core: ArrayBuffer,
- *   snapshot: ArrayBuffer | null}} ReadBoot
+ * @typedef {Omit<Boot, "stdlib" | "core"> & {stdlib: ArrayBuffer, core: ArrayBuffer}} ReadBoot
  */
 
 /** @param {Boot} first */
@@ -57,11 +57,11 @@ async function boot(first) {
     capMemory(message.memory_bytes);
     serveAssets(message.wasm, message.stdlib);
     stages.enter("pyodide");
-    const { pyodide, takeOutput } = await startPyodide(message);
+    const { pyodide, takeOutput, fresh } = await startPyodide(message);
     stages.enter("core");
     installCore(pyodide, message);
-    for (const data of [message.snapshot, message.core, message.stdlib]) if (data !== null) release(data);
-    if (message.purpose === "snapshot") return sendSnapshot(pyodide, message);
+    for (const data of [message.core, message.stdlib]) release(data);
+    if (message.purpose === "snapshot") return sendSnapshot(pyodide, message, fresh());
     const bridge = loadBridge(pyodide);
     bridge.HEALTH.begin();
     stages.enter("self-test");
@@ -87,9 +87,9 @@ async function boot(first) {
  * @param {Boot} boot
  * @returns {Promise<ReadBoot>}
  */
-async function readBlobs({ stdlib, core, snapshot, ...rest }) {
-  const read = await Promise.all([stdlib.arrayBuffer(), core.arrayBuffer(), snapshot?.arrayBuffer() ?? null]);
-  return { ...rest, stdlib: read[0], core: read[1], snapshot: read[2] };
+async function readBlobs({ stdlib, core, ...rest }) {
+  const read = await Promise.all([stdlib.arrayBuffer(), core.arrayBuffer()]);
+  return { ...rest, stdlib: read[0], core: read[1] };
 }
 
 /**
@@ -161,12 +161,14 @@ async function startPyodide({ lock, snapshot, purpose }) {
   /** @param {string} line */
   const say = (line) => void output.push(line);
   const env = { PYTHONHASHSEED: "0", MPLBACKEND: "agg" }; // sets keep their order in a replay; figures need no screen
-  const own = { createPyodideModule: moduleFor(snapshot), lockFileContents: lock, jsglobals: Object.create(null), env };
-  const memory = snapshot === null ? { _makeSnapshot: purpose === "snapshot" } : { _loadSnapshot: snapshot };
+  const { createModule, fresh } = moduleFor(purpose, snapshot);
+  const own = { createPyodideModule: createModule, lockFileContents: lock, jsglobals: Object.create(null), env };
+  const memory =
+    snapshot === null ? { _makeSnapshot: purpose === "snapshot" } : { _loadSnapshot: headerOf(snapshot).header };
   const options = /** @type {object} */ ({ ...own, ...memory, indexURL: ASSETS, stdout: say, stderr: say });
   try {
     const pyodide = /** @type {Pyodide} */ (/** @type {unknown} */ (await loadPyodide(options)));
-    return { pyodide, takeOutput: collectStreams(pyodide) };
+    return { pyodide, takeOutput: collectStreams(pyodide), fresh };
   } catch (error) {
     throw new Error(`${describe(error)} ${output.slice(-5).join(" ")}`.trim(), { cause: error });
   }
@@ -216,14 +218,24 @@ function joined(parts) {
 }
 
 /**
- * Pyodide copies a snapshot into memory of the size that it starts with; ours may be larger.
- * @param {ArrayBuffer | null} snapshot
+ * Pyodide's module. Its memory is that of the snapshot where there is one: what Pyodide copies into it then is nothing.
+ * @param {Boot["purpose"]} purpose
+ * @param {WebAssembly.Module | null} snapshot
  */
-function moduleFor(snapshot) {
-  return async (/** @type {object} */ settings) => {
-    const module = await createPyodideModule(settings);
-    if (snapshot !== null && snapshot.byteLength > module.HEAP8.length) module.growMemory(snapshot.byteLength);
-    return module;
+function moduleFor(purpose, snapshot) {
+  let fresh = new Uint8Array();
+  return {
+    fresh: () => fresh,
+    /** @param {import("./pyodide.js").PyodideModule} module its settings; what it gets later is added to them */
+    async createModule(module) {
+      if (purpose === "snapshot") module.onRuntimeInitialized = () => void (fresh = usedPages(module.HEAP8));
+      await createPyodideModule(module);
+      if (snapshot === null) return module;
+      const { length } = headerOf(snapshot);
+      if (length > module.HEAP8.length) module.growMemory(length);
+      restore(snapshot, module.memory);
+      return module;
+    },
   };
 }
 
@@ -241,10 +253,11 @@ function installCore({ FS, runPython }, { core }) {
 /**
  * @param {Pyodide} pyodide
  * @param {ReadBoot} message
+ * @param {Uint8Array} fresh pages that are in use before Python starts
  */
-function sendSnapshot(pyodide, { port, epoch }) {
+function sendSnapshot(pyodide, { port, epoch }, fresh) {
   pyodide.runPython("import boot, bridge; bridge.HEALTH.learn()");
-  const data = pyodide.makeMemorySnapshot().buffer;
+  const data = imageOf(pyodide.makeMemorySnapshot(), fresh).buffer;
   /** @type {import("../wire/protocol.js").Snapshot} */
   const message = { type: "snapshot", epoch, data };
   port.postMessage(message, [data]);

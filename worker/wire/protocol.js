@@ -100,7 +100,7 @@ export const LIMITS = {
  */
 /**
  * First message, on the worker itself: all that the worker needs to start, because it can fetch nothing.
- * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: Blob, core: Blob, lock: string, snapshot: Blob | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
+ * @typedef {{type: "boot", epoch: number, purpose: "run" | "snapshot", port: MessagePort, wasm: WebAssembly.Module, stdlib: Blob, core: Blob, lock: string, snapshot: WebAssembly.Module | null, channel: SharedArrayBuffer | null, interrupt: SharedArrayBuffer | null, memory_bytes: number}} Boot
  */
 /**
  * A tool: it becomes a variable of the REPL and a line of the prompt. A `function` is the host's.
@@ -143,7 +143,7 @@ export const LIMITS = {
  * @typedef {{type: "ready", epoch: number, level: "full" | "network" | "weak", reason: string, transport: "shared-memory" | "jspi", seconds: number}} Ready
  */
 /**
- * The memory of an interpreter that has all of ours imported and has seen no job: other workers start from it.
+ * The memory of an interpreter that has all of ours imported and has seen no job, as the bytes of a module of wasm: other workers start from it.
  * @typedef {{type: "snapshot", epoch: number, data: ArrayBuffer}} Snapshot
  */
 /**
@@ -352,4 +352,4 @@ export const SHAPE_SCHEMA = ["struct", {"op": ["one", ["shape"]], "value": "stri
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}];
 
 /** Digest of all of the above: a page and a worker of one build have the same. */
-export const WIRE = "75da875bd360";
+export const WIRE = "1cccc905d25a";

@@ -412,7 +412,7 @@ export interface RelayedInterrupt {
 /** The one message to a frame's window: `port` is the relay's, `boot.port` the worker's. */
 export interface Settlement {
   script: string;
-  boot: Record<string, unknown> & { port: MessagePort; wasm: Blob };
+  boot: Record<string, unknown> & { port: MessagePort; wasm: Blob; snapshot: Blob | null };
   shared: boolean;
   port: MessagePort;
 }

@@ -58,6 +58,10 @@ Object.assign(globalThis, {
 });
 Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
 mock.method(WebAssembly, "compileStreaming", async () => ({}));
+const { compile } = WebAssembly; // Node's own fetch uses it too
+mock.method(WebAssembly, "compile", async (/** @type {ArrayBuffer} */ bytes) =>
+  bytes.byteLength === 1 ? new Blob([bytes]) : compile(bytes),
+);
 
 beforeEach(() => {
   builds += 1;
