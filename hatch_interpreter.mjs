@@ -1,8 +1,9 @@
 // Interpreter: Pyodide's half in JavaScript, with less to parse and to run at the start of each worker.
 //
-// In: the text of `pyodide.asm.mjs`. Out: the same without names that nothing reads, a quarter of it, and with one module
-// of wasm for all functions of JavaScript whose address the interpreter takes, in place of one each. Every address and every
-// name that is read stays as it was. An error names the form that this version of Pyodide does not have.
+// In: the text of `pyodide.asm.mjs`. Out: the same without names that nothing reads, a third of it; with one module of wasm
+// for all functions of JavaScript whose address the interpreter takes, in place of one each; and with the addresses of its
+// exports listed for side modules when the first of them is loaded. Every name that is read stays as it was. An error names
+// the form that this version of Pyodide does not have.
 
 const ASSIGNED = /^([\w$]+)=Module\["([\w$]+)"\]=wasmExports\["[^"]+"\](\.value>>>0)?$/;
 const IN_ITS_ASSIGNMENT = 3; // declared, assigned, and the property of `Module`
@@ -12,7 +13,7 @@ const IN_ITS_ASSIGNMENT = 3; // declared, assigned, and the property of `Module`
  * @param {string} others text of the modules that may read `Module`
  */
 export function shortened(text, others) {
-  return withOneWrapper(withoutUnread(text, others));
+  return withLateAddresses(withOneWrapper(withoutUnread(text, others)));
 }
 
 /**
@@ -65,6 +66,22 @@ function withOneWrapper(text) {
     `${text.slice(0, from)}${addFunctions};var reportUndefinedSymbols=()=>{var late=[];for(${loop}` +
     `if(value.sig)late.push([entry,value]);else ${one}${rest}}}}addFunctions(late)};${text.slice(to + end.length)}`
   );
+}
+
+/**
+ * With the addresses of exports that the interpreter takes itself; those of the other 7,000 follow with the first side module,
+ * before it defines any of its own.
+ * @param {string} text
+ */
+function withLateAddresses(text) {
+  const all = "updateGOT(origExports);";
+  const loading = "var loadWebAssemblyModule=(binary,flags,libName,localScope,handle)=>{";
+  const early =
+    "var own={};for(var name in GOT)if(Object.hasOwn(origExports,name))own[name]=origExports[name];" +
+    "updateGOT(own);listExports=()=>{listExports=null;updateGOT(origExports)};";
+  found(text, all);
+  found(text, loading);
+  return text.replace(all, () => early).replace(loading, () => `var listExports=null;${loading}listExports?.();`);
 }
 
 /** Runs among Pyodide's own functions; of the text below it uses those that are declared here. */

@@ -22,8 +22,9 @@
  * @property {string} after
  */
 
+/** A list of numbers without blanks is read in pieces: V8 keeps each turn of an unbounded group on its stack. */
 const NUMBER =
-  /\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,'\u2019_]\d+)*(?:[eE][+-]?\d{1,3}(?![\w]))?/gu;
+  /\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3}){1,60}(?![\d])(?:[.,]\d+)?|\d+(?:[.,'\u2019_]\d+){0,60}(?:[eE][+-]?\d{1,3}(?![\w]))?/gu;
 const UNIT = /^(?:[ \u00a0\u202f]?|-(?=\p{L}{2}))([%\u2030]|\p{L}+)/u;
 const CURRENCY = /[$\u00a3\u20ac\u00a5\u20b9]\s?$/u;
 const AROUND_CHARS = 24;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { numbersIn } from "../../../worker/log/number_forms.js";
 import { atOnce, checksOf, eventsIn, looseNumbers } from "../../../worker/log/number_check.js";
 
 /** Output of code, and a right answer that the model wrote after it. @type {[shown: string, answer: string][]} */
@@ -172,4 +173,8 @@ test("the log is read only where the answer makes a claim in numbers", () => {
   const evidence = [{ quote: "a", status: "changed" }];
   const checks = atOnce(checksOf({ answer: "77", evidence }, () => eventsIn(log.join(""))));
   assert.deepEqual(checks, { numbers: [{ text: "77", start: 0, end: 2 }], supported: true });
+});
+
+test("a list of numbers of any length is read", () => {
+  assert.match(numbersIn("1,".repeat(5e6)).next().value?.text ?? "", /^1(,1)+$/);
 });

@@ -29,3 +29,11 @@ test("text that is no JSON is refused by its name", () => {
   assert.throws(() => jsonText(7), { name: "ConfigError", message: "jsonText takes text or a Blob, not 7." });
   assert.throws(() => textOfJson(jsonText(new Blob(["1"])), "x"), /^ConfigError: x is a Blob/);
 });
+
+test("a string of any length is passed over, whatever it holds", () => {
+  for (const part of ["x", '\\"']) {
+    const long = part.repeat(1.2e7 / part.length);
+    assert.ok(isKeptByJavaScript(`["${long}", 1]`), part);
+    assert.ok(!isKeptByJavaScript(`["${long}", 1.0]`), part);
+  }
+});
