@@ -111,8 +111,8 @@ class Boot:
 
     The bytes come as blobs: those of a message stay in memory until its worker collects garbage.
 
-    A worker of purpose `snapshot` answers with the memory of its interpreter as the bytes of a module, and runs nothing;
-    `snapshot` is that module.
+    A worker of purpose `snapshot` answers with the memory of its interpreter, as the bytes of a module, and runs
+    nothing: `snapshot` is that module.
     """
 
     type: ClassVar[str] = "boot"

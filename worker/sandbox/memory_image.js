@@ -5,6 +5,8 @@
 // compiled module is shared by all workers of a page, and none of them can write to it: each takes one copy, and pages of
 // zeros, half of the memory, are neither kept nor touched.
 
+import { joined } from "../wire/buffers.js";
+
 const PAGE_BITS = 12;
 const PAGE = 1 << PAGE_BITS;
 const WASM_PAGE = 65_536;
@@ -109,15 +111,4 @@ function signed(value) {
     if (left < 64) return [...bytes, left];
     bytes.push((left & 127) | 128);
   }
-}
-
-/** @param {Array<number[] | Uint8Array>} parts */
-function joined(parts) {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

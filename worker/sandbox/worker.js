@@ -8,7 +8,7 @@
 import "./classic_worker.js";
 import { loadPyodide } from "pyodide";
 import createPyodideModule from "pyodide/pyodide.asm.mjs";
-import { release } from "../wire/buffers.js";
+import { joined, release } from "../wire/buffers.js";
 import { canWait, interruptFlag, waitingEnd } from "../wire/channel.js";
 import { missingChannel } from "../wire/engine.js";
 import { postRequest, suspendingEnd } from "../wire/message_channel.js";
@@ -204,17 +204,6 @@ function collectStreams(pyodide) {
     dropped = 0;
     return taken;
   };
-}
-
-/** @param {Uint8Array[]} parts */
-function joined(parts) {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /**

@@ -1,5 +1,5 @@
 // @ts-check
-// Buffers: memory that is no longer needed, given back at once.
+// Buffers: memory that is no longer needed, given back at once; and parts as a whole.
 //
 // In: an ArrayBuffer. Out: the same, empty. A worker that runs Python allocates next to nothing in JavaScript, and so
 // collects no garbage for minutes; a page collects it late. Transferred to a port that is closed, a buffer is dropped
@@ -18,4 +18,15 @@ function closedPort() {
 /** @param {ArrayBuffer} buffer */
 export function release(buffer) {
   if (buffer.byteLength > 0) apply(postMessage, nowhere, [null, [buffer]]);
+}
+
+/** @param {Array<ArrayLike<number>>} parts */
+export function joined(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
