@@ -15,6 +15,7 @@ from tests.browser.lab import code, printed, run
 from tests.browser.test_children import COUNT_WORKERS, WIDTH, alive, tree
 
 REPETITIONS = 3
+MEASURES = 3
 EAGER = "--enable-blink-features=ForceEagerMeasureMemory"
 """Collect garbage and measure at once, not within twenty seconds."""
 
@@ -43,9 +44,11 @@ def measured_page(browser: Browser, chromium: Path, served: str) -> Iterator[Pag
 
 
 def used_bytes(page: Page) -> int:
-    """Memory of the page and its workers after a collection, with the pool's spare worker there; wasm memory aside."""
-    measured: int = page.evaluate(MEASURE, ASSETS)
-    return measured
+    """Memory of the page and its workers after a collection, with the pool's spare worker there; wasm memory aside.
+
+    The least of several measures: what is copied for a worker that has just booted is there for a moment more.
+    """
+    return min(int(page.evaluate(MEASURE, ASSETS)) for _ in range(MEASURES))
 
 
 HEALTHY = WIDTH - 2

@@ -25,7 +25,7 @@ CODE = f"print('{PRINTED}', len(context))\nreply = llm_query('{REPLY}')\nFINAL('
 def start_in(log: Path) -> str:
     """What the worker of the recorded run started from."""
     notices = [event.text for event in read(log).events if isinstance(event, Notice)]
-    (start,) = [text.split("start: ")[1] for text in notices if "start: " in text]
+    (start,) = [text.split("start: ")[1].partition(";")[0] for text in notices if "start: " in text]
     return start
 
 
