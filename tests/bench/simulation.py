@@ -31,15 +31,14 @@ class Costs:
 
     Attributes:
         start: until a machine's browser takes runs, by the clock; a Ray actor's on two cores.
-        run: processor time of one run on its machine, its worker included; `batch.py` with 24 rows at a load of 45,
-            start and end included, so that a quiet machine has less: give its figure as `--run-seconds`.
+        run: processor time of one run on its machine, its worker, start and end included; `batch.py` with 1,000 rows.
         call: processor time of one call in the server; `server_limits.json`, replies in a file.
         kept: of one reply in the server's store; `server_limits.json`.
         page, browser: memory of a page with its workers, and of a browser with its program; `docs/clusters.md`.
     """
 
     start: float = 8.0
-    run: float = 2.2
+    run: float = 0.495
     call: float = 0.006
     kept: float = 2_500.0
     page: float = 250e6
