@@ -23,7 +23,6 @@ const CHUNK_BYTES = 1 << 20;
 /** Bytes of a body that may be under way before the other side gives credit for more. */
 const WINDOW_BYTES = 2 << 20;
 const MOST_STREAMS = 1_000;
-const OPENING_MS = 2_000;
 const REOPENING_MS = 5_000;
 /** A connection that ends sooner was cut by something on its way; after CUTS of them in turn it is given up. */
 const SHORT_MS = 10_000;
@@ -65,7 +64,6 @@ function addressOf(endpoint) {
  * @param {(url: string) => Socket} [options.open]
  * @param {() => number} [options.now] milliseconds, monotonic
  * @param {number} [options.idleMs]
- * @param {number} [options.openingMs]
  * @param {number} [options.silentMs]
  */
 export function openCallSocket({
@@ -73,7 +71,6 @@ export function openCallSocket({
   open = (url) => new WebSocket(url),
   now = () => performance.now(),
   idleMs = IDLE_MS,
-  openingMs = OPENING_MS,
   silentMs = SILENT_MS,
 }) {
   /** @type {Map<number, Stream>} */
@@ -96,10 +93,8 @@ export function openCallSocket({
     if (socket === null) return void (history.isGivenUp = true); // the page's policy forbids it
     connection = { ...made, socket };
     const current = connection;
-    const late = setTimeout(() => ended(current), openingMs);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
-      clearTimeout(late);
       current.openedAt = heardAt = now();
       history.wasOpen = true;
       listening = setInterval(() => {
@@ -108,10 +103,7 @@ export function openCallSocket({
       rest();
     };
     socket.onmessage = ({ data }) => receive(new Uint8Array(data));
-    socket.onclose = () => {
-      clearTimeout(late);
-      ended(current);
-    };
+    socket.onclose = () => ended(current);
   };
 
   /** @param {NonNullable<typeof connection>} over */

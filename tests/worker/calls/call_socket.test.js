@@ -191,11 +191,9 @@ test("a call that the server did not begin is sent another way, with or without 
   close();
 });
 
-test("a connection that never opens, is refused or forbidden is not tried again", async (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+test("a connection that is refused or forbidden is not tried again", async () => {
   for (const [name, open, happen] of [
     ["refused", scripted, (socket) => socket.onclose()],
-    ["late", scripted, () => t.mock.timers.tick(2_000)],
     [
       "forbidden",
       () => {
@@ -211,6 +209,23 @@ test("a connection that never opens, is refused or forbidden is not tried again"
     assert.equal(await ask(calls), null, name);
     assert.ok(made.length <= 1, name);
   }
+});
+
+test("a connection that takes long to open is used once it is open, and calls do not wait for it", async () => {
+  const sockets = [];
+  const time = { now: 0 };
+  const open = () => sockets[sockets.push(scripted()) - 1];
+  const calls = openCallSocket({ url: "ws://here", now: () => time.now, open });
+  for (time.now of [0, 3_000, 60_000]) assert.equal(await ask(calls), null);
+  assert.deepEqual(
+    sockets.map(({ isClosed }) => isClosed),
+    [false],
+  );
+  sockets[0].onopen();
+  const answer = ask(calls);
+  sockets[0].reply(sockets[0].numbers(HEAD)[0], "late");
+  assert.equal(await (await answer).text(), "late");
+  sockets[0].close();
 });
 
 test("a server that restarts is connected to again, and a way that cuts each connection is given up", async () => {
