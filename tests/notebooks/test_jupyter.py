@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
 from playwright.sync_api import Browser, expect
+
+from tests.notebooks.servers import jupyterlab
 
 CONTEXT = "The lease of the mill was signed by Mara Lindqvist on 3 May 1931. The roof is red."
 BLOCKING = f"""
@@ -66,33 +62,6 @@ def test_a_notebook_answers_blocking_and_in_its_own_loop(tmp_path: Path) -> None
     assert text.startswith("HeadlessResult(")
     assert "Mara Lindqvist" in text
     assert len(text) < 500
-
-
-def free_port() -> int:
-    with create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
-@contextmanager
-def jupyterlab(folder: Path) -> Iterator[str]:
-    """URL of a JupyterLab over `folder`."""
-    port = free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
-    command += ["--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder}"]
-    settings = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
-    with (folder / "lab.log").open("w") as log:
-        server = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **settings})
-        try:
-            until = time.monotonic() + 120
-            while "is running at" not in (folder / "lab.log").read_text():
-                assert server.poll() is None, (folder / "lab.log").read_text()
-                assert time.monotonic() < until, "JupyterLab did not start"
-                time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(30)
 
 
 def test_a_person_runs_the_notebook_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:

@@ -6,9 +6,6 @@ Cells of `docs/notebooks.md` are run as they stand.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +18,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.docs_blocks import ROOT, blocks_of
-from tests.notebooks.test_jupyter import CONTEXT, SHOTS, free_port, jupyterlab, notebook
+from tests.notebooks.servers import jupyterlab, live_marimo
+from tests.notebooks.test_jupyter import CONTEXT, SHOTS, notebook
+from tests.notebooks.test_marimo import NOTEBOOK as BLOCKING
 
 PATIENCE = 240_000
 PAGE_CELLS = [block.text for block in blocks_of(ROOT / "docs" / "notebooks.md")]
@@ -249,25 +248,6 @@ async def _(w):
 if __name__ == "__main__":
     app.run()
 """
-PROGRESS = f"""
-import marimo
-
-app = marimo.App()
-
-
-@app.cell
-def _():
-    from rlm_server.headless import BlockingBrowserRLM
-
-    with BlockingBrowserRLM() as rlm:
-        result = rlm.run("Who signed the lease of the mill?", context={CONTEXT!r})
-    result
-    return
-
-
-if __name__ == "__main__":
-    app.run()
-"""
 
 
 @contextmanager
@@ -276,23 +256,11 @@ def marimo(browser: Browser, folder: Path, text: str, *, theme: str = "light") -
     (folder / "ask.py").write_text(text)
     settings = f'[tool.marimo.display]\ntheme = "{theme}"\n[tool.marimo.runtime]\nauto_instantiate = true\n'
     (folder / "pyproject.toml").write_text(settings)
-    port = free_port()
-    command = [sys.executable, "-m", "marimo", "-y", "edit", "ask.py", "--headless", "--no-token", f"--port={port}"]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, "HOME": str(folder)})
-        try:
-            until = time.monotonic() + 120
-            while "URL:" not in (folder / "log").read_text():
-                assert server.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < until, "marimo did not start"
-                time.sleep(0.2)
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(f"http://127.0.0.1:{port}/")
-            yield page
-            page.close()
-        finally:
-            server.terminate()
-            server.wait(30)
+    with live_marimo(folder, "ask.py") as url:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(url)
+        yield page
+        page.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -307,7 +275,7 @@ def test_a_question_is_answered_in_a_live_marimo(browser: Browser, tmp_path: Pat
 
 
 def test_a_run_in_a_headless_browser_shows_its_progress_in_a_live_marimo(browser: Browser, tmp_path: Path) -> None:
-    with marimo(browser, tmp_path, PROGRESS) as page:
+    with marimo(browser, tmp_path, BLOCKING) as page:
         output = page.locator(".output-area")
         expect(output).to_contain_text("starting Python", timeout=PATIENCE)
         expect(output.locator(".pyodide-rlm-result")).to_contain_text("Mara Lindqvist", timeout=PATIENCE)
