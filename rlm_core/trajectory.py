@@ -154,7 +154,10 @@ def read(source: str | os.PathLike[str] | Iterable[str]) -> Trajectory:
     """
     if isinstance(source, str | os.PathLike):
         with open(source, encoding="utf-8") as file:
-            return read(file.readlines())
+            try:
+                return read(file.readlines())
+            except UnicodeDecodeError as error:
+                raise ProtocolError(f"byte {error.start} is not UTF-8.") from None
     lines = [(number, line) for number, line in enumerate(source, start=1) if line.strip()]
     events: list[Event] = []
     types: Counter[str] = Counter()
@@ -177,6 +180,15 @@ def read(source: str | os.PathLike[str] | Iterable[str]) -> Trajectory:
     notes += _noted(types, "{} of an unknown type left out ({})")
     notes += _noted(unknown, "{} with unknown fields, which are left out ({})")
     return Trajectory(tuple(events), tuple(notes))
+
+
+def lines_of(log: str) -> list[str]:
+    """The lines of a log's text, without their ends. Text in JSON may hold other line ends of Unicode.
+
+    >>> lines_of('{"a": "b\\u2028c"}\\n')
+    ['{"a": "b\\u2028c"}']
+    """
+    return log.removesuffix("\n").split("\n") if log else []
 
 
 def _noted(counts: Counter[str], sentence: str) -> list[str]:

@@ -57,3 +57,12 @@ def test_a_log_is_imported_without_files_as_before_and_a_document_is_refused(tmp
     book.write_bytes(b"%PDF-1.7")
     done = CliRunner().invoke(main, ["import", str(log), "--context", str(book)])
     assert (done.exit_code, "book.pdf is no text file" in done.output) == (2, True)
+
+
+def test_two_files_of_one_name_are_refused_rather_than_one_left_out(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "lease.txt").write_text(LEASE)
+    paths = [argument for folder in "ab" for argument in ("--context", str(tmp_path / folder / "lease.txt"))]
+    done = CliRunner().invoke(main, ["import", str(log_of_rlms(tmp_path / "log.jsonl")), *paths])
+    assert (done.exit_code, "2 files are named lease.txt. Rename them" in done.output) == (2, True)

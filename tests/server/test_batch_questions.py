@@ -178,3 +178,21 @@ def test_one_question_is_asked_over_each_file(folder: Path) -> None:
     assert [id for id, _, _ in questions.checked()] == [
         str(folder / "papers" / "c.md"), "papers/a.txt", "papers/b.txt", "papers/c.md"
     ]  # fmt: skip
+
+
+def test_a_pattern_through_all_folders_takes_each_file_once(folder: Path) -> None:
+    (folder / "papers" / "old").mkdir()
+    (folder / "papers" / "old" / "d.txt").write_text("d.txt")
+    assert contexts(folder, "papers/**") == ["a.txt", "b.txt", "c.md", "d.txt"]
+    assert contexts(folder, {"glob": "papers/*"}) == ["a.txt", "b.txt", "c.md", "old"]
+
+
+def test_a_tool_has_no_address_of_its_process_in_the_key(folder: Path) -> None:
+    def made() -> Any:
+        def price(name: str) -> int:
+            return len(name)
+
+        return price
+
+    keys = [keys_in(folder, {"question": "Q?"}, tools={"price": tool}) for tool in (made(), made(), len)]
+    assert keys[0] == keys[1] != keys[2]

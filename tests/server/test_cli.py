@@ -80,3 +80,15 @@ def test_doctor_reports_each_check_and_its_remedy(monkeypatch: pytest.MonkeyPatc
     assert result.exit_code == 1
     assert "missing browser: none here. Install it." in result.output
     assert "ok      assets: there" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(("run", "Q?", "--resume"), 2), (("replay",), 1), (("export",), 1), (("import",), 2)],
+)
+def test_bytes_in_place_of_a_log_are_refused_in_a_line(arguments: tuple[str, ...], status: int, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = CliRunner().invoke(main, [*arguments, str(path)])
+    assert (done.exit_code, done.output.count("\n")) == (status, 1)
+    assert done.output.startswith("error: ")

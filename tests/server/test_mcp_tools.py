@@ -194,3 +194,35 @@ def test_chosen_code_is_the_first_reply_and_the_end_the_second() -> None:
 
 def test_a_fence_is_longer_than_any_in_the_code() -> None:
     assert fenced('print("""\n````\n""")').startswith("`````repl\n")
+
+
+def test_a_conversation_is_continued_by_the_tool_that_began_it(tools: Tools, rlm: PlayedRLM) -> None:
+    async def main() -> None:
+        asked = await tools.ask("Where?", ["lease.txt"])
+        ran = await tools.run_python("2 + 2", [])
+        with pytest.raises(ConfigError, match="was begun by ask, and run_python has its own"):
+            await tools.run_python("context", [], conversation=asked["conversation"])
+        with pytest.raises(ConfigError, match="was begun by run_python, and ask has its own"):
+            await tools.follow_up(ran["conversation"], "And when?")
+
+    asyncio.run(main())
+    assert [len(session.asked) for session in rlm.sessions] == [1, 1]
+
+
+def test_a_conversation_that_fails_at_once_takes_the_place_of_none(
+    tools: Tools, rlm: PlayedRLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(session: PlayedSession, question: str, **arguments: Any) -> None:
+        raise ConfigError("schema is none.")
+
+    async def main() -> None:
+        first = await tools.ask("Where?", [])
+        with monkeypatch.context() as patched:
+            patched.setattr(PlayedSession, "run", fails)
+            for _ in range(tools_module.MOST_CONVERSATIONS):
+                with pytest.raises(ConfigError, match="schema is none"):
+                    await tools.ask("What?", [], schema=7)
+        await tools.follow_up(first["conversation"], "Still there?")
+
+    asyncio.run(main())
+    assert [session.is_closed for session in rlm.sessions] == [False, True, True, True, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from html.parser import HTMLParser
@@ -101,7 +102,7 @@ def test_a_cell_shows_how_far_the_run_is() -> None:
     assert [None if line is None else line.removeprefix("<small>").removesuffix("</small>") for line in cell.lines] == [
         "starting Python, 0 s",
         "Iteration 1, 0 s",
-        "Iteration 1, waiting for a model, 1 model calls, 1 s",
+        "Iteration 1, waiting for a model, 1 model call, 1 s",
         "Iteration 1, waiting for 2 model calls, 2 model calls, 2 s",
         "Iteration 1, waiting for a model, 2 model calls, 2 s",
         "Iteration 1, waiting for a model, 2 model calls, 2 s",
@@ -133,3 +134,11 @@ def test_a_wait_ticks_in_its_own_thread() -> None:
 
 async def _failing() -> None:
     raise TimeoutError("its own")
+
+
+def test_line_ends_of_unicode_in_a_reply_are_shown() -> None:
+    iteration = {"type": "iteration_finished", "path": [], "iteration": 1, "reply": "one\u2028two"}
+    whole = result(trajectory=json.dumps(iteration, ensure_ascii=False) + "\n", iterations=1)
+    assert "one\u2028two" in Tags(whole._repr_html_()).text
+    assert whole.displayed == []
+    assert "1 iteration, 1,200 model calls" in Tags(whole._repr_html_()).text

@@ -1,7 +1,7 @@
 """Logs of other systems: samples that their real programs wrote, read as events; refused forms, and broken lines.
 
 `tests/golden/foreign` holds the samples; `make_logs.md` beside them says how each was made. The events made of each
-stand beside it, and the page's readers make the same (`tests/web/other_logs.test.js`).
+stand beside it, and the page's readers make the same (`tests/worker/log/other_logs.test.js`).
 `WRITE_GOLDEN=1 pytest tests/server/test_other_logs.py` writes them anew.
 """
 
@@ -147,3 +147,21 @@ def test_the_command_imports_each(tmp_path: Path) -> None:
         done = CliRunner().invoke(main, ["import", str(GOLDEN / name)])
         assert done.exit_code == 0, done.output
         assert done.stdout == (GOLDEN / name).with_suffix(".events.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"type": "code", "run_id": "a", "parent_run_id": "a", "persistence_class": "full", "code": "1"},
+        {"event_type": "code_generated", "run_id": "a", "parent_run_id": "a", "step": 1, "code": "1"},
+    ],
+)
+def test_a_run_that_names_itself_as_the_one_above_it_is_the_root(row: dict[str, Any]) -> None:
+    log = read_other_log(json.dumps(row))
+    assert [event.path for event in of(log, RunStarted)] == [()]
+
+
+def test_a_line_that_is_nested_too_deeply_is_refused_by_its_number() -> None:
+    first = {"event_type": "agent_start", "run_id": "a"}
+    with pytest.raises(ProtocolError, match="line 2: not JSON"):
+        read_other_log(f"{json.dumps(first)}\n{'[' * 200_000}\n{json.dumps(first)}\n")

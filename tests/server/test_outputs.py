@@ -76,3 +76,10 @@ def test_a_log_holds_each_event_at_once_and_none_that_is_for_watching(tmp_path: 
     log.take(EVENT | {"type": "output"})
     assert len(path.read_text().splitlines()) == 1
     log.close()
+
+
+def test_a_probe_leaves_a_link_to_a_file_that_is_not_there(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "later")
+    probe(link, "--record")
+    assert (link.is_symlink(), link.exists()) == (True, False)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rlm_core import ProtocolError
-from rlm_server.headless.recording import read_recording
+from rlm_server.command.chat_log import kept_questions
+from rlm_server.headless.recording import question_of, read_recording
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -54,3 +55,15 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"ab\xff")
     with pytest.raises(ProtocolError, match="log is no trajectory: byte 2 is not UTF-8"):
         read_recording(tmp_path / "log")
+
+
+SEPARATORS = "one\u2028two\u2029three\x85four"
+
+
+def test_line_ends_of_unicode_within_a_log_end_no_line_of_it(tmp_path: Path) -> None:
+    lines = (GOLDEN / "needle_in_batches.jsonl").read_text(encoding="utf-8").splitlines()
+    asked = lines[0].replace("Who was the first harbour master?", SEPARATORS)
+    path = written(tmp_path / "log", asked, *lines[1:])  # as JSON.stringify writes it on the page
+    assert SEPARATORS in path.read_text(encoding="utf-8")
+    assert read_recording(path).question == question_of(path.read_text(encoding="utf-8")) == SEPARATORS
+    assert [kept.question for kept in kept_questions(path)] == [SEPARATORS]

@@ -242,3 +242,9 @@ def test_the_contained_half_is_not_believed(tmp_path: Path) -> None:
                 await half.call(*late)
 
     asyncio.run(main())
+
+
+def test_an_impossible_option_is_refused_before_a_browser_starts(rlms: list[PlayedRLM]) -> None:
+    with pytest.raises(ConfigError, match="block_timeout must be a number of seconds above 0, not -1"):
+        Sandbox(timeout=-1)
+    assert rlms == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +103,19 @@ def test_what_nothing_bears_out_is_noted_in_a_line_each() -> None:
     [missing] = check_lines("Ada.", [{"status": "missing"}], {"numbers": [], "supported": False})
     assert missing.endswith("none of its quotes stands in the context")
     assert list(check_lines("", [], {"numbers": [], "supported": False})) == []
+
+
+class Kind(Enum):
+    OLD = "old"
+
+
+class Strict(BaseModel, strict=True):
+    kind: Kind
+    day: date
+
+
+def test_a_strict_type_takes_what_json_has_for_it() -> None:
+    shape = shape_of(Strict)
+    assert shape is not None
+    valued = shape.valued(result({"kind": "old", "day": "2026-11-29"}))
+    assert (valued.value, valued.detail) == (Strict(kind=Kind.OLD, day=date(2026, 11, 29)), OK["detail"])

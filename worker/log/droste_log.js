@@ -60,9 +60,9 @@ function tracedOf(runs, row) {
   const known = runs.get(row.run_id);
   if (known) return known;
   const traced = { run: newRun(), draft: null, at: milliseconds(row.timestamp) };
-  runs.set(row.run_id, traced);
   const parent = runs.get(row.parent_run_id);
   if (parent) blockOf(parent.run).children.push(traced.run);
+  runs.set(row.run_id, traced); // only now: no run is its own child
   return traced;
 }
 

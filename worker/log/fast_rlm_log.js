@@ -54,8 +54,8 @@ function agentOf(agents, row) {
   const known = agents.get(row.run_id);
   if (known) return known;
   const agent = { run: newRun(), waiting: [], step: undefined, at: milliseconds(row.time) };
-  agents.set(row.run_id, agent);
   agents.get(row.parent_run_id)?.waiting.push(agent.run);
+  agents.set(row.run_id, agent); // only now: no run is its own child
   return agent;
 }
 

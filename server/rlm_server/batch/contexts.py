@@ -126,6 +126,8 @@ class Contexts:
 
     def _matching(self, pattern: str) -> list[Path]:
         found = sorted(glob.glob(pattern, root_dir=self._folder, recursive=True))
+        if "**" in pattern:  # a folder stands for all its files, which match as well
+            found = [name for name in found if not (self._folder / name).is_dir()]
         if not found:
             raise ConfigError(f"context: no file matches the pattern {pattern!r} (seen from {self._folder}). Mend it.")
         return [self._folder / name for name in found]

@@ -157,7 +157,7 @@ class Questions:
         shape_of(schema)
         options = self._options(fields.get("options"))
         context = self._contexts.read(fields.get("context"))
-        content = json.dumps([question, context.fingerprint, schema, options], sort_keys=True, default=str)
+        content = json.dumps([question, context.fingerprint, schema, options], sort_keys=True, default=_name_of)
         equal[content] += 1
         key = hashlib.sha256(f"{content}{equal[content] - 1 or ''}".encode("utf-8", "surrogatepass")).hexdigest()
         return Line(raw.where, str(given), key, question, context, schema, options, raw.form)
@@ -175,6 +175,13 @@ class Questions:
                 )
         parsed(options, RunArguments)
         return options
+
+
+def _name_of(value: object) -> str:
+    """A value that is not JSON, such as a tool, by a name that is the same in each process."""
+    return (
+        f"{value.__module__}.{value.__qualname__}" if callable(value) and hasattr(value, "__qualname__") else str(value)
+    )
 
 
 class RawLines:

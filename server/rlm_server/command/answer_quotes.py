@@ -7,6 +7,7 @@ and place, as a run of this package has it. Text files only: documents are read 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,16 +61,19 @@ def with_evidence(events: Sequence[Event], paths: Sequence[Path]) -> tuple[list[
 
 
 def _files(paths: Sequence[Path]) -> dict[str, Path]:
-    listed = [
-        (name, file)
+    listed = {
+        (name, file.resolve())
         for path in paths
         for name, file in (read_folder(path).files if path.is_dir() else [(path.name, path)])
-    ]
-    for name, file in listed:
+    }
+    for name, count in Counter(name for name, _ in listed).items():
+        if count > 1:
+            raise ConfigError(f"{count} files are named {name}. Rename them, or give the folder that holds them.")
+    for name, file in sorted(listed):
         with file.open("rb") as opened:
             if not is_text(opened.read(HEAD_BYTES)):
                 raise ConfigError(
                     f"{name} is no text file, and documents are read in the browser: give its text, or look for the "
                     "quotes there with checkEvidence."
                 )
-    return dict(listed)
+    return dict(sorted(listed))

@@ -6,13 +6,14 @@ the process was.
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlm_core import ConfigError, ProtocolError
 from rlm_core.events import RunFinished, RunStarted
-from rlm_core.trajectory import read
+from rlm_core.trajectory import lines_of, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def kept_questions(path: Path) -> list[KeptQuestion]:
 
 def _apart(text: str) -> list[str]:
     logs: list[list[str]] = []
-    for line in text.splitlines(keepends=True):
+    for line in io.StringIO(text, newline="\n"):
         if _begins(line):
             logs.append([])
         if line.strip() and not logs:
@@ -69,7 +70,7 @@ def _begins(line: str) -> bool:
 
 
 def _kept(log: str) -> KeptQuestion:
-    events = read(log.splitlines()).events
+    events = read(lines_of(log)).events
     started = events[0]
     assert isinstance(started, RunStarted), "each log begins with it"
     names = tuple(str(described["name"]) for described in started.contexts)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ..headless.arguments import chosen, read_options
+from ..headless.arguments import chosen, log_text, read_options
 from ..headless.egress_report import EgressReport
 from ..headless.evidence_lines import evidence_lines
 from ..headless.recording import read_recording
@@ -186,9 +186,9 @@ def run(
             "keep_images": keep_images or None,
             "overlap": overlap or None,
             "direct": direct or None,
-            "resume": None if resume is None else resume.read_text(encoding="utf-8"),
+            "resume": None if resume is None else log_text("--resume", resume),
             "replay": None if replay is None else read_recording(replay).log,
-            "fork": None if forked is None else (forked.log, at, code and code.read_text(encoding="utf-8")),
+            "fork": None if forked is None else (forked.log, at, code and log_text("--code", code)),
             "on_egress": Confirm(screen) if confirm else None,
             "schema": None if schema is None else read_schema(schema),
             **chosen_limits(limits),
@@ -256,7 +256,7 @@ def export(file: Path, form: Literal["rlms", "markdown", "html", "ipynb"]) -> No
         for note in trajectory.notes:
             click.echo(f"note: {visible(note)}", err=True)
         if form != "rlms":
-            for line in report(file.read_text(encoding="utf-8"), form).removesuffix("\n").split("\n"):
+            for line in report(log_text("FILE", file), form).removesuffix("\n").split("\n"):
                 print_line(line)
             return
         ended = datetime.fromtimestamp(file.stat().st_mtime)
@@ -281,7 +281,7 @@ def import_(file: Path, paths: tuple[Path, ...]) -> None:
     from .other_logs.forms import read_other_log
 
     with reported():
-        log = read_other_log(file.read_text(encoding="utf-8"))
+        log = read_other_log(log_text("FILE", file))
         for note in log.notes:
             click.echo(f"note: {visible(note)}", err=True)
         events, evidence = with_evidence(log.events, paths) if paths else (log.events, ())

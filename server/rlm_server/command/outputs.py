@@ -28,7 +28,7 @@ def probe(path: Path, option: str) -> None:
     """
     try:
         if not path.exists():
-            _write_and_remove(path)
+            _write_and_remove(path.resolve())  # a link to a file that is not there stays
         elif path.is_file():
             with path.open("ab"):
                 pass

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
+from rlm_core.trajectory import lines_of
+
 MAX_ITEMS = 20
 LEAST_TITLE = 3
 SHOWN_ROWS = 20
@@ -46,7 +48,7 @@ def displayed_items(events: Iterable[Mapping[str, Any]], answer: str) -> list[It
 def displayed_values(trajectory: str, answer: str) -> list[dict[str, Any]]:
     """The values for Python: `kind` and `title`, and by kind `columns` and `rows` (text), `data` (bytes) and `type`,
     `value`, or `text`."""
-    events = map(json.loads, filter(str.strip, trajectory.splitlines()))
+    events = map(json.loads, filter(str.strip, lines_of(trajectory)))
     return [_value(item) for item in displayed_items(events, answer)]
 
 

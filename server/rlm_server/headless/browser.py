@@ -86,8 +86,12 @@ class BrowserMissing(RLMError):
     """No Chromium on this machine; the message says how to get one."""
 
 
-def find_browser() -> Path:
+def find_browser(playwrights: str | None = None) -> Path:
     """The Chromium to run: `PYODIDE_RLM_BROWSER`, one on the PATH, or the one that Playwright installed.
+
+    Args:
+        playwrights: path that a running driver has for its own; without it a driver is started and asked, which no
+            event loop may be around.
 
     Raises:
         BrowserMissing: there is none.
@@ -97,8 +101,8 @@ def find_browser() -> Path:
         if not Path(named).is_file():
             raise BrowserMissing(f"PYODIDE_RLM_BROWSER names {named}, which is not a file. {REMEDY}")
         return Path(named)
-    found = next(filter(None, map(shutil.which, NAMES)), None) or _installed_by_playwright()
-    if found is None:
+    found = next(filter(None, map(shutil.which, NAMES)), None) or playwrights or _path_by_playwright()
+    if found is None or not Path(found).is_file():
         raise BrowserMissing(f"No Chromium found: tried {', '.join(NAMES)} and Playwright's own. {REMEDY}")
     return Path(found)
 
@@ -122,14 +126,14 @@ def install_browser() -> Path:
     return find_browser()
 
 
-def _installed_by_playwright() -> str | None:
+def _path_by_playwright() -> str | None:
+    """The path of Playwright's own Chromium, installed or not."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         return None
     with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
-    return path if Path(path).is_file() else None
+        return playwright.chromium.executable_path
 
 
 def main() -> int:

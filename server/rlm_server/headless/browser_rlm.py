@@ -280,6 +280,7 @@ class Session:
         self._id = f"session-{next(_session_ids)}"
         self._is_open = False
         self._is_closed = False
+        self._opening = asyncio.Lock()
         self._current: Run | None = None
         self._entry: LiveRun | None = None
 
@@ -301,10 +302,9 @@ class Session:
         Raises:
             ConfigError: it is closed, or at work on a question, or an argument is impossible.
         """
-        if self._current is not None and not self._current.done():
-            raise ConfigError(AT_WORK)
         parsed(arguments, QuestionArguments)
         await self._opened()
+        self._check_free()
         own = parsed(chosen(self.defaults, arguments), RunArguments)
         self._current = Run(self._page, question, own, self._under_way, self._id)
         return self._current
@@ -338,11 +338,10 @@ class Session:
         return list(await self._entered(None))
 
     async def _entered(self, code: str | None) -> Any:
-        if self._entry is not None or (self._current is not None and not self._current.done()):
-            raise ConfigError(AT_WORK)
+        await self._opened()
+        self._check_free()
         self._entry = entry = live_run(self._settings, watch=lambda event: None)
         try:
-            await self._opened()
             return await self._page.execute(entry, code, self._id, self._settings)
         finally:
             self._entry = None
@@ -365,11 +364,21 @@ class Session:
         self._is_open = False
 
     async def _opened(self) -> None:
-        if self._is_closed:
-            raise ConfigError("the session is over: it was closed. Begin a new one.")
-        if not self._is_open:
-            await self._page.open_session(self._id, self._settings, self._earlier, self._context)
-            self._is_open = True
+        async with self._opening:
+            if self._is_closed:
+                raise ConfigError("the session is over: it was closed. Begin a new one.")
+            if not self._is_open:
+                await self._page.open_session(self._id, self._settings, self._earlier, self._context)
+                self._is_open = True
+
+    def _check_free(self) -> None:
+        """Refuse a second question or entry: events and tools of the page are those of one.
+
+        Raises:
+            ConfigError: something is at work.
+        """
+        if self._entry is not None or (self._current is not None and not self._current.done()):
+            raise ConfigError(AT_WORK)
 
 
 @asynccontextmanager

@@ -14,6 +14,8 @@ from html import escape
 from types import TracebackType
 from typing import Any, Protocol
 
+from .names import counted
+
 SHOW_SECONDS = 0.25
 """Least time between two lines."""
 
@@ -82,7 +84,7 @@ class CellProgress:
         parts = [
             f"Iteration {self._iteration}" if self._iteration else "",
             waiting if self._open else self._work,
-            f"{self._calls:,} model calls" if self._calls else "",
+            counted(self._calls, "model call") if self._calls else "",
             f"{self._clock() - self._began:.0f} s",
         ]
         return ", ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Names: an option or field in Python's spelling and in JavaScript's."""
+"""Names: an option or field in Python's spelling and in JavaScript's; a noun with its number."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ def snake(name: str) -> str:
     ('max_sub_calls', 'on_sub_llm_call', 'max_cost')
     """
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def counted(number: int, noun: str) -> str:
+    """
+    >>> counted(1, "model call"), counted(1200, "model call")
+    ('1 model call', '1,200 model calls')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def snake_keys(value: Mapping[str, Any]) -> dict[str, Any]:

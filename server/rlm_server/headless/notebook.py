@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from rlm_core.trajectory import lines_of
+
 from .answer_displays import as_html, displayed_items
 from .evidence_lines import check_lines, evidence_lines
+from .names import counted
 
 if TYPE_CHECKING:
     from .result import HeadlessResult
@@ -33,7 +36,7 @@ def result_html(result: HeadlessResult) -> str:
     lines = [*evidence_lines(result.evidence), *check_lines(result.answer, result.evidence, result.checks)]
     if lines:
         parts.append(f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>")
-    events = map(json.loads, result.trajectory.splitlines())
+    events = map(json.loads, lines_of(result.trajectory))
     parts.append(as_html(displayed_items(events, result.answer)))
     parts.append(_iterations(result))
     return f'<div class="pyodide-rlm-result">{"".join(parts)}</div>'
@@ -44,14 +47,15 @@ def _iterations(result: HeadlessResult) -> str:
     costs = [used["cost"] for used in result.usage.values()]
     price = "unknown cost" if None in costs else f"{sum(costs):.4f} USD"
     calls = sum(used["calls"] for used in result.usage.values())
-    about = f"{result.iterations} iterations, {calls:,} model calls, {price}, {result.total_time:.1f} s"
+    work = f"{counted(result.iterations, 'iteration')}, {counted(calls, 'model call')}"
+    about = f"{work}, {price}, {result.total_time:.1f} s"
     inside = "".join(_steps(result.trajectory))
     return f"<details><summary>{escape(about)}</summary>{inside}</details>"
 
 
 def _steps(trajectory: str) -> Iterator[str]:
     outputs: list[str] = []
-    for line in trajectory.splitlines():
+    for line in lines_of(trajectory):
         event = json.loads(line)
         if event.get("path"):
             continue

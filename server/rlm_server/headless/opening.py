@@ -92,7 +92,8 @@ async def launched(url: str) -> AsyncIterator[Browser]:
 
     async with _driver() as playwright:
         with driver_errors("The browser did not start"):
-            browser = await playwright.chromium.launch(executable_path=find_browser(), **launch_options(url))
+            path = find_browser(playwright.chromium.executable_path)
+            browser = await playwright.chromium.launch(executable_path=path, **launch_options(url))
         try:
             yield browser
         finally:

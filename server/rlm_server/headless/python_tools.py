@@ -87,11 +87,19 @@ def _check_keys(value: object) -> None:
 
 
 async def awaited(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The result of `function`: a coroutine function runs in the loop, any other one in a thread."""
-    if inspect.iscoroutinefunction(function):
-        return await function(*args, **kwargs)
-    result = await in_thread(function, *args, **kwargs)
-    return await result if inspect.isawaitable(result) else result
+    """The result of `function`: a coroutine function runs in the loop, any other one in a thread.
+
+    Raises:
+        RuntimeError: it raised `SystemExit`, which would end the event loop, and all that waits on it.
+        Exception: whatever else it raises.
+    """
+    try:
+        if inspect.iscoroutinefunction(function):
+            return await function(*args, **kwargs)
+        result = await in_thread(function, *args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+    except SystemExit as fault:
+        raise RuntimeError(f"SystemExit: {fault}") from fault
 
 
 async def in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from rlm_core import ConfigError, Event, ProtocolError
 from rlm_core.events import RunFinished, RunStarted
-from rlm_core.trajectory import read
+from rlm_core.trajectory import lines_of, read
+
+from .names import counted
 
 CUT_OFF = {
     "cancelled": "it was stopped",
@@ -32,7 +34,7 @@ class Recording:
     def agreed(self) -> str:
         """One line for a replay without a difference."""
         parts = [
-            _count(sum(event.type == kind for event in self.events), noun)
+            counted(sum(event.type == kind for event in self.events), noun)
             for kind, noun in (
                 ("iteration_finished", "iteration"),
                 ("block_finished", "block"),
@@ -58,7 +60,7 @@ def read_recording(path: Path) -> Recording:
     except UnicodeDecodeError as fault:
         raise ProtocolError(f"{path.name} is no trajectory: byte {fault.start} is not UTF-8.") from None
     try:
-        events = read(log.splitlines()).events
+        events = read(lines_of(log)).events
     except ProtocolError as fault:
         raise ProtocolError(f"{path.name} is no trajectory: {fault}") from None
     if not events or not isinstance(events[0], RunStarted):
@@ -73,13 +75,9 @@ def question_of(log: str) -> str:
         ConfigError: it is no whole trajectory.
     """
     try:
-        events = read(log.splitlines()).events
+        events = read(lines_of(log)).events
     except ProtocolError as fault:
         raise ConfigError(f"the log is no trajectory: {fault}") from None
     if not events or not isinstance(events[0], RunStarted):
         raise ConfigError("the log is no whole trajectory: it does not begin with run_started.")
     return events[0].question
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

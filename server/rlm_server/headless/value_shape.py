@@ -35,7 +35,7 @@ class ValueShape:
         from pydantic import ValidationError
 
         try:
-            return replace(result, value=self.adapter.validate_python(result.value))
+            return replace(result, value=self.adapter.validate_json(json.dumps(result.value)))
         except ValidationError as fault:
             first = fault.errors(include_url=False, include_context=False)[0]
             where = "".join(f"[{part!r}]" for part in first["loc"])

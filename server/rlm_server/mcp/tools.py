@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ class _Conversation:
     session: Session
     names: dict[str, Path]
     """Name of each file in the REPL -> its path."""
+    tool: str
+    """The tool that began it: another one's session has another model."""
 
 
 @dataclass(slots=True)
@@ -73,8 +76,9 @@ class Tools:
             if snake(name) not in LIMIT_NAMES:
                 raise ConfigError(f"{name} is no limit. Known are {', '.join(LIMIT_NAMES)}.")
         allowed = self._allowed(paths)
-        id, conversation = await self._begin(self.rlm.session(**(limits or {})), allowed)
-        return await self._asked(id, conversation, question, tuple(allowed) or None, schema, report, direct=direct)
+        id, conversation = await self._begin(self.rlm.session(**(limits or {})), allowed, "ask")
+        async with self._begun(id):
+            return await self._asked(id, conversation, question, tuple(allowed) or None, schema, report, direct=direct)
 
     async def follow_up(
         self,
@@ -91,7 +95,8 @@ class Tools:
             ConfigError: there is no such conversation.
             RLMError: the run failed.
         """
-        return await self._asked(conversation, self._known(conversation), question, None, schema, report, direct=direct)
+        known = self._known(conversation, "ask")
+        return await self._asked(conversation, known, question, None, schema, report, direct=direct)
 
     async def run_python(self, code: str, paths: Sequence[str], *, conversation: str = "") -> dict[str, Any]:
         """Run `code` in the contained REPL over the files at `paths`; in a `conversation` of its own, or a further time
@@ -103,12 +108,15 @@ class Tools:
         """
         allowed = self._allowed(paths)
         if conversation:
-            id, known = conversation, self._known(conversation)
+            known = self._known(conversation, "run_python")
             known.names.update(_names(allowed))
-        else:
-            session = self.rlm.session(model=MODEL, sub_model=MODEL)
-            id, known = await self._begin(session, allowed)
-        seen = await observed(known.session, self.code, code, context=tuple(allowed) or None)
+            return await self._run(conversation, known, code, allowed)
+        id, begun = await self._begin(self.rlm.session(model=MODEL, sub_model=MODEL), allowed, "run_python")
+        async with self._begun(id):
+            return await self._run(id, begun, code, allowed)
+
+    async def _run(self, id: str, conversation: _Conversation, code: str, paths: Sequence[Path]) -> dict[str, Any]:
+        seen = await observed(conversation.session, self.code, code, context=tuple(paths) or None)
         shown = {name: seen.observation[name] for name in ("stdout", "value", "error", "seconds")}
         return {"conversation": id, **shown}
 
@@ -118,18 +126,32 @@ class Tools:
             _, conversation = self._open.popitem()
             await conversation.session.close()
 
-    async def _begin(self, session: Session, paths: Sequence[Path]) -> tuple[str, _Conversation]:
+    async def _begin(self, session: Session, paths: Sequence[Path], tool: str) -> tuple[str, _Conversation]:
         while len(self._open) >= MOST_CONVERSATIONS:
             _, oldest = self._open.popitem(last=False)
             await oldest.session.close()
         id = secrets.token_hex(8)
-        conversation = self._open[id] = _Conversation(session, _names(paths))
+        conversation = self._open[id] = _Conversation(session, _names(paths), tool)
         return id, conversation
 
-    def _known(self, id: str) -> _Conversation:
+    @asynccontextmanager
+    async def _begun(self, id: str) -> AsyncIterator[None]:
+        """The first question or code of a conversation, which ends where that fails: no agent knows it then."""
+        try:
+            yield
+        except BaseException:
+            if (failed := self._open.pop(id, None)) is not None:
+                await failed.session.close()
+            raise
+
+    def _known(self, id: str, tool: str) -> _Conversation:
         if id not in self._open:
             raise ConfigError(
                 f"there is no conversation {id!r} any more: {MOST_CONVERSATIONS} are kept. Begin another."
+            )
+        if self._open[id].tool != tool:
+            raise ConfigError(
+                f"the conversation {id!r} was begun by {self._open[id].tool}, and {tool} has its own. Begin another."
             )
         self._open.move_to_end(id)
         return self._open[id]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rlm_core import ConfigError, RLMError
 
+from ..headless.arguments import RLMArguments, parsed
 from ..headless.temporary import temporary_folder
 from .chosen_code import MODEL, ChosenCode
 from .execution import Execution, Observed, observed
@@ -68,6 +69,7 @@ class Sandbox:
             "packages": packages,
             "containment": containment,
         }
+        parsed(self._options, RLMArguments)
         self._max_chars = max_output_chars
         self._code = ChosenCode()
         self._folder = ExitStack()

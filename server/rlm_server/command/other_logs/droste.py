@@ -53,9 +53,10 @@ def read_droste(rows: list[Row]) -> tuple[ShownRun, list[str]]:
             continue
         traced = runs.get(row["run_id"])
         if traced is None:
-            traced = runs[row["run_id"]] = _Traced(at=milliseconds(row, "timestamp"))
+            traced = _Traced(at=milliseconds(row, "timestamp"))
             if row.get("parent_run_id") in runs:
                 _block(runs[row["parent_run_id"]].run).children.append(traced.run)
+            runs[row["run_id"]] = traced  # only now: no run is its own child
         if not _take(traced, row):
             unknown.append(row["type"])
     for traced in runs.values():

@@ -49,9 +49,10 @@ def read_fast_rlm(rows: list[Row]) -> tuple[ShownRun, list[str]]:
             continue
         agent = agents.get(row["run_id"])
         if agent is None:
-            agent = agents[row["run_id"]] = _Agent(at=milliseconds(row, "time"))
+            agent = _Agent(at=milliseconds(row, "time"))
             if row.get("parent_run_id") in agents:
                 agents[row["parent_run_id"]].waiting.append(agent.run)
+            agents[row["run_id"]] = agent  # only now: no run is its own child
         if row["event_type"] in STEPS:
             _take_step(agent, row)
         elif row["event_type"] == "final_result":

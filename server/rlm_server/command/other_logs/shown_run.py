@@ -3,7 +3,7 @@
 In: iterations with code, output, calls and child runs, from a reader of one format. Out: the events of a trajectory of
 ours. No format holds all of it: prompts, models and limits that a log lacks are left empty.
 
-`web/other_logs/shown_run.js` is the same for the page; `tests/golden/foreign` holds the events that both make.
+`worker/log/shown_run.js` is the same for the page; `tests/golden/foreign` holds the events that both make.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def rows_of(text: str) -> tuple[list[Row], list[str]]:
     for number, line in lines:
         try:
             row = json.loads(line)
-        except ValueError as fault:
+        except (ValueError, RecursionError) as fault:
             if number == lines[-1][0] and rows:
                 return rows, [f"line {number}, the last, was cut off and is left out."]
             raise ProtocolError(f"line {number}: not JSON: {fault}.") from None

@@ -1,0 +1,36 @@
+"""The Chromium that a headless run starts: one on the PATH, else Playwright's own, whose driver is running."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rlm_server.headless.browser import BrowserMissing, find_browser
+from rlm_server.headless.opening import launched
+
+
+@pytest.fixture(autouse=True)
+def no_browser_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("PYODIDE_RLM_BROWSER", raising=False)
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "browsers"))
+
+
+def test_playwrights_own_is_taken_where_none_is_on_the_path(tmp_path: Path) -> None:
+    own = tmp_path / "own-chromium"
+    own.touch()
+    assert find_browser(str(own)) == own
+    with pytest.raises(BrowserMissing, match="No Chromium found"):
+        find_browser(str(tmp_path / "not-installed"))
+
+
+def test_a_run_without_any_says_how_to_get_one() -> None:
+    async def main() -> None:
+        async with launched("http://127.0.0.1"):
+            pass
+
+    pytest.importorskip("playwright")
+    with pytest.raises(BrowserMissing, match="python -m playwright install chromium"):
+        asyncio.run(main())
