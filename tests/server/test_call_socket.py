@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from rlm_server.assets import Assets
-from rlm_server.http import call_socket
+from rlm_server.http import api, call_socket
 from rlm_server.http.app import create_app
 from rlm_server.http.call_socket import (
     BODY,
@@ -120,6 +120,17 @@ def test_a_call_is_the_call_that_a_request_makes(
     assert [(line["method"], line["path"], line["status"], line["run"]) for line in over_socket] == [
         ("POST", "/api/rlm", 200, "socket")
     ]
+
+
+def test_a_fault_of_ours_is_a_problem_and_in_the_log(
+    server: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(api.ENDPOINTS, "/api/rlm", mock.AsyncMock(side_effect=LookupError("our bug")))
+    with opened(server) as page:
+        page.ask(1, ASKED)
+        assert page.whole(1)[0].json()["type"] == "/problems/internal-error"
+    faults = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [str(fault) for fault in faults] == ["our bug"]
 
 
 def test_the_three_shapes_stream_as_they_do_over_requests(server: str, upstream: FakeUpstream) -> None:

@@ -103,6 +103,15 @@ async def cancel(request: Request) -> Response:
     return _json({"cancelled": cancelled})
 
 
+ENDPOINTS = {"/api/rlm": answer, "/api/rlm/cancel": cancel}
+
+
+async def answer_call(scope: Scope, receive: Receive, send: Send) -> None:
+    """The routes that a call socket has, by path alone."""
+    response = await ENDPOINTS[scope["path"]](Request(scope, receive, send))
+    await response(scope, receive, send)
+
+
 async def list_models(request: Request) -> Response:
     """The models, the default one, and the limits of a request. Never a key."""
     settings: Settings = request.app.state.settings

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rlm_core.errors import ConfigError
 
@@ -34,7 +36,7 @@ from ..calls.reply_store import Store, check_store
 from ..calls.spans import Spans
 from ..settings import Settings, load_settings
 from .access import AccessLog
-from .api import api_routes
+from .api import answer_call, api_routes
 from .attendance import Happening
 from .call_socket import MESSAGE_BYTES
 from .forwarded import Forwarded
@@ -93,6 +95,7 @@ class App(Starlette):
     """
 
     drain_until = 0.0
+    _call_stack: ASGIApp | None = None
 
     def begin_drain(self, seconds: float) -> None:
         """Let the calls under way continue for `seconds`; then those that are left end with a problem."""
@@ -124,14 +127,28 @@ class App(Starlette):
         )
         self.state.settings = settings
         self.user_middleware = [Middleware(Gate, settings=settings)]
-        self.middleware_stack = None  # it is built anew for the next request
+        self.middleware_stack = self._call_stack = None  # they are built anew for the next request
+
+    async def answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request over a call socket; its scope has what the handshake's had behind `Forwarded`."""
+        if self._call_stack is None:
+            self._call_stack = self._build_call_stack()
+        await self._call_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
         inner = Forwarded(super().build_middleware_stack(), settings=settings)
-        outer = SecurityHeaders(AccessLog(inner), frame_ancestors=settings.frame_ancestors)
+        return self._traced(SecurityHeaders(AccessLog(inner), frame_ancestors=settings.frame_ancestors))
+
+    def _build_call_stack(self) -> ASGIApp:
+        expected = {kind: say for kind, say in self.exception_handlers.items() if kind is not Exception}
+        calls = ExceptionMiddleware(answer_call, handlers=expected)
+        whole = ServerErrorMiddleware(calls, handler=_say_internal_error)
+        return self._traced(AccessLog(Gate(whole, settings=self.state.settings)))
+
+    def _traced(self, app: ASGIApp) -> ASGIApp:
         spans: Spans | None = self.state.spans
-        return outer if spans is None else spans.around(outer)
+        return app if spans is None else spans.around(app)
 
 
 def create_app(

@@ -1,8 +1,10 @@
 """Call socket: the model calls of a page over one WebSocket, each run as an ordinary request.
 
 In: `/api/rlm/socket`, opened by the server's own page. Out: for each stream of messages a `POST` to `/api/rlm` or
-`/api/rlm/cancel` through the whole application, so that checks, budgets, replies and problems are those of HTTP. The
-request has the sender, the cookie and the forwarded data of the handshake, and three headers of its own.
+`/api/rlm/cancel`, so that checks, budgets, replies and problems are those of HTTP. The request has the sender, the
+cookie and the forwarded data of the handshake, and three headers of its own. It passes the log, the gate and the route
+(`App.answer_call`), not what the handshake has passed for all of them (`forwarded.py`), nor what adds headers that a
+stream has not (`SecurityHeaders`).
 
 A message is binary: its kind (1 byte), its stream's number (4 bytes, big-endian) and a payload.
 
@@ -31,9 +33,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Message, Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from .access import record
+from .access import FACTS, record
 from .attendance import LEAVING, Happening
-from .forwarded import AS_SENT
+from .forwarded import BY_PROXY, MOUNTED_AT
 
 if TYPE_CHECKING:
     from .app import App
@@ -41,8 +43,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rlm_server")
 PATH = "/api/rlm/socket"
 ADMITTED = "rlm_server.admitted"
-"""Key of a scope: the gate that let the call socket in, for the requests over it. They have the headers of its
-handshake, so that this gate would say the same of each, unless an identity has ended."""
+"""Key of a scope: the settings by which the call socket was let in, for the requests over it. They have the headers of
+its handshake, so that a gate of these settings would say the same of each, unless an identity has ended."""
 HEAD, BODY, CREDIT, CANCEL, ALIVE = 1, 2, 3, 4, 5
 LAST = 0x80
 CHUNK_BYTES = 1 << 20
@@ -62,7 +64,6 @@ NUMBER = struct.Struct(">I")
 PATHS = {"": "/api/rlm", "/cancel": "/api/rlm/cancel"}
 """Paths that a stream may name, as they continue that of the model calls."""
 OF_HANDSHAKE = frozenset({"host", "origin", "sec-fetch-site", "cookie", "authorization"})
-OF_PROXY = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-request-id"})
 OF_REQUEST = frozenset({"content-type", "accept", "idempotency-key"})
 OF_RESPONSE = frozenset({b"content-type", b"retry-after", b"x-request-id"})
 IDLE, MALFORMED, STOPPING = 1000, 1002, 1012
@@ -85,6 +86,9 @@ class CallSocket:
     def __init__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
         self.app: App = websocket.app
+        self._request = _request_of(websocket.scope)
+        self._facts = dict(websocket.scope[FACTS])
+        self._headers: dict[str, list[tuple[bytes, bytes]]] = {}
         self.streams: dict[int, Stream] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.calls = 0
@@ -162,7 +166,7 @@ class CallSocket:
 
     async def _answer(self, stream: Stream, scope: Scope) -> None:
         try:
-            await self.app(scope, stream.receive, stream.send)
+            await self.app.answer_call(scope, stream.receive, stream.send)
         except Exception:
             logger.exception("a request over the call socket failed by a fault of ours")
         finally:
@@ -180,25 +184,20 @@ class CallSocket:
         path = PATHS.get(str(head.get("path"))) if isinstance(head, dict) else None
         if path is None:
             raise Malformed("a request names a path that has no model calls")
-        outer = self.websocket.scope
         return {
-            **{name: outer[name] for name in ("asgi", "http_version", "server")},
-            **outer[AS_SENT],
-            ADMITTED: outer.get(ADMITTED),
-            "type": "http",
-            "method": "POST",
+            **self._request,
             "path": path,
             "raw_path": path.encode(),
-            "root_path": "",
-            "query_string": b"",
-            "headers": [*self._of_handshake(), *_own_headers(head.get("headers"))],
-            "state": dict(outer.get("state") or {}),
-            "extensions": {},
+            "headers": [*self._of_handshake(self.app.state.settings.user_header), *_own_headers(head.get("headers"))],
+            FACTS: dict(self._facts),
         }
 
-    def _of_handshake(self) -> Iterable[tuple[bytes, bytes]]:
-        names = OF_HANDSHAKE | OF_PROXY | {self.app.state.settings.user_header.lower()}
-        return ((name, text) for name, text in self.websocket.scope["headers"] if name.decode("latin-1") in names)
+    def _of_handshake(self, user_header: str) -> list[tuple[bytes, bytes]]:
+        if user_header not in self._headers:
+            names = {name.encode() for name in (*OF_HANDSHAKE, user_header.lower())}
+            headers: Iterable[tuple[bytes, bytes]] = self.websocket.scope["headers"]
+            self._headers[user_header] = [(name, text) for name, text in headers if name in names]
+        return self._headers[user_header]
 
     async def _beat(self) -> None:
         idle = 0
@@ -326,6 +325,20 @@ class Stream:
     async def _wait(self) -> None:
         self._changed.clear()
         await self._changed.wait()
+
+
+def _request_of(handshake: Scope) -> Scope:
+    """What all requests over a call socket have in common."""
+    kept = ("app", "asgi", "http_version", "server", "client", ADMITTED, BY_PROXY, MOUNTED_AT)
+    return {
+        **{name: handshake[name] for name in kept if name in handshake},
+        "scheme": {"ws": "http", "wss": "https"}[handshake["scheme"]],
+        "type": "http",
+        "method": "POST",
+        "root_path": "",
+        "query_string": b"",
+        "extensions": {},
+    }
 
 
 def _split(payload: memoryview) -> tuple[Any, memoryview]:

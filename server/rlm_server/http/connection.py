@@ -18,6 +18,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.events import BytesMessage, TextMessage
 
 from ..settings import Settings
 from .call_socket import PATH as CALL_SOCKET
@@ -122,7 +123,16 @@ class Connection(H11Protocol):
 
 
 class SocketConnection(WSProtocol):
-    """One WebSocket of a page."""
+    """One WebSocket of a page. A message that is read as soon as it comes does not hold the client back."""
+
+    def handle_message(self, event: TextMessage | BytesMessage) -> None:
+        """Take a message, or a part of one; while one waits for its reader, nothing more is read."""
+        is_whole = event.message_finished and self.buffer.value is None
+        is_next = is_whole and self.queue.empty() and len(event.data) <= self.config.ws_max_size
+        if is_next and isinstance(event, BytesMessage):
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": bytes(event.data)})
+        else:
+            super().handle_message(event)
 
     def shutdown(self) -> None:
         """Close at once where nothing may go on; else the call socket closes when its calls are answered."""

@@ -22,8 +22,6 @@ OWN_SEGMENTS = frozenset({"", "api", "page", "rlm", "v1", "vendor", "sign-in", "
 BY_PROXY = "rlm_server.by_proxy"
 MOUNTED_AT = "rlm_server.mounted_at"
 """Key of a scope: the prefix at which another application mounts this one."""
-AS_SENT = "rlm_server.as_sent"
-"""Key of a scope: sender and scheme of a handshake before they were undone, for the requests that come over it."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:=/+-]{1,100}")
 
 
@@ -47,9 +45,6 @@ class Forwarded:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        if scope["type"] == "websocket":
-            scheme = {"ws": "http", "wss": "https"}[scope["scheme"]]
-            scope[AS_SENT] = {"client": scope.get("client"), "scheme": scheme}
         sender = (scope.get("client") or ("", 0))[0]
         scope[BY_PROXY] = sender in self.proxy.trusted_hosts
         if is_by_proxy(scope):

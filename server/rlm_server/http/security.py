@@ -144,7 +144,7 @@ class Gate:
         if scope["type"] == "websocket":
             await self._admit_socket(scope, receive, send)
             return
-        if scope.get(ADMITTED) is self and not self.identities.is_guarded:
+        if scope.get(ADMITTED) is self.settings and not self.identities.is_guarded:
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http" or (scope["path"] in self.probes and scope["method"] == "GET"):
@@ -181,7 +181,7 @@ class Gate:
         except Problem as problem:
             await problem_response(problem, scope)(scope, receive, send)
             return
-        scope[ADMITTED] = self
+        scope[ADMITTED] = self.settings
         await self.app(scope, receive, send)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
