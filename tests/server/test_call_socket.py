@@ -129,6 +129,8 @@ def test_a_fault_of_ours_is_a_problem_and_in_the_log(
     with opened(server) as page:
         page.ask(1, ASKED)
         assert page.whole(1)[0].json()["type"] == "/problems/internal-error"
+        page.ask(2, {"key": "run/1"}, path="/cancel")
+        assert page.whole(2)[0].json() == {"cancelled": 0}
     faults = [record.exc_info[1] for record in caplog.records if record.exc_info]
     assert [str(fault) for fault in faults] == ["our bug"]
 
