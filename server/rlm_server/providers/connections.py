@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-import h11
 import httpx2
 
 from .. import __version__
@@ -117,11 +116,10 @@ class Connections:
                 connection.close()
             raise
         body = ReplyBody(self, origin, connection, timeout.read)
-        received = _joined(head)
-        if received.get("content-encoding", "identity") == "identity":
-            return Response(head.status_code, received, body)
-        decoded = httpx2.Response(head.status_code, headers=received, stream=body)
-        return Response(head.status_code, received, Decoded(decoded))
+        if head.headers.get("content-encoding", "identity") == "identity":
+            return Response(head.status, head.headers, body)
+        decoded = httpx2.Response(head.status, headers=head.headers, stream=body)
+        return Response(head.status, head.headers, Decoded(decoded))
 
     def give_back(self, origin: Origin, connection: UpstreamConnection) -> None:
         """Keep `connection` where it can be used again."""
@@ -266,12 +264,3 @@ def _raw(url: httpx2.URL, headers: Mapping[str, str], content: bytes) -> RawHead
     length = {"Content-Length": str(len(content))} if content else {}
     named = {name.lower(): (name, text) for name, text in (*FIXED_HEADERS.items(), *headers.items(), *length.items())}
     return [(b"Host", url.netloc), *((name.encode("ascii"), text.encode("latin-1")) for name, text in named.values())]
-
-
-def _joined(head: h11.Response) -> dict[str, str]:
-    """The headers of a response; the values of one name are joined by commas."""
-    joined: dict[str, str] = {}
-    for name, text in head.headers:
-        key, value = name.decode("ascii"), text.decode("latin-1")
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
-    return joined

@@ -1,32 +1,38 @@
 """Upstream connection: HTTP/1.1 with one upstream, one request at a time, over asyncio's own transport.
 
-In: a request. Out: the head of its response, then its body in parts. h11 reads and writes HTTP; head and body of a
-request are one write to the network as far as they fit into `PART_BYTES`. No reader needs a task of its own, and a
-response that nobody reads is held back at the upstream. Which connection a request takes is the business of
+In: a request. Out: the head of its response, then its body in parts, as `upstream_response.py` reads them. Head and
+body of a request are one write to the network as far as they fit into `PART_BYTES`. No reader needs a task of its own,
+and a response that nobody reads is held back at the upstream. Which connection a request takes is the business of
 `connections.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import select
 import socket
 import ssl
 import time
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import h11
 import httpx2
+
+from .upstream_response import TOKEN, Head, Received, ResponseReader
 
 PART_BYTES = 64 << 10
 """Bytes of a request's body that are written together; the first ones with its head."""
 HELD_BYTES = 256 << 10
 """Bytes of a response that may wait for their reader before the upstream is held back."""
-MOST_HEAD_BYTES = 100 << 10
 SECOND_ADDRESS_SECONDS = 0.25
 """Time after which the next address of a name is tried beside the first one."""
-Received: TypeAlias = h11.Event | type[h11.PAUSED]
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+SEEN = rb"[\x21-\x7e\x80-\xff]"
+REQUEST_HEAD = re.compile(
+    rb"[A-Z]+ [\x21-\x7e]+ HTTP/1\.1\r\n"
+    rb"(?:" + TOKEN + rb": (?:" + SEEN + rb"(?:[\t\x20-\x7e\x80-\xff]*" + SEEN + rb")?)?\r\n)+\r\n"
+)
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -36,8 +42,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
-        self._ahead: Received | httpx2.TransportError | None = None
+        self._response = ResponseReader()
+        self._ahead: Received | None = None
         self._idle_since = 0.0
         self._is_busy = False
         self._is_ended = False
@@ -55,7 +61,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._is_busy:
             self.close()  # nobody asked
             return
-        self._http.receive_data(data)
+        self._response.receive(data)
         self._held += len(data)
         if self._held > HELD_BYTES:
             self._transport.pause_reading()
@@ -92,11 +98,10 @@ class UpstreamConnection(asyncio.Protocol):
             Whether it can.
         """
         self._is_busy = False
-        is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        if not is_done or self._http.trailing_data[0] or self._is_ended:
+        if not self._response.is_done() or self._is_ended:
             self.close()
             return False
-        self._http.start_next_cycle()
+        self._response.begin()
         self._ahead = None
         self._idle_since = time.monotonic()
         return True
@@ -110,7 +115,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def is_whole(self) -> bool:
         """Whether the end of the response has been read."""
-        return self._http.their_state in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
+        return self._response.is_whole
 
     async def send(
         self, method: str, target: bytes, headers: RawHeaders, content: bytes, seconds: float | None
@@ -124,31 +129,21 @@ class UpstreamConnection(asyncio.Protocol):
             httpx2.WriteTimeout: the upstream does not take it.
         """
         self._is_busy = True
-        try:
-            head = self._http.send(h11.Request(method=method, target=target, headers=headers)) or b""
-            if content:
-                self._http.send(h11.Data(data=content))  # framed by its length, it is sent as it is
-            self._http.send(h11.EndOfMessage())
-        except h11.LocalProtocolError as fault:
-            raise httpx2.LocalProtocolError(str(fault)) from fault
-        await self._write(head + content[:PART_BYTES], seconds)
+        await self._write(_request_head(method, target, headers) + content[:PART_BYTES], seconds)
         for at in range(PART_BYTES, len(content), PART_BYTES):
             await self._write(content[at : at + PART_BYTES], seconds)
 
-    async def head(self, seconds: float | None) -> h11.Response:
+    async def head(self, seconds: float | None) -> Head:
         """The head of the response.
 
         Raises:
             httpx2.TransportError: it does not come within `seconds`, or is not HTTP.
         """
-        while True:
-            event = await self._event(seconds)
-            if event is None:
-                raise httpx2.ReadTimeout("no response came in time")
-            if isinstance(event, h11.Response):
-                return event
-            if not isinstance(event, h11.InformationalResponse):
-                raise httpx2.RemoteProtocolError("the connection was closed without a response")
+        event = await self._event(seconds)
+        if event is None:
+            raise httpx2.ReadTimeout("no response came in time")
+        assert isinstance(event, Head), "a response begins with its head"
+        return event
 
     async def part(self, seconds: float | None) -> bytes | None:
         """The next bytes of the body, as many as are there; none at its end, `None` where `seconds` pass without any.
@@ -156,23 +151,22 @@ class UpstreamConnection(asyncio.Protocol):
         Raises:
             httpx2.TransportError: the body is cut off, or is not HTTP.
         """
-        event = await self._event(seconds)
+        event: Received | None = await self._event(seconds)
         if event is None:
             return None
         parts: list[bytes] = []
-        following: Received | httpx2.TransportError | None = event
-        while isinstance(following, h11.Data):
-            parts.append(bytes(following.data))
-            following = self._next()
-        self._ahead = following
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        while event and isinstance(event, bytes):
+            parts.append(event)
+            event = self._next()
+        self._ahead = event
+        return b"".join(parts)
 
     # ------------------------------------------------------------------------------------------------------ inside
 
-    async def _event(self, seconds: float | None) -> Received | None:
+    async def _event(self, seconds: float | None) -> Head | bytes | None:
         """The next event of the response; `None` where `seconds` pass without a byte."""
         while True:
-            event, self._ahead = self._ahead or self._next(), None
+            event, self._ahead = self._next() if self._ahead is None else self._ahead, None
             if isinstance(event, httpx2.TransportError):
                 raise event
             if event is not None:
@@ -182,18 +176,14 @@ class UpstreamConnection(asyncio.Protocol):
             if not await self._changed(seconds):
                 return None
 
-    def _next(self) -> Received | httpx2.TransportError | None:
+    def _next(self) -> Received | None:
         """The next event that is there, or the fault in its place."""
-        try:
-            event = self._http.next_event()
-        except h11.RemoteProtocolError as fault:
-            return httpx2.RemoteProtocolError(str(fault))
-        if event is not h11.NEED_DATA:
-            return cast("Received", event)
-        if self._held > HELD_BYTES:
-            self._transport.resume_reading()
-        self._held = 0
-        return None
+        event = self._response.next()
+        if event is None:
+            if self._held > HELD_BYTES:
+                self._transport.resume_reading()
+            self._held = 0
+        return event
 
     async def _write(self, data: bytes, seconds: float | None) -> None:
         if self._is_ended:
@@ -224,7 +214,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._is_ended:
             self._is_ended = True
             if self._fault is None:
-                self._http.receive_data(b"")
+                self._response.receive(b"")
         self._wake()
 
 
@@ -259,6 +249,17 @@ async def open_connection(url: httpx2.URL, certificates: ssl.SSLContext, seconds
     except (OSError, UnicodeError) as fault:
         raise httpx2.ConnectError(str(fault)) from fault
     return made[1]
+
+
+def _request_head(method: str, target: bytes, headers: RawHeaders) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method.encode(), target, lines)
+    if REQUEST_HEAD.fullmatch(head) is None:
+        try:
+            h11.Request(method=method, target=target, headers=headers)
+        except h11.LocalProtocolError as fault:
+            raise httpx2.LocalProtocolError(str(fault)) from fault
+    return head
 
 
 def _settle(waiter: asyncio.Future[bool], value: bool) -> None:
