@@ -46,7 +46,7 @@ checkers:
 	$(BIN)/python tests/comments.py
 
 scripts:
-	$(BIN)/python hatch_build.py node --test tests/worker/ tests/web/
+	$(BIN)/python hatch_build.py node tests/scripts.js
 
 units:
 	$(UNITS) -m "not slow"
