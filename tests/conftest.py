@@ -4,6 +4,7 @@ snapshot beside the build, so that all but its first start quickly, and not in t
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -18,6 +19,11 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["PYODIDE_RLM_CACHE"] = str(Path(__file__).parent.parent / "build" / "cache" / "snapshots")
+
+
+def pytest_collection_finish() -> None:
+    """Modules and the thousands of tests found in them last to the end: no collection of garbage walks them again."""
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
