@@ -22,6 +22,7 @@ from .spans import Spans
 ANSWERED = "answered"
 BROKEN_OFF = "broken-off"
 FAULT = "internal-error"
+NO_SPAN = nullcontext()
 
 
 @dataclass(slots=True)
@@ -81,8 +82,8 @@ class CallWatch:
     @contextmanager
     def watching(self, record: CallRecord) -> Iterator[None]:
         """Count the call of `record` while the block makes it; note its outcome after."""
-        span = nullcontext() if self.spans is None else self.spans.of_call(record)
-        with self.metrics.in_flight_of(record.provider, record.model), span:
+        with NO_SPAN if self.spans is None else self.spans.of_call(record):
+            model = self.metrics.begin(record.provider, record.model)
             try:
                 yield
             except UpstreamError as fault:
@@ -95,6 +96,7 @@ class CallWatch:
                 record.outcome = FAULT
                 raise
             finally:
+                self.metrics.end(model)
                 record.seconds = record.clock() - record.began
                 self.metrics.count(record)
                 self.audit.write(record)

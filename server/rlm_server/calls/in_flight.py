@@ -167,15 +167,18 @@ class InFlight:
             self._renewing.cancel()
 
     async def _reply(self, digest: bytes, call: Callable[[], Pieces], shared: _SharedCall) -> Reply:
-        waits, request = False, shared.key.request() if shared.key else b""
-        while isinstance(kept := await self.store.claim(digest, request, waits=waits), Lease):
-            if kept is Lease.OURS:
-                return await self._made(digest, call, shared)
-            if kept is Lease.STOPPED:
-                raise stopped_error("server")
-            waits = True
-            await asyncio.sleep(POLL_SECONDS)
-        return replace(kept, from_store=True)
+        waits, request = False, shared.key.request() if shared.key and self.store.is_shared else b""
+        try:
+            while isinstance(kept := await self.store.claim(digest, request, waits=waits), Lease):
+                if kept is Lease.OURS:
+                    return await self._made(digest, call, shared)
+                if kept is Lease.STOPPED:
+                    raise stopped_error("server")
+                waits = True
+                await asyncio.sleep(POLL_SECONDS)
+            return replace(kept, from_store=True)
+        finally:
+            shared.wake_readers()  # they go on a turn of the event loop sooner than by the end of the task
 
     async def _made(self, digest: bytes, call: Callable[[], Pieces], shared: _SharedCall) -> Reply:
         """Make the call, and keep its reply."""
@@ -236,9 +239,7 @@ class _SharedCall:
     def begin(self, call: Coroutine[object, object, Reply], *, end: Callable[[], object]) -> None:
         def ended(task: asyncio.Task[Reply]) -> None:
             self._notify()
-            for waiting in self._ends:
-                if not waiting.done():  # its reader was cancelled
-                    waiting.set_result(None)
+            self.wake_readers()  # of a task that was cancelled before it began
             end()
             _log_fault(task)
 
@@ -286,6 +287,12 @@ class _SharedCall:
         if self.task.cancelled():
             raise UpstreamError("The server is stopping.", kind="cut-off", upstream="server", retryable=True)
         return self.task.result()
+
+    def wake_readers(self) -> None:
+        """Wake those who wait for the end of the task, which comes in this turn of the event loop."""
+        for waiting in self._ends:
+            if not waiting.done():  # its reader was cancelled
+                waiting.set_result(None)
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

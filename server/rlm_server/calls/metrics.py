@@ -75,15 +75,15 @@ class Metrics:
     _models: set[Model] = field(default_factory=set)
     _series: set[Series] = field(default_factory=set)
 
-    @contextmanager
-    def in_flight_of(self, provider: str, model: str) -> Iterator[None]:
-        """Count a call as under way during the block."""
+    def begin(self, provider: str, model: str) -> Model:
+        """Count a call as under way, until `end` is called with its labels."""
         labels = self._model(provider, model)
         self.in_flight[labels] += 1
-        try:
-            yield
-        finally:
-            self.in_flight[labels] -= 1
+        return labels
+
+    def end(self, labels: Model) -> None:
+        """Count a call as under way no more."""
+        self.in_flight[labels] -= 1
 
     @contextmanager
     def waiting_for(self, prompts: int) -> Iterator[Callable[[], None]]:

@@ -166,8 +166,8 @@ class ModelRequest:
             raise stopped_error(self.upstream.name)
         backend, prices = self.backend, self.backend.registry.prices
         guess = backend.budgets.guess(messages, len(images))
-        likely = prices.cost(self.upstream.name, self.name, guess)
-        guess = replace(guess, cost=likely or 0.0)
+        if likely := prices.cost(self.upstream.name, self.name, guess):
+            guess = replace(guess, cost=likely)
         run = self.key.run if self.key else ""
         size = sum(len(message.content) for message in messages)
         record = CallRecord(self.user, self.upstream.name, self.name, run, size)

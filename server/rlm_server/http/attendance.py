@@ -8,8 +8,7 @@ task, one over HTTP a single one, which listens for the client's end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from typing import TypeAlias, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -37,17 +36,19 @@ class Happening:
         for react in reactions:
             react()
 
-    @contextmanager
-    def watched(self, react: React) -> Iterator[None]:
-        """Have `react` called when it happens during the block; soon where it has happened before."""
+    def watch(self, react: React) -> None:
+        """Have `react` called when it happens; soon where it has happened before."""
         self._reactions.add(react)
-        soon = asyncio.get_running_loop().call_soon(react) if self.has_happened else None
-        try:
-            yield
-        finally:
-            self._reactions.discard(react)
-            if soon is not None:
-                soon.cancel()
+        if self.has_happened:
+            asyncio.get_running_loop().call_soon(self._react_late, react)
+
+    def unwatch(self, react: React) -> None:
+        """Have `react` not called any more."""
+        self._reactions.discard(react)
+
+    def _react_late(self, react: React) -> None:
+        if react in self._reactions:
+            react()
 
 
 async def attended(request: Request, work: Coroutine[object, object, T]) -> T:
@@ -77,14 +78,19 @@ async def attended(request: Request, work: Coroutine[object, object, T]) -> T:
     leaving: Happening | None = request.scope.get(LEAVING)
     listening = None if leaving is not None else asyncio.create_task(_until_gone(request.receive, leave))
     try:
-        with stopping.watched(stop), (leaving or Happening()).watched(leave):
-            return await work
+        stopping.watch(stop)
+        if leaving is not None:
+            leaving.watch(leave)
+        return await work
     except asyncio.CancelledError:
         if not reasons or task.cancelling() > 1:
             raise
         raise reasons[0] from None
     finally:
         is_over = True
+        stopping.unwatch(stop)
+        if leaving is not None:
+            leaving.unwatch(leave)
         if reasons:
             task.uncancel()
         if listening is not None:

@@ -35,6 +35,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from .access import FACTS, record
 from .attendance import LEAVING, Happening
+from .body import WHOLE
 from .forwarded import BY_PROXY, MOUNTED_AT
 
 if TYPE_CHECKING:
@@ -159,6 +160,8 @@ class CallSocket:
         self.calls += 1
         stream = self.streams[number] = Stream(self, number)
         scope[LEAVING] = stream.leaving
+        if is_last:
+            scope[WHOLE] = True
         stream.take(body, is_last=is_last)
         task = asyncio.create_task(self._answer(stream, scope))
         self.tasks.add(task)

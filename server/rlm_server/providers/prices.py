@@ -47,9 +47,8 @@ class Prices:
 
     def priced(self, provider: str, model: str, reply: Reply) -> Reply:
         """`reply` with its cost, where that is known."""
-        if reply.usage.cost is not None:
-            return reply
-        return replace(reply, usage=replace(reply.usage, cost=self.cost(provider, model, reply.usage)))
+        cost = self.cost(provider, model, reply.usage) if reply.usage.cost is None else None
+        return reply if cost is None else replace(reply, usage=replace(reply.usage, cost=cost))
 
 
 def load_prices(settings: Settings) -> Prices:

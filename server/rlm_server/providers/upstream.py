@@ -63,6 +63,8 @@ class ModelOptions:
 
     def chosen(self) -> dict[str, Json]:
         """The options that are set, by name."""
+        if self is NO_OPTIONS:
+            return {}
         return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) is not None}
 
 
