@@ -166,6 +166,18 @@ def test_faults_are_the_clients(upstream: FakeUpstream, turn: Turn, fault: type[
     used(use, timeout=httpx2.Timeout(10, read=0.3))
 
 
+def test_a_header_that_is_none_is_refused_by_its_name_alone(upstream: FakeUpstream) -> None:
+    async def use(client: Asking) -> None:
+        with pytest.raises(httpx2.LocalProtocolError, match="'Authorization'") as refused:
+            await client.connections.send(
+                "POST", httpx2.URL(upstream.url), {"Authorization": "Bearer key\nX-Other: text"}, b""
+            )
+        assert "key" not in str(refused.value)
+
+    used(use)
+    assert upstream.seen == []
+
+
 def test_an_upstream_that_is_not_there_is_a_fault_of_the_client() -> None:
     async def use(client: Asking) -> None:
         with pytest.raises(httpx2.ConnectError):

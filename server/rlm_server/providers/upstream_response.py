@@ -1,34 +1,21 @@
 """Upstream response: the responses of one connection, from its bytes.
 
-In: bytes as they come. Out: for each response its head, the parts of its body, and its end. The form that nearly all
-upstreams send (HTTP/1.1, one `Content-Length` or chunks without extensions, over a connection that stays) is read here,
-in a tenth of h11's time. Whatever differs from it, valid or not, is h11's: from its first byte on, or from the chunk on
-that differs.
+In: bytes as they come. Out: for each response its head, the parts of its body, and its end. httptools reads HTTP; a
+response that has no length ends with its connection, of which httptools is not told.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import h11
 import httpx2
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 MOST_HEAD_BYTES = 100 << 10
-MOST_CHUNK_LINE_BYTES = 20
-TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-START = b"HTTP/1.1 "
-HEAD = re.compile(
-    rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?\r\n"
-    rb"((?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
-)
-BLANK_LINE = re.compile(rb"\n\r?\n")
-LENGTH = re.compile(r"[0-9]{1,15}")
-CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,10})\r\n")
-WITHOUT_BODY = (204, 304)
-CRLF = b"\r\n"
+"""Most bytes of a head, a trailer or the line of a chunk."""
 END = b""
 
 
@@ -57,131 +44,98 @@ class ResponseReader:
     def begin(self) -> None:
         """A request goes out: what comes next is its response."""
         self.is_whole = False
-        self._bytes = b""
-        self._at = 0
-        self._head = b""
-        self._is_chunked = False
-        self._left = 0
-        self._gap = b""
-        self._is_cut = False
-        self._http: h11.Connection | None = None
+        self._parser = HttpResponseParser(self)
+        # sloppy, and plain: no proxy shares this connection, so that none reads it in another way
+        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True, lenient_optional_cr_before_lf=True)
+        self._received: deque[Received] = deque()
+        self._headers: dict[str, str] = {}
+        self._is_ended = False
+        self._has_more = False
+        self._stays = False
+        self._ends_with_connection = False
+        self._unread_bytes = 0
 
     def receive(self, data: bytes) -> None:
         """Take the next bytes; none at the end of the connection."""
-        if self._http is not None:
-            self._http.receive_data(data)
+        if self._is_ended:
+            self._has_more = self._has_more or data != b""
+        elif not data:
+            self._end(END if self._ends_with_connection else _fault("the connection was closed before its end"))
         else:
-            self._bytes, self._at = self._bytes[self._at :] + data, 0
-            self._is_cut = not data
+            self._parse(data)
 
     def next(self) -> Received | None:
         """What comes next; `None` where it is not there yet."""
-        if self.is_whole:
-            return END
-        if self._http is None:
-            event = self._next_part() if self._head else self._next_head()
-            if event is not None:
-                return event
-        if self._http is not None:
-            return self._next_of_h11(self._http)
-        return _cut() if self._is_cut else None
+        if not self._received:
+            return END if self.is_whole else None
+        event = self._received.popleft()
+        self.is_whole = event == END
+        return event
 
     def is_done(self) -> bool:
         """Whether the response is whole, and the connection can take another request."""
-        if self._http is not None:
-            return self._http.their_state is h11.DONE and not self._http.trailing_data[0]
-        return self.is_whole and self._at == len(self._bytes)
+        return self.is_whole and self._stays and not self._has_more
 
-    def _next_head(self) -> Head | None:
-        size = self._bytes.find(b"\r\n\r\n") + 4
-        if size < 4:
-            is_other = not self._bytes.startswith(START[: len(self._bytes)]) or BLANK_LINE.search(self._bytes)
-            if is_other or len(self._bytes) > MOST_HEAD_BYTES:
-                self._hand_over(0)
-            return None
-        found = HEAD.fullmatch(self._bytes, 0, size)
-        headers = {} if found is None else _joined(line.split(b":", 1) for line in found[2].split(CRLF)[:-1])
-        length, coding = headers.get("content-length", ""), headers.get("transfer-encoding", "")
-        has_length = not coding and LENGTH.fullmatch(length)
-        is_chunked = coding == "chunked" and not length
-        stays = headers.get("connection", "keep-alive").lower() == "keep-alive"
-        if found is None or not stays or not (has_length or is_chunked) or int(found[1]) in WITHOUT_BODY:
-            self._hand_over(0)
-            return None
-        self._head, self._at = self._bytes[:size], size
-        self._is_chunked, self._left = is_chunked, 0 if is_chunked else int(length)
-        return Head(int(found[1]), headers)
+    def _parse(self, data: bytes) -> None:
+        known = len(self._received)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._end(_fault("it changes to another protocol"))
+        except HttpParserError as fault:
+            self._end(_fault(str(fault)))
+        self._unread_bytes = 0 if len(self._received) > known else self._unread_bytes + len(data)
+        if self._unread_bytes > MOST_HEAD_BYTES:
+            self._end(_fault(f"a head, a trailer or the line of a chunk is longer than {MOST_HEAD_BYTES:,} bytes"))
 
-    def _next_part(self) -> bytes | httpx2.TransportError | None:
-        if self._left == 0:
-            if not self._is_chunked:
-                self.is_whole = True
-                return END
-            if (event := self._next_chunk()) is not None:
-                return event
-        part = self._bytes[self._at : self._at + self._left]
-        self._at += len(part)
-        self._left -= len(part)
-        return part or None
+    def _end(self, event: Received) -> None:
+        """The response ends with `event`; of what comes after it only that it came is of interest."""
+        if self._is_ended:
+            self._has_more = True
+        else:
+            self._is_ended = True
+            self._received.append(event)
 
-    def _next_chunk(self) -> bytes | httpx2.TransportError | None:
-        """Read the line of the next chunk, and the line end that closes the one before; `END` where it is the last."""
-        at = self._at + len(self._gap)
-        gap = self._bytes[self._at : at]
-        if gap != self._gap[: len(gap)]:
-            return httpx2.RemoteProtocolError("a chunk of the body has another size than its line says")
-        line = CHUNK_LINE.match(self._bytes, at)
-        if line is None:
-            if len(self._bytes) - at > MOST_CHUNK_LINE_BYTES or b"\n" in self._bytes[at:]:
-                self._hand_over(at)
-            return None
-        size, ends_at = int(line[1], 16), line.end()
-        if size:
-            self._at, self._left, self._gap = ends_at, size, CRLF
-            return None
-        after = self._bytes[ends_at : ends_at + 2]
-        if after == CRLF:
-            self._at, self.is_whole = ends_at + 2, True
-            return END
-        if not CRLF.startswith(after):
-            self._hand_over(at)  # a trailer
-        return None
+    # -------------------------------------------------------------------------------------------- called by httptools
 
-    def _hand_over(self, at: int) -> None:
-        """Have h11 read on from `at`: the head, or the chunks after the head that is known."""
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
-        self._http.send(h11.Request(method="GET", target="/", headers=[("Host", "upstream")]))
-        self._http.send(h11.EndOfMessage())
-        self._http.receive_data(self._head + self._bytes[at:])
-        if self._is_cut:
-            self._http.receive_data(b"")
+    def on_message_begin(self) -> None:
+        """A response begins; after an interim one it is that of the request."""
+        self._headers = {}
+        self._has_more = self._is_ended
 
-    def _next_of_h11(self, http: h11.Connection) -> Received | None:
-        while True:
-            try:
-                event = http.next_event()
-            except h11.RemoteProtocolError as fault:
-                return httpx2.RemoteProtocolError(str(fault))
-            if event is h11.NEED_DATA:
-                return None
-            if isinstance(event, h11.Response) and not self._head:
-                return Head(event.status_code, _joined(event.headers))
-            if isinstance(event, h11.Data) and event.data:
-                return bytes(event.data)
-            if isinstance(event, h11.EndOfMessage):
-                self.is_whole = True
-                return END
-            if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-                return _cut()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a field of a trailer, which nobody reads."""
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        status = self._parser.get_status_code()
+        if self._is_ended or _is_interim(status):
+            return
+        coding = self._headers.get("transfer-encoding", "chunked").lower()
+        if coding != "chunked":
+            self._end(_fault(f"the transfer coding {coding!r} is not known"))
+            return
+        self._ends_with_connection = not {"content-length", "transfer-encoding"} & self._headers.keys()
+        self._received.append(Head(status, self._headers))
+        self._headers = {}
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if not self._is_ended:
+            self._received.append(body)
+
+    def on_message_complete(self) -> None:
+        """The response is whole."""
+        if not _is_interim(self._parser.get_status_code()) and not self._is_ended:
+            self._stays = self._parser.should_keep_alive()
+            self._end(END)
 
 
-def _cut() -> httpx2.RemoteProtocolError:
-    return httpx2.RemoteProtocolError("the connection was closed before the end of the response")
+def _is_interim(status: int) -> bool:
+    return 100 <= status < 200
 
 
-def _joined(headers: Iterable[Iterable[bytes]]) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, text in headers:
-        key, value = name.decode("ascii").lower(), text.decode("latin-1").strip(" \t")
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
-    return joined
+def _fault(why: str) -> httpx2.RemoteProtocolError:
+    return httpx2.RemoteProtocolError(f"the response cannot be read: {why}")
