@@ -70,15 +70,16 @@ WORKS = (
     Work("200 calls of 0.2 s in a batch", "batch", BOTH, ideal=(0.8, 1.15)),
     Work("1,000 calls of 0.1 s in a batch", "thousand", BOTH, ideal=(1.6, 1.15)),
     Work("24 calls of 0.2 s at once, no batch", "at once", OWN, most=0.3, repeats=3),
-    Work("a reply of 3 s, then sub-calls of 2 s", "no overlap", OWN),
-    Work("the same with overlap", "overlap", OWN, of_work=("no overlap", 0.65)),
+    Work("a reply of 3 s, then sub-calls of 2 s", "no overlap", OWN, repeats=3),
+    Work("the same with overlap", "overlap", OWN, of_work=("no overlap", 0.65), repeats=3),
     Work("30 iterations", "iterations", BOTH, of_old=(0.5, 0.5)),
     Work("100 MB of text, one search", "search", BOTH, of_old=(0.6, 0.6)),
     Work("100 MB of text, memory of all processes", "search", OWN, of_old=(0.5,), is_memory=True),
     Work("16 child runs at once", "children", OWN, of_old=(0.6,)),
     Work("memory of a run, all processes", "warm", OWN, of_old=(0.6,), is_memory=True),
     Work("the command, second start, to the answer", "start", ("command",), of_old=(0.6,)),
-    Work("150 iterations, peak of the renderer", "long", OWN, of_old=(0.3,), is_memory=True, is_long=True),
+    Work("150 iterations, peak of the renderer", "long", OWN, of_old=(0.3,), most=390, is_memory=True, is_long=True),
+    Work("fork at the last of them, peak of the renderer", "fork", OWN, most=390, is_memory=True, is_long=True),
     Work("replay of a 200 MB log by the command", "replay", ("command",), most=30.0, is_long=True),
 )
 
@@ -100,11 +101,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.end_to_end", description=__doc__)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="without the works that take a minute")
-    parser.add_argument("--only", default="", help="works whose name holds this")
+    parser.add_argument("--only", default="", help="works whose name or key holds this")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("old", nargs="*", type=Path)
     given = parser.parse_args()
-    chosen = [work for work in WORKS if given.only in work.name and not (given.quick and work.is_long)]
+    named = [work for work in WORKS if given.only in work.name or given.only in work.key]
+    chosen = [work for work in named if not (given.quick and work.is_long)]
     peers = [] if given.no_peers else [*LABELS]
     found = measured(chosen, times=given.times, peers=peers, old=given.old)
     for row in rows_of(found, chosen, given.old):

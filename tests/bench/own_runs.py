@@ -39,14 +39,16 @@ CODE = works(
     "overlap": (writing := ["\n".join(["llm_batch([str(n) for n in range(8)])", *["x = 1"] * 60, DONE])]),
     "no overlap": writing,
     "thousand": [f"llm_batch([str(n) for n in range(1000)])\n{DONE}"],
-    "long": [*(f"print('{number:03}' * 7_000)" for number in range(149)), DONE],
+    "long": (long := [*(f"print('{number:03}' * 7_000)" for number in range(149)), DONE]),
+    "fork": long,
     "big log": [f"llm_batch([f'{{n:03}}' * 330_000 for n in range(200)])\n{DONE}"],
 }
 SUB_MODELS = {"batch": "wait-200", "thousand": "wait-100", "overlap": "wait-2000", "no overlap": "wait-2000"}
 ROOT_MODELS = {"overlap": "write-3000", "no overlap": "write-3000"}
 OPTIONS: dict[str, Any] = {"max_iterations": 160, "max_sub_calls": 10_000, "max_depth": 2, "max_concurrency": 16}
 WHOLE: dict[str, Any] = {"compact_at": False}
-"""Of the long run: its conversation is never summed up, so that it grows to 3 MB."""
+"""Of the long run and its fork: the conversation is never summed up, so that it grows to 3 MB."""
+LONG = frozenset({"long", "fork"})
 RENDERER = "--type=renderer"
 READY_SECONDS = 3
 """Pause before the first run, in which a page makes its snapshot and boots a worker: a person types meanwhile."""
@@ -107,9 +109,9 @@ class Bench:
         }
         seconds = await sides[side](work, times)
         used = self.used
-        if work not in WEIGHED:
+        if work not in WEIGHED | LONG:
             return Figures(seconds, 0, used)
-        with peak_memory(named=RENDERER if work == "long" else "") as memory:  # reading it takes time of its own
+        with peak_memory(named=RENDERER if work in LONG else "") as memory:  # reading it takes time of its own
             await sides[side](work, 1)
         return Figures(seconds, memory.bytes, used)
 
@@ -117,16 +119,20 @@ class Bench:
         from rlm_server.headless import BrowserRLM
 
         seconds = []
+        log = await self.log_of("long", **WHOLE) if work == "fork" else None
         async with BrowserRLM(self.url, model="openai:wait-0", **OPTIONS) as rlm:
             await rlm.run(question_of([DONE]))
             await asyncio.sleep(READY_SECONDS)
             context = self.haystack() if work == "search" else None
-            more = {"model": f"openai:{ROOT_MODELS.get(work, 'wait-0')}"} | (WHOLE if work == "long" else {})
+            more = {"model": f"openai:{ROOT_MODELS.get(work, 'wait-0')}"} | (WHOLE if work in LONG else {})
             more |= {"overlap": True} if work == "overlap" else {}
 
             async def ask() -> None:
-                sub_model = f"openai:{SUB_MODELS.get(work, 'wait-0')}"
-                result = await rlm.run(question_of(CODE[work]), context=context, sub_model=sub_model, **more)
+                models = more | {"sub_model": f"openai:{SUB_MODELS.get(work, 'wait-0')}"}
+                if log is None:
+                    result = await rlm.run(question_of(CODE[work]), context=context, **models)
+                else:
+                    result = await rlm.fork(log, len(CODE[work]), **models)
                 assert result.stopped_by == "final_answer", result.detail
 
             before = self.cpu()
@@ -177,7 +183,7 @@ class Bench:
 
     async def by_command(self, work: str, times: int) -> list[float]:
         """Whole processes, from the command to the answer; the first start is not measured."""
-        log = await self.big_log() if work == "replay" else None
+        log = await self.log_of("big log") if work == "replay" else None
         line = ["replay", str(log)] if log else ["run", question_of([DONE]), "--model", "openai:wait-0"]
         seconds = []
         before = self.cpu()
@@ -195,14 +201,14 @@ class Bench:
         done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-200:]
 
-    async def big_log(self) -> Path:
-        """The log of a run with 200 MB of prompts."""
+    async def log_of(self, work: str, **options: Any) -> Path:
+        """The log of a run of `work`: of "big log" it has 200 MB of prompts."""
         from rlm_server.headless import BrowserRLM
 
-        log = self.folder / "big.jsonl"
+        log = self.folder / f"{work}.jsonl"
         if not log.exists():
             async with BrowserRLM(self.url, model="openai:wait-0", **OPTIONS) as rlm:
-                log.write_text((await rlm.run(question_of(CODE["big log"]))).trajectory)
+                log.write_text((await rlm.run(question_of(CODE[work]), **options)).trajectory)
         return log
 
     def haystack(self) -> Path:
