@@ -1,10 +1,10 @@
 # `make demo` runs the main job, `make test` every test; both do all the set-up that a bare machine needs.
 # `make test PART=attacks` runs a part: core (no page: `make check`, `make slow`, and the unit suite in Pyodide), page, faults, attacks,
-# firefox, team (behind nginx and Caddy).
+# firefox, team (behind nginx and Caddy); overlap is no part of the whole.
 PYTHON ?= python3
 PARTS := core page faults attacks firefox team
 PART ?= $(PARTS)
-$(if $(filter-out $(PARTS) real-server scale builds notebooks webkit,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) real-server scale builds notebooks webkit))
+$(if $(filter-out $(PARTS) overlap real-server scale builds notebooks webkit,$(PART)),$(error PART=$(PART) is none of the parts: $(PARTS) overlap real-server scale builds notebooks webkit))
 JOBS ?= logical
 # Compiled modules are kept, or each process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -20,6 +20,7 @@ BROWSER_faults := tests/browser/faults
 BROWSER_attacks := tests/browser/attacks
 BROWSER_firefox := tests/browser/firefox
 BROWSER_team := tests/browser/team
+OVERLAP := tests/browser/attacks tests/browser/faults $(addprefix tests/browser/test_,overlap.py replay.py egress.py children.py tools.py session.py)
 # A real browser on a busy machine now and then fails a test that is right: it runs once more, its first failure is
 # printed, and a fourth such test fails the whole.
 RERUNS := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks
@@ -58,6 +59,11 @@ slow: .venv/dev assets
 ifeq ($(PART),real-server)
 test: .venv/dev
 	$(PYTEST) tests/real_server
+else ifeq ($(PART),overlap)
+# Nor is `make test PART=overlap`: attacks, faults, replays and the ledger's offsets where every run overlaps its sub-calls with its replies.
+test: browser .venv/dev assets
+	$(BIN)/python -m tests.overlap_tree
+	cd build/overlap && PYTHONPATH=$(CURDIR)/build/overlap/server $(PYTEST) $(OVERLAP) --timeout 600 $(RERUNS) --dist-dir build/pyodide --runner selenium --rt chrome $(SIDE_BY_SIDE)
 else ifeq ($(PART),scale)
 # So is `make test PART=scale`: it fetches the clients of the model endpoint, the agents that the sandbox is shown with,
 # and Ray, each into an environment of its own.

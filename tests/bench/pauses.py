@@ -11,7 +11,7 @@ from tests.bench.lab import Lab
 from tests.bench.rows import Row
 
 BUDGET_MS = 100
-FILES = 5_000
+FILES = 10_000
 PRINT_A_MEGABYTE = "print(('x' * 99 + '\\n') * 10_000)"
 
 

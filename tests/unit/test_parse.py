@@ -135,6 +135,40 @@ def test_blocks(name: str, reply: str, codes: list[str] | None) -> None:
     assert [block.code for block in parse(reply).blocks] == codes
 
 
+CLOSED = "```repl\nprint(1)\n```\n"
+# a reply up to the end of a fence, and a rest by which its block is another one, or none
+UNDONE = {
+    "the end of thoughts": (CLOSED, "So much for that.\n</think>\nNothing to run.\n", []),
+    "another channel": (f"<|channel|>commentary<|message|>\n{CLOSED}", "<|channel|>final<|message|>Nothing.", []),
+    "a fence of the tag that was asked for": (
+        "```python\nprint(1)\n```\n",
+        "Run this:\n```repl\nx = 1\n```\n",
+        ["x = 1"],
+    ),
+    "the end of a string": ("```repl\nx = '''\n```\n", "'''\ny = 1\n```\n", ["x = '''\n```\n'''\ny = 1"]),
+}
+
+
+@pytest.mark.parametrize(("begun", "rest", "codes"), UNDONE.values(), ids=UNDONE.keys())
+def test_a_closed_fence_does_not_settle_what_runs(begun: str, rest: str, codes: list[str]) -> None:
+    """So no block runs before its reply is whole."""
+    assert len(parse(begun).blocks) == 1
+    assert [block.code for block in parse(begun + rest).blocks] == codes
+
+
+FOLLOWED = {name: f"{reply}\n{CLOSED}" for name, reply, _ in BLOCKS}
+ENDING_CLOSED = {
+    name: reply
+    for name, reply in FOLLOWED.items()
+    if [block.code for block in parse(reply).blocks][-1:] == ["print(1)"]
+}
+
+
+@pytest.mark.parametrize("reply", ENDING_CLOSED.values(), ids=ENDING_CLOSED.keys())
+def test_the_end_of_thoughts_undoes_every_closed_block(reply: str) -> None:
+    assert parse(f"{reply}</think>\n").blocks == ()
+
+
 @pytest.mark.parametrize(("name", "reply", "finals"), FINALS, ids=[case[0] for case in FINALS])
 def test_finals(name: str, reply: str, finals: list[Final]) -> None:
     assert list(parse(reply).finals) == finals

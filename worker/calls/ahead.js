@@ -7,7 +7,6 @@
 
 import { callStopped } from "../wire/errors.js";
 import { MAX_MESSAGE_CHARS } from "../wire/protocol.js";
-import { openHash } from "../wire/text_hash.js";
 import { UNKNOWN_USAGE } from "../wire/usage.js";
 
 /**
@@ -22,7 +21,7 @@ import { UNKNOWN_USAGE } from "../wire/usage.js";
  * A request that left ahead, or is about to.
  * @typedef {object} Ahead
  * @property {HostCall[]} calls
- * @property {string | undefined} key its idempotency key
+ * @property {string | undefined} key its idempotency key, once it leaves
  * @property {AbortController} abort
  * @property {Map<number, boolean>} sent calls that left and were not answered; false where the endpoint was not reached
  * @property {Map<number, Outcome>} outcomes
@@ -49,15 +48,23 @@ export function openAhead({ witness, send, cancel, count }) {
   /** @type {Ahead[]} */
   let waiting = [];
   let isOpen = false;
-  /** @type {string | undefined} */
-  let rootKey;
   let requests = 0;
   let calls = 0;
   let bytes = 0;
 
-  /** @param {Ahead} ahead */
-  const start = async (ahead) => {
+  /**
+   * @param {HostCall[]} wanted
+   * @param {Promise<string | null>} key
+   * @param {AbortSignal} signal
+   */
+  const leave = async (wanted, key, signal) => ((await key) === null ? null : witness.leave(wanted, signal));
+  /**
+   * @param {Ahead} ahead
+   * @param {Promise<string | null>} key
+   */
+  const start = async (ahead, key) => {
     ahead.left = await ahead.leaving;
+    if (ahead.left !== null) ahead.key = (await key) ?? undefined;
     if (ahead.left !== null && !ahead.abort.signal.aborted) await send({ ...ahead, settle: settled(ahead) });
   };
   /**
@@ -78,12 +85,9 @@ export function openAhead({ witness, send, cancel, count }) {
   };
 
   return {
-    /**
-     * A root call is open: from here on calls may leave ahead of its reply.
-     * @param {string | undefined} key its idempotency key
-     */
-    rootOpens(key) {
-      [isOpen, rootKey, requests, calls, bytes] = [true, key, 0, 0, 0];
+    /** A root call is open: from here on calls may leave ahead of its reply. */
+    rootOpens() {
+      [isOpen, requests, calls, bytes] = [true, 0, 0, 0];
     },
     /** Its reply is there. */
     rootEnds: () => void (isOpen = false),
@@ -96,21 +100,23 @@ export function openAhead({ witness, send, cancel, count }) {
       bytes += size;
       return isOpen && requests <= MAX_REQUESTS && bytes <= MAX_BYTES;
     },
-    /** @param {HostCall[]} wanted */
-    begin(wanted) {
+    /**
+     * @param {HostCall[]} wanted
+     * @param {Promise<string | null>} key its idempotency key; null: it need not leave
+     */
+    begin(wanted, key) {
       calls += wanted.length;
       if (calls > MAX_CALLS) return;
       const abort = new AbortController();
-      const key = rootKey === undefined ? undefined : `${rootKey}/ahead/${requests}/${markOf(wanted)}`;
       /** @type {Ahead} */
       const ahead = {
-        ...{ calls: wanted, key, abort, sent: new Map(), outcomes: new Map() },
+        ...{ calls: wanted, key: undefined, abort, sent: new Map(), outcomes: new Map() },
         settle: () => {},
-        leaving: witness.leave(wanted, abort.signal).catch(() => null), // its request is refused again, with the reason
+        leaving: leave(wanted, key, abort.signal).catch(() => null), // its request is refused again, with the reason
         left: null,
         done: Promise.resolve(),
       };
-      ahead.done = start(ahead);
+      ahead.done = start(ahead, key);
       waiting.push(ahead);
     },
     /**
@@ -192,14 +198,4 @@ function isSameCall(one, other) {
  */
 function isSameMessage(one, other) {
   return one.role === other.role && one.content === other.content;
-}
-
-/** @param {HostCall[]} calls */
-function markOf(calls) {
-  const hash = openHash();
-  for (const { model, messages } of calls) {
-    hash.add(`${model}:`);
-    for (const { content } of messages) hash.add(content);
-  }
-  return hash.end();
 }

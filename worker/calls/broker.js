@@ -218,8 +218,9 @@ export function openBroker({
       if (kind !== "sub") ahead?.drop();
       const known = (kind === "sub" && (await ahead?.take(calls))) || null;
       const first = known === null ? witness.started(kind, calls) : known.used();
-      const key = answer.idempotencyKey?.(first);
-      if (kind === "root") ahead?.rootOpens(key);
+      const mayBeAhead = ahead !== null && kind === "sub";
+      const key = (mayBeAhead ? answer.aheadKey?.() : undefined) ?? answer.idempotencyKey?.(first);
+      if (kind === "root") ahead?.rootOpens();
       const pieces = isWatched(kind, calls)
         ? {
             text: openReplyPieces((at, text) => {
@@ -258,15 +259,19 @@ export function openBroker({
       signal.removeEventListener("abort", stopAll); // else it would hold the request until the run ends
       answer.end();
     },
-    /** @param {import("../wire/protocol.js").CallsAhead} message */
-    ahead(message) {
+    /**
+     * @param {import("../wire/protocol.js").CallsAhead} message
+     * @param {(body: string, value: unknown) => Promise<string | null>} expected idempotency key of a request that a block
+     *   will make; null: its answer is known
+     */
+    ahead(message, expected) {
       if (ahead === null) throw channelError("unexpected message ahead");
       const size = message.data.reduce((sum, { byteLength }) => sum + byteLength, message.body.length);
       if (!ahead.takes(size)) return;
       const { value, data } = withTexts(JSON.parse(message.body), message.data);
       const { kind, calls } = parseRequest(message.body, value);
       if (kind !== "sub" || data.length > 0) throw protocolError("calls ahead are sub-calls of text.");
-      ahead.begin(calls);
+      ahead.begin(calls, expected(message.body, value));
     },
     /** Model name -> its usage so far. */
     usage: () => structuredClone(usage),

@@ -56,6 +56,14 @@ export function hasMark(request, mark) {
   return mark === (mark.startsWith(OF_VALUES) ? request.mark() : request.textMark());
 }
 
+/**
+ * A mark as part of an idempotency key.
+ * @param {string} mark
+ */
+export function markInKey(mark) {
+  return mark.slice(OF_VALUES.length);
+}
+
 /** @param {ArrayBuffer} bytes */
 function hexOf(bytes) {
   return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -7,7 +7,7 @@
 import { protocolError, providerError } from "../wire/errors.js";
 import { renumbered, textIn } from "../wire/frames.js";
 import { openEntry, played, sinkOf } from "./recorded_request.js";
-import { hasMark, readRequest } from "./request_mark.js";
+import { hasMark, markInKey, readRequest } from "./request_mark.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").Handler} Handler
@@ -15,6 +15,7 @@ import { hasMark, readRequest } from "./request_mark.js";
  * @typedef {import("./recorded_request.js").Entry} Entry
  * @typedef {import("./request_mark.js").WorkerRequest} WorkerRequest
  * @typedef {{op?: unknown, kind?: unknown, calls?: unknown[], children?: unknown[]}} Fields
+ * @typedef {{root: Entry, nth: number}} Place of a request: the root call before it, and how many equal requests stand between
  */
 
 /**
@@ -33,6 +34,34 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
   const spare = [];
   let at = 0;
   let isSealed = false;
+  /** The last root call. @type {Entry | null} */
+  let root = null;
+  /** How often the requests since were made, and were expected, by their marks. */
+  const made = new Map();
+  const expected = new Map();
+
+  /**
+   * @param {Entry} entry
+   * @param {WorkerRequest} request
+   * @returns {Place | null}
+   */
+  const placeOf = (entry, request) => {
+    if (!entry.isRoot) return root === null ? null : { root, nth: counted(made, request.mark()) };
+    root = entry;
+    made.clear();
+    expected.clear();
+    return null;
+  };
+  /**
+   * The idempotency key of calls that may leave before their request is made: a later session, which knows nothing of them,
+   * makes the request under the same one.
+   * @param {Place} place
+   * @param {string} mark
+   */
+  const aheadKey = (place, mark) => `${name}/${place.root.number}/ahead/${place.nth}/${markInKey(mark)}`;
+  /** @param {WorkerRequest} request */
+  const isHeld = (request) =>
+    [...tape.slice(at), ...spare].some((entry) => entry.end?.ok !== false && entry.matches(request));
 
   /**
    * The entry that answers `request`: the next of the record, a spare one, or none.
@@ -67,22 +96,25 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
     const isRoot = op === "complete" && kind === "root";
     const entry = openEntry((other) => hasMark(other, mark), { isRoot, position: position() });
     tape.push(entry);
-    void ask(entry, request);
     return entry;
   };
   /**
    * @param {Entry} entry
    * @param {WorkerRequest} request
+   * @param {Place | null} place
    * @param {{indexes?: number[], again?: number[]}} [part] the indexes that its parts have in the whole request
    */
-  const ask = async (entry, { body, data, mark, value }, { indexes, again } = {}) => {
-    /** @param {number} call */
-    const idempotencyKey = (call) => `${name}/${(entry.number ??= call)}`;
+  const ask = async (entry, { body, data, mark, value }, place, { indexes, again } = {}) => {
+    const keys = {
+      /** @param {number} call */
+      idempotencyKey: (call) => `${name}/${(entry.number ??= call)}`,
+      ...(place === null ? {} : { aheadKey: () => aheadKey(place, mark()) }),
+    };
     const sink = sinkOf(entry);
     /** @param {Uint8Array} frame */
     const write = (frame) => sink.write(indexes ? renumbered(frame, indexes) : frame);
     try {
-      await handlerOf(handlers, value)(body, { ...sink, write, idempotencyKey, again, mark, value }, data);
+      await handlerOf(handlers, value)(body, { ...sink, write, ...keys, again, mark, value }, data);
       sink.fail(new Error("the host ended this request without an answer"));
     } catch (error) {
       sink.fail(error);
@@ -92,13 +124,14 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
    * Ask for those parts of a recorded request that have no answer; it joins the frames that are there.
    * @param {Entry} entry
    * @param {WorkerRequest} request
+   * @param {Place | null} place
    */
-  const askMissing = (entry, request) => {
+  const askMissing = (entry, request, place) => {
     const { missing, children } = entry;
     Object.assign(entry, { missing: [], end: null });
-    if (entry.tool !== null) return void ask(entry, request, { again: [] });
+    if (entry.tool !== null) return void ask(entry, request, place, { again: [] });
     const again = missing.map((index) => children[index]);
-    void ask(entry, partOf(request, missing), { indexes: missing, again });
+    void ask(entry, partOf(request, missing), place, { indexes: missing, again });
   };
 
   return {
@@ -110,9 +143,23 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
       if (known === null && isSealed) throw providerError("the question is over: nothing is asked for it any more.");
       const entry = known ?? begin(request);
       at += 1;
+      const place = placeOf(entry, request);
       if (known) onReplayed(known.frames.length);
-      if (known && known.missing.length > 0) askMissing(known, request);
+      else void ask(entry, request, place);
+      if (known && known.missing.length > 0) askMissing(known, request, place);
       await played(entry, answer);
+    },
+    /**
+     * The idempotency key of a request that a block is expected to make; null: it stands in the record, with its answer.
+     * @param {string} body
+     * @param {unknown} value
+     */
+    async expected(body, value) {
+      const before = root;
+      const request = await readRequest(body, [], { value });
+      if (before === null || root !== before || isHeld(request)) return null;
+      const mark = request.mark();
+      return aheadKey({ root: before, nth: counted(expected, mark) }, mark);
     },
     /** Whether the worker waits for an answer. */
     waits: () => tape[at - 1]?.end === null,
@@ -138,9 +185,20 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
     rewind(isLost) {
       spare.push(...tape.filter((entry) => isLost(entry.position)));
       tape = tape.filter((entry) => !isLost(entry.position));
-      at = 0;
+      [at, root] = [0, null];
     },
   };
+}
+
+/**
+ * How often a mark was counted before.
+ * @param {Map<string, number>} counts
+ * @param {string} mark
+ */
+function counted(counts, mark) {
+  const before = counts.get(mark) ?? 0;
+  counts.set(mark, before + 1);
+  return before;
 }
 
 /**

@@ -93,7 +93,7 @@ function openRun(options, shape) {
     recorder,
     recovery,
     quota,
-    ahead: requests.ahead,
+    ahead: (message) => requests.ahead(message, recovery.tape.expected),
     stopChildren: requests.stopChildren,
     /** A worker takes the run over. */
     begin() {

@@ -57,6 +57,8 @@ export interface Answer {
   fail: (error: unknown) => void;
   /** Of the request, by its first call in the log: a repeated request has the same. */
   idempotencyKey?: (call: number) => string;
+  /** The same of sub-calls that may leave before their request is made, and have no numbers until then. */
+  aheadKey?: () => string;
   /** Of a request that was cut off before and is repeated: the numbers of its child runs. */
   again?: number[];
   /** Tells the request apart from others of its run, in the log. */
