@@ -20,6 +20,7 @@
     const stop = new AbortController();
     const prompts = [];
     const early = [];
+    const keys = [];
     let writing = false;
     let arrived = () => {};
     const left = structuredClone(replies);
@@ -42,9 +43,10 @@
       controller.enqueue(event({ done: true, model: "root", usage: USAGE }));
       controller.close();
     };
-    const answer = async (body, signal) => {
+    const answer = async (body, { signal, headers }) => {
       const asked = body.prompts ?? [body.prompt];
       prompts.push(...asked);
+      keys.push(headers["idempotency-key"]);
       if (writing) early.push(...asked);
       arrived();
       if (asked.some((text) => text.includes("never"))) await aborted(signal);
@@ -56,7 +58,7 @@
     globalThis.fetch = async (url, init) => {
       if (String(url) !== "/scripted") return native(url, init);
       const body = JSON.parse(new TextDecoder().decode(init.body));
-      if (body.messages === undefined) return answer(body, init.signal);
+      if (body.messages === undefined) return answer(body, init);
       const steps = left.shift();
       return new Response(
         new ReadableStream({
@@ -73,7 +75,7 @@
       const result = await Promise.race([running, late]);
       if (result === null)
         throw new Error(`no end: ${JSON.stringify({ replies: left, prompts, events }).slice(-9_000)}`);
-      return { ...result, trajectory: result.trajectory(), prompts, early };
+      return { ...result, trajectory: result.trajectory(), prompts, early, keys };
     } finally {
       globalThis.fetch = native;
     }

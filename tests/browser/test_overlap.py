@@ -30,6 +30,9 @@ BROKEN = [f"{OPEN}out = llm_query('once')\nx = 1\n", 1, "break"]
 WHOLE = [f"{OPEN}out = llm_query('once')\nx = 1\n", f"y = 2{CLOSE}"]
 STOPPED = [f"{OPEN}llm_query('never')\nx = 1\n", 1, "stop"]
 TWO = [f"{OPEN}out = llm_query('one')\nx = 1\n", 1, f"out += llm_query('two'){CLOSE}"]
+LOST = [f"{OPEN}out = llm_query('one')\nimport os\nos._exit(3)\n", 1, CLOSE]
+AGAIN = [f"{OPEN}out = llm_query('one')\nout += llm_query('two')\nx = 1\n", 2, CLOSE]
+"""A reply that asks again what the block before had asked, in which the worker died."""
 CHILD = [f"{OPEN}out = rlm_query('What?', 'inner'){CLOSE}"]
 IN_CHILD = [1 if part == 2 else part for part in BATCH]
 LONG = "".join(f"Line {n} of a text whose lines are longer than the pieces that the ledger finds.\n" for n in range(99))
@@ -44,6 +47,7 @@ def jobs() -> dict[str, dict[str, Any]]:
         "stopped": [STOPPED],
         "asked": [[part for part in TWO if part != 1], FINISH],
         "limited": [TWO, FINISH],
+        "lost": [LOST, AGAIN, FINISH],
         "context": [[part for part in BATCH if part != 2], [code("FINAL('denied')")]],
         "child": [CHILD, IN_CHILD, FINISH, FINISH],
     }
@@ -73,6 +77,11 @@ RUN = """async (jobs) => {
     const { replies, ...job } = jobs[name];
     results[`${name} again`] = await overlap.run({ ...job, replies: [], log: { replay: results[name].trajectory } });
   }
+  const { replies, ...job } = jobs.on;
+  const lines = results.on.trajectory.split("\\n");
+  const asked = lines.findIndex((line) => line.includes('"kind":"sub"'));
+  const resume = lines.slice(0, asked).join("\\n"); // its tab closed in its first block, before that asked for its batch
+  results.resumed = await overlap.run({ ...job, replies: replies.slice(1), log: { resume } });
   return results;
 }"""
 
@@ -105,6 +114,7 @@ def test_overlap_changes_nothing_but_the_time(shared_page: Page) -> None:
     check_calls(results)
     check_unused(results)
     check_limits(results)
+    check_recovery(results)
     for name in ("on", "thoughts"):
         again = results[f"{name} again"]
         assert (again["answer"], again["prompts"], again["stoppedBy"]) == (results[name]["answer"], [], "final_answer")
@@ -151,3 +161,13 @@ def check_limits(results: Any) -> None:
     assert (context["prompts"], context["answer"]) == ([], "denied")
     assert sum(event["denied"] is not None for event in events(context, "egress")) == 99
     assert "sent_ahead" not in {event["code"] for event in events(context, "notice")}
+
+
+def check_recovery(results: Any) -> None:
+    lost, on, resumed = results["lost"], results["on"], results["resumed"]
+    assert (lost["prompts"], lost["answer"]) == (["one", "two"], "sub:onesub:two")
+    assert "worker_lost" in {event["code"] for event in events(lost, "notice")}
+    assert [event["ahead"] for event in events(lost, "call_started") if event["kind"] == "sub"] == ["used", "used"]
+    assert (resumed["answer"], resumed["prompts"]) == (on["answer"], on["prompts"])
+    assert resumed["keys"] == on["keys"]
+    assert len(set(on["keys"])) == len(on["keys"]) == 3
