@@ -1,7 +1,7 @@
 """Overlap everywhere: a copy of this tree in which every run sends its sub-calls while its replies are written.
 
-`python -m tests.overlap_tree` makes `build/overlap`, with built assets, for `make test PART=overlap`. Out: this tree but for
-a default, and for the end of each reply of a root model, which comes a while after its text: scripted models write
+`python -m tests.overlap_tree` makes `build/overlap`, with built assets, for `make test PART=overlap`. Out: this tree but
+for a default, and for the end of each reply of a root model, which comes a while after its text: scripted models write
 theirs at once, and no call would leave ahead of it.
 """
 
@@ -29,7 +29,7 @@ SWITCHED = {
             'if (typeof fieldsOf(reply).text === "string") { write(String(fieldsOf(reply).text)); '
             f"{PAUSE}; }} return takeReply(take, 0, reply); }}"
         ),
-        "} else if (event.done === true)\n": f"}} else if (event.done === true && (deltas.length === 0 || !({PAUSE})))\n",
+        "if (event.done === true)\n": f"if (event.done === true && (deltas.length === 0 || !({PAUSE})))\n",
     },
 }
 

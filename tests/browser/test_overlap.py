@@ -80,7 +80,7 @@ RUN = """async (jobs) => {
   const { replies, ...job } = jobs.on;
   const lines = results.on.trajectory.split("\\n");
   const asked = lines.findIndex((line) => line.includes('"kind":"sub"'));
-  const resume = lines.slice(0, asked).join("\\n"); // its tab closed in its first block, before that asked for its batch
+  const resume = lines.slice(0, asked).join("\\n"); // its tab closed before its first block asked for its batch
   results.resumed = await overlap.run({ ...job, replies: replies.slice(1), log: { resume } });
   return results;
 }"""
