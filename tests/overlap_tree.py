@@ -1,8 +1,8 @@
 """Overlap everywhere: a copy of this tree in which every run sends its sub-calls while its replies are written.
 
-`python -m tests.overlap_tree` makes `build/overlap`, with built assets, for `make test PART=overlap`. Out: this tree but
-for a default, and for the end of each reply of a root model, which comes a while after its text: scripted models write
-theirs at once, and no call would leave ahead of it.
+`python -m tests.overlap_tree` makes `build/overlap`, with built assets, for `make test PART=overlap`. Out: this tree
+but for a default, and for the end of each reply of a root model, which comes a while after its text: scripted models
+write theirs at once, and no call would leave ahead of it.
 """
 
 from __future__ import annotations
