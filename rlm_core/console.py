@@ -53,7 +53,8 @@ def entry(job: Job, *, session: Session, emit: Emit = ignore) -> RunResult:
     emit(BlockStarted(iteration=1, block=0, code=code))
     before = dict(repl.namespace)
     observation, lost = _observed(job, repl, lambda text: emit(Output(iteration=1, block=0, text=text)))
-    emit(BlockFinished(iteration=1, block=0, observation=observation, lost=lost))
+    stopped = None if lost else repl.stopped
+    emit(BlockFinished(iteration=1, block=0, observation=observation, lost=lost, stopped=stopped))
     emit(IterationFinished(iteration=1, reply="", blocks=1))
     session.changed(name for name in repl.variables() if before.get(name, before) is not repl.namespace[name])
     result = RunResult(

@@ -182,7 +182,8 @@ class BlockFinished(Stamp):
     """A code block ended. `partial` is the answer so far, if any; `observation.shown` holds displayed values, as JSON.
 
     A `lost` block was at work when its worker died or was stopped, or changed the interpreter for good: its observation
-    is the host's, its variables are gone, and no later worker runs it.
+    is the host's, its variables are gone, and no later worker runs it. `stopped` is the kind of stop that ended a block
+    before its end: `timed_out` when its time was up, `cancelled` when the run was stopped; its error is for people.
     """
 
     type: ClassVar[str] = "block_finished"
@@ -191,6 +192,7 @@ class BlockFinished(Stamp):
     observation: Observation
     partial: str | None = None
     lost: bool = False
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

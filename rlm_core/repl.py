@@ -277,6 +277,11 @@ class Repl:
         register(self._module, filename, code)
         return filename
 
+    @property
+    def stopped(self) -> str | None:
+        """The kind of stop that ended the last block, as `BlockFinished.stopped` has it; `None`: none did."""
+        return "timed_out" if self.timed_out else "cancelled" if self.interrupted else None
+
     def _evaluate(self, code: str, filename: str) -> str | None:
         """Run the block; the `repr` of the last expression's value is returned, if there is one to show."""
         value = self._evaluator.evaluate(code, filename)

@@ -360,9 +360,9 @@ class _Loop:
             observations.append(observation)
             unseen = [has_output(observation) for observation in observations]
             partial = partial_answer(self.repl, blocks[: number + 1], unseen)
-            self.emit(
-                BlockFinished(iteration=iteration, block=number, observation=observation, partial=partial, lost=lost)
-            )
+            stopped = None if lost else self.repl.stopped
+            ended = BlockFinished(iteration=iteration, block=number, observation=observation, partial=partial)
+            self.emit(dataclasses.replace(ended, lost=lost, stopped=stopped))
             if self._is_over() or self.repl.timed_out:
                 break
         return observations

@@ -105,10 +105,19 @@ def _upgraded(fields: dict[str, Any]) -> dict[str, Any]:
         case {"type": "call_finished", "error": "the call was stopped"}:
             later = {"stopped": "cancelled"}
         case {"type": "block_finished", "observation": {"error": str(error)}}:
-            later = {"lost": error.startswith("The Python interpreter died in this block")}
+            later = {
+                "lost": error.startswith("The Python interpreter died in this block"),
+                "stopped": _stop_in(error),
+            }
         case {"type": "notice", "text": str(text)} if text.startswith("the run is continued from its journal"):
             later = {"code": "continued"}
     return later | fields
+
+
+def _stop_in(error: str) -> str | None:
+    if error.startswith("the block was stopped after"):
+        return "timed_out"
+    return "cancelled" if error == "KeyboardInterrupt: the run was stopped." else None
 
 
 def _known(fields: dict[str, Any], event_type: type[Event]) -> tuple[dict[str, Any], list[str]]:

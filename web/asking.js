@@ -135,6 +135,7 @@ export async function askNext() {
   const { followable, followUp, turns } = state;
   if (isRunning() || isConsoleBusy() || followable === null || followUp.trim() === "") return;
   if (conversation === null && !(await reopen())) return;
+  if (isRunning()) return; // asked already, by another press
   Object.assign(state, { turns: [...turns, followable], followUp: "" });
   const session = /** @type {import("./conversation.js").Conversation} */ (conversation);
   try {
@@ -153,8 +154,18 @@ export async function shownSession() {
   return conversation !== null || (await reopen()) ? conversation : null;
 }
 
+/** Ends with the reopening that is under way: one session restores the questions, however often it is asked for. @type {Promise<boolean> | null} */
+let reopening = null;
+
 /** Open a session that restores the questions before the reload. @returns {Promise<boolean>} whether it has their context */
-async function reopen() {
+function reopen() {
+  reopening ??= reopened().finally(() => {
+    reopening = null;
+  });
+  return reopening;
+}
+
+async function reopened() {
   const kept = state.conversation === null ? null : await keptConversation(state.conversation);
   if (kept === null) {
     focusOnContext(INCOMPLETE);

@@ -44,7 +44,7 @@ export function isConsoleBusy() {
 /** Another conversation: its REPL has none of this. */
 export function clearConsole() {
   view.stop?.abort();
-  Object.assign(view, { entries: [], variables: null, problem: null });
+  Object.assign(view, { entries: [], variables: null, problem: null, stop: null });
 }
 
 /** The entries of a conversation before the reload. @param {readonly string[]} logs */
@@ -71,8 +71,8 @@ export async function enter(code, session) {
   changed();
   try {
     await listing;
-    const conversation = await session();
-    if (conversation === null) return void (view.entries = before);
+    const conversation = view.stop === stop ? await session() : null;
+    if (conversation === null) return void (view.stop === stop && (view.entries = before));
     conversation.onEvent = (event) => {
       apply(entry, event);
       changed();
@@ -81,12 +81,12 @@ export async function enter(code, session) {
       signal: stop.signal,
     });
     observe(entry, { stdout, stdout_chars: stdoutChars, value, error, seconds, shown });
-    view.variables = variables;
+    if (view.stop === stop) view.variables = variables;
   } catch (error) {
     console.error(error); // explained in the console
-    view.problem = explain(error);
+    if (view.stop === stop) view.problem = explain(error);
   } finally {
-    view.stop = null;
+    if (view.stop === stop) view.stop = null; // else another conversation has the console
     changed();
   }
   if (view.variables === null && view.problem === null && view.entries.length > 0) await listVariables(session);
@@ -114,7 +114,8 @@ async function listed(session) {
 
 /** @param {string} code @param {number} at @returns {BlockView} */
 function newEntry(code, at) {
-  return { ...newWork(), block: at, code, printed: new Printed(), observation: null, startedAt: 0 };
+  const shown = { block: at, code, printed: new Printed(), observation: null, isStopped: false, startedAt: 0 };
+  return { ...newWork(), ...shown };
 }
 
 /** @param {BlockView} entry @param {RunEvent} event */

@@ -60,7 +60,9 @@ async function faultsOf(files) {
   for (let at = 0; at < documents.length; at += PROBED_AT_ONCE)
     faults.push(...(await Promise.all(documents.slice(at, at + PROBED_AT_ONCE).map(faultIn))).filter(Boolean));
   const more = faults.length - MOST_FAULTS;
-  return more > 0 ? [...faults.slice(0, MOST_FAULTS), `${plural(more, "more file")} are empty or broken.`] : faults;
+  return more > 0
+    ? [...faults.slice(0, MOST_FAULTS), `${plural(more, "more file")} ${more === 1 ? "is" : "are"} empty or broken.`]
+    : faults;
 }
 
 /**

@@ -215,8 +215,9 @@ async function takeFiles(files) {
  * @param {(onProgress: (files: number) => void) => Promise<void>} work
  */
 function looking(name, work) {
-  lastLook = lastLook.then(() => look(name, work));
-  return lastLook;
+  const own = lastLook.then(() => look(name, work));
+  lastLook = own.catch(() => {}); // it is reported where it is awaited, and the next one is looked at all the same
+  return own;
 }
 
 /** @param {string} name @param {(onProgress: (files: number) => void) => Promise<void>} work */

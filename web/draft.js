@@ -5,6 +5,7 @@
  * given again, since a page may not open them by itself. The browser drops it with the tab.
  */
 
+import { jsonIn } from "/rlm/wire/json.js";
 import { MOST_TYPED_CHARS, sizeOf } from "./context.js";
 import { changed, state } from "./state.js";
 import { storageOf } from "./storage.js";
@@ -14,6 +15,7 @@ import { storageOf } from "./storage.js";
 const KEY = "pyodide-rlm.draft";
 const WRITE_MS = 300;
 const FIELDS = /** @type {const} */ (["question", "typed", "attachments", "wanted", "followUp", "conversation"]);
+const TEXTS = ["question", "typed", "followUp", "conversation"];
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
@@ -33,10 +35,11 @@ export function writeDraft() {
 
 /** Fill the form in again. */
 export function restoreDraft() {
-  const draft = JSON.parse(storageOf("sessionStorage")?.getItem(KEY) ?? "null");
-  if (draft === null) return;
-  const { question, typed, followUp, conversation, files } = draft;
-  Object.assign(state, { question, typed, followUp, conversation, wanted: files });
+  const draft = jsonIn(storageOf("sessionStorage")?.getItem(KEY) ?? "null");
+  if (typeof draft !== "object" || draft === null) return;
+  const { files, ...texts } = /** @type {Record<string, unknown>} */ (draft); // fields that an older page lacked keep their default
+  for (const name of TEXTS) if (typeof texts[name] === "string") Object.assign(state, { [name]: texts[name] });
+  if (Array.isArray(files)) state.wanted = files;
   written = FIELDS.map((name) => state[name]);
   changed();
 }

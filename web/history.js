@@ -193,6 +193,7 @@ async function take(event) {
       else {
         readTrajectory(log); // a ConfigError names the line that is no event
         await importRun(run, log);
+        known.add(run.name);
         added += 1;
       }
     }

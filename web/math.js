@@ -16,6 +16,9 @@ const OWN = import.meta.url;
 const INLINE =
   /^(?:\$\$((?:(?!\n\s*\n)[^$])+)\$\$|\$(?![\s$])((?:(?!\n\s*\n)[^$\\]|\\[^\n])*(?:[^\s$\\]|\\[^\n]))\$(?![\p{L}\p{N}$])|\\\(((?:(?!\n\s*\n)[\s\S])+?)\\\)|\\\[((?:(?!\n\s*\n)[\s\S])+?)\\\])/u;
 const BLOCK = /^ {0,3}(?:\$\$((?:(?!\n\s*\n)[^$])+)\$\$|\\\[((?:(?!\n\s*\n)[\s\S])+?)\\\])[ \t]*(?:\n|$)/;
+/** What opens maths -> what closes it. @type {Readonly<Record<string, string>>} */
+const CLOSINGS = { $: "$", "\\(": "\\)", "\\[": "\\]" };
+const OPENINGS = Object.keys(CLOSINGS);
 const OPERATOR = /[\\^_=+*<>/]/;
 
 /** @typedef {{type: string, raw: string, tex: string, isDisplay: boolean}} MathToken */
@@ -33,28 +36,39 @@ export const MATH = [
   { name: "math", level: /** @type {const} */ ("inline"), start: startOf, tokenizer: inlineToken, renderer: rendered },
 ];
 
-/** @param {string} source */
+/** A place before which no maths begins. The parser asks at each token, over all that is left. @param {string} source */
 function startOf(source) {
-  const at = source.search(/\$|\\[([]/);
-  return at === -1 ? undefined : at;
+  const places = ["$", "\\"].map((mark) => source.indexOf(mark)).filter((at) => at !== -1);
+  return places.length === 0 ? undefined : Math.min(...places);
 }
 
-/** The line that interrupts a paragraph. @param {string} source */
+/** The line of maths that interrupts the paragraph at the beginning of `source`. @param {string} source */
 function blockStart(source) {
-  const at = source.search(/\n {0,3}(?:\$\$|\\\[)/);
-  return at === -1 ? undefined : at + 1;
+  const end = source.search(/\n[ \t]*\n/);
+  const paragraph = end === -1 ? source : source.slice(0, end);
+  for (const { index } of paragraph.matchAll(/\n(?= {0,3}(?:\$\$|\\\[))/g))
+    if (blockToken(paragraph.slice(index + 1))) return index + 1;
+  return undefined;
+}
+
+/** Whether what opens `text` is closed in it: without that the patterns would look at each character. @param {string} text */
+function isClosed(text) {
+  const opening = OPENINGS.find((each) => text.startsWith(each));
+  return opening !== undefined && text.indexOf(String(CLOSINGS[opening]), opening.length) !== -1;
 }
 
 /** @param {string} source @returns {MathToken | undefined} */
 function blockToken(source) {
-  const found = BLOCK.exec(source);
+  const text = source.slice(0, MOST_CHARS);
+  const found = isClosed(text.trimStart()) ? BLOCK.exec(text) : null;
   const tex = (found?.[1] ?? found?.[2])?.trim();
   return found && tex ? { type: "mathBlock", raw: found[0], tex, isDisplay: true } : undefined;
 }
 
 /** @param {string} source @param {{raw: string}[]} before @returns {MathToken | undefined} */
 function inlineToken(source, before) {
-  const found = INLINE.exec(source.slice(0, MOST_CHARS));
+  const text = source.slice(0, MOST_CHARS);
+  const found = isClosed(text) ? INLINE.exec(text) : null;
   if (found === null) return undefined;
   const [raw, both, single, round, square] = found;
   if (single !== undefined && !isMath(single, before.at(-1)?.raw.at(-1))) return undefined;
@@ -82,7 +96,7 @@ let loading = null;
 
 /** Have maths drawn at once in nodes that are made of `text` from now on. @param {string} text */
 export async function prepareMath(text) {
-  if (startOf(text) !== undefined) await load();
+  if (OPENINGS.some((opening) => text.includes(opening))) await load();
 }
 
 function load() {

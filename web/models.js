@@ -40,6 +40,14 @@ import { changed, state } from "./state.js";
 export const BUILTIN = "builtin";
 const NAME = /^[a-z][a-z0-9_-]*:\S+$/;
 
+/** @type {import("./types/run.js").Problem} */
+const NO_LIST = {
+  title: "The list of models cannot be read.",
+  cause: "What answers at the server’s address sends no JSON: it may be a proxy, or its page to sign in.",
+  action: "Reload the page; if it stays, check what stands before the server.",
+  remedy: "reload",
+};
+
 /** Request the list from the server, and show it. */
 export async function loadModels() {
   const answer = await fetchModels();
@@ -71,6 +79,7 @@ export async function fetchModels() {
     return { ...SERVER_GONE, title: `The server lists no models (status ${response.status}).`, remedy: "models" };
   } catch (error) {
     if (error instanceof TypeError) return { ...SERVER_GONE, remedy: "models" }; // no connection
+    if (error instanceof SyntaxError) return NO_LIST;
     throw error;
   }
 }

@@ -9,6 +9,7 @@ import { readOtherLog } from "/rlm/log/other_logs.js";
 import { evidenceOf } from "/rlm/rlm.js";
 import { readTrajectory } from "/rlm/log/trajectory.js";
 import { readDestination } from "/rlm/wire/destination.js";
+import { jsonIn } from "/rlm/wire/json.js";
 import { tokensOf } from "/rlm/wire/image_facts.js";
 import { spend } from "/rlm/wire/usage.js";
 import { applyEvent, finishRun, newRun } from "./run.js";
@@ -174,7 +175,7 @@ const CUT_OFF = {
 function resultOf({ answer, iterations, seconds, usage, stopped_by, detail, value, evidence }, { log, events }) {
   const totalTime = Math.round(seconds * 1000);
   const checked = {
-    value: value === null ? null : JSON.parse(value),
+    value: value === null ? null : /** @type {import("/rlm/wire/protocol.js").Json} */ (jsonIn(value) ?? null),
     valueJson: value,
     evidence: evidence.map(evidenceOf),
     checks: atOnce(checksOf({ answer, evidence }, () => eventsIn(log))),

@@ -55,7 +55,10 @@ function cutAtFences(reply) {
   let lines = /** @type {string[]} */ ([]);
   let fence = "";
   const close = () => {
-    const text = lines.join("\n").replace(/^\s*\n|\s+$/g, "");
+    const text = lines
+      .join("\n")
+      .replace(/^\s*\n/, "")
+      .trimEnd();
     if (text) cut.push({ kind: fence ? "code" : "prose", text, block: null });
     lines = [];
   };

@@ -24,7 +24,6 @@ const FENCE = /^ {0,3}(`{3,}|~{3,})[^\n]*\n[\s\S]*?(?:^ {0,3}\1[`~]*[ \t]*$|$(?!
 /** What a sub-call's prompt ends with beside its own text: rlm_core/prompts.py. */
 const SCHEMA_PART = /\n\n(?:Your last reply was:\n|Reply with JSON alone, without any other words)[\s\S]*$/;
 const GROUP_PART = /\n\nAnswer for each of the (\d+) items below on its own: "values" is the list/;
-const STOPPED = /BlockTimedOut|KeyboardInterrupt/;
 
 /**
  * @param {readonly EndedRun[]} runs
@@ -90,10 +89,15 @@ function proseOf(reply) {
   return reply.replace(FENCE, "").replace(/\n{3,}/g, "\n\n").trim(); // biome-ignore format: one line
 }
 
-/** A block as a cell; one that was stopped, which would not end, is shown and not run. @param {BlockView} block @returns {Cell} */
-function blockCell({ code: source, observation }) {
+/**
+ * A block as a cell. One that was stopped, or that ended its interpreter, would do the same to the kernel: it is shown and
+ * not run.
+ * @param {BlockView} block
+ * @returns {Cell}
+ */
+function blockCell({ code: source, observation, isStopped }) {
   const error = observation?.error ?? null;
-  if (observation === null || (error !== null && STOPPED.test(error)))
+  if (observation === null || isStopped)
     return { cell_type: "raw", source: `This block was stopped in the run.\n\n${source}`, metadata: {} };
   const ends = /\b(?:FINAL|FINAL_VAR)\s*\(/.test(source);
   const cell = code(source, outputsOf(observation));

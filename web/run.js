@@ -124,6 +124,7 @@ const HANDLERS = {
       code: event.code,
       printed: new Printed(),
       observation: null,
+      isStopped: false,
       startedAt: event.seconds,
     });
     node.unplaced = newWork();
@@ -138,6 +139,7 @@ const HANDLERS = {
     const node = nodeAt(run, event.path);
     const block = blockOf(node, event);
     if (block) observe(block, event.observation);
+    if (block) block.isStopped = event.lost || event.stopped !== null;
     const iteration = iterationOf(node, event);
     if (iteration && event.observation.error !== null) iteration.failed = true;
     if (event.partial) node.partial = event.partial;

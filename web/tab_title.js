@@ -19,8 +19,9 @@ export function tellTab() {
   const { run } = state;
   const title = titleOf(run, state.asking !== null);
   if (document.title !== title) document.title = title;
-  if (run !== null && run === running && run.phase === "finished") notifyOf(run, title);
+  const hasEnded = run !== null && run === running && run.phase === "finished";
   running = run !== null && run.recorded === null && run.phase !== "finished" ? run : null;
+  if (hasEnded) notifyOf(run, title);
 }
 
 /**
@@ -41,11 +42,22 @@ export function titleOf(run, isAsking) {
 function notifyOf(run, title) {
   if (!state.settings.notifies || !document.hidden || !mayNotify()) return;
   const body = (run.result?.answer || run.problem?.title || "").slice(0, 200);
-  const shown = new Notification(title, { body, tag: "pyodide-rlm" });
+  const shown = notification(title, { body, tag: "pyodide-rlm" });
+  if (shown === null) return;
   shown.onclick = () => {
     focus();
     shown.close();
   };
+}
+
+/** @param {string} title @param {NotificationOptions} options @returns {Notification | null} null where the browser has none for pages, as on Android */
+function notification(title, options) {
+  try {
+    return new Notification(title, options);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return null;
+  }
 }
 
 function mayNotify() {

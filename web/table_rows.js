@@ -130,8 +130,10 @@ export function* csvOf(rows, order) {
   }
 }
 
-/** A cell of CSV; one that a spreadsheet would take for a formula is text. @param {string} text */
+const FORMULA = /^[=+@\t\r]|^-(?!(?:\d[\d.,]*|\.\d+)(?:e[+-]?\d+)?$)/i;
+
+/** A cell of CSV; one that a spreadsheet would take for a formula is text, but for a negative number. @param {string} text */
 function quoted(text) {
-  const safe = /^[=+@\t\r]|^-(?![\d.])/.test(text) ? `'${text}` : text;
+  const safe = FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

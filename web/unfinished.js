@@ -73,7 +73,12 @@ async function goOn(run, onContinue) {
 
 /** @param {KeptRun} run @param {(run: KeptRun) => void} onDiscarded */
 async function drop(run, onDiscarded) {
-  await forget(run.name);
+  try {
+    await forget(run.name);
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "ConfigError")) throw error;
+    return loadUnfinished(); // another tab continues it now
+  }
   onDiscarded(run);
   remove(run);
 }

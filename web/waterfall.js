@@ -5,7 +5,7 @@
  */
 
 import { html, useState } from "/vendor/preact.mjs";
-import { count, duration } from "./format.js";
+import { count, duration, plural } from "./format.js";
 import { Paged } from "./strip.js";
 import { cost } from "./usage.js";
 
@@ -49,7 +49,7 @@ function Line({ iteration, whole }) {
     <button type="button" class="waterfall-line" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
       <span class="number"><span class="visually-hidden">Iteration </span>${iteration.iteration}</span>
       <${Track} bars=${barsOf(iteration, end)} whole=${whole} />
-      <span class="facts">${duration(Math.max(0, end - iteration.startedAt))} · ${paid}${calls.length > 0 && ` · ${count(calls.length)} calls`}</span>
+      <span class="facts">${duration(Math.max(0, end - iteration.startedAt))} · ${paid}${calls.length > 0 && ` · ${plural(calls.length, "call")}`}</span>
     </button>
     ${
       isOpen &&

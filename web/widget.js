@@ -48,7 +48,7 @@ function render({ model, el }) {
   const host = document.createElement("div");
   host.dataset.rlmView = model.get("_name");
   const saved = document.createElement("style");
-  saved.textContent = `[data-rlm-saved="${model.get("_name")}"] { display: none }`; // its answer is here, live
+  saved.textContent = `[data-rlm-saved="${CSS.escape(model.get("_name"))}"] { display: none }`; // its answer is here, live
   const unfollow = followScheme(host);
   const close = questionOf(model).view(host);
   el.append(saved, host);

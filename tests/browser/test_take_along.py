@@ -139,3 +139,25 @@ def executed(source: str, names: dict[str, Any]) -> tuple[str, str]:
         except Exception as fault:  # noqa: BLE001 - code of a run may raise anything
             return output.getvalue(), type(fault).__name__
     return output.getvalue(), ""
+
+
+def test_a_block_that_was_stopped_or_ended_its_interpreter_is_shown_in_the_notebook_and_not_run(
+    page: Page, tmp_path: Path
+) -> None:
+    stuck, deadly = "print('stuck')\nwhile True: pass", "import os\nos._exit(3)"
+    ScriptedModel(page, [code(stuck), code(deadly), code("FINAL('Ada')")])
+    page.locator("#limit-blockSeconds").evaluate(
+        "box => { for (let up = box; up; up = up.parentElement) up.open = true; }"
+    )
+    page.fill("#limit-blockSeconds", "1")
+    page.fill("#context-text", "text")
+    ask(page, "Who signed it?")
+    ended(page)
+    page.click("#take-along summary")
+    with page.expect_download() as download:
+        page.click("#take-ipynb")
+    download.value.save_as(tmp_path / "run.ipynb")
+    cells = json.loads((tmp_path / "run.ipynb").read_text("utf-8"))["cells"]
+    raw = [cell["source"] for cell in cells if cell["cell_type"] == "raw"]
+    assert raw == [f"This block was stopped in the run.\n\n{block}" for block in (stuck, deadly)]
+    assert [cell["source"] for cell in cells if cell["cell_type"] == "code"][2:] == ["FINAL('Ada')"]

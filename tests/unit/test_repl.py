@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rlm_core.errors import BlockTimedOut, RunStopped
 from rlm_core.repl import Repl
 
 REDIRECT = """\
@@ -417,3 +418,19 @@ def test_output_of_stderr_kinds_is_shown_as_text() -> None:
     assert "ValueError: late" in repl.execute(DEL).stdout
     assert "SyntaxWarning" in repl.execute("x = 1\nprint(x is 1)").stdout
     assert repl.execute("import warnings\nwarnings.warn('old', DeprecationWarning)").stdout == ""
+
+
+def test_the_kind_of_stop_that_ended_a_block_is_known_until_the_next() -> None:
+    def late() -> None:
+        raise BlockTimedOut("the block was stopped after 1 s.")
+
+    def stopped() -> None:
+        raise RunStopped
+
+    repl = Repl()
+    repl.reserve({"late": late, "stopped": stopped})
+    kinds = []
+    for block in ("1/0", "late()", "raise KeyboardInterrupt", "stopped()"):
+        repl.execute(block)
+        kinds.append(repl.stopped)
+    assert kinds == [None, "timed_out", None, "cancelled"]

@@ -192,6 +192,26 @@ def test_a_log_of_an_earlier_version_has_the_facts_that_it_told_as_sentences() -
     assert facts("child") == []
 
 
+@pytest.mark.parametrize(
+    ("error", "lost", "stopped"),
+    [
+        (None, False, None),
+        ("KeyboardInterrupt", False, None),
+        ("KeyboardInterrupt: the run was stopped.", False, "cancelled"),
+        ("the block was stopped after 2 s. Do it in smaller steps, or in another way.", False, "timed_out"),
+        ("The Python interpreter died in this block: memory.", True, None),
+    ],
+)
+def test_a_block_of_an_earlier_version_has_the_stop_that_its_error_told(
+    error: str | None, lost: bool, stopped: str | None
+) -> None:
+    observation = {"stdout": "", "stdout_chars": 0, "value": None, "error": error, "seconds": 1.0}
+    fields = {"type": "block_finished", "seq": 1, "path": [], "seconds": 1.0, "iteration": 1, "block": 0}
+    [event] = read([json.dumps({**fields, "observation": observation, "partial": None})]).events
+    assert isinstance(event, BlockFinished)
+    assert (event.lost, event.stopped) == (lost, stopped)
+
+
 def test_a_call_of_a_log_has_its_whole_messages_and_no_outcome_where_it_was_stopped() -> None:
     log = read(Path(__file__).parents[1] / "golden" / "before_facts" / "stopped.jsonl")
     calls = recorded_calls(log.events)

@@ -40,3 +40,12 @@ test("a long text of dollar signs takes no time", () => {
   texOf("$a ".repeat(20_000));
   assert.ok(performance.now() - started < 5_000);
 });
+
+// seconds each: a text of this length is the longest that is shown as Markdown
+for (const piece of ["$$ a\n", "\\[\n", "\\( ", "$a\n\n"])
+  test(`nor does one of ${JSON.stringify(piece)}`, () => {
+    const before = process.cpuUsage();
+    texOf(piece.repeat(Math.floor(100_000 / piece.length)));
+    const { user, system } = process.cpuUsage(before);
+    assert.ok(user + system < 10_000_000, `${(user + system) / 1e6} s`);
+  });

@@ -51,3 +51,21 @@ test("CSV quotes what needs it, and no cell is a formula", async () => {
   assert.equal([...csvOf(rows, null)].join(""), `"a,b",c\r\n"x""y",'=1+1\r\n-5,"l\nm"\r\n'-x,'+1\r\n`);
   assert.equal([...csvOf(rows, Uint32Array.of(2, 1, 0))].join("").split("\r\n")[1], "'-x,'+1");
 });
+
+test("a cell of CSV that a spreadsheet would run is text, and a negative number is a number", () => {
+  const cells = ["=1+1", "+1", "@SUM(A1)", "-2+3+cmd|' /C calc'!A0", "-A1", "-1", "-1,200.5", "-.5", "-1e-9", "1-2"];
+  const [, ...lines] = [...csvOf(table(["a"], ...cells), null)].join("").split("\r\n");
+  const quoted = [
+    "'=1+1",
+    "'+1",
+    "'@SUM(A1)",
+    "'-2+3+cmd|' /C calc'!A0",
+    "'-A1",
+    "-1",
+    '"-1,200.5"',
+    "-.5",
+    "-1e-9",
+    "1-2",
+  ];
+  assert.deepEqual(lines.slice(0, -1), quoted);
+});

@@ -46,6 +46,8 @@ export interface BlockView extends Work {
   code: string;
   printed: Printed;
   observation: Observation | null;
+  /** It did not come to its end: its time was up, the run was stopped, or its interpreter was lost. */
+  isStopped: boolean;
   startedAt: number;
 }
 export interface IterationView {

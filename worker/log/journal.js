@@ -49,8 +49,23 @@ const FULL_RETRY_MS = 1_000;
  * @param {boolean} [options.keepsLog] the log, and a context that is kept, stay after the run's end
  * @returns {Promise<Journal>}
  */
-export async function openJournal(run, { lines = [], onNotice, signal, keepsLog = false }) {
+export async function openJournal(run, options) {
   const release = await holdRun(run.name);
+  try {
+    return await openHeld(run, options, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/**
+ * @param {KeptRun} run
+ * @param {Parameters<typeof openJournal>[1]} options
+ * @param {() => void} release
+ * @returns {Promise<Journal>}
+ */
+async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false }, release) {
   const database = await open();
   await stored(database, "runs", (runs) => runs.put(run));
   await stored(database, "lines", (kept) => {
@@ -109,17 +124,18 @@ export async function openJournal(run, { lines = [], onNotice, signal, keepsLog 
     keep: (contexts) => (keeping = keep(contexts)),
     leave,
     async close() {
-      if (keepsLog) {
+      try {
+        if (!keepsLog) ended.abort();
         await keeping;
-        await written().catch(() => {}); // `written` rejects with it: such a run stays unfinished
-        await keepEnded(database, run.name, bounds.bounds());
-        return leave();
+        const isWhole = await written().then(
+          () => true,
+          () => false, // it has rejected where it was awaited: such a run stays unfinished
+        );
+        if (!keepsLog) await drop(run.name);
+        else if (isWhole) await keepEnded(database, run.name, bounds.bounds());
+      } finally {
+        await leave();
       }
-      ended.abort();
-      await keeping;
-      await written().catch(() => {}); // `written` rejects with it
-      await drop(run.name);
-      await leave();
     },
   };
 }

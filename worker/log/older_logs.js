@@ -8,6 +8,8 @@
 
 const CALL_STOPPED = "the call was stopped";
 const WORKER_DIED = "The Python interpreter died in this block";
+const TIMED_OUT = "the block was stopped after";
+const RUN_STOPPED = "KeyboardInterrupt: the run was stopped.";
 const CONTINUED = "the run is continued from its journal";
 
 const NO_FACTS = { finish_reason: null, reasoning: "", from_store: false };
@@ -29,7 +31,7 @@ const LATER = {
   call_started: () => ({ options: {}, images: [], ahead: null }),
   egress: () => ({ image_bytes: 0 }),
   call_finished: ({ error }) => ({ stopped: error === CALL_STOPPED ? "cancelled" : null, ...NO_FACTS }),
-  block_finished: ({ observation }) => ({ lost: begins(fieldsOf(observation).error, WORKER_DIED) }),
+  block_finished: ({ observation }) => ofBlock(fieldsOf(observation).error),
   tool_called: () => ({ arguments_json: null, result_json: null }),
   notice: ({ text }) => ({ code: begins(text, CONTINUED) ? "continued" : null }),
 };
@@ -41,6 +43,12 @@ const LATER = {
 export function upgraded(event) {
   const later = Object.hasOwn(LATER, String(event.type)) ? LATER[String(event.type)](event) : {};
   return { ...later, ...event };
+}
+
+/** @param {unknown} error */
+function ofBlock(error) {
+  const stopped = begins(error, TIMED_OUT) ? "timed_out" : error === RUN_STOPPED ? "cancelled" : null;
+  return { lost: begins(error, WORKER_DIED), stopped };
 }
 
 /**

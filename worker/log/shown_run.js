@@ -111,7 +111,15 @@ export function eventsOf(run) {
         for (const used of shown.calls) call(path, "sub", used === null ? null : "", used ?? NO_CALL);
         for (const child of shown.children) write(child, [...path, children++]);
         const observation = { stdout, stdout_chars: [...stdout].length, value: null, error, seconds: 0, shown: null };
-        emit(path, { type: "block_finished", iteration, block, observation, partial: null, lost: false });
+        emit(path, {
+          type: "block_finished",
+          iteration,
+          block,
+          observation,
+          partial: null,
+          lost: false,
+          stopped: null,
+        });
       }
       seconds = Math.round(Math.max(seconds, ends) * 1_000) / 1_000;
       emit(path, { type: "iteration_finished", iteration, reply, blocks: blocks.length });

@@ -272,7 +272,7 @@ export const LIMITS = {
  */
 /**
  * A code block ended. `partial` is the answer so far, if any; `observation.shown` holds displayed values, as JSON.
- * @typedef {{type: "block_finished", seq: number, path: Array<number>, seconds: number, iteration: number, block: number, observation: Observation, partial: string | null, lost: boolean}} BlockFinished
+ * @typedef {{type: "block_finished", seq: number, path: Array<number>, seconds: number, iteration: number, block: number, observation: Observation, partial: string | null, lost: boolean, stopped: string | null}} BlockFinished
  */
 /**
  * An iteration is over; `reply` is the root model's text, whole.
@@ -331,7 +331,7 @@ export const EVENT_SCHEMAS = {
   call_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "call": "number", "model": "string", "text": ["nullable", "string"], "error": ["nullable", "string"], "stopped": ["nullable", "string"], "usage": ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}], "finish_reason": ["nullable", ["one", ["stop", "length", "content_filter", "tool_calls"]]], "reasoning": "string", "from_store": "boolean"}],
   block_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "code": "string"}],
   output: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "text": "string"}],
-  block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number", "shown": ["nullable", "string"]}], "partial": ["nullable", "string"], "lost": "boolean"}],
+  block_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "block": "number", "observation": ["struct", {"stdout": "string", "stdout_chars": "number", "value": ["nullable", "string"], "error": ["nullable", "string"], "seconds": "number", "shown": ["nullable", "string"]}], "partial": ["nullable", "string"], "lost": "boolean", "stopped": ["nullable", "string"]}],
   iteration_finished: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "iteration": "number", "reply": "string", "blocks": "number"}],
   notice: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "text": "string", "code": ["nullable", "string"]}],
   request_started: ["struct", {"seq": "number", "path": ["list", "number"], "seconds": "number", "op": ["one", ["child", "tool"]], "mark": "string", "name": "string", "children": ["list", "number"]}],
@@ -352,4 +352,4 @@ export const SHAPE_SCHEMA = ["struct", {"op": ["one", ["shape"]], "value": "stri
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}];
 
 /** Digest of all of the above: a page and a worker of one build have the same. */
-export const WIRE = "1cccc905d25a";
+export const WIRE = "318904efa573";

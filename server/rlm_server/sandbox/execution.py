@@ -63,9 +63,10 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Observation of a block, and whether its interpreter was replaced."""
+    """Observation of a block, whether its time was up, and whether its interpreter was replaced."""
 
     observation: Mapping[str, Any]
+    has_timed_out: bool
     is_lost: bool
 
 
@@ -87,7 +88,8 @@ async def observed(session: Session, code: ChosenCode, *blocks: str, context: ob
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event["type"] == "block_finished" and not event["path"] and event.get("iteration", 1) == 1:
-            seen[event.get("block", 0)] = Observed(event["observation"], bool(event.get("lost")))
+            has_timed_out = event.get("stopped") == "timed_out"
+            seen[event.get("block", 0)] = Observed(event["observation"], has_timed_out, bool(event.get("lost")))
 
     with code.named(*blocks) as question:
         result = await session.run(question, context=context, on_event=on_event)

@@ -175,8 +175,7 @@ def _execution(half: HostHalf, seen: Observed) -> Execution:
     output = {name: observation[name] for name in ("stdout", "stdout_chars", "seconds")}
     if outcome is None or seen.is_lost:
         half.forget()
-        has_timed_out = (observation["error"] or "").startswith("the block was stopped after")
-        kind = "WorkerLost" if seen.is_lost else "TimeoutError" if has_timed_out else None
+        kind = "WorkerLost" if seen.is_lost else "TimeoutError" if seen.has_timed_out else None
         error = observation["error"] or "the code's end was not reported: run it again, or reset the sandbox."
         return Execution(**output, error=error, kind=kind, is_lost=seen.is_lost)
     if half.ended is not None:

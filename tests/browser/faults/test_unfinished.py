@@ -90,3 +90,44 @@ def test_discard_forgets_the_run_and_its_context(page: Page) -> None:
     page.reload()
     page.locator("#run").wait_for()
     assert (unfinished(page), page.evaluate(KEPT_FILES)) == (0, 0)
+
+
+JOURNAL = """async () => {
+  const { forget, openJournal, unfinished } = await import("/rlm/log/journal.js");
+  const put = IDBObjectStore.prototype.put;
+  const fullFor = (store) => {
+    IDBObjectStore.prototype.put = function (...values) {
+      if (this.name !== store) return put.apply(this, values);
+      Object.defineProperty(this.transaction, "error", { value: new DOMException("full", "QuotaExceededError") });
+      this.transaction.abort();
+    };
+  };
+  const run = (name) => ({ name, question: "Q?", began: Date.now(), options: {}, contexts: [] });
+  const event = (type, more) => JSON.stringify({ type, seq: 0, path: [], seconds: 0, ...more });
+  const stop = new AbortController();
+  const notices = [];
+  const options = { onNotice: (text) => notices.push(text), signal: stop.signal, keepsLog: true };
+  const stopped = await openJournal(run("stopped"), options);
+  stopped.append(event("run_started", { model: null }), "run_started");
+  await stopped.written();
+  fullFor("lines");
+  const ending = { stopped_by: "cancelled", detail: "", iterations: 0, answer: "", usage: {} };
+  stopped.append(event("run_finished", ending), "run_finished");
+  const written = stopped.written().catch((error) => error.name);
+  stop.abort();
+  const out = { written: await written };
+  await stopped.close();
+  fullFor("runs");
+  out.begun = await openJournal(run("begun"), options).then(() => "open", (error) => error.name);
+  IDBObjectStore.prototype.put = put;
+  out.unfinished = (await unfinished()).map(({ name }) => name);
+  await (await openJournal(run("begun"), options)).leave();
+  for (const { name } of await unfinished()) await forget(name);
+  return { ...out, left: (await unfinished()).length };
+}"""
+
+
+def test_a_run_that_a_full_store_cut_off_stays_unfinished_and_lets_go_of_its_name(page: Page) -> None:
+    seen = page.evaluate(JOURNAL)
+    full = "QuotaExceededError"
+    assert seen == {"written": full, "begun": full, "unfinished": ["stopped"], "left": 0}

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { upgraded } from "../../../worker/log/older_logs.js";
 import { readTrajectory } from "../../../worker/log/trajectory.js";
 
 const golden = readFileSync(new URL("../../golden/needle_in_batches.jsonl", import.meta.url), "utf8");
@@ -14,6 +15,18 @@ const LATER = { stopped: null, finish_reason: null, reasoning: "", from_store: f
 function refused(log, pattern) {
   return assert.throws(() => readTrajectory(log), { name: "ConfigError", message: pattern });
 }
+
+test("a block of an earlier version has the stop that its error told", () => {
+  const facts = (error) => {
+    const { lost, stopped } = upgraded({ type: "block_finished", observation: { error } });
+    return [lost, stopped];
+  };
+  assert.deepEqual(facts(null), [false, null]);
+  assert.deepEqual(facts("KeyboardInterrupt"), [false, null]);
+  assert.deepEqual(facts("KeyboardInterrupt: the run was stopped."), [false, "cancelled"]);
+  assert.deepEqual(facts("the block was stopped after 2 s. Do it in smaller steps."), [false, "timed_out"]);
+  assert.deepEqual(facts("The Python interpreter died in this block: memory."), [true, null]);
+});
 
 test("a whole log is read, blank lines or not", () => {
   const { events, notes } = readTrajectory(`\n${golden}\n \n`);

@@ -18,7 +18,14 @@ function output(iteration, number) {
   return event("output", { iteration, block: number, text: "x" });
 }
 function done(iteration, number) {
-  return event("block_finished", { iteration, block: number, observation: SEEN, partial: "so far", lost: false });
+  return event("block_finished", {
+    iteration,
+    block: number,
+    observation: SEEN,
+    partial: "so far",
+    lost: false,
+    stopped: null,
+  });
 }
 function over(iteration) {
   return event("iteration_finished", { iteration, reply: "FORGED", blocks: 1 });
