@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +143,20 @@ def test_the_iteration_of_a_fork_stays_beside_its_log() -> None:
 def test_without_a_log_there_is_no_file() -> None:
     with uploaded_log({}) as (log, paths):
         assert (log, paths) == ({}, ())
+
+
+def test_a_folder_within_that_cannot_be_read_is_refused_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(ConfigError, match=r"locked cannot be read: Permission denied\. Give what may be read\."):
+        read_folder(tmp_path)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from rlm_core import ConfigError
 
@@ -168,12 +168,12 @@ def read_folder(path: Path) -> Folder:
     """The files of the folder at `path`, at any depth, by path. No link leads out of it, and none to a hidden file.
 
     Raises:
-        ConfigError: it is empty, or holds more than `MAX_FILES` files.
+        ConfigError: it is empty, or holds more than `MAX_FILES` files, or a folder that cannot be read.
     """
     top = path.resolve()
     files: list[tuple[str, Path]] = []
     counts = {"hidden": 0, "links": 0, "special": 0}
-    for folder, below, names in os.walk(top):
+    for folder, below, names in os.walk(top, onerror=_unreadable):
         for name in names + [name for name in below if Path(folder, name).is_symlink()]:
             kind = _kind(Path(folder, name), top)
             if kind == "file":
@@ -190,6 +190,11 @@ def read_folder(path: Path) -> Folder:
         message = f"no file is in the folder {path} (names that begin with a dot, and links out of it, do not count)."
         raise ConfigError(f"{message} Give another.")
     return Folder(tuple(sorted(files)), **counts)
+
+
+def _unreadable(fault: OSError) -> NoReturn:
+    """Refuse a folder that would be left out in silence."""
+    raise ConfigError(f"{fault.filename} cannot be read: {fault.strerror}. Give what may be read.") from None
 
 
 def _kind(file: Path, top: Path) -> Literal["file", "hidden", "links", "special"]:
