@@ -32,7 +32,8 @@ export function recipients() {
 /** @param {string} id */
 function modelOf(id) {
   const listed = state.catalogue?.models.find((model) => model.id === id);
-  return { id, provider: listed?.provider ?? id.split(":")[0] ?? "", host: listed?.host ?? "" };
+  const named = id.includes(":") ? id.slice(0, id.indexOf(":")) : ""; // a name alone says not who offers it
+  return { id, provider: listed?.provider ?? named, host: listed?.host ?? "" };
 }
 
 export function BeforeRun() {

@@ -2,7 +2,7 @@
 // Evidence lines: the quotes of an answer as a list in text.
 //
 // In: evidence of a result. Out: a line each, `[1] lease.txt:12 "signed by Ada"`, as the command writes it
-// (server/rlm_server/command/evidence_lines.py).
+// (server/rlm_server/headless/evidence_lines.py).
 
 /** @typedef {import("../wire/protocol.js").Evidence} Evidence */
 /** @typedef {Pick<Evidence, "quote" | "source" | "status" | "line" | "page" | "sheet" | "difference">} Item */
