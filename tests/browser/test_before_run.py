@@ -36,13 +36,13 @@ def test_who_receives_text_and_what_it_may_cost_stand_beside_run(page: Page) -> 
     before = page.locator("#forecast").inner_text()
     page.fill("#question", "What does it say? " * 500)
     expect(page.locator("#forecast")).not_to_have_text(before)
+    page.click("#limits summary")
+    page.fill("#limit-maxIterations", "1")
+    expect(page.locator("#forecast")).to_contain_text("in its first 1 iteration,")
     page.fill("#model", "nonsense")  # it names nobody
     page.keyboard.press("Tab")
     expect(page.locator("#recipients strong")).not_to_contain_text("nonsense")
     expect(page.locator("#model-problem")).to_contain_text("names no model")
-    page.click("#limits summary")
-    page.fill("#limit-maxIterations", "1")
-    expect(page.locator("#forecast")).to_contain_text("in its first 1 iteration,")
 
 
 def listed(route: Route) -> None:

@@ -136,14 +136,19 @@ def test_the_tab_tells_the_state_and_a_notification_the_end(page: Page) -> None:
     expect(page).to_have_title("Done \u2013 How many lamps?")
     assert page.evaluate("shown") == [["Done \u2013 How many lamps?", "found it"]]
     # Android's browser has no notifications for pages, and throws
-    page.evaluate("Notification = class { static permission = 'granted'; constructor() { throw new TypeError(); } }")
+    page.evaluate("""() => {
+      globalThis.Notification = class {
+        static permission = "granted";
+        constructor() { throw new TypeError("Illegal constructor"); }
+      };
+    }""")
     page.evaluate("isHidden = true")
     page.fill("#follow-up", "And lamps?")
     page.evaluate("document.getElementById('ask-next').click()")
     expect(page).to_have_title("Done \u2013 And lamps?", timeout=60_000)
-    page.evaluate("document.getElementById('follow-up').value = ''")
-    page.fill("#follow-up", "kept")
-    page.wait_for_function("sessionStorage['pyodide-rlm.draft'].includes('kept')")
+    page.fill("#question", "kept as a draft")  # which is written after each drawing
+    while "kept as a draft" not in page.evaluate("sessionStorage['pyodide-rlm.draft']"):
+        page.wait_for_timeout(50)
     page.evaluate("isHidden = false")
     page.uncheck("#notifies")
     assert plain.startswith("pyodide-rlm")
