@@ -42,7 +42,7 @@ checkers:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python hatch_build.py node node_modules/typescript/bin/tsc -p tsconfig.json
+	$(BIN)/python hatch_build.py node node_modules/typescript/bin/tsc -p tsconfig.json --incremental --tsBuildInfoFile build/tsc.tsbuildinfo
 	$(BIN)/python hatch_build.py node node_modules/@biomejs/biome/bin/biome check .
 	$(BIN)/python tests/comments.py
 
