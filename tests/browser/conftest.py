@@ -19,6 +19,7 @@ from rlm_server.http.serving import serving
 from rlm_server.http.static import FOR_GOOD
 from rlm_server.settings import Settings
 from tests.browser.lab import send_requests
+from tests.browser.scripted_endpoint import ScriptedEndpoint
 from tests.browser.visitor import Visitor
 from tests.server.fake_upstream import FakeUpstream, fake_upstream
 
@@ -64,12 +65,19 @@ def launched(playwright: Playwright, chromium: Path, *arguments: str) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[str]:
+def endpoint() -> ScriptedEndpoint:
+    """The scripted endpoint of the real server."""
+    return ScriptedEndpoint()
+
+
+@pytest.fixture(scope="session")
+def served(endpoint: ScriptedEndpoint) -> Iterator[str]:
     """URL of the real server, with the built-in stand-in as its only model."""
     with mock.patch.dict(os.environ, clear=True):
         settings = Settings(_env_file=None, ollama_base_url="")  # type: ignore[call-arg]
     app = create_app(settings)
     app.add_middleware(KeptModules)
+    app.add_middleware(endpoint.before)
     with serving(app, drain_seconds=0) as url:
         yield url
 

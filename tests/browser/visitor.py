@@ -36,6 +36,7 @@ class Visitor:
     def __init__(self, context: BrowserContext) -> None:
         self.context = context
         self._known: dict[str, tuple[Page, CDPSession]] = {}
+        self._kept: list[Page] = []
 
     def know(self, url: str) -> None:
         """Visit the server at `url`, unless it was visited before: later pages start from the snapshot made here."""
@@ -49,9 +50,19 @@ class Visitor:
         page.evaluate(HOLD_COMPILED)
         self._known[url] = page, self.context.new_cdp_session(page)
 
+    @contextmanager
+    def staying(self, url: str) -> Iterator[Page]:
+        """A page at `url` that outlasts the tests until the block ends; they leave it as it was."""
+        page = self.context.new_page()
+        self._kept.append(page)
+        page.goto(url)
+        yield page
+        self._kept.remove(page)
+        page.close()
+
     def leave(self) -> None:
         """Undo all that a test did, except for the caches."""
-        own = [page for page, _ in self._known.values()]
+        own = [*self._kept, *(page for page, _ in self._known.values())]
         pages = [page for page in self.context.pages if page not in own]
         unknown = {_origin(page.url) for page in pages if page.url.startswith("http")} - set(self._known)
         for page in pages:

@@ -5,12 +5,21 @@
 
 (() => {
   const NativeWorker = globalThis.Worker;
-  const workers = [];
+  /** By name. */
+  const workers = new Map();
   globalThis.Worker = class extends NativeWorker {
-    constructor(...args) {
-      super(...args);
-      workers.push(this);
+    constructor(url, options) {
+      super(url, options);
+      workers.set(options.name, this);
     }
+  };
+  /** Workers that were given a job: first that of the root run, then those of its child runs. Others are spare, or make
+   * a snapshot. */
+  let atWork = [];
+  const { postMessage } = MessagePort.prototype;
+  MessagePort.prototype.postMessage = function (message, ...rest) {
+    if (message?.type === "start") atWork.push(workers.get(`rlm-${message.epoch}`));
+    return postMessage.call(this, message, ...rest);
   };
 
   /** Tools of the page; their counts outlive a reload. */
@@ -57,10 +66,9 @@
   };
 
   const FAULTS = {
-    /** The root run's worker is the first one of a page, a child's the second; others are spare, or make a snapshot. */
-    kill: () => terminate(workers.slice(0, 1)),
-    killChildren: () => terminate(workers.slice(1)),
-    killBoth: () => terminate(workers.slice(0, 2)),
+    kill: () => terminate(atWork.slice(0, 1)),
+    killChildren: () => terminate(atWork.slice(1)),
+    killBoth: () => terminate(atWork.slice(0, 2)),
     /** Nothing is kept after this event: a tab that closes does nothing more. */
     reload: (happened) => {
       standStill(happened);
@@ -91,6 +99,7 @@
 
   const start = async ({ question = "What?", context, options = {}, at = null, resume, tools = false }) => {
     const { RLM } = await import("/rlm/rlm.js");
+    [atWork, dead] = [[], Promise.resolve()]; // a page may have had other runs
     const events = [];
     const happen = at ? trigger(at) : () => {};
     const onEvent = (event) => {

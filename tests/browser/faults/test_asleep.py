@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from tests.browser.faults.upstream import FAULTS, Upstream
 from tests.browser.lab import code
 
-LIMIT_MS = 8_000
-ASLEEP_SECONDS = 9.0
+LIMIT_MS = 6_000
+ASLEEP_SECONDS = 7.0
 BLOCK = """
 import time
 print('at work')
-for _ in range(40): time.sleep(0.05)
+for _ in range(20): time.sleep(0.05)
 FINAL('awake')
 """
 START = """(job) => {

@@ -13,6 +13,7 @@ from rlm_core.events import BlockFinished
 from rlm_core.trajectory import read
 from tests.browser.faults.upstream import FAULTS, Upstream
 from tests.browser.lab import code
+from tests.browser.scripted_endpoint import EMPTY, ScriptedEndpoint
 
 DEATHS = {
     "os._exit": "import os; os._exit(3)",
@@ -77,6 +78,11 @@ RELOADS = {
 }
 
 
+@pytest.fixture
+def page(bare_page: Page) -> Page:
+    return bare_page
+
+
 def replies(row: Row) -> list[str]:
     return [code(FIRST), code(row.block), code(row.again), code(LAST)]
 
@@ -95,22 +101,21 @@ def check(result: Any, upstream: Upstream, row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-def test_a_death_is_an_observation(page: Page, context: BrowserContext, row: Row) -> None:
+def test_a_death_is_an_observation(lasting_page: Page, endpoint: ScriptedEndpoint, row: Row) -> None:
     upstream = Upstream(replies(row))
-    upstream.serve(context)
-    page.evaluate(FAULTS)
+    endpoint.answer = upstream.answer
     at = row.at and {"fault": "kill", **row.at}
-    result = page.evaluate("(job) => faults.start(job)", {"at": at, "options": {"blockTimeout": 1_500}})
+    result = lasting_page.evaluate("(job) => faults.start(job)", {"at": at, "options": {"blockTimeout": 1_500}})
     check(result, upstream, row)
     lost = any("the Python worker was lost" in event.get("text", "") for event in result["events"])
     assert lost or at is None
 
 
 @pytest.mark.parametrize(("event", "nth"), RELOADS.items(), ids=RELOADS.keys())
-def test_a_reloaded_tab_goes_on(page: Page, context: BrowserContext, event: str, nth: int) -> None:
+def test_a_reloaded_tab_goes_on(page: Page, endpoint: ScriptedEndpoint, event: str, nth: int) -> None:
     row = Row(f"print('second block')\n{QUERY}", again=THIRD)
     upstream = Upstream(replies(row))
-    upstream.serve(context)
+    endpoint.answer = upstream.answer
     reload_at(page, {"type": event, "nth": nth})
     result = page.evaluate("(job) => faults.goOn(job)", {})
     check(result, upstream, row)
@@ -119,11 +124,9 @@ def test_a_reloaded_tab_goes_on(page: Page, context: BrowserContext, event: str,
 
 def reload_at(page: Page, at: dict[str, Any], **options: Any) -> None:
     """Begin a run with a journal; it is cut off by a reload of its tab."""
-    page.evaluate(FAULTS)
     job = {"at": {"fault": "reload", **at}, "options": {"journal": "the-run", **options}}
     with page.expect_navigation(wait_until="load"), suppress(Error):  # reloaded before the answer came
         page.evaluate("(job) => void faults.start(job)", job)
-    page.evaluate(FAULTS)
 
 
 DAMAGE = {
@@ -137,17 +140,14 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-def test_a_damaged_log_is_read_up_to_the_damage(page: Page, context: BrowserContext, damage: Any) -> None:
+def test_a_damaged_log_is_read_up_to_the_damage(lasting_page: Page, endpoint: ScriptedEndpoint, damage: Any) -> None:
     row = Row(QUERY, again=THIRD)
-    whole = Upstream(replies(row))
-    whole.serve(context)
-    page.evaluate(FAULTS)
-    log = page.evaluate("(job) => faults.start(job)", {})["trajectory"]
+    endpoint.answer = Upstream(replies(row)).answer
+    log = lasting_page.evaluate("(job) => faults.start(job)", {})["trajectory"]
     kept = "".join(line for line in log.splitlines(keepends=True) if "run_finished" not in line)
     upstream = Upstream(replies(row))
-    context.unroute("**/scripted")
-    upstream.serve(context)
-    result = page.evaluate("(job) => faults.start(job)", {"resume": damage(kept)})
+    endpoint.answer = upstream.answer
+    result = lasting_page.evaluate("(job) => faults.start(job)", {"resume": damage(kept)})
     assert (result["answer"], result["stoppedBy"]) == ("sub:one sub:two", "final_answer")
     assert len(upstream.asked) == len(set(upstream.asked)) < 6
     notices = " ".join(event.get("text", "") for event in result["events"])
@@ -156,14 +156,14 @@ def test_a_damaged_log_is_read_up_to_the_damage(page: Page, context: BrowserCont
     assert ("of an unknown type left out" in notices) == (damage is DAMAGE["an event of an unknown type"])
 
 
-def test_a_second_tab_on_the_same_run_is_refused(page: Page, context: BrowserContext, served: str) -> None:
-    upstream = Upstream([code("import time\nwhile True: time.sleep(0.05)")])
-    upstream.serve(context)
-    page.evaluate(FAULTS)
+def test_a_second_tab_on_the_same_run_is_refused(
+    page: Page, context: BrowserContext, endpoint: ScriptedEndpoint, served: str
+) -> None:
+    endpoint.answer = Upstream([code("import time\nwhile True: time.sleep(0.05)")]).answer
     page.evaluate("() => void faults.start({options: {journal: 'the-run'}})")
     page.wait_for_function("() => navigator.locks.query().then(({held}) => held.length === 1)")
     other = context.new_page()
-    other.goto(served)
+    other.goto(served + EMPTY)
     other.evaluate(FAULTS)
     refused = other.evaluate("() => faults.start({options: {journal: 'the-run'}})")
     assert refused["error"]["name"] == "ConfigError"
@@ -171,26 +171,24 @@ def test_a_second_tab_on_the_same_run_is_refused(page: Page, context: BrowserCon
     assert other.evaluate("faults.left()") == 0
 
 
-def test_a_block_that_kills_its_tab_twice_is_not_tried_a_third_time(page: Page, context: BrowserContext) -> None:
+def test_a_block_that_kills_its_tab_twice_is_not_tried_a_third_time(page: Page, endpoint: ScriptedEndpoint) -> None:
     row = Row("print('second block')\nimport time\nwhile True: time.sleep(0.05)")
     upstream = Upstream(replies(row))
-    upstream.serve(context)
+    endpoint.answer = upstream.answer
     at = {"fault": "reloadWhenKept", "type": "output", "text": "second"}
     reload_at(page, at)
     with page.expect_navigation(wait_until="load"), suppress(Error):
         page.evaluate("(job) => void faults.goOn(job)", {"at": at})
-    page.evaluate(FAULTS)
     result = page.evaluate("(job) => faults.goOn(job)", {})
     check(result, upstream, row)
     errors = [event["observation"]["error"] for event in result["events"] if event["type"] == "block_finished"]
     assert "its tab was closed twice" in errors[1]
 
 
-def test_a_full_store_pauses_the_run_before_the_next_call(page: Page, context: BrowserContext) -> None:
+def test_a_full_store_pauses_the_run_before_the_next_call(page: Page, endpoint: ScriptedEndpoint) -> None:
     row = Row(QUERY, again=THIRD)
     upstream = Upstream(replies(row))
-    upstream.serve(context)
-    page.evaluate(FAULTS)
+    endpoint.answer = upstream.answer
     page.evaluate(
         """() => {
           const put = IDBObjectStore.prototype.put;

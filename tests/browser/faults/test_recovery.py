@@ -6,14 +6,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Page
+from playwright.sync_api import Error, Page
 
 from rlm_core.trajectory import read as read_log
 from tests.browser.faults.story import Story, notices, story
 from tests.browser.faults.test_faults import DEATHS
-from tests.browser.faults.upstream import FAULTS, TreeUpstream, Upstream
+from tests.browser.faults.upstream import TreeUpstream, Upstream
 from tests.browser.lab import code
-from tests.browser.visitor import Visitor
+from tests.browser.scripted_endpoint import ScriptedEndpoint
 
 TREE = {"maxDepth": 2, "blockTimeout": 1_500}
 ONE_CHILD = {
@@ -39,36 +39,33 @@ ANSWERS = {"one": "sub:one sub:two of its context", "two": "sub:about one sub:ab
 TREES = {"one": ONE_CHILD, "two": TWO_CHILDREN}
 
 
-def begin(page: Page, upstream: Upstream, **job: Any) -> Any:
-    upstream.serve(page.context)
-    page.evaluate(FAULTS)
+@pytest.fixture
+def page(bare_page: Page) -> Page:
+    return bare_page
+
+
+def begin(page: Page, endpoint: ScriptedEndpoint, upstream: Upstream, **job: Any) -> Any:
+    endpoint.answer = upstream.answer
     return page.evaluate("(job) => faults.start(job)", job)
 
 
-def reload_at(page: Page, upstream: Upstream, at: dict[str, Any], **job: Any) -> None:
+def reload_at(page: Page, endpoint: ScriptedEndpoint, upstream: Upstream, at: dict[str, Any], **job: Any) -> None:
     """Begin a run with a journal; it is cut off by a reload of its tab."""
-    upstream.serve(page.context)
-    page.evaluate(FAULTS)
+    endpoint.answer = upstream.answer
     job["options"] = {**job.get("options", {}), "journal": "the-run"}
     with page.expect_navigation(wait_until="load"), suppress(Error):  # reloaded before the answer came
         page.evaluate("(job) => void faults.start(job)", {**job, "at": {"fault": "reload", **at}})
-    page.evaluate(FAULTS)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(visitor: Visitor, served: str) -> dict[str, tuple[Story, list[str]]]:
+def undisturbed(lasting_page: Page, endpoint: ScriptedEndpoint) -> dict[str, tuple[Story, list[str]]]:
     """Story and calls of each tree when nothing happens to it."""
-    visitor.know(served)
-    page = visitor.context.new_page()
-    page.goto(served)
     told = {}
     for name, runs in TREES.items():
         upstream = TreeUpstream(runs)
-        result = begin(page, upstream, options=TREE)
-        visitor.context.unroute("**/scripted")
+        result = begin(lasting_page, endpoint, upstream, options=TREE)
         assert result["answer"] == ANSWERS[name]
         told[name] = story(result["trajectory"]), sorted(upstream.asked)
-    page.close()
     return told
 
 
@@ -83,9 +80,11 @@ KILLS = {
 
 
 @pytest.mark.parametrize("at", KILLS.values(), ids=KILLS.keys())
-def test_a_killed_worker_of_a_tree_costs_nothing(page: Page, undisturbed: Any, at: dict[str, Any]) -> None:
+def test_a_killed_worker_of_a_tree_costs_nothing(
+    lasting_page: Page, endpoint: ScriptedEndpoint, undisturbed: Any, at: dict[str, Any]
+) -> None:
     upstream = TreeUpstream(ONE_CHILD)
-    result = begin(page, upstream, options=TREE, at={"path": [0], **at})
+    result = begin(lasting_page, endpoint, upstream, options=TREE, at={"path": [0], **at})
     assert "the Python worker was lost" in notices(result)
     assert (story(result["trajectory"]), sorted(upstream.asked)) == undisturbed["one"]
 
@@ -106,29 +105,32 @@ RELOADS = {
 
 
 @pytest.mark.parametrize("at", RELOADS.values(), ids=RELOADS.keys())
-def test_a_child_run_goes_on_after_a_reload(page: Page, undisturbed: Any, at: dict[str, Any]) -> None:
+def test_a_child_run_goes_on_after_a_reload(
+    page: Page, endpoint: ScriptedEndpoint, undisturbed: Any, at: dict[str, Any]
+) -> None:
     upstream = TreeUpstream(ONE_CHILD)
-    reload_at(page, upstream, at, options=TREE)
+    reload_at(page, endpoint, upstream, at, options=TREE)
     result = page.evaluate("(job) => faults.goOn(job)", {"options": TREE})
     assert "another way" not in notices(result)
     assert (story(result["trajectory"]), sorted(upstream.asked)) == undisturbed["one"]
     assert page.evaluate("faults.left()") == 0
 
 
-def test_of_two_child_runs_only_the_one_without_an_answer_goes_on(page: Page, undisturbed: Any) -> None:
+def test_of_two_child_runs_only_the_one_without_an_answer_goes_on(
+    page: Page, endpoint: ScriptedEndpoint, undisturbed: Any
+) -> None:
     upstream = TreeUpstream(TWO_CHILDREN)
-    reload_at(page, upstream, {"type": "run_finished"}, options={**TREE, "maxConcurrency": 1})
+    reload_at(page, endpoint, upstream, {"type": "run_finished"}, options={**TREE, "maxConcurrency": 1})
     result = page.evaluate("(job) => faults.goOn(job)", {"options": {**TREE, "maxConcurrency": 1}})
     assert (story(result["trajectory"]), sorted(upstream.asked)) == undisturbed["two"]
 
 
-def test_a_tree_may_be_cut_off_twice(page: Page, undisturbed: Any) -> None:
+def test_a_tree_may_be_cut_off_twice(page: Page, endpoint: ScriptedEndpoint, undisturbed: Any) -> None:
     upstream = TreeUpstream(ONE_CHILD)
-    reload_at(page, upstream, {"type": "call_started", "path": [0], "nth": 3}, options=TREE)
+    reload_at(page, endpoint, upstream, {"type": "call_started", "path": [0], "nth": 3}, options=TREE)
     again = {"fault": "reload", "type": "call_finished", "path": [0], "nth": 3}
     with page.expect_navigation(wait_until="load"), suppress(Error):
         page.evaluate("(job) => void faults.goOn(job)", {"options": TREE, "at": again})
-    page.evaluate(FAULTS)
     result = page.evaluate("(job) => faults.goOn(job)", {"options": TREE})
     assert (story(result["trajectory"]), sorted(upstream.asked)) == undisturbed["one"]
 
@@ -153,9 +155,11 @@ BLOCKS = {
 
 
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS.keys())
-def test_a_death_in_a_child_is_an_observation_of_the_child(page: Page, block: str) -> None:
+def test_a_death_in_a_child_is_an_observation_of_the_child(
+    lasting_page: Page, endpoint: ScriptedEndpoint, block: str
+) -> None:
     upstream = TreeUpstream(dying(block))
-    result = begin(page, upstream, options=TREE)
+    result = begin(lasting_page, endpoint, upstream, options=TREE)
     assert (result["answer"], result["stoppedBy"]) == ("sub:one sub:two sub:three of its context", "final_answer")
     told = story(result["trajectory"])
     errors = [event[5] or "" for event in told[0,] if event[0] == "block_finished"]
@@ -165,7 +169,7 @@ def test_a_death_in_a_child_is_an_observation_of_the_child(page: Page, block: st
     assert [bool(error) for error in errors] == [False, True, False, False]
 
 
-def test_a_child_that_always_dies_is_a_failed_sub_call(page: Page) -> None:
+def test_a_child_that_always_dies_is_a_failed_sub_call(lasting_page: Page, endpoint: ScriptedEndpoint) -> None:
     runs = {
         "What?": [
             code("try:\n    rlm_query('Of the child?')\nexcept SubCallError as error:\n    FINAL(str(error))"),
@@ -173,13 +177,15 @@ def test_a_child_that_always_dies_is_a_failed_sub_call(page: Page) -> None:
         "Of the child?": [code("import os; os.abort()")] * 3,
     }
     upstream = TreeUpstream(runs)
-    result = begin(page, upstream, options=TREE)
+    result = begin(lasting_page, endpoint, upstream, options=TREE)
     assert result["stoppedBy"] == "final_answer"
     assert "ended without a final answer (worker_lost)" in result["answer"]
     assert sorted(upstream.asked) == ["Of the child? 0", "Of the child? 1", "Of the child? 2", "What? 0"]
 
 
-def test_answers_kept_of_a_lost_block_are_those_of_the_same_context(page: Page) -> None:
+def test_answers_kept_of_a_lost_block_are_those_of_the_same_context(
+    lasting_page: Page, endpoint: ScriptedEndpoint
+) -> None:
     runs = {
         "What?": [
             code("print(rlm_query('Which?', 'abc'), rlm_query('Which?', 'xyz'))\nimport os; os.abort()"),
@@ -188,12 +194,12 @@ def test_answers_kept_of_a_lost_block_are_those_of_the_same_context(page: Page) 
         "Which?": [code("FINAL(context)")],
     }
     upstream = TreeUpstream(runs)
-    result = begin(page, upstream, options=TREE)
+    result = begin(lasting_page, endpoint, upstream, options=TREE)
     assert result["answer"] == "xyzabcnew"
     assert sorted(upstream.asked) == ["What? 0", "What? 1", *["Which? 0"] * 3]
 
 
-def test_a_full_store_pauses_a_child_before_its_call(page: Page, undisturbed: Any) -> None:
+def test_a_full_store_pauses_a_child_before_its_call(page: Page, endpoint: ScriptedEndpoint, undisturbed: Any) -> None:
     upstream = TreeUpstream(ONE_CHILD)
     page.evaluate(
         """() => {
@@ -208,7 +214,7 @@ def test_a_full_store_pauses_a_child_before_its_call(page: Page, undisturbed: An
           };
         }"""
     )
-    result = begin(page, upstream, options={**TREE, "journal": "full"})
+    result = begin(page, endpoint, upstream, options={**TREE, "journal": "full"})
     assert "storage is full" in notices(result)
     assert (story(result["trajectory"]), sorted(upstream.asked)) == undisturbed["one"]
 
@@ -220,18 +226,18 @@ TOOL_RUN = [
 ]
 
 
-def test_a_function_that_answered_is_not_called_again_after_a_reload(page: Page, context: BrowserContext) -> None:
+def test_a_function_that_answered_is_not_called_again_after_a_reload(page: Page, endpoint: ScriptedEndpoint) -> None:
     upstream = Upstream([TOOL_RUN[0], code("FINAL(f'{number} {tick()}')")])
-    reload_at(page, upstream, {"type": "block_started", "nth": 2}, tools=True)
+    reload_at(page, endpoint, upstream, {"type": "block_started", "nth": 2}, tools=True)
     result = page.evaluate("(job) => faults.goOn(job)", {"tools": True})
     assert (result["answer"], sorted(upstream.asked)) == ("1 2", ["root 0", "root 1"])
     assert page.evaluate("faults.called('tick')") == 2
     assert "is called again" not in notices(result)
 
 
-def test_a_function_that_did_not_answer_is_called_again_and_said_so(page: Page) -> None:
+def test_a_function_that_did_not_answer_is_called_again_and_said_so(page: Page, endpoint: ScriptedEndpoint) -> None:
     upstream = Upstream(TOOL_RUN)
-    reload_at(page, upstream, {"type": "the function's own doing"}, tools=True)
+    reload_at(page, endpoint, upstream, {"type": "the function's own doing"}, tools=True)
     result = page.evaluate("(job) => faults.goOn(job)", {"tools": True})
     assert (result["answer"], sorted(upstream.asked)) == ("1 at last", ["root 0", "root 1", "root 2"])
     assert page.evaluate("faults.called('tick')") == 1
@@ -239,15 +245,14 @@ def test_a_function_that_did_not_answer_is_called_again_and_said_so(page: Page) 
     assert 'the function "answers_when_called_again" had been called' in notices(result)
 
 
-def test_a_run_resumed_under_another_name_has_a_whole_journal(page: Page) -> None:
+def test_a_run_resumed_under_another_name_has_a_whole_journal(page: Page, endpoint: ScriptedEndpoint) -> None:
     upstream = Upstream([code("x = llm_query('one')"), code("y = llm_query('two')"), code("FINAL(x + ' ' + y)")])
-    reload_at(page, upstream, {"type": "call_started", "nth": 4})
+    reload_at(page, endpoint, upstream, {"type": "call_started", "nth": 4})
     again = {"at": {"fault": "reload", "type": "block_finished", "nth": 2}, "options": {"journal": "another"}}
     log = page.evaluate("import('/rlm/log/journal.js').then(({readLog}) => readLog('the-run'))")
     page.evaluate("import('/rlm/log/journal.js').then(({forget}) => forget('the-run'))")
     with page.expect_navigation(wait_until="load"), suppress(Error):
         page.evaluate("(job) => void faults.start(job)", {**again, "resume": log})
-    page.evaluate(FAULTS)
     result = page.evaluate("(job) => faults.goOn(job)", {})
     assert (result["answer"], result["stoppedBy"]) == ("sub:one sub:two", "final_answer")
     assert set(upstream.asked) == {"one", "root 0", "root 1", "root 2", "two"}
@@ -256,9 +261,9 @@ def test_a_run_resumed_under_another_name_has_a_whole_journal(page: Page) -> Non
     story(result["trajectory"])
 
 
-def test_another_context_than_before_is_refused_and_the_run_is_kept(page: Page) -> None:
+def test_another_context_than_before_is_refused_and_the_run_is_kept(page: Page, endpoint: ScriptedEndpoint) -> None:
     upstream = Upstream([code("x = llm_query('one')"), code("FINAL(x + context)")])
-    reload_at(page, upstream, {"type": "call_started", "nth": 3}, context="the context")
+    reload_at(page, endpoint, upstream, {"type": "call_started", "nth": 3}, context="the context")
     refused = page.evaluate("(job) => faults.goOn(job)", {"context": "another one"})
     assert refused["error"]["name"] == "ConfigError"
     assert 'the content of "context" (str, size 11) is another' in refused["error"]["message"]
@@ -268,10 +273,10 @@ def test_another_context_than_before_is_refused_and_the_run_is_kept(page: Page) 
     assert sorted(upstream.asked) == ["one", "root 0", "root 1"]
 
 
-def test_a_new_run_under_the_name_of_a_journal_asks_anew(page: Page) -> None:
+def test_a_new_run_under_the_name_of_a_journal_asks_anew(page: Page, endpoint: ScriptedEndpoint) -> None:
     upstream = Upstream([code("FINAL(llm_query('one'))")])
     options = {"journal": "nightly"}
-    assert begin(page, upstream, options=options)["answer"] == "sub:one"
+    assert begin(page, endpoint, upstream, options=options)["answer"] == "sub:one"
     again = page.evaluate("(job) => faults.start(job)", {"options": options})
     assert again["answer"] == "sub:one"
     assert sorted(upstream.asked) == ["one", "one", "root 0", "root 0"]
@@ -289,8 +294,8 @@ KEPT = """async () => {
 }"""
 
 
-def test_kept_runs_are_listed_read_and_deleted_by_the_public_face(page: Page) -> None:
-    reload_at(page, Upstream([code("FINAL(llm_query('one'))")]), {"type": "call_started", "nth": 2})
+def test_kept_runs_are_listed_read_and_deleted_by_the_public_face(page: Page, endpoint: ScriptedEndpoint) -> None:
+    reload_at(page, endpoint, Upstream([code("FINAL(llm_query('one'))")]), {"type": "call_started", "nth": 2})
     kept = page.evaluate(KEPT)
     assert read_log(kept.pop("log").splitlines()).notes == ()
     assert kept == {
@@ -305,9 +310,9 @@ def test_kept_runs_are_listed_read_and_deleted_by_the_public_face(page: Page) ->
     }
 
 
-def test_usage_from_a_record_is_told_apart(page: Page) -> None:
+def test_usage_from_a_record_is_told_apart(page: Page, endpoint: ScriptedEndpoint) -> None:
     upstream = Upstream([code("x = llm_query('one')"), code("FINAL(x)")])
-    reload_at(page, upstream, {"type": "block_started", "nth": 2})
+    reload_at(page, endpoint, upstream, {"type": "block_started", "nth": 2})
     result = page.evaluate("(job) => faults.goOn(job)", {})
     usage, recorded = (sum(used["calls"] for used in result[key].values()) for key in ("usage", "usageFromRecord"))
     assert (usage, recorded) == (3, 3)

@@ -23,6 +23,7 @@ from rlm_core.events import CallFinished
 from rlm_core.trajectory import read
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
+from tests.browser.faults.conftest import load_impatient
 from tests.browser.faults.vendor import Vendor
 from tests.browser.lab import code, send_requests
 from tests.browser.visitor import Visitor
@@ -102,6 +103,25 @@ def page(visitor: Visitor, context: BrowserContext, url: str) -> Page:
     return opened
 
 
+@pytest.fixture(scope="module")
+def lasting_page(visitor: Visitor, url: str) -> Iterator[Page]:
+    """A page for tests after which it is as before."""
+    visitor.know(url)
+    with visitor.staying(url) as page:
+        load_impatient(page)
+        yield page
+
+
+@pytest.fixture(scope="module")
+def requesting_page(visitor: Visitor, url: str) -> Iterator[Page]:
+    """The same, where each model call is a request."""
+    visitor.know(url)
+    with visitor.staying(url) as page:
+        send_requests(page)
+        load_impatient(page)
+        yield page
+
+
 # ---------------------------------------------------------------------------------------------------------- the vendor
 
 EVENTS = {"Content-Type": "text/event-stream"}
@@ -120,11 +140,11 @@ PLACES = {"a root call": (ROOT, QUERY), "a sub-call": (CALL, QUERY), "a call of 
 @pytest.mark.parametrize(("at", "block"), PLACES.values(), ids=PLACES.keys())
 @pytest.mark.parametrize("turns", PASSING.values(), ids=PASSING.keys())
 def test_a_vendor_that_fails_for_a_while(
-    page: Page, upstream: FakeUpstream, turns: list[Turn], at: int, block: str
+    lasting_page: Page, upstream: FakeUpstream, turns: list[Turn], at: int, block: str
 ) -> None:
     vendor = Vendor(upstream, replies(block), {at + number: turn for number, turn in enumerate(turns)})
-    start(page)
-    check(ended(page), vendor, batch=block == BATCH)
+    start(lasting_page)
+    check(ended(lasting_page), vendor, batch=block == BATCH)
 
 
 GARBAGE = Turn(chunks=(b"<html>welcome</html>",))
@@ -134,11 +154,11 @@ LASTING = {"answers garbage": (GARBAGE, "upstream-malformed"), "asks for an hour
 
 @pytest.mark.parametrize(("turn", "fault"), LASTING.values(), ids=LASTING.keys())
 def test_a_fault_that_does_not_pass_is_raised_in_model_code_which_may_ask_again(
-    page: Page, upstream: FakeUpstream, turn: Turn, fault: str
+    lasting_page: Page, upstream: FakeUpstream, turn: Turn, fault: str
 ) -> None:
     vendor = Vendor(upstream, replies(f"try: {QUERY}\nexcept SubCallError as error: print(error)", QUERY), {CALL: turn})
-    start(page)
-    result = ended(page)
+    start(lasting_page)
+    result = ended(lasting_page)
     assert (result["answer"], result["stoppedBy"]) == ("sub:one sub:two", "final_answer")
     assert sorted(vendor.asked) == ["one", *(f"root {number}" for number in range(4)), "two"]
     assert vendor.requests == len(vendor.asked) + 1
@@ -146,11 +166,11 @@ def test_a_fault_that_does_not_pass_is_raised_in_model_code_which_may_ask_again(
 
 @pytest.mark.parametrize(("turn", "fault"), LASTING.values(), ids=LASTING.keys())
 def test_a_fault_that_does_not_pass_ends_the_run_with_all_that_there_is(
-    page: Page, upstream: FakeUpstream, turn: Turn, fault: str
+    lasting_page: Page, upstream: FakeUpstream, turn: Turn, fault: str
 ) -> None:
     vendor = Vendor(upstream, replies(QUERY), {ROOT: turn})
-    start(page)
-    result = ended(page)
+    start(lasting_page)
+    result = ended(lasting_page)
     assert (result["answer"], result["stoppedBy"]) == ("half of it", "provider_error")
     assert (result["fault"]["type"], result["fault"]["upstream"]) == (fault, "openai")
     assert sum(used["calls"] for used in result["usage"].values()) == len(vendor.asked) == 2
@@ -180,14 +200,14 @@ ON_THE_WAY: dict[str, Callable[[Route], object]] = {
 @pytest.mark.parametrize(("at", "block"), PLACES.values(), ids=PLACES.keys())
 @pytest.mark.parametrize("happen", ON_THE_WAY.values(), ids=ON_THE_WAY.keys())
 def test_a_fault_between_page_and_server(
-    page: Page, upstream: FakeUpstream, happen: Callable[[Route], object], at: int, block: str
+    requesting_page: Page, upstream: FakeUpstream, happen: Callable[[Route], object], at: int, block: str
 ) -> None:
     vendor = Vendor(upstream, replies(block))
     requests = iter(range(1_000))
-    send_requests(page)
-    page.route("**/api/rlm", lambda route: happen(route) if next(requests) == at else route.continue_())
-    start(page)
-    check(ended(page), vendor, batch=block == BATCH)
+    requesting_page.route("**/api/rlm", lambda route: happen(route) if next(requests) == at else route.continue_())
+    start(requesting_page)
+    check(ended(requesting_page), vendor, batch=block == BATCH)
+    requesting_page.unroute("**/api/rlm")
 
 
 # -------------------------------------------------------------------------------------------------------------- offline
@@ -197,12 +217,12 @@ def test_a_run_waits_while_the_browser_is_offline_and_its_block_has_all_its_time
     page: Page, context: BrowserContext, upstream: FakeUpstream
 ) -> None:
     vendor = Vendor(upstream, replies(f"gate()\n{QUERY}"))
-    start(page, blockTimeout=3_000)
+    start(page, blockTimeout=1_500)
     page.wait_for_function("() => globalThis.openGate", timeout=TOLD_MS)
     context.set_offline(True)
     page.evaluate("openGate(null)")
     told(page, "event.type === 'notice' && event.text.includes('offline') && event.text.includes('The run waits')")
-    page.wait_for_timeout(4_000)  # longer than the block may be at work
+    page.wait_for_timeout(2_000)  # longer than the block may be at work
     assert vendor.asked == ["root 0", "one", "root 1"]
     context.set_offline(False)
     check(ended(page), vendor)

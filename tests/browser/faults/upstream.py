@@ -32,21 +32,25 @@ class Upstream:
         self._faults = faults or {}
 
     def serve(self, context: BrowserContext, endpoint: str = "/scripted") -> None:
-        """Answer `endpoint` of all pages of `context`."""
+        """Answer `endpoint` of all pages of `context`, through Playwright: for faults, and for other paths."""
         context.route(f"**{endpoint}", self._answer)
 
+    def answer(self, body: dict[str, Any], key: str) -> dict[str, Any]:
+        """The reply to a call, which is paid for unless its idempotency key is known."""
+        for name in self._names(body):
+            if (key, name) not in self._kept:
+                self._kept.add((key, name))
+                self.asked.append(name)
+        return self._reply(body)
+
     def _answer(self, route: Route) -> None:
-        body: dict[str, Any] = json.loads(route.request.post_data_buffer or b"")
         number, self.requests = self.requests, self.requests + 1
         if number in self._faults:
             self._faults[number](route)
             return
-        ticket = route.request.headers["idempotency-key"]
-        for name in self._names(body):
-            if (ticket, name) not in self._kept:
-                self._kept.add((ticket, name))
-                self.asked.append(name)
-        route.fulfill(content_type="application/json", body=json.dumps(self._reply(body)))
+        body: dict[str, Any] = json.loads(route.request.post_data_buffer or b"")
+        reply = self.answer(body, route.request.headers["idempotency-key"])
+        route.fulfill(content_type="application/json", body=json.dumps(reply))
 
     def _root_reply(self, body: dict[str, Any]) -> str:
         return self.replies[_replies(body)]
