@@ -267,6 +267,7 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.store = store
         self._environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -274,13 +275,13 @@ class Server:
             "OPENAI_BASE_URL": f"{upstream.url}/v1",
             "OLLAMA_BASE_URL": "none",
             "RLM_MODELS": "openai:m",
-            **({} if store is None else {"RLM_STORE_PATH": str(store)}),
         }
 
     def start(self) -> None:
         """Start it; it answers when this returns."""
         command = [sys.executable, "-m", "rlm_server", "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, text=True)
+        kept = {} if self.store is None else {"RLM_STORE_PATH": str(self.store)}
+        self._process = subprocess.Popen(command, env={**self._environment, **kept}, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         assert any("pyodide-rlm is at" in line for line in self._process.stderr), "the server did not start"
         threading.Thread(target=_drain, args=(self._process.stderr,), daemon=True).start()
@@ -298,26 +299,38 @@ def _drain(log: IO[str]) -> None:
             pass
 
 
+@pytest.fixture(scope="module")
+def server(visitor: Visitor, upstream: FakeUpstream) -> Iterator[Server]:
+    """A server that is up before each test, at an address that the visitor knows."""
+    running = Server(upstream, None)
+    running.start()
+    visitor.know(running.url)
+    yield running
+    running.kill()
+
+
 @contextmanager
-def served(context: BrowserContext, upstream: FakeUpstream, store: Path | None = None) -> Iterator[tuple[Server, Page]]:
-    """The server, and a page of it."""
-    server = Server(upstream, store)
-    server.start()
+def visited(context: BrowserContext, server: Server) -> Iterator[Page]:
+    """A page of the server, which is started anew afterwards, without a store."""
+    page = context.new_page()
+    page.goto(server.url)
     try:
-        page = context.new_page()
-        page.goto(server.url)
-        yield server, page
+        yield page
     finally:
         server.kill()
+        server.store = None
+        server.start()
 
 
 WAITS = "event.type === 'notice' && event.text.includes('cannot be reached') && event.text.includes('The run waits')"
 
 
 @pytest.mark.parametrize("at", [ROOT, CALL], ids=["a root call", "a sub-call"])
-def test_a_server_that_is_killed_and_started_again(context: BrowserContext, upstream: FakeUpstream, at: int) -> None:
+def test_a_server_that_is_killed_and_started_again(
+    context: BrowserContext, upstream: FakeUpstream, server: Server, at: int
+) -> None:
     vendor = Vendor(upstream, replies(QUERY), {at: Turn(silent=True)})
-    with served(context, upstream) as (server, page):
+    with visited(context, server) as page:
         start(page)
         told(page, f"event.type === 'call_started' && event.call === {at}")
         for _ in range(at + 1):
@@ -330,10 +343,10 @@ def test_a_server_that_is_killed_and_started_again(context: BrowserContext, upst
 
 
 def test_what_was_answered_before_the_server_was_killed_is_not_asked_again(
-    context: BrowserContext, upstream: FakeUpstream
+    context: BrowserContext, upstream: FakeUpstream, server: Server
 ) -> None:
     vendor = Vendor(upstream, replies(BATCH), {CALL + 1: Turn(silent=True)})
-    with served(context, upstream) as (server, page):
+    with visited(context, server) as page:
         start(page)
         told(page, f"event.type === 'call_finished' && event.call >= {CALL}")
         server.kill()
@@ -343,10 +356,13 @@ def test_what_was_answered_before_the_server_was_killed_is_not_asked_again(
 
 
 def test_a_reply_that_was_kept_in_a_file_is_not_asked_again(
-    context: BrowserContext, upstream: FakeUpstream, tmp_path: Path
+    context: BrowserContext, upstream: FakeUpstream, server: Server, tmp_path: Path
 ) -> None:
     vendor = Vendor(upstream, replies(QUERY))
-    with served(context, upstream, tmp_path / "replies") as (server, page):
+    server.kill()
+    server.store = tmp_path / "replies"
+    server.start()
+    with visited(context, server) as page:
         requests = iter(range(1_000))
 
         def answer(route: Route) -> None:
