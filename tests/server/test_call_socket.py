@@ -11,6 +11,7 @@ from unittest import mock
 
 import httpx2
 import pytest
+from wsproto.frame_protocol import FrameProtocol
 
 from rlm_server.assets import Assets
 from rlm_server.http import api, call_socket
@@ -27,6 +28,7 @@ from rlm_server.http.call_socket import (
     Malformed,
     Stream,
 )
+from rlm_server.http.connection import frame
 from rlm_server.http.security import FIXED_HEADERS, OTHER_CSP
 from rlm_server.http.serving import serving
 from tests.server.call_socket_client import Closed, Refused, head_of, opened
@@ -237,6 +239,11 @@ def test_a_message_without_a_meaning_ends_its_connection_and_nothing_else(
     assert (closed.value.code, closed.value.reason != "") == (1002, True)
     assert upstream.seen == []
     assert httpx2.get(f"{server}/api/health").status_code == 200
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, (1 << 16) - 1, 1 << 16, CHUNK_BYTES])
+def test_a_message_is_the_frame_that_wsproto_writes(size: int) -> None:
+    assert frame(bytes(size)) == FrameProtocol(client=False, extensions=[]).send_data(bytes(size))
 
 
 def test_a_body_beyond_its_credit_or_its_end_has_no_meaning() -> None:

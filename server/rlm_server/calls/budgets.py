@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlm_core.types import Json, Message, ModelUsage
 
@@ -95,19 +95,20 @@ class Budgets:
         changed = Budgets.of(settings)
         return replace(self, run=changed.run, start=changed.start, day=changed.day)
 
-    @asynccontextmanager
-    async def admitted(self, user: str, run: str, guess: ModelUsage) -> AsyncIterator[Settle]:
+    def admitted(self, user: str, run: str, guess: ModelUsage) -> AbstractAsyncContextManager[Settle]:
         """Let one call of `user` in `run` in, as `reserved` does; the day of `user` is counted too.
 
         Raises:
             Problem: a budget is spent, or the day cannot be counted.
         """
         if self.days is None or not self.day.is_limit:
-            with self.reserved(run, guess) as settle:
-                yield settle
-            return
+            return _Entered(self.reserved(run, guess))
+        return self._admitted_today(self.days, user, run, guess)
+
+    @asynccontextmanager
+    async def _admitted_today(self, days: DayUsage, user: str, run: str, guess: ModelUsage) -> AsyncIterator[Settle]:
         self._tallies(run, guess)  # a call that these refuse does not touch the day
-        async with self.days.reserved(self.day, user, guess) as settle_day:
+        async with days.reserved(self.day, user, guess) as settle_day:
             with self.reserved(run, guess) as settle:
 
                 def settle_all(usage: ModelUsage) -> None:
@@ -177,6 +178,19 @@ class Budgets:
         check_budget(self.start, self.started, guess)
         check_budget(self.run, tally, guess)
         return [self.started, tally]
+
+
+class _Entered(AbstractAsyncContextManager[Settle]):
+    """A block that waits for nothing, where one is wanted that may."""
+
+    def __init__(self, block: AbstractContextManager[Settle]) -> None:
+        self._block = block
+
+    async def __aenter__(self) -> Settle:
+        return self._block.__enter__()
+
+    async def __aexit__(self, *fault: Any) -> bool | None:
+        return self._block.__exit__(*fault)
 
 
 def usage_of_failure(fault: UpstreamError) -> ModelUsage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ..settings import Settings
 from .large_json import LONG_BYTES, TooManyValues, parse_large
@@ -32,7 +32,12 @@ async def read_json(request: Request, settings: Settings) -> object:
     body, size = bytearray(), 0
     try:
         async with asyncio.timeout(None if WHOLE in request.scope else settings.body_seconds):
-            async for chunk in request.stream():
+            has_more = True
+            while has_more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk, has_more = message.get("body", b""), message.get("more_body", False)
                 size += len(chunk)
                 if size > DRAINED * settings.max_body_bytes:
                     raise _too_large(size, settings.max_body_bytes)

@@ -252,10 +252,10 @@ def _usage(value: Object) -> Mapping[str, float] | None:
 def _counts(usage: Object) -> dict[str, float]:
     counts: dict[str, float] = {}
     for name, paths in COUNTS.items():
-        numbers = (token_count(_at(usage, path)) for path in paths)
-        number = next((number for number in numbers if number is not None), None)
-        if number is not None:
-            counts[name] = number
+        for path in paths:
+            if (number := token_count(_at(usage, path))) is not None:
+                counts[name] = number
+                break
     if "input" in counts and (APART in usage or "written" in counts):
         counts["input"] += counts.get("cached", 0) + counts.get("written", 0)
     cost = usage.get("cost")
