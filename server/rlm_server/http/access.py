@@ -47,7 +47,8 @@ class AccessLog:
         try:
             await self.app(scope, line.counting(receive), line.watching(send))
         finally:
-            logger.info(line.text())
+            if logger.isEnabledFor(logging.INFO):  # by a record, as `info` would search the stack for the caller
+                logger.handle(logger.makeRecord(logger.name, logging.INFO, __name__, 0, line.text(), (), None))
 
 
 class JsonLines(logging.Formatter):

@@ -9,6 +9,7 @@ and a response that nobody reads is held back at the upstream. Which connection 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import select
 import socket
@@ -48,6 +49,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._held = 0
         self._fault: Exception | None = None
         self._waiter: asyncio.Future[bool] | None = None
+        self._waits_until = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------------------------------------- from the network
 
@@ -69,6 +72,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fault = exc
+        if self._timer is not None:
+            self._timer.cancel()
         self._end()
 
     def pause_writing(self) -> None:
@@ -194,13 +199,29 @@ class UpstreamConnection(asyncio.Protocol):
         """Wait until something comes, or the network takes more; whether it did within `seconds`."""
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiter = waiter
-        timer = None if seconds is None else self._loop.call_later(seconds, _settle, waiter, False)
+        self._waits_until = math.inf if seconds is None else self._loop.time() + seconds
+        self._watch_time()
         try:
             return await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+
+    def _watch_time(self) -> None:
+        """See that a timer looks at the waiter in time; one that is left by an earlier wait will do."""
+        if self._timer is not None and self._timer.when() > self._waits_until:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and self._waits_until < math.inf:
+            self._timer = self._loop.call_at(self._waits_until, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() >= self._waits_until:
+            _settle(self._waiter, False)
+        else:
+            self._watch_time()
 
     def _wake(self) -> None:
         if self._waiter is not None:
