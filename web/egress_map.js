@@ -28,15 +28,15 @@ export function EgressMap({ run }) {
   const sources = useMemo(() => sourcesOf(run.context), [run]);
   const names = [...spans.keys()];
   if (names.length === 0) return html`<p class="muted">No piece of the context left.</p>`;
-  return html`${names.slice(0, MOST_BARS).map((name) => {
+  return html`${names.slice(0, MOST_BARS).map((name, at) => {
     const carried = spans.get(name) ?? [];
-    return html`<${Bar} key=${name} name=${name} run=${run} source=${sources.get(name) ?? null} carried=${carried} size=${carried.length} />`;
+    return html`<${Bar} key=${name} id="bar-${at}" name=${name} run=${run} source=${sources.get(name) ?? null} carried=${carried} size=${carried.length} />`;
   })}
   ${names.length > MOST_BARS && html`<p class="muted">and ${plural(names.length - MOST_BARS, "more text")} of which something left</p>`}`;
 }
 
-/** @param {{name: string, run: RunView, source: Blob | null, carried: Carried[], size: number}} props `size` tells that it grew */
-function Bar({ name, run, source, carried, size }) {
+/** @param {{id: string, name: string, run: RunView, source: Blob | null, carried: Carried[], size: number}} props `size` tells that it grew */
+function Bar({ id, name, run, source, carried, size }) {
   const [chosen, choose] = useState(/** @type {number | null} */ (null));
   const sent = useMemo(() => united(carried), [carried, size]);
   const { length, isBytes, isKnown } = lengthOf(name, source, sent, run.events[0]);
@@ -53,8 +53,8 @@ function Bar({ name, run, source, carried, size }) {
     /** @type {HTMLElement | null | undefined} */ (row.current?.querySelector(`[data-cell="${next}"]`))?.focus();
   };
   return html`<div class="egress-part">
-    <p class="label" id="bar-${name}">${name}${!isKnown && html` <span class="muted">(the log has no size of it: the bar ends with the last piece)</span>`}</p>
-    <div class="egress-bar" role="group" aria-labelledby="bar-${name}" ref=${row} onKeyDown=${move}>
+    <p class="label" id=${id}>${name}${!isKnown && html` <span class="muted">(the log has no size of it: the bar ends with the last piece)</span>`}</p>
+    <div class="egress-bar" role="group" aria-labelledby=${id} ref=${row} onKeyDown=${move}>
       ${cells.map((spans, cell) =>
         spans.length === 0
           ? html`<i></i>`

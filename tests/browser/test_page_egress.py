@@ -39,20 +39,21 @@ def sent_cells(page: Page, part: str) -> Locator:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_left_is_shown_on_the_context_and_by_call(page: Page, scheme: Literal["light", "dark"]) -> None:
     page.emulate_media(color_scheme=scheme)
-    ScriptedModel(page, [SEND.replace("context", "context['minutes.txt']"), DONE])
-    drop_file(page, "minutes.txt", TEXT)
+    ScriptedModel(page, [SEND.replace("context", "context['the minutes.txt']"), DONE])
+    drop_file(page, "the minutes.txt", TEXT)
     drop_file(page, "other.txt", "Nothing of this is asked about.")
     ask(page)
     ended(page)
     sums = re.compile(r"3 calls, [\d.]+ kB to http://127\.0\.0\.1:\d+ → \S+( \(on this machine\))?; ")
     expect(page.locator("#egress-sums")).to_contain_text(sums)
     page.click(".egress-head")
-    expect(sent_cells(page, "minutes.txt")).not_to_have_count(0)
-    vault = sent_cells(page, "minutes.txt").last
+    expect(sent_cells(page, "the minutes.txt")).not_to_have_count(0)
+    expect(page.get_by_role("group", name="the minutes.txt")).to_have_count(1)
+    vault = sent_cells(page, "the minutes.txt").last
     expect(vault).to_have_attribute("aria-label", f"from character {len(FILLER):,}: 1 piece was sent")
-    sent_cells(page, "minutes.txt").first.focus()
+    sent_cells(page, "the minutes.txt").first.focus()
     page.keyboard.press("Enter")
-    for _ in range(sent_cells(page, "minutes.txt").count() - 1):
+    for _ in range(sent_cells(page, "the minutes.txt").count() - 1):
         page.keyboard.press("ArrowRight")
     expect(vault).to_be_focused()
     expect(page.locator(".egress-pieces")).to_contain_text(SECRET)

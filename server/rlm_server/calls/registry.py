@@ -410,7 +410,7 @@ def _no_provider(provider: str) -> Problem:
             "unknown-model", "The stand-in is switched off here (RLM_STAND_IN). Choose one from /api/models."
         )
     if provider in KEY_VARIABLES:
-        detail = f"The provider {provider!r} is not configured. Set {KEY_VARIABLES[provider]} and start again."
+        detail = f"{TITLES[provider]} has no key here. Set {KEY_VARIABLES[provider]}, and start the server again."
         return Problem("provider-not-configured", detail)
     return Problem(
         "unknown-model", f"There is no provider {_shown(provider)}. Models are written provider:name; see /api/models."
