@@ -22,7 +22,7 @@ function rooted({ path }) {
 async function interpreter({ path }) {
   const texts = [path, join(dirname(path), "pyodide.mjs")].map((each) => readFile(each, "utf8"));
   const [text, others] = await Promise.all(texts);
-  return { contents: shortened(text, others) };
+  return { contents: await shortened(text, others) };
 }
 
 const shortening = {

@@ -1,19 +1,29 @@
 // Interpreter: Pyodide's half in JavaScript, with less to parse and to run at the start of each worker.
 //
 // In: the text of `pyodide.asm.mjs`. Out: the same without names that nothing reads, a third of it; with one module of wasm
-// for all functions of JavaScript whose address the interpreter takes, in place of one each; and with the addresses of its
-// exports listed for side modules when the first of them is loaded. Every name that is read stays as it was. An error names
-// the form that this version of Pyodide does not have.
+// for all functions of JavaScript whose address the interpreter takes, in place of one each; with the addresses of its
+// exports listed for side modules when the first of them is loaded; and without the libraries that need a window, a fifth
+// of it. Every name that is read stays as it was. An error names the form that this version of Pyodide does not have.
+
+import { transform } from "esbuild";
 
 const ASSIGNED = /^([\w$]+)=Module\["([\w$]+)"\]=wasmExports\["[^"]+"\](\.value>>>0)?$/;
 const IN_ITS_ASSIGNMENT = 3; // declared, assigned, and the property of `Module`
+/** Functions for side modules that draw, play sound, read a screen's events or open a connection: no worker can. */
+const OF_WINDOWS = new RegExp(
+  "^_?(?:(?:GL|SDL|createContext|getUserMedia|requestFullscreen|setCanvasSize)$|(?:gl|egl|al|alc)[A-Z]|glut|glfw|SDL_|Mix_|" +
+    "IMG_|TTF_|emscripten_(?:gl|SDL|websocket|async_(?:wget|load)|\\w*(?:webgl|main_loop|_callback|fullscreen|pointerlock|" +
+    "orientation|gamepad|canvas|css_size|animation_frame|worker|vibrate|battery|mouse|visibility|window|screen|" +
+    "device_pixel|devicemotion|html5|preload)))|(?:Color|RGBA|zoomSurface)$",
+);
+const [BEGIN, END] = ["async function _createPyodideModule(moduleArg={}){", "\n;return moduleRtn}"];
 
 /**
  * @param {string} text
  * @param {string} others text of the modules that may read `Module`
  */
 export function shortened(text, others) {
-  return withLateAddresses(withOneWrapper(withoutUnread(text, others)));
+  return withoutLibraries(withLateExports(withOneWrapper(withoutUnread(text, others))), others);
 }
 
 /**
@@ -49,7 +59,8 @@ function withoutUnread(text, others) {
 }
 
 /**
- * With one module of wasm that wraps all functions of JavaScript at once; their addresses come in the same order.
+ * With one module of wasm that wraps all functions of JavaScript at once; their addresses come in the same order. None of
+ * them is in the table yet, so that the table is not searched for them: each entry of it would become an object.
  * @param {string} text
  */
 function withOneWrapper(text) {
@@ -62,26 +73,95 @@ function withOneWrapper(text) {
   if (at < 0 || to < 0) throw missing(one);
   const loop = text.slice(from + begin.length, at);
   const rest = text.slice(at + one.length, to);
+  const listed = "functionsInTableMap=new WeakMap;updateTableMap(0,wasmTable.length)";
+  const before = replaced(text.slice(0, from), [
+    [listed, `${listed};addressed.forEach((slot,value)=>functionsInTableMap.set(value,slot))`],
+  ]);
   return (
-    `${text.slice(0, from)}${addFunctions};var reportUndefinedSymbols=()=>{var late=[];for(${loop}` +
+    `${before}var addressed=new Map;${addFunctions};var reportUndefinedSymbols=()=>{var late=[];for(${loop}` +
     `if(value.sig)late.push([entry,value]);else ${one}${rest}}}}addFunctions(late)};${text.slice(to + end.length)}`
   );
 }
 
 /**
- * With the addresses of exports that the interpreter takes itself; those of the other 7,000 follow with the first side module,
- * before it defines any of its own.
+ * With what the interpreter itself takes of its exports; addresses and names of the other 7,000 are listed when the first side
+ * module is loaded or a name is looked up, before any of theirs is defined.
  * @param {string} text
  */
-function withLateAddresses(text) {
-  const all = "updateGOT(origExports);";
-  const loading = "var loadWebAssemblyModule=(binary,flags,libName,localScope,handle)=>{";
+function withLateExports(text) {
   const early =
     "var own={};for(var name in GOT)if(Object.hasOwn(origExports,name))own[name]=origExports[name];" +
-    "updateGOT(own);listExports=()=>{listExports=null;updateGOT(origExports)};";
-  found(text, all);
-  found(text, loading);
-  return text.replace(all, () => early).replace(loading, () => `var listExports=null;${loading}listExports?.();`);
+    'updateGOT(own);listExports=()=>{listExports=null;mergeLibSymbols(origExports,"main");updateGOT(origExports)};';
+  const named =
+    'mergeLibSymbols(Object.fromEntries(["__main_argc_argv","open"].filter(name=>Object.hasOwn(wasmExports,name))' +
+    '.map(name=>[name,wasmExports[name]])),"main");';
+  const loading = "var loadWebAssemblyModule=(binary,flags,libName,localScope,handle)=>{";
+  const lookingUp = "function __dlsym_js(handle,symbol,symbolIndex){";
+  const copied = "wasmExports=Object.assign({},wasmExports);";
+  const converted = [...text.matchAll(/(?<=;wasmExports\[)("[^"]+")\]=makeWrapper/g)].map(([, name]) => name);
+  if (converted.length === 0) throw missing('wasmExports["..."]=makeWrapper');
+  return replaced(text, [
+    ["updateGOT(origExports);", early],
+    ['mergeLibSymbols(wasmExports,"main");', named],
+    [loading, `var listExports=null;${loading}listExports?.();`],
+    [lookingUp, `${lookingUp}listExports?.();`],
+    [
+      copied,
+      `wasmExports=Object.create(wasmExports,Object.fromEntries([${converted}].map(name=>` +
+        "[name,{value:wasmExports[name],writable:true}])));",
+    ],
+  ]);
+}
+
+/**
+ * Without the functions of `OF_WINDOWS`, what they alone use, and properties of `Module` that nothing reads. The interpreter
+ * itself takes addresses of 274 functions that draw, and calls none: they are null. A side module that calls such a
+ * function gets the error of one that does not exist.
+ * @param {string} text
+ * @param {string} others
+ */
+async function withoutLibraries(text, others) {
+  const from = found(text, BEGIN) + BEGIN.length;
+  const to = text.lastIndexOf(END);
+  if (to < 0) throw missing(END);
+  const body = replaced(text.slice(from, to), [
+    ["if(!value&&!entry.required)", `if(!value&&(!entry.required||${OF_WINDOWS}.test(symName)))`],
+    ["registerPostMainLoop(()=>SDL.audio?.queueNewAudioData?.());", ""],
+    ['if(typeof Browser!="undefined")Browser.init();', ""],
+    ["if(preloadPlugin){Browser.init();", "if(preloadPlugin){"],
+    ["FS.filesystems={MEMFS,IDBFS,NODEFS,WORKERFS,PROXYFS}", "FS.filesystems={MEMFS,WORKERFS}"],
+    ["IDBFS.quit();", ""],
+    ["if(ENVIRONMENT_IS_NODE){NODEFS.staticInit()}", ""],
+  ]);
+  const imports = "var wasmImports={";
+  const listed = found(body, imports) + imports.length;
+  const end = body.indexOf("}", listed);
+  const kept = body
+    .slice(listed, end)
+    .split(",")
+    .filter((entry) => !OF_WINDOWS.test(entry));
+  const signed = new Set(kept.map((entry) => entry.split(":").at(-1)));
+  const reduced = `${body.slice(0, listed)}${kept.join(",")}${body.slice(end)}`
+    .replace(/var ([\w$]+)=Browser\.\1;/g, "")
+    .replace(/(?<=[;}])([\w$]+)\.sig="\w*";/g, (statement, name) => (signed.has(name) ? statement : ""))
+    .replace(/\beval\(/g, "globalThis.eval("); // refused by each policy; by its bare name it could read anything
+  const { code } = await transform(withoutProperties(reduced, others), {
+    format: "esm",
+    treeShaking: true,
+    minifyWhitespace: true,
+  });
+  return `${text.slice(0, from)}${code.trimEnd()}${text.slice(to)}`;
+}
+
+/**
+ * @param {string} body
+ * @param {string} others
+ */
+function withoutProperties(body, others) {
+  const assigned = /(?<=[;}])Module\["([\w$]+)"\]=\1;/g;
+  const left = body.replace(assigned, "");
+  const read = new Set(`${left}${others}`.match(/(?<=[."'`])[\w$]+/g));
+  return body.replace(assigned, (statement, name) => (read.has(name) && !OF_WINDOWS.test(name) ? statement : ""));
 }
 
 /** Runs among Pyodide's own functions; of the text below it uses those that are declared here. */
@@ -95,7 +175,8 @@ const addFunctions = String(
       const bytes = [...number(items.length), ...items.flat()];
       return [id, (bytes.length % 128) | 128, ((bytes.length >> 7) % 128) | 128, bytes.length >> 14, ...bytes];
     };
-    const wrapped = [...new Set(entries.map(([, value]) => value))].filter((value) => !getFunctionAddress(value));
+    const known = (/** @type {Function} */ value) => addressed.get(value) ?? functionsInTableMap?.get(value);
+    const wrapped = [...new Set(entries.map(([, value]) => value))].filter((value) => !known(value));
     if (wrapped.length > 0) {
       const types = wrapped.map(({ sig }) => [
         96,
@@ -124,12 +205,20 @@ const addFunctions = String(
       wrapped.forEach((value, n) => {
         const slot = getEmptyTableSlot();
         setWasmTableEntry(slot, instance.exports[text(n)]);
-        functionsInTableMap.set(value, slot);
+        addressed.set(value, slot);
       });
     }
-    for (const [entry, value] of entries) entry.value = getFunctionAddress(value);
+    for (const [entry, value] of entries) entry.value = known(value);
   },
 );
+
+/**
+ * @param {string} text
+ * @param {Array<[string, string]>} parts each with the one that takes its place
+ */
+function replaced(text, parts) {
+  return parts.reduce((left, [part, other]) => (found(left, part), left.replace(part, () => other)), text);
+}
 
 /**
  * @param {string} text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rlm_core.errors import ConfigError
-from rlm_server.setting_kinds import is_loopback
+from rlm_server.loopback import is_loopback
 from rlm_server.settings import load_settings
 from tests.server.conftest import PLANTED_KEY, make_settings
 

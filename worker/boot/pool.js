@@ -18,8 +18,9 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
  * @typedef {{data: Blob | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
  * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null,
- *   isDue: boolean, isCached: boolean, hasSpares: boolean, alone: Set<StartedWorker>}} Pool `isCached`: the page's cache
- *   keeps the snapshot; `alone`: workers of runs over large contexts
+ *   hasGiven: boolean, booting: number, isDue: boolean, isCached: boolean, hasSpares: boolean, alone: Set<StartedWorker>}} Pool
+ *   `hasGiven`: a run has come; `booting`: spares that are not ready, taken or not; `isCached`: the page's cache keeps the
+ *   snapshot; `alone`: workers of runs over large contexts
  */
 
 const REFILL_MS = 50;
@@ -42,9 +43,12 @@ const pools = new Map();
  */
 export async function takeWorker(base, { host, contextBytes = 0, ...options } = {}) {
   const pool = await poolOf(base, host);
+  const isLarge = contextBytes >= LARGE_BYTES;
+  if (pool.hasGiven && pool.booting > 0 && !isLarge) refillLater(pool, 0); // runs come faster than workers boot
+  pool.hasGiven = true;
   const spare = isPlain(options) ? await takeSpare(pool, options.signal) : null;
   const worker = spare ?? (await boot(pool, options));
-  if (contextBytes >= LARGE_BYTES) return alone(pool, worker);
+  if (isLarge) return alone(pool, worker);
   refillLater(pool);
   return worker;
 }
@@ -115,7 +119,7 @@ async function poolOf(base, host) {
   const name = assets.frame === null ? assets.key : `${assets.key} in frames`;
   const known = pools.get(name);
   if (known) return known;
-  const state = { isDue: false, isCached: true, hasSpares: true, alone: new Set() };
+  const state = { hasGiven: false, booting: 0, isDue: false, isCached: true, hasSpares: true, alone: new Set() };
   /** @type {Pool} */
   const pool = { assets, start: null, made: null, spare: null, ...state };
   pools.set(name, pool);
@@ -221,8 +225,9 @@ function alone(pool, worker) {
 /**
  * A refill that is due stays due: in a loop of runs it would never come if each run put it off.
  * @param {Pool} pool
+ * @param {number} [milliseconds]
  */
-function refillLater(pool) {
+function refillLater(pool, milliseconds = REFILL_MS) {
   if (pool.isDue) return;
   pool.isDue = true;
   void startOf(pool).then(({ data }) => {
@@ -230,7 +235,7 @@ function refillLater(pool) {
       pool.isDue = false;
       void refill(pool);
     };
-    setTimeout(due, data === null ? MAKE_MS : REFILL_MS);
+    setTimeout(due, data === null ? MAKE_MS : milliseconds);
   });
 }
 
@@ -246,10 +251,14 @@ async function refill(pool) {
  * @returns {Promise<StartedWorker | null>} null: it did not start, and the next run says why
  */
 function bootSpare(pool) {
-  return boot(pool, {}).then(
+  pool.booting += 1;
+  const settled = () => void (pool.booting -= 1);
+  const spare = boot(pool, {}).then(
     (worker) => watched(pool, worker),
     () => null,
   );
+  void spare.then(settled);
+  return spare;
 }
 
 function isSmallDevice() {

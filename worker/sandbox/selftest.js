@@ -29,24 +29,24 @@ const REPORT_MS = 100;
  * @returns {Promise<{level: Level, reason: string}>}
  */
 export async function selfTest(canWait) {
-  const open = (
-    await Promise.all([
-      probe("eval", evaluates),
-      probe("fetch", async () => Boolean(await fetch("data:,"))),
-      probe("XMLHttpRequest", requests),
-      probe("fetch over https", () => opens(`${PROBE_HOST}fetch`, (url) => fetch(url))),
-      probe("WebSocket", () => opens(PROBE_SOCKET, (url) => new WebSocket(url))),
-      probe("FontFace", () => opensAs(PROBE_FONT, `${PROBE_HOST}font`, loadFont, OWN_FONT)),
-      probe("import() over https", () => opensAs(PROBE_MODULE, `${PROBE_HOST}module`, importModule)),
-      probe("import() of its own server", () => opensAs(PROBE_MODULE, PROBE_SELF, importModule)),
-      probe("Worker", nests),
-    ])
-  ).filter((name) => name !== "");
+  const probes = Promise.all([
+    probe("eval", evaluates),
+    probe("fetch", async () => Boolean(await fetch("data:,"))),
+    probe("XMLHttpRequest", requests),
+    probe("fetch over https", () => opens(`${PROBE_HOST}fetch`, (url) => fetch(url))),
+    probe("WebSocket", () => opens(PROBE_SOCKET, (url) => new WebSocket(url))),
+    probe("FontFace", () => opensAs(PROBE_FONT, `${PROBE_HOST}font`, loadFont, OWN_FONT)),
+    probe("import() over https", () => opensAs(PROBE_MODULE, `${PROBE_HOST}module`, importModule)),
+    probe("import() of its own server", () => opensAs(PROBE_MODULE, PROBE_SELF, importModule)),
+    probe("Worker", nests),
+  ]);
+  const waits = typeof SharedArrayBuffer !== "function" || canWait(); // 10 ms, in which other threads refuse the probes
+  const open = (await probes).filter((name) => name !== "");
   const stores = await probe("indexedDB", () => Boolean(indexedDB.open("self-test")));
   if (open.length > 0) return { level: "weak", reason: `no content security policy stops ${open.join(", ")}` };
   if (globalThis.origin !== "null") return { level: "network", reason: `the worker's origin is ${globalThis.origin}` };
   if (stores) return { level: "network", reason: "indexedDB is open" };
-  if (typeof SharedArrayBuffer === "function" && !canWait()) return { level: "network", reason: "Atomics.wait fails" };
+  if (!waits) return { level: "network", reason: "Atomics.wait fails" };
   return { level: "full", reason: "" };
 }
 

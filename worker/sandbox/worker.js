@@ -51,8 +51,9 @@ async function boot(first) {
   const post = poster(port);
   const stages = stageReporter(post, epoch);
   try {
+    const read = readBlobs(first);
     const tested = selfTest(canWait);
-    const message = await readBlobs(first);
+    const message = await read;
     stages.enter("protect");
     capMemory(message.memory_bytes);
     serveAssets(message.wasm, message.stdlib);

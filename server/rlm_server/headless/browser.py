@@ -16,7 +16,7 @@ from urllib.request import getproxies
 
 from rlm_core import RLMError
 
-from ..setting_kinds import is_loopback
+from ..loopback import is_loopback
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 OFF = (

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rlm_core.errors import ConfigError
 
-from ..setting_kinds import LOOPBACK_NAMES, is_loopback
+from ..loopback import LOOPBACK_NAMES, is_loopback
 from ..settings import Settings
 from .access import STARTS, record
 from .call_socket import ADMITTED

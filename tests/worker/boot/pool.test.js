@@ -129,6 +129,26 @@ test("in a loop of runs the next worker boots on time: no run puts it off", asyn
   assert.equal(booted.length, 3);
 });
 
+test("where runs come faster than workers boot, the next one boots beside the one that is waited for", async () => {
+  await openPool(base, { snapshot: memory(MADE), hasSpares: true });
+  await takeWorker(base);
+  /** @type {Booted[]} */
+  const held = [];
+  onBoot = (boot) => void held.push(boot);
+  await pass(REFILL_MS);
+  assert.equal(held.length, 1);
+  const taken = takeWorker(base);
+  await settled();
+  await pass(0);
+  assert.equal(held.length, 2);
+  for (const { begin } of held) begin();
+  await taken;
+  await pass(REFILL_MS);
+  assert.equal(held.length, 2); // that one is the spare
+  await takeWorker(base);
+  assert.equal(booted.length, 3);
+});
+
 test("the snapshot is made while the first run is at work, also in a loop of short runs", async () => {
   await takeWorker(base);
   await pass(MAKE_MS - 100);
