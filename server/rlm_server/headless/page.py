@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE_INPUT = """() => Object.assign(document.createElement("input"), { type: "file", multiple: true })"""
+NO_FILES = {"files": None}
+"""In place of a file input for a run without files: two messages to the browser and back, and an element, less."""
 STOP_SECONDS = 5.0
 """Longest wait for the end of a run that was stopped, before its page is left alone with it."""
 UNAUTHORIZED = 401
@@ -86,7 +88,7 @@ class Page:
             has_spares: whether a next worker is booted beside each run.
         """
         self._kept = kept
-        element = await self._file_input([] if kept is None else [kept])
+        element = NO_FILES if kept is None else await self._file_input([kept])
         await self._evaluate("(page, began) => page.open?.(...began)", [element, has_spares])  # older servers have none
 
     async def keep(self, file: SnapshotFile) -> None:
@@ -126,7 +128,7 @@ class Page:
         self._runs[live.id] = live
         try:
             with uploaded(arguments.context) as files, uploaded_log(arguments.log) as (log, log_files):
-                element = await self._file_input(files.paths)
+                element = await self._file_input(files.paths) if files.paths else NO_FILES
                 log_element = await self._file_input(log_files) if log_files and await self._takes_log_files() else None
                 given = arguments.log if log_element is None else log
                 own = {"session": session} if session is not None else settings_json(arguments, given)
