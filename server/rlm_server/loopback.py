@@ -1,6 +1,6 @@
 """Loopback: the names and addresses of this machine.
 
-In: a host. Out: whether it is one of them. A module of its own, as the command needs it before the libraries of settings.
+In: a host. Out: whether it is one of them. Nothing of settings is imported here: the command needs it before those.
 """
 
 from __future__ import annotations
