@@ -20,12 +20,12 @@ import click
 
 from rlm_core import ConfigError
 
+from ..headless.own_server import own_server
 from ..headless.visible_text import visible
 from .chat_log import KeptQuestion, kept_questions
 from .exit_status import FAULT, FINAL, reported, status_of
 from .limit_flags import chosen_limits, limit_options
 from .outputs import EventLog, probe
-from .own_server import own_server
 from .printing import print_result, say_checks, say_folders
 from .stop_signals import StopSignals
 
@@ -125,7 +125,7 @@ class _Chat:
 
         self._loop = asyncio.get_running_loop()
         status, is_first = FINAL, not self._earlier
-        async with for_one_run(own_server(0)) as rlm, self._session(rlm, arguments) as session:
+        async with for_one_run(own_server()) as rlm, self._session(rlm, arguments) as session:
             while (question := await self._question()) is not None:
                 if self._cut_off is None and (code := entry_of(question)) is not None:
                     status = FINAL if is_first else await self._execute(session, code)

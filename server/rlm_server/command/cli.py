@@ -21,6 +21,7 @@ import click
 from ..headless.arguments import chosen, log_text, read_options
 from ..headless.egress_report import EgressReport
 from ..headless.evidence_lines import evidence_lines
+from ..headless.own_server import own_server
 from ..headless.recording import read_recording
 from ..headless.value_shape import read_schema
 from ..headless.visible_text import visible
@@ -32,7 +33,6 @@ from .headless_run import HeadlessRun
 from .limit_flags import chosen_limits, limit_options
 from .mcp import mcp
 from .outputs import EventLog, probe, save
-from .own_server import own_server
 from .package_commands import packages
 from .printing import print_line, print_result, say_checks, say_folders
 from .stop_signals import StopSignals
@@ -208,7 +208,7 @@ def run(
             say_checks(result)
 
         try:
-            result = HeadlessRun(own_server(0), asked or "", paths, signals, options, sinks, screen).result(deliver)
+            result = HeadlessRun(own_server(), asked or "", paths, signals, options, sinks, screen).result(deliver)
         except BaseException:
             log.close()
             if ledger is not None:
@@ -229,7 +229,7 @@ def replay(file: Path, paths: tuple[Path, ...], as_json: bool) -> None:
     """
     with reported(), StopSignals() as signals:
         recording = read_recording(file)
-        replayed = HeadlessRun(own_server(0), recording.question, paths, signals, {"replay": recording.log})
+        replayed = HeadlessRun(own_server(), recording.question, paths, signals, {"replay": recording.log})
         replayed.result(lambda result: print_result(result, as_json))
     if signals.status is not None:
         sys.exit(signals.status)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from .own_server import own_server
+from ..headless.own_server import own_server
 
 if TYPE_CHECKING:
     from ..headless.report_form import ReportForm
@@ -27,6 +27,6 @@ def report(log: str, form: ReportForm) -> str:
 async def _made(log: str, form: ReportForm) -> str:
     from ..headless.opening import open_page
 
-    with own_server(0) as url:
+    with own_server() as url:
         async with open_page(url) as page:
             return await page.report(log, form)

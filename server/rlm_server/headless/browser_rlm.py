@@ -7,13 +7,12 @@ page's, so a headless run and a run by hand are the same run. For programs witho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
     AsyncExitStack,
     asynccontextmanager,
-    contextmanager,
 )
 from itertools import count
 from types import TracebackType
@@ -26,6 +25,7 @@ from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArgum
 from .cell_progress import progress_for
 from .execution import Execution, execution_of
 from .opening import open_own_page, open_page
+from .own_server import own_server
 from .page import LiveRun, Page, live_run
 from .recording import question_of
 from .report_form import ReportForm
@@ -410,16 +410,3 @@ def _with(arguments: Mapping[str, object], **more: object) -> Any:
 
 def _question(log: Log) -> str:
     return question_of(log_text("log", log))
-
-
-@contextmanager
-def own_server() -> Iterator[str]:
-    """A server of this process on a free port of loopback, with the settings of the environment."""
-    from ..http.app import create_app
-    from ..http.serving import serving
-    from ..settings import load_settings
-
-    # The token is for servers that others reach: this one is on a free port, for the page of this run alone.
-    settings = load_settings(host="127.0.0.1", port=0).unguarded()
-    with serving(create_app(settings), host="127.0.0.1", port=0) as url:
-        yield url

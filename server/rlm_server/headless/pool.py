@@ -18,8 +18,8 @@ from typing import Any, Unpack
 from rlm_core import ConfigError, RLMError
 
 from .arguments import Arguments, RLMArguments, RunArguments, chosen, parsed
-from .browser_rlm import own_server
 from .outcomes import Outcome, Row, in_order_of_ends
+from .own_server import own_server
 from .page import BrowserLost, LiveRun, live_run
 from .pages import Pages, PoolPage
 from .result import HeadlessResult
