@@ -13,6 +13,8 @@ import pytest
 from rlm_server.command.chat import _Chat
 from rlm_server.command.stop_signals import StopSignals
 from rlm_server.headless import browser_rlm
+from rlm_server.headless.page import BrowserLost
+from rlm_server.headless.result import partial_result
 
 
 class PlayedSession:
@@ -49,3 +51,23 @@ def test_each_question_is_one_direct_call_where_that_is_said(direct: bool, monke
         assert asyncio.run(chat.converse({})) == 0
     more = {"direct": True} if direct else {}
     assert asked == [("Where?", {"context": (Path("a.txt"),), **more}), ("When?", more)]
+
+
+class LostSession:
+    """Its browser ends with each entry."""
+
+    async def execute(self, code: str) -> None:
+        raise BrowserLost("The browser was lost.", partial_result([], detail=""))
+
+
+def test_code_that_is_stopped_with_its_browser_has_the_status_of_the_signal() -> None:
+    async def main(signals: StopSignals) -> int:
+        chat = _Chat((), signals, [], None, verbose=False, direct=False)
+        chat._loop = asyncio.get_running_loop()
+        return await chat._execute(LostSession(), "1")  # type: ignore[arg-type]
+
+    signals = StopSignals()
+    with pytest.raises(BrowserLost):
+        asyncio.run(main(signals))
+    signals.status = 130
+    assert asyncio.run(main(signals)) == 130

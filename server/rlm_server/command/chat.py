@@ -208,13 +208,20 @@ class _Chat:
 
     async def _execute(self, session: Session, code: str) -> int:
         """Run the person's code, or list the variables where there is none."""
+        from ..headless.page import BrowserLost
+
         stops = self._stoppable(session)
         is_kept = True
-        if code:
-            execution = await session.execute(code)
-            is_kept, lines = self._log.finish(execution.trajectory), entry_lines(execution)
-        else:
-            lines = variable_lines(await session.variables())
+        try:
+            if code:
+                execution = await session.execute(code)
+                is_kept, lines = self._log.finish(execution.trajectory), entry_lines(execution)
+            else:
+                lines = variable_lines(await session.variables())
+        except BrowserLost:
+            if self._signals.status is None:
+                raise
+            lines = []  # a terminal signals the browser as well
         await asyncio.gather(*stops, return_exceptions=True)
         for line in lines:
             click.echo(visible(line))

@@ -10,6 +10,7 @@ import json
 import logging
 import signal
 import sys
+import time
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
@@ -362,7 +363,8 @@ def _say_where(url: str) -> None:
 
 def _wait_for_ctrl_c() -> None:
     try:
-        signal.pause()
+        while True:
+            time.sleep(3_600)  # `signal.pause` is not everywhere
     except SystemExit:
         click.echo("", err=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,7 +33,7 @@ def probe(path: Path, option: str) -> None:
         elif path.is_file():
             with path.open("ab"):
                 pass
-            if os.statvfs(path).f_bavail == 0:
+            if shutil.disk_usage(path).free == 0:
                 raise OSError(None, "its disk is full")
         elif path.is_dir() or not os.access(path, os.W_OK):
             raise OSError(None, "it is no file that can be written")
