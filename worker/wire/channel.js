@@ -43,6 +43,8 @@ import {
  */
 
 const SPINS = 10_000; // 0.15 ms at most
+/** An answer that came within it may come while the thread looks for the next one. */
+const INSTANT_MS = 0.5;
 
 /** New memory for one worker: the channel's own and the interrupt flag. */
 export function sharedMemory() {
@@ -99,6 +101,7 @@ export function waitingEnd({
   const slice = Math.min(WAIT_SLICE_MS, idleTimeoutMs);
   const now = performance.now.bind(performance);
   let sequence = 0;
+  let isInstant = true;
 
   /** @param {number} state */
   const word = (state) => (sequence << STATE_BITS) | state;
@@ -112,14 +115,23 @@ export function waitingEnd({
   };
 
   /**
-   * Look for a short while before the thread sleeps: to wake it costs more than an instant answer takes.
+   * Look for a short while before the thread sleeps: to wake it costs more than an instant answer takes. After an answer
+   * that took longer it sleeps at once.
    * @param {number} pending
    */
   const spin = (pending) => {
+    if (!isInstant) return;
     for (let left = SPINS; left > 0; left -= 1) if (load(words, FUTEX_WORD) !== pending) return;
   };
 
   const waitForState = () => {
+    const began = now();
+    const state = awaitedState();
+    isInstant = now() - began < INSTANT_MS;
+    return state;
+  };
+
+  const awaitedState = () => {
     const pending = word(PENDING);
     spin(pending);
     let sinceBeat = 0;
