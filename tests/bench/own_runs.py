@@ -72,8 +72,13 @@ ASK = """async (question) => {
   const shown = () => document.querySelector("#status");
   if (shown() !== null) throw new Error(`a run is shown before one began: ${document.body.innerText.slice(0, 300)}`);
   const began = performance.now();
+  const isOver = () => shown()?.classList.contains("finished") ?? false;
+  const over = new Promise((resolve) => {
+    const watch = new MutationObserver(() => isOver() && resolve());
+    watch.observe(document.querySelector("#app"), { subtree: true, childList: true, attributeFilter: ["class"] });
+  });
   document.querySelector("#run").click();
-  while (!shown()?.classList.contains("finished")) await new Promise((resolve) => setTimeout(resolve, 5));
+  await over;
   const seconds = (performance.now() - began) / 1000;
   const said = document.querySelector("#outcome").innerText;
   if (!said.includes("done")) throw new Error(said);
