@@ -12,7 +12,9 @@ import { cost } from "./usage.js";
 
 /** @typedef {import("./types/run.js").RunView} RunView */
 
-const TICK_MS = 250;
+const TICK_MS = 1_000;
+/** A timer may come a little before its time. */
+const EARLY_MS = 5;
 
 /** @param {{run: RunView}} props */
 export function Status({ run }) {
@@ -20,7 +22,8 @@ export function Status({ run }) {
   const { iterations, counts } = run;
   const { words, tone } = activityOf(run, state.asking !== null);
   const of = run.maxIterations === null || run.phase === "finished" ? "" : ` of ${count(run.maxIterations)}`;
-  return html`<dl class="status ${run.phase} ${tone}" id="status">
+  const beat = Math.floor(seconds) % 2 === 0 ? "1" : "0.25";
+  return html`<dl class="status ${run.phase} ${tone}" id="status" style=${{ "--beat": beat }}>
     <${Fact} name="State" value=${words} class="phase" />
     <${Fact} name="Time" value=${run.totalSeconds === null ? wholeSeconds(seconds) : duration(seconds)} />
     ${state.settings.showsPrices && html`<${Fact} name="Cost" value=${costSoFar(run)} />`}
@@ -98,13 +101,23 @@ function costSoFar({ cost: { known, unpriced } }) {
   return known > 0 ? `${cost(known)} and unknown` : "unknown";
 }
 
-/** Seconds since the run began, drawn again as they pass. @param {RunView} run */
+/** Seconds since the run began, drawn again as each of them passes. @param {RunView} run */
 function useClock(run) {
   const [, tick] = useState(0);
   useEffect(() => {
     if (run.phase === "finished") return undefined;
-    const timer = setInterval(() => tick((ticks) => ticks + 1), TICK_MS);
-    return () => clearInterval(timer);
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    const wait = () => {
+      const passed = (performance.now() - run.startedAt) % TICK_MS;
+      timer = setTimeout(next, TICK_MS - passed + EARLY_MS);
+    };
+    const next = () => {
+      tick((ticks) => ticks + 1);
+      wait();
+    };
+    wait();
+    return () => clearTimeout(timer);
   }, [run, run.phase]);
   return run.totalSeconds ?? (performance.now() - run.startedAt) / 1000;
 }
