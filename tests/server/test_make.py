@@ -34,4 +34,4 @@ def test_a_part_runs_its_tests(part: str, tests: str) -> None:
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
     made = planned("nonsense")
     assert made.returncode != 0
-    assert "is none of the parts: core page faults attacks firefox team real-server" in made.stderr
+    assert "is none of the parts: core page faults attacks firefox team overlap real-server" in made.stderr
