@@ -23,7 +23,7 @@ CHILD = "FINAL(llm_query('four') + ' ' + context)"
 REPLIES = {"What?": [code(block) for block in BLOCKS], "child?": [code(CHILD)]}
 ANSWER = "sub:one sub:four the second"
 TWO_DEEP = {"maxDepth": 2, "model": "m"}
-TIMES = {"seq": 0, "seconds": 0}
+TIMES = {"seq": 0, "seconds": 0, "ahead": None}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def edited(log: str, change: Any) -> str:
 
 
 def comparable(log: str) -> list[Any]:
-    """The events of a log without times, numbers, names, notices and egress; replies last, in the order of calls."""
+    """The events of a log without times, numbers, names, marks of calls ahead, notices and egress; replies last, by call."""
     events = [json.loads(line) | TIMES for line in log.splitlines()]
     for event in events:
         event.get("observation", {}).pop("seconds", None)

@@ -51,13 +51,25 @@ export function openAhead({ witness, send, cancel, count }) {
   let requests = 0;
   let calls = 0;
   let bytes = 0;
+  /** Whether all so far could leave: no call overtakes one that a limit holds back. */
+  let mayLeave = Promise.resolve(true);
 
   /**
    * @param {HostCall[]} wanted
    * @param {Promise<string | null>} key
    * @param {AbortSignal} signal
    */
-  const leave = async (wanted, key, signal) => ((await key) === null ? null : witness.leave(wanted, signal));
+  const leave = (wanted, key, signal) => {
+    const before = Promise.all([mayLeave, key]);
+    const left = before
+      .then(([may, name]) => (may && name !== null ? witness.leave(wanted, signal) : null))
+      .catch(() => null); // its request is refused again, with the reason
+    mayLeave = Promise.all([before, left]).then(
+      ([[may, name], sent]) => may && (name === null || sent !== null),
+      () => false,
+    );
+    return left;
+  };
   /**
    * @param {Ahead} ahead
    * @param {Promise<string | null>} key
@@ -88,6 +100,7 @@ export function openAhead({ witness, send, cancel, count }) {
     /** A root call is open: from here on calls may leave ahead of its reply. */
     rootOpens() {
       [isOpen, requests, calls, bytes] = [true, 0, 0, 0];
+      mayLeave = Promise.resolve(true);
     },
     /** Its reply is there. */
     rootEnds: () => void (isOpen = false),
@@ -112,7 +125,7 @@ export function openAhead({ witness, send, cancel, count }) {
       const ahead = {
         ...{ calls: wanted, key: undefined, abort, sent: new Map(), outcomes: new Map() },
         settle: () => {},
-        leaving: leave(wanted, key, abort.signal).catch(() => null), // its request is refused again, with the reason
+        leaving: leave(wanted, key, abort.signal),
         left: null,
         done: Promise.resolve(),
       };

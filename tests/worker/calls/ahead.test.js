@@ -15,6 +15,7 @@ function opened({
   fail = false,
   overlap = true,
   known = null,
+  refused = null,
   answer = (text) => `sub:${text}`,
 } = {}) {
   const log = [];
@@ -35,9 +36,9 @@ function opened({
     noticed: () => {},
     finished: (call, outcome) => log.push(["finished", call, outcome.completion?.text ?? outcome.error.type]),
     ahead: {
-      leave: async () => {
+      leave: async ([{ messages }]) => {
         if (fail) throw new Error("the ledger failed");
-        return mayLeave ? { entered: Promise.resolve([]) } : null;
+        return mayLeave && messages[0].content !== refused ? { entered: Promise.resolve([]) } : null;
       },
       used: (asked) => started("sub", asked, "used"),
       unused: (asked, outcomes) => {
@@ -187,6 +188,18 @@ test("a call that may not leave ahead leaves no trace, and its request is made a
     assert.deepEqual(await ask(sub("one")), ["sub:one"]);
     assert.deepEqual(log.filter(([kind]) => kind === "sub")[0], ["sub", null, "one"]);
   }
+});
+
+test("no call overtakes one that may not leave, but for one whose answer is known", async () => {
+  const { ask, ahead, posts, endRoot, root } = await writing({ known: "known", refused: "two" });
+  for (const text of ["one", "known", "three", "two", "four"]) ahead(sub(text));
+  await settled();
+  const asked = () => posts.map(([asked]) => asked);
+  assert.deepEqual(asked(), ["root", "one", "three"]);
+  endRoot();
+  await root;
+  assert.deepEqual(await ask(sub("four")), ["sub:four"]);
+  assert.deepEqual(asked(), ["root", "one", "three", "four"]);
 });
 
 test("a request whose answer is known does not leave ahead", async () => {
