@@ -46,7 +46,7 @@ def edited(log: str, change: Any) -> str:
 
 
 def comparable(log: str) -> list[Any]:
-    """The events of a log without times, numbers, names, marks, notices and egress; replies last, in the order of calls."""
+    """The events of a log without times, numbers, names, marks, notices and egress; replies last, by call."""
     events = [json.loads(line) | TIMES for line in log.splitlines()]
     for event in events:
         event.get("observation", {}).pop("seconds", None)

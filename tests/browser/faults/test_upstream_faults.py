@@ -216,7 +216,7 @@ def test_a_fault_between_page_and_server(
 def test_a_run_waits_while_the_browser_is_offline_and_its_block_has_all_its_time(
     page: Page, context: BrowserContext, upstream: FakeUpstream
 ) -> None:
-    vendor = Vendor(upstream, replies(f"gate()\n{QUERY}"))
+    vendor = Vendor(upstream, replies("y = llm_query(gate() or 'two')"))
     start(page, blockTimeout=1_500)
     page.wait_for_function("() => globalThis.openGate", timeout=TOLD_MS)
     context.set_offline(True)
