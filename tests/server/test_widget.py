@@ -181,7 +181,7 @@ def test_a_model_that_nobody_answers_for_is_refused_before_a_run() -> None:
     async def work() -> None:
         async with notebook(model="anthropic:claude") as book:
             asked = await book.questions.ask("Who?")
-            with pytest.raises(RLMError, match="anthropic"):
+            with pytest.raises(RLMError, match="Anthropic has no key"):
                 await book.begin()
             assert isinstance(asked.ended.exception(), ConfigError)
             assert await book.request("hello") == {"state": "idle"}
