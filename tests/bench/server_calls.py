@@ -26,7 +26,9 @@ from tests.server.call_socket_client import Client, opened
 
 AT_ONCE = 64
 MODEL = "openai:wait-0"
-KINDS = ("in turn", "in turn, streamed", f"{AT_ONCE} at once", f"{AT_ONCE} at once, streamed", "a batch")
+KINDS = ("in turn", "in turn, streamed", "in turn, apart", f"{AT_ONCE} at once", f"{AT_ONCE} at once, streamed", "a batch")
+APART_SECONDS = 0.005
+"""Between a reply and the next call "apart", as with a page; meanwhile other processes fill the processor's caches."""
 Figures: TypeAlias = dict[tuple[str, str], list[tuple[float, float]]]
 
 
@@ -63,7 +65,9 @@ def server_of(tree: Path, site: str) -> Iterator[tuple[str, int]]:
 def measured(url: str, pid: int, kind: str, calls: int) -> tuple[float, float]:
     """Milliseconds of the server's CPU and of time, for each of `calls` calls."""
     with opened(url) as client:
-        made = batch if kind == "a batch" else singles(1 if "turn" in kind else AT_ONCE, stream="streamed" in kind)
+        made = {"a batch": batch, "in turn, apart": apart}.get(kind) or singles(
+            1 if "turn" in kind else AT_ONCE, stream="streamed" in kind
+        )
         made(client, AT_ONCE)
         before, began = running_seconds(pid), time.perf_counter()
         made(client, calls)
@@ -94,6 +98,14 @@ def singles(at_once: int, *, stream: bool) -> Callable[[Client, int], None]:
             begin(len(ended))
 
     return make
+
+
+def apart(client: Client, calls: int) -> None:
+    """Calls in turn, with a pause before each."""
+    one = singles(1, stream=False)
+    for _ in range(calls):
+        time.sleep(APART_SECONDS)
+        one(client, 1)
 
 
 def batch(client: Client, calls: int) -> None:
