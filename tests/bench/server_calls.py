@@ -26,7 +26,14 @@ from tests.server.call_socket_client import Client, opened
 
 AT_ONCE = 64
 MODEL = "openai:wait-0"
-KINDS = ("in turn", "in turn, streamed", "in turn, apart", f"{AT_ONCE} at once", f"{AT_ONCE} at once, streamed", "a batch")
+KINDS = (
+    "in turn",
+    "in turn, streamed",
+    "in turn, apart",
+    f"{AT_ONCE} at once",
+    f"{AT_ONCE} at once, streamed",
+    "a batch",
+)
 APART_SECONDS = 0.005
 """Between a reply and the next call "apart", as with a page; meanwhile other processes fill the processor's caches."""
 Figures: TypeAlias = dict[tuple[str, str], list[tuple[float, float]]]
