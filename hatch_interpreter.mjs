@@ -77,9 +77,18 @@ function withOneWrapper(text) {
   const before = replaced(text.slice(0, from), [
     [listed, `${listed};addressed.forEach((slot,value)=>functionsInTableMap.set(value,slot))`],
   ]);
+  const after = replaced(text.slice(to + end.length), [
+    [
+      "return addFunction(trampolineInstance.exports.trampoline_call)",
+      "return addNew(trampolineInstance.exports.trampoline_call)",
+    ],
+  ]);
+  const addNew =
+    "var addressed=new Map;var addNew=value=>{var slot=getEmptyTableSlot();setWasmTableEntry(slot,value);" +
+    "addressed.set(value,slot);return slot};";
   return (
-    `${before}var addressed=new Map;${addFunctions};var reportUndefinedSymbols=()=>{var late=[];for(${loop}` +
-    `if(value.sig)late.push([entry,value]);else ${one}${rest}}}}addFunctions(late)};${text.slice(to + end.length)}`
+    `${before}${addNew}${addFunctions};var reportUndefinedSymbols=()=>{var late=[];for(${loop}` +
+    `if(value.sig)late.push([entry,value]);else ${one}${rest}}}}addFunctions(late)};${after}`
   );
 }
 
