@@ -44,7 +44,8 @@ from tests.server.fake_upstream import (
 ROOT = Path(__file__).parents[3]
 TOKEN = "a-long-random-token"
 WAIT_SECONDS = 60.0
-SILENT_SECONDS = 7.0
+SILENT_SECONDS = 5.0
+"""More than the 3 s that nginx waits for a byte; a heartbeat comes each second."""
 GONE_SECONDS = 4.0
 RUN_MS = 120_000
 ASKING = """
