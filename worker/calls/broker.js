@@ -23,6 +23,7 @@ import { openReplyPieces } from "./reply_pieces.js";
 /**
  * @typedef {import("../wire/types.d.ts").HostCall} RequestedCall
  * @typedef {import("../wire/types.d.ts").Completion} Completion
+ * @typedef {import("../wire/types.d.ts").Kind} Kind
  * @typedef {import("../wire/types.d.ts").Outcome} Outcome
  * @typedef {import("../wire/types.d.ts").Usage} Usage
  * @typedef {import("../wire/types.d.ts").Witness} Witness
@@ -48,8 +49,8 @@ import { openReplyPieces } from "./reply_pieces.js";
 
 /**
  * The state that the POSTs of one request share.
- * @typedef {{calls: RequestedCall[], signal: AbortSignal, idempotencyKey?: string, settle: Settle, sent: Sent,
- *   options: import("../wire/types.d.ts").ModelOptions, pieces: Pieces | null}} Shared
+ * @typedef {{kind: Kind | null, calls: RequestedCall[], signal: AbortSignal, idempotencyKey?: string, settle: Settle, sent: Sent,
+ *   options: import("../wire/types.d.ts").ModelOptions, pieces: Pieces | null}} Shared `kind` is null ahead of a request
  */
 
 const BATCH_CALLS = 1_000;
@@ -72,6 +73,8 @@ const NEVER_MS = 2 ** 31 - 1;
  * @param {Partial<Parameters<typeof openRetries>[0]>} [options.waits] for tests: how it waits between attempts
  * @param {number} [options.idleMs] idle timeout of the endpoint
  * @param {typeof cancelRequest} [options.cancel]
+ * @param {((kind: Kind | null) => Promise<void> | null) | null} [options.written] what calls wait for before they leave: their
+ *   log on disk
  * @param {boolean} [options.overlap] whether sub-calls may leave while the root's reply is still being written
  */
 export function openBroker({
@@ -82,6 +85,7 @@ export function openBroker({
   waits,
   idleMs = provider === null ? undefined : NEVER_MS,
   cancel = cancelRequest,
+  written = null,
   overlap = false,
 }) {
   /** @type {Usage} */
@@ -123,7 +127,7 @@ export function openBroker({
    * @returns {Promise<Map<number, ProviderError>>} those, by their indexes in the request
    */
   const sendOnce = async ({ body, indexes, batch }, shared, isRepeated) => {
-    const { calls, signal, idempotencyKey, settle, sent, pieces, options } = shared;
+    const { kind, calls, signal, idempotencyKey, settle, sent, pieces, options } = shared;
     const idle = openIdleTimeout(idleMs);
     /** @type {Map<number, ProviderError>} */
     const failed = new Map(indexes.map((index) => [index, UNANSWERED_FAULT]));
@@ -147,17 +151,18 @@ export function openBroker({
       if (!(reply instanceof Error)) retries.answered();
       take(at, reply);
     };
-    /** @param {keyof Pieces} kind */
-    const written = (kind) => (/** @type {string} */ text) => {
+    /** @param {keyof Pieces} part */
+    const reader = (part) => (/** @type {string} */ text) => {
       idle.reset();
-      if (!signal.aborted) pieces?.[kind].add(text);
+      if (!signal.aborted) pieces?.[part].add(text);
     };
-    const readers = { write: written("text"), think: written("reasoning") };
+    const readers = { write: reader("text"), think: reader("reasoning") };
     const until = AbortSignal.any([signal, idle.signal]);
-    for (const kind of Object.values(pieces ?? {})) kind.restart();
+    for (const part of Object.values(pieces ?? {})) part.restart();
     /** @type {Parameters<import("../wire/types.d.ts").PageProvider["post"]>[1]["started"]} */
     const started = (at) => void sent.set(indexes[at], true);
     try {
+      if (written !== null) await written(kind);
       if (provider !== null) {
         const posted = { calls: indexes.map((index) => calls[index]), options };
         await provider.post(posted, { signal: until, take: taken, write: readers.write, started });
@@ -195,7 +200,7 @@ export function openBroker({
   /** @param {import("./ahead.js").Ahead} ahead */
   const sendAhead = async ({ calls, key: idempotencyKey, abort, sent, settle }) => {
     const options = witness.options?.("sub") ?? {};
-    const shared = { calls, signal: abort.signal, idempotencyKey, settle, sent, pieces: null, options };
+    const shared = { kind: null, calls, signal: abort.signal, idempotencyKey, settle, sent, pieces: null, options };
     await inParallel(PARALLEL_POSTS, postsOf("sub", calls), (post) => send(post, shared));
   };
   const ahead =
@@ -254,7 +259,7 @@ export function openBroker({
       const posts = known === null && denied === null ? postsOf(kind, calls) : [];
       if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
       const options = witness.options?.(kind) ?? {};
-      const shared = { calls, signal, idempotencyKey, settle, sent, pieces, options };
+      const shared = { kind, calls, signal, idempotencyKey, settle, sent, pieces, options };
       await inParallel(PARALLEL_POSTS, posts, (post) => send(post, shared));
       signal.removeEventListener("abort", stopAll); // else it would hold the request until the run ends
       answer.end();

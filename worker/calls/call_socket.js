@@ -53,6 +53,14 @@ export function fetchOverSocket(endpoint, fetcher = (...request) => fetch(...req
   };
 }
 
+/**
+ * Whether a connection to it has been open: it is a server of this project, which keeps replies.
+ * @param {string} endpoint
+ */
+export function wasConnected(endpoint) {
+  return sockets.get(endpoint)?.wasOpen() ?? false;
+}
+
 /** @param {string} endpoint */
 function addressOf(endpoint) {
   return new URL(`${endpoint}/socket`, location.href).href.replace(/^http/, "ws");
@@ -168,6 +176,7 @@ export function openCallSocket({
       streams.set(number, stream);
       return stream.request(path, options);
     },
+    wasOpen: () => history.wasOpen,
     /** For tests: end the connection as something on its way would. */
     cut: () => connection?.socket.close(),
   };

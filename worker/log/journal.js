@@ -3,8 +3,8 @@
 //
 // In: the lines of a trajectory. Out: a promise that all of them are on disk; later, the runs that did not end. Strict
 // transactions, each with the lines that came during the one before (line_writer.js): nothing that a call or a
-// function depends on is lost when the browser is killed. A context is kept only when the caller asks for it
-// (kept_contexts.js). A name is that of a journal: one run at a time is kept in it.
+// function depends on is lost when the browser is killed, but for sub-calls whose replies the server keeps. A context is
+// kept only when the caller asks for it (kept_contexts.js). A name is that of a journal: one run at a time is kept in it.
 
 import { configError } from "../wire/errors.js";
 import { described, dropContext, keepContext, restoredContext } from "./kept_contexts.js";
@@ -14,9 +14,11 @@ import { openLineWriter } from "./line_writer.js";
 /**
  * @typedef {object} Journal
  * @property {string} name
- * @property {(line: string, type: string) => void} append `type` is that of its event
+ * @property {(line: string, type: string, isRepeatable?: boolean) => void} append `type` is that of its event; a repeatable
+ *   call is answered from the server's store when its line was lost
  * @property {(contexts: JobContext[]) => Promise<void>} keep also the context; a notice says when it cannot be kept
  * @property {() => Promise<void>} written resolves when every line so far is kept; while the store is full it waits
+ * @property {() => boolean} isAbreast whether all lines but those of repeatable calls are kept, and these in time
  * @property {() => Promise<void>} close the run has its end: its log is dropped
  * @property {() => Promise<void>} leave the run was not resumed: its log stays
  */
@@ -90,9 +92,8 @@ async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false },
       }
     }
   };
-  const { append, written } = openLineWriter(put, lines.length);
-  const flush = () => void written().catch(() => {}); // `written` rejects with it where it is awaited
-  globalThis.addEventListener("pagehide", flush); // a tab that is closed or reloaded loses no line that waits for another
+  const { append, written, hurry, isAbreast } = openLineWriter(put, lines.length);
+  globalThis.addEventListener("pagehide", hurry); // a tab that is closed or reloaded loses no line that waits for another
   const ended = new AbortController();
   let keeping = Promise.resolve();
   /** @param {JobContext[]} contexts */
@@ -110,17 +111,18 @@ async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false },
     ended.abort();
     await keeping;
     await written().catch(() => {}); // a run that was stopped while the store was full
-    globalThis.removeEventListener("pagehide", flush);
+    globalThis.removeEventListener("pagehide", hurry);
     database.close();
     release();
   };
   return {
     name: run.name,
-    append(line, type) {
+    append(line, type, isRepeatable) {
       bounds.add(line);
-      append(line, type);
+      append(line, type, isRepeatable);
     },
     written,
+    isAbreast,
     keep: (contexts) => (keeping = keep(contexts)),
     leave,
     async close() {

@@ -3,7 +3,8 @@
 //
 // In: lines, as they are recorded. Out: transactions, one after another; a promise that all lines so far are on disk.
 // Calls in turn need one transaction each: the lines of a call's end wait for those of the next call's start, which leaves
-// once both are on disk. So nothing leaves the page that depends on a line which is lost with the browser.
+// once both are on disk. So nothing leaves the page that depends on a line which is lost with the browser. Calls whose
+// replies the server keeps need one transaction for all of a tenth of a second.
 
 /**
  * Longest wait of a line for the next one, by the type of its event: an entry of the ledger can be recomputed; an answer
@@ -11,12 +12,22 @@
  * @type {Readonly<Record<string, number>>}
  */
 const LINGER_MS = { egress: 250, call_finished: 20 };
+/**
+ * The same of calls of the root run that are made again where their lines are lost, and answered from the server's store.
+ * @type {typeof LINGER_MS}
+ */
+const REPEATABLE_MS = { ...LINGER_MS, call_started: 100, call_finished: 100 };
+/** Age of a line that is not on disk from which on nothing more is to depend on it: the store is full, or slow. */
+const MOST_BEHIND_MS = 500;
+/** Neither lines that wait, nor lines under way. */
+const NONE = { since: Infinity, areRepeatable: true };
 
 /**
  * @param {(lines: string[], first: number) => Promise<void>} put writes lines, of which the first has the number `first`
  * @param {number} next number of the first line
+ * @param {() => number} [now] milliseconds, monotonic
  */
-export function openLineWriter(put, next) {
+export function openLineWriter(put, next, now = () => performance.now()) {
   /** @type {string[]} */
   let waiting = [];
   let isDue = false;
@@ -24,13 +35,20 @@ export function openLineWriter(put, next) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let linger = Infinity;
+  /** When the first of the lines came that wait, and of those under way, and whether all are of calls that may be repeated. */
+  let ofWaiting = NONE;
+  let ofUnderWay = NONE;
 
-  const flush = () => {
+  const flush = async () => {
     const lines = waiting;
     waiting = [];
     isDue = false;
+    if (lines.length === 0) return;
     next += lines.length;
-    return put(lines, next - lines.length);
+    ofUnderWay = ofWaiting;
+    ofWaiting = NONE;
+    await put(lines, next - lines.length);
+    ofUnderWay = NONE;
   };
   const begin = () => {
     clearTimeout(timer);
@@ -44,10 +62,13 @@ export function openLineWriter(put, next) {
     /**
      * @param {string} line
      * @param {string} type of its event
+     * @param {boolean} [isRepeatable] whether a call that is lost is answered from the server's store
      */
-    append(line, type) {
+    append(line, type, isRepeatable = false) {
       waiting.push(line);
-      const most = LINGER_MS[type] ?? 0;
+      const most = (isRepeatable ? REPEATABLE_MS : LINGER_MS)[type] ?? 0;
+      const { since, areRepeatable } = ofWaiting;
+      ofWaiting = { since: Math.min(since, now()), areRepeatable: areRepeatable && isRepeatable && most > 0 };
       if (most === 0) return begin();
       if (isDue || most >= linger) return;
       clearTimeout(timer);
@@ -58,6 +79,16 @@ export function openLineWriter(put, next) {
     written() {
       begin();
       return last;
+    },
+    /** The page closes: no turn of it comes after the transaction under way. */
+    hurry() {
+      last = Promise.all([last, flush()]).then(() => {});
+      last.catch(() => {}); // `written` rejects with it
+    },
+    /** Whether a call may leave now that is made again if its line is lost: all lines before it are kept, or are such too. */
+    isAbreast() {
+      const areRepeatable = ofWaiting.areRepeatable && ofUnderWay.areRepeatable;
+      return areRepeatable && now() - Math.min(ofWaiting.since, ofUnderWay.since) < MOST_BEHIND_MS;
     },
   };
 }

@@ -23,7 +23,7 @@ import { NO_USAGE } from "../wire/usage.js";
  * @param {(event: Event) => void} options.onEvent
  * @param {{lines: string[], calls: number, seconds: number} | null} [options.resumed] recorded in an earlier session
  * @param {boolean} [options.keepImages] whether the log holds the bytes of images, beside their digests
- * @param {(line: string, type: string) => void} [options.sink] takes each line as it is recorded, with the type of its event
+ * @param {Sink} [options.sink] takes each line as it is recorded, with the type of its event and the place of its run
  * @param {() => number} [options.now] milliseconds, monotonic
  */
 export function openRecorder({ path, onEvent, resumed = null, keepImages = false, sink = () => {}, now = clock }) {
@@ -45,13 +45,15 @@ function clock() {
  * @typedef {string | Event} Line
  */
 
+/** @typedef {(line: string, type: string, path: number[]) => void} Sink */
+
 /** Characters of a line from which on its event is kept in its place: its texts are those of the call, not a copy. */
 const LONG_LINE_CHARS = 4_096;
 
 /**
  * The state that the recorders of a tree of runs share.
  * @typedef {{open: boolean, began: number, lines: Line[], calls: number, keepImages: boolean, onEvent: (event: Event) => void,
- *   sink: (line: string, type: string) => void, now: () => number}} Log
+ *   sink: Sink, now: () => number}} Log
  */
 
 /**
@@ -77,7 +79,7 @@ function recorderAt(path, log, isContinued) {
     if (!FOR_WATCHING.includes(type)) {
       const line = JSON.stringify(stamped);
       lines.push(line.length > LONG_LINE_CHARS && stamped.type === "call_started" ? owned(stamped) : line);
-      log.sink(line, type);
+      log.sink(line, type, path);
     }
     log.onEvent(stamped);
   };

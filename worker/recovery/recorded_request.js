@@ -15,7 +15,9 @@
  * `missing` are those parts of a request (calls, child runs, the function) without an answer when the log ends.
  * @typedef {object} Entry
  * @property {(request: WorkerRequest) => boolean} matches
- * @property {number | null} number of its first model call in the log, once that has left
+ * @property {number | null} number of its first model call in its key, once that has left: that in the log, less the calls that
+ *   were made again before
+ * @property {number} again how often a call of it was made again
  * @property {number[]} children numbers of its child runs, as far as the log has them
  * @property {string | null} tool the function that it calls, as far as the log has it
  * @property {boolean} isRoot whether it is the call of an iteration
@@ -36,6 +38,7 @@ export function openEntry(matches, fields) {
   return {
     matches,
     number: null,
+    again: 0,
     children: [],
     tool: null,
     isRoot: false,

@@ -2,7 +2,8 @@
 // Request tape: the requests of a run's worker and their answers, so that a later worker of the same run is answered again.
 //
 // In: requests of whichever worker drives the run. Out: answers, from the record while the requests are equal in their
-// order, from a handler afterwards. No call is made twice because an interpreter died.
+// order, from a handler afterwards. No call is made twice because an interpreter died. A call's key holds its number in the
+// log, less those of calls that were made again before it: so a call whose line was lost with the browser has the same key.
 
 import { protocolError, providerError } from "../wire/errors.js";
 import { renumbered, textIn } from "../wire/frames.js";
@@ -34,6 +35,7 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
   const spare = [];
   let at = 0;
   let isSealed = false;
+  let madeAgain = entries.reduce((sum, { again }) => sum + again, 0);
   /** The last root call. @type {Entry | null} */
   let root = null;
   /** How often the requests since were made, and were expected, by their marks. */
@@ -107,7 +109,7 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
   const ask = async (entry, { body, data, mark, value }, place, { indexes, again } = {}) => {
     const keys = {
       /** @param {number} call */
-      idempotencyKey: (call) => `${name}/${(entry.number ??= call)}`,
+      idempotencyKey: (call) => `${name}/${(entry.number ??= call - madeAgain)}`,
       ...(place === null ? {} : { aheadKey: () => aheadKey(place, mark()) }),
     };
     const sink = sinkOf(entry);
@@ -130,6 +132,7 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
     const { missing, children } = entry;
     Object.assign(entry, { missing: [], end: null });
     if (entry.tool !== null) return void ask(entry, request, place, { again: [] });
+    if (children.length === 0) madeAgain += missing.length;
     const again = missing.map((index) => children[index]);
     void ask(entry, partOf(request, missing), place, { indexes: missing, again });
   };

@@ -90,11 +90,13 @@ function groupOf(groups, batch, { position, isLost }) {
   if (repeated !== -1) {
     const [group] = groups.splice(repeated, 1);
     group.entry.position = position;
+    group.entry.again += batch.length;
     groups.push(group);
     return { group, indexes: [...group.entry.missing] };
   }
   const indexes = batch.map((_, index) => index);
-  const fields = { isRoot: kind === "root", position, number, missing: [...indexes] };
+  const again = groups.reduce((sum, { entry }) => sum + entry.again, 0);
+  const fields = { isRoot: kind === "root", position, number: number - again, missing: [...indexes] };
   const group = { requested, entry: openEntry((request) => keyOfRequest(request) === key, fields) };
   groups.push(group);
   return { group, indexes };

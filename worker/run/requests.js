@@ -4,7 +4,7 @@
 // In: a run and its accounts. Out: a handler for each `op`; usage; and how to stop what is under way.
 
 import { openBroker } from "../calls/broker.js";
-import { fetchOverSocket } from "../calls/call_socket.js";
+import { fetchOverSocket, wasConnected } from "../calls/call_socket.js";
 import { cancelRequest, isOwn } from "../calls/endpoint.js";
 import { fetchWith } from "../calls/headers.js";
 import { openEgress } from "../egress/egress.js";
@@ -14,6 +14,7 @@ import { openTools } from "./tools.js";
 
 /**
  * @typedef {import("./types.d.ts").Ending} Ending
+ * @typedef {import("./types.d.ts").Hosting} Hosting
  * @typedef {import("./types.d.ts").RunOptions} RunOptions
  */
 
@@ -35,14 +36,15 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   const calls = openCalls({ job, tree, recorder, egress, onAnswered });
   calls.refund(-(resumed?.rootCalls ?? 0));
   const { endpoint, headers, provider = null } = tree.hosting;
-  // a gateway that asks for headers wants them with each request: a browser sends none with a WebSocket
-  const isPlain = isOwn(endpoint) && Object.keys(headers ?? {}).length === 0;
-  const fetchOwn = isPlain ? fetchOverSocket(endpoint) : fetchWith(headers ?? {});
+  const fetchOwn = isPlain(tree.hosting) ? fetchOverSocket(endpoint) : fetchWith(headers ?? {});
+  // of child runs side by side the order may be another one after a loss, and with it the calls' keys
+  const mayRepeat = job.path.length === 0 ? tree.keepsReplies : () => false;
   const broker = openBroker({
     endpoint,
-    provider: provider && written ? postAfter(written, provider) : provider,
+    provider,
     witness: calls,
-    fetcher: written === null ? fetchOwn : fetchAfter(written, fetchOwn),
+    fetcher: fetchOwn,
+    written: journal && ((kind) => (kind === "sub" && journal.isAbreast() && mayRepeat() ? null : journal.written())),
     cancel: (endpoint, key) => cancelRequest(endpoint, key, fetchOwn),
     overlap: tree.hosting.overlap,
   });
@@ -67,30 +69,21 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
 }
 
 /**
- * Calls leave once their log is on disk; so those to a provider of the page.
- * @param {() => Promise<void>} written
- * @param {import("../wire/types.d.ts").PageProvider} provider
- * @returns {typeof provider}
+ * Whether calls go to this page's own server without headers: a gateway that asks for headers wants them with each
+ * request, and a browser sends none with a WebSocket.
+ * @param {Hosting} hosting
  */
-function postAfter(written, provider) {
-  return {
-    ...provider,
-    async post(...request) {
-      await written();
-      return provider.post(...request);
-    },
-  };
+function isPlain({ endpoint, headers }) {
+  return isOwn(endpoint) && Object.keys(headers ?? {}).length === 0;
 }
 
 /**
- * Calls leave once their log is on disk.
- * @param {() => Promise<void>} written
- * @param {typeof fetch} fetcher
- * @returns {typeof fetch}
+ * Whether the server keeps the replies of calls, so that one that is made again, under its key, is not paid again: known
+ * once there is a connection to it.
+ * @param {Hosting} hosting
+ * @returns {() => boolean}
  */
-function fetchAfter(written, fetcher) {
-  return async (...request) => {
-    await written();
-    return fetcher(...request);
-  };
+export function keepingReplies(hosting) {
+  const mayBe = (hosting.provider ?? null) === null && isPlain(hosting);
+  return () => mayBe && wasConnected(hosting.endpoint);
 }

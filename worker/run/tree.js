@@ -11,6 +11,7 @@ import { openGate } from "../egress/gate.js";
 import { openRecorder } from "../log/recorder.js";
 import { configError } from "../wire/errors.js";
 import { openBudget } from "./budget.js";
+import { keepingReplies } from "./requests.js";
 import { runJob } from "./run.js";
 import { openSlots } from "./slots.js";
 import { openUsage } from "./usage_by_path.js";
@@ -34,7 +35,9 @@ export async function runTree(options) {
   const { job, listeners, functions, signal, end, journal = null, resumed = null, session = null, ledger } = options;
   const { notices = [], keepImages } = options;
   const { onEvent } = listeners;
-  const recorder = openRecorder({ path: job.path, onEvent, resumed, keepImages, sink: journal?.append });
+  /** @type {import("../log/recorder.js").Sink} */
+  const sink = (line, type, path) => journal?.append(line, type, path.length === 0 && tree.keepsReplies());
+  const recorder = openRecorder({ path: job.path, onEvent, resumed, keepImages, sink });
   const tree = openTree(options);
   let isKept = resumed !== null;
   try {
@@ -66,6 +69,7 @@ function openTree(options) {
     ledger,
     gate: openGate({ maxContextChars: maxContextChars(job), onEgress, allowedModels: allowedIn(options) }),
     journal,
+    keepsReplies: keepingReplies(hosting),
     source,
     name: resumed === null ? idempotencyKey : nameOf(resumed, journal),
   };

@@ -102,6 +102,8 @@ export interface Tree {
   ledger: Ledger;
   gate: Gate;
   journal: Journal | null;
+  /** Whether the server keeps the replies of calls under their keys. */
+  keepsReplies: () => boolean;
   source: Source | null;
   /** Names the tree for good, also where it is resumed: idempotency keys begin with it. */
   name: string;

@@ -194,3 +194,41 @@ def test_a_connection_that_breaks_under_64_calls_loses_no_answer_and_pays_none_a
             break
         page.wait_for_timeout(50)
     assert len(routed) == 2
+
+
+JOURNAL = """async ({ resume }) => {
+  const { RLM, readRun } = await import("/rlm/rlm.js");
+  const rlm = new RLM({ model: "openai:m", journal: "the-run", maxSubCalls: 10_000 });
+  const result = await rlm.run("What?", resume ? { resume: await readRun("the-run") } : {});
+  return { ...result, trajectory: result.trajectory() };
+}"""
+KEEP_NO_MORE = """() => {
+  IDBObjectStore.prototype.put = function () {
+    this.transaction.oncomplete = null;
+  };
+}"""
+"""Of what is written from now on nothing is kept, as in a browser that is killed."""
+
+
+def test_calls_in_turn_whose_lines_a_killed_browser_lost_are_answered_from_the_store(
+    page: Page, upstream: FakeUpstream
+) -> None:
+    in_turn = code("x = [llm_query(str(n)) for n in range(400)]\nFINAL(str(len(set(x))))")
+    vendor = Vendor(upstream, [code("llm_query('first')"), in_turn])
+    page.evaluate(f"(job) => {{ globalThis.running = ({JOURNAL})(job); }}", {})
+    for _ in range(TOLD_MS // 20):
+        if len(vendor.asked) > 60:
+            break
+        page.wait_for_timeout(20)
+    page.evaluate(KEEP_NO_MORE)
+    lost_from = len(vendor.asked)
+    page.wait_for_timeout(1_500)
+    stood_still = len(vendor.asked)
+    page.wait_for_timeout(500)
+    assert lost_from + 5 < stood_still == len(vendor.asked) < 400
+    page.reload()
+    kept = page.evaluate("async () => (await import('/rlm/rlm.js')).readRun('the-run')")
+    result = page.evaluate(JOURNAL, {"resume": True})
+    assert kept.count('"call_started"') < stood_still
+    assert (result["answer"], result["stoppedBy"]) == ("400", "final_answer")
+    assert Counter(vendor.asked) == Counter(["root 0", "root 1", "first", *map(str, range(400))])

@@ -440,3 +440,31 @@ test("of a batch, streamed or whole, each kept reply is told apart", async () =>
     ],
   );
 });
+
+test("a call leaves once its log is on disk, and at once where its kind need not wait", async () => {
+  const kinds = [];
+  let write = () => {};
+  const written = (kind) => {
+    kinds.push(kind);
+    return kind === "root" ? new Promise((resolve) => (write = resolve)) : null;
+  };
+  const left = [];
+  const answer = (number) => {
+    left.push(number);
+    return streamed([sse(done)]);
+  };
+  await ask([prompt("hi")], answer, { written });
+  assert.deepEqual([kinds, left], [["sub"], [0]]);
+  const root = ask([prompt("hi")], answer, { written, kind: "root" });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([kinds, left], [["sub", "root"], [0]]);
+  write();
+  assert.equal((await root).frames[0].status, FRAME_OK);
+  assert.deepEqual(left, [0, 0]);
+});
+
+test("calls whose log cannot be written end with the reason, and none leaves", async () => {
+  const written = () => Promise.reject(new Error("the disk is gone"));
+  const got = await ask([prompt("hi")], () => assert.fail("it left"), { written });
+  assert.match(failure(got).detail, /the disk is gone/);
+});

@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { openLineWriter } from "../../../worker/log/line_writer.js";
 
-/** A writer whose transactions end when the test says so. @param {number} next */
-function opened(next = 0) {
+/** A writer whose transactions end when the test says so. @param {number} next @param {() => number} now */
+function opened(next = 0, now = () => 0) {
   /** @type {{lines: string[], first: number, end: () => void, fail: (error: Error) => void}[]} */
   const puts = [];
   const put = (/** @type {string[]} */ lines, /** @type {number} */ first) =>
     new Promise((/** @type {(_: void) => void} */ end, fail) => void puts.push({ lines, first, end, fail }));
-  return { puts, ...openLineWriter(put, next) };
+  return { puts, ...openLineWriter(put, next, now) };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -87,4 +87,88 @@ test("after a transaction that failed nothing more is written", async () => {
   append("b", "call_started");
   await assert.rejects(written(), /full/);
   assert.equal(puts.length, 1);
+});
+
+test("calls that may be asked for again share a transaction, unless something waits for it", async (t) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  const { puts, append, written } = opened();
+  for (const call of [1, 2]) {
+    append(`call ${call}`, "call_started", true);
+    append(`reply ${call}`, "call_finished", true);
+    append(`egress ${call}`, "egress", true);
+    mock.timers.tick(49);
+  }
+  await settled();
+  assert.equal(puts.length, 0);
+  mock.timers.tick(2);
+  await settled();
+  assert.deepEqual(puts[0].lines, ["call 1", "reply 1", "egress 1", "call 2", "reply 2", "egress 2"]);
+  puts[0].end();
+  append("call 3", "call_started", true);
+  void written();
+  await settled();
+  assert.deepEqual(puts[1].lines, ["call 3"]);
+});
+
+test("a page that closes writes what waits beside the transaction that is under way", async () => {
+  const { puts, append, written, hurry } = opened();
+  append("a", "call_started");
+  await settled();
+  append("b", "call_finished");
+  void written();
+  hurry();
+  assert.deepEqual(
+    puts.map(({ lines, first }) => [first, lines]),
+    [
+      [0, ["a"]],
+      [1, ["b"]],
+    ],
+  );
+  puts[0].end();
+  await settled();
+  assert.equal(puts.length, 2);
+});
+
+test("a writer is not abreast while a line is not kept on which a repeated call would depend", async () => {
+  const { puts, append, written, isAbreast } = opened();
+  append("a", "call_started", true);
+  assert.equal(isAbreast(), true);
+  append("b", "block_started", true);
+  assert.equal(isAbreast(), false);
+  await settled();
+  append("c", "call_finished", true);
+  assert.equal(isAbreast(), false);
+  puts[0].end();
+  await settled();
+  assert.equal(isAbreast(), true);
+  append("d", "call_started");
+  assert.equal(isAbreast(), false);
+  await settled();
+  puts[1].end();
+  await written();
+  assert.equal(isAbreast(), true);
+});
+
+test("a writer is not abreast while a line is older than half a second, and after a fault", async () => {
+  let time = 0;
+  const { puts, append, written, isAbreast } = opened(0, () => time);
+  assert.equal(isAbreast(), true);
+  append("a", "call_started", true);
+  void written();
+  await settled();
+  time = 400;
+  append("b", "call_finished", true);
+  assert.equal(isAbreast(), true);
+  time = 600;
+  assert.equal(isAbreast(), false);
+  puts[0].end();
+  await settled();
+  assert.equal(isAbreast(), true);
+  void written().catch(() => {});
+  await settled();
+  puts[1].fail(new Error("full"));
+  time = 1_200;
+  await settled();
+  assert.equal(isAbreast(), false);
 });

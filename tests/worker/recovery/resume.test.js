@@ -97,6 +97,22 @@ test("a call that is repeated is one request, at the position where it was made 
   assert.deepEqual(asked, ["run/1 1"]);
 });
 
+test("a call behind one that is made again has the key that it would have had without", async () => {
+  const asked = [];
+  const cut = tapeOf(logOf(...IN_A_BLOCK), asked);
+  await ask(cut, request("root", "hello"));
+  await ask(cut, request("sub", "one"));
+  await ask(cut, request("sub", "two", "three"));
+  assert.deepEqual(asked, ["run/1 1", "run/98 2"]); // numbers of calls now are 99; that of "one" was 1 before it was cut off
+  const twice = logOf(...IN_A_BLOCK, started(2, "sub", "one"), answered(2, "1"), started(3, "sub", "two"));
+  const again = tapeOf(twice, asked);
+  await ask(again, request("root", "hello"));
+  assert.equal((await ask(again, request("sub", "one"))).length, 1);
+  await ask(again, request("sub", "two"));
+  await ask(again, request("sub", "four"));
+  assert.deepEqual(asked.slice(2), ["run/2 1", "run/97 1"]);
+});
+
 test("what a block got that died later is given to the block that asks again", async () => {
   const asked = [];
   const log = logOf(
