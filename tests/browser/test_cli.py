@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,52 +29,7 @@ from tests.server.fake_upstream import Seen, Turn, fake_upstream, json_turn, ope
 FILLER = "The committee met again and decided nothing of note about the garden.\n"
 NEEDLE = "The vault in Lisbon opens with the code 48-17-93.\n"
 STAND_IN = ("--model", "builtin:extractive")
-
-
-@pytest.fixture(scope="module")
-def haystack(tmp_path_factory: pytest.TempPathFactory, chromium: Path) -> Path:
-    path = tmp_path_factory.mktemp("context") / "minutes.txt"
-    path.write_text(FILLER * 2_000 + NEEDLE + FILLER * 2_000, encoding="utf-8")
-    return path
-
-
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
-    line = [sys.executable, "-m", "rlm_server", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, env=environment, stdin=subprocess.DEVNULL)
-
-
-def test_run_prints_the_answer_and_writes_the_trajectory(haystack: Path, tmp_path: Path) -> None:
-    log = tmp_path / "run.jsonl"
-    question = "What is the code of the vault in Lisbon?"
-    done = command("run", question, "--context", str(haystack), *STAND_IN, "--trajectory", str(log))
-    assert done.returncode == 0, done.stderr
-    assert "48-17-93" in done.stdout
-    assert "Iteration 1" in done.stderr
-    types = [event.type for event in read(log).events]
-    assert types[0] == "run_started"
-    assert types[-1] == "run_finished"
-    assert "call_finished" in types
-
-
-def test_run_json_is_one_object(haystack: Path) -> None:
-    done = command("run", "What is the code of the vault?", "--context", str(haystack), *STAND_IN, "--json")
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert TypeAdapter(ResultJson).validate_json(done.stdout, strict=True) == result
-    assert result["usage_by_path"] == {"": result["usage"]}
-    assert (result["stopped_by"], result["detail"], result["fault"]) == ("final_answer", "", None)
-    assert result["egress"]["calls"] == result["usage"]["builtin:extractive"]["calls"]
-    assert result["usage"]["builtin:extractive"]["calls"] > result["iterations"]
-
-
-def test_a_spent_limit_is_status_3_with_what_there_is(haystack: Path) -> None:
-    done = command("run", "What is the code?", "--context", str(haystack), *STAND_IN, "--max-timeout", "0.05", "--json")
-    assert done.returncode == 3, done.stderr
-    assert json.loads(done.stdout)["stopped_by"] == "max_seconds"
-    assert "time limit reached" in done.stderr
-
-
+IN_LISBON = "What is the code of the vault in Lisbon?"
 LIMITS = {
     "--max-iterations": ("7", "max_iterations", 7),
     "--max-timeout": ("50", "max_seconds", 50),
@@ -93,10 +49,75 @@ LIMITS = {
 }
 
 
-def test_every_limit_of_the_command_reaches_the_run(haystack: Path, tmp_path: Path) -> None:
-    log = tmp_path / "run.jsonl"
+@pytest.fixture(scope="module")
+def haystack(tmp_path_factory: pytest.TempPathFactory, chromium: Path) -> Path:
+    path = tmp_path_factory.mktemp("context") / "minutes.txt"
+    path.write_text(FILLER * 2_000 + NEEDLE + FILLER * 2_000, encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A command that ended, with the folder of the files that it wrote; several tests read one."""
+
+    done: subprocess.CompletedProcess[str]
+    folder: Path
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    line = [sys.executable, "-m", "rlm_server", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, env=environment, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def plain_run(haystack: Path, tmp_path_factory: pytest.TempPathFactory) -> Started:
+    """A run that prints text, with its log and its ledger."""
+    folder = tmp_path_factory.mktemp("plain")
+    files = ("--trajectory", str(folder / "run.jsonl"), "--ledger", str(folder / "ledger.json"))
+    return Started(command("run", IN_LISBON, "--context", str(haystack), *STAND_IN, *files), folder)
+
+
+@pytest.fixture(scope="module")
+def limited_run(haystack: Path, tmp_path_factory: pytest.TempPathFactory) -> Started:
+    """A run that prints JSON, with its log, and with every limit of the command set."""
+    folder = tmp_path_factory.mktemp("limited")
     flags = [text for flag, (value, _, _) in LIMITS.items() for text in (flag, value)]
-    done = command("run", "What is the code?", "--context", str(haystack), *STAND_IN, "--trajectory", str(log), *flags)
+    question = ("run", "What is the code of the vault?", "--context", str(haystack), *STAND_IN)
+    return Started(command(*question, "--json", "--trajectory", str(folder / "run.jsonl"), *flags), folder)
+
+
+def test_run_prints_the_answer_and_writes_the_trajectory(plain_run: Started) -> None:
+    done, log = plain_run.done, plain_run.folder / "run.jsonl"
+    assert done.returncode == 0, done.stderr
+    assert "48-17-93" in done.stdout
+    assert "Iteration 1" in done.stderr
+    types = [event.type for event in read(log).events]
+    assert types[0] == "run_started"
+    assert types[-1] == "run_finished"
+    assert "call_finished" in types
+
+
+def test_run_json_is_one_object(limited_run: Started) -> None:
+    done = limited_run.done
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert TypeAdapter(ResultJson).validate_json(done.stdout, strict=True) == result
+    assert result["usage_by_path"] == {"": result["usage"]}
+    assert (result["stopped_by"], result["detail"], result["fault"]) == ("final_answer", "", None)
+    assert result["egress"]["calls"] == result["usage"]["builtin:extractive"]["calls"]
+    assert result["usage"]["builtin:extractive"]["calls"] > result["iterations"]
+
+
+def test_a_spent_limit_is_status_3_with_what_there_is(haystack: Path) -> None:
+    done = command("run", "What is the code?", "--context", str(haystack), *STAND_IN, "--max-timeout", "0.05", "--json")
+    assert done.returncode == 3, done.stderr
+    assert json.loads(done.stdout)["stopped_by"] == "max_seconds"
+    assert "time limit reached" in done.stderr
+
+
+def test_every_limit_of_the_command_reaches_the_run(limited_run: Started) -> None:
+    done, log = limited_run.done, limited_run.folder / "run.jsonl"
     assert done.returncode == 0, done.stderr
     assert json.loads(log.read_text().splitlines()[0])["limits"] == {name: value for _, name, value in LIMITS.values()}
 
@@ -111,11 +132,11 @@ def test_a_file_of_options_reaches_the_run_and_flags_win(haystack: Path, tmp_pat
     assert (limits["max_iterations"], limits["max_errors"], limits["max_cost"]) == (3, 4, 0.5)
 
 
-def test_the_ledger_tells_what_left_and_the_limit_keeps_the_rest(haystack: Path, tmp_path: Path) -> None:
-    log, ledger = tmp_path / "run.jsonl", tmp_path / "ledger.json"
-    question = ("run", "What is the code of the vault in Lisbon?", "--context", str(haystack), *STAND_IN)
-    done = command(*question, "--ledger", str(ledger), "--trajectory", str(log))
-    assert done.returncode == 0, done.stderr
+def test_the_ledger_tells_what_left_and_the_limit_keeps_the_rest(
+    plain_run: Started, haystack: Path, tmp_path: Path
+) -> None:
+    log, ledger = plain_run.folder / "run.jsonl", plain_run.folder / "ledger.json"
+    assert plain_run.done.returncode == 0, plain_run.done.stderr
     told = json.loads(ledger.read_text())
     text = haystack.read_text()
     sent = [entry for event in read(log).events if isinstance(event, CallStarted) for entry in event.messages]
@@ -126,10 +147,13 @@ def test_the_ledger_tells_what_left_and_the_limit_keeps_the_rest(haystack: Path,
             part = text[span["start"] : span["end"]]
             for piece in (part[:32], part[-32:]):
                 assert any(piece in message.content or repr(piece)[1:-1] in message.content for message in sent)
-    few = command(*question, "--ledger", str(ledger), "--max-context-chars", "100")
+    left = tmp_path / "ledger.json"
+    left.write_bytes(ledger.read_bytes())
+    question = ("run", IN_LISBON, "--context", str(haystack), *STAND_IN)
+    few = command(*question, "--ledger", str(left), "--max-context-chars", "100")
     assert few.returncode == 3
     assert "No final answer: denied before it left: context limit reached" in few.stderr
-    assert json.loads(ledger.read_text())["context"]["chars"] <= 100
+    assert json.loads(left.read_text())["context"]["chars"] <= 100
 
 
 def on_a_terminal(*arguments: str, answer: bytes) -> tuple[int, str]:
@@ -150,7 +174,7 @@ def on_a_terminal(*arguments: str, answer: bytes) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"n\n", 3)])
 def test_confirm_asks_before_each_request(haystack: Path, answer: bytes, status: int) -> None:
-    question = ("run", "What is the code of the vault in Lisbon?", "--context", str(haystack), *STAND_IN)
+    question = ("run", IN_LISBON, "--context", str(haystack), *STAND_IN)
     found, said = on_a_terminal(*question, "--confirm", answer=answer)
     assert found == status, said
     assert "the root model's conversation, 1 prompts" in said
