@@ -304,9 +304,11 @@ def server(visitor: Visitor, upstream: FakeUpstream) -> Iterator[Server]:
     """A server that is up before each test, at an address that the visitor knows."""
     running = Server(upstream, None)
     running.start()
-    visitor.know(running.url)
-    yield running
-    running.kill()
+    try:
+        visitor.know(running.url)
+        yield running
+    finally:
+        running.kill()
 
 
 @contextmanager
