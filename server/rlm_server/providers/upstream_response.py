@@ -45,8 +45,10 @@ class ResponseReader:
         """A request goes out: what comes next is its response."""
         self.is_whole = False
         self._parser = HttpResponseParser(self)
-        # sloppy, and plain: no proxy shares this connection, so that none reads it in another way
-        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True, lenient_optional_cr_before_lf=True)
+        # No proxy shares this connection: none reads it in another way.
+        self._parser.set_dangerous_leniencies(
+            lenient_chunked_length=True, lenient_spaces_after_chunk_size=True, lenient_optional_cr_before_lf=True
+        )
         self._received: deque[Received] = deque()
         self._headers: dict[str, str] = {}
         self._is_ended = False
