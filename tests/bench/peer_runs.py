@@ -256,8 +256,10 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a peer prints is no figure
     peer.ask(question_of([reply(peer.fence, peer.code["warm"][-1])]))
+    home = os.getcwd()
     for line in sys.stdin:
         work, times = line.rstrip("\n").split("\t")
+        os.chdir(home)  # threads of rlms leave the process in a folder that is gone
         try:
             figures = measured(peer, work, int(times))
         except Exception as fault:  # noqa: BLE001 - one work that fails leaves the others

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hatch_build import npm
 from tests.bench.lab import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyodide-rlm-bench"
@@ -132,7 +133,7 @@ def deno_environment() -> dict[str, str]:
     folder = CACHE / f"deno-{DENO}"
     if not (folder / "node_modules" / ".bin" / "deno").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        ran([sys.executable, str(ROOT / "hatch_build.py"), "npm", "install", "--prefix", str(folder), f"deno@{DENO}"])
+        ran([*npm(), "install", "--prefix", str(folder), f"deno@{DENO}"])
     (folder / "io.js").write_text(READ_LINES)
     (folder / "imports.json").write_text(json.dumps({"imports": {STD_IO: "./io.js"}}))
     return {
