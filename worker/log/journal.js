@@ -10,6 +10,7 @@ import { configError } from "../wire/errors.js";
 import { described, dropContext, keepContext, restoredContext } from "./kept_contexts.js";
 import { linesIn, putLines } from "./line_records.js";
 import { openLineWriter } from "./line_writer.js";
+import { LOCK, holdRun, open, read, stored } from "./run_store.js";
 
 /**
  * @typedef {object} Journal
@@ -38,7 +39,6 @@ import { openLineWriter } from "./line_writer.js";
  * @typedef {KeptRun & {title: string, ended: EndedFacts}} EndedRun `title` is the person's own name for it, or ""
  */
 
-const DATABASE = "pyodide-rlm";
 const SHOWN_CHARS = 300;
 const FULL_RETRY_MS = 1_000;
 
@@ -361,75 +361,6 @@ async function checkKept(name) {
 /** @param {string} name */
 function linesOf(name) {
   return IDBKeyRange.bound([name, 0], [name, Infinity]);
-}
-
-// ----------------------------------------------------------------------------------------------- one tab drives a run
-
-const LOCK = "pyodide-rlm:";
-
-/**
- * @param {string} name
- * @returns {Promise<() => void>} lets go of the run
- */
-function holdRun(name) {
-  return new Promise((resolve, reject) => {
-    /** @param {Lock | null} lock */
-    const hold = (lock) => {
-      if (lock === null)
-        return reject(
-          configError(`the run "${name}" is under way in another tab. Stop it there, or wait for its end.`),
-        );
-      return new Promise((/** @type {(_: void) => void} */ release) => resolve(release));
-    };
-    navigator.locks.request(LOCK + name, { ifAvailable: true }, hold).catch(reject);
-  });
-}
-
-// ---------------------------------------------------------------------------------------------------------- IndexedDB
-
-/** @returns {Promise<IDBDatabase>} */
-function open() {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore("runs", { keyPath: "name" });
-      request.result.createObjectStore("lines");
-    };
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
-
-/**
- * Change a store; resolves when the change is on disk.
- * @param {IDBDatabase} database
- * @param {"runs" | "lines"} name
- * @param {(store: IDBObjectStore) => void} change
- * @returns {Promise<void>}
- */
-function stored(database, name, change) {
-  return new Promise((resolve, reject) => {
-    const transaction = database.transaction(name, "readwrite", { durability: "strict" });
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(transaction.error);
-    change(transaction.objectStore(name));
-    // else the browser asks the page once more whether it has another change
-    if (transaction.error === null) transaction.commit();
-  });
-}
-
-/**
- * @param {IDBDatabase} database
- * @param {"runs" | "lines"} name
- * @param {(store: IDBObjectStore) => IDBRequest<unknown[]>} ask
- * @returns {Promise<unknown[]>}
- */
-function read(database, name, ask) {
-  return new Promise((resolve, reject) => {
-    const request = ask(database.transaction(name, "readonly").objectStore(name));
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
 }
 
 /** @param {number} milliseconds */

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
 from tests.browser.faults.upstream import FAULTS
+from tests.browser.lab import send_requests
 from tests.browser.scripted_endpoint import EMPTY
 from tests.browser.visitor import Visitor
 
@@ -31,9 +33,7 @@ NO_SPARES = "Object.defineProperty(navigator, 'deviceMemory', {value: 1})"
 @pytest.fixture(scope="module")
 def lasting_page(visitor: Visitor, served: str) -> Iterator[Page]:
     """A page under the `IMPATIENT` limits, for tests after which it is as before: its modules are loaded once."""
-    visitor.know(served)
-    with visitor.staying(served + EMPTY) as page:
-        load_impatient(page)
+    with impatient_page(visitor, served, served + EMPTY) as page:
         page.evaluate(FAULTS)
         yield page
 
@@ -47,6 +47,17 @@ def bare_page(visitor: Visitor, context: BrowserContext, served: str) -> Page:
     page.add_init_script(FAULTS)
     page.goto(served + EMPTY)
     return page
+
+
+@contextmanager
+def impatient_page(visitor: Visitor, server: str, url: str, *, by_requests: bool = False) -> Iterator[Page]:
+    """A page at `url` under the `IMPATIENT` limits; `by_requests`: each model call is a request."""
+    visitor.know(server)
+    with visitor.staying(url) as page:
+        if by_requests:
+            send_requests(page)
+        load_impatient(page)
+        yield page
 
 
 def load_impatient(page: Page) -> None:

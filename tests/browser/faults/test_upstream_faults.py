@@ -23,7 +23,7 @@ from rlm_core.events import CallFinished
 from rlm_core.trajectory import read
 from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
-from tests.browser.faults.conftest import load_impatient
+from tests.browser.faults.conftest import impatient_page
 from tests.browser.faults.vendor import Vendor
 from tests.browser.lab import code, send_requests
 from tests.browser.visitor import Visitor
@@ -106,19 +106,14 @@ def page(visitor: Visitor, context: BrowserContext, url: str) -> Page:
 @pytest.fixture(scope="module")
 def lasting_page(visitor: Visitor, url: str) -> Iterator[Page]:
     """A page for tests after which it is as before."""
-    visitor.know(url)
-    with visitor.staying(url) as page:
-        load_impatient(page)
+    with impatient_page(visitor, url, url) as page:
         yield page
 
 
 @pytest.fixture(scope="module")
 def requesting_page(visitor: Visitor, url: str) -> Iterator[Page]:
     """The same, where each model call is a request."""
-    visitor.know(url)
-    with visitor.staying(url) as page:
-        send_requests(page)
-        load_impatient(page)
+    with impatient_page(visitor, url, url, by_requests=True) as page:
         yield page
 
 
