@@ -65,7 +65,8 @@ BOTH = ("BrowserRLM", "page")
 OWN = ("BrowserRLM",)
 WORKS = (
     Work("2,000 llm_query in turn", "query", BOTH, of_old=(0.25, 0.35), of_rlms=1.6),
-    Work("a warm run of 2 iterations", "warm", BOTH, of_old=(0.2, 0.2), repeats=5),
+    Work("a warm run of 2 iterations, 20 in a row", "loop", BOTH, of_old=(0.2, 0.2), repeats=20),
+    Work("such a run in a new tab, 3 s after it opened", "warm", BOTH, repeats=5),
     Work("40 questions, 8 at once", "questions", OWN, of_old=(1 / 3,), of_rlms=1.0),
     Work("200 calls of 0.2 s in a batch", "batch", BOTH, ideal=(0.8, 1.15)),
     Work("1,000 calls of 0.1 s in a batch", "thousand", BOTH, ideal=(1.6, 1.15)),

@@ -64,6 +64,7 @@ def works(code: Mapping[str, str], done: str) -> dict[str, list[str]]:
     return {
         **{name: [block] for name, block in blocks.items() if code.get(name)},
         "warm": ["print(1)", done],
+        "loop": ["print(1)", done],
         "questions": ["print(1)", done],
         "iterations": [*(f"print({n})" for n in range(29)), done],
     }
