@@ -6,6 +6,7 @@ variables; see `finish.py`.
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, replace
@@ -32,21 +33,29 @@ class Final:
     evidence: str = ""
 
 
-LEAD = re.compile(r"[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?")
+INVISIBLE = "\u00ad\u200b-\u200f\u2060\ufe0f\ufeff"
+"""Characters without a width, for a character class."""
+
+LEAD = re.compile(rf"[ \t\u00a0{INVISIBLE}]*(?:(?:[-*+•]|\d{{1,3}}[.)])[ \t]+)?")
 """Allowed before a fence: indentation and one list bullet."""
 
-_AROUND = r"*_`#>|$\"'\u201c\u201d\u201e\u2018\u2019"
-"""Marks that may stand around a final answer: of bold text, headings, quotes, tables and formulas."""
+_AROUND = (
+    rf"*_`#>|$\"'\u201c\u201d\u201e\u2018\u2019\u00a0{INVISIBLE}"  # of bold text, headings, quotes, tables, formulas
+    "\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff"  # arrows, ticks, pictures
+)
+"""Marks that may stand around a final answer."""
 
-_MARKS = rf"[{_AROUND} \t]{{0,20}}"
+_TAG = r"</?[A-Za-z][\w-]{0,20}>|<\|\w{1,40}\|>"
+_MARKS = rf"(?:[{_AROUND} \t=-]|{_TAG}){{0,20}}"
 _SAID_BEFORE = r"(?:(?:so|thus|hence|therefore)[,:]? |(?:the |my )?(?:final )?answer(?: is)?)"
 _FINAL = re.compile(
-    LEAD.pattern + rf"{_MARKS}(?:{_SAID_BEFORE}{_MARKS}[:\uff1a=]?{_MARKS})?(FINAL(?:\\?_VAR)?)[ \t]*[(\uff08]",
+    LEAD.pattern
+    + rf"{_MARKS}(?:{_SAID_BEFORE}{_MARKS}[:\uff1a=]?{_MARKS})?(FINAL(?:\\?[_ -]?VAR)?)[ \t*_`]{{0,20}}[(\uff08]",
     re.IGNORECASE,
 )
 """The head of a final answer; bullets, marks and "Final answer:" may stand before it."""
 
-_AFTER = re.compile(rf"[{_AROUND}.;,!\u3002 \t]*")
+_AFTER = re.compile(rf"(?:[{_AROUND}.;,!\u3002 \t]|{_TAG})*(?:[ \t]# .*)?")
 """Allowed after its closing bracket on the line."""
 
 _BRACKET_AFTER = re.compile(rf"[)\uff09][{_AROUND}.;,! \t]*\Z")
@@ -58,15 +67,18 @@ _LABEL = re.compile(r"(?:^|(?<=\n))[ \t]*(?:[-*+\u2022][ \t]+)?(?:[A-Za-z]|[ivxI
 """The label of a list's item, `a) ...`, whose bracket closes nothing."""
 
 _STRING = re.compile(r"\s*[rRbBuU]{0,2}(\"\"\"|\'\'\'|\"|\')")
+_JSON = re.compile(r"\s{0,80}[{\[]")
+_DECODER = json.JSONDecoder()
 _COMPUTED = re.compile(r"\s*[rR]?[fF][rR]?[\"\']")
 _ARGUMENT = re.compile(r",\s*evidence\s*=(?!=)")
-_ANSWER_NAME = re.compile(r"\s*(?:answer|value|name|variable_name)\s*=(?!=)\s*")
+_ANSWER_NAME = re.compile(r"\s*(?:answer|value|name|var|variable|variable_name)\s*=(?!=)\s*")
 """Arguments of `FINAL` and `FINAL_VAR` by their names."""
 _BRACKETS = re.compile("[()\uff08\uff09]")
 _LONE_BRACKETS = 20
 """Brackets below an answer that are looked at."""
 _PARAGRAPH_CHARS = 20_000
 """Characters of the longest paragraph."""
+_UNSEEN = re.compile(f"[{INVISIBLE}]")
 _MENTION = re.compile("final", re.IGNORECASE)
 
 
@@ -123,10 +135,10 @@ class Finals:
         return False
 
     def _string_end(self, begin: int) -> int | None:
-        """The bracket after the one string literal that begins at `begin`; brackets inside the string do not count."""
+        """The bracket after the one string or JSON that begins at `begin`; brackets inside strings do not count."""
         head = _STRING.match(self.reply, begin)
         if head is None:
-            return None
+            return self._json_end(begin)
         quote = head.group(1)
         limit = len(self.reply) if len(quote) == 3 else self.reply.find("\n", head.end())
         close = self.reply.find(quote, head.end(), limit if limit >= 0 else len(self.reply))
@@ -134,7 +146,20 @@ class Finals:
             close = self.reply.find(quote, close + 1, limit if limit >= 0 else len(self.reply))
         if close < 0:
             return None
-        end = close + len(quote)
+        return self._bracket_at(close + len(quote))
+
+    def _json_end(self, begin: int) -> int | None:
+        """The bracket after the JSON that begins at `begin`; brackets in its strings do not count."""
+        opening = _JSON.match(self.reply, begin)
+        if opening is None:
+            return None
+        try:
+            return self._bracket_at(_DECODER.raw_decode(self.reply, opening.end() - 1)[1])
+        except (ValueError, RecursionError):
+            return None
+
+    def _bracket_at(self, end: int) -> int | None:
+        """The closing bracket at `end`, but for blanks."""
         end += len(self.reply[end : end + 80]) - len(self.reply[end : end + 80].lstrip())
         return end if self.reply[end : end + 1] in (")", "\uff09") else None
 
@@ -173,7 +198,7 @@ def _final(inside: str, *, is_variable: bool) -> Final:
 
 
 def _variable(inside: str) -> Final:
-    name = inside.replace("\\_", "_").strip().strip("\"'`").strip()
+    name = _UNSEEN.sub("", inside).replace("\\_", "_").strip().strip("\"'`*").strip()
     return Final("variable", name) if name.isidentifier() else Final("not_a_name", name)
 
 

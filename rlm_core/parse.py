@@ -11,12 +11,13 @@ grows linearly with the reply, whatever it holds. The meaning of a final answer 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from .finals import LEAD, Final, Finals, is_final
+from .finals import INVISIBLE, LEAD, Final, Finals, is_final
 from .python_source import TripleQuotes, compiles, dedent, mended
 from .reply_text import spoken
 from .types import CodeBlock
@@ -51,10 +52,21 @@ def parse(reply: str, *, cut: bool = False) -> Parsed:
         reply: as it came; thoughts and markers of the server are no part of it, see `reply_text.py`.
         cut: whether the provider cut it: then a block left open at its end is none.
     """
-    return _Reader(spoken(reply).replace("\r\n", "\n"), cut=cut).read()
+    return _Reader(_LINE_END.sub("\n", spoken(reply)), cut=cut).read()
 
+
+_LINE_END = re.compile(r"\r\r?\n|\r")
 
 # --- Fences ---------------------------------------------------------------------------------------------------------
+
+
+_TAG_END = re.compile(r"[\s{}():;,]|(?<=python3)\.")
+"""What ends a tag: of `python:main.py`, `{python, echo=FALSE}`, `python3.12` the word before it counts."""
+_UNSEEN = re.compile(f"[{INVISIBLE}]")
+_LOOSE_CLOSE = re.compile(r"[ \t]*(?:```|~~~|``[ \t]*\Z)")
+"""A line that a model may mean as the end of a block: other marks, fewer of them, or words behind them."""
+_MAY_CLOSE = re.compile(r"```|~~~|^[ \t]*``[ \t]*$", re.MULTILINE)
+_MOST_LOOSE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +80,7 @@ class Fence:
     @property
     def tag(self) -> str:
         """Language tag in lower case, `""` when there is none."""
-        words = self.info.replace("{", " ").replace("}", " ").split()
-        return words[0].lower().lstrip(".").rstrip(":") if words else ""
+        return _TAG_END.split(self.info.lstrip("{. ").lower().removeprefix("language-").removeprefix("lang-"))[0]
 
     @property
     def is_code(self) -> bool:
@@ -98,7 +109,7 @@ def fence_of(line: str) -> Fence | None:
     length = len(rest) - len(info)
     if length < 3 or (mark == "`" and "`" in info):
         return None
-    return Fence(mark, length, info.strip())
+    return Fence(mark, length, _UNSEEN.sub("", info).strip())
 
 
 def _fence_after_text(line: str) -> Fence | None:
@@ -181,7 +192,8 @@ class _Reader:
     def _code(self, at: int, opening: Fence) -> int:
         end = self._code_end(at, opening)
         code = self._code_between(at, end)
-        glued_end = self._glued_end(at, end, opening) if opening.mark * 3 in code and not compiles(code) else None
+        may_be_loose = _MAY_CLOSE.search(code) is not None
+        glued_end = self._loose_end(at, end, opening) if may_be_loose and not compiles(code) else None
         if glued_end is not None:
             code, end = glued_end
         closing = self.fences[end] if end < len(self.lines) else None
@@ -205,13 +217,24 @@ class _Reader:
             return first
         return outside if compiles(self._code_between(at, outside)) else first
 
-    def _glued_end(self, at: int, end: int, opening: Fence) -> tuple[str, int] | None:
-        """The code before a closing fence that stands at the end of a line of code, and the line after that."""
-        marks = opening.mark * opening.length
+    def _loose_end(self, at: int, end: int, opening: Fence) -> tuple[str, int] | None:
+        """The code before an end that is no proper closing fence, and the line after that.
+
+        It is the closing fence at the end of a line of code, or a line of `_LOOSE_CLOSE`; the first ones are tried.
+        """
+        marks, tried = opening.mark * opening.length, 0
         for line in range(at + 1, end):
-            if self.lines[line].rstrip().endswith(marks):
-                code = self._code_between(at, line + 1).rstrip().removesuffix(marks)
-                return (code, line + 1) if compiles(code) else None
+            is_glued = self.lines[line].rstrip().endswith(marks)
+            if not is_glued and _LOOSE_CLOSE.match(self.lines[line]) is None:
+                continue
+            code = self._code_between(at, line + 1 if is_glued else line)
+            code = code.rstrip().removesuffix(marks) if is_glued else code
+            tried += 1
+            self.spare -= len(code)
+            if compiles(code):
+                return code, line + 1
+            if tried == _MOST_LOOSE or self.spare < 0:
+                break
         return None
 
     def _ends(self, at: int, opening: Fence) -> Iterator[int]:

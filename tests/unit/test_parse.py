@@ -73,6 +73,22 @@ BLOCKS = [
     ("a pattern of thoughts in code", '```repl\nx = re.sub(r"<think>.*?</think>", "", y)\n```', None),
     ("code in thoughts without an opening tag", "```repl\nx = 0\n```\nNo.\n</think>\n```repl\nx = 1\n```", ["x = 1"]),
     ("an invented turn", "```repl\nx = 1\n```\n<|im_end|>\n<|im_start|>user\n```repl\ny = 2\n```", ["x = 1"]),
+    ("old line ends", "```repl\rx = 1\ry = 2\r```\r", ["x = 1\ny = 2"]),
+    ("line ends made twice", "```repl\r\r\nx = 1\r\r\n```\r\r\n", ["x = 1"]),
+    ("a byte order mark", "\ufeff```repl\nx = 1\n```", ["x = 1"]),
+    ("characters without a width", "\u200b```repl\u200b\nx = 1\n```\u200b\nThen.", ["x = 1"]),
+    ("tag with attributes", "```{python, echo=FALSE}\nx = 1\n```", ["x = 1"]),
+    ("tag with classes", "```{.python .numberLines}\nx = 1\n```", ["x = 1"]),
+    ("tag with a file's name", "```python:main.py\nx = 1\n```", ["x = 1"]),
+    ("tag with a comma", "```python,ignore\nx = 1\n```", ["x = 1"]),
+    ("tag with a prefix", "```language-python\nx = 1\n```", ["x = 1"]),
+    ("tag with a version", "```python3.12\nx = 1\n```", ["x = 1"]),
+    ("another language that begins alike", "```python2\nx = 1\n```", []),
+    ("closed by two marks", "```repl\nx = 1\n``\nThen we see.", ["x = 1"]),
+    ("closed with words behind", "```repl\nx = 1\n``` That is it.\n```repl\ny = 2\n```", ["x = 1", "y = 2"]),
+    ("closed with a token behind", "```repl\nx = 1\n```<|foo|> b", ["x = 1"]),
+    ("other marks in a string", '```repl\nx = """\n~~~\n``` a\n"""\n```', ['x = """\n~~~\n``` a\n"""']),
+    ("other marks beside a fault", "```repl\nx = (\n~~~\n```", ["x = (\n~~~"]),
     ("pycon is another tag", "```pycon\n>>> 1\n```", []),
     ("untagged, then code", "```\nraw\n```\n```repl\nx = 1\n```", ["x = 1"]),
     ("stray fence before code", "```\n\n```repl\nx = 1\n```", ["x = 1"]),
@@ -128,8 +144,17 @@ FINALS = [
     ("over a fence that stays open", "FINAL(a\n```repl\nprint(1))\n", []),
 ]
 
+# --- closed by marks that are not those of the opening fence, where the code up to them compiles
+LOOSELY_CLOSED = [
+    ("closed by other marks", "~~~repl\nx = 1\n```\nThen.", ["x = 1"]),
+    ("closed by tildes", "```repl\nx = 1\n~~~", ["x = 1"]),
+    ("closed by fewer marks", "````repl\nx = 1\n```\nThen we see.", ["x = 1"]),
+]
 
-@pytest.mark.parametrize(("name", "reply", "codes"), BLOCKS, ids=[case[0] for case in BLOCKS])
+
+@pytest.mark.parametrize(
+    ("name", "reply", "codes"), [*BLOCKS, *LOOSELY_CLOSED], ids=[case[0] for case in [*BLOCKS, *LOOSELY_CLOSED]]
+)
 def test_blocks(name: str, reply: str, codes: list[str] | None) -> None:
     codes = [reply.removeprefix("```repl\n").removesuffix("\n```")] if codes is None else codes
     assert [block.code for block in parse(reply).blocks] == codes
@@ -184,6 +209,11 @@ HOSTILE = {
     "opening fences": "```repl\n",
     "closing fences": "```\n",
     "fences of both kinds": "```repl\n~~~\n",
+    "fences with words": "``` x\n",
+    "lone back-ticks": "``\n",
+    "open objects": 'FINAL({"a": ',
+    "padding": "<|pad|>",
+    "strikes": "</s> ",
     "open brackets": "(",
     "closing brackets": ")",
     "open finals": "FINAL(\n",
