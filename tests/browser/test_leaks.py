@@ -47,8 +47,8 @@ def measured_page(browser: Browser, chromium: Path, served: str) -> Iterator[Pag
 def used_bytes(page: Page) -> int:
     """Memory of the page and its workers after a collection, with the pool's spare worker there; wasm memory aside.
 
-    The least of several measures, apart in time: the copy of the snapshot from which the spare has just booted (22 MB) is
-    counted for about 0.15 s more.
+    The least of several measures, apart in time: the copy of the snapshot from which the spare has just booted (22 MB)
+    is counted for about 0.15 s more.
     """
     measured = []
     for _ in range(MEASURES):
