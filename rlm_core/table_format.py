@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 DELIMITERS = {
@@ -136,7 +136,7 @@ def _widths(text: str, delimiter: str) -> set[int]:
 
 def _rows_at(text: str, delimiter: str, *, is_whole: bool) -> list[list[str]] | None:
     """The first rows, blank ones as `[]`; None where `text` is no CSV."""
-    lines = text.splitlines(keepends=True)[: MOST_ROWS + 1]
+    lines = list(islice(io.StringIO(text, newline=""), MOST_ROWS + 1))
     whole = is_whole and len(lines) <= MOST_ROWS
     try:
         rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
@@ -164,7 +164,7 @@ def _header(rows: Sequence[Sequence[str]], delimiter: str) -> Literal["yes", "no
         return ""
     if names and any(typed):
         return "yes"
-    if delimiter == "," and _is_prose(filled):
+    if delimiter == "," and (_is_prose(filled) or _has_other(filled)):
         return ""
     if not names and any(kind and is_value(cell) for kind, cell in zip(typed, first, strict=True)):
         return "" if delimiter == "," and len(first) == 2 and all(typed) else "no"  # numbers with a decimal comma
@@ -187,6 +187,11 @@ def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
     """Whether a space follows most commas, as in sentences and in names."""
     cells = [cell for row in rows for cell in row[1:]]
     return sum(cell.startswith(" ") for cell in cells) * 2 > len(cells)
+
+
+def _has_other(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether each row holds another delimiter: the commas are those of numbers."""
+    return any(all(other in ",".join(row) for row in rows) for other in DELIMITERS if other != ",")
 
 
 def _is_log(rows: Sequence[Sequence[str]], delimiter: str) -> bool:

@@ -44,7 +44,7 @@ def of_text(text: str, *, size: int | None = None) -> str:
     size = len(text) if size is None else size
     head = text[:HEAD_CHARS].lstrip("\ufeff")
     is_whole = size <= HEAD_CHARS
-    lines = head.splitlines()
+    lines = head.split("\n")
     known = lines if is_whole else lines[:-1]
     if found := _json_lines(known, text, size) or _json(head, is_whole=is_whole):
         return found
@@ -79,7 +79,7 @@ def _filled(text: str, size: int) -> tuple[int, bool]:
     """Number of lines that hold something; empty ones are subtracted at the end, and everywhere in short texts."""
     lines, sure = count_lines(text, size)
     if sure and len(text) <= PARSED_CHARS:
-        return sum(1 for line in text.splitlines() if line.strip()), True
+        return sum(1 for line in text.split("\n") if line.strip()), True
     return lines - text.endswith("\n") if sure else lines, sure
 
 

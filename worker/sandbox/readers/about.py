@@ -66,7 +66,7 @@ def _about_text(source: Source) -> str:
     with source.open() as file:
         head = file.read(HEAD_BYTES)
         size = file.seek(0, 2)
-    text, coding = decode(head)
+    text, coding = decode(head[: head.rfind(b"\n") + 1] or head)  # no letter is cut
     form = of_text(text, size=round(size * len(text) / max(len(head), 1)))
     return " ".join(filter(None, [form, f"Its coding is {coding}." if coding != "utf-8" else "", _PLAIN_WAY]))
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from readers import markup
+from readers.plain import decode
 from readers.source import ReadError, Source
 
 
@@ -17,7 +18,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
             parts = []
             for number, name in enumerate(_chapters(archive), 1):
                 if pages is None or number in pages:
-                    words = markup.text_of(archive.read(name).decode("utf-8", "replace"))
+                    words = markup.text_of(decode(archive.read(name))[0])
                     parts.append(f"[chapter {number}, file {name}]\n{words}")
             return "\n\n".join(parts)
     except (KeyError, ElementTree.ParseError, zipfile.BadZipFile) as fault:

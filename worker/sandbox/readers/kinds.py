@@ -56,7 +56,7 @@ _BY_SUFFIX = {
     ".srt": "srt", ".vtt": "vtt", ".eml": "eml", ".mbox": "mbox", ".mht": "mhtml", ".mhtml": "mhtml",
 }  # fmt: skip
 _MARKUP = re.compile(rb"\s*+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body|table|meta|div)\b", re.I | re.S)
-_CUE = re.compile(rb"\s*\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ")
+_CUE = re.compile(rb"\s*\d+\r?\n\d{1,2}:\d\d:\d\d[,.]\d{1,3} --> ")
 _HEADERS = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3,}\r?\n")
 
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from readers import markup
 from readers.kinds import kind_of
-from readers.plain import decode
+from readers.plain import decode, superset
 from readers.source import ReadError, Source
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
@@ -67,7 +67,7 @@ def _is_other(words: str, page: str) -> bool:
 def _body(part: EmailMessage) -> str:
     data = cast(bytes, part.get_payload(decode=True) or b"")
     try:
-        words = data.decode(part.get_content_charset() or "utf-8")
+        words = data.decode(superset(part.get_content_charset() or "utf-8"))
     except (LookupError, UnicodeDecodeError):
         words = decode(data)[0]
     return markup.text_of(words) if part.get_content_subtype() == "html" else words.replace("\r\n", "\n")

@@ -23,12 +23,13 @@ MAX_CELL_CHARS = 400
 """Characters of a cell whose row is one line of text; a longer one, or one with a table in it, is layout."""
 MAX_COLUMNS, MAX_SPAN = 1_000, 1_000
 """Columns of a row, and rows or columns of a cell, that are filled with empty cells where one covers several."""
+_TYPED = frozenset(("text", "date", "email", "month", "number", "search", "tel", "time", "url", "week"))
+"""Types of fields whose value is text that a person typed."""
 _KEPT_SPACE = "\0"
 _TABLE_PARTS = ("table", "tbody", "tfoot", "thead", "tr")
 _SILENT = frozenset(("script", "style", "template", "noscript"))
 _ASIDE = re.compile(r"\{\\(footnote|header|footer)[lrf]?(?![a-z]) ?")
 """Destinations of RTF that its library leaves out."""
-_CHARSET = re.compile(rb'<meta[^>]+charset=["\']?([\w-]+)', re.I)
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -38,26 +39,16 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         marked = _ASIDE.sub(lambda found: f"{{\\par [{found[1]}] ", source.content().decode("latin-1"))
         words = str(striprtf.rtf_to_text(marked, errors="replace"))  # type: ignore[no-untyped-call]
         return words.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()  # an emoji is two escapes
-    return text_of(_page(source.content()))
+    return text_of(decode(source.content())[0])
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     if kind == "rtf":
         raise ReadError(f"{source.name} is an RTF document; its tables are not told apart. Read its text with `read`.")
-    found = tables_of(_page(source.content()))
+    found = tables_of(decode(source.content())[0])
     if not found:
         raise ReadError(f"{source.name} is an HTML page without a table. Read its text with `read`.")
     return found
-
-
-def _page(data: bytes) -> str:
-    said = _CHARSET.search(data[:4_096])
-    if said and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
-        try:
-            return data.decode(said[1].decode("ascii"))
-        except (LookupError, UnicodeDecodeError):
-            pass
-    return decode(data)[0]
 
 
 def text_of(page: str) -> str:
@@ -66,7 +57,7 @@ def text_of(page: str) -> str:
     parser.feed(page)
     parser.close()
     lines = (re.sub(r"[ \xa0]+", " ", line).strip(" ") for line in parser.text().split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).replace(_KEPT_SPACE, " ").strip()
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).replace(_KEPT_SPACE, " ").replace("\xad", "").strip()
 
 
 def tables_of(page: str) -> dict[str, list[list[Any]]]:
@@ -89,7 +80,7 @@ def _filled(rows: list[list[_Cell]]) -> list[list[Any]]:
                 line.append("")
             if cell is not None:
                 covered = range(len(line), len(line) + min(cell.columns, max(1, MAX_COLUMNS - len(line))))
-                line += [" ".join(cell.text.split()), *[""] * (len(covered) - 1)]
+                line += [" ".join(cell.text.replace("\xad", "").split()), *[""] * (len(covered) - 1)]
                 below |= dict.fromkeys(covered, cell.rows - 1)
         filled.append(line)
     return filled
@@ -141,10 +132,15 @@ class _Text(HTMLParser):
             self._parts = row.cells[-1]
         elif tag in _BLOCKS and tag not in _TABLE_PARTS:
             self._parts.append("\n")
+        elif not self._silent:
+            self._parts.append(_in_attributes(tag, dict(attrs)))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _BLOCKS:
-            self._parts.append("\n")
+        """An element of XHTML that holds nothing, such as the empty cell `<td/>`."""
+        if tag not in _SILENT:
+            self.handle_starttag(tag, attrs)
+        if tag in ("td", "th", "pre", "table"):
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in _SILENT and self._silent > 0
@@ -171,6 +167,14 @@ class _Text(HTMLParser):
         if row is not None:
             self._parts = row.outer
             self._parts.append(f"\n{row.text()}" if row.cells else "")
+
+
+def _in_attributes(tag: str, attrs: dict[str, str | None]) -> str:
+    """What a person sees of an element that holds no text: a picture's description, the value of a form's field."""
+    if tag == "img" and (said := (attrs.get("alt") or "").strip()):
+        return f" [picture: {said}] "
+    typed = tag == "input" and (attrs.get("type") or "text").lower() in _TYPED
+    return f" {attrs.get('value') or ''} " if typed else ""
 
 
 @dataclass

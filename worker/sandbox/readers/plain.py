@@ -24,11 +24,31 @@ _BOMS = (
 )  # fmt: skip
 PROBED_BYTES = 1 << 20
 """Bytes by which a coding that is no UTF is guessed."""
+MIXED = "utf-8 with cp1252"
+"""Coding of a UTF-8 text with a few bytes of another, as a log that several programs write."""
+_DECLARED = re.compile(rb"""\A\s*<\?xml[^>]+encoding=["']([\w.-]+)|<meta[^>]+charset=["']?([\w.-]+)""", re.I)
+DECLARED_BYTES = 4_096
+"""Bytes of a text's beginning in which it may name its coding."""
+_SUPERSETS = {
+    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
+    "shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs", "tis-620": "cp874",
+}  # fmt: skip
+"""Coding -> the larger one that is meant by its name, as in browsers."""
+_JIS = re.compile(rb"\x1b\$[@B](?:[!-~]{2})+\x1b\([BJ]")
+"""Letters of ISO-2022-JP, whose bytes are all ASCII."""
 MAX_CELL_CHARS = 1 << 30
 MAX_LINE_CHARS = 64 << 20
 SAMPLE_CHARS = 64 << 10
-DELIMITERS = ",;\t|"
+DELIMITERS = "\t;|,\x01^"
+"""Delimiters in the order in which they are tried: the comma behind others, since numbers hold it."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
+JSON_LINES = (".jsonl", ".ndjson")
+MAX_JSON_DEPTH = 4
+"""Objects inside objects in which lists are looked for."""
+MAX_CELL_LINES = 1_000
+"""Lines of a cell, where a text has quotes that do not match."""
+_BETWEEN = " \t\r\n\x1e"
+"""Characters between values of JSON; the last is that of JSON text sequences."""
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -48,7 +68,7 @@ def parts(source: Source, chars: int) -> Iterator[str]:
     with source.open() as file:
         head = file.read(PROBED_BYTES)
         mark, coding = next(((mark, coding) for mark, coding in _BOMS if head.startswith(mark)), (b"", _guessed(head)))
-        decoder = codecs.getincrementaldecoder(coding)("replace")
+        decoder = codecs.getincrementaldecoder(_codec(coding))(STRAY)
         rest = "" if coding == "utf-8" else f"[{coding}]\n"
         data = head[len(mark) :]
         while data:
@@ -74,10 +94,10 @@ def decode_file(file: io.FileIO, size: int) -> tuple[str, str]:
 
 
 def _ascii(file: io.FileIO) -> str | None:
-    """All of the file; `None` where it is not in ASCII, or may be in UTF-16 without a mark."""
+    """All of the file; `None` where it is not in ASCII, or its bytes stand for other letters."""
     text = ""
     while piece := file.read(PROBED_BYTES):
-        if not piece.isascii() or (not text and _alternates(piece)):
+        if not piece.isascii() or (not text and _unmarked(piece)):
             return None
         text += piece.decode("ascii")  # one reference to the text, so that it grows in its own memory
     return text
@@ -92,25 +112,52 @@ def decode(data: bytes) -> tuple[str, str]:
     for mark, coding in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(coding, "replace"), coding
-    if not _alternates(data[:PROBED_BYTES]):
+    if not _unmarked(data[:PROBED_BYTES]):
         try:
             return data.decode("utf-8"), "utf-8"
         except UnicodeDecodeError:
             pass
     coding = _guessed(data[:PROBED_BYTES])
-    return data.decode(coding, "replace"), coding
+    return data.decode(_codec(coding), STRAY), coding
+
+
+def superset(coding: str) -> str:
+    """The coding that is meant by a name in a page or a mail; raises LookupError for an unknown one.
+
+    >>> superset("latin1"), superset("GB2312")
+    ('cp1252', 'gb18030')
+    """
+    name = codecs.lookup(coding.lower().removeprefix("x-")).name
+    return _SUPERSETS.get(name, name)
+
+
+def _codec(coding: str) -> str:
+    return "utf-8" if coding == MIXED else coding
+
+
+def _stray(fault: UnicodeError) -> tuple[str, int]:
+    """Bytes that are no UTF-8, as letters of cp1252; a letter that was cut at the end, as a mark."""
+    assert isinstance(fault, UnicodeDecodeError)
+    is_letter = fault.encoding == "utf-8" and fault.reason != "unexpected end of data"
+    bytes_ = fault.object[fault.start : fault.end]
+    return bytes_.decode("cp1252", "replace") if is_letter else "\ufffd", fault.end
+
+
+STRAY = "rlm-stray"
+"""Name of the handler of bytes that are no letter of the coding."""
+codecs.register_error(STRAY, _stray)
 
 
 def _guessed(data: bytes) -> str:
     """The coding of text that is no UTF-8 and has no mark."""
-    if coding := _alternates(data):
+    if coding := _unmarked(data):
         return coding
-    try:
-        data.decode("utf-8")
+    if _is_in(data, "utf-8"):
         return "utf-8"  # the fault lies beyond what is probed, or at its cut
-    except UnicodeDecodeError as fault:
-        if fault.start > len(data) - 4:
-            return "utf-8"
+    if coding := _declared(data):
+        return coding
+    if _is_mostly_utf8(data):
+        return MIXED
     if len(re.findall(rb"[\x80-\xff]", data)) <= max(3, len(data) // 200):
         return "cp1252"  # a few letters tell no coding from another: the commonest
     from charset_normalizer import from_bytes
@@ -119,6 +166,37 @@ def _guessed(data: bytes) -> str:
     if best is None or "cp1252" in best.could_be_from_charset:
         return "cp1252"  # of several that give the same text, the commonest
     return best.encoding
+
+
+def _is_in(data: bytes, coding: str) -> bool:
+    """Whether `data` is in `coding`, but for a letter that is cut where the probe ends."""
+    try:
+        codecs.getincrementaldecoder(coding)().decode(data, final=len(data) < PROBED_BYTES)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _declared(data: bytes) -> str:
+    """The coding that an XML declaration or a page's `meta` names, where it fits; `""` otherwise."""
+    found = _DECLARED.search(data[:DECLARED_BYTES])
+    try:
+        coding = superset((found[1] or found[2]).decode("ascii")) if found else ""
+    except LookupError:
+        return ""
+    return coding if coding and _is_in(data, coding) else ""
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    """Whether more letters are in UTF-8 than bytes are not: in no other coding that happens by chance."""
+    decoded = data.decode("utf-8", "surrogateescape")
+    others = len(re.findall("[\udc80-\udcff]", decoded))
+    return len(re.findall("[^\0-\x7f]", decoded)) > 2 * others
+
+
+def _unmarked(data: bytes) -> str:
+    """UTF-16 or ISO-2022-JP without a mark; `""` otherwise."""
+    return _alternates(data) or ("iso2022_jp" if _JIS.search(data) else "")
 
 
 def _alternates(data: bytes) -> str:
@@ -130,10 +208,10 @@ def _alternates(data: bytes) -> str:
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
-    """A CSV as one table named after the file; JSON where it is a list of objects or of rows."""
+    """A CSV as one table named after the file; JSON where it is, or holds, a list of objects or of rows."""
     decoded, _ = decode(source.content())
-    if kind == "json" or source.suffix in (".jsonl", ".ndjson") or (source.suffix == "" and _is_json(decoded)):
-        return {source.name: _rows_of_json(source, decoded)}
+    if kind == "json" or source.suffix in JSON_LINES or (source.suffix not in TABLE_SUFFIXES and _is_json(decoded)):
+        return _tables_of_json(source, decoded)
     return {source.name: csv_rows(decoded, source)}
 
 
@@ -153,8 +231,7 @@ def csv_rows(decoded: str, source: Source) -> list[list[str]]:
     said = re.match(r"sep=(.)\r?\n", decoded)
     start = form.start if form else said.end() if said else 0
     delimiter = form.delimiter if form else said[1] if said else delimiter_of(head)
-    csv.field_size_limit(MAX_CELL_CHARS)
-    rows = [row for row in csv.reader(io.StringIO(decoded[start:], newline=""), delimiter=delimiter) if row]
+    rows = _records(decoded[start:], delimiter)
     if max((len(row) for row in rows[:100]), default=0) < (1 if source.suffix in TABLE_SUFFIXES else 2):
         raise ReadError(f"{source.name} is plain text without columns. Read it with `read`.")
     return rows
@@ -168,51 +245,133 @@ def delimiter_of(sample: str) -> str:
     """
     best, score = ",", 0.0
     for delimiter in DELIMITERS:
-        widths = Counter(len(row) for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row)
+        widths = _widths(_split(sample, delimiter))
         width, lines = max(widths.items(), key=lambda item: item[1] * (item[0] > 1), default=(1, 0))
         if width > 1 and lines / sum(widths.values()) > score:
             best, score = delimiter, lines / sum(widths.values())
     return best
 
 
+def _records(text: str, delimiter: str) -> list[list[str]]:
+    """Records by the dialect of `csv` that fits: quotes doubled, or behind a backslash; spaces before quotes or not.
+
+    Where none does, as with a quote that is never closed, each line that is no record is split at the delimiters alone.
+
+    >>> _records('a, "b, c"\\n1, "2"\\n', ",")
+    [['a', 'b, c'], ['1', '2']]
+    >>> _records('1\\t"open\\n2\\tb\\n', "\\t")
+    [['1', '"open'], ['2', 'b']]
+    """
+    csv.field_size_limit(MAX_CELL_CHARS)
+    head = text[:SAMPLE_CHARS]
+    skips = f'{delimiter} "' in head and len(_widths(_split(head, delimiter, skipinitialspace=True))) < len(
+        _widths(_split(head, delimiter))
+    )
+    escapes: tuple[str | None, ...] = (None, "\\") if '\\"' in text else (None,)
+    for escape in escapes:
+        try:
+            return _split(text, delimiter, strict=True, skipinitialspace=skips, escapechar=escape)
+        except csv.Error:
+            continue
+    return list(_salvaged(io.StringIO(text, newline="").readlines(), delimiter))
+
+
+def _split(text: str, delimiter: str, **dialect: Any) -> list[list[str]]:
+    """The rows that hold something."""
+    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **dialect) if row]
+
+
+def _widths(rows: list[list[str]]) -> Counter[int]:
+    return Counter(map(len, rows))
+
+
+def _salvaged(lines: list[str], delimiter: str) -> Iterator[list[str]]:
+    at = 0
+    while at < len(lines):
+        end = at + 1
+        while _is_open(lines[at:end], delimiter) and end < min(len(lines), at + MAX_CELL_LINES):
+            end = next((number for number in range(end, len(lines)) if '"' in lines[number]), len(lines) - 1) + 1
+        try:
+            rows = list(csv.reader(lines[at:end], delimiter=delimiter, strict=True))
+        except csv.Error:
+            end = at + 1
+            rows = list(csv.reader(lines[at:end], delimiter=delimiter, quoting=csv.QUOTE_NONE))
+        yield from filter(None, rows)
+        at = end
+
+
+def _is_open(lines: list[str], delimiter: str) -> bool:
+    """Whether a quote is open at the end: a line that follows is not a row by itself."""
+    return list(csv.reader([*lines, "\n", "end"], delimiter=delimiter))[-1] != ["end"]
+
+
 def _is_json(decoded: str) -> bool:
-    if decoded.lstrip()[:1] not in ("[", "{"):
+    if decoded.lstrip(_BETWEEN)[:1] not in ("[", "{"):
         return False
     try:
-        json.loads(decoded)
+        _values(decoded)
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def _objects(source: Source, decoded: str) -> list[Any]:
-    """The values of JSON Lines; a last line that was cut is dropped."""
-    lines = [line for line in decoded.splitlines() if line.strip()]
-    values = []
-    for number, line in enumerate(lines, 1):
+def _values(decoded: str) -> list[Any]:
+    """The values of JSON, of JSON Lines, or of objects one after another; a last line that was cut is dropped.
+
+    Raises:
+        ValueError: as of module `json`; behind other values its position is in the line where the value begins.
+
+    >>> _values('{"a": 1}\\n{"a": 2}{"a": 3}\\n{"a"')
+    [{'a': 1}, {'a': 2}, {'a': 3}]
+    """
+    decoder = json.JSONDecoder()
+    values: list[Any] = []
+    at = _between(decoded, 0)
+    while at < len(decoded):
         try:
-            values.append(json.loads(line))
-        except ValueError as fault:
-            if number < len(lines):
-                raise ReadError(
-                    f"{source.name}: line {number:,} is no JSON ({fault}). "
-                    "Read it with `read`, and parse its lines one by one."
-                ) from None
+            value, end = decoder.raw_decode(decoded, at)
+        except json.JSONDecodeError as fault:
+            line_end = decoded.find("\n", at)
+            if values and decoded[at] in "[{" and (line_end < 0 or not decoded[line_end:].strip()):
+                break
+            raise json.JSONDecodeError(
+                fault.msg, decoded, min(fault.pos, line_end) if values and line_end > 0 else fault.pos
+            ) from None
+        values.append(value)
+        at = _between(decoded, end)
     return values
 
 
-def _rows_of_json(source: Source, decoded: str) -> list[list[Any]]:
+def _between(decoded: str, at: int) -> int:
+    """Where the next value begins."""
+    while at < len(decoded) and decoded[at] in _BETWEEN:
+        at += 1
+    return at
+
+
+def _tables_of_json(source: Source, decoded: str) -> dict[str, list[list[Any]]]:
+    """One table named after the file; or where an object holds several lists of objects, each by its path in it."""
     try:
-        value = json.loads(decoded)
-    except ValueError:
-        value = _objects(source, decoded)
-    if isinstance(value, dict):
-        value = next((items for items in value.values() if isinstance(items, list)), [])
-    if not isinstance(value, list):
-        value = []
-    if value and all(isinstance(item, dict) for item in value):
+        values = _values(decoded)
+    except json.JSONDecodeError as fault:
+        raise ReadError(
+            f"{source.name}: line {fault.lineno:,} is no JSON ({fault}). "
+            "Read it with `read`, and parse its lines one by one."
+        ) from None
+    is_lines = source.suffix in JSON_LINES or len(values) > 1
+    found = dict(_lists(values if is_lines or not values else values[0]))
+    if not found:
+        raise ReadError(f"{source.name} is JSON that holds no list of objects. Use `json.loads(read(file))`.")
+    return found if len(found) > 1 else {source.name: next(iter(found.values()))}
+
+
+def _lists(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, list[list[Any]]]]:
+    """Path and rows of each list of objects or of lists in objects."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         names = list(dict.fromkeys(name for item in value for name in item))
-        return [names, *([item.get(name) for name in names] for item in value)]
-    if value and all(isinstance(item, list) for item in value):
-        return [list(item) for item in value]
-    raise ReadError(f"{source.name} is JSON that holds no list of objects. Use `json.loads(read(file))`.")
+        yield path, [names, *([item.get(name) for name in names] for item in value)]
+    elif isinstance(value, list) and value and all(isinstance(item, list) for item in value):
+        yield path, [list(item) for item in value]
+    elif isinstance(value, dict) and depth < MAX_JSON_DEPTH:
+        for name, item in value.items():
+            yield from _lists(item, f"{path}.{name}" if path else name, depth + 1)

@@ -1,0 +1,149 @@
+"""Texts in the codings and dialects that programs write: each with what a careful person would read in it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
+
+from readers import ReadError, read, tables
+from readers.source import Source
+
+from rlm_core.text_format import of_text
+
+LOG = "Grüße über Straße ñ é\n" * 20
+CODED: dict[str, tuple[str, bytes, str]] = {
+    "UTF-8 with a byte of cp1252": ("a.log", LOG.encode() + b"a bad \xfc\n", f"[utf-8 with cp1252]\n{LOG}a bad ü\n"),
+    "cp1252 whose last byte is a letter": ("a.txt", b"Ein Caf\xe9", "[cp1252]\nEin Café"),
+    "UTF-8 that was cut": ("a.log", "Grüße ü".encode()[:-1], "[utf-8 with cp1252]\nGrüße \ufffd"),
+    "ISO-2022-JP": ("a.txt", "今日は港".encode("iso2022_jp"), "[iso2022_jp]\n今日は港"),
+    "XML in Shift-JIS": ("a.xml", '<?xml version="1.0" encoding="Shift_JIS"?><a>港①</a>'.encode("cp932"), "<a>港①</a>"),
+    "XML in cp1251": (
+        "a.xml",
+        '<?xml version="1.0" encoding="windows-1251"?><a>Порт</a>'.encode("cp1251"),
+        "<a>Порт</a>",
+    ),
+    "a page in GBK": ("a.html", '<html><meta charset="gb2312"><p>朱镕基</p>'.encode("gbk"), "朱镕基"),
+    "a page in cp1252": ("a.html", '<html><meta charset="iso-8859-1"><p>“a” €</p>'.encode("cp1252"), "“a” €"),
+    "a page with an old declaration": ("a.html", '<html><meta charset="iso-8859-1"><p>Grüße</p>'.encode(), "Grüße"),
+    "an unknown declaration": ("a.html", '<html><meta charset="x-none"><p>Grüße</p>'.encode("cp1252"), "Grüße"),
+    "a soft hyphen": ("a.html", b"<p>Ver&shy;siche&shy;rung</p>", "Versicherung"),
+    "an empty cell of XHTML": ("a.xhtml", b"<table><tr><td>a</td><td/><td>c</td></tr></table>", "a\t\tc"),
+    "a filled form": ("a.html", b'<html><p>Name <input value="Ada"/> <input type=hidden value=no>', "Name Ada"),
+    "a described picture": ("a.html", b"<html><p><img src=x alt='Sales: 42'>", "[picture: Sales: 42]"),
+    "a cue with a blank line": (
+        "a.srt",
+        b"1\n00:00:01,000 --> 00:00:02,000\none\n\ntwo\n\n2\n00:00:03,000 --> 00:00:04,000\nx",
+        "[00:00:01] one two\n[00:00:03] x",
+    ),
+    "cues without blank lines": (
+        "a.srt",
+        b"1\n0:00:01,000 --> 0:00:02,000\none\n2\n0:00:03.00 --> 0:00:04.00\ntwo\n",
+        "[0:00:01] one\n[0:00:03] two",
+    ),
+    "cues of an old Mac": (
+        "a.srt",
+        b"1\r00:00:01 --> 00:00:02\rone\r\r2\r00:00:03 --> 00:00:04\rtwo\r",
+        "[00:00:01] one\n[00:00:03] two",
+    ),
+    "words before the cues": (
+        "a.srt",
+        b"Harbor talk\n\n1\n00:00:01,000 --> 00:00:02,000\none\n",
+        "Harbor talk\n[00:00:01] one",
+    ),
+    "names and notes of cues": (
+        "a.vtt",
+        b"WEBVTT - x\nKind: y\n\nNOTE no\nno\n\nintro\n00:01.000 --> 00:02.000\nR&amp;D\n",
+        "[00:01] R&D",
+    ),
+    "no subtitles": ("a.srt", b"Notes of the day\n", "Notes of the day\n"),
+}
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_a_text_is_read_in_its_coding_and_none_of_it_is_lost(kind: str) -> None:
+    name, data, text = CODED[kind]
+    found = read(Source(name, data=data))  # type: ignore[arg-type]
+    assert found == text or (name.endswith(".xml") and found.endswith(text))
+
+
+TABLES: dict[str, tuple[str, bytes | str, list[list[Any]]]] = {
+    "spaces before quotes": (
+        "a.csv",
+        'id, name\n1, "Smith, Ada"\n2, "Doe, Bo"\n',
+        [["id", "name"], ["1", "Smith, Ada"], ["2", "Doe, Bo"]],
+    ),
+    "quotes behind a backslash": (
+        "a.csv",
+        'id,name\n1,"say \\"hi, you\\" now"\n2,"x"\n',
+        [["id", "name"], ["1", 'say "hi, you" now'], ["2", "x"]],
+    ),
+    "a path that ends in a backslash": (
+        "a.csv",
+        'id,path\n1,"C:\\a\\"\n2,"b"\n',
+        [["id", "path"], ["1", "C:\\a\\"], ["2", "b"]],
+    ),
+    "a quote that is never closed": (
+        "a.tsv",
+        'id\tname\n1\t"Hello\n2\t"a\nb"\n3\tc\n',
+        [["id", "name"], ["1", '"Hello'], ["2", "a\nb"], ["3", "c"]],
+    ),
+    "a quoted word": ("a.tsv", 'id\tname\n1\t"a" word\n2\tb\n', [["id", "name"], ["1", '"a" word'], ["2", "b"]]),
+    "inches": ("a.csv", 'id,size\n1,5" pipe\n2,6" pipe\n', [["id", "size"], ["1", '5" pipe'], ["2", '6" pipe']]),
+    "a preamble and decimal commas": (
+        "a.csv",
+        "Account;1\n\nDay;Text;Sum\n2025-01-01;a;-5,00\n2025-01-02;b;6,00\n2025-01-03;c;7,00\nTotal;8,00\n",
+        [
+            ["Account", "1"],
+            ["Day", "Text", "Sum"],
+            ["2025-01-01", "a", "-5,00"],
+            ["2025-01-02", "b", "6,00"],
+            ["2025-01-03", "c", "7,00"],
+            ["Total", "8,00"],
+        ],
+    ),
+    "a line separator of Unicode": (
+        "a.csv",
+        "id,x\n1,a\u2028b\n2,c\x85\n",
+        [["id", "x"], ["1", "a\u2028b"], ["2", "c\x85"]],
+    ),
+    "carets": ("a.csv", "id^name\n1^a, b\n2^c\n", [["id", "name"], ["1", "a, b"], ["2", "c"]]),
+    "fields of Hive": ("a.csv", "1\x01a\n2\x01b\n", [["1", "a"], ["2", "b"]]),
+    "one object a line": ("a.jsonl", '{"id": 1, "said": [{"a": 2}]}\n', [["id", "said"], [1, [{"a": 2}]]]),
+    "separators inside of JSON Lines": (
+        "a.jsonl",
+        '{"a": "x\u2028y"}\n\n{"a": "\x85"}\n',
+        [["a"], ["x\u2028y"], ["\x85"]],
+    ),
+    "objects one after another": ("a.json", '{\n "a": 1\n}\n{\n "a": 2\n}{"a": 3}', [["a"], [1], [2], [3]]),
+    "a JSON text sequence": ("a.json", '\x1e{"a": 1}\n\x1e{"a": 2}\n', [["a"], [1], [2]]),
+    "a list deep inside": ("a.json", '{"errors": [], "data": {"items": [{"a": 1}]}}', [["a"], [1]]),
+    "JSON Lines without a suffix": ("events", '{"a": 1}\n{"a": 2}\n{"a"', [["a"], [1], [2]]),
+    "JSON Lines in a log": ("a.log", '{"a": 1}\n{"a": 2}\n', [["a"], [1], [2]]),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_is_split_by_its_own_dialect(kind: str) -> None:
+    name, data, rows = TABLES[kind]
+    source = Source(name, data=data.encode() if isinstance(data, str) else data)
+    assert tables(source) == {name: rows}
+
+
+def test_an_object_with_several_lists_has_a_table_for_each() -> None:
+    data = b'{"users": [{"id": 1}], "shop": {"orders": [{"no": 7}, {"no": 8}]}, "tags": ["a"]}'
+    assert tables(Source("a.json", data=data)) == {"users": [["id"], [1]], "shop.orders": [["no"], [7], [8]]}
+
+
+@pytest.mark.parametrize(("name", "line"), [("a.jsonl", 2), ("a.json", 2)])
+def test_what_is_no_json_is_named_by_its_line(name: str, line: int) -> None:
+    with pytest.raises(ReadError, match=f"{name}: line {line} is no JSON"):
+        tables(Source(name, data=b'{"a": 1}\n{"a":\n{"a": 3}\n'))
+
+
+def test_the_form_of_json_lines_counts_no_separator_inside_of_them() -> None:
+    assert of_text('{"a": "x\u2028y"}\n{"a": 2}\n').startswith("It looks like JSON Lines, 2 records")
