@@ -45,6 +45,9 @@ TOO_LONG = [
     (400, {"error": {"type": "exceed_context_size_error", "message": "request (6009 tokens)"}}),
     (400, {"error": {"message": "Please reduce the length of the messages or completion."}}),
     (400, {"error": {"message": "Your input exceeds the context window of this model."}}),
+    (400, {"message": "too many tokens: total number of tokens in the prompt exceeds the limit of 4081"}),
+    (400, {"message": "The input (5000 tokens) is longer than the model's context length (4096 tokens)."}),
+    (400, {"error": {"message": "prompt too long; exceeded max context length by 40 tokens"}}),
 ]
 OTHERS = [
     (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}, "quota-spent"),
@@ -57,6 +60,14 @@ OTHERS = [
     (400, {"error": {"message": "Your credit balance is too low to access the API."}}, "quota-spent"),
     (403, {"error": {"message": "Your account balance is not enough", "code": "insufficient_balance"}}, "quota-spent"),
     (402, {"error": {"message": "This request requires more credits, or fewer max_tokens."}}, "quota-spent"),
+    (429, {"error": {"message": "Rate limit exceeded: free-models-per-day. Add 10 credits"}}, "quota-spent"),
+    (429, {"error": "Your team has used all available credits or reached its spending limit."}, "quota-spent"),
+    (429, {"error": {"message": "Your account is not active", "code": "billing_not_active"}}, "quota-spent"),
+    (429, {"error": {"code": "1113", "message": "\u4f59\u989d\u4e0d\u8db3"}}, "quota-spent"),
+    (429, {"message": "Too many tokens, please wait before trying again."}, "rate-limited"),
+    (424, {"error": {"message": "a part of the server is down"}}, "failed"),
+    (498, {"error": {"type": "flex_tier_capacity"}}, "failed"),
+    (410, {"error": {"message": "The model gpt-3 has been deprecated"}}, "model-unknown"),
     (429, {"error": {"message": "Quota exceeded", "quotaId": "RequestsPerMinutePerProject"}}, "rate-limited"),
     (
         429,
@@ -106,6 +117,7 @@ def test_each_kind_of_failure_and_its_requests(status: int, body: object, kind: 
     ("status", "body", "words"),
     [
         (403, "<html>Attention Required!</html>", "firewall or proxy"),
+        (500, '{"error": "model requires more system memory (8 GiB) than is available"}', "smaller one"),
         (403, '{"error": {"code": "unsupported_country_region_territory"}}', "country or region"),
         (400, '{"error": {"code": "content_filter"}}', "Change the text"),
         (404, '{"error": {"message": "only supported in v1/responses"}}', "another of its APIs"),
@@ -173,6 +185,7 @@ def test_the_vendors_words_are_reported_only_where_they_are_plain_identifiers() 
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "Sat, 28 Nov 2026 10:00:30 GMT"}, 30.0),
         ({"retry-after": "Sat, 28 Nov 2026 09:00:00 GMT"}, 0.0),
+        ({"retry-after": "20s"}, 20.0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "nan"}, None),
@@ -188,6 +201,11 @@ def test_retry_after_is_seconds_a_date_or_milliseconds(headers: dict[str, str], 
     [
         ('{"error": {"details": [{"retryDelay": "35s"}]}}', 35.0),
         ('{"error": {"message": "Please try again in 20.5s."}}', 20.5),
+        ('{"error": {"message": "Please try again in 250ms."}}', 0.25),
+        ('{"error": {"message": "Please try again in 7m12.5s."}}', 432.5),
+        ('{"error": {"message": "Please try again in 1h2m."}}', 3720.0),
+        ('{"error": {"message": "Please retry after 2 minutes"}}', 120.0),
+        ('{"error": {"message": "Try again in a while"}}', None),
         ('{"error": {"message": "Loading model"}}', None),
     ],
 )

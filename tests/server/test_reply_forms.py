@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import Sequence
@@ -78,6 +79,51 @@ READ = {
     ),
     "reasoning beside": sse([chunk({"content": None, "reasoning_content": "hm", "reasoning": "hm"}), *PIECES, *END]),
     "text in the reasoning field only": sse([chunk({"content": None, "reasoning_content": "Paris"}), *END]),
+    "the counts as text": sse([*PIECES, chunk({}, "stop", usage={"prompt_tokens": "111", "completion_tokens": "22"})]),
+    "parts without a type": sse([chunk({"content": [{"text": "Paris"}]}), *END]),
+    "content that is one part": sse([chunk({"content": {"type": "text", "text": "Paris"}}), *END]),
+    "two replies in turn": sse(
+        [
+            chunk({"content": "Pa"}),
+            {"choices": [{"index": 1, "delta": {"content": "Lon"}}]},
+            {"choices": [{"index": 0, "delta": {"content": "ris"}}]},
+            {"choices": [{"index": 1, "delta": {"content": "don"}, "finish_reason": "length"}]},
+            *END,
+        ]
+    ),
+    "two replies in one event": sse(
+        [{"choices": [{"index": 1, "delta": {"content": "London"}}, {"index": 0, "delta": {"content": "Paris"}}]}, *END]
+    ),
+    "without its number": sse([{"choices": [{"delta": {"content": "Paris"}}]}, *END]),
+    "all so far beside each piece": sse(
+        [
+            {"choices": [{"delta": {"content": "Pa"}, "message": {"content": "Pa"}}]},
+            {"choices": [{"delta": {"content": "ris"}, "message": {"content": "Paris"}}]},
+            {"choices": [{"delta": {"content": ""}, "message": {"content": "Paris"}, "finish_reason": "stop"}]},
+            *END[1:],
+        ]
+    ),
+    "thoughts marked beside": sse(
+        [chunk({"content": "FINAL(7)", "extra_content": {"google": {"thought": True}}}), *PIECES, *END]
+    ),
+    "thoughts in other fields": sse([chunk({"thinking": "hm"}), chunk({"reasoning_text": "hm"}), *PIECES, *END]),
+    "probabilities that are no JSON": Turn(
+        chunks=(
+            b'data: {"choices":[{"delta":{"content":"Paris"},"logprobs":[NaN,-Infinity]}]}\n\n',
+            *sse(END).chunks,
+        ),
+        headers=SSE,
+    ),
+    "signs of life with values": sse(['"hb"', "[]", "1764", *PIECES, *END], start="event: ping\ndata: ", end="\n\n"),
+    "wrapped once more": sse([*PIECES, *END], start="data: data: "),
+    "indented": sse([*PIECES, *END], start=" data: "),
+    "capitals": sse([*PIECES, *END], start="Data: "),
+    "[done]": sse([*PIECES, *END[:-1], "[done]"]),
+    "status 201": sse([*PIECES, *END], status=201),
+    "gzip, each event by itself": Turn(
+        chunks=tuple(map(gzip.compress, sse([*PIECES, *END]).chunks)),
+        headers={**SSE, "Content-Encoding": "x-gzip"},
+    ),
     "usage in choices": sse([*PIECES, {"choices": [{"delta": {}, "finish_reason": "stop", "usage": COUNTS}]}]),
     "usage in x_groq": sse([*PIECES, chunk({}, "stop", x_groq={"usage": COUNTS})]),
     "usage as floats": sse([*PIECES, chunk({}, "stop", usage={"prompt_tokens": 111.0, "completion_tokens": 22.0})]),
@@ -125,6 +171,13 @@ def test_anthropics_stop_reason_is_one_of_them(upstream: FakeUpstream, word: str
     reply, _ = reply_of(upstream, sse([start, thought, delta, end]), "anthropic:m")
     assert (reply.text, reply.finish_reason) == ("Paris", reason)
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (111, 22)
+
+
+def test_anthropics_text_may_begin_with_its_block(upstream: FakeUpstream) -> None:
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Pa"}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "ris"}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 22}}
+    assert reply_of(upstream, sse([block, delta, end]), "anthropic:m")[0].text == "Paris"
 
 
 def test_anthropics_counts_may_come_at_the_end_only(upstream: FakeUpstream) -> None:
@@ -194,6 +247,24 @@ def test_an_error_as_finish_reason_is_one(upstream: FakeUpstream) -> None:
     with pytest.raises(UpstreamError) as caught:
         reply_of(upstream, sse([*PIECES, chunk({}, "error")]))
     assert caught.value.kind == "failed"
+
+
+@pytest.mark.parametrize(
+    ("turn", "kind"),
+    [
+        (sse([*PIECES, chunk({}, None, x_groq={"error": "over capacity"}), "[DONE]"]), "failed"),
+        (
+            json_turn({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}),
+            "quota-spent",
+        ),
+        (json_turn({"code": 401, "msg": "invalid key"}), "key-refused"),
+        (Turn(chunks=(b'error: {"message": "slot unavailable", "code": 503}\n\n',), headers=SSE), "failed"),
+    ],
+)
+def test_an_error_in_a_field_of_the_vendors_is_one(upstream: FakeUpstream, turn: Turn, kind: str) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        reply_of(upstream, turn)
+    assert caught.value.kind == kind
 
 
 def test_an_unasked_stream_of_events_is_read_where_a_whole_was_wanted(upstream: FakeUpstream) -> None:

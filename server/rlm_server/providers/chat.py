@@ -39,6 +39,8 @@ CUT_WORDS = 2_000
 CUT_READ = 256
 """A smaller count is no window's: such a server does not count its tokens."""
 BYTES_PER_TOKEN = 4
+SIGNS_OF_LIFE = frozenset({"ping", "heartbeat", "keepalive", "keep-alive"})
+"""Names of events whose values are no part of a reply."""
 
 
 class Dialect(Protocol):
@@ -134,7 +136,7 @@ class ChatProvider:
         try:
             while not answer.is_over and (events := await answer.events()) is not None:
                 for event in events:
-                    part = self._part(event)
+                    part = reply.chosen(self._part(event))
                     text = reply.add(part)
                     if reply.finish:
                         has_end = not text and answer.ends_at
@@ -194,6 +196,8 @@ class ChatProvider:
         """
         if event.value == DONE:
             return Part(is_end=True)
+        if event.name in SIGNS_OF_LIFE and not isinstance(event.value, dict):
+            return Part()
         failure = failure_in(event.value, event=event.name)
         if failure is not None:
             raise self.exchange.error(failure)
@@ -249,6 +253,7 @@ class _Reply:
         self.finish = ""
         self.refused = False
         self.is_whole = False
+        self._choice: int | None = None
         self.usage: dict[str, float] = {}
         self._half = ""
 
@@ -261,6 +266,12 @@ class _Reply:
         """The reasoning, unless it stands for a text that the model did not write."""
         reasoning = "".join(self.reasoning)
         return "" if reasoning == self.text else reasoning
+
+    def chosen(self, part: Part) -> Part:
+        """`part`, or its usage alone where it belongs to another reply than the one that came first."""
+        if self._choice is None:
+            self._choice = part.choice
+        return part if part.choice in (None, self._choice) else Part(usage=part.usage)
 
     def add(self, part: Part) -> str:
         """Take `part`; return its text in whole characters."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+import zlib
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -116,8 +117,9 @@ class Connections:
                 connection.close()
             raise
         body = ReplyBody(self, origin, connection, timeout.read)
-        if head.headers.get("content-encoding", "identity") == "identity":
-            return Response(head.status, head.headers, body)
+        coding = head.headers.get("content-encoding", "identity").lower()
+        if coding in ("identity", "gzip", "x-gzip"):
+            return Response(head.status, head.headers, body if coding == "identity" else Gunzipped(body))
         decoded = httpx2.Response(head.status, headers=head.headers, stream=body)
         return Response(head.status, head.headers, Decoded(decoded))
 
@@ -201,6 +203,46 @@ class ReplyBody(httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         """For httpx2."""
         await self.close()
+
+
+class Gunzipped:
+    """A `Body` in gzip; a server that compresses each event by itself sends several members."""
+
+    def __init__(self, body: ReplyBody) -> None:
+        self._body = body
+        self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._is_begun = False
+
+    @property
+    def is_whole(self) -> bool:
+        """As `Body.is_whole`."""
+        return self._body.is_whole
+
+    async def part(self, patience: float) -> bytes | None:
+        """As `Body.part`."""
+        while part := await self._body.part(patience):
+            try:
+                if text := self._decoded(part):
+                    return text
+            except zlib.error as fault:
+                raise httpx2.DecodingError(str(fault)) from fault
+        if part == b"" and self._is_begun and not self._member.eof:
+            raise httpx2.DecodingError("the compressed data has no end")
+        return part
+
+    async def close(self) -> None:
+        """As `Body.close`."""
+        await self._body.close()
+
+    def _decoded(self, part: bytes) -> bytes:
+        texts = []
+        while part:
+            if self._member.eof:
+                self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            self._is_begun = True
+            texts.append(self._member.decompress(part))
+            part = self._member.unused_data
+        return b"".join(texts)
 
 
 class Decoded:

@@ -101,11 +101,15 @@ class EventReader:
             return self._read_json_line(line)
         if not line:
             return self._dispatched(at_end=False)
-        name, _, rest = line.partition(":")
+        name, _, rest = line.strip().partition(":") if not self.data else line.partition(":")
+        name = name.lower()
         if name == "data":
-            return self._read_data_line(rest.removeprefix(" "))
+            return self._read_data_line(_once_unwrapped(rest.removeprefix(" ")))
         if name == "event":
             self.name = rest.strip()
+        elif name == "error" and rest.strip():
+            self.name = name
+            return self._read_data_line(rest.strip())
         elif name not in ("", "id", "retry"):
             self.unread += len(line)
         return []
@@ -124,7 +128,7 @@ class EventReader:
     def _read_data_line(self, line: str) -> list[Event]:
         self.data.append(line)
         text = "\n".join(self.data).strip()
-        value: object = DONE if text == DONE else json_in(text) if text.endswith(COMPLETE) else None
+        value: object = DONE if text.upper() == DONE else json_in(text) if text.endswith(COMPLETE) else None
         if value is None:
             return []
         self.data = []
@@ -143,6 +147,11 @@ class EventReader:
         self.values += 1
         name, self.name = self.name, ""
         return Event(value, name)
+
+
+def _once_unwrapped(rest: str) -> str:
+    """The data of an event that a proxy wrapped once more: `data: data: {...}`."""
+    return rest[5:].removeprefix(" ") if rest.startswith("data:") else rest
 
 
 def _text(parts: list[bytes]) -> str:

@@ -1,8 +1,8 @@
 """Exchange: HTTP with one upstream, whatever its dialect.
 
-In: a path and a JSON body. Out: an open `Answer` with status 200, or an `UpstreamError` of a fixed kind whose text
-holds nothing that the upstream wrote. Timeouts, size limits and the key's header live here and only here; retries are
-`chat.py`'s business, and the meaning of a refusal that of `failures.py`.
+In: a path and a JSON body. Out: an open `Answer` whose status is a success, or an `UpstreamError` of a fixed kind,
+whose text holds nothing that the upstream wrote. Timeouts, size limits and the key's header live here and only here;
+retries are `chat.py`'s business, and the meaning of a refusal that of `failures.py`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from .workarounds import Body, workaround_for
 
 logger = logging.getLogger("rlm_server.upstream")
 Query: TypeAlias = tuple[tuple[str, str], ...]
+ANSWERED = frozenset({200, 201, 202, 203})
+"""Statuses whose body is a reply."""
 PEEK_BYTES = 16 * 1024
 PEEK_SECONDS = 2.0
 PAUSE_SECONDS = 1.5
@@ -91,7 +93,7 @@ class Exchange:
         """Post `body` as JSON, once; `deadline` in monotonic seconds holds for the answer too, which is to be closed.
 
         Raises:
-            Refused: the status is not 200.
+            Refused: the status is no success.
             UpstreamError: there is no answer.
         """
         accept = "text/event-stream" if body.get("stream") else "application/json"
@@ -143,7 +145,7 @@ class Exchange:
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 response = await self.client.send(method, _parsed(url, address.query), {**headers, **key}, content)
-                if response.status != 200:
+                if response.status not in ANSWERED:
                     wait = retry_after_seconds(response.headers)
                     words = await _peeked(response)
                     raise Refused(self, response.status, words, wait, body)
@@ -180,7 +182,7 @@ class Exchange:
 
 
 class Refused(UpstreamError):
-    """A status other than 200. The words of its body are searched here and not kept.
+    """A status that is no success. The words of its body are searched here and not kept.
 
     Attributes:
         change: the change of the request that may mend it, or `None`.
@@ -207,7 +209,7 @@ class Refused(UpstreamError):
 
 
 class Answer:
-    """The body of a response with status 200, read at most once and no further than `max_bytes`.
+    """The body of a response whose status is a success, read at most once and no further than `max_bytes`.
 
     Attributes:
         is_framed: whether HTTP itself says where the body ends, so that a cut one is noticed.

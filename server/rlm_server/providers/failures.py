@@ -26,10 +26,11 @@ CUT = 3
 """The same where a reply broke off."""
 MAX_WAIT_SECONDS = 1e6
 IDENTIFIER = re.compile(r"[A-Za-z_]{1,48}(?:\.[A-Za-z_]{1,48}|\[\d{1,4}\]){0,4}|\d{1,6}")
-WAIT_WORDS = (
-    re.compile(r'retrydelay"?\s*:\s*"(\d+(?:\.\d+)?)s"'),
-    re.compile(r"(?:try again|retry) (?:in|after) (\d+(?:\.\d+)?) ?s"),
+WAIT_WORDS = re.compile(
+    r"(?:retrydelay\"?\s*:\s*\"|(?:try again|retry) (?:in|after) )(?=\d)"
+    r"(?:(\d+) ?h[a-z]*[ ,]*)?(?:(\d+) ?m(?!s)[a-z]*[ ,]*)?(?:(\d+(?:\.\d+)?) ?(m?)s)?"
 )
+"""A wait in words: `35s`, `250ms`, `7m12.5s`, `2 minutes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ ROWS: tuple[Row, ...] = (
         r"|context length of only|context limit|context window|available context size|exceed_context_size"
         r"|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded"
         r"|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length"
+        r"|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed"
         r"|tokens \+ `?max_new_tokens`? must be|reduce the length of the (?:messages|prompt|input)"
         r"|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)",
         _statuses(200, range(400, 402), range(403, 429), range(430, 600)),
@@ -95,7 +97,8 @@ ROWS: tuple[Row, ...] = (
         Failure("quota-spent", "The quota or credit of the account is spent. Raise it, or choose another model."),
         r"insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing_hard_limit"
         r"|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)"
-        r"|more credits|out of credits|payment required|per ?day|daily limit|usage limit|monthly limit|\b[rt]pd\b",
+        r"|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit"
+        r"|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|account is not active|arrearage|欠费|余额不足",
         _statuses(200, range(400, 405), 429),
     ),
     Row(
@@ -135,8 +138,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         Failure("model-unknown", "It does not know this model, or the account may not use it. Check its name."),
         r"model_not_found|model.{0,80}(?:not found|does not exist|not exist)|no such model|unknown model"
-        r"|not a valid model|invalid model|no endpoints found|model_not_supported|not_found_error",
-        _statuses(200, 400, 403, 404, 422),
+        r"|not a valid model|invalid model|no endpoints found|model_not_supported|not_found_error"
+        r"|model.{0,80}(?:deprecated|decommissioned|retired|no longer available)",
+        _statuses(200, 400, 403, 404, 410, 422),
+    ),
+    Row(
+        Failure("failed", "The model does not fit into the memory of its server. Choose a smaller one."),
+        r"requires more system memory|cuda out of memory|insufficient memory",
+        _statuses(200, range(500, 600)),
     ),
     Row(
         Failure("failed", "The model is still loading. Try again in a minute.", BUDGET, wait=5.0),
@@ -151,7 +160,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Failure("timeout", "A gateway before the model gave up. Send less text at once, or try again.", FEW),
-        r"gateway time-?out|upstream request timeout",
+        r"gateway time-?out|upstream request timeout|timeout_error",
         _statuses(200, range(500, 600)),
     ),
     Row(
@@ -168,7 +177,7 @@ ROWS: tuple[Row, ...] = (
         r"rate.?limit|too many requests",
         _statuses(200),
     ),
-    Row(Failure("failed", "Try again later.", BUDGET), statuses=_statuses(409, 425, range(500, 600))),
+    Row(Failure("failed", "Try again later.", BUDGET), statuses=_statuses(409, 424, 425, 498, 499, range(500, 600))),
     Row(
         Failure("call-refused", "Redirects are not followed. Check its base URL."),
         statuses=_statuses(range(300, 400)),
@@ -193,10 +202,17 @@ def failure_of(status: int, body: str) -> Failure:
     >>> failure_of(429, '{"error": {"code": "insufficient_quota"}}').kind
     'quota-spent'
     """
-    text = body.lower()
+    value = json_in(body)
+    text = (body if value is None else json.dumps(value, ensure_ascii=False)).lower()
     failure = next((row.failure for row in ROWS if row.fits(status, text)), OTHERWISE)
-    wait = next((float(match[1]) for words in WAIT_WORDS if (match := words.search(text))), failure.wait)
-    return replace(failure, wait=wait if failure.requests > 1 else None, reported=reported_by(json_in(body)))
+    match = WAIT_WORDS.search(text)
+    wait = failure.wait if match is None else _seconds_in(match) or failure.wait
+    return replace(failure, wait=wait if failure.requests > 1 else None, reported=reported_by(value))
+
+
+def _seconds_in(match: re.Match[str]) -> float:
+    hours, minutes, seconds = (float(match[group] or 0) for group in (1, 2, 3))
+    return hours * 3600 + minutes * 60 + seconds / (1000 if match[4] else 1)
 
 
 def failure_in(value: object, *, event: str = "") -> Failure | None:
@@ -232,7 +248,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None)
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get("retry-after", "")
-    seconds = _number(value)
+    seconds = _number(value.strip().removesuffix("s"))
     if seconds is not None:
         return seconds
     try:
@@ -249,8 +265,13 @@ def _is_error(value: Mapping[str, object]) -> bool:
         return True
     if value.get("type") == "error" or value.get("object") == "error":
         return True
+    groq, minimax = value.get("x_groq"), value.get("base_resp")
+    if isinstance(groq, dict) and groq.get("error"):
+        return True
+    if isinstance(minimax, dict) and minimax.get("status_code"):
+        return True
     is_reply = any(name in value for name in ("choices", "content", "message_id", "delta", "usage", "done"))
-    return not is_reply and any(isinstance(value.get(name), str) for name in ("detail", "message"))
+    return not is_reply and any(isinstance(value.get(name), str) for name in ("detail", "message", "msg"))
 
 
 def _status_in(value: object) -> int:
@@ -270,7 +291,7 @@ def _objects(value: object) -> Iterator[Mapping[str, object]]:
         for item in value[:1]:
             yield from _objects(item)
     if isinstance(value, dict):
-        for name in ("error", "errors", "detail"):
+        for name in ("error", "errors", "detail", "base_resp"):
             yield from _objects(value.get(name))
         yield value
 

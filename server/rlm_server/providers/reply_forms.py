@@ -15,7 +15,9 @@ from rlm_core.types import FinishReason, ModelUsage
 Path: TypeAlias = tuple[str | int, ...]
 Object: TypeAlias = dict[str, object]
 
-CHAT_REASONING = ("reasoning_content", "reasoning")
+CHAT_REASONING = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
+THOUGHT: Path = ("extra_content", "google", "thought")
+"""Says that the text beside it is no part of the reply."""
 USAGES: tuple[Path, ...] = (
     ("usage",),
     ("choices", 0, "usage"),
@@ -60,6 +62,7 @@ class Part:
         refused: whether `text` says that the model will not answer.
         usage: the counts known so far, by the names of `COUNTS` and `"cost"`.
         is_end: whether nothing follows.
+        choice: the number of the reply among several that come at once.
     """
 
     text: str = ""
@@ -68,6 +71,7 @@ class Part:
     refused: bool = False
     usage: Mapping[str, float] | None = None
     is_end: bool = False
+    choice: int | None = None
 
 
 class UnknownForm(ValueError):
@@ -123,13 +127,15 @@ def _chat(value: Object) -> Part:
     choices = value.get("choices")
     if choices is not None and not isinstance(choices, list):
         raise UnknownForm("has `choices` that are not a list")
-    choice: object = choices[0] if choices else {}
-    if not isinstance(choice, dict):
+    if not all(isinstance(choice, dict) for choice in choices or ()):
         raise UnknownForm("has `choices` that are not objects")
-    bodies = [body for name in ("delta", "message") if isinstance(body := choice.get(name), dict)]
+    choice: Object = min(choices or [{}], key=_number)
+    bodies = [body for name in ("delta", "message") if isinstance(body := choice.get(name), dict) and body][:1]
     text, thoughts = _text(_first([*(body.get("content") for body in bodies), choice.get("text")]))
     refusal = _first(body.get("refusal") for body in bodies) if not text else None
     shown = _first(body.get(name) for body in bodies for name in CHAT_REASONING)
+    if any(_at(body, THOUGHT) is True for body in bodies):
+        text, thoughts = "", thoughts + text
     finish = _word(choice.get("finish_reason"))
     return Part(
         text or (refusal if isinstance(refusal, str) else ""),
@@ -137,8 +143,14 @@ def _chat(value: Object) -> Part:
         finish,
         refused=isinstance(refusal, str) and bool(refusal),
         usage=_usage(value),
-        is_end=isinstance(choice.get("message"), dict) and bool(text or finish),
+        is_end=isinstance(choice.get("message"), dict) and "delta" not in choice and bool(text or finish),
+        choice=_number(choice) if choices else None,
     )
+
+
+def _number(choice: Object) -> int:
+    number = choice.get("index")
+    return number if isinstance(number, int) else 0
 
 
 # ------------------------------------------------------------------------------------------------- Anthropic's dialect
@@ -155,9 +167,9 @@ def _message(value: Object) -> Part:
 
 def _message_event(value: Object) -> Part:
     """One event of a streamed message: `message_start`, `content_block_delta`, `message_delta`, `message_stop`."""
-    delta = value.get("delta")
+    delta = value.get("content_block" if value.get("type") == "content_block_start" else "delta")
     fields = delta if isinstance(delta, dict) else {}
-    text, thoughts = _text([fields] if fields.get("type") in ("text_delta", "thinking_delta") else None)
+    text, thoughts = _text([fields] if fields.get("type") in MESSAGE_TEXTS else None)
     return Part(
         text,
         thoughts,
@@ -186,6 +198,7 @@ def _ollama(value: Object) -> Part:
     )
 
 
+MESSAGE_TEXTS = ("text_delta", "thinking_delta", "text", "thinking")
 MESSAGE_EVENTS = frozenset(
     [
         "message_start",
@@ -215,6 +228,8 @@ def _text(content: object) -> tuple[str, str]:
         return "", ""
     if isinstance(content, str):
         return content, ""
+    if isinstance(content, dict) and "type" in content:
+        content = [content]
     if not isinstance(content, list):
         raise UnknownForm("has `content` that is not text")
     texts: list[str] = []
@@ -222,7 +237,7 @@ def _text(content: object) -> tuple[str, str]:
     for part in content:
         if not isinstance(part, dict):
             raise UnknownForm("has `content` that is not text")
-        kind = part.get("type")
+        kind = part.get("type", "text")
         if kind in THOUGHTS or kind == "thinking_delta":
             thoughts += _strings(part.get("thinking") or part.get("text") or part.get("reasoning"))
         elif kind in ("text", "output_text", "text_delta"):
@@ -253,7 +268,7 @@ def _counts(usage: Object) -> dict[str, float]:
     counts: dict[str, float] = {}
     for name, paths in COUNTS.items():
         for path in paths:
-            if (number := token_count(_at(usage, path))) is not None:
+            if (number := token_count(_counted(_at(usage, path), name))) is not None:
                 counts[name] = number
                 break
     if "input" in counts and (APART in usage or "written" in counts):
@@ -262,6 +277,12 @@ def _counts(usage: Object) -> dict[str, float]:
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e9:
         counts["cost"] = float(cost)
     return counts
+
+
+def _counted(value: object, name: str) -> object:
+    """`value`, or the number that it is the text of, where a budget depends on it."""
+    is_number = name in ("input", "output") and isinstance(value, str) and value.isascii() and value.isdecimal()
+    return float(str(value)) if is_number else value
 
 
 def _first(items: Iterable[object]) -> object:
