@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from readers.kinds import ARCHIVES, kind_of
+from readers.kinds import ARCHIVES, is_tar, is_utf8, kind_of
 from readers.source import ReadError, Source
 
 MAX_DEPTH = 4
@@ -29,6 +29,10 @@ MAX_BYTES = 512 << 20
 PIECE_BYTES = 1 << 20
 MAX_FILES = 20_000
 """Files of an archive in all."""
+REST = "..."
+"""Path that stands for the files of which nothing can be read."""
+_IS_OF_MACOS = re.compile(r"__MACOSX/|(?:.*/)?(?:\._[^/]*|\.DS_Store)\Z").match
+"""Paths of the entries that macOS adds to an archive: attributes of files, and of windows."""
 METHODS = {9: "Deflate64", 99: "AES encryption"}
 """Methods of zip that the standard library does not know, by name."""
 _NOTHING = re.compile(r"\[file [^\n]*\]\s\[not read: [^\n]*\]\Z")
@@ -64,9 +68,12 @@ def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     """Tables of the files inside, each under its file's path; archives inside are not opened."""
     found: dict[str, list[list[Any]]] = {}
     for path, member in _members(source, kind, Room(MAX_BYTES, MAX_FILES)):
+        if isinstance(member, str) and path == REST:
+            found[REST] = [[member.strip("[]")]]
         for name, rows in _tables_of(member).items():
-            found[path if path.endswith(name) else f"{path}: {name}"] = rows
-    if not found:
+            called = path if path.endswith(name) else f"{path}: {name}"
+            found[called if called not in found else f"{called} ({len(found) + 1})"] = rows
+    if not found.keys() - {REST}:
         raise ReadError(f"{source.name} is {kind} data of which no file has tables. Read its text with `read`.")
     return found
 
@@ -98,7 +105,7 @@ def _outline_of_stream(source: Source, kind: str) -> str:
             head = file.read(512)
     except (*_FAULTS, ReadError) as fault:
         return f"which cannot be unpacked ({fault})"
-    if head[257:262] == b"ustar":
+    if is_tar(head):
         return f"a tar archive whose first file is {head[:100].rstrip(bytes(1)).decode('utf-8', 'replace')}"
     return ""
 
@@ -109,10 +116,10 @@ def _names(source: Source, kind: str) -> Iterator[str]:
         with source.open() as file:
             if kind == "zip":
                 with zipfile.ZipFile(file) as archive:
-                    yield from (entry.filename for entry in archive.infolist() if not entry.is_dir())
+                    yield from (_name(entry) for entry in archive.infolist() if _is_file(entry))
             else:
                 with tarfile.open(fileobj=file, mode="r:") as pile:
-                    yield from (entry.name for entry in pile if entry.isfile())
+                    yield from (entry.name for entry in pile if entry.isfile() and not _IS_OF_MACOS(entry.name))
     except _FAULTS as fault:
         raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.") from None
 
@@ -144,37 +151,46 @@ def _read(member: Source, room: Room, depth: int) -> str:
 
 
 def _members(source: Source, kind: str, room: Room) -> Iterator[tuple[str, Source | str]]:
-    """Each file's path with its bytes, or with the reason why it cannot be had."""
+    """Each file's path with its bytes, or with the reason why it cannot be had; `REST` stands for all behind."""
+    is_begun = False
     try:
-        if kind == "zip":
-            yield from _in_zip(source, room)
-        elif kind == "tar":
-            yield from _in_tar(io.BytesIO(source.content()), room)
-        else:
-            yield from _unpacked(source, kind, room)
+        for member in _found(source, kind, room):
+            yield member
+            is_begun = True
     except _FAULTS as fault:
-        raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.") from None
+        if not is_begun:
+            raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.") from None
+        yield REST, f"[not read: the rest, since the data is broken ({fault})]"
+
+
+def _found(source: Source, kind: str, room: Room) -> Iterator[tuple[str, Source | str]]:
+    if kind == "zip":
+        yield from _in_zip(source, room)
+    elif kind == "tar":
+        yield from _in_tar(io.BytesIO(source.content()), room)
+    else:
+        yield from _unpacked(source, kind, room)
 
 
 def _in_zip(source: Source, room: Room) -> Iterator[tuple[str, Source | str]]:
     with source.open() as file, zipfile.ZipFile(file) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if _is_file(entry)]
         for index, entry in enumerate(entries):
             if room.files <= 0:
                 yield _rest(len(entries) - index)
                 return
             if entry.flag_bits & 1:
-                yield entry.filename, "[not read: it is locked with a password]"
+                yield _name(entry), "[not read: it is locked with a password]"
             elif entry.compress_type in METHODS:
-                yield entry.filename, f"[not read: {METHODS[entry.compress_type]} is not known here]"
+                yield _name(entry), f"[not read: {METHODS[entry.compress_type]} is not known here]"
             else:
-                yield entry.filename, _bounded(entry.filename, lambda entry=entry: archive.open(entry), room)  # type: ignore[misc]
+                yield _name(entry), _bounded(_name(entry), lambda entry=entry: archive.open(entry), room)  # type: ignore[misc]
 
 
 def _in_tar(file: BinaryIO, room: Room) -> Iterator[tuple[str, Source | str]]:
     with tarfile.open(fileobj=file, mode="r:") as archive:
         for entry in archive:
-            if not entry.isfile():
+            if not entry.isfile() or _IS_OF_MACOS(entry.name):
                 continue
             if room.files <= 0:
                 yield _rest(None)
@@ -182,23 +198,40 @@ def _in_tar(file: BinaryIO, room: Room) -> Iterator[tuple[str, Source | str]]:
             yield entry.name, _bounded(entry.name, lambda entry=entry: archive.extractfile(entry), room)  # type: ignore[misc]
 
 
+def _is_file(entry: zipfile.ZipInfo) -> bool:
+    return not entry.is_dir() and not _IS_OF_MACOS(entry.filename)
+
+
+def _name(entry: zipfile.ZipInfo) -> str:
+    """Its path; macOS writes it in UTF-8 and does not say so."""
+    if entry.flag_bits & 0x800 or entry.filename.isascii():
+        return entry.filename
+    said = entry.filename.encode("cp437", "replace")
+    return said.decode() if is_utf8(said) else entry.filename
+
+
 def _rest(count: int | None) -> tuple[str, str]:
     files = "the rest" if count is None else f"{count:,} more"
-    return "...", f"[not read: {files}, since {MAX_FILES:,} files of an archive are read at most]"
+    return REST, f"[not read: {files}, since {MAX_FILES:,} files of an archive are read at most]"
 
 
 def _unpacked(source: Source, kind: str, room: Room) -> Iterator[tuple[str, Source | str]]:
     """What one compressed stream holds: a tar's files, or one file."""
     name = PurePosixPath(source.name)
     inner = name.stem if name.suffix.lower() not in (".tgz", ".txz", ".tbz2", ".tzst") else f"{name.stem}.tar"
-    member = _bounded(inner, lambda: _stream(source, kind), room)
-    if isinstance(member, str):
-        raise ReadError(f"{source.name} is {kind} data: {member.strip('[]')}.")
-    if member.head[257:262] == b"ustar":
-        room.bytes += len(member.content())  # its files are counted, not the tar around them
-        yield from _in_tar(io.BytesIO(member.content()), room)
+    data, fault = _taken(lambda: _stream(source, kind), room)
+    if fault and not data:
+        raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.")
+    if len(data) > room.bytes:
+        raise ReadError(f"{source.name} is {kind} data: not read: {_too_large()}.")
+    member = Source(inner, data=data)
+    if is_tar(member.head):
+        yield from _in_tar(io.BytesIO(data), room)  # its files are counted, not the tar around them
     else:
+        room.bytes -= len(data)
         yield inner, member
+    if fault:
+        yield REST, f"[not read: the rest, since the data is broken ({fault})]"
 
 
 def _stream(source: Source, kind: str) -> Any:
@@ -214,21 +247,33 @@ def _stream(source: Source, kind: str) -> Any:
 
 def _bounded(name: str, opened: Callable[[], Any], room: Room) -> Source | str:
     """A file of an archive with its bytes, read up to what room is left, whatever size is said."""
-    room.files -= 1
-    try:
-        with opened() as file:
-            data = _up_to(file, room.bytes + 1)
-    except _FAULTS as fault:
+    data, fault = _taken(opened, room)
+    if fault:
         return f"[not read: it is broken ({fault})]"
     if len(data) > room.bytes:
-        return f"[not read: unpacked, the archive is larger than {MAX_BYTES >> 20} MiB. Give its files themselves]"
+        return f"[not read: {_too_large()}]"
     room.bytes -= len(data)
     return Source(name, data=data)
 
 
-def _up_to(file: Any, size: int) -> bytes:
-    """The first `size` bytes, in pieces: one read of so many takes memory for all of them, however few there are."""
+def _too_large() -> str:
+    return f"unpacked, the archive is larger than {MAX_BYTES >> 20} MiB. Give its files themselves"
+
+
+def _taken(opened: Callable[[], Any], room: Room) -> tuple[bytes, str]:
+    """The bytes of a file, one more than there is room for at most, and the fault that ended them; `""` for none."""
+    room.files -= 1
     whole = io.BytesIO()
-    while piece := file.read(min(PIECE_BYTES, size - whole.tell())):
+    fault = ""
+    try:
+        with opened() as file:
+            _fill(whole, file, room.bytes + 1)
+    except _FAULTS as broken:
+        fault = str(broken) or type(broken).__name__
+    return whole.getvalue(), fault
+
+
+def _fill(whole: io.BytesIO, file: Any, size: int) -> None:
+    """The first `size` bytes, in pieces: one read of so many takes memory for all of them, however few there are."""
+    while piece := file.read1(min(PIECE_BYTES, size - whole.tell())):
         whole.write(piece)
-    return whole.getvalue()

@@ -40,11 +40,13 @@ def _rows(table: Any) -> list[list[Any]]:
 
 def _table(source: Source, kind: str) -> Any:
     try:
-        from arro3.io import read_ipc, read_parquet
+        from arro3.io import read_ipc, read_ipc_stream, read_parquet
     except ImportError:
         raise ReadError(
             f"{source.name} is {NAMES[kind]}, whose reader is not here. Save it as CSV; or have the user run "
             "`pyodide-rlm packages add arro3-io`, and ask with the option packages: arro3-io."
         ) from None
     with source.open() as file:
-        return (read_parquet if kind == "parquet" else read_ipc)(file).read_all()
+        if kind == "parquet":
+            return read_parquet(file).read_all()
+        return (read_ipc_stream if source.head.startswith(b"\xff" * 4) else read_ipc)(file).read_all()

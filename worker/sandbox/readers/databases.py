@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from readers.plain import decode
 from readers.source import ReadError, Source
 
 MAX_VIEW_STEPS = 20_000_000
@@ -81,6 +82,9 @@ def _selected(
         cursor = connection.execute(f"select * from {_quoted(name)} {rest}")
         return [column[0] for column in cursor.description], cursor.fetchall()
     except sqlite3.DatabaseError as fault:
+        if connection.text_factory is str:  # likely text in another coding, which SQLite takes
+            connection.text_factory = lambda data: decode(data)[0]
+            return _selected(connection, name, definition, rest)
         if not is_view:
             raise
         reason = f"it takes more than {MAX_VIEW_STEPS:,} steps" if str(fault) == "interrupted" else str(fault)

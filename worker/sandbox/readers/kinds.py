@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from uuid import UUID
 
 from readers.source import ReadError, Source
 
@@ -22,6 +23,15 @@ NO_READER = {
     "audio": "is sound or video: no reader here takes it. Give its transcript.",
     "iwork": "is an Apple iWork document: no reader here takes it. Export it as PDF, docx or xlsx.",
     "tiff": "is a TIFF picture: no reader here takes it. Save it as PNG or JPEG.",
+    "heif": "is a HEIC or AVIF picture: no reader here takes it. Save it as PNG or JPEG.",
+    "bmp": "is a BMP picture: no reader here takes it. Save it as PNG or JPEG.",
+    "tnef": "is a mail packed by Outlook (winmail.dat): no reader here takes it. Have it sent as HTML or plain text.",
+    "avro": "is an Avro file: no reader here takes it. Save it as CSV, JSON Lines or Parquet.",
+    "orc": "is an ORC file: no reader here takes it. Save it as CSV or Parquet.",
+    "hdf5": "is an HDF5 file: no reader here takes it. Save its tables as CSV.",
+    "access": "is an Access database: no reader here takes it. Save its tables as CSV or xlsx.",
+    "lz4": "is lz4 data: no reader here takes it. Unpack it, or pack it as gz or zst.",
+    "program": "is a program, and no document.",
     "unknown": "is of an unknown kind: its bytes are no text, and begin like no format known here.",
 }
 """Kind -> the reason and the remedy, to follow the file's name."""
@@ -37,9 +47,30 @@ _MAGIC = (
     (b"SQLite format 3\x00", "sqlite"), (b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"),
     (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"), (b"PAR1", "parquet"), (b"ARROW1", "arrow"),
     (b"FEA1", "arrow"), (b"{\\rtf", "rtf"), (b"ID3", "audio"), (b"OggS", "audio"), (b"fLaC", "audio"),
-    (b"II*\x00", "tiff"), (b"MM\x00*", "tiff"),
+    (b"II*\x00", "tiff"), (b"MM\x00*", "tiff"), (b"\x1a\x45\xdf\xa3", "audio"), (b"\x78\x9f\x3e\x22", "tnef"),
+    (b"Obj\x01", "avro"), (b"\x89HDF\r\n", "hdf5"), (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x00\x01\x00\x00Standard ", "access"), (b"\xff\xff\xff\xff", "arrow"), (b"\x5d\x00\x00", "xz"),
+    (b"\x7fELF", "program"),
 )  # fmt: skip
+_PDF = re.compile(rb"(?:\A|[\r\n\0\x80-\xff])%PDF-\d")
+_HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_STREAMS = {
+    "EncryptedPackage": "locked", "Workbook": "xls", "Book": "xls", "WordDocument": "doc",
+    "PowerPoint Document": "ppt", "__properties_version1.0": "msg",
+}  # fmt: skip
+"""Stream of a compound file -> its kind; a document that is embedded in another has its streams there too."""
+_ROOTS = {
+    UUID(root).bytes_le: kind
+    for root, kind in (
+        ("00020906-0000-0000-c000-000000000046", "doc"),
+        ("00020810-0000-0000-c000-000000000046", "xls"),
+        ("00020820-0000-0000-c000-000000000046", "xls"),
+        ("64818d10-4f9b-11cf-86ea-00aa00b929e8", "ppt"),
+        ("00020d0b-0000-0000-c000-000000000046", "msg"),
+    )
+}
+"""Class of a compound file's root, which most programs name -> its kind."""
 _MAIN_PART = re.compile(r"((?:[a-z]+ml|ms-[a-z]+)\.[a-z]+(?:\.binary)?)(?:\.macroEnabled(?:Template)?)?\.main\b")
 _OFFICE = {
     "wordprocessingml.document": "docx", "wordprocessingml.template": "docx", "ms-word.document": "docx",
@@ -53,11 +84,12 @@ _OPEN_DOCUMENT = {"text": "odt", "spreadsheet": "ods", "presentation": "odp"}
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _BY_SUFFIX = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".json": "json", ".geojson": "json", ".ipynb": "ipynb",
-    ".srt": "srt", ".vtt": "vtt", ".eml": "eml", ".mbox": "mbox", ".mht": "mhtml", ".mhtml": "mhtml",
+    ".srt": "srt", ".vtt": "vtt", ".eml": "eml", ".emlx": "eml", ".mbox": "mbox", ".mht": "mhtml", ".mhtml": "mhtml",
 }  # fmt: skip
 _MARKUP = re.compile(rb"\s*+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body|table|meta|div)\b", re.I | re.S)
 _CUE = re.compile(rb"\s*\d+\r?\n\d{1,2}:\d\d:\d\d[,.]\d{1,3} --> ")
-_HEADERS = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3,}\r?\n")
+_FROM = re.compile(rb"From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n[A-Za-z-]+:")
+_HEADERS = re.compile(rb"\n?(?:\d{1,12} *\n)?(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3,}\r?\n")
 
 
 def kind_of(source: Source) -> str:
@@ -74,15 +106,25 @@ def kind_of(source: Source) -> str:
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if found is not None:
         return found
-    if b"%PDF-" in head[:1_024]:
+    if _PDF.search(head[:1_024]):
         return "pdf"
-    if head[257:262] == b"ustar":
+    if is_tar(head):
         return "tar"
     if head[:4] == b"RIFF":
         return "webp" if head[8:12] == b"WEBP" else "audio"
-    if head[4:8] == b"ftyp":
-        return "audio"
+    if head[:3] == bytes(3) and head[4:8] == b"ftyp":
+        return "heif" if head[8:12] in _HEIF else "audio"
+    if head.startswith((b"BM", b"MZ", b"ORC")) and not _is_mostly_text(head):
+        return {b"BM": "bmp", b"MZ": "program", b"OR": "orc"}[head[:2]]
     return _of_text(source, head)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file begins with the header of a tar, by its sign, or by its checksum where it is older."""
+    if head[257:262] == b"ustar":
+        return True
+    said = head[148:156].strip(b" \0")
+    return bool(re.fullmatch(rb"[0-7]{4,7}", said)) and int(said, 8) == sum(head[:148] + b" " * 8 + head[156:512])
 
 
 def _of_text(source: Source, head: bytes) -> str:
@@ -93,17 +135,26 @@ def _of_text(source: Source, head: bytes) -> str:
         return "srt"
     if source.suffix in _BY_SUFFIX:
         return _BY_SUFFIX[source.suffix]
-    if _MARKUP.match(bare) or (source.suffix in (".html", ".htm", ".xhtml") and b"<" in bare):
+    if _MARKUP.match(bare):
         return "html"
-    if (bare.startswith(b"From ") and b"\nFrom:" in bare) or bare.startswith(b"From - "):
+    if (bare.startswith(b"From ") and b"\nFrom:" in bare) or bare.startswith(b"From - ") or _FROM.match(bare):
         return "mbox"
     if bare.startswith(b"<?xml") and b"office:document" in bare:
         return "fodt"
-    if _HEADERS.match(bare.replace(b"\r\n", b"\n")) and re.search(rb"(?im)^(?:message-id|subject|mime-version):", bare):
+    if _is_mail(bare):
         return "mhtml" if b"multipart/related" in bare.lower() and b"<html" in source.content().lower() else "eml"
+    if source.suffix in (".html", ".htm", ".xhtml") and b"<" in bare:
+        return "html"
     if head.startswith(_BOMS) or _is_mostly_text(head):
         return "text"
     return "unknown"
+
+
+def _is_mail(head: bytes) -> bool:
+    """Whether headers begin it, of which a mail has a subject beside a sender or a recipient, or those of programs."""
+    headers = _HEADERS.match(head.replace(b"\r\n", b"\n"))
+    names = set(re.findall(rb"^[a-z-]+(?=:)", headers[0].lower(), re.M)) if headers else set()
+    return bool(names & {b"message-id", b"mime-version"} or (b"subject" in names and names & {b"from", b"to"}))
 
 
 def _is_mostly_text(head: bytes) -> bool:
@@ -162,8 +213,9 @@ def _by_folder(names: set[str]) -> str:
 def _in_ole(source: Source) -> str:
     """Streams of a compound file are named in UTF-16; a directory of a few kB is enough to find them."""
     data = source.content()
-    for name, kind in (("EncryptedPackage", "locked"), ("Workbook", "xls"), ("Book", "xls"), ("WordDocument", "doc"),
-                       ("PowerPoint Document", "ppt"), ("__properties_version1.0", "msg")):  # fmt: skip
-        if f"{name}\0".encode("utf-16-le") in data:
-            return kind
-    return "ole"
+    found = [kind for name, kind in _STREAMS.items() if f"{name}\0".encode("utf-16-le") in data]
+    if "locked" in found:
+        return "locked"
+    directory = 512 + (int.from_bytes(data[48:52], "little") << int.from_bytes(data[30:32], "little"))
+    likely = (_ROOTS.get(data[directory + 80 : directory + 96], ""), source.suffix.removeprefix("."), *found)
+    return next((kind for kind in likely if kind in found), "ole")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import cast
 
 from readers import markup
-from readers.kinds import kind_of
+from readers.kinds import is_utf8, kind_of
 from readers.plain import decode, superset
-from readers.source import ReadError, Source
+from readers.source import ReadError, Source, check_numbers
 
-_HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_HEADERS = ("From", "Reply-To", "To", "Cc", "Bcc", "Date", "Subject")
+"""Headers that are read of a mail that a program sent; of a text in the form of a mail, all are."""
+_SENT = ("Message-ID", "MIME-Version", "Received")
+EMLX = re.compile(rb"(\d{1,12})[ \t]*\r?\n(?=[A-Za-z-]+:)")
+"""The first line of a mail of Apple Mail: its bytes, which a property list follows."""
 _FROM = re.compile(rb"^From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n|^From [^\r\n]*\r?\n(?=[A-Za-z-]+:)", re.M)
 """The line before a mail in a mailbox: one with a time, or with headers after it."""
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.M)
@@ -25,17 +29,24 @@ MAX_DEPTH = 4
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     if kind != "mbox":
-        return _mail(source.content())
-    mails = [
-        (number, data) for number, data in enumerate(_mails(source.content()), 1) if pages is None or number in pages
-    ]
-    return "\n\n".join(f"[mail {number}]\n{_mail(data)}" for number, data in mails)
+        return _mail(_without_count(source.content()))
+    mails = list(_mails(source.content()))
+    wanted = sorted(pages or range(1, len(mails) + 1))
+    check_numbers(source, "mail", wanted, len(mails))
+    return "\n\n".join(f"[mail {number}]\n{_mail(mails[number - 1])}" for number in wanted)
+
+
+def _without_count(data: bytes) -> bytes:
+    count = EMLX.match(data)
+    return data[count.end() :][: int(count[1])] if count else data
 
 
 def _mails(data: bytes) -> Iterator[bytes]:
     """The mails of a mailbox; lines that begin with "From " are without the ">" by which they are told from others."""
     found = [each for each in _FROM.finditer(data) if _follows_a_blank_line(data, each.start())]
-    for each, following in zip(found, [*found[1:], None], strict=True):
+    if not found and data.strip():
+        yield data  # one mail without the line before it
+    for each, following in zip(found, [*found[1:], None][: len(found)], strict=True):
         yield _QUOTED_FROM.sub(rb"\1", data[each.end() : None if following is None else following.start()])
 
 
@@ -44,18 +55,42 @@ def _follows_a_blank_line(data: bytes, at: int) -> bool:
 
 
 def _mail(data: bytes, depth: int = 1) -> str:
-    return _message(message_from_bytes(data, policy=policy.default), depth)
+    return _message(message_from_bytes(_in_utf8(data), policy=policy.default), depth)
+
+
+def _in_utf8(data: bytes) -> bytes:
+    """The mail with headers in UTF-8: some programs write them in the coding of their machine, which nothing names."""
+    end = re.search(rb"\r?\n\r?\n|\Z", data)
+    head = data[: end.start()] if end else data
+    return data if is_utf8(head) else decode(head)[0].encode() + data[len(head) :]
 
 
 def _message(mail: EmailMessage, depth: int) -> str:
-    lines = [f"{name}: {mail[name]}" for name in _HEADERS if mail[name]]
-    body = mail.get_body(("plain", "html"))
+    every = (name for name in dict.fromkeys(mail.keys()) if not name.lower().startswith("content-"))
+    names = _HEADERS if any(mail[name] for name in _SENT) else every
+    lines = [f"{name}: {mail[name]}" for name in names if mail[name]]
+    body, page = mail.get_body(("plain", "html")), mail.get_body(("html",))
     words = "" if body is None else _body(cast(EmailMessage, body))
-    page = mail.get_body(("html",))
     if page is not None and page is not body and _is_other(words, other := _body(cast(EmailMessage, page))):
         words = f"{words.strip()}\n\n[html]\n{other}"
-    attached = [_attachment(part, depth) for part in mail.iter_attachments()]
+    attached = [_attachment(part, depth) for part in _others(mail, (body, page))]
     return "\n".join([*lines, "", words.strip(), *attached]).strip()
+
+
+def _others(mail: EmailMessage, taken: Sequence[object]) -> Iterator[EmailMessage]:
+    """The parts that are no body, in their order, of multiparts inside multiparts too."""
+    if mail.get_content_maintype() != "multipart":
+        if mail not in taken:
+            yield mail
+    elif not mail.is_multipart():  # no part begins as the header says: all of it is text
+        mail.replace_header("Content-Type", "text/plain")
+        yield mail
+    else:
+        parts = list(cast(Iterator[EmailMessage], mail.iter_parts()))
+        has_plain = mail.get_content_subtype() == "alternative" and parts[0].get_content_type() == "text/plain"
+        for part in parts:
+            if not (has_plain and part.get_content_type() == "text/html"):
+                yield from _others(part, taken)
 
 
 def _is_other(words: str, page: str) -> bool:
@@ -81,9 +116,11 @@ def _attachment(part: EmailMessage, depth: int) -> str:
     name = "".join(letter if letter.isprintable() else "?" for letter in called)
     if depth >= MAX_DEPTH:
         return f"[attachment {name}, not read: mails are opened {MAX_DEPTH} deep]"
-    if part.get_content_type() == "message/rfc822":
+    if part.get_content_maintype() == "message" and part.is_multipart():
         inner = cast(list[EmailMessage], part.get_payload())
-        return f"[attachment {name}]\n{_message(inner[0], depth + 1)}"
+        if part.get_content_type() == "message/rfc822":
+            return f"[attachment {name}]\n{_message(inner[0], depth + 1)}"
+        return f"[attachment {name}]\n" + "\n".join(each.as_string().strip() for each in inner)
     data = cast(bytes, part.get_payload(decode=True) or b"")
     try:
         if kind_of(source := Source(name, data=data)) in ("eml", "mbox", "mhtml"):

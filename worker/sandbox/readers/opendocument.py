@@ -6,7 +6,7 @@ import zipfile
 from typing import Any
 from xml.etree import ElementTree
 
-from readers.source import ReadError, Source
+from readers.source import ReadError, Source, check_numbers
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
@@ -23,9 +23,8 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
     slides = list(root.iter(f"{_DRAW}page"))
     if slides:
         wanted = sorted(pages or range(1, len(slides) + 1))
-        return "\n\n".join(
-            "\n".join([f"[slide {number}]", *_lines(slides[number - 1])]) for number in wanted if number <= len(slides)
-        )
+        check_numbers(source, "slide", wanted, len(slides))
+        return "\n\n".join("\n".join([f"[slide {number}]", *_lines(slides[number - 1])]) for number in wanted)
     return "\n".join([*_edges(source), *_lines(root)])
 
 

@@ -11,7 +11,7 @@ import struct
 import zlib
 from typing import Any
 
-from readers.source import ReadError, Source
+from readers.source import ReadError, Source, check_numbers
 
 DIVIDED = "\ufffe"
 """PDFium's sign for a hyphen at a line's end, with the line break after it."""
@@ -24,7 +24,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
     try:
         count = len(document)
         wanted = sorted(pages or range(1, count + 1))
-        _check(source, wanted, count)
+        check_numbers(source, "page", wanted, count)
         document.init_forms()
         form = document.formenv is not None
         parts, empty = [], []
@@ -63,7 +63,7 @@ def outline(source: Source, kind: str) -> str:
 def page_image(source: Source, page: int, max_side: int) -> bytes:
     document = _opened(source)
     try:
-        _check(source, [page], len(document))
+        check_numbers(source, "page", [page], len(document))
         drawn = document[page - 1]
         width, height = drawn.get_size()
         bitmap = drawn.render(scale=max_side / max(width, height), rev_byteorder=True)
@@ -84,12 +84,6 @@ def _opened(source: Source) -> Any:
                 f"{source.name} is a PDF locked with a password. Remove it, and give the file again."
             ) from None
         raise ReadError(f"{source.name} is a PDF that is broken: {fault}.") from None
-
-
-def _check(source: Source, wanted: list[int], count: int) -> None:
-    beyond = [number for number in wanted if not 1 <= number <= count]
-    if beyond:
-        raise ReadError(f"{source.name} has {_pages(count)}, counted from 1; there is no page {beyond[0]}.")
 
 
 def _pages(count: int) -> str:

@@ -30,7 +30,7 @@ _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]+encoding=["']([\w.-]+)|<meta[^>]+cha
 DECLARED_BYTES = 4_096
 """Bytes of a text's beginning in which it may name its coding."""
 _SUPERSETS = {
-    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
+    "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
     "shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs", "tis-620": "cp874",
 }  # fmt: skip
 """Coding -> the larger one that is meant by its name, as in browsers."""

@@ -8,7 +8,7 @@ import zipfile
 from typing import Any
 from xml.etree import ElementTree
 
-from readers.source import ReadError, Source
+from readers.source import ReadError, Source, check_numbers
 
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -18,9 +18,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
     with source.open() as file, zipfile.ZipFile(file) as archive:
         slides = _slides(archive)
         wanted = sorted(pages or range(1, len(slides) + 1))
-        beyond = [number for number in wanted if not 1 <= number <= len(slides)]
-        if beyond:
-            raise ReadError(f"{source.name} has {len(slides)} slides, counted from 1; there is no slide {beyond[0]}.")
+        check_numbers(source, "slide", wanted, len(slides))
         parts = []
         for number in wanted:
             notes = _lines(archive, _notes(archive, slides[number - 1]))

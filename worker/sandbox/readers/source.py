@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,3 +100,11 @@ def check_unpacked(source: Source, max_bytes: int, kind: str) -> None:
     if size > max_bytes:
         sizes = f"{size >> 20:,} MiB unpacked; {max_bytes >> 20:,} MiB are read at most"
         raise ReadError(f"{source.name} is {kind} of {sizes}. Split it.")
+
+
+def check_numbers(source: Source, noun: str, wanted: Iterable[int], count: int) -> None:
+    """Raises ReadError for a page, a slide or a mail that a file does not have."""
+    beyond = next((number for number in wanted if not 1 <= number <= count), None)
+    if beyond is not None:
+        nouns = f"{count:,} {noun}{'s' * (count != 1)}"
+        raise ReadError(f"{source.name} has {nouns}, counted from 1; there is no {noun} {beyond}.")
