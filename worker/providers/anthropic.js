@@ -7,12 +7,11 @@
 import { fieldsOf } from "../wire/schema.js";
 import { anthropicForm } from "./schema_forms.js";
 import { merged } from "./turns.js";
-import { checkedBase, checkedKey, chosenModel, cutOff, repliesOf, tokens } from "./vendor.js";
+import { checkedBase, checkedKey, chosenModel, replyTo } from "./vendor.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").RLMProvider} RLMProvider
  * @typedef {import("../wire/types.d.ts").RLMProviderCall} RLMProviderCall
- * @typedef {import("../wire/types.d.ts").RLMProviderReply} RLMProviderReply
  */
 
 const NAME = "anthropic";
@@ -20,15 +19,6 @@ const VENDOR_URL = "https://api.anthropic.com";
 const VERSION = { "anthropic-version": "2023-06-01", "anthropic-dangerous-direct-browser-access": "true" };
 const MAX_TOKENS = 8_192;
 const CACHED = { cache_control: { type: "ephemeral" } };
-/** @type {Record<string, RLMProviderReply["finishReason"]>} */
-const FINISH = {
-  end_turn: "stop",
-  stop_sequence: "stop",
-  max_tokens: "length",
-  model_context_window_exceeded: "length",
-  refusal: "content_filter",
-  tool_use: "tool_calls",
-};
 
 /**
  * @param {import("./anthropic.d.ts").AnthropicOptions} [options]
@@ -38,12 +28,14 @@ export function anthropic({ baseURL = VENDOR_URL, apiKey, model = null, headers 
   const base = checkedBase(NAME, baseURL);
   const key = checkedKey(NAME, apiKey);
   const sent = { ...VERSION, ...headers, ...(key === null ? {} : { "x-api-key": key }) };
+  /** @type {Map<string, import("./workarounds.js").Change[]>} */
+  const changes = new Map();
 
   /** @type {RLMProvider} */
   const provider = async ({ signal, onDelta, ...call }) => {
     const body = bodyOf(call, chosenModel(NAME, call.model, model));
-    const ask = (/** @type {object} */ posted) =>
-      replyOf(repliesOf(`${base}/v1/messages`, { headers: sent, body: posted, signal }), { base, onDelta });
+    const ask = (/** @type {typeof body} */ posted) =>
+      replyTo(`${base}/v1/messages`, { headers: sent, body: posted, signal, onDelta, changes });
     return ask(body).catch((fault) => {
       const { format, ...config } = fieldsOf(body.output_config);
       if (!(format !== undefined && fault.status === 400 && fault.type === "upstream-call-refused")) throw fault;
@@ -77,44 +69,4 @@ function bodyOf({ messages, images, schema, options }, model) {
 /** @param {{type: string, data: string}} image */
 function imagePart({ type, data }) {
   return { type: "image", source: { type: "base64", media_type: type, data } };
-}
-
-/**
- * @param {AsyncGenerator<Record<string, unknown>>} values
- * @param {{base: string, onDelta: (text: string) => void}} reader
- * @returns {Promise<RLMProviderReply>}
- */
-async function replyOf(values, { base, onDelta }) {
-  const texts = [];
-  const thoughts = [];
-  let finish = "";
-  let model = null;
-  /** @type {Record<string, unknown>} */
-  let counts = {};
-  for await (const value of values) {
-    const message = fieldsOf(value.message ?? value); // a whole reply has no event around it
-    const delta = fieldsOf(value.delta);
-    const parts = Array.isArray(message.content) ? message.content.map(fieldsOf) : [delta];
-    const text = parts.map((part) => (typeof part.text === "string" ? part.text : "")).join("");
-    texts.push(text);
-    thoughts.push(...parts.map((part) => (typeof part.thinking === "string" ? part.thinking : "")));
-    const reason = delta.stop_reason ?? message.stop_reason;
-    if (typeof reason === "string") finish = reason;
-    if (typeof message.model === "string") model = message.model;
-    counts = { ...counts, ...fieldsOf(message.usage), ...fieldsOf(value.usage) };
-    onDelta(text);
-  }
-  if (finish === "") throw cutOff(new URL(base).host);
-  const [text, reasoning] = [texts.join(""), thoughts.join("")];
-  return { text, model, usage: usageOf(counts), finishReason: FINISH[finish] ?? null, reasoning };
-}
-
-/**
- * Tokens that were read from the cache or written to it are no part of the vendor's `input_tokens`.
- * @param {Record<string, unknown>} counts
- */
-function usageOf({ input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens }) {
-  const cached_tokens = tokens(cache_read_input_tokens);
-  const input = tokens(input_tokens) + cached_tokens + tokens(cache_creation_input_tokens);
-  return { input_tokens: input, output_tokens: tokens(output_tokens), cached_tokens };
 }

@@ -1,15 +1,34 @@
 // @ts-check
 // Vendor: one streamed request to a vendor's API, straight from the page.
 //
-// In: URL, headers and body of the request. Out: the JSON values of its reply, one a server-sent event, or the whole reply
-// where the vendor does not stream; or a ProviderError. The key is in the headers only: nothing here logs or keeps them.
+// In: URL, headers and body of the request. Out: its reply, in pieces and whole, in any dialect; or a ProviderError. The key
+// is in the headers only: nothing here logs or keeps them.
 
-import { parseJson, received, textEventsOf } from "../calls/reply_streams.js";
+import { received } from "../calls/reply_streams.js";
 import { unreachedFault } from "../calls/reachability.js";
 import { configError, providerError } from "../wire/errors.js";
-import { fieldsOf } from "../wire/schema.js";
-import { failureOf } from "./vendor_failures.js";
+import { finishReason, partOf } from "./reply_forms.js";
+import { DONE, NotJson, vendorEvents } from "./vendor_events.js";
+import { failureIn, failureOf } from "./vendor_failures.js";
+import { workaroundFor } from "./workarounds.js";
 
+/**
+ * @typedef {import("../wire/types.d.ts").RLMProviderReply} RLMProviderReply
+ * @typedef {import("./workarounds.js").Body} Body
+ * @typedef {import("./workarounds.js").Change} Change
+ */
+
+/** Time that a reply may still take after its finish reason, for its usage. */
+const GRACE_MS = 2_000;
+/** Names of events whose values are no part of a reply. */
+const SIGNS_OF_LIFE = ["ping", "heartbeat", "keepalive", "keep-alive"];
+/** A prompt of which the model read a smaller share of its words, counted as tokens, was cut by the server. */
+const CUT_SHARE = 0.6;
+const CUT_WORDS = 2_000;
+/** A smaller count is no window's: such a server does not count its tokens. */
+const CUT_READ = 256;
+/** Most ways round a refusal in one call. */
+const MAX_CHANGES = 4;
 const CORS = "Its API may not be meant for browsers: ask it through a server of yours (pyodide-rlm serve).";
 
 /**
@@ -50,51 +69,158 @@ export function chosenModel(adapter, requested, own) {
 
 /**
  * @param {string} url
- * @param {{headers: Record<string, string>, body: unknown, signal: AbortSignal, fetcher?: typeof fetch}} request
- * @returns {AsyncGenerator<Record<string, unknown>>}
+ * @param {object} request
+ * @param {Record<string, string>} request.headers
+ * @param {Body} request.body
+ * @param {AbortSignal} request.signal
+ * @param {(text: string) => void} request.onDelta
+ * @param {Map<string, Change[]>} request.changes those that this adapter knows, by the model's name
+ * @param {typeof fetch} [request.fetcher]
+ * @returns {Promise<RLMProviderReply>}
  */
-export async function* repliesOf(url, { headers, body, signal, fetcher = (...request) => fetch(...request) }) {
+export async function replyTo(url, { body, onDelta, changes, ...request }) {
   const { host } = new URL(url);
-  const sent = fetcher(url, {
+  const known = changes.get(body.model) ?? [];
+  changes.set(body.model, known);
+  for (let tries = 0; ; tries += 1) {
+    const posted = known.reduce((changed, change) => change(changed), body);
+    const response = await sent(url, { ...request, body: posted });
+    if (response.ok) {
+      const reply = await read(response, { host, onDelta }).catch((fault) => {
+        throw fault instanceof NotJson ? unreadable(host, fault) : fault;
+      });
+      checkRead(host, posted, reply.usage.input_tokens);
+      return reply;
+    }
+    const status = response.type === "opaqueredirect" ? 302 : response.status;
+    const text = await received(response.text());
+    const change = tries < MAX_CHANGES ? workaroundFor(posted, status, text) : null;
+    if (change === null) throw failureOf(host, { status, body: text, headers: response.headers });
+    known.push(change);
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {{headers: Record<string, string>, body: Body, signal: AbortSignal, fetcher?: typeof fetch}} request
+ * @returns {Promise<Response>}
+ */
+function sent(url, { headers, body, signal, fetcher = (...request) => fetch(...request) }) {
+  const { host } = new URL(url);
+  const coming = fetcher(url, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
     signal,
     credentials: "omit",
+    redirect: "manual", // where it leads, neither key nor prompt were meant to go
     referrerPolicy: "no-referrer",
   });
-  const response = await sent.catch(async (error) => {
+  return coming.catch(async (error) => {
     if (!(error instanceof TypeError)) throw error;
     throw await unreachedFault(url, error, { name: host, remedy: CORS, type: "upstream-unreachable" }, fetcher);
   });
-  if (!response.ok) {
-    const text = await received(response.text());
-    throw failureOf(host, { status: response.status, body: text, retryAfter: response.headers.get("retry-after") });
-  }
-  for await (const value of valuesOf(response)) {
-    const fields = fieldsOf(value);
-    const isError = fields.type === "error" || (fields.error !== undefined && fields.error !== null);
-    if (isError) throw failureOf(host, { status: 200, body: JSON.stringify(value) });
-    yield fields;
-  }
 }
 
 /**
  * @param {Response} response
- * @returns {AsyncGenerator<unknown>}
+ * @param {{host: string, onDelta: (text: string) => void}} reader
+ * @returns {Promise<RLMProviderReply & {usage: {input_tokens: number}}>}
  */
-async function* valuesOf(response) {
-  const type = response.headers.get("content-type") ?? "";
-  if (!type.startsWith("text/event-stream") || response.body === null)
-    return void (yield parseJson(await received(response.text())));
-  for await (const text of textEventsOf(response.body)) {
-    if (text.trim() === "[DONE]") return;
-    yield parseJson(text);
+async function read({ body }, { host, onDelta }) {
+  /** @type {string[]} */
+  const texts = [];
+  /** @type {string[]} */
+  const thoughts = [];
+  /** @type {Record<string, number>} */
+  const counts = {};
+  let [finish, isWhole, isRefused] = ["", false, false];
+  /** @type {string | null} */
+  let model = null;
+  /** @type {number | null} */
+  let choice = null;
+  let endsAt = Number.POSITIVE_INFINITY;
+  const say = (/** @type {string} */ text) => {
+    if (text !== "") texts.push(text);
+    onDelta(text);
+  };
+  for await (const { value, name } of body === null ? [] : vendorEvents(body, () => endsAt)) {
+    if (value === DONE) isWhole = true;
+    if (value === DONE) break;
+    const fault = failureIn(host, value, name);
+    if (fault !== null) throw fault;
+    const part = SIGNS_OF_LIFE.includes(name) && typeof value !== "object" ? null : partOf(value);
+    if (part === null && SIGNS_OF_LIFE.includes(name)) continue;
+    if (part === null || part.finish === "error")
+      throw part === null ? noReply(host) : failureOf(host, { status: 200, body: "" });
+    Object.assign(counts, part.counts);
+    model = part.model ?? model;
+    choice ??= part.choice;
+    if (part.choice !== null && part.choice !== choice) continue; // another of several replies at once
+    say(part.text);
+    thoughts.push(part.reasoning);
+    finish = part.finish || finish;
+    isRefused ||= part.isRefusal;
+    isWhole ||= part.isEnd || part.finish !== "";
+    if (finish !== "" && (part.text !== "" || endsAt === Number.POSITIVE_INFINITY))
+      endsAt = performance.now() + GRACE_MS;
+    if (part.isEnd) break;
   }
+  if (!isWhole) throw texts.length + thoughts.length === 0 ? noReply(host) : cutOff(host);
+  const reason = isRefused ? "content_filter" : finishReason(finish);
+  const reasoning = thoughts.join("");
+  const isAllReasoning = texts.length === 0 && (reason === "stop" || reason === null);
+  if (isAllReasoning) say(reasoning); // of a model that wrote nothing else
+  const usage = {
+    input_tokens: counts.input ?? 0,
+    output_tokens: counts.output ?? 0,
+    cached_tokens: counts.cached ?? 0,
+    ...("cost" in counts ? { cost: counts.cost } : {}),
+  };
+  return { text: texts.join(""), model, usage, finishReason: reason, reasoning: isAllReasoning ? "" : reasoning };
+}
+
+/**
+ * Refuses a reply to a prompt of which the model read a part only, as Ollama cuts a longer prompt and says nothing.
+ * @param {string} host
+ * @param {Body} body
+ * @param {number} read tokens, as the vendor counted them
+ */
+function checkRead(host, { messages }, read) {
+  if (read < CUT_READ) return;
+  const words = messages.reduce((sum, { content }) => sum + JSON.stringify(content).split(" ").length, 0);
+  if (words < CUT_WORDS || read >= CUT_SHARE * words) return;
+  const sizes = `${read.toLocaleString("en")} of about ${words.toLocaleString("en")} tokens`;
+  const remedy = "Raise the model's window at its server, or send less.";
+  throw providerError(`${host} read ${sizes} and answered all the same. ${remedy}`, {
+    type: "upstream-prompt-cut",
+    upstream: host,
+  });
+}
+
+/**
+ * @param {string} host
+ * @param {NotJson} fault
+ */
+function unreadable(host, { message, isPage, isCut }) {
+  if (isCut) return cutOff(host);
+  const page = "is a web page, perhaps of a portal or proxy that wants a login";
+  return providerError(`the reply of ${host} ${isPage ? page : message}. Check the base URL.`, {
+    type: "upstream-malformed",
+    upstream: host,
+  });
 }
 
 /** @param {string} host */
-export function cutOff(host) {
+function noReply(host) {
+  return providerError(`${host} answered with something that is no reply. Check the base URL.`, {
+    type: "upstream-malformed",
+    upstream: host,
+  });
+}
+
+/** @param {string} host */
+function cutOff(host) {
   return providerError(`the reply of ${host} was cut off. Ask again.`, {
     type: "upstream-cut-off",
     retryable: true,

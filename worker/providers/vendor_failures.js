@@ -11,85 +11,168 @@ import { fieldsOf } from "../wire/schema.js";
 
 /**
  * A row fits where the status is one of `statuses` (any, if left out) and the words match.
- * @typedef {{type: string, advice: string, retryable?: boolean, statuses?: (status: number) => boolean, words?: RegExp}} Row
+ * @typedef {{type: string, advice: string, retryable?: boolean, wait?: number, statuses?: (status: number) => boolean, words?: RegExp}} Row
  */
 
-const IDENTIFIER = /^[A-Za-z_]{1,48}$/;
-const WAIT_WORDS = /(?:try again|retry) (?:in|after) (\d+(?:\.\d+)?) ?s/;
+const IDENTIFIER = /^(?:[A-Za-z_]{1,48}|\d{1,6})$/;
+const WAIT_WORDS =
+  /(?:retrydelay"?\s*:\s*"|(?:try again|retry) (?:in|after) )(?=\d)(?:(\d+) ?h[a-z]*[ ,]*)?(?:(\d+) ?m(?!s)[a-z]*[ ,]*)?(?:(\d+(?:\.\d+)?) ?(m?)s)?/;
+const SEND_LESS = "The prompt is longer than the model takes. Send less text at once.";
+const ASK_LESS = "Ask less at once (maxConcurrency, the adapter's concurrency), or try again later.";
+const GATEWAY = "A gateway before the model gave up. Send less text at once, or try again.";
+/** @type {(...known: number[]) => (status: number) => boolean} */
+const of =
+  (...known) =>
+  (status) =>
+    known.includes(status);
+/** @type {(...known: number[]) => (status: number) => boolean} */
+const ofServer =
+  (...known) =>
+  (status) =>
+    status >= 500 || known.includes(status);
 
-/** The rows are read from top to bottom; the first that fits decides. @type {Row[]} */
+/** The rows are read from top to bottom; the first that fits decides; 200 is an error inside a reply. @type {Row[]} */
 const ROWS = [
   {
     type: "upstream-prompt-too-long",
-    advice: "The prompt is longer than the model takes. Send less text at once.",
-    words:
-      /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|reduce the length of/,
-    statuses: (status) => status !== 429,
+    advice: `${SEND_LESS} One request exceeds the tokens a minute of this account.`,
+    words: /request too large for .*(?:tpm|tokens per min)/,
   },
   {
     type: "upstream-prompt-too-long",
-    advice: "The prompt is longer than the model takes. Send less text at once.",
-    statuses: (status) => status === 413,
+    advice: SEND_LESS,
+    words:
+      /context_length_exceeded|maximum context length|maximum prompt length|maximum input length|context length of only|context limit|context window|available context size|exceed_context_size|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed|tokens \+ `?max_new_tokens`? must be|reduce the length of|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)/,
+    statuses: (status) => status !== 402 && status !== 429,
+  },
+  { type: "upstream-prompt-too-long", advice: SEND_LESS, statuses: of(413) },
+  {
+    type: "upstream-rate-limited",
+    advice: ASK_LESS,
+    retryable: true,
+    words: /per ?minute|per min\b|\b[rt]pm\b/,
+    statuses: of(429),
   },
   {
     type: "upstream-quota-spent",
     advice: "The quota or credit of the account is spent. Raise it, or choose another model.",
     words:
-      /insufficient_quota|exceeded your current quota|billing|credit balance|insufficient.{0,3}(?:balance|credit|funds)|out of credits|more credits/,
-    statuses: (status) => status < 500,
+      /insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|account is not active|arrearage|欠费|余额不足/,
+    statuses: of(200, 400, 401, 402, 403, 404, 429),
   },
   {
     type: "upstream-quota-spent",
     advice: "The account has no credit left. Add some, or choose another model.",
-    statuses: (status) => status === 402,
+    statuses: of(402),
+  },
+  {
+    type: "upstream-call-refused",
+    advice: "The provider does not serve this country or region. Choose another provider.",
+    words:
+      /unsupported_country|country, region|not (?:available|supported) in your (?:country|region)|location is not supported|unsupported_region/,
+  },
+  {
+    type: "upstream-key-refused",
+    advice: "Check the key.",
+    words:
+      /api key not valid|api_key_invalid|invalid_api_key|(?:invalid|incorrect|missing) (?:x-)?(?:api.?)?key|no auth credentials|invalid authentication/,
+    statuses: of(200, 400),
   },
   {
     type: "upstream-call-refused",
     advice: "The provider's filter refused this text. Change the text, or choose another model.",
-    words: /content_filter|content.?policy|moderation|\bflagged\b/,
-    statuses: (status) => status < 429,
+    words:
+      /content_filter|content.?management|content.?policy|moderation|\bflagged\b|data_inspection_failed|prohibited_content|responsible.?ai|\bsafety\b/,
+    statuses: of(200, 400, 403, 422, 451),
   },
   {
-    type: "upstream-key-refused",
-    advice: "Check the key, and whether it may use this model.",
-    statuses: (status) => status === 401 || status === 403,
+    type: "upstream-call-refused",
+    advice: "A firewall or proxy before the provider refused the call. Check the network and the base URL first.",
+    words: /^\s*</,
+    statuses: of(401, 403),
+  },
+  {
+    type: "upstream-call-refused",
+    advice: "The vendor serves this model only by another of its APIs. Choose another model.",
+    words:
+      /only supported in v1\/\w+|not a chat model|not supported in the v1\/chat\/completions|use the responses api/,
   },
   {
     type: "upstream-model-unknown",
     advice: "It does not know this model, or the key may not use it. Check the model's name and the base URL.",
     words:
-      /model_not_found|model.{0,80}(?:not found|does not exist|not exist)|no such model|unknown model|not a valid model|invalid model|not_found_error/,
-    statuses: (status) => status < 429,
+      /model_not_found|model.{0,80}(?:not found|does not exist|not exist|deprecated|decommissioned|retired)|no such model|unknown model|not a valid model|invalid model|no endpoints found|model_not_supported|not_found_error/,
+    statuses: of(200, 400, 403, 404, 410, 422),
   },
   {
-    type: "upstream-model-unknown",
-    advice: "It does not know this model or path. Check the model's name and the base URL.",
-    statuses: (status) => status === 404,
+    type: "upstream-failed",
+    advice: "The model does not fit into the memory of its server. Choose a smaller one.",
+    words: /requires more system memory|cuda out of memory|insufficient memory/,
+    statuses: ofServer(200),
   },
   {
-    type: "upstream-rate-limited",
-    advice: "Ask less at once (maxConcurrency, the adapter's concurrency), or try again later.",
+    type: "upstream-failed",
+    advice: "The model is still loading. Try again in a minute.",
     retryable: true,
-    statuses: (status) => status === 429,
+    wait: 5,
+    words: /loading model|model.{0,40}\bloading\b|currently loading|warming up|model is not ready|starting up/,
+    statuses: ofServer(200, 400, 425),
   },
   {
-    type: "upstream-rate-limited",
-    advice: "Ask less at once (maxConcurrency, the adapter's concurrency), or try again later.",
-    retryable: true,
-    words: /rate.?limit|too many requests/,
-    statuses: (status) => status === 200,
+    type: "upstream-key-refused",
+    advice: "Check the key, and whether it may use this model.",
+    statuses: of(401, 403),
   },
   {
     type: "upstream-timeout",
     advice: "Try again, or with a shorter prompt.",
     retryable: true,
-    statuses: (status) => [408, 504, 522, 524].includes(status),
+    statuses: of(408),
+  },
+  { type: "upstream-timeout", advice: GATEWAY, retryable: true, statuses: of(504, 522, 524) },
+  {
+    type: "upstream-timeout",
+    advice: GATEWAY,
+    retryable: true,
+    words: /gateway time-?out|upstream request timeout|timeout_error/,
+    statuses: ofServer(200),
+  },
+  {
+    type: "upstream-failed",
+    advice: "The provider is overloaded. Try again later.",
+    retryable: true,
+    words: /overloaded|over capacity|no capacity|server is busy|currently unavailable/,
+    statuses: ofServer(200, 429),
+  },
+  { type: "upstream-rate-limited", advice: ASK_LESS, retryable: true, statuses: of(429) },
+  {
+    type: "upstream-rate-limited",
+    advice: ASK_LESS,
+    retryable: true,
+    words: /rate.?limit|too many requests/,
+    statuses: of(200),
   },
   {
     type: "upstream-failed",
     advice: "The provider is overloaded or down. Try again later.",
     retryable: true,
-    statuses: (status) => status === 200 || status === 409 || status === 425 || status >= 500,
+    statuses: ofServer(200, 409, 424, 425, 498, 499),
+  },
+  {
+    type: "upstream-call-refused",
+    advice: "Redirects are not followed. Check the base URL.",
+    statuses: (status) => status < 400,
+  },
+  {
+    type: "upstream-model-unknown",
+    advice: "It does not know this model or path. Check the model's name and the base URL.",
+    statuses: of(404),
+  },
+  {
+    type: "upstream-call-refused",
+    advice: "It refused a parameter of the request. Choose another model, or leave the option out.",
+    words: /unsupported.{0,3}(?:parameter|value)|unrecognized|extra_forbidden|extra inputs|not (?:supported|permitted)/,
+    statuses: (status) => status >= 400 && status < 500,
   },
 ];
 /** @type {Row} */
@@ -101,45 +184,111 @@ const OTHERWISE = {
 /**
  * @param {string} host of the vendor, for the sentence
  * @param {object} refusal
- * @param {number} refusal.status 200 where the error came inside a reply
+ * @param {number} refusal.status 200 where the error came inside a reply, and quotes none
  * @param {string} refusal.body
- * @param {string | null} [refusal.retryAfter] the header
+ * @param {Headers} [refusal.headers]
+ * @param {boolean} [refusal.isInReply]
  */
-export function failureOf(host, { status, body, retryAfter = null }) {
-  const text = body.toLowerCase();
+export function failureOf(host, { status, body, headers, isInReply = status === 200 }) {
+  const value = jsonIn(body);
+  const text = (value === undefined ? body : JSON.stringify(value)).toLowerCase();
   const fits = (/** @type {Row} */ { statuses, words }) =>
     (statuses === undefined || statuses(status)) && (words === undefined || words.test(text));
-  const { type, advice, retryable = false } = ROWS.find(fits) ?? OTHERWISE;
-  const reported = [status === 200 ? "" : String(status), ...identifiersIn(body)].filter((word) => word !== "");
-  const shown = reported.length > 0 ? ` (${reported.join(", ")})` : "";
-  return providerError(`${host} refused the call${shown}. ${advice}`, {
+  const { type, advice, retryable = false, wait = null } = ROWS.find(fits) ?? OTHERWISE;
+  const reported = [isInReply ? "" : String(status), ...identifiersIn(value)].filter((word) => word !== "");
+  const shown = reported.length > 0 ? ` (${[...new Set(reported)].join(", ")})` : "";
+  const retryAfter = retryable ? (secondsOf(headers) ?? secondsIn(text) ?? wait) : null;
+  const asks = retryAfter === null || retryAfter === wait ? "" : ` It asks to wait ${Number(retryAfter.toFixed(2))} s.`;
+  return providerError(`${host} refused the call${shown}.${asks} ${advice}`, {
     type,
     retryable,
-    status: status === 200 ? null : status,
+    status: isInReply ? null : status,
     upstream: host,
-    retryAfter: retryable ? secondsOf(retryAfter, text) : null,
+    retryAfter,
   });
 }
 
 /**
- * The vendor's `type` and `code` in an error, where they are plain identifiers.
- * @param {string} body
+ * The failure that a JSON value reports in place of a reply, or null.
+ * @param {string} host
+ * @param {unknown} value
+ * @param {string} name of the server-sent event that carried it
  */
-function identifiersIn(body) {
-  const { error, ...rest } = fieldsOf(jsonIn(body));
-  const { type, code, status } = { ...fieldsOf(rest), ...fieldsOf(error) };
-  const words = [type, code, status].filter((word) => typeof word === "string" && IDENTIFIER.test(word));
-  return [...new Set(words)].filter((word) => word !== "error");
+export function failureIn(host, value, name) {
+  const isOne = Array.isArray(value) ? value.some(isError) : isError(value);
+  if (name !== "error" && !isOne) return null;
+  const quoted = [...objectsIn(value)].flatMap((facts) => STATUS_FIELDS.map((field) => Number(facts[field])));
+  const status = quoted.find((number) => Number.isInteger(number) && number >= 400 && number < 600) ?? 200;
+  return failureOf(host, { status, body: JSON.stringify(value), isInReply: true });
+}
+
+const STATUS_FIELDS = ["status", "status_code", "statusCode", "code", "http_status"];
+const REPLY_FIELDS = ["choices", "content", "message_id", "delta", "usage", "done"];
+
+/**
+ * Whether a value is an error, in one of the forms of the vendors.
+ * @param {unknown} value
+ */
+function isError(value) {
+  const fields = fieldsOf(value);
+  const { error, error_type, error_message, errors, type, object, x_groq, base_resp } = fields;
+  const isGiven = (/** @type {unknown} */ part) => Boolean(part) && !(typeof part === "object" && isEmpty(part));
+  if ([error, error_type, error_message, errors].some(isGiven) || type === "error" || object === "error") return true;
+  if (isGiven(fieldsOf(x_groq).error) || isGiven(fieldsOf(base_resp).status_code)) return true;
+  const isReply = REPLY_FIELDS.some((name) => name in fields);
+  return !isReply && ["detail", "message", "msg"].some((name) => typeof fields[name] === "string");
+}
+
+/** @param {unknown} value */
+function isEmpty(value) {
+  return Object.keys(fieldsOf(value)).length === 0;
 }
 
 /**
- * @param {string | null} header
+ * The error object itself before the one around it, however it is wrapped.
+ * @param {unknown} value
+ * @returns {Generator<Record<string, unknown>>}
+ */
+function* objectsIn(value) {
+  if (Array.isArray(value)) return void (yield* objectsIn(value[0]));
+  if (typeof value !== "object" || value === null) return;
+  const fields = fieldsOf(value);
+  for (const name of ["error", "errors", "detail", "base_resp"]) yield* objectsIn(fields[name]);
+  yield fields;
+}
+
+/**
+ * The vendor's `type` and `code` in an error, where they are plain identifiers.
+ * @param {unknown} value
+ */
+function identifiersIn(value) {
+  const words = [...objectsIn(value)].flatMap(({ type, code, status }) => [type, code, status]).map(String);
+  return [...new Set(words)].filter((word) => IDENTIFIER.test(word) && !["error", "undefined", "null"].includes(word));
+}
+
+/** @param {Headers | undefined} headers */
+function secondsOf(headers) {
+  const milliseconds = numberIn(headers?.get("retry-after-ms"));
+  if (milliseconds !== null) return milliseconds / 1_000;
+  const header = headers?.get("retry-after") ?? "";
+  const seconds = numberIn(header.trim().replace(/s$/, ""));
+  if (seconds !== null) return seconds;
+  const until = Date.parse(header);
+  return Number.isNaN(until) ? null : Math.max(0, (until - Date.now()) / 1_000);
+}
+
+/** @param {string | null | undefined} text */
+function numberIn(text) {
+  return /^\s*\d{1,9}(\.\d+)?\s*$/.test(text ?? "") ? Number(text) : null;
+}
+
+/**
+ * A wait in words: `35s`, `250ms`, `7m12.5s`, `2 minutes`.
  * @param {string} text
  */
-function secondsOf(header, text) {
-  if (header !== null && /^\s*\d{1,6}(\.\d+)?\s*$/.test(header)) return Number(header);
-  const until = header === null ? Number.NaN : Date.parse(header);
-  if (!Number.isNaN(until)) return Math.max(0, (until - Date.now()) / 1_000);
+function secondsIn(text) {
   const words = WAIT_WORDS.exec(text);
-  return words === null ? null : Number(words[1]);
+  if (words === null) return null;
+  const [hours, minutes, seconds] = [words[1], words[2], words[3]].map((word) => Number(word ?? 0));
+  return hours * 3_600 + minutes * 60 + seconds / (words[4] === "m" ? 1_000 : 1) || null;
 }

@@ -271,3 +271,222 @@ test("openaiChat: a vendor that is gone is told apart from one whose CORS refuse
   );
   assert.equal(failure(gone).type, "upstream-unreachable");
 });
+
+// ---------------------------------------------------------------------------- servers that speak a little differently
+
+const END = [...CHAT_END, "[DONE]"];
+function lines(events, { start = "data: ", end = "\n\n" } = {}) {
+  return events.map((event) => `${start}${typeof event === "string" ? event : JSON.stringify(event)}${end}`).join("");
+}
+const PIECES = [chunk({ content: "Pa" }), chunk({ content: "ris" })];
+const FORMS = {
+  "CRLF, no space, names and ids": { text: lines([...PIECES, ...END], { start: "id: 7\r\ndata:", end: "\r\n\r\n" }) },
+  "CR alone": { text: lines([...PIECES, ...END], { end: "\r\r" }) },
+  "no blank lines": { text: lines([...PIECES, ...END], { end: "\n" }) },
+  "labelled JSON": { type: "application/json", text: lines([...PIECES, ...END]) },
+  "not labelled": { type: "application/octet-stream", text: lines([...PIECES, ...END]) },
+  "wrapped once more": { text: lines([...PIECES, ...END], { start: "data: data: " }) },
+  "a byte order mark": { text: `\ufeff${lines([...PIECES, ...END])}` },
+  "[done]": { text: lines([...PIECES, ...CHAT_END, "[done]"]) },
+  "no [DONE]": { text: lines([...PIECES, ...CHAT_END]) },
+  "no finish reason": { text: lines([...PIECES, CHAT_END[1], "[DONE]"]) },
+  "signs of life": {
+    text: `event: ping\ndata:\n\nevent: ping\ndata: "hb"\n\n: x\n\n${lines(["{}", ...PIECES, ...END])}`,
+  },
+  "data on several lines": {
+    text: lines([...PIECES.map((piece) => JSON.stringify(piece, null, 1).replaceAll("\n", "\ndata: ")), ...END]),
+  },
+  "numbers that are no JSON": {
+    text: lines(['{"choices":[{"delta":{"content":"Paris"},"logprobs":[NaN,-Infinity]}]}', ...END]),
+  },
+  "a whole reply on many lines": {
+    type: "application/json",
+    text: JSON.stringify(
+      { choices: [{ message: { content: "Paris" }, finish_reason: "stop" }], usage: CHAT_END[1].usage },
+      null,
+      2,
+    ),
+  },
+  "a null delta": { text: lines([{ choices: [{ delta: null }] }, ...PIECES, ...END]) },
+  "text parts with thinking among them": {
+    text: lines([
+      chunk({ content: [{ type: "thinking", thinking: [{ type: "text", text: "FINAL(7)" }] }] }),
+      chunk({ content: [{ type: "text", text: "Pa" }, { text: "ris" }] }),
+      ...END,
+    ]),
+  },
+  "thoughts marked beside": {
+    text: lines([chunk({ content: "FINAL(7)", extra_content: { google: { thought: true } } }), ...PIECES, ...END]),
+  },
+  "text in the reasoning field only": { text: lines([chunk({ content: null, reasoning_content: "Paris" }), ...END]) },
+  "two replies in turn": {
+    text: lines([PIECES[0], { choices: [{ index: 1, delta: { content: "London" } }] }, PIECES[1], ...END]),
+  },
+  "two replies in one event": {
+    text: lines([
+      {
+        choices: [
+          { index: 1, delta: { content: "London" } },
+          { index: 0, delta: { content: "Paris" } },
+        ],
+      },
+      ...END,
+    ]),
+  },
+  "all so far beside each piece": {
+    text: lines([
+      { choices: [{ delta: { content: "Pa" }, message: { content: "Pa" } }] },
+      { choices: [{ delta: { content: "ris" }, message: { content: "Paris" } }] },
+      ...END,
+    ]),
+  },
+  "an empty error": { text: lines([{ ...PIECES[0], error: {} }, { ...PIECES[1], error: null }, ...END]) },
+};
+const MESSAGE_FORMS = {
+  "text in the first event of its block": {
+    text: lines([
+      { type: "message_start", message: { usage: { input_tokens: 9, output_tokens: 1 } } },
+      { type: "content_block_start", content_block: { type: "text", text: "Pa" } },
+      { type: "content_block_delta", delta: { type: "text_delta", text: "ris" } },
+      { type: "content_block_delta", delta: { type: "citations_delta", citation: { cited_text: "FINAL(7)" } } },
+      { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 4 } },
+    ]),
+  },
+  "a whole message": {
+    type: "application/json",
+    text: JSON.stringify({
+      content: [
+        { type: "thinking", thinking: "FINAL(7)" },
+        { type: "text", text: "Paris" },
+      ],
+      stop_reason: "end_turn",
+      usage: { input_tokens: 9, output_tokens: 4 },
+    }),
+  },
+};
+
+for (const [name, forms] of Object.entries({ openaiChat: FORMS, anthropic: MESSAGE_FORMS }))
+  for (const [form, turn] of Object.entries(forms))
+    test(`${name}: ${form} is read, cut anywhere`, async () => {
+      const { text, ...more } = turn;
+      const { frames, usage, written } = await asked(ADAPTERS[name].open(), [{ ...more, pieces: everyByte(text) }]);
+      assert.equal(frames[0].text, "Paris");
+      assert.equal(written.map(([, piece]) => piece.text).join(""), "Paris");
+      const [{ input_tokens, output_tokens }] = Object.values(usage);
+      assert.deepEqual([input_tokens, output_tokens], [9, 4]);
+    });
+
+test("openaiChat: a reply that is whole is over although its connection stays open", async () => {
+  for (const end of [CHAT_END, END]) {
+    const { frames } = await asked(ADAPTERS.openaiChat.open(), [{ text: lines([...PIECES, ...end]), hang: true }]);
+    assert.equal(frames[0].text, "Paris");
+  }
+});
+
+const REFUSALS = [
+  [400, { error: { message: "The model is loaded with context length of only 4096 tokens" } }, "prompt-too-long"],
+  [422, { error: "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192." }, "prompt-too-long"],
+  [500, { error: { message: "the request exceeds the available context size" } }, "prompt-too-long"],
+  [429, { error: { message: "Request too large for m on tokens per min (TPM): Limit 3" } }, "prompt-too-long"],
+  [429, { error: { message: "Rate limit reached on tokens per min (TPM)" } }, "rate-limited"],
+  [429, { error: { message: "Rate limit exceeded: free-models-per-day." } }, "quota-spent"],
+  [429, { error: { code: "1113", message: "\u4f59\u989d\u4e0d\u8db3" } }, "quota-spent"],
+  [400, [{ error: { message: "API key not valid." } }], "key-refused"],
+  [403, "<html>Attention Required!</html>", "call-refused"],
+  [403, { error: { code: "unsupported_country_region_territory" } }, "call-refused"],
+  [400, { error: { code: "content_filter" } }, "call-refused"],
+  [410, { error: { message: "The model m has been deprecated" } }, "model-unknown"],
+  [500, { error: { message: "model requires more system memory (8 GiB)" } }, "failed"],
+  [302, "", "call-refused"],
+  [200, { error: "model runner has unexpectedly stopped" }, "failed"],
+  [200, { error: { message: "Invalid API key", code: 401 } }, "key-refused"],
+  [200, { choices: null, error_message: "maximum context length" }, "prompt-too-long"],
+  [200, { choices: null, base_resp: { status_code: 1008, status_msg: "insufficient balance" } }, "quota-spent"],
+  [200, { choices: [], x_groq: { error: "over capacity" } }, "failed"],
+  [200, { detail: "Unauthorized", status: 401 }, "key-refused"],
+  [200, "<!doctype html><title>Sign in</title>", "malformed"],
+  [200, "some words", "malformed"],
+];
+
+for (const [status, body, type] of REFUSALS)
+  test(`a refusal is ${type}: ${status} ${JSON.stringify(body).slice(0, 60)}`, async () => {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const turns = Array.from({ length: 5 }, () => ({ status, text }));
+    assert.equal(failure(await asked(ADAPTERS.openaiChat.open(), turns)).type, `upstream-${type}`);
+  });
+
+test("an error in a stream is one, after half a text and under its own name", async () => {
+  for (const text of [
+    lines([PIECES[0], { object: "error", message: "engine died" }]),
+    lines([PIECES[0], { choices: [{ delta: {}, finish_reason: "error" }] }]),
+    "event: error\ndata: Something broke\n\n",
+    'error: {"message": "slot unavailable", "code": 503}\n\n',
+  ]) {
+    const turns = Array.from({ length: 5 }, () => ({ text }));
+    assert.equal(failure(await asked(ADAPTERS.openaiChat.open(), turns)).type, "upstream-failed");
+  }
+});
+
+test("the wait that a vendor asks for in words is kept", async () => {
+  const busy = (words) => ({
+    status: 429,
+    text: JSON.stringify({ error: { message: `Please try again in ${words}` } }),
+  });
+  const turns = [busy("2m1.5s."), busy("4500ms"), { text: CHAT }];
+  const { pauses } = await asked(ADAPTERS.openaiChat.open(), turns);
+  assert.deepEqual(pauses, [121_500, 4_500]);
+});
+
+test("a prompt of which the model read a part only is an error that says so", async () => {
+  const cut = { choices: [], usage: { prompt_tokens: 2_048, completion_tokens: 4 } };
+  const call = prompt(`${"word ".repeat(9_000)}`, "some-model");
+  const { frames } = await asked(ADAPTERS.openaiChat.open(), [{ text: lines([...PIECES, CHAT_END[0], cut]) }], {
+    call,
+  });
+  assert.match(failure({ frames }).detail, /read 2,048 of about 9,00\d tokens and answered all the same/);
+});
+
+const SYSTEM = [
+  { role: "system", content: "S" },
+  { role: "user", content: "Q" },
+];
+const WAYS = {
+  "no stream_options": ["Extra inputs are not permitted: stream_options", (body) => !("stream_options" in body)],
+  "no stream": ["Your organization must be verified to stream this model.", (body) => !("stream" in body)],
+  "no system role": ["System role not supported", (body) => body.messages[0].content === "S\n\nQ"],
+  "another name of the limit": ["Use 'max_completion_tokens' instead.", (body) => body.max_completion_tokens === 100],
+  "a lower limit": ["max_tokens must be less than or equal to 50", (body) => body.max_tokens === 50],
+};
+
+for (const [name, [message, isChanged]] of Object.entries(WAYS))
+  test(`openaiChat: a refusal has its way round, which is remembered: ${name}`, async () => {
+    const refusal = { status: 400, type: "application/json", text: JSON.stringify({ error: { message } }) };
+    seen.length = 0;
+    script = [refusal, { text: CHAT }, { text: CHAT }];
+    const provider = ADAPTERS.openaiChat.open();
+    const call = { messages: SYSTEM, model: "m", images: [], schema: null, options: { maxOutputTokens: 100 } };
+    const more = { signal: new AbortController().signal, onDelta: () => {} };
+    assert.equal((await provider({ ...call, ...more })).text, "abç");
+    assert.equal((await provider({ ...call, ...more })).text, "abç");
+    assert.deepEqual(
+      seen.map(({ body }) => isChanged(body)),
+      [false, true, true],
+    );
+  });
+
+test("anthropic: a lower limit, and no marks for the cache, have their way round", async () => {
+  const words = [
+    "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens",
+    "cache_control: extra",
+  ];
+  seen.length = 0;
+  script = [
+    ...words.map((message) => ({ status: 400, text: JSON.stringify({ error: { message } }) })),
+    { text: MESSAGES },
+  ];
+  const call = { messages: SYSTEM, model: "m", images: [], schema: null, options: {} };
+  const more = { signal: new AbortController().signal, onDelta: () => {} };
+  assert.equal((await ADAPTERS.anthropic.open()({ ...call, ...more })).text, "abç");
+  const { max_tokens, system, messages } = seen[2].body;
+  assert.deepEqual([max_tokens, system, messages], [4_096, "S", [{ role: "user", content: "Q" }]]);
+});
