@@ -91,6 +91,7 @@ def test_a_schema_comes_from_either_form() -> None:
     flat = {"format": {"type": "json_schema", "name": "a", "schema": schema}}
     assert asked_in({"model": "rlm", "input": "Who?", "text": flat}).schema == schema
     assert chat("Who?", response_format={"type": "json_object"}).schema == {"type": "object"}
+    assert chat("Who?", response_format={"type": "json_object", "schema": schema}).schema == schema
     assert chat("Who?", response_format={"type": "text"}).schema is None
 
 
@@ -120,6 +121,11 @@ def test_limits_are_in_the_metadata_and_other_entries_are_the_clients() -> None:
         ),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}, "no files", 400),
         ({"response_format": {"type": "json_schema"}}, "response_format must hold a JSON Schema", 400),
+        ({"response_format": "json"}, "response_format must hold a JSON Schema", 400),
+        ({"input": "Who?", "text": {"format": "json"}}, "text.format must hold a JSON Schema", 400),
+        ({"input": "Who?", "instructions": 5}, "instructions must be text", 400),
+        ({"metadata": {"rlm": "Direct"}}, "metadata.rlm must be always or direct, not 'Direct'", 400),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "a:b"}}]}]}, "base64", 400),
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_is_refused_with_the_reason(body: Any, said: str, status: int) -> None:
@@ -127,6 +133,29 @@ def test_what_cannot_be_answered_is_refused_with_the_reason(body: Any, said: str
         asked_in({"model": "rlm", "messages": [{"role": "user", "content": "Who?"}], **body})
     assert said in str(refused.value)
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "data:application/pdf;base64,JVBE\nRi0x\n",
+        "data:application/pdf;charset=x;BASE64,JVBERi0x",
+        "JVBERi0x",
+        "JVBE\r\nRi0x",
+    ],
+)
+def test_bytes_of_a_file_come_in_any_form_of_base64(data: str) -> None:
+    part = {"type": "file", "file": {"filename": "a.pdf", "file_data": data}}
+    assert [file.data for file in chat([{"type": "text", "text": "Who?"}, part]).files] == [b"%PDF-1"]
+
+
+def test_what_a_client_leaves_null_is_left_out() -> None:
+    assert chat("Who?", input=None, instructions=None, text=None, response_format=None, metadata=None).is_plain
+
+
+def test_instructions_may_be_messages() -> None:
+    wanted = {"model": "rlm", "input": "Who?", "instructions": [{"role": "developer", "content": "Be brief."}]}
+    assert asked_in(wanted).options == {"system_prompt": "Be brief."}
 
 
 def test_unknown_parameters_are_ignored() -> None:

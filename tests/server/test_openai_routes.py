@@ -270,7 +270,10 @@ def test_a_streamed_response_has_the_events_of_the_api_in_order(client: httpx2.C
         ("/v1/chat/completions", {**body(), "tools": [{"type": "function"}]}, 400, "cannot be called"),
         ("/v1/chat/completions", {**body(), "model": "gpt-5"}, 404, "is not here"),
         ("/v1/chat/completions", [], 400, "the body must be an object"),
+        ("/v1/chat/completions", {**body(), "stream": "false"}, 400, "stream must be true or false, not 'false'"),
+        ("/v1/responses", {"model": "rlm", "input": "a", "background": "no"}, 400, "background must be true or false"),
         ("/v1/responses", {"model": "rlm"}, 400, "input is missing"),
+        ("/v1/responses", {"model": "rlm", "input": None}, 400, "input is missing"),
         ("/v1/responses", {"model": "rlm", "input": "a", "previous_response_id": "b"}, 400, "is not kept here"),
     ],
 )

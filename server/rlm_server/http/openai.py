@@ -58,8 +58,9 @@ async def list_models(request: Request) -> Response:
 async def complete(request: Request) -> Response:
     """Chat Completions."""
     body = await _body(request)
+    is_streamed = _flag(body, "stream")
     run = _begin(request, body)
-    if body.get("stream"):
+    if is_streamed:
         options = body.get("stream_options")
         has_usage_chunk = isinstance(options, dict) and bool(options.get("include_usage"))
         return _stream(chat.chunks(run, has_usage_chunk=has_usage_chunk))
@@ -73,12 +74,12 @@ async def respond(request: Request) -> Response:
     for name in ("previous_response_id", "conversation", "prompt"):
         if body.get(name):
             raise Refused(f"{name} is not kept here. Send the earlier turns in input.", param=name)
-    if "input" not in body:
+    if body.get("input") is None:
         raise Refused("input is missing: text, or a list of messages.", param="input")
-    is_background = bool(body.get("background"))
+    is_background, is_streamed = _flag(body, "background"), _flag(body, "stream")
     run = _begin(request, body)
     state: dict[str, Any] = {"is_background": is_background, "metadata": body.get("metadata")}
-    if body.get("stream"):
+    if is_streamed:
         return _stream(responses.events(run, state))
     if not is_background:
         end = await attended(request, run.ended())
@@ -110,6 +111,14 @@ def _begin(request: Request, body: dict[str, Any]) -> KeptRun:
     run = _kept_runs(request).begin(asked, user=user, digest=digest, key=key, is_retry=retries not in ("", "0"))
     record(request.scope, model=asked.name[:100], run=run.id)
     return run
+
+
+def _flag(body: dict[str, Any], name: str) -> bool:
+    """A parameter that is true or false; left out, it is false."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise Refused(f"{name} must be true or false, not {value!r:.40}.", param=name)
+    return bool(value)
 
 
 def _lasting(body: dict[str, Any]) -> dict[str, Any]:

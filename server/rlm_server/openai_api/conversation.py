@@ -33,12 +33,18 @@ PLAIN_CHARS = 4_000
 """Characters of a conversation without files and earlier turns that is passed on as one plain call."""
 INSTRUCTION_CHARS = 4_000
 """Characters of the longest system message that becomes the run's role; a longer one is context."""
-DATA_URI = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*?;base64,(?P<data>.*)", re.DOTALL)
+DATA_URI = re.compile(
+    r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*?;base64,(?P<data>.*)", re.DOTALL | re.IGNORECASE
+)
+BARE = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
+"""Base64 without the head of a data URI, as the vendor's reference describes the bytes of a file."""
 ROLES = ("system", "developer", "user", "assistant")
 LIMIT_NAMES: Mapping[str, bool] = {snake(facts.option): facts.whole for facts in LIMITS}
 """Name of each limit in metadata -> whether it is a whole number."""
 OVER_ALL = "Do as the text in the context asks."
 TAIL_CHARS = 500
+WAYS = ("always", "direct")
+"""Values of `rlm` in metadata: a run whatever the size, or one call over the whole context."""
 TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
 
 
@@ -138,9 +144,10 @@ def asked_in(body: Mapping[str, Any]) -> Asked:
         Refused: it cannot be answered; the message says what to change.
     """
     _refuse_tools(body)
-    turns = tuple(_turns_of_input(body) if "input" in body else _turns_of_messages(body))
+    is_responses = body.get("input") is not None
+    turns = tuple(_turns_of_input(body) if is_responses else _turns_of_messages(body))
     last = max((index for index, turn in enumerate(turns) if turn.role == "user"), default=None)
-    name = "input" if "input" in body else "messages"
+    name = "input" if is_responses else "messages"
     if last is None or not (turns[last].text.strip() or turns[last].files):
         raise Refused(f"{name} holds no user message with text: the last one is the question.", param=name)
     system = "\n\n".join(turn.text for turn in turns if turn.role in ("system", "developer"))
@@ -159,9 +166,11 @@ def asked_in(body: Mapping[str, Any]) -> Asked:
         options["system_prompt"] = system
     files = tuple(file for turn in turns for file in turn.files)
     size = sum(len(turn.text) for turn in turns)
-    if metadata.get(MODEL) == "direct":
+    way = metadata.get(MODEL) or None
+    if way not in (None, *WAYS):
+        raise Refused(f"metadata.{MODEL} must be {' or '.join(WAYS)}, not {way!r:.40}.", param=f"metadata.{MODEL}")
+    if way == "direct":
         options["direct"] = True
-    is_forced = metadata.get(MODEL) in ("always", "direct")
     return Asked(
         question=question,
         model=_model_in(body),
@@ -171,7 +180,7 @@ def asked_in(body: Mapping[str, Any]) -> Asked:
         schema=_schema_in(body),
         options=options,
         turns=turns,
-        is_plain=not (files or earlier or is_forced) and size <= PLAIN_CHARS,
+        is_plain=not (files or earlier or way) and size <= PLAIN_CHARS,
     )
 
 
@@ -243,16 +252,16 @@ def _limits_in(metadata: object) -> dict[str, Any]:
 def _schema_in(body: Mapping[str, Any]) -> Any:
     text = body.get("text")
     wanted = text.get("format") if isinstance(text, Mapping) else body.get("response_format")
-    if not isinstance(wanted, Mapping) or wanted.get("type") in (None, "text"):
+    name = "text.format" if isinstance(text, Mapping) else "response_format"
+    if wanted is None or (isinstance(wanted, Mapping) and wanted.get("type") in (None, "text")):
         return None
-    if wanted["type"] == "json_object":
-        return {"type": "object"}
-    form = wanted.get("json_schema", wanted) if "input" not in body else wanted
+    kind = wanted.get("type") if isinstance(wanted, Mapping) else None
+    form = wanted.get("json_schema", wanted) if isinstance(wanted, Mapping) else None
     schema = form.get("schema") if isinstance(form, Mapping) else None
-    if wanted["type"] != "json_schema" or not isinstance(schema, Mapping):
-        raise Refused(
-            "response_format must hold a JSON Schema: json_schema.schema, an object.", param="response_format"
-        )
+    if kind == "json_object" and schema is None:
+        return {"type": "object"}
+    if kind not in ("json_schema", "json_object") or not isinstance(schema, Mapping):
+        raise Refused(f"{name} must hold a JSON Schema: json_schema.schema, an object.", param=name)
     return schema
 
 
@@ -265,8 +274,13 @@ def _turns_of_messages(body: Mapping[str, Any]) -> Iterator[Turn]:
 
 
 def _turns_of_input(body: Mapping[str, Any]) -> Iterator[Turn]:
-    if isinstance(instructions := body.get("instructions"), str) and instructions:
+    instructions = body.get("instructions")
+    if isinstance(instructions, list):
+        yield from (replace(_turn(item, f"instructions[{at}]"), role="system") for at, item in enumerate(instructions))
+    elif isinstance(instructions, str) and instructions:
         yield Turn("system", (instructions,))
+    elif instructions:
+        raise Refused("instructions must be text.", param="instructions")
     wanted = body["input"]
     if isinstance(wanted, str):
         yield Turn("user", (wanted,))
@@ -318,13 +332,15 @@ def _take_part(part: object, where: str, texts: list[str], files: list[Attached]
 
 def _file(uri: object, name: str, where: str) -> Attached:
     found = DATA_URI.fullmatch(uri) if isinstance(uri, str) else None
+    if found is None and name and isinstance(uri, str) and BARE.fullmatch(uri):
+        found = DATA_URI.fullmatch(f"data:;base64,{uri}")
     if found is None:
         raise Refused(
             f"{where} must hold its bytes, as data:TYPE;base64,...: this server fetches no address and keeps no files.",
             param=where,
         )
     try:
-        data = base64.b64decode(found["data"], validate=True)
+        data = base64.b64decode("".join(found["data"].split()), validate=True)
     except (binascii.Error, ValueError):
         raise Refused(f"{where} is not base64.", param=where) from None
     suffix = mimetypes.guess_extension(found["type"] or "") or ""
