@@ -123,6 +123,14 @@ def test_options_of_a_line_win_over_those_of_the_batch(folder: Path) -> None:
         ({"question": "a", "id": "1"}, "the id '1' is that of q.jsonl:1 too"),
         ({"custom_id": "x", "body": {"model": "gpt", "messages": [{"role": "user", "content": "a"}]}}, "Ask `rlm`"),
         ({"custom_id": "x", "body": {"model": "rlm", "messages": []}}, "messages must be a list"),
+        ({"custom_id": "x", "params": {"model": "m"}}, "it is of Anthropic's form, which is not read"),
+        ({"custom_id": "x", "url": "/v1/embeddings", "body": {}}, "url must be /v1/chat/completions or /v1/responses"),
+        ({"url": "/v1/responses", "body": {}}, "there is no custom_id beside body"),
+        ('{"question": "a", "question": "b"}', "the name 'question' stands twice"),
+        ('{"question": "a", "options": {"max_cost": NaN}}', "max_cost must be a number above 0 or None, not nan"),
+        ({"question": "a", "options": {"max_iterations": "5"}}, "max_iterations must be a whole number"),
+        ({"question": "a", "context": "https://x.example/a.pdf"}, "is an address, and nothing is fetched"),
+        ('{"question": "a", "schema": ' + "[" * 9_000, "it is not JSON"),
     ],
 )
 def test_each_fault_has_its_file_and_line_and_says_what_to_do(folder: Path, line: Any, said: str) -> None:
@@ -157,6 +165,52 @@ def test_a_fault_of_a_csv_has_its_line_too(folder: Path) -> None:
         keys_in(folder, "question,options", "a,", "b,{", name="q.csv")
     with pytest.raises(ConfigError, match=r"q\.csv:1: there is no column `question`"):
         keys_in(folder, "text", "a", name="q.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ID;Question\n7;Who?\n",
+        "id\tquestion\r\n7\tWho?\r\n",
+        "sep=|\nid|question\n7|Who?\n",
+        "\n\nid, question ,\n,,\n7,Who?,\n,,\n",
+        "id,question\r7,Who?\r",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_csv_is_read_as_spreadsheets_save_it(folder: Path, text: str, encoding: str) -> None:
+    path = folder / "q.csv"
+    path.write_bytes(text.encode(encoding))
+    questions = Questions(RawLines(path), folder=folder, defaults={})
+    [line] = questions.missing({key for _, key, _ in questions.checked()})
+    assert (line.id, line.question) == ("7", "Who?")
+
+
+def test_a_cell_may_be_longer_than_a_page(folder: Path) -> None:
+    [line] = lines_in(folder, "question,context", f"Who?,{'word ' * 40_000}", name="q.csv")
+    assert len(str(line.context.value)) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('question\nWho?\n"And\nwho else?\n', "q.csv:3: it is not CSV from here on"),
+        ("question,question\na,b\n", "q.csv:1: the column `question` stands twice"),
+        ("id,text\n1,a\n", "found: id, text"),
+        ("id,question\n1,a,b\n", "q.csv:2: the line has 1 more cells"),
+    ],
+)
+def test_nothing_of_a_csv_is_lost_in_silence(folder: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        keys_in(folder, text.rstrip("\n"), name="q.csv")
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["/chat/completions", "https://api.example/v1/chat/completions", None])
+def test_an_address_of_openais_form_may_have_another_beginning(folder: Path, url: str | None) -> None:
+    body = {"model": "rlm", "messages": [{"role": "user", "content": "Who?"}]}
+    [line] = lines_in(folder, {"custom_id": "c", "url": url, "body": body})
+    assert line.question == "Who?"
 
 
 def test_a_line_of_openai_is_a_question_over_its_long_text(folder: Path) -> None:

@@ -21,6 +21,7 @@ from ..headless.context_upload import read_folder
 
 MOST_PATH_CHARS = 1_024
 PATTERN = re.compile(r"[*?\[]")
+ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 PATH_FORM = re.compile(r"[^\s]*[\\/][^\s]*|[^\s]+\.[A-Za-z][A-Za-z0-9]{0,7}")
 """Text without white space that has a slash, or ends as a file does."""
 NAMED = ("text", "path", "paths", "glob", "json")
@@ -103,6 +104,11 @@ class Contexts:
             return _of_text(text)
         if self._exists(text):
             return self.of_paths([self._folder / text])
+        if ADDRESS.fullmatch(text):
+            raise ConfigError(
+                f"context {text!r} is an address, and nothing is fetched. Name the path of what is there, or write "
+                '{"text": ...} where it is the text itself.'
+            )
         is_path = PATH_FORM.fullmatch(text) is not None and "://" not in text
         if is_path and PATTERN.search(text):
             return self.of_paths(self._matching(text))

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from ..headless.result import HeadlessResult
 
 URLS = ("/v1/chat/completions", "/v1/responses")
+ENDS = tuple(url.removeprefix("/v1") for url in URLS)
+"""Ends of the addresses that vendors with paths of their own write."""
 
 
 def is_openai(fields: Mapping[str, Any]) -> bool:
     """Whether a line has OpenAI's form."""
-    return "custom_id" in fields and "body" in fields
+    return "custom_id" in fields or "body" in fields
 
 
 def openai_line(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,9 +36,13 @@ def openai_line(fields: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: its request cannot be answered.
     """
-    if not isinstance(fields["body"], Mapping):
+    if "custom_id" not in fields:
+        raise ConfigError("there is no custom_id beside body: write one, that no other line has.")
+    if "params" in fields:
+        raise ConfigError(f"it is of Anthropic's form, which is not read. Write url, {URLS[0]}, and body, the request.")
+    if not isinstance(fields.get("body"), Mapping):
         raise ConfigError("body must be an object, the request.")
-    if fields.get("url", URLS[0]) not in URLS:
+    if not str(fields.get("url") or URLS[0]).endswith(ENDS):
         raise ConfigError(f"url must be {' or '.join(URLS)}, not {fields['url']!r:.60}.")
     asked = asked_in(fields["body"])
     if asked.files:

@@ -9,7 +9,6 @@ context, options and schema, so that a line is known again wherever it stands, a
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -19,16 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from rlm_core import ConfigError
+from rlm_core.limits import LIMITS, Limits
 
 from ..headless.arguments import RunArguments, chosen, parsed
 from ..headless.context_upload import read_folder
+from ..headless.names import snake
 from ..headless.outcomes import Row
 from ..headless.value_shape import shape_of
 from .contexts import Context, Contexts
+from .csv_lines import csv_lines
 from .openai_lines import is_openai, openai_line
 
 FIELDS = ("id", "question", "context", "schema", "options")
 NOT_OPTIONS = frozenset({"context", "schema", "resume", "replay", "fork", "idempotency_key"})
+TABLES = (".csv", ".tsv")
+"""Endings of files that are tables."""
 MOST_FAULTS = 20
 """Faults that are listed; the others are counted."""
 
@@ -174,6 +178,8 @@ class Questions:
                     f"{name} is no option of a line." if name not in FIELDS else f"{name} is a field of its own."
                 )
         parsed(options, RunArguments)
+        given = {snake(name): value for name, value in own.items() if value is not None}
+        Limits(**{limit.name: given[limit.name] for limit in LIMITS if limit.name in given})
         return options
 
 
@@ -195,7 +201,7 @@ class RawLines:
     def __iter__(self) -> Iterator[Raw | str]:
         if self._path is None:
             return self._over_files()
-        return self._csv(self._path) if self._path.suffix.lower() == ".csv" else self._json_lines(self._path)
+        return self._csv(self._path) if self._path.suffix.lower() in TABLES else self._json_lines(self._path)
 
     def _over_files(self) -> Iterator[Raw]:
         number = 0
@@ -213,8 +219,11 @@ class RawLines:
                 if not data.strip():
                     continue
                 try:
-                    fields = json.loads(data.removeprefix(b"\xef\xbb\xbf"))
-                except ValueError as fault:
+                    fields = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
+                except UnicodeDecodeError as fault:
+                    yield f"{where}: it is not UTF-8 ({fault}). Save the file as UTF-8."
+                    continue
+                except (ValueError, RecursionError) as fault:
                     yield f"{where}: it is not JSON ({fault}). Write one object a line."
                     continue
                 if not isinstance(fields, dict):
@@ -229,30 +238,21 @@ class RawLines:
                 yield Raw(where, number, own, "openai" if is_theirs else "own")
 
     def _csv(self, path: Path) -> Iterator[Raw | str]:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            try:
-                if "question" not in (reader.fieldnames or ()):
-                    yield f"{path.name}:1: there is no column `question`. Known are {', '.join(FIELDS)}."
-                    return
-                for number, cells in enumerate(reader, 1):
-                    where = f"{path.name}:{reader.line_num}"
-                    try:
-                        yield Raw(where, number, _of_cells(cells))
-                    except ConfigError as fault:
-                        yield f"{where}: {fault}"
-            except (UnicodeDecodeError, csv.Error) as fault:
-                yield f"{path.name}:{reader.line_num + 1}: it is not CSV in UTF-8 ({fault})."
+        for line in csv_lines(path, FIELDS):
+            if isinstance(line, tuple):
+                yield f"{path.name}:{line[0]}: {line[1]}"
+            else:
+                yield Raw(f"{path.name}:{line.line}", line.number, line.fields)
 
 
-def _of_cells(cells: Mapping[str | None, Any]) -> dict[str, Any]:
-    if None in cells:
-        raise ConfigError(f"the line has {len(cells[None])} more cells than the first line has names.")
-    fields = {str(name): text for name, text in cells.items() if text not in (None, "")}
-    for name in ("schema", "options"):
-        if name in fields:
-            try:
-                fields[name] = json.loads(fields[name])
-            except ValueError as fault:
-                raise ConfigError(f"the cell `{name}` is not JSON ({fault}).") from None
-    return fields
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        ValueError: a name stands twice, and one of its values would be lost.
+    """
+    whole = dict(pairs)
+    if len(whole) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise ValueError(f"the name {names.most_common(1)[0][0]!r:.60} stands twice in one object")
+    return whole
