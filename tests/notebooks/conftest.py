@@ -1,5 +1,5 @@
 """The Chromium of this machine, for the pages of notebook servers and of the kernels' runs."""
 
-from tests.browser.conftest import browser, chromium
+from tests.browser.conftest import browser, chromium, playwright
 
-__all__ = ["browser", "chromium"]
+__all__ = ["browser", "chromium", "playwright"]

@@ -97,7 +97,8 @@ def test_a_cell_shows_how_far_the_run_is() -> None:
     with CellProgress(cell, clock=lambda: now[0]) as progress:
         for event in EVENTS:
             now[0] += 0.5
-            progress.take_and_show(event)
+            progress.take(event)
+            progress.show()
         progress.show()  # too soon after the one before
     assert [None if line is None else line.removeprefix("<small>").removesuffix("</small>") for line in cell.lines] == [
         "starting Python, 0 s",
@@ -111,6 +112,22 @@ def test_a_cell_shows_how_far_the_run_is() -> None:
         "Iteration 1, 2 model calls, 4 s",
         None,
     ]
+
+
+def test_an_awaited_run_shows_the_last_event_before_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell_progress, "SHOW_SECONDS", 0.01)
+    cell = ListCell()
+
+    async def awaited() -> None:
+        progress = CellProgress(cell)
+        async with progress.ticking():
+            progress.take(EVENTS[0])
+            async with asyncio.timeout(30):
+                while "Iteration 1" not in str(cell.lines[-1]):
+                    await asyncio.sleep(0)
+
+    asyncio.run(awaited())
+    assert cell.lines[-1] is None
 
 
 def test_outside_a_notebook_and_for_a_reader_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

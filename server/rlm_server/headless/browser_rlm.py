@@ -166,8 +166,8 @@ class BrowserRLM:
         progress = progress_for(arguments, self.defaults)
         if progress is None:
             return await self.start(question, **arguments)
-        with progress:
-            return await self.start(question, **_with(arguments, on_event=progress.take_and_show))
+        async with progress.ticking():
+            return await self.start(question, **_with(arguments, on_event=progress.take))
 
     async def events(self, question: str, **arguments: Unpack[RunArguments]) -> AsyncIterator[dict[str, Any]]:
         """Run as `run` does, and give each event as it happens; the last one is the root's `run_finished`.
@@ -314,8 +314,8 @@ class Session:
         progress = progress_for(arguments, self.defaults)
         if progress is None:
             return await (await self.start(question, **arguments))
-        with progress:
-            return await (await self.start(question, **_with(arguments, on_event=progress.take_and_show)))
+        async with progress.ticking():
+            return await (await self.start(question, **_with(arguments, on_event=progress.take)))
 
     async def events(self, question: str, **arguments: Unpack[QuestionArguments]) -> AsyncIterator[dict[str, Any]]:
         """As `BrowserRLM.events`, for the next question."""

@@ -7,9 +7,11 @@ himself, nothing is shown.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from html import escape
 from types import TracebackType
 from typing import Any, Protocol
@@ -66,10 +68,20 @@ class CellProgress:
         elif kind in ("block_started", "block_finished"):
             self._work = "running code" if kind == "block_started" else ""
 
-    def take_and_show(self, event: Mapping[str, Any]) -> None:
-        """Follow an event in the thread of the cell."""
-        self.take(event)
-        self.show()
+    @asynccontextmanager
+    async def ticking(self) -> AsyncIterator[None]:
+        """Show the line of now in the loop of the cell, again and again: the last event before a wait counts too."""
+        with self:
+            ticks = asyncio.create_task(self._tick())
+            try:
+                yield
+            finally:
+                ticks.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(SHOW_SECONDS)
+            self.show()
 
     def show(self) -> None:
         """Show the line of now, in the thread of the cell."""
