@@ -9,7 +9,7 @@ import pytest
 from rlm_core.errors import ProviderError
 from rlm_core.limits import Budget, Limits
 from rlm_core.repl import Repl
-from rlm_core.reply_values import Wanted
+from rlm_core.reply_values import Misfit, Wanted
 from rlm_core.subcalls import SubCalls
 from rlm_core.testing import Line, ScriptedProvider
 
@@ -32,6 +32,9 @@ def wired(sub: Callable[[str], Line], limits: Limits | None = None) -> tuple[Rep
         'Here it is:\n```\n{"n": 4}\n```\nAnything else?',
         'The value is {"n": 4}.',
         'First {} was tried.\n```json\n{"n": 4}\n```',
+        'The set {x} has {"n": 4} of them, {see above}.',
+        'First {"m": 0}, then {"n": 4}',
+        '{"n": 4}\n{"n": 4}',
     ],
 )
 def test_a_value_is_found_in_its_reply(reply: str) -> None:
@@ -51,6 +54,25 @@ def test_a_value_is_found_in_its_reply(reply: str) -> None:
 )
 def test_values_of_every_kind(schema: dict[str, object], reply: str, value: object) -> None:
     assert Wanted(schema).value(reply) == value
+
+
+@pytest.mark.parametrize(
+    ("schema", "reply"),
+    [
+        (LENGTH, '{"n": 4}\n{"n": 5}'),
+        (LENGTH, 'It is {"n": 4}, or {"n": 5}.'),
+        (LENGTH, '{"n": 4, "n": 5}'),
+        ({"type": "number"}, "1e400"),
+        ({"type": "number"}, "NaN"),
+    ],
+)
+def test_a_reply_that_means_two_values_or_none_is_not_guessed_at(schema: dict[str, object], reply: str) -> None:
+    with pytest.raises(Misfit):
+        Wanted(schema).value(reply)
+
+
+def test_a_string_may_hold_control_characters() -> None:
+    assert Wanted({"type": "object"}).value('{"a": "b\tc\nd"}') == {"a": "b\tc\nd"}
 
 
 def test_a_prompt_ends_with_the_schema_and_the_call_has_it_too() -> None:
