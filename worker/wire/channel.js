@@ -42,10 +42,6 @@ import {
  * @typedef {import("./types.d.ts").WaitingEnd<S>} WaitingEnd
  */
 
-const SPINS = 10_000; // 0.15 ms at most
-/** After an answer that took longer, the next one is not looked for: no server is as fast, and a busy machine is hardly slower. */
-const INSTANT_MS = 3;
-
 /** New memory for one worker: the channel's own and the interrupt flag. */
 export function sharedMemory() {
   return {
@@ -101,7 +97,6 @@ export function waitingEnd({
   const slice = Math.min(WAIT_SLICE_MS, idleTimeoutMs);
   const now = performance.now.bind(performance);
   let sequence = 0;
-  let isInstant = true;
 
   /** @param {number} state */
   const word = (state) => (sequence << STATE_BITS) | state;
@@ -114,26 +109,9 @@ export function waitingEnd({
     return false;
   };
 
-  /**
-   * Look for a short while before the thread sleeps: to wake it costs more than an instant answer takes. After an answer
-   * that took longer it sleeps at once.
-   * @param {number} pending
-   */
-  const spin = (pending) => {
-    if (!isInstant) return;
-    for (let left = SPINS; left > 0; left -= 1) if (load(words, FUTEX_WORD) !== pending) return;
-  };
-
+  /** The thread sleeps at once: where it looks for an answer first, the page's thread has to be woken on another core. */
   const waitForState = () => {
-    const began = now();
-    const state = awaitedState();
-    isInstant = now() - began < INSTANT_MS;
-    return state;
-  };
-
-  const awaitedState = () => {
     const pending = word(PENDING);
-    spin(pending);
     let sinceBeat = 0;
     for (let idle = 0; idle < idleTimeoutMs; ) {
       if (interrupted()) return INTERRUPTED;
