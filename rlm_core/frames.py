@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from .errors import ProtocolError
 from .types import Json
 
+_DECODER = json.JSONDecoder()
 FRAME_OK = 0
 FRAME_ERROR = 1
 FRAME_HEADER = struct.Struct("<IIII")
@@ -64,10 +65,18 @@ def _decode_frame(view: memoryview, offset: int) -> tuple[Frame, int]:
     if end > len(view):
         raise ProtocolError(f"reply ends inside a frame: {end} bytes announced, {len(view)} received.")
     try:
-        meta = json.loads(str(view[meta_at:text_at], "utf-8"))
+        meta = _read_json(str(view[meta_at:text_at], "utf-8"))
         text = str(view[text_at:end], "utf-8")
     except ValueError as fault:
         raise ProtocolError(f"frame at byte {offset} is not JSON and UTF-8: {fault}.") from fault
     if not isinstance(meta, dict) or status not in (FRAME_OK, FRAME_ERROR):
         raise ProtocolError(f"frame at byte {offset} has status {status} and a {type(meta).__name__} as meta.")
     return Frame(index, status, meta, text), end
+
+
+def _read_json(text: str) -> object:
+    """As `json.loads`, which costs half as much again for text without blanks around it."""
+    value, end = _DECODER.raw_decode(text)
+    if end != len(text):
+        raise ValueError(f"{len(text) - end} characters follow the JSON")
+    return value

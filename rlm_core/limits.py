@@ -143,6 +143,9 @@ def check_kept(limits: Limits) -> None:
             raise ConfigError(f"{name}: in rlm_core.run {why}. Leave it out, or run in the browser (BrowserRLM).")
 
 
+_SPENDING = ("max_input_tokens", "max_output_tokens", "max_cost")
+
+
 class Budget:
     """Use of a run so far, checked against `limits`.
 
@@ -174,6 +177,7 @@ class Budget:
         self._root: Budget = parent._root if parent else self
         self._clock = clock
         self._started = clock()
+        self._bounds_spending = any(getattr(limits, name) is not None for name in _SPENDING)
         self._usage: dict[str, ModelUsage] = {}
         self._known_cost = 0.0
 
@@ -229,6 +233,10 @@ class Budget:
     def check_tree(self) -> None:
         """Raise `LimitReached` when time, tokens or cost of the whole tree are used up."""
         self._root.check_time()
+        if self._bounds_spending:
+            self._check_spending()
+
+    def _check_spending(self) -> None:
         total = sum(self._root._usage.values(), ModelUsage())
         self._check_spent("max_input_tokens", "input token", total.input_tokens)
         self._check_spent("max_output_tokens", "output token", total.output_tokens)
@@ -264,7 +272,8 @@ class Budget:
 
     def add_usage(self, model: str, usage: ModelUsage) -> None:
         """Add one reply's usage to `model`'s account, here and in the runs above."""
-        self._usage[model] = self._usage.get(model, ModelUsage()) + usage
+        before = self._usage.get(model)
+        self._usage[model] = usage if before is None else before + usage
         self._known_cost += usage.cost or 0.0
         if self._parent:
             self._parent.add_usage(model, usage)

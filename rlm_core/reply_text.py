@@ -68,7 +68,7 @@ def spoken(text: str, *, prompt: str = "") -> str:
         text: the reply as it came.
         prompt: the prompt of a sub-call: answer and thinking tags that it asks for itself are left in.
     """
-    if not any(mark in text for mark in ("<", "[", "◁", "analysis", "thought process")):
+    if not ("<" in text or "[" in text or "◁" in text or "analysis" in text or "thought process" in text):
         return text
     words = _of_final_channel(text)
     if spoken_thoughts := _SPOKEN_THOUGHTS.match(words):

@@ -9,8 +9,7 @@ that model code cannot lose it by catching it. Child runs are made by the `start
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -201,22 +200,31 @@ class SubCalls:
             outcomes = self._start_children(children) if children else []
         return [Outcome(None, str(one)) if isinstance(one, ProviderError) else Outcome(one.text) for one in outcomes]
 
-    @contextmanager
-    def calling(self, sub_calls: int = 0) -> Iterator[None]:
+    def calling(self, sub_calls: int = 0) -> Calling:
         """Around every request that leaves the REPL: counts its sub-calls, and keeps an error that ends the run."""
+        return Calling(self, sub_calls)
+
+    def begin(self, sub_calls: int) -> None:
+        """Count sub-calls that are about to be made.
+
+        Raises:
+            StopRun: the run is over.
+        """
         self._check_running()
         if self.ending is not None:
             raise StopRun
         try:
             self._budget.begin_sub_calls(sub_calls)
-            yield
-        except BlockTimedOut:
+        except (RunStopped, RLMError) as fault:
+            self.failed(fault)
             raise
-        except RunStopped:
+
+    def failed(self, fault: BaseException) -> None:
+        """Keep a fault of a request that ends the run; one of ours then raises `StopRun` in its place."""
+        if isinstance(fault, RunStopped):
             self.ending = RunCancelled("The run was stopped.")
-            raise
-        except RLMError as ending:
-            self.ending = ending
+        elif isinstance(fault, RLMError):
+            self.ending = fault
             raise StopRun from None
 
     def _too_long(self, prompt: str) -> Outcome | None:
@@ -225,6 +233,22 @@ class SubCalls:
             return None
         size = f"{len(prompt):,} of at most {most:,} characters (max_prompt_chars)"
         return Outcome(None, f"the prompt is too long, {size}; it was not asked. Split it over more prompts.")
+
+
+class Calling:
+    """A request that is under way. It is no generator, which would cost 20 us a call."""
+
+    __slots__ = ("_calls", "_count")
+
+    def __init__(self, calls: SubCalls, count: int) -> None:
+        self._calls, self._count = calls, count
+
+    def __enter__(self) -> None:
+        self._calls.begin(self._count)
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
+        if fault is not None:
+            self._calls.failed(fault)
 
 
 @dataclass(frozen=True, slots=True)

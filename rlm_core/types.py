@@ -168,9 +168,11 @@ class ModelUsage:
 
 def _total_cost(one: ModelUsage, other: ModelUsage) -> float | None:
     """The sum, unknown as soon as a part of it is; no calls at all cost nothing."""
-    costs = [used.cost for used in (one, other) if used.calls or used.cost is not None]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known and len(known) == len(costs) else None
+    if not one.calls and one.cost is None:
+        return other.cost
+    if not other.calls and other.cost is None:
+        return one.cost
+    return None if one.cost is None or other.cost is None else one.cost + other.cost
 
 
 Usage: TypeAlias = Mapping[str, ModelUsage]

@@ -22,6 +22,7 @@ from rlm_core.types import Child, Image, Json, Message
 if TYPE_CHECKING:
     from rlm_core.overlap import Ahead
 
+_json = json.JSONEncoder().encode
 MAX_CALLS = 10_000
 """Prompts of the largest batch; the host refuses more."""
 LONG_TEXT_CHARS = 1 << 12
@@ -230,31 +231,31 @@ def _request_body(calls: Sequence[ModelCall], positions: Mapping[bytes, int], ke
     Those go beside it: worker/wire/texts_beside.js puts them in place.
     """
     texts: list[bytes] = []
-    wanted = [
-        {
-            "model": call.model,
-            "messages": [
-                {"role": turn.role, "content": _content(turn.content, texts)} for turn in call.messages[kept:]
-            ],
-            **({} if call.schema is None else {"schema": call.schema}),
-            **({"images": [_requested(image, positions) for image in call.images]} if call.images else {}),
-        }
-        for call in calls
-    ]
-    before = {"kept": kept} if kept else {}
-    beside = {"texts": len(texts)} if texts else {}
-    return json.dumps({"op": "complete", "kind": calls[0].kind, **before, "calls": wanted, **beside}), texts
+    wanted = ", ".join([_call_body(call, positions, kept, texts) for call in calls])
+    before = f'"kept": {kept}, ' if kept else ""
+    beside = f', "texts": {len(texts)}' if texts else ""
+    return f'{{"op": "complete", "kind": "{calls[0].kind}", {before}"calls": [{wanted}]{beside}}}', texts
 
 
-def _content(text: str, texts: list[bytes]) -> str | None:
-    """The text, or `None` where it is long, and in `texts` then; one that UTF-8 cannot hold is never there."""
+def _call_body(call: ModelCall, positions: Mapping[bytes, int], kept: int, texts: list[bytes]) -> str:
+    """One call as JSON, joined by hand: dicts that are encoded cost four times as much of a short call."""
+    model = "null" if call.model is None else _json(call.model)
+    turns = call.messages[kept:] if kept else call.messages
+    messages = ", ".join([f'{{"role": "{turn.role}", "content": {_content(turn.content, texts)}}}' for turn in turns])
+    schema = "" if call.schema is None else f', "schema": {_json(call.schema)}'
+    images = f', "images": {_json([_requested(image, positions) for image in call.images])}' if call.images else ""
+    return f'{{"model": {model}, "messages": [{messages}]{schema}{images}}}'
+
+
+def _content(text: str, texts: list[bytes]) -> str:
+    """The text as JSON, or `null` where it is long, and in `texts` then; one that UTF-8 cannot hold is never there."""
     if len(text) < LONG_TEXT_CHARS:
-        return text
+        return _json(text)
     try:
         texts.append(text.encode())
     except UnicodeEncodeError:
-        return text
-    return None
+        return _json(text)
+    return "null"
 
 
 def _requested(image: Image, positions: Mapping[bytes, int]) -> dict[str, Json]:
