@@ -359,13 +359,14 @@ function openWorker(url, { epoch, shared, lost }) {
  * @param {number} epoch
  */
 function malformed(message, epoch) {
-  const { type, ...fields } = fieldsOf(message);
+  const fields = fieldsOf(message);
+  const { type } = fields;
   if (typeof type !== "string" || !Object.hasOwn(MESSAGE_SCHEMAS, type)) return "a message of unknown type";
   const wrong = mismatch(MESSAGE_SCHEMAS[type], fields, type);
   if (wrong !== null) return wrong;
   if (fields.epoch !== epoch) return `${type} of epoch ${fields.epoch}, not ${epoch}`;
-  const long = Object.entries(fields).find(
-    ([, value]) => typeof value === "string" && value.length > MAX_MESSAGE_CHARS,
-  );
-  return long ? `${type}.${long[0]} is longer than ${MAX_MESSAGE_CHARS} characters` : null;
+  for (const [name, value] of Object.entries(fields))
+    if (typeof value === "string" && value.length > MAX_MESSAGE_CHARS)
+      return `${type}.${name} is longer than ${MAX_MESSAGE_CHARS} characters`;
+  return null;
 }

@@ -95,7 +95,9 @@ async function settle(handle, answer) {
  */
 function openAnswer(line, sequence) {
   const queue = byteQueue();
-  const abort = new AbortController();
+  /** Made for a handler that looks at its signal. @type {AbortController | null} */
+  let abort = null;
+  let isOver = false;
   let waiting = true;
   let ended = false;
   /** @type {Uint8Array | null} */
@@ -103,16 +105,20 @@ function openAnswer(line, sequence) {
   /** A part of the reply that was not sent yet. @type {import("./types.d.ts").ReplyPiece | null} */
   let piece = null;
 
+  const abandon = () => {
+    isOver = true;
+    abort?.abort();
+  };
   /**
    * @param {number} state
    * @param {Uint8Array} bytes
    */
   const put = (state, bytes) => {
     waiting = false;
-    if (!line.put(sequence, state, bytes) || (state !== CHUNK && state !== PIECE)) abort.abort();
+    if (!line.put(sequence, state, bytes) || (state !== CHUNK && state !== PIECE)) abandon();
   };
   const pump = () => {
-    if (!waiting || abort.signal.aborted) return;
+    if (!waiting || isOver) return;
     if (failure) put(ERROR, failure);
     else if (queue.size() > CHUNK_BYTES) put(CHUNK, queue.take(CHUNK_BYTES));
     else if (ended) put(LAST, queue.take(CHUNK_BYTES));
@@ -137,7 +143,11 @@ function openAnswer(line, sequence) {
 
   /** @type {Answer} */
   const answer = {
-    signal: abort.signal,
+    get signal() {
+      abort ??= new AbortController();
+      if (isOver) abort.abort();
+      return abort.signal;
+    },
     write(bytes) {
       if (ended) return;
       queue.add(bytes);
@@ -149,7 +159,7 @@ function openAnswer(line, sequence) {
     },
     end: () => finish(null),
     fail: (error) => void (ended || finish(errorBytes(error))),
-    progress: () => void (waiting && !abort.signal.aborted && line.put(sequence, PROGRESS, NO_BYTES)),
+    progress: () => void (waiting && !isOver && line.put(sequence, PROGRESS, NO_BYTES)),
   };
   /** @param {number} acknowledged */
   const acknowledge = (acknowledged) => {
@@ -157,7 +167,7 @@ function openAnswer(line, sequence) {
     waiting = true;
     pump();
   };
-  return { answer, sequence, acknowledge, abandon: () => abort.abort() };
+  return { answer, sequence, acknowledge, abandon };
 }
 
 /** @param {unknown} error */

@@ -16,16 +16,19 @@ const encoder = new TextEncoder();
  */
 export function encodeFrame(index, outcome) {
   const failed = "error" in outcome;
-  const { text, reasoning: _, ...answered } = failed ? { text: "", reasoning: "" } : outcome.completion;
-  const meta = encoder.encode(JSON.stringify(failed ? outcome.error : answered));
-  const body = encoder.encode(text);
-  const frame = new Uint8Array(FRAME_HEADER_BYTES + meta.length + body.length);
-  const header = headerOf(frame);
-  [index, failed ? FRAME_ERROR : FRAME_OK, meta.length, body.length].forEach((word, at) =>
-    header.setUint32(4 * at, word, true),
+  const text = failed ? "" : outcome.completion.text;
+  const meta = JSON.stringify(
+    failed ? outcome.error : { ...outcome.completion, text: undefined, reasoning: undefined },
   );
-  frame.set(meta, FRAME_HEADER_BYTES);
-  frame.set(body, FRAME_HEADER_BYTES + meta.length);
+  const bytes = encoder.encode(meta + text);
+  const metaBytes = bytes.length === meta.length + text.length ? meta.length : encoder.encode(meta).length;
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + bytes.length);
+  const header = headerOf(frame);
+  header.setUint32(0, index, true);
+  header.setUint32(4, failed ? FRAME_ERROR : FRAME_OK, true);
+  header.setUint32(8, metaBytes, true);
+  header.setUint32(12, bytes.length - metaBytes, true);
+  frame.set(bytes, FRAME_HEADER_BYTES);
   return frame;
 }
 
