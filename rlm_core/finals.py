@@ -45,7 +45,7 @@ _AROUND = (
 )
 """Marks that may stand around a final answer."""
 
-_TAG = r"</?[A-Za-z][\w-]{0,20}>|<\|\w{1,40}\|>"
+_TAG = r"</?[A-Za-z][\w-]{0,20} ?/?>|<\|\w{1,40}\|>"
 _MARKS = rf"(?:[{_AROUND} \t=-]|{_TAG}){{0,20}}"
 _SAID_BEFORE = r"(?:(?:so|thus|hence|therefore)[,:]? |(?:the |my )?(?:final )?answer(?: is)?)"
 _FINAL = re.compile(
@@ -198,7 +198,7 @@ def _final(inside: str, *, is_variable: bool) -> Final:
 
 
 def _variable(inside: str) -> Final:
-    name = _UNSEEN.sub("", inside).replace("\\_", "_").strip().strip("\"'`*").strip()
+    name = _UNSEEN.sub("", inside).replace("\\_", "_").strip().strip("\"'`*\u201c\u201d\u2018\u2019").strip()
     return Final("variable", name) if name.isidentifier() else Final("not_a_name", name)
 
 

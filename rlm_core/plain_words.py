@@ -27,6 +27,10 @@ MAX_EXPRESSION_CHARS = 4_000
 
 PLACEHOLDERS = frozenset({"youranswer", "yourfinalanswer", "finalanswer", "youranswerhere", "answerhere", "..."})
 """Texts that stand for an answer, without blanks and marks; the prompt's own are among them."""
+_IN_BRACKETS = re.compile(
+    r"[<\[{](?:[a-z']{1,20} ){0,4}(?:answer|result|value)(?: (?:here|goes here))?[>\]}]", re.IGNORECASE
+)
+"""The same in brackets, described in other words: `<the answer>`."""
 _NAMES = frozenset({"value", "name", "answer", "variable", "variablename"})
 """Names that stand for a variable's, in the prompt or where one is described."""
 
@@ -42,10 +46,12 @@ _CODE = (ast.JoinedStr, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast
 def is_placeholder(text: str) -> bool:
     """Whether `text` only stands for an answer.
 
-    >>> is_placeholder("<your answer>"), is_placeholder("\u2026"), is_placeholder("42")
+    >>> is_placeholder("<the final result>"), is_placeholder("\u2026"), is_placeholder("42")
     (True, True, False)
     """
     bare = _without_marks(text)
+    if _IN_BRACKETS.fullmatch(text.strip()):
+        return True
     return (bare != "" and not bare.strip(".")) or bare.rstrip(".") in PLACEHOLDERS
 
 

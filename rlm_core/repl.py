@@ -324,7 +324,7 @@ class Repl:
                 self.namespace[name] = value
                 if name != "answer":
                     output.write(f"[`{name}` is reserved and has its own value again: use another name for yours]\n")
-        if self._answer.get("ready") and self.final is None:
+        if _is_ready(self._answer.get("ready")) and self.final is None:
             self._answer["ready"] = False
             self.finish(self._answer.get("content"), said="answer", evidence=self._answer.get("evidence"))
 
@@ -402,3 +402,8 @@ def _meant(repl: Repl, name: object) -> object:
     if not bare.isidentifier() and any(value is name for value in repl.namespace.values()):
         return name
     return repl.variable(bare)
+
+
+def _is_ready(value: object) -> bool:
+    """Whether an answer is marked as ready; models write the word of JSON, too."""
+    return value.strip().lower() not in ("", "false", "no", "0") if isinstance(value, str) else bool(value)

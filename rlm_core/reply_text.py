@@ -34,7 +34,7 @@ _FRAME = re.compile(
     re.DOTALL,
 )
 """A frame of the harmony format: its channel and its text."""
-_BARE_FRAMES = re.compile(r"\s*analysis(?=\S).*assistantfinal", re.DOTALL)
+_BARE_FRAMES = re.compile(r"\s*(?:assistant)?analysis(?=\S).*assistantfinal", re.DOTALL)
 """Harmony frames from which the server took the special tokens, but not their names."""
 _SPOKEN_THOUGHTS = re.compile(r"\s*Here(?:'s| is) my thought process:.*?Here(?:'s| is) my response:", re.DOTALL)
 
@@ -99,7 +99,9 @@ def _without_thoughts(text: str, prompt: str) -> str:
     last_end = max((tag.start() for tag in tags if _is_end(tag)), default=-1)
     for tag in tags:
         name = tag["name"] or ""
-        if name.lower() not in ("", "think") and (f"<{name}>" in prompt or (prompt and name.lower() == "analysis")):
+        if name.lower() not in ("", "think") and f"<{name}>" in prompt:
+            continue
+        if name.lower() == "analysis" and (prompt or tag.start() > last_end):
             continue
         is_end = _is_end(tag)
         if inside:

@@ -117,6 +117,10 @@ ACCEPTED = [
     ("in an element", "<final_answer>FINAL(42)</final_answer>", "42"),
     ("a line break of HTML behind it", "FINAL(42)<br>", "42"),
     ("a comment behind it", "FINAL_VAR(number)  # the count", "42"),
+    ("an empty element of HTML behind it", "FINAL(42)<br/>", "42"),
+    ("a name in typographic quotes", "FINAL_VAR(\u201cnumber\u201d)", "42"),
+    ("harmony without its tokens, from its start", "assistantanalysisFINAL(1)assistantfinalFINAL(42)", "42"),
+    ("a tag as the answer", "FINAL(<div>)", "<div>"),
     ("FINAL VAR", "FINAL VAR(number)", "42"),
     ("FINALVAR", "FINALVAR(number)", "42"),
     ("FINAL_VAR by another name", "FINAL_VAR(var='number')", "42"),
@@ -234,6 +238,7 @@ ACCEPTED = [
     ),
     ("answer in a function", "```repl\ndef f():\n    answer['content'] = 5\n    answer['ready'] = True\nf()\n```", "5"),
     ("answer that is a list", "```repl\nanswer = {'content': [1], 'ready': True}\n```", "[1]"),
+    ("ready as a word", "```repl\nanswer = {'content': 'x', 'ready': 'True'}\n```", "x"),
     ("answer before a fault", "```repl\nanswer.update(content='x', ready=True)\n1/0\n```", "x"),
     ("content now, ready later", "```repl\nanswer['content'] = 'x'\n```\n```repl\nanswer['ready'] = True\n```", "x"),
     ("content by name, then ready", "```repl\nanswer = 'x'\n```\n```repl\nanswer['ready'] = True\n```", "x"),
@@ -326,3 +331,8 @@ def test_the_answer_dictionary_stays_usable_after_an_empty_one_was_refused() -> 
 )
 def test_the_last_call_takes_what_it_gets(reply: str, answer: str) -> None:
     assert last_answer(parse(reply), reply, prepared()) == answer
+
+
+@pytest.mark.parametrize("word", ["False", "no", ""])
+def test_an_answer_that_is_said_not_to_be_ready_ends_nothing(word: str) -> None:
+    assert judged(f"```repl\nanswer.update(content='draft', ready={word!r})\n```", prepared()).answer is None

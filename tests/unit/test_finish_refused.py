@@ -53,6 +53,8 @@ ASKED_BACK = [
     ("a function's name", "FINAL(helper)", "there is no variable 'helper'"),
     ("the placeholder", "FINAL(your answer)", "holds a placeholder"),
     ("the placeholder in marks", "FINAL(<your answer>)", "holds a placeholder"),
+    ("a placeholder in other words", "FINAL(<the answer>)", "holds a placeholder"),
+    ("a placeholder in braces", "FINAL({the final result here})", "holds a placeholder"),
     ("the placeholder in quotes", 'FINAL("your answer")', "holds a placeholder"),
     ("the reference's placeholder", "FINAL(value)", "holds a placeholder"),
     ("dots", "FINAL(...)", "holds a placeholder"),

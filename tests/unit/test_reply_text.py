@@ -79,6 +79,7 @@ KEPT = [
     '```repl\nx = """\n<answer>\n</answer>\n"""\n```',
     '```repl\nx = "a <|im_end|> b"\nprint(x)\n```',
     "FINAL(<reasoning>a</reasoning> b)",
+    "<analysis>\na\n```repl\nx = 1\n```",
     "FINAL(a, then <thought>b</thought>\nand c)",
     "The last token is <|pad|>",
     "A <thought experiment> in brackets",
