@@ -7,7 +7,7 @@
 import { fieldsOf } from "../wire/schema.js";
 import { anthropicForm } from "./schema_forms.js";
 import { merged } from "./turns.js";
-import { checkedBase, checkedKey, chosenModel, replyTo } from "./vendor.js";
+import { addressOf, checkedBase, checkedKey, chosenModel, replyTo } from "./vendor.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").RLMProvider} RLMProvider
@@ -25,7 +25,7 @@ const CACHED = { cache_control: { type: "ephemeral" } };
  * @returns {RLMProvider}
  */
 export function anthropic({ baseURL = VENDOR_URL, apiKey, model = null, headers = {}, ...facts } = {}) {
-  const base = checkedBase(NAME, baseURL);
+  const base = checkedBase(NAME, baseURL).replace(/\/v1$/, "");
   const key = checkedKey(NAME, apiKey);
   const sent = { ...VERSION, ...headers, ...(key === null ? {} : { "x-api-key": key }) };
   /** @type {Map<string, import("./workarounds.js").Change[]>} */
@@ -35,7 +35,7 @@ export function anthropic({ baseURL = VENDOR_URL, apiKey, model = null, headers 
   const provider = async ({ signal, onDelta, ...call }) => {
     const body = bodyOf(call, chosenModel(NAME, call.model, model));
     const ask = (/** @type {typeof body} */ posted) =>
-      replyTo(`${base}/v1/messages`, { headers: sent, body: posted, signal, onDelta, changes });
+      replyTo(addressOf(base, "/v1/messages", body.model), { headers: sent, body: posted, signal, onDelta, changes });
     return ask(body).catch((fault) => {
       const { format, ...config } = fieldsOf(body.output_config);
       if (!(format !== undefined && fault.status === 400 && fault.type === "upstream-call-refused")) throw fault;

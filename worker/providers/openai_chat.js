@@ -6,7 +6,7 @@
 
 import { openaiForm } from "./schema_forms.js";
 import { merged } from "./turns.js";
-import { checkedBase, checkedKey, chosenModel, replyTo } from "./vendor.js";
+import { addressOf, checkedBase, checkedKey, chosenModel, replyTo } from "./vendor.js";
 
 /**
  * @typedef {import("../wire/types.d.ts").RLMProvider} RLMProvider
@@ -31,7 +31,13 @@ export function openaiChat({ baseURL = VENDOR_URL, apiKey, model = null, headers
   const provider = async ({ signal, onDelta, ...call }) => {
     const body = bodyOf(call, { model: chosenModel(NAME, call.model, model), isVendor: base === VENDOR_URL });
     const ask = (/** @type {typeof body} */ posted) =>
-      replyTo(`${base}/chat/completions`, { headers: sent, body: posted, signal, onDelta, changes });
+      replyTo(addressOf(base, "/chat/completions", body.model), {
+        headers: sent,
+        body: posted,
+        signal,
+        onDelta,
+        changes,
+      });
     return ask(body).catch((fault) => {
       if (!("response_format" in body && fault.status === 400 && fault.type === "upstream-call-refused")) throw fault;
       const { response_format: _, ...plain } = body; // the vendor has no such schemas: the prompt ends with it too

@@ -32,7 +32,7 @@ const MAX_CHANGES = 4;
 const CORS = "Its API may not be meant for browsers: ask it through a server of yours (pyodide-rlm serve).";
 
 /**
- * A base URL without its last slash; only https, or this machine.
+ * A base URL without its last slash, and without the path of a call; its query stays.
  * @param {string} adapter
  * @param {unknown} baseURL
  */
@@ -40,7 +40,20 @@ export function checkedBase(adapter, baseURL) {
   const url = typeof baseURL === "string" && URL.canParse(baseURL) ? new URL(baseURL) : null;
   if (url === null || !["https:", "http:"].includes(url.protocol))
     throw configError(`${adapter}: baseURL must be an address such as https://api.example/v1.`);
-  return url.href.replace(/\/+$/, "");
+  url.pathname = url.pathname.replace(/\/+$/, "").replace(/\/(?:chat\/completions|messages)$/, "");
+  return url.search === "" ? url.href.replace(/\/+$/, "") : url.href;
+}
+
+/**
+ * The address of a call; `{model}` in a base URL is the model's name, as in the deployments of Azure.
+ * @param {string} base
+ * @param {string} path
+ * @param {string} model
+ */
+export function addressOf(base, path, model) {
+  const url = new URL(base);
+  url.pathname = url.pathname.replace(/\/+$/, "").replaceAll("%7Bmodel%7D", encodeURIComponent(model)) + path;
+  return url.href;
 }
 
 /**

@@ -446,6 +446,27 @@ test("a prompt of which the model read a part only is an error that says so", as
   assert.match(failure({ frames }).detail, /read 2,048 of about 9,00\d tokens and answered all the same/);
 });
 
+const ADDRESSES = [
+  ["openaiChat", "/v1/", "/v1/chat/completions"],
+  ["openaiChat", "/v1/chat/completions", "/v1/chat/completions"],
+  [
+    "openaiChat",
+    "/openai/deployments/{model}?api-version=2024",
+    "/openai/deployments/m%2Fn/chat/completions?api-version=2024",
+  ],
+  ["openaiChat", "?k=1", "/chat/completions?k=1"],
+  ["anthropic", "/v1", "/v1/messages"],
+  ["anthropic", "/proxy/v1/messages", "/proxy/v1/messages"],
+];
+
+for (const [name, base, path] of ADDRESSES)
+  test(`${name}: the base URL ${base} leads to ${path}`, async () => {
+    const { open, reply } = ADAPTERS[name];
+    const sent = await bodyOf(open({ baseURL: url + base }), reply, { model: "m/n" });
+    assert.equal(sent.path, path);
+    assert.equal(sent.body.model, "m/n");
+  });
+
 const SYSTEM = [
   { role: "system", content: "S" },
   { role: "user", content: "Q" },
