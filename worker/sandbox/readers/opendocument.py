@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,18 +17,71 @@ _DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
 _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _MARKS = {"}notes": "[notes] ", "}tracked-changes": "[deleted] "}
+_ROW_GROUPS = tuple(f"{_TABLE}{name}" for name in ("table-rows", "table-row-group", "table-header-rows"))
 MAX_REPEATED = 1_000
 """Cells or rows that one element may stand for; a sheet's last ones stand for a million of nothing."""
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     root = _content(source)
+    if (book := root.find(f".//{_OFFICE}spreadsheet")) is not None:
+        return _text_of_sheets(source, book, pages)
     slides = list(root.iter(f"{_DRAW}page"))
     if slides:
         wanted = sorted(pages or range(1, len(slides) + 1))
         check_numbers(source, "slide", wanted, len(slides))
         return "\n\n".join("\n".join([f"[slide {number}]", *_lines(slides[number - 1])]) for number in wanted)
     return "\n".join([*_edges(source), *_lines(root)])
+
+
+def _text_of_sheets(source: Source, book: ElementTree.Element, pages: set[int] | None) -> str:
+    """Sheets of a flat workbook (fods), as those of an ods."""
+    sheets = book.findall(f"{_TABLE}table")
+    wanted = sorted(pages or range(1, len(sheets) + 1))
+    check_numbers(source, "sheet", wanted, len(sheets))
+    parts = []
+    for sheet in (sheets[number - 1] for number in wanted):
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(_rows(sheet))
+        parts.append(f'[sheet "{sheet.get(f"{_TABLE}name", "")}"]\n{out.getvalue()}'.rstrip("\n"))
+    return "\n\n".join(parts)
+
+
+def comments(source: Source, number: int) -> dict[str, str]:
+    """Cell -> its comment, of the sheet at `number` in an ods."""
+    notes = {}
+    for row, column, cell in _cells(source, number, b"office:annotation"):
+        for note in cell.iter(f"{_OFFICE}annotation"):
+            notes[f"{_letters(column)}{row + 1}"] = "\n".join(_words(each) for each in note.iter(f"{_TEXT}p"))
+    return notes
+
+
+def errors(source: Source, number: int) -> dict[tuple[int, int], str]:
+    """Place -> the error of a cell, such as `#DIV/0!`, of the sheet at `number` in an ods."""
+    return {
+        (row, column): _of_cell(cell)
+        for row, column, cell in _cells(source, number, b'value-type="error"')
+        if any(key.endswith("}value-type") and value == "error" for key, value in cell.items())
+    }
+
+
+def _cells(source: Source, number: int, sign: bytes) -> Iterator[tuple[int, int, ElementTree.Element]]:
+    """Row, column and element of each cell of a sheet; none where the file does not hold `sign`."""
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        data = archive.read("content.xml")
+    sheets = ElementTree.fromstring(data).findall(f".//{_OFFICE}spreadsheet/{_TABLE}table") if sign in data else []
+    row = 0
+    for each in _own_rows(sheets[number - 1]) if number <= len(sheets) else ():
+        column = 0
+        for cell in each:
+            yield row, column, cell
+            column += int(cell.get(f"{_TABLE}number-columns-repeated", 1))
+        row += int(each.get(f"{_TABLE}number-rows-repeated", 1))
+
+
+def _letters(column: int) -> str:
+    """`A` for 0, `AA` for 26."""
+    return (_letters(column // 26 - 1) if column >= 26 else "") + chr(65 + column % 26)
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
@@ -72,6 +128,8 @@ def _lines(root: ElementTree.Element) -> list[str]:
         for child in element:
             if child.tag in (f"{_TEXT}p", f"{_TEXT}h"):
                 lines.append(mark + _words(child))
+                for box in _boxes(child):
+                    walk(box, mark)
                 for note in child.iter():
                     if note.tag == f"{_TEXT}note-body":
                         walk(note, "[footnote] ")
@@ -88,18 +146,43 @@ def _lines(root: ElementTree.Element) -> list[str]:
 
 def _rows(table: ElementTree.Element) -> list[list[Any]]:
     rows: list[list[Any]] = []
-    for row in table.iter(f"{_TABLE}table-row"):
+    for row in _own_rows(table):
         cells: list[Any] = []
         for cell in row:
             if cell.tag in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
-                words = "\n".join(_words(each) for each in cell.iter(f"{_TEXT}p"))
-                cells += [words] * min(int(cell.get(f"{_TABLE}number-columns-repeated", 1)), MAX_REPEATED)
+                cells += [_of_cell(cell)] * min(int(cell.get(f"{_TABLE}number-columns-repeated", 1)), MAX_REPEATED)
         while cells and cells[-1] == "":
             cells.pop()
-        rows.append(cells)
+        rows += [list(cells) for _ in range(min(int(row.get(f"{_TABLE}number-rows-repeated", 1)), MAX_REPEATED))]
     while rows and not rows[-1]:
         rows.pop()
     return rows
+
+
+def _own_rows(table: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """Rows of a table, of its groups too, but not those of tables in its cells."""
+    for child in table:
+        if child.tag == f"{_TABLE}table-row":
+            yield child
+        elif child.tag in _ROW_GROUPS:
+            yield from _own_rows(child)
+
+
+def _of_cell(cell: ElementTree.Element) -> str:
+    """Text of a cell, its comment behind it with a mark."""
+    notes = {id(each) for note in cell.iter(f"{_OFFICE}annotation") for each in note.iter()}
+    said = [_words(each) for each in cell.iter(f"{_TEXT}p") if id(each) not in notes]
+    marked = [f"[comment] {_words(each)}" for each in cell.iter(f"{_TEXT}p") if id(each) in notes]
+    return "\n".join(said + marked)
+
+
+def _boxes(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """Text boxes in a paragraph, without those inside of others."""
+    for child in element:
+        if child.tag == f"{_DRAW}text-box":
+            yield child
+        else:
+            yield from _boxes(child)
 
 
 def _words(element: ElementTree.Element) -> str:
@@ -110,7 +193,7 @@ def _words(element: ElementTree.Element) -> str:
             parts.append(" " * int(child.get(f"{_TEXT}c", 1)))
         elif child.tag in (f"{_TEXT}tab", f"{_TEXT}line-break"):
             parts.append("\t" if child.tag.endswith("tab") else "\n")
-        elif child.tag not in (f"{_TEXT}note", f"{_OFFICE}annotation"):
+        elif child.tag not in (f"{_TEXT}note", f"{_OFFICE}annotation", f"{_DRAW}text-box"):
             parts.append(_words(child))
         parts.append(child.tail or "")
     return "".join(parts)

@@ -34,7 +34,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
             fields = _fields(document, page) if form else []
             if not words and not fields:
                 empty.append(number)
-            parts.append("\n".join([f"[page {number}]", *([words] if words else []), *fields]))
+            parts.append("\n".join([f"[page {number}]", *([words] if words else []), *fields, *_comments(page)]))
         head = _left_out(document, empty, len(wanted))
         if len(empty) == len(wanted) and not document.count_attachments():
             raise ReadError(
@@ -132,6 +132,23 @@ def _fields(document: Any, page: Any) -> list[str]:
             value = _wide(pdfium.FPDFAnnot_GetFormFieldValue, form, annotation)
             if value:
                 found.append(f"[field {name}] {value}")
+        finally:
+            pdfium.FPDFPage_CloseAnnot(annotation)
+    return found
+
+
+def _comments(page: Any) -> list[str]:
+    """`[comment] ...` for each note, mark or typed text that lies over a page: no part of its own text."""
+    import pypdfium2.raw as pdfium
+
+    others = (pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP, pdfium.FPDF_ANNOT_WIDGET)
+    found = []
+    for index in range(pdfium.FPDFPage_GetAnnotCount(page.raw)):
+        annotation = pdfium.FPDFPage_GetAnnot(page.raw, index)
+        try:
+            words = _wide(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents")
+            if words.strip() and pdfium.FPDFAnnot_GetSubtype(annotation) not in others:
+                found.append(f"[comment] {words.strip()}".replace("\r\n", "\n").replace("\r", "\n"))
         finally:
             pdfium.FPDFPage_CloseAnnot(annotation)
     return found

@@ -9,14 +9,14 @@ from __future__ import annotations
 import csv
 import html
 import io
-import posixpath
 import re
 import zipfile
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
-from xml.etree import ElementTree
 
+from readers import drawings, opendocument
+from readers.parts import part, related
 from readers.source import ReadError, Source
 
 Cell = tuple[int, int]
@@ -27,8 +27,12 @@ _FORMULA = re.compile(
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 """A cell with a formula and no value."""
+_ZERO = re.compile(
+    rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*>\s*<(?:\w+:)?f\b[^>]*>([^<]+)</(?:\w+:)?f>\s*<(?:\w+:)?v>0</(?:\w+:)?v>'
+)
+"""A cell with a formula and 0, which is no value where the workbook wants all computed when it is opened."""
 _ERROR = re.compile(
-    rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*\bt="e"[^>]*>(?:<(?:\w+:)?f\b[^>]*(?:/>|>[^<]*</(?:\w+:)?f>))?'
+    rb'<(?:\w+:)?c (?=[^>]*\bt="e")[^>]*\br="([A-Z]+)(\d+)"[^>]*>(?:<(?:\w+:)?f\b[^>]*(?:/>|>[^<]*</(?:\w+:)?f>))?'
     rb"<(?:\w+:)?v>([^<]+)</"
 )
 """A cell with an error for a value."""
@@ -47,6 +51,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows(rows)
         comments = [f"[comment {where}] {note}" for where, note in _comments(source, kind, number).items()]
+        comments += _drawn(source, kind, number)
         mark = f'[sheet "{name}"]' + (" [hidden]" if hidden else "")
         parts.append("\n".join([mark, out.getvalue().rstrip("\n"), *comments]))
     if not parts:
@@ -101,19 +106,20 @@ def _fill(rows: list[list[Any]], cells: dict[Cell, str]) -> None:
         while len(rows) <= row:
             rows.append([""] * max(map(len, rows), default=0))
         rows[row] += [""] * (column + 1 - len(rows[row]))
-        if rows[row][column] == "":
+        if rows[row][column] in ("", 0):
             rows[row][column] = words
 
 
 def _unseen(source: Source, kind: str, number: int) -> dict[Cell, str]:
     """Formulas whose value no program has computed, and errors such as `#DIV/0!`."""
     if kind != "xlsx":
-        return {}
+        return opendocument.errors(source, number) if kind == "ods" else {}
     with source.open() as file, zipfile.ZipFile(file) as archive:
         path = _sheet_path(archive, number)
         data = archive.read(path) if path else b""
         _check_area(source, data)
         found = _FORMULA.findall(data) if any(start in data for start in _FORMULA_STARTS) else []
+        found += _ZERO.findall(data) if b"<v>0</" in data and _is_not_computed(archive) else []
         errors = _ERROR.findall(data) if b't="e"' in data else []
     return {
         (int(row) - 1, _column(letters.decode())): mark + html.unescape(words.decode("utf-8", "replace"))
@@ -139,51 +145,50 @@ def _check_area(source: Source, sheet: bytes) -> None:
 
 
 def _comments(source: Source, kind: str, number: int) -> dict[str, str]:
-    """Cell -> its comment, of the sheet at `number` in an xlsx."""
+    """Cell -> its comment, of the sheet at `number` in an xlsx or an ods."""
     if kind != "xlsx":
-        return {}
+        return opendocument.comments(source, number) if kind == "ods" else {}
     with source.open() as file, zipfile.ZipFile(file) as archive:
         path = _sheet_path(archive, number)
-        targets = _related(archive, path) if path else {}
+        targets = related(archive, path) if path else {}
         notes: dict[str, str] = {}
         for kind_, target in targets.values():
             if kind_.endswith(("/comments", "/threadedComment")) and target in archive.namelist():
                 notes |= {
                     str(note.get("ref")): "".join(note.itertext()).strip()
-                    for note in ElementTree.fromstring(archive.read(target)).iter()
+                    for note in part(archive, target).iter()
                     if note.tag.rpartition("}")[2] in ("comment", "threadedComment")
                 }
         return notes
 
 
+def _is_not_computed(archive: zipfile.ZipFile) -> bool:
+    """Whether a library wrote the workbook, with 0 for the value of each formula."""
+    book = _book(archive)
+    return book is not None and b'fullCalcOnLoad="1"' in archive.read(book)
+
+
+def _drawn(source: Source, kind: str, number: int) -> list[str]:
+    if kind != "xlsx":
+        return []
+    with source.open() as file, zipfile.ZipFile(file) as archive:
+        path = _sheet_path(archive, number)
+        return list(drawings.lines(archive, path)) if path else []
+
+
+def _book(archive: zipfile.ZipFile) -> str | None:
+    return next((name for name in archive.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
+
+
 def _sheet_path(archive: zipfile.ZipFile, number: int) -> str | None:
     """The part of the sheet at `number`, by the workbook's order."""
-    book = next((name for name in archive.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
-    if book is None:
+    if (book := _book(archive)) is None:
         return None
-    sheets = [
-        each for each in ElementTree.fromstring(archive.read(book)).iter() if each.tag.rpartition("}")[2] == "sheet"
-    ]
+    sheets = [each for each in part(archive, book).iter() if each.tag.rpartition("}")[2] == "sheet"]
     ids = [next((value for key, value in sheet.items() if key.rpartition("}")[2] == "id"), "") for sheet in sheets]
-    related = _related(archive, book)
-    path = related.get(ids[number - 1], ("", ""))[1] if number <= len(ids) else ""
+    paths = related(archive, book)
+    path = paths.get(ids[number - 1], ("", ""))[1] if number <= len(ids) else ""
     return path if path in archive.namelist() else None
-
-
-def _related(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
-    """Id -> type and path of the parts that `part` names."""
-    folder, name = posixpath.split(part)
-    path = f"{folder}/_rels/{name}.rels"
-    if path not in archive.namelist():
-        return {}
-    return {
-        each.get("Id", ""): (each.get("Type", ""), _joined(folder, each.get("Target", "")))
-        for each in ElementTree.fromstring(archive.read(path))
-    }
-
-
-def _joined(folder: str, target: str) -> str:
-    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
 
 
 def _column(letters: str) -> int:

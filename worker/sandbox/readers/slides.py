@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 import zipfile
 from typing import Any
 from xml.etree import ElementTree
 
+from readers.parts import part, related
 from readers.source import ReadError, Source, check_numbers
 
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
@@ -33,7 +33,7 @@ def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     found: dict[str, list[list[Any]]] = {}
     with source.open() as file, zipfile.ZipFile(file) as archive:
         for number, slide in enumerate(_slides(archive), 1):
-            for index, table in enumerate(ElementTree.fromstring(archive.read(slide)).iter(f"{_A}tbl"), 1):
+            for index, table in enumerate(part(archive, slide).iter(f"{_A}tbl"), 1):
                 rows = [[_cell(cell) for cell in row.iter(f"{_A}tc")] for row in table.iter(f"{_A}tr")]
                 found[f"slide {number} table {index}"] = rows
     if not found:
@@ -44,36 +44,25 @@ def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
 def _slides(archive: zipfile.ZipFile) -> list[str]:
     """The slides' parts in the order of the presentation, hidden ones too."""
     names = archive.namelist()
-    related = _related(archive, "ppt/presentation.xml")
-    root = ElementTree.fromstring(archive.read("ppt/presentation.xml"))
+    paths = related(archive, "ppt/presentation.xml")
+    root = part(archive, "ppt/presentation.xml")
     ids = [
         next((value for key, value in each.items() if key.endswith("}id")), "")
         for each in root.iter()
         if each.tag.endswith("}sldId")
     ]
-    return [related[each] for each in ids if related.get(each) in names]
+    return [paths[each][1] for each in ids if each in paths and paths[each][1] in names]
 
 
 def _notes(archive: zipfile.ZipFile, slide: str) -> str | None:
-    return next((path for path in _related(archive, slide).values() if "/notesSlide" in path), None)
+    return next((path for _, path in related(archive, slide).values() if "/notesSlide" in path), None)
 
 
-def _related(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
-    folder, name = posixpath.split(part)
-    path = f"{folder}/_rels/{name}.rels"
-    if path not in archive.namelist():
-        return {}
-    return {
-        each.get("Id", ""): posixpath.normpath(posixpath.join(folder, each.get("Target", ""))).lstrip("/")
-        for each in ElementTree.fromstring(archive.read(path))
-    }
-
-
-def _lines(archive: zipfile.ZipFile, part: str | None) -> list[str]:
+def _lines(archive: zipfile.ZipFile, name: str | None) -> list[str]:
     """The paragraphs of a part; cells of a table stand in one line."""
-    if part is None or part not in archive.namelist():
+    if name is None or name not in archive.namelist():
         return []
-    root = ElementTree.fromstring(archive.read(part))
+    root = part(archive, name)
     in_tables = {id(paragraph) for table in root.iter(f"{_A}tbl") for paragraph in table.iter(f"{_A}p")}
     lines = [_text(each) for each in root.iter(f"{_A}p") if id(each) not in in_tables]
     rows = ["\t".join(_cell(cell) for cell in row.iter(f"{_A}tc")) for row in root.iter(f"{_A}tr")]
@@ -83,15 +72,15 @@ def _lines(archive: zipfile.ZipFile, part: str | None) -> list[str]:
 def _beside(archive: zipfile.ZipFile, slide: str) -> list[str]:
     """Lines of the charts, diagrams and comments that a slide names: they are parts of their own."""
     lines: list[str] = []
-    for part in _related(archive, slide).values():
-        if part not in archive.namelist():
+    for _, path in related(archive, slide).values():
+        if path not in archive.namelist():
             continue
-        if re.search(r"/charts/chart[^/]*\.xml$", part):
-            lines += _chart(ElementTree.fromstring(archive.read(part)))
-        elif re.search(r"/diagrams/data[^/]*\.xml$", part):
-            lines += _lines(archive, part)
-        elif re.search(r"/comments/[^/]*\.xml$", part):
-            notes = ElementTree.fromstring(archive.read(part)).iter()
+        if re.search(r"/charts/chart[^/]*\.xml$", path):
+            lines += _chart(part(archive, path))
+        elif re.search(r"/diagrams/data[^/]*\.xml$", path):
+            lines += _lines(archive, path)
+        elif re.search(r"/comments/[^/]*\.xml$", path):
+            notes = part(archive, path).iter()
             words = [_text(each) or each.text or "" for each in notes if each.tag.endswith(("}text", "}txBody"))]
             lines += [f"[comment] {each}" for each in words if each.strip()]
     return lines
@@ -108,8 +97,8 @@ def _chart(root: ElementTree.Element) -> list[str]:
 
 
 def _points(series: ElementTree.Element, tags: tuple[str, ...]) -> list[str]:
-    parts = [part for tag in tags for part in series.findall(f"{_C}{tag}")]
-    return [each.text or "" for part in parts for each in part.iter(f"{_C}v")]
+    found = [each for tag in tags for each in series.findall(f"{_C}{tag}")]
+    return [value.text or "" for each in found for value in each.iter(f"{_C}v")]
 
 
 def _cell(cell: ElementTree.Element) -> str:

@@ -13,11 +13,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 from readers import markup
+from readers.parts import part, related
 from readers.source import ReadError, Source
 
 _BODY = re.compile(r"word/(document|footnotes|endnotes|comments)\d*\.xml")
 _FIELD = re.compile(
-    rb"</?w:fldSimple\b[^>]*>|</?m:oMathPara>|<m:oMathParaPr>(?>[^<]*(?:<(?!/?m:oMathParaPr>)[^<]*)*)</m:oMathParaPr>"
+    rb"</?w:(?:fldSimple|bdo|dir)\b[^>]*>|<w:ruby>(?>(?:(?!<w:rubyBase>|</w:ruby>).)*)<w:rubyBase>|</w:rubyBase>\s*</w:ruby>|</?m:oMathPara>|<m:oMathParaPr>(?>[^<]*(?:<(?!/?m:oMathParaPr>)[^<]*)*)</m:oMathParaPr>"
 )
 _FORMULA = re.compile(rb"<m:oMath(?: [^<>]*)?>(?>[^<]*(?:<(?!/?m:oMath[ >])[^<]*)*)</m:oMath>")
 _FORMULA_PARTS = re.compile(rb"<m:t(?: [^>]*)?>([^<]*)</m:t>|</?m:(?:num|den|sup|sub|deg|rad)>")
@@ -26,13 +27,14 @@ _SIGNS = {
     b"<m:rad>": "\u221a(".encode(), b"</m:rad>": b")",
 }  # fmt: skip
 _STYLES = "comment-reference => sup"
+_MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
     body = markup.text_of(_marked(_html(source)))
-    edges, deleted = _edges(source)
-    return "\n\n".join(part for part in (*edges, body, *deleted) if part.strip())
+    edges, beside = _edges(source)
+    return "\n\n".join(words for words in (*edges, body, *beside) if words.strip())
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
@@ -86,19 +88,48 @@ def _marked(page: str) -> str:
 
 
 def _edges(source: Source) -> tuple[list[str], list[str]]:
-    """Headers and footers as marked paragraphs; and deletions."""
-    edges, deleted = [], []
+    """Headers and footers as marked paragraphs; and the body's deletions, text boxes and inserted files."""
+    edges, beside = [], []
     with source.open() as file, zipfile.ZipFile(file) as archive:
         for name in sorted(archive.namelist()):
-            part = re.fullmatch(r"word/(header|footer|document)\d*\.xml", name)
-            if part is None:
+            found = re.fullmatch(r"word/(header|footer|document)\d*\.xml", name)
+            if found is None:
                 continue
-            root = ElementTree.fromstring(archive.read(name))
-            if part[1] == "document":
-                deleted = [f"[deleted] {words}" for each in root.iter(f"{_W}del") if (words := _words(each, "delText"))]
+            root = part(archive, name)
+            if found[1] == "document":
+                beside = [*_deletions(root), *_boxes(root), *_inserted(archive, name)]
             elif words := "\n".join(filter(None, (_words(each, "t") for each in root.iter(f"{_W}p")))):
-                edges.append(f"[{part[1]}]\n{words}")
-    return list(dict.fromkeys(edges)), deleted
+                edges.append(f"[{found[1]}]\n{words}")
+    return list(dict.fromkeys(edges)), beside
+
+
+def _deletions(root: ElementTree.Element) -> list[str]:
+    return [f"[deleted] {words}" for each in root.iter(f"{_W}del") if (words := _words(each, "delText"))]
+
+
+def _boxes(root: ElementTree.Element) -> list[str]:
+    """Text boxes in the form of Word 2010 alone: mammoth reads the older form, which not all programs write too."""
+    found = []
+    for each in root.iter(f"{_MC}AlternateContent"):
+        older = each.find(f"{_MC}Fallback")
+        if older is None or next(older.iter(f"{_W}txbxContent"), None) is None:
+            boxes = (paragraph for box in each.iter(f"{_W}txbxContent") for paragraph in box.iter(f"{_W}p"))
+            found += [f"[text box] {words}" for paragraph in boxes if (words := _words(paragraph, "t"))]
+    return found
+
+
+def _inserted(archive: zipfile.ZipFile, name: str) -> list[str]:
+    """Text of the pages, mails and documents that stand in the document as whole files (`altChunk`)."""
+    import readers
+
+    paths = [path for kind, path in related(archive, name).values() if kind.endswith("/aFChunk")]
+    texts = []
+    for path in paths:
+        try:
+            texts.append(readers.read_source(Source(path, data=archive.read(path))))
+        except (ReadError, KeyError) as fault:
+            texts.append(f"[inserted file {path}, not read: {fault}]")
+    return texts
 
 
 def _words(element: ElementTree.Element, tag: str) -> str:
