@@ -16,7 +16,8 @@ _CODES = re.compile(r'&(?:"[^"]*"|\d+|[A-Z])')
 
 def lines(archive: zipfile.ZipFile, sheet: str) -> Iterator[str]:
     """`[header] ...`, `[footer] ...`, `[shape] ...`, `[chart] ...` of the sheet whose part is `sheet`."""
-    for edge, coded in _EDGE.findall(archive.read(sheet)):
+    data = archive.read(sheet)
+    for edge, coded in _EDGE.findall(data, max(0, data.rfind(b"sheetData"))):  # they stand behind the cells
         if words := _CODES.sub(" ", html.unescape(coded.decode("utf-8", "replace"))).split():
             yield f"[{edge.decode().lower()}] {' '.join(words)}"
     for kind, path in related(archive, sheet).values():

@@ -118,8 +118,9 @@ def _unseen(source: Source, kind: str, number: int) -> dict[Cell, str]:
         path = _sheet_path(archive, number)
         data = archive.read(path) if path else b""
         _check_area(source, data)
-        found = _FORMULA.findall(data) if any(start in data for start in _FORMULA_STARTS) else []
-        found += _ZERO.findall(data) if b"<v>0</" in data and _is_not_computed(archive) else []
+        has_formulas = any(start in data for start in _FORMULA_STARTS)
+        found = _FORMULA.findall(data) if has_formulas else []
+        found += _ZERO.findall(data) if has_formulas and _is_not_computed(archive) else []
         errors = _ERROR.findall(data) if b't="e"' in data else []
     return {
         (int(row) - 1, _column(letters.decode())): mark + html.unescape(words.decode("utf-8", "replace"))
