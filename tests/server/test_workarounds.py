@@ -10,6 +10,7 @@ import pytest
 from rlm_core.types import Message, Reply
 from rlm_server.calls.registry import open_registry
 from rlm_server.providers.upstream import ModelOptions, UpstreamCall, UpstreamError
+from rlm_server.providers.workarounds import workaround_for
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_turn, streamed_turn
 
@@ -161,3 +162,32 @@ def test_a_way_round_that_does_not_help_ends(upstream: FakeUpstream) -> None:
     with pytest.raises(UpstreamError):
         two_calls(upstream, "openai:m", ModelOptions())
     assert len(upstream.seen) <= 4
+
+
+CHAT_BODY: Body = {
+    "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}],
+    "stream": True,
+    "stream_options": {},
+    "max_tokens": 9_000,
+    "response_format": {"type": "json_schema"},
+}
+MARKED: Body = {"system": [{"type": "text", "text": "s", "cache_control": {}}], "messages": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "name"),
+    [
+        (CHAT_BODY, "unknown variant `system`, expected `user` or `assistant`", "system in user"),
+        (CHAT_BODY, "messages.0.role: Input should be 'user' or 'assistant'", "system in user"),
+        (CHAT_BODY, "Streaming responses are disabled", "no stream"),
+        (CHAT_BODY, "max_tokens cannot exceed 4096", "output limit"),
+        (CHAT_BODY, "max_tokens must not be greater than 4,096", "output limit"),
+        (CHAT_BODY, "The maximum value for `max_tokens` is 4096", "output limit"),
+        (CHAT_BODY, "guided decoding is not enabled", "no structured output"),
+        (MARKED, "system: Input should be a valid string", "no cache_control"),
+    ],
+)
+def test_a_refusal_is_known_in_the_words_of_many_servers(body: Body, words: str, name: str) -> None:
+    change = workaround_for(body, 400, words.lower())
+    assert change is not None
+    assert (change.row.name, change.number) == (name, 4096 if name == "output limit" else 0)

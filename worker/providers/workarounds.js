@@ -33,13 +33,13 @@ const ROWS = [
   { words: /stream_options|include_usage/, holds: has("stream_options"), change: without("stream_options") },
   {
     words:
-      /to stream this model|stream(?:ing|ed)?\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled)|not (?:support|allow).{0,20}\bstream|"param": ?"stream"|unsupported.{0,40}\bstream\b/,
+      /to stream this model|stream(?:ing|ed)?\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled)|stream(?:ing|ed)?\b.{0,40}\bdisabled|not (?:support|allow).{0,20}\bstream|"param": ?"stream"|unsupported.{0,40}\bstream\b/,
     holds: has("stream"),
     change: without("stream", "stream_options"),
   },
   {
     words:
-      /\bsystem\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled)|not support.{0,20}\bsystem\b|developer instruction is not enabled|role.{0,20}must.{0,20}alternate|only user and assistant roles/,
+      /\bsystem\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled)|not support.{0,20}\bsystem\b|developer instruction is not enabled|role.{0,20}must.{0,20}alternate|only user and assistant roles|(?:expected|should be).{0,5}user.{1,2} or .{1,2}assistant/,
     holds: ({ messages }) => messages.some(({ role }) => role === "system"),
     change: systemInUser,
   },
@@ -56,12 +56,12 @@ const ROWS = [
   },
   {
     words:
-      /\d+ ?> ?(\d+), which is the maximum allowed number of output tokens|supports at most (\d+) (?:completion|output) tokens|max(?:_completion|_output|_new)?_tokens.{0,60}(?:less than or equal to|at most|<=|maximum(?: value)?(?: is| of)|\[\d+, ?)\D{0,5}(\d+)/,
+      /\d+ ?> ?(\d+), which is the maximum allowed number of output tokens|supports at most (\d+) (?:completion|output) tokens|max(?:_completion|_output|_new)?_tokens.{0,60}(?:less than or equal to|at most|<=|cannot exceed|greater than|maximum(?: value)?(?: is| of)|\[\d+, ?)\D{0,5}(\d[\d,]*)|maximum (?:value )?(?:for|of) \W?max(?:_completion|_output|_new)?_tokens\W? is \W?(\d[\d,]*)/,
     holds: has(...OUTPUT_FIELDS),
     change: capped,
   },
   {
-    words: /cache_control/,
+    words: /cache_control|\b(?:system|content)\b.{0,40}(?:should|must) be a (?:valid )?string/,
     holds: (body) => JSON.stringify([body.system, body.messages[body.messages.length - 1]]).includes('"cache_control"'),
     change: uncached,
   },
@@ -78,7 +78,8 @@ export function workaroundFor(body, status, text) {
   const words = text.toLowerCase();
   const row = ROWS.find(({ holds, words: pattern }) => holds(body) && pattern.test(words));
   if (row === undefined) return null;
-  const number = Number((row.words.exec(words) ?? []).slice(1).find((group) => group !== undefined) ?? 0);
+  const group = (row.words.exec(words) ?? []).slice(1).find((text) => text !== undefined) ?? "0";
+  const number = Number(group.replaceAll(",", ""));
   return (next) => (row.holds(next) ? row.change(next, number) : next);
 }
 

@@ -22,7 +22,7 @@ Form: TypeAlias = Literal["openai", "anthropic", "ollama"]
 
 NAME = "reply"
 """Name of the schema, which OpenAI demands."""
-REFUSAL = r"response_format|output_config|output_format|json_?schema|structured.output|schema|grammar|\bformat\b"
+REFUSAL = r"response_format|output_config|output_format|json_?schema|structured.output|schema|grammar|guided|\bformat\b"
 """Pattern of a refusal's words, in lower case."""
 _PARTS_BY_NAME = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 _PARTS_IN_ORDER = ("allOf", "anyOf", "oneOf", "prefixItems")

@@ -17,6 +17,8 @@ from .structured_output import REFUSAL, holds_structured_output, without_structu
 Body: TypeAlias = Mapping[str, object]
 
 OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
+UNMARKED = r"cache_control|\b(?:system|content)\b.{0,40}(?:should|must) be a (?:valid )?string"
+"""Refusals of text with marks for the cache."""
 REFUSING = frozenset({400, 404, 405, 409, 415, 422, 500, 501})
 """Statuses of servers that refuse a field."""
 
@@ -54,7 +56,7 @@ def workaround_for(body: Body, status: int, words: str) -> Change | None:
     for row in ROWS:
         match = re.search(row.words, words, re.DOTALL) if row.holds(body) else None
         if match is not None:
-            number = int(match[match.lastindex]) if match.lastindex else 0
+            number = int(match[match.lastindex].replace(",", "")) if match.lastindex else 0
             return Change(row, number)
     return None
 
@@ -132,7 +134,8 @@ ROWS: tuple[Workaround, ...] = (
         "no stream",
         _has("stream"),
         r"to stream this model|stream(?:ing|ed)?\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled)"
-        r"|not (?:support|allow).{0,20}\bstream|\"param\": ?\"stream\"|unsupported.{0,40}\bstream\b",
+        r"|stream(?:ing|ed)?\b.{0,40}\bdisabled|not (?:support|allow).{0,20}\bstream|\"param\": ?\"stream\""
+        r"|unsupported.{0,40}\bstream\b",
         _without("stream", "stream_options"),
     ),
     Workaround(
@@ -140,7 +143,7 @@ ROWS: tuple[Workaround, ...] = (
         _holds_system,
         r"\bsystem\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled)"
         r"|not support.{0,20}\bsystem\b|developer instruction is not enabled|role.{0,20}must.{0,20}alternate"
-        r"|only user and assistant roles",
+        r"|only user and assistant roles|(?:expected|should be).{0,5}user.{1,2} or .{1,2}assistant",
         _system_in_user,
     ),
     Workaround(
@@ -167,9 +170,16 @@ ROWS: tuple[Workaround, ...] = (
         "output limit",
         _has(*OUTPUT_FIELDS),
         r"max(?:_completion|_output|_new)?_tokens.{0,60}"
-        r"(?:less than or equal to|at most|<=|maximum(?: value)?(?: is| of)|\[\d+, ?)\D{0,5}(\d+)",
+        r"(?:less than or equal to|at most|<=|cannot exceed|greater than|maximum(?: value)?(?: is| of)|\[\d+, ?)"
+        r"\D{0,5}(\d[\d,]*)",
         _capped,
     ),
-    Workaround("no cache_control", _holds_cache_control, r"cache_control", _uncached),
+    Workaround(
+        "output limit",
+        _has(*OUTPUT_FIELDS),
+        r"maximum (?:value )?(?:for|of) \W?max(?:_completion|_output|_new)?_tokens\W? is \W?(\d[\d,]*)",
+        _capped,
+    ),
+    Workaround("no cache_control", _holds_cache_control, UNMARKED, _uncached),
     Workaround("no structured output", holds_structured_output, REFUSAL, without_structured_output, is_of_schema=True),
 )

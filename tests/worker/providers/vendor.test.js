@@ -476,6 +476,11 @@ const WAYS = {
   "no stream": ["Your organization must be verified to stream this model.", (body) => !("stream" in body)],
   "no system role": ["System role not supported", (body) => body.messages[0].content === "S\n\nQ"],
   "another name of the limit": ["Use 'max_completion_tokens' instead.", (body) => body.max_completion_tokens === 100],
+  "no system role, in other words": [
+    "messages.0.role: Input should be 'user' or 'assistant'",
+    (body) => body.messages[0].content === "S\n\nQ",
+  ],
+  "a limit in other words": ["The maximum value for `max_tokens` is 5,0", (body) => body.max_tokens === 50],
   "a lower limit": ["max_tokens must be less than or equal to 50", (body) => body.max_tokens === 50],
 };
 
