@@ -80,6 +80,17 @@ READ = {
     "reasoning beside": sse([chunk({"content": None, "reasoning_content": "hm", "reasoning": "hm"}), *PIECES, *END]),
     "text in the reasoning field only": sse([chunk({"content": None, "reasoning_content": "Paris"}), *END]),
     "the counts as text": sse([*PIECES, chunk({}, "stop", usage={"prompt_tokens": "111", "completion_tokens": "22"})]),
+    "thoughts in the total alone": sse(
+        [*PIECES, chunk({}, "stop", usage={"prompt_tokens": 111, "completion_tokens": 2, "total_tokens": 133})]
+    ),
+    "zeros behind the counts": sse(
+        [
+            *PIECES,
+            chunk({}, "stop", usage=COUNTS),
+            {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}},
+        ]
+    ),
+    "counts in another case": sse([*PIECES, chunk({}, "stop", usage={"promptTokens": 111, "completionTokens": 22})]),
     "parts without a type": sse([chunk({"content": [{"text": "Paris"}]}), *END]),
     "content that is one part": sse([chunk({"content": {"type": "text", "text": "Paris"}}), *END]),
     "two replies in turn": sse(
@@ -241,6 +252,20 @@ def test_halves_of_a_character_are_joined_and_lone_ones_replaced(
 ) -> None:
     reply, pieces = reply_of(upstream, sse([*text_chunks(*texts), *END]))
     assert (reply.text, "".join(pieces)) == (expected, expected)
+
+
+@pytest.mark.parametrize("words", ["<html><body>502 Bad Gateway</body></html>", "Internal Server Error"])
+def test_words_of_a_gateway_behind_half_a_reply_are_no_end(upstream: FakeUpstream, words: str) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        reply_of(upstream, sse([PIECES[0]], end=f"\n\n{words}\n"))
+    assert (caught.value.kind, caught.value.retryable) == ("cut-off", True)
+
+
+@pytest.mark.parametrize("word", ["abort", "cancelled", "network_error", "engine_overloaded"])
+def test_a_fault_as_finish_reason_is_one(upstream: FakeUpstream, word: str) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        reply_of(upstream, sse([*PIECES, chunk({}, word), "[DONE]"]))
+    assert caught.value.kind == "failed"
 
 
 def test_an_error_as_finish_reason_is_one(upstream: FakeUpstream) -> None:

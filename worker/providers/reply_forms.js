@@ -22,7 +22,15 @@ import { fieldsOf } from "../wire/schema.js";
 const FINISH = {};
 for (const word of ["stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"])
   FINISH[word] = "stop";
-for (const word of ["length", "max_tokens", "model_length", "max_output_tokens", "token_limit"])
+for (const word of [
+  "length",
+  "max_tokens",
+  "model_length",
+  "max_output_tokens",
+  "token_limit",
+  "max_length",
+  "repetition_truncation",
+])
   FINISH[word] = "length";
 for (const word of ["model_context_window_exceeded", "insufficient_system_resource"]) FINISH[word] = "length";
 for (const word of [
@@ -38,6 +46,8 @@ for (const word of [
 for (const word of ["spii", "content_filtered"]) FINISH[word] = "content_filter";
 for (const word of ["tool_calls", "function_call", "tool_use"]) FINISH[word] = "tool_calls";
 
+/** Finish reasons of replies that a fault ended. */
+const BROKEN = "error abort aborted cancelled canceled network_error internal_error engine_overloaded".split(" ");
 const THOUGHTS = [
   "thinking",
   "reasoning",
@@ -49,6 +59,11 @@ const THOUGHTS = [
 const TEXTS = ["text", "output_text", "text_delta"];
 const REASONING = ["reasoning_content", "reasoning", "reasoning_text", "thinking"];
 const MESSAGE_EVENT = /^(?:message_(?:start|delta|stop)|content_block_(?:start|delta|stop)|ping)$/;
+
+/** @param {string} finish */
+export function isBroken(finish) {
+  return BROKEN.includes(finish.toLowerCase());
+}
 
 /** @param {string} finish */
 export function finishReason(finish) {
@@ -188,6 +203,12 @@ function countsOf(usage) {
   take("written", [usage.cache_creation_input_tokens]);
   const isApart = "cache_read_input_tokens" in usage || "written" in counts; // Anthropic's dialect
   if ("input" in counts && isApart) counts.input += (counts.cached ?? 0) + (counts.written ?? 0);
+  const [total, input] = [tokenCount(usage.total_tokens) ?? 0, counts.input ?? 0];
+  if (total > input + (counts.output ?? 0)) {
+    if ("input" in counts)
+      counts.output = total - input; // some vendors count thoughts in the total alone
+    else counts.input = total - (counts.output ?? 0);
+  }
   if (typeof cost === "number" && cost >= 0) counts.cost = cost;
   return counts;
 }

@@ -7,7 +7,7 @@
 import { received } from "../calls/reply_streams.js";
 import { unreachedFault } from "../calls/reachability.js";
 import { configError, providerError } from "../wire/errors.js";
-import { finishReason, partOf } from "./reply_forms.js";
+import { finishReason, isBroken, partOf } from "./reply_forms.js";
 import { DONE, NotJson, vendorEvents } from "./vendor_events.js";
 import { failureIn, failureOf } from "./vendor_failures.js";
 import { workaroundFor } from "./workarounds.js";
@@ -164,9 +164,9 @@ async function read({ body }, { host, onDelta }) {
     if (fault !== null) throw fault;
     const part = SIGNS_OF_LIFE.includes(name) && typeof value !== "object" ? null : partOf(value);
     if (part === null && SIGNS_OF_LIFE.includes(name)) continue;
-    if (part === null || part.finish === "error")
+    if (part === null || isBroken(part.finish))
       throw part === null ? noReply(host) : failureOf(host, { status: 200, body: "" });
-    Object.assign(counts, part.counts);
+    for (const [name, count] of Object.entries(part.counts)) counts[name] = count || (counts[name] ?? 0);
     model = part.model ?? model;
     choice ??= part.choice;
     if (part.choice !== null && part.choice !== choice) continue; // another of several replies at once

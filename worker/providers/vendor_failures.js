@@ -42,7 +42,7 @@ const ROWS = [
     type: "upstream-prompt-too-long",
     advice: SEND_LESS,
     words:
-      /context_length_exceeded|maximum context length|maximum prompt length|maximum input length|context length of only|context limit|context window|available context size|exceed_context_size|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed|tokens \+ `?max_new_tokens`? must be|reduce the length of|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)/,
+      /context_length_exceeded|maximum context length|maximum prompt length|maximum input length|context length of only|context limit|context window|available context size|exceed_context_size|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length|context_?window_?exceeded|prompt length.{0,40}(?:exceeds|greater than)|max_seq_len|maximum sequence length|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed|tokens \+ `?max_new_tokens`? must be|reduce the length of|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)/,
     statuses: (status) => status !== 402 && status !== 429,
   },
   { type: "upstream-prompt-too-long", advice: SEND_LESS, statuses: of(413) },
@@ -57,7 +57,7 @@ const ROWS = [
     type: "upstream-quota-spent",
     advice: "The quota or credit of the account is spent. Raise it, or choose another model.",
     words:
-      /insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|account is not active|arrearage|欠费|余额不足/,
+      /insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|account is not active|budget_exceeded|arrearage|欠费|余额不足/,
     statuses: of(200, 400, 401, 402, 403, 404, 429),
   },
   {
@@ -88,7 +88,7 @@ const ROWS = [
   {
     type: "upstream-call-refused",
     advice: "A firewall or proxy before the provider refused the call. Check the network and the base URL first.",
-    words: /^\s*</,
+    words: /^\s*<|^error code: 10\d\d/,
     statuses: of(401, 403),
   },
   {
@@ -101,7 +101,7 @@ const ROWS = [
     type: "upstream-model-unknown",
     advice: "It does not know this model, or the key may not use it. Check the model's name and the base URL.",
     words:
-      /model_not_found|model.{0,80}(?:not found|does not exist|not exist|deprecated|decommissioned|retired)|no such model|unknown model|not a valid model|invalid model|no endpoints found|model_not_supported|not_found_error/,
+      /model_not_found|model.{0,80}(?:not found|does not exist|not exist|deprecated|decommissioned|retired)|no such model|unknown model|not a valid model|invalid model|model_not_available|no models? loaded|no endpoints found|model_not_supported|not_found_error/,
     statuses: of(200, 400, 403, 404, 410, 422),
   },
   {

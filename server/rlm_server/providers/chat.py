@@ -22,7 +22,7 @@ from rlm_core.types import Json, Message, Reply
 from .event_stream import DONE, Event
 from .exchange import GRACE_SECONDS, Answer, Exchange, Refused, cut_off, malformed
 from .failures import failure_in, failure_of
-from .reply_forms import Part, UnknownForm, finish_reason, part_of, usage_of
+from .reply_forms import BROKEN, Part, UnknownForm, finish_reason, part_of, usage_of
 from .upstream import Offer, OfferedModel, Pieces, Reasoning, UpstreamCall, UpstreamError
 from .workarounds import Body, Change, changed
 
@@ -205,7 +205,7 @@ class ChatProvider:
             part = part_of(event.value)
         except UnknownForm as fault:
             raise malformed(self.name, str(fault)) from None
-        if part.finish == "error":
+        if part.finish.lower() in BROKEN:
             raise self.exchange.error(failure_of(200, ""))
         return part
 
@@ -215,7 +215,7 @@ class ChatProvider:
         Raises:
             UpstreamError: it has no end.
         """
-        if not reply.is_whole and not answer.is_framed:
+        if not reply.is_whole and (answer.has_words or not answer.is_framed):
             raise cut_off(self.name)
         if not reply.is_whole and not reply.texts and not reply.reasoning:
             raise malformed(self.name, "holds no text and no end")
@@ -278,7 +278,9 @@ class _Reply:
         self.finish = part.finish or self.finish
         self.refused = self.refused or part.refused
         self.is_whole = self.is_whole or part.is_end or bool(part.finish)
-        self.usage.update(part.usage or {})
+        self.usage.update(
+            {name: count for name, count in (part.usage or {}).items() if count or name not in self.usage}
+        )
         if part.reasoning:
             self.reasoning.append(part.reasoning)
         return self._kept(part.text)

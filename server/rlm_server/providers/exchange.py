@@ -229,6 +229,11 @@ class Answer:
         self._reader = EventReader()
         self._is_read = False
 
+    @property
+    def has_words(self) -> bool:
+        """Whether the body holds lines in none of the forms, as a gateway writes them behind a reply that broke off."""
+        return self._reader.unread > 0
+
     async def events(self) -> Sequence[Event] | None:
         """The values that come next, which may be none; `None` after the last ones.
 

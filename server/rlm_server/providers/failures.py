@@ -82,6 +82,7 @@ ROWS: tuple[Row, ...] = (
         r"|context length of only|context limit|context window|available context size|exceed_context_size"
         r"|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded"
         r"|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length"
+        r"|context_?window_?exceeded|prompt length.{0,40}(?:exceeds|greater than)|max_seq_len|maximum sequence length"
         r"|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed"
         r"|tokens \+ `?max_new_tokens`? must be|reduce the length of the (?:messages|prompt|input)"
         r"|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)",
@@ -98,7 +99,8 @@ ROWS: tuple[Row, ...] = (
         r"insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing_hard_limit"
         r"|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)"
         r"|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit"
-        r"|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|account is not active|arrearage|欠费|余额不足",
+        r"|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active"
+        r"|arrearage|欠费|余额不足",
         _statuses(200, range(400, 405), 429),
     ),
     Row(
@@ -128,7 +130,7 @@ ROWS: tuple[Row, ...] = (
             "A firewall or proxy before the provider refused the call. Check the network and the base URL first, then "
             "the key.",
         ),
-        r"^\s*<",
+        r"^\s*<|^error code: 10\d\d",
         _statuses(401, 403),
     ),
     Row(
@@ -139,7 +141,7 @@ ROWS: tuple[Row, ...] = (
         Failure("model-unknown", "It does not know this model, or the account may not use it. Check its name."),
         r"model_not_found|model.{0,80}(?:not found|does not exist|not exist)|no such model|unknown model"
         r"|not a valid model|invalid model|no endpoints found|model_not_supported|not_found_error"
-        r"|model.{0,80}(?:deprecated|decommissioned|retired|no longer available)",
+        r"|model_not_available|no models? loaded|model.{0,80}(?:deprecated|decommissioned|retired|no longer available)",
         _statuses(200, 400, 403, 404, 410, 422),
     ),
     Row(

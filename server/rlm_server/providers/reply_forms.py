@@ -28,8 +28,8 @@ USAGES: tuple[Path, ...] = (
 )
 """Paths to the counts."""
 COUNTS: Mapping[str, tuple[Path, ...]] = {
-    "input": (("prompt_tokens",), ("input_tokens",), ("prompt_eval_count",)),
-    "output": (("completion_tokens",), ("output_tokens",), ("eval_count",)),
+    "input": (("prompt_tokens",), ("input_tokens",), ("prompt_eval_count",), ("promptTokens",)),
+    "output": (("completion_tokens",), ("output_tokens",), ("eval_count",), ("completionTokens",)),
     "cached": (
         ("prompt_tokens_details", "cached_tokens"),
         ("input_tokens_details", "cached_tokens"),
@@ -44,11 +44,16 @@ APART = "cache_read_input_tokens"
 FINISH_REASONS: Mapping[str, FinishReason] = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
     **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens", "token_limit"), "length"),
+    **dict.fromkeys(("max_length", "repetition_truncation"), "length"),
     **dict.fromkeys(("model_context_window_exceeded", "insufficient_system_resource"), "length"),
     **dict.fromkeys(("content_filter", "refusal", "safety", "sensitive", "recitation", "blocklist"), "content_filter"),
     **dict.fromkeys(("prohibited_content", "spii", "content_filtered"), "content_filter"),
     **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
 }
+BROKEN = frozenset(
+    ("error", "abort", "aborted", "cancelled", "canceled", "network_error", "internal_error", "engine_overloaded")
+)
+"""Finish reasons of replies that a fault ended."""
 THOUGHTS = ("thinking", "reasoning", "redacted_thinking", "reasoning.text", "reasoning_content")
 """Types of content parts that are no part of the reply."""
 
@@ -273,6 +278,9 @@ def _counts(usage: Object) -> dict[str, float]:
                 break
     if "input" in counts and (APART in usage or "written" in counts):
         counts["input"] += counts.get("cached", 0) + counts.get("written", 0)
+    total = token_count(usage.get("total_tokens")) or 0
+    if total > counts.get("input", 0) + counts.get("output", 0):  # some vendors count thoughts in the total alone
+        counts["output" if "input" in counts else "input"] = total - counts.get("input", counts.get("output", 0))
     cost = usage.get("cost")
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e9:
         counts["cost"] = float(cost)

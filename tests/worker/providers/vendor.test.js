@@ -340,6 +340,12 @@ const FORMS = {
       ...END,
     ]),
   },
+  "thoughts in the total alone": {
+    text: lines([...PIECES, { ...END[0], usage: { prompt_tokens: 9, completion_tokens: 1, total_tokens: 13 } }]),
+  },
+  "zeros behind the counts": {
+    text: lines([...PIECES, ...CHAT_END, { choices: [], usage: { prompt_tokens: 0, completion_tokens: 0 } }]),
+  },
   "an empty error": { text: lines([{ ...PIECES[0], error: {} }, { ...PIECES[1], error: null }, ...END]) },
 };
 const MESSAGE_FORMS = {
@@ -386,6 +392,9 @@ test("openaiChat: a reply that is whole is over although its connection stays op
 const REFUSALS = [
   [400, { error: { message: "The model is loaded with context length of only 4096 tokens" } }, "prompt-too-long"],
   [422, { error: "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192." }, "prompt-too-long"],
+  [400, { detail: "Prompt length (9000) exceeds the maximum sequence length (8192)" }, "prompt-too-long"],
+  [400, { error: { message: "max: 1", type: "budget_exceeded" } }, "quota-spent"],
+  [403, "error code: 1020", "call-refused"],
   [500, { error: { message: "the request exceeds the available context size" } }, "prompt-too-long"],
   [429, { error: { message: "Request too large for m on tokens per min (TPM): Limit 3" } }, "prompt-too-long"],
   [429, { error: { message: "Rate limit reached on tokens per min (TPM)" } }, "rate-limited"],
@@ -419,6 +428,7 @@ test("an error in a stream is one, after half a text and under its own name", as
   for (const text of [
     lines([PIECES[0], { object: "error", message: "engine died" }]),
     lines([PIECES[0], { choices: [{ delta: {}, finish_reason: "error" }] }]),
+    lines([PIECES[0], { choices: [{ delta: {}, finish_reason: "network_error" }] }]),
     "event: error\ndata: Something broke\n\n",
     'error: {"message": "slot unavailable", "code": 503}\n\n',
   ]) {
