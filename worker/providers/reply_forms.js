@@ -5,6 +5,7 @@
 // none. The same forms as server/rlm_server/providers/reply_forms.py.
 
 import { fieldsOf } from "../wire/schema.js";
+import { NotJson } from "./vendor_events.js";
 
 /**
  * @typedef {object} Part
@@ -146,7 +147,8 @@ function textOf(content) {
   if (typeof content === "string") return { text: content, thoughts: "" };
   const texts = [];
   const thoughts = [];
-  for (const part of Array.isArray(content) ? content : [content]) {
+  for (const part of Array.isArray(content) ? content : [content ?? {}]) {
+    if (part !== null && !["object", "string"].includes(typeof part)) throw new NotJson("has content that is not text");
     const { type = "text", text, thinking, reasoning } = fieldsOf(part);
     if (typeof part === "string") texts.push(part);
     else if (THOUGHTS.includes(String(type))) thoughts.push(...stringsIn(thinking || text || reasoning));
@@ -197,8 +199,8 @@ function countsOf(usage) {
     const count = values.map(tokenCount).find((number) => number !== null);
     if (count !== undefined && count !== null) counts[name] = count;
   };
-  take("input", [usage.prompt_tokens, usage.input_tokens]);
-  take("output", [usage.completion_tokens, usage.output_tokens]);
+  take("input", [usage.prompt_tokens, usage.input_tokens, usage.promptTokens]);
+  take("output", [usage.completion_tokens, usage.output_tokens, usage.completionTokens]);
   take("cached", [details.cached_tokens, usage.prompt_cache_hit_tokens, usage.cache_read_input_tokens]);
   take("written", [usage.cache_creation_input_tokens]);
   const isApart = "cache_read_input_tokens" in usage || "written" in counts; // Anthropic's dialect

@@ -415,6 +415,8 @@ const REFUSALS = [
   [200, { detail: "Unauthorized", status: 401 }, "key-refused"],
   [200, "<!doctype html><title>Sign in</title>", "malformed"],
   [200, "some words", "malformed"],
+  [200, { choices: [{ message: { content: 5 }, finish_reason: "stop" }] }, "malformed"],
+  [200, { choices: [{ message: { content: [true] }, finish_reason: "stop" }] }, "malformed"],
 ];
 
 for (const [status, body, type] of REFUSALS)
