@@ -11,8 +11,8 @@
 
 /** @typedef {{from: number, to: number, at: number}} Piece `from` and `to` in the other text, `at` in the long one */
 /**
- * Grams by their hash: `heads` and `nexts` are chains of numbers of grams, from 1; `seen` has a bit for three more bits of
- * the hash, and is small enough to be looked at for each byte of a text.
+ * Grams by their hash: `heads` and `nexts` are chains of numbers of grams, from 1, above which a head has the length of its
+ * chain; `seen` has a bit for three more bits of the hash, and is small enough to be looked at for each byte of a text.
  * @typedef {{bytes: Uint8Array, heads: Int32Array, nexts: Int32Array, seen: Uint8Array, shift: number}} Index
  */
 
@@ -27,6 +27,9 @@ const BASE = 0x01000193;
 const MIX = 0x9e3779b1;
 const LEAST_BITS = 4;
 const MOST_BITS = 24;
+/** A head's bits for a number: enough for all grams of 256 MB. */
+const NUMBER_BITS = 24;
+const NUMBER = (1 << NUMBER_BITS) - 1;
 
 const OUT = Array.from({ length: GRAM - 1 }).reduce((/** @type {number} */ power) => Math.imul(power, BASE), 1);
 
@@ -41,15 +44,15 @@ export function* indexOf(bytes) {
   const heads = new Int32Array(1 << bits);
   const nexts = new Int32Array(grams);
   const seen = new Uint8Array(1 << bits);
-  const counts = new Uint8Array(1 << bits);
   for (let gram = 0; gram < grams; gram += 1) {
     const mixed = Math.imul(hashAt(bytes, gram * STRIDE), MIX);
     const slot = mixed >>> shift;
     seen[slot] |= bitOf(mixed, shift);
-    if (counts[slot] < CHAIN) {
-      counts[slot] += 1;
-      nexts[gram] = heads[slot];
-      heads[slot] = gram + 1;
+    const head = heads[slot];
+    const length = head >>> NUMBER_BITS;
+    if (length < CHAIN) {
+      nexts[gram] = head & NUMBER;
+      heads[slot] = ((length + 1) << NUMBER_BITS) | (gram + 1);
     }
     if (gram % STEP === STEP - 1) yield;
   }
@@ -74,7 +77,7 @@ export function* piecesIn(index, text) {
   for (let at = 0; at <= last; ) {
     const mixed = Math.imul(hash, MIX);
     const slot = mixed >>> shift;
-    for (let gram = seen[slot] & bitOf(mixed, shift) ? heads[slot] : 0; gram !== 0; gram = nexts[gram - 1]) {
+    for (let gram = seen[slot] & bitOf(mixed, shift) ? heads[slot] & NUMBER : 0; gram !== 0; gram = nexts[gram - 1]) {
       const piece = pieceAround(index.bytes, (gram - 1) * STRIDE, text, { at, from, to });
       if (piece === null) continue;
       while (pieces.length > 0 && isInside(pieces[pieces.length - 1], piece)) pieces.pop();

@@ -26,6 +26,9 @@ const READ_BYTES = 4 << 20;
 const BLOCK = 4_096;
 const WINDOW = 1 << 20;
 const BACKSLASH = 0x5c;
+const ONES = 0x01010101;
+const HIGH_BITS = ONES << 7;
+const BACKSLASHES = ONES * BACKSLASH;
 
 /**
  * Which contexts are too large to be searched, in their order.
@@ -53,8 +56,8 @@ export async function indexContexts(contexts) {
   const searched = contexts.filter(({ name }) => !left.has(name));
   const bytes = await readAll(searched).catch(() => readEach(searched, unsearched));
   const gone = new Set(unsearched.map(({ name }) => name));
-  const { marks, hasEscapes } = await inSlices(marksOf(bytes));
-  const parts = await inSlices(partsOf(bytes, marks, searched));
+  const { marks, hasEscapes, isAscii } = await inSlices(marksOf(bytes));
+  const parts = await inSlices(partsOf(bytes, { marks, isAscii }, searched));
   const index = await inSlices(indexOf(bytes));
   const readable = parts.filter(({ name }) => !gone.has(name));
   return { index, parts: readable, marks, hasEscapes, unsearched };
@@ -136,17 +139,18 @@ async function copyTo(bytes, from, data) {
 
 /**
  * @param {Uint8Array} bytes
- * @param {Uint32Array} marks
+ * @param {{marks: Uint32Array, isAscii: boolean}} counted
  * @param {JobContext[]} contexts
  * @returns {Generator<void, Part[], void>}
  */
-function* partsOf(bytes, marks, contexts) {
+function* partsOf(bytes, { marks, isAscii }, contexts) {
   /** @type {Part[]} */
   const parts = [];
   let from = 0;
   for (const context of contexts) {
     const to = from + sizeOf(context);
-    const isText = context.type === "file" ? yield* isUtf8(bytes.subarray(from, to)) : context.type !== "bytes";
+    const isFileOfText = context.type === "file" && (isAscii || (yield* isUtf8(bytes.subarray(from, to))));
+    const isText = isFileOfText || (context.type !== "file" && context.type !== "bytes");
     const before = isText ? charsAt(bytes, marks, from) : from;
     parts.push({
       name: context.name,
@@ -196,20 +200,31 @@ export function charsIn(/** @type {Uint8Array} */ bytes, from = 0, to = bytes.le
 }
 
 /**
- * How many characters begin before each block, and whether there is a backslash in any.
- * @param {Uint8Array} bytes
- * @returns {Generator<void, {marks: Uint32Array, hasEscapes: boolean}, void>}
+ * How many characters begin before each block, whether there is a backslash in any, and whether all bytes are ASCII.
+ * @param {Uint8Array} bytes from the beginning of a buffer
+ * @returns {Generator<void, {marks: Uint32Array, hasEscapes: boolean, isAscii: boolean}, void>}
  */
 function* marksOf(bytes) {
   const marks = new Uint32Array(Math.floor(bytes.length / BLOCK) + 1);
-  let hasEscapes = false;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  const tail = bytes.subarray(words.length * 4);
+  let escapes = tail.includes(BACKSLASH) ? 1 : 0;
+  let high = tail.reduce((all, byte) => all | byte, 0);
   for (let block = 0; block < marks.length; block += 1) {
-    const [from, to] = [block * BLOCK, (block + 1) * BLOCK];
-    hasEscapes ||= bytes.subarray(from, to).includes(BACKSLASH);
-    if (block + 1 < marks.length) marks[block + 1] = marks[block] + charsIn(bytes, from, to);
+    const last = Math.min(((block + 1) * BLOCK) / 4, words.length);
+    let inside = 0; // bytes inside a character; four at a time are looked at
+    for (let at = (block * BLOCK) / 4; at < last; at += 1) {
+      const word = words[at];
+      const other = word ^ BACKSLASHES; // a byte of zeros is a backslash
+      escapes |= (other - ONES) & ~other & HIGH_BITS;
+      if ((word & HIGH_BITS) === 0) continue;
+      high |= word;
+      inside += Math.imul((word >>> 7) & ~(word >>> 6) & ONES, ONES) >>> 24;
+    }
+    if (block + 1 < marks.length) marks[block + 1] = marks[block] + BLOCK - inside;
     yield;
   }
-  return { marks, hasEscapes };
+  return { marks, hasEscapes: escapes !== 0, isAscii: (high & HIGH_BITS) === 0 };
 }
 
 /**

@@ -43,6 +43,21 @@ test("a planted sentence is found with its place in characters and in bytes", as
   assert.deepEqual(more, []);
 });
 
+test("characters are counted in a long text of one, two, three and four bytes each, whatever its length is divided by", async () => {
+  const mixed = "aé文😀".repeat(3_000);
+  for (const end of ["", "b", "bé", "文"]) {
+    const [span] = await spansIn(ledgerOf(textContext(mixed + SECRET + end)), SECRET);
+    const [start, byte_start] = [[...mixed].length, new TextEncoder().encode(mixed).length];
+    assert.deepEqual([span.start, span.end, span.byte_start], [start, start + [...SECRET].length, byte_start]);
+  }
+});
+
+test("an escape is found in the last bytes of a text, which are no whole word", async () => {
+  const text = `${"x".repeat(4_097)}${"y".repeat(40)}\\`;
+  const [span] = await spansIn(ledgerOf(textContext(text)), JSON.stringify(`${"y".repeat(40)}\\`).slice(1, -1));
+  assert.equal(span.end, text.length);
+});
+
 test("a character that is not whole is left out", async () => {
   const tail = "x".repeat(60);
   const ledger = ledgerOf(textContext(`${"y".repeat(50)}é${tail}`));
