@@ -56,9 +56,10 @@ const sessions = new Map();
  * Begin with the first worker: its run comes soon. The snapshot is a file that Python keeps from one browser to the next.
  * @param {HTMLInputElement} input holds that file, or none
  * @param {boolean} hasSpares whether a next worker is booted beside each run
+ * @param {boolean} [isKept] whether Python keeps the snapshot
  */
-export function open(input, hasSpares) {
-  const snapshot = Promise.resolve(input.files?.[0] ?? null);
+export function open(input, hasSpares, isKept = true) {
+  const snapshot = isKept ? Promise.resolve(input.files?.[0] ?? null) : null;
   openPool(ASSETS, { snapshot, hasSpares }).catch(() => {}); // the first run says why
 }
 

@@ -522,10 +522,10 @@ export function openPool(
   assets: string,
   options: {
     /**
-     * The snapshot that the page keeps itself, made by this build in this engine: workers run it. `null`: none is kept yet.
-     * By default the page's cache keeps it.
+     * The snapshot that the page keeps itself, made by this build in this engine: workers run it; a promise of `null`: none
+     * is kept yet. `null`: nothing of this page is kept, which takes the least memory. By default the page's cache keeps it.
      */
-    snapshot?: Promise<Blob | null>;
+    snapshot?: Promise<Blob | null> | null;
     /** Whether a next worker is booted beside each run. */
     hasSpares: boolean;
   },

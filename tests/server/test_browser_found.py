@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_server.headless.browser import BrowserMissing, find_browser
+from rlm_server.headless.browser import BrowserMissing, find_browser, find_headless_browser
 from rlm_server.headless.opening import launched
 
 
@@ -24,6 +24,19 @@ def test_playwrights_own_is_taken_where_none_is_on_the_path(tmp_path: Path) -> N
     assert find_browser(str(own)) == own
     with pytest.raises(BrowserMissing, match="No Chromium found"):
         find_browser(str(tmp_path / "not-installed"))
+
+
+def test_runs_take_the_smaller_one_where_the_path_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, shell, named = (tmp_path / name for name in ("chromium", "chromium-headless-shell", "named"))
+    for path in (whole, shell, named):
+        path.touch(0o755)
+    assert find_headless_browser() == shell
+    assert find_browser() == whole
+    monkeypatch.setenv("PYODIDE_RLM_BROWSER", str(named))
+    assert find_headless_browser() == named
+    monkeypatch.delenv("PYODIDE_RLM_BROWSER")
+    shell.unlink()
+    assert find_headless_browser() == whole
 
 
 def test_a_run_without_any_says_how_to_get_one() -> None:

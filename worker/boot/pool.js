@@ -3,7 +3,7 @@
 //
 // In: the folder of the assets. Out: a booted worker that no run has used; it is never returned. A fault of
 // the snapshot or the spare never stops a run: the worker then starts plainly, and says why. The snapshot is kept by the
-// page's cache, or by a caller that has a place for it (`openPool`, `keepableSnapshot`).
+// page's cache, by a caller that has a place for it (`openPool`, `keepableSnapshot`), or by nobody.
 
 import { channelError } from "../wire/errors.js";
 import { bootWorker, loadAssets, makeSnapshot } from "./runtime.js";
@@ -16,11 +16,13 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {import("./runtime.js").BootOptions} BootOptions
  * @typedef {import("./types.d.ts").HostKind} HostKind
  * @typedef {BootedWorker & {start: string}} StartedWorker `start` names its source
- * @typedef {{data: Blob | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
+ * @typedef {Blob | WebAssembly.Module} Image
+ * @typedef {{data: Image | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
+ * @typedef {"cache" | "caller" | "nobody"} Keeper of the snapshot after this page
  * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null,
- *   hasGiven: boolean, booting: number, isDue: boolean, isCached: boolean, hasSpares: boolean, alone: Set<StartedWorker>}} Pool
- *   `hasGiven`: a run has come; `booting`: spares that are not ready, taken or not; `isCached`: the page's cache keeps the
- *   snapshot; `alone`: workers of runs over large contexts
+ *   hasGiven: boolean, booting: number, isDue: boolean, keeper: Keeper, hasSpares: boolean, alone: Set<StartedWorker>}} Pool
+ *   `hasGiven`: a run has come; `booting`: spares that are not ready, taken or not; `alone`: workers of runs over large
+ *   contexts
  */
 
 const REFILL_MS = 50;
@@ -81,15 +83,16 @@ export async function expectRun(base, host) {
  * Begin with the first worker, which boots now, before its run is known.
  * @param {string} base
  * @param {object} options
- * @param {Promise<Blob | null>} [options.snapshot] the one that the caller keeps, made by this build in this engine; by
- *   default the page's cache keeps it
+ * @param {Promise<Blob | null> | null} [options.snapshot] the one that the caller keeps, made by this build in this
+ *   engine; null: nothing of this page is kept; by default the page's cache keeps it
  * @param {boolean} options.hasSpares whether a next worker is booted beside each run
  */
 export async function openPool(base, { snapshot, hasSpares }) {
   const pool = await poolOf(base, undefined);
   pool.hasSpares = hasSpares;
-  if (snapshot !== undefined) {
-    pool.isCached = false;
+  if (snapshot === null) pool.keeper = "nobody";
+  else if (snapshot !== undefined) {
+    pool.keeper = "caller";
     pool.start = snapshot.then(
       (data) => ({ data, why: NOT_MADE, wanted: data === null }),
       (error) => ({ data: null, why: messageOf(error), wanted: true }),
@@ -107,7 +110,8 @@ export async function openPool(base, { snapshot, hasSpares }) {
 export async function keepableSnapshot(base) {
   const pool = await poolOf(base, undefined);
   await (pool.made ??= ensureSnapshot(pool));
-  return (await startOf(pool)).data;
+  const { data } = await startOf(pool);
+  return data instanceof Blob ? data : null;
 }
 
 /**
@@ -119,9 +123,9 @@ async function poolOf(base, host) {
   const name = assets.frame === null ? assets.key : `${assets.key} in frames`;
   const known = pools.get(name);
   if (known) return known;
-  const state = { hasGiven: false, booting: 0, isDue: false, isCached: true, hasSpares: true, alone: new Set() };
+  const state = { hasGiven: false, booting: 0, isDue: false, hasSpares: true, alone: new Set() };
   /** @type {Pool} */
-  const pool = { assets, start: null, made: null, spare: null, ...state };
+  const pool = { assets, start: null, made: null, spare: null, keeper: "cache", ...state };
   pools.set(name, pool);
   return pool;
 }
@@ -179,19 +183,35 @@ async function boot(pool, options) {
  * @param {Pool} pool
  */
 function startOf(pool) {
-  return (pool.start ??= keptStart(pool.assets.key));
+  return (pool.start ??= keptStart(pool));
 }
 
 /**
- * @param {string} key
+ * @param {Pool} pool
  * @returns {Promise<Start>}
  */
-async function keptStart(key) {
+async function keptStart(pool) {
   try {
-    return { data: await readSnapshot(key), why: NOT_MADE, wanted: true };
+    const kept = pool.keeper === "cache" ? await readSnapshot(pool.assets.key) : null;
+    const bytes = await kept?.arrayBuffer();
+    const data = bytes === undefined ? null : await imageOf(pool, bytes);
+    if (bytes !== undefined) release(bytes);
+    return { data, why: NOT_MADE, wanted: true };
   } catch (error) {
+    await dropSnapshots().catch(() => null); // of a page that may keep nothing
     return { data: null, why: messageOf(error), wanted: true };
   }
+}
+
+/**
+ * Memory for workers to start from: a module, of which the page needs no second copy; bytes for frames, and for a caller
+ * that keeps them.
+ * @param {Pool} pool
+ * @param {ArrayBuffer} bytes
+ * @returns {Promise<Image>}
+ */
+async function imageOf({ assets, keeper }, bytes) {
+  return assets.frame === null && keeper !== "caller" ? WebAssembly.compile(bytes) : new Blob([bytes]);
 }
 
 /**
@@ -201,7 +221,7 @@ async function keptStart(key) {
  */
 async function refuse(pool, why) {
   settle(pool, null, why);
-  if (pool.isCached) await dropSnapshots();
+  if (pool.keeper === "cache") await dropSnapshots();
 }
 
 // ------------------------------------------------------------------------------------------------- while nobody waits
@@ -275,8 +295,8 @@ async function ensureSnapshot(pool) {
   settle(pool, null, "it is being made");
   try {
     const made = await makeSnapshot(pool.assets);
-    settle(pool, new Blob([made]), "");
-    if (pool.isCached) await keepSnapshot(pool.assets.key, made).catch(() => null); // then it lasts a page
+    settle(pool, await imageOf(pool, made), "");
+    if (pool.keeper === "cache") await keepSnapshot(pool.assets.key, made).catch(() => null); // then it lasts a page
     release(made);
   } catch (error) {
     settle(pool, null, messageOf(error));
@@ -285,7 +305,7 @@ async function ensureSnapshot(pool) {
 
 /**
  * @param {Pool} pool
- * @param {Blob | null} data
+ * @param {Image | null} data
  * @param {string} why
  */
 function settle(pool, data, why) {

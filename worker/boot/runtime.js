@@ -33,7 +33,7 @@ import { keptPromise } from "./kept_promise.js";
  * @property {number} [deadlineMs]
  * @property {number} [memoryBytes] most memory of the interpreter
  * @property {boolean} [shared] whether to use shared memory; by default, where it exists
- * @property {Blob | null} [snapshot] memory to start from, as the bytes of a module
+ * @property {Blob | WebAssembly.Module | null} [snapshot] memory to start from, as a module or its bytes
  * @property {(stage: string) => void} [onStage]
  * @property {AbortSignal} [signal] ends a boot under way
  */
@@ -195,7 +195,7 @@ async function get(/** @type {URL} */ url, /** @type {RequestInit} */ options = 
  */
 export async function bootWorker(assets, options = {}) {
   const { snapshot = null, ...rest } = options;
-  const image = snapshot && (assets.frame === null ? await compiledOnce(snapshot) : snapshot);
+  const image = snapshot instanceof Blob && assets.frame === null ? await compiledOnce(snapshot) : snapshot;
   const { message, sharing, ...worker } = await launch(assets, "run", { ...rest, image });
   if (message.type !== "ready") throw protocolError(`${message.type} instead of ready.`);
   const line = message.transport === "shared-memory" ? sharing : null;

@@ -16,7 +16,7 @@ from typing import Any
 from rlm_core import RLMError
 
 from ..assets import find_assets
-from ..headless.browser import find_browser
+from ..headless.browser import find_headless_browser
 
 ENGINE = 'async () => (await import("/rlm/rlm.js")).checkEngine()'
 START = """
@@ -43,7 +43,7 @@ def examine() -> Iterator[Finding]:
 
 
 def check_browser() -> str:
-    path = find_browser()
+    path = find_headless_browser()
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     return f"{path} ({version})"
 

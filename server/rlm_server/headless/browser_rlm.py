@@ -24,7 +24,7 @@ from rlm_core.value_text import Variable
 from .arguments import Arguments, Log, QuestionArguments, RLMArguments, RunArguments, chosen, log_text, parsed
 from .cell_progress import progress_for
 from .execution import Execution, execution_of
-from .opening import open_own_page, open_page
+from .opening import open_own_page, open_page_for_runs
 from .own_server import own_server
 from .page import LiveRun, Page, live_run
 from .recording import question_of
@@ -245,7 +245,7 @@ class BrowserRLM:
 
     def _opening(self) -> AbstractAsyncContextManager[Page]:
         if self._url is not None:
-            return open_page(self._url, self._token)
+            return open_page_for_runs(self._url, self._token)
         return open_own_page(self._server or own_server(), has_spares=self._has_spares)
 
     def _opened(self) -> Page:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rlm_core import RLMError
 
 from ..assets import cache_folder, find_assets
-from .browser import find_browser, launch_options
+from .browser import find_headless_browser, launch_options
 from .page import Page, driver_errors
 from .snapshot_file import SnapshotFile
 
@@ -42,6 +42,14 @@ async def open_page(url: str, token: str | None = None) -> AsyncIterator[Page]:
 
 
 @asynccontextmanager
+async def open_page_for_runs(url: str, token: str | None) -> AsyncIterator[Page]:
+    """As `open_page`, with a first worker that boots at once. Nothing of the page is kept: its server is another's."""
+    async with open_page(url, token) as page:
+        await page.begin(None, has_spares=True, is_kept=False)
+        yield page
+
+
+@asynccontextmanager
 async def open_own_page(server: AbstractContextManager[str], *, has_spares: bool) -> AsyncIterator[Page]:
     """As `open_page`, with a `server` of this process that starts beside the browser and ends after it.
 
@@ -53,7 +61,7 @@ async def open_own_page(server: AbstractContextManager[str], *, has_spares: bool
         reading = asyncio.to_thread(lambda: None if file is None else file.read())
         kept, page, url = await asyncio.gather(reading, new_tab(browser, None), asyncio.shield(starting))
         await page.load(url)
-        await page.begin(kept, has_spares=has_spares)
+        await page.begin(kept, has_spares=has_spares, is_kept=file is not None)
         yield page
         if file is not None:
             await page.keep(file)
@@ -92,7 +100,7 @@ async def launched(url: str) -> AsyncIterator[Browser]:
 
     async with _driver() as playwright:
         with driver_errors("The browser did not start"):
-            path = find_browser(playwright.chromium.executable_path)
+            path = find_headless_browser(playwright.chromium.executable_path)
             browser = await playwright.chromium.launch(executable_path=path, **launch_options(url))
         try:
             yield browser

@@ -80,16 +80,18 @@ class Page:
                 raise RLMError(f"The server at {url} asks for its token: pass BrowserRLM(url, token=...).")
             self._module = await self._page.evaluate_handle('import("./headless.js")')
 
-    async def begin(self, kept: Path | None, *, has_spares: bool) -> None:
+    async def begin(self, kept: Path | None, *, has_spares: bool, is_kept: bool) -> None:
         """Boot the first worker, whose run comes soon.
 
         Args:
             kept: snapshot that it starts from.
             has_spares: whether a next worker is booted beside each run.
+            is_kept: whether the snapshot may be kept after the page; what nobody keeps takes less memory.
         """
         self._kept = kept
         element = NO_FILES if kept is None else await self._file_input([kept])
-        await self._evaluate("(page, began) => page.open?.(...began)", [element, has_spares])  # older servers have none
+        began = [element, has_spares, is_kept]
+        await self._evaluate("(page, began) => page.open?.(...began)", began)  # older servers have none
 
     async def keep(self, file: SnapshotFile) -> None:
         """Keep the snapshot of this page in `file`, or drop the one there that no worker starts from."""

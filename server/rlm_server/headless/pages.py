@@ -101,7 +101,7 @@ class Pages:
             return page
 
     async def _begin(self, page: PoolPage) -> None:
-        await page.begin(self._kept, has_spares=True)
+        await page.begin(self._kept, has_spares=True, is_kept=self._file is not None)
         if self._is_first and self._file is not None:
             await page.keep(self._file)
             self._kept = await asyncio.to_thread(self._file.read)

@@ -183,6 +183,17 @@ test("the snapshot is made where a pool is open and no run comes", async () => {
   assert.deepEqual(purposes(), ["run", "snapshot"]);
 });
 
+test("a snapshot that no caller keeps becomes a module as it is made, and there are no bytes to hand out", async () => {
+  const compiled = mock.method(WebAssembly, "compile", async () => ({}));
+  await openPool(base, { snapshot: null, hasSpares: false });
+  await takeWorker(base);
+  await pass(MAKE_MS);
+  assert.deepEqual(purposes(), ["run", "snapshot"]);
+  assert.equal(compiled.mock.callCount(), 1);
+  assert.equal(await keepableSnapshot(base), null);
+  compiled.mock.restore();
+});
+
 test("a run that is stopped while its worker boots leaves it to the next run", async () => {
   const begun = /** @type {Booted[]} */ ([]);
   onBoot = (boot) => void begun.push(boot);
