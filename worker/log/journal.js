@@ -69,13 +69,18 @@ export async function openJournal(run, options) {
  */
 async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false }, release) {
   const database = await open();
-  await stored(database, "runs", (runs) => runs.put(run));
-  await stored(database, "lines", (kept) => {
+  await stored(database, ["runs", "lines"], (runs, kept) => {
     kept.delete(linesOf(run.name));
     putLines(kept, run.name, lines);
+    runs.put(run);
   });
   const bounds = openBounds();
   lines.forEach(bounds.add);
+  let record = run;
+  /** Of a log that is to stay, once its last line is there. @type {EndedFacts | null} */
+  let ending = null;
+  let isKeeping = false;
+  let isMarked = false;
 
   /**
    * @param {string[]} added
@@ -84,7 +89,14 @@ async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false },
   const put = async (added, first) => {
     for (let isNoticed = false; ; isNoticed = true) {
       try {
-        return await stored(database, "lines", (kept) => putLines(kept, run.name, added, first));
+        // the end of a log and its mark are one change, unless the record is to change once more
+        const isEnd = ending !== null && !isKeeping && added.at(-1) === bounds.bounds().last;
+        await stored(database, isEnd ? ["lines", "runs"] : ["lines"], (kept, runs) => {
+          runs?.put({ ...record, ended: ending });
+          putLines(kept, run.name, added, first);
+        });
+        isMarked = isEnd;
+        return;
       } catch (error) {
         if (!isFull(error) || signal?.aborted) throw error;
         if (!isNoticed) onNotice(FULL);
@@ -98,14 +110,17 @@ async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false },
   let keeping = Promise.resolve();
   /** @param {JobContext[]} contexts */
   const keep = async (contexts) => {
+    isKeeping = true;
     try {
       await keepContext(run.name, contexts, ended.signal);
-      const kept = contexts.map(described);
-      await stored(database, "runs", (runs) => runs.put({ ...run, contexts: kept }));
+      const kept = { ...record, contexts: contexts.map(described) };
+      await stored(database, ["runs"], (runs) => runs.put(kept));
+      record = kept;
     } catch (error) {
       if (!(error instanceof DOMException) && !(error instanceof TypeError)) throw error;
       if (!ended.signal.aborted) onNotice(`${NOT_KEPT} (${error.message || error.name})`);
     }
+    isKeeping = false;
   };
   const leave = async () => {
     ended.abort();
@@ -119,6 +134,7 @@ async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false },
     name: run.name,
     append(line, type, isRepeatable) {
       bounds.add(line);
+      if (keepsLog && type === "run_finished") ending = endingOf(bounds.bounds());
       append(line, type, isRepeatable);
     },
     written,
@@ -134,7 +150,8 @@ async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false },
           () => false, // it has rejected where it was awaited: such a run stays unfinished
         );
         if (!keepsLog) await drop(run.name);
-        else if (isWhole) await keepEnded(database, run.name, bounds.bounds());
+        else if (isWhole && ending !== null && !isMarked)
+          await stored(database, ["runs"], (runs) => runs.put({ ...record, ended: ending }));
       } finally {
         await leave();
       }
@@ -178,7 +195,7 @@ function boundsOf(lines) {
 async function keepEnded(database, name, bounds) {
   const [run] = await read(database, "runs", (kept) => kept.getAll(name));
   const ended = endingOf(bounds);
-  if (ended !== null) await stored(database, "runs", (runs) => runs.put({ .../** @type {KeptRun} */ (run), ended }));
+  if (ended !== null) await stored(database, ["runs"], (runs) => runs.put({ .../** @type {KeptRun} */ (run), ended }));
 }
 
 /**
@@ -245,7 +262,7 @@ export async function endedRuns() {
 export async function renameRun(name, title) {
   const database = await open();
   const [run] = /** @type {KeptRun[]} */ (await read(database, "runs", (kept) => kept.getAll(name)));
-  if (run) await stored(database, "runs", (runs) => runs.put({ ...run, title }));
+  if (run) await stored(database, ["runs"], (runs) => runs.put({ ...run, title }));
   database.close();
 }
 
@@ -259,8 +276,10 @@ export async function importRun(run, log) {
   const ended = endingOf(boundsOf(lines));
   if (ended === null) throw configError(`the log of the run "${run.name}" has no end.`);
   const database = await open();
-  await stored(database, "lines", (kept) => putLines(kept, run.name, lines));
-  await stored(database, "runs", (runs) => runs.put({ ...run, ended, contexts: [] }));
+  await stored(database, ["lines", "runs"], (kept, runs) => {
+    putLines(kept, run.name, lines);
+    runs.put({ ...run, ended, contexts: [] });
+  });
   database.close();
 }
 
@@ -329,8 +348,10 @@ export async function forget(name) {
 /** @param {string} name */
 async function drop(name) {
   const database = await open();
-  await stored(database, "runs", (runs) => runs.delete(name));
-  await stored(database, "lines", (lines) => lines.delete(linesOf(name)));
+  await stored(database, ["runs", "lines"], (runs, lines) => {
+    runs.delete(name);
+    lines.delete(linesOf(name));
+  });
   database.close();
   await dropContext(name);
 }

@@ -8,15 +8,16 @@
 
 /**
  * Longest wait of a line for the next one, by the type of its event: an entry of the ledger can be recomputed; an answer
- * that is lost is asked for again, under the idempotency key of its call.
+ * that is lost is asked for again, under the idempotency key of its call; a block whose end is lost is run again. The next
+ * iteration's call follows the end of a block at once.
  * @type {Readonly<Record<string, number>>}
  */
-const LINGER_MS = { egress: 250, call_finished: 20 };
+const LINGER_MS = { egress: 250, call_finished: 20, block_finished: 20, iteration_finished: 20, iteration_started: 20 };
 /**
  * The same of calls of the root run that are made again where their lines are lost, and answered from the server's store.
  * @type {typeof LINGER_MS}
  */
-const REPEATABLE_MS = { ...LINGER_MS, call_started: 100, call_finished: 100 };
+const REPEATABLE_MS = { egress: 250, call_started: 100, call_finished: 100 };
 /** Age of a line that is not on disk from which on nothing more is to depend on it: the store is full, or slow. */
 const MOST_BEHIND_MS = 500;
 /** Neither lines that wait, nor lines under way. */
@@ -66,9 +67,10 @@ export function openLineWriter(put, next, now = () => performance.now()) {
      */
     append(line, type, isRepeatable = false) {
       waiting.push(line);
-      const most = (isRepeatable ? REPEATABLE_MS : LINGER_MS)[type] ?? 0;
+      const repeatable = isRepeatable ? REPEATABLE_MS[type] : undefined;
+      const most = repeatable ?? LINGER_MS[type] ?? 0;
       const { since, areRepeatable } = ofWaiting;
-      ofWaiting = { since: Math.min(since, now()), areRepeatable: areRepeatable && isRepeatable && most > 0 };
+      ofWaiting = { since: Math.min(since, now()), areRepeatable: areRepeatable && repeatable !== undefined };
       if (most === 0) return begin();
       if (isDue || most >= linger) return;
       clearTimeout(timer);

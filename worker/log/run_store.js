@@ -47,18 +47,18 @@ export function open() {
 }
 
 /**
- * Change a store; resolves when the change is on disk.
+ * Change stores, all of it or nothing; resolves when the change is on disk.
  * @param {IDBDatabase} database
- * @param {"runs" | "lines"} name
- * @param {(store: IDBObjectStore) => void} change
+ * @param {("runs" | "lines")[]} names
+ * @param {(...stores: IDBObjectStore[]) => void} change
  * @returns {Promise<void>}
  */
-export function stored(database, name, change) {
+export function stored(database, names, change) {
   return new Promise((resolve, reject) => {
-    const transaction = database.transaction(name, "readwrite", { durability: "strict" });
+    const transaction = database.transaction(names, "readwrite", { durability: "strict" });
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
-    change(transaction.objectStore(name));
+    change(...names.map((name) => transaction.objectStore(name)));
     // else the browser asks the page once more whether it has another change
     if (transaction.error === null) transaction.commit();
   });

@@ -78,6 +78,20 @@ test("a line waits no longer than its type may", async (t) => {
   assert.deepEqual([puts[1].first, puts[1].lines], [1, ["egress 2", "reply 1", "egress 3"]]);
 });
 
+test("the end of a block and the next iteration's call go together, and no repeated call leaves before they are kept", async () => {
+  const { puts, append, written, isAbreast } = opened();
+  append("end of block", "block_finished", true);
+  append("end of iteration", "iteration_finished", true);
+  append("iteration", "iteration_started", true);
+  await settled();
+  assert.equal(puts.length, 0);
+  assert.equal(isAbreast(), false);
+  append("root call", "call_started", true);
+  void written();
+  await settled();
+  assert.deepEqual(puts[0].lines, ["end of block", "end of iteration", "iteration", "root call"]);
+});
+
 test("after a transaction that failed nothing more is written", async () => {
   const { puts, append, written } = opened();
   append("a", "call_started");
