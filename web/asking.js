@@ -21,7 +21,7 @@ import { checkServer, problemOf } from "./server_watch.js";
 import { applyChild, applyEvent, finishRun, newRun } from "./run.js";
 import { schemaOf } from "./schema_field.js";
 import { runOptions } from "./settings.js";
-import { COUNT_MS, changed, isRunning, progressed, state } from "./state.js";
+import { COUNT_MS, changed, drawAtOnce, isRunning, progressed, state } from "./state.js";
 import { isFollowUp, isKept, loadUnfinished } from "./unfinished.js";
 import { otherContext } from "./wanted.js";
 
@@ -70,6 +70,7 @@ export async function ask({ question, context, options = {}, direct, session }) 
     // the server may be another by now, and the day's budget is smaller
     if (result.fault !== null || state.catalogue?.budget) void loadModels();
     finishRun(run, { result, problem: null });
+    drawAtOnce();
     if (options.keepLog) void loadHistory();
     return result;
   } catch (error) {

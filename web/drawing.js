@@ -2,7 +2,7 @@
 /**
  * Drawing of the page: at most once per animation frame, however much changed; ten times a second while a run writes, four
  * times while it counts. In: the news that the state changed. Out: one call of the listener for all of it, and an edition
- * of the page without its run: what does not show the run is drawn once for each.
+ * of the page without its run: what does not show the run is drawn once for each. The end of a run waits for no frame.
  */
 
 const PROGRESS_MS = 100;
@@ -29,6 +29,14 @@ export function changed() {
   drawSoon();
 }
 
+/** Draw now, not in the next frame: a person waits for it. */
+export function drawAtOnce() {
+  changes += 1;
+  clearTimeout(progress);
+  dueAt = Infinity;
+  drawNow();
+}
+
 /** The number of changes that were not the progress of a run. */
 export function edition() {
   return changes;
@@ -53,8 +61,9 @@ function drawSoon() {
   dueAt = Infinity;
   if (isDue) return;
   isDue = true;
-  if (document.hidden) setTimeout(drawNow, HIDDEN_MS);
-  else requestAnimationFrame(drawNow);
+  const draw = () => isDue && drawNow();
+  if (document.hidden) setTimeout(draw, HIDDEN_MS);
+  else requestAnimationFrame(draw);
 }
 
 function drawNow() {

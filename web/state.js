@@ -6,7 +6,7 @@
 
 import { defaultLimits } from "./limits.js";
 
-export { COUNT_MS, changed, edition, onChange, progressed } from "./drawing.js";
+export { COUNT_MS, changed, drawAtOnce, edition, onChange, progressed } from "./drawing.js";
 
 /** Every choice as it is at first. @returns {import("./settings.js").Settings} */
 export function defaultSettings() {

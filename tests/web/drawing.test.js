@@ -65,3 +65,24 @@ test("the progress of a run is drawn ten times a second, a person's change in th
   assert.equal(drawn, 6); // but a text takes them with it
   assert.equal(edition(), 1); // none of it was a change of the page's own
 });
+
+test("the end of a run is drawn at once, and takes with it what was due", async (t) => {
+  const { changed, drawAtOnce, edition, onChange, progressed } = await import("../../web/drawing.js");
+  let drawn = 0;
+  onChange(() => void (drawn += 1));
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  const before = edition();
+  changed();
+  progressed();
+  drawAtOnce();
+  assert.equal(drawn, 1);
+  frame();
+  mock.timers.tick(1_000);
+  frame();
+  assert.equal(drawn, 1);
+  assert.equal(edition(), before + 2);
+  changed();
+  frame();
+  assert.equal(drawn, 2);
+});
