@@ -10,6 +10,7 @@ import { Outcome } from "./answer.js";
 import { expectAnswering } from "./answering.js";
 import { ConfirmDialog } from "./confirm.js";
 import { ContextField, takeDrops } from "./context_field.js";
+import { pythonNodes } from "./code.js";
 import { Console } from "./console.js";
 import { EarlierTurns, FollowUp } from "./conversation.js";
 import { Egress } from "./egress.js";
@@ -18,6 +19,7 @@ import { INSECURE, ProblemNotice, engineProblem } from "./errors.js";
 import { Example } from "./example.js";
 import { History, HistoryLimit, openHistory } from "./history.js";
 import { Introduction } from "./introduction.js";
+import { markdownNodes } from "./markdown.js";
 import { loadModels } from "./models.js";
 import { Notices } from "./notices.js";
 import { QuestionField, RunButtons } from "./question.js";
@@ -129,10 +131,17 @@ function onKey(event) {
   }
 }
 
-/** Python starts while a person types. */
+/** Python starts while a person types, and what draws a reply is compiled. */
 function prepare() {
   void expectRun(ASSETS);
   void expectAnswering();
+  (globalThis.requestIdleCallback ?? setTimeout)(expectReply);
+}
+
+/** The first use of both compiles their rules: 10 ms, which a run would wait for. */
+function expectReply() {
+  pythonNodes("x = 1");
+  markdownNodes("x");
 }
 
 async function start() {
