@@ -20,12 +20,16 @@ import { dropSnapshots, keepSnapshot, readSnapshot } from "./snapshot.js";
  * @typedef {{data: Image | null, why: string, wanted: boolean}} Start the snapshot, or why there is none
  * @typedef {"cache" | "caller" | "nobody"} Keeper of the snapshot after this page
  * @typedef {{assets: Assets, start: Promise<Start> | null, made: Promise<void> | null, spare: Promise<StartedWorker | null> | null,
- *   hasGiven: boolean, booting: number, isDue: boolean, keeper: Keeper, hasSpares: boolean, alone: Set<StartedWorker>}} Pool
+ *   hasGiven: boolean, booting: number, keeper: Keeper, hasSpares: boolean, alone: Set<StartedWorker>, refill: Refill}} Pool
  *   `hasGiven`: a run has come; `booting`: spares that are not ready, taken or not; `alone`: workers of runs over large
  *   contexts
+ * @typedef {{afterMs: number, takenAt: number, dueAt: number, timer?: ReturnType<typeof setTimeout>}} Refill of the spare:
+ *   `afterMs` a run that comes alone, the last of which came at `takenAt`
  */
 
 const REFILL_MS = 50;
+/** After a run that a person asks for: a short one has ended, and a longer one waits for its model. */
+const PERSON_REFILL_MS = 1_000;
 const MAKE_MS = 2_000;
 const SNAPSHOT_DEADLINE_MS = 15_000;
 const LEAST_DEVICE_GIB = 2;
@@ -50,8 +54,10 @@ export async function takeWorker(base, { host, contextBytes = 0, ...options } = 
   pool.hasGiven = true;
   const spare = isPlain(options) ? await takeSpare(pool, options.signal) : null;
   const worker = spare ?? (await boot(pool, options));
+  const isSoon = performance.now() - pool.refill.takenAt < pool.refill.afterMs;
+  pool.refill.takenAt = performance.now();
   if (isLarge) return alone(pool, worker);
-  refillLater(pool);
+  refillLater(pool, isSoon ? REFILL_MS : pool.refill.afterMs);
   return worker;
 }
 
@@ -65,8 +71,8 @@ export async function prepareWorker(base, host) {
 }
 
 /**
- * Boot a worker for a run that comes soon; then the snapshot of the next ones is made, before that run rather than beside
- * it. A fault is left to that run.
+ * Boot a worker for a run that a person asks for soon; then the snapshot of the next ones is made, before that run rather
+ * than beside it. A fault is left to that run.
  * @param {string} base
  * @param {HostKind} [host]
  */
@@ -74,6 +80,7 @@ export async function expectRun(base, host) {
   if (isSmallDevice()) return;
   const pool = await poolOf(base, host).catch(() => null);
   if (pool === null) return;
+  pool.refill.afterMs = PERSON_REFILL_MS;
   pool.spare ??= bootSpare(pool);
   await pool.spare;
   if (pool.spare !== null) void refill(pool); // else the run came meanwhile, and its worker's refill is due
@@ -123,9 +130,10 @@ async function poolOf(base, host) {
   const name = assets.frame === null ? assets.key : `${assets.key} in frames`;
   const known = pools.get(name);
   if (known) return known;
-  const state = { hasGiven: false, booting: 0, isDue: false, hasSpares: true, alone: new Set() };
+  const state = { hasGiven: false, booting: 0, hasSpares: true, alone: new Set() };
+  const refill = { afterMs: REFILL_MS, takenAt: -Infinity, dueAt: Infinity };
   /** @type {Pool} */
-  const pool = { assets, start: null, made: null, spare: null, keeper: "cache", ...state };
+  const pool = { assets, start: null, made: null, spare: null, keeper: "cache", ...state, refill };
   pools.set(name, pool);
   return pool;
 }
@@ -248,14 +256,16 @@ function alone(pool, worker) {
  * @param {number} [milliseconds]
  */
 function refillLater(pool, milliseconds = REFILL_MS) {
-  if (pool.isDue) return;
-  pool.isDue = true;
   void startOf(pool).then(({ data }) => {
+    const wait = data === null ? MAKE_MS : milliseconds;
+    if (pool.refill.dueAt <= performance.now() + wait) return;
     const due = () => {
-      pool.isDue = false;
+      pool.refill.dueAt = Infinity;
       void refill(pool);
     };
-    setTimeout(due, data === null ? MAKE_MS : milliseconds);
+    clearTimeout(pool.refill.timer);
+    pool.refill.dueAt = performance.now() + wait;
+    pool.refill.timer = setTimeout(due, wait);
   });
 }
 

@@ -9,6 +9,7 @@ import { expectRun, keepableSnapshot, openPool, prepareWorker, takeWorker } from
 const FILES = ["pyodide.asm.wasm", "python_stdlib.zip", "core.zip", "pyodide-lock.json", "worker.js"];
 const MADE = 7;
 const REFILL_MS = 50;
+const PERSON_REFILL_MS = 1_000;
 const MAKE_MS = 2_000;
 
 /** @typedef {{purpose: string, snapshot: Blob | null, isEnded: boolean, port: MessagePort, begin: () => void}} Booted */
@@ -223,8 +224,32 @@ test("where a run is expected its worker boots at once, and the snapshot is made
   await takeWorker(base);
   assert.equal(booted.length, 2);
   await pass(0);
-  await pass(REFILL_MS);
+  await pass(PERSON_REFILL_MS);
   assert.deepEqual(purposes(), ["run", "snapshot", "run from snapshot"]);
+});
+
+test("the next worker of a person's page boots beside a run that lasts, and soon where another one is asked for", async (t) => {
+  let now = 0;
+  const clock = mock.method(performance, "now", () => now);
+  t.after(() => clock.mock.restore());
+  await prepareWorker(base);
+  await expectRun(base);
+  await takeWorker(base);
+  const before = booted.length;
+  await pass(0);
+  now += PERSON_REFILL_MS - 1;
+  await pass(PERSON_REFILL_MS - 1);
+  assert.equal(booted.length, before);
+  now += 1;
+  await pass(1);
+  assert.equal(booted.length, before + 1);
+  await takeWorker(base);
+  await takeWorker(base); // as a child run does
+  assert.equal(booted.length, before + 2);
+  await pass(0);
+  now += REFILL_MS;
+  await pass(REFILL_MS);
+  assert.equal(booted.length, before + 3);
 });
 
 test("a run that comes before its expected worker is ready has no snapshot made beside its beginning", async () => {
