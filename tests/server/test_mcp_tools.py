@@ -97,9 +97,31 @@ def test_a_question_is_asked_over_the_files_and_its_evidence_has_links(
     assert told == ["1: Iteration 1, 0.5 s"]
 
 
+def test_a_link_of_an_answer_is_a_path(tools: Tools, rlm: PlayedRLM, root: Path) -> None:
+    (root / "a b.txt").write_text("b")
+    link = asyncio.run(tools.ask("Where?", ["lease.txt"]))["evidence"][0]["link"]
+    asyncio.run(tools.ask("And?", [link, f"file://{root.resolve()}/a%20b.txt"]))
+    assert rlm.sessions[1].asked == [("And?", ((root / "lease.txt").resolve(), (root / "a b.txt").resolve()))]
+
+
 @pytest.mark.parametrize(
     "path",
-    ["../secret.txt", "out.txt", "gone.txt", "/etc/hostname", "..", ".env", "to_hidden.txt", "a\0b", "x" * 5_000],
+    [
+        "",
+        " ",
+        "file:///etc/hostname",
+        "file:///etc/hostname#L1",
+        "file://",
+        "../secret.txt",
+        "out.txt",
+        "gone.txt",
+        "/etc/hostname",
+        "..",
+        ".env",
+        "to_hidden.txt",
+        "a\0b",
+        "x" * 5_000,
+    ],
 )
 def test_no_path_leads_out_of_the_roots_or_to_a_hidden_file(tools: Tools, rlm: PlayedRLM, path: str) -> None:
     with pytest.raises(ConfigError, match="is not under"):

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from rlm_core import ConfigError
 from rlm_core.limits import LIMITS
@@ -181,15 +181,23 @@ class Tools:
     def _resolved(self, text: str) -> Path:
         """The file or folder at `text`, which no link leads out of the roots; hidden ones are none of theirs."""
         roots = [root.resolve() for root in self.roots]
-        for root in roots:
+        named = _path_of(text)
+        for root in roots if named else ():
             try:
-                path = (root / text).resolve(strict=True)
+                path = (root / named).resolve(strict=True)
             except (OSError, ValueError):
                 continue
             if any(_is_open(path, each) for each in roots):
                 return path
         where = ", ".join(map(str, roots))
         raise ConfigError(f"{text!r} is not under {where}, is hidden, or is not there. Name a path under these.")
+
+
+def _path_of(text: str) -> str:
+    """The path in `text`, which may be a link of an answer: `file:///docs/a%20b.txt#L3`."""
+    if not text.startswith("file:///"):
+        return text if text.strip() else ""
+    return unquote(text.removeprefix("file://").partition("#")[0])
 
 
 def _is_open(path: Path, root: Path) -> bool:
