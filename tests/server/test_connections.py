@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from rlm_server.providers.connections import Connections, ReplyBody
-from rlm_server.providers.upstream_connection import HELD_BYTES
+from rlm_server.providers.upstream_connection import HELD_BYTES, UpstreamConnection
 from tests.server.fake_upstream import FakeUpstream, Turn, json_turn
 
 T = TypeVar("T")
@@ -292,3 +292,64 @@ def test_an_address_that_is_none_is_a_fault_of_the_client(url: str) -> None:
             await client.get(url)
 
     used(use)
+
+
+class Wire(asyncio.Transport):
+    """A transport that takes everything."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None:
+        pass
+
+
+HEAD_OF_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def gathered(read: Callable[[UpstreamConnection], Awaitable[T]]) -> T:
+    """The result of `read`, over a connection whose response has begun and whose reader gathers."""
+
+    async def begun() -> T:
+        connection = UpstreamConnection()
+        connection.connection_made(Wire())
+        await connection.send("GET", b"/", [(b"Host", b"h")], b"", 1)
+        connection.data_received(HEAD_OF_CHUNKS)
+        await connection.head(1)
+        connection.gather()
+        return await read(connection)
+
+    return asyncio.run(begun())
+
+
+def test_a_reader_that_gathers_is_woken_once_by_the_end() -> None:
+    async def read(connection: UpstreamConnection) -> tuple[bool, bytes | None]:
+        reading = asyncio.create_task(connection.part(10))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            connection.data_received(b"1\r\na\r\n")
+        is_early = reading.done()
+        connection.data_received(b"0\r\n\r\n")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert reading.done(), "the end waits for nothing"
+        return is_early, await reading
+
+    assert gathered(read) == (False, b"aaa")
+
+
+def test_a_reader_that_gathers_gets_the_bytes_of_an_upstream_that_pauses() -> None:
+    async def read(connection: UpstreamConnection) -> tuple[bytes | None, bytes | None, bytes | None]:
+        reading = asyncio.create_task(connection.part(10))
+        await asyncio.sleep(0)
+        connection.data_received(b"1\r\na\r\n")
+        first = await reading
+        impatient = asyncio.create_task(connection.part(0.001))
+        await asyncio.sleep(0)
+        connection.data_received(b"1\r\nb\r\n")
+        return first, await impatient, await connection.part(0.001)
+
+    assert gathered(read) == (b"a", b"b", None)

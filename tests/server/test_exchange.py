@@ -18,6 +18,7 @@ from rlm_server.providers.connections import Connections, Proxied, trusted
 from rlm_server.providers.exchange import Address, Exchange
 from rlm_server.providers.openai_chat import OpenAIChat
 from rlm_server.providers.upstream import Pieces, UpstreamCall, UpstreamError
+from rlm_server.providers.upstream_connection import UpstreamConnection
 from tests.server.conftest import PLANTED_KEY, make_settings, settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, json_turn, openai_deltas, openai_reply
 
@@ -210,6 +211,23 @@ def test_no_retry_once_a_byte_was_passed_on(upstream: FakeUpstream) -> None:
 
     assert asyncio.run(pieces()) == "Pa"
     assert len(upstream.seen) == 1
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_only_a_reply_that_nobody_watches_is_gathered(
+    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, is_watched: bool
+) -> None:
+    upstream.script(events_turn(*openai_deltas("Paris")))
+    gathered: list[UpstreamConnection] = []
+    monkeypatch.setattr(UpstreamConnection, "gather", lambda connection: gathered.append(connection))
+
+    async def text() -> str:
+        async with open_registry(settings_for(upstream)) as registry:
+            answerer, model = await registry.find("openai:m")
+            return (await whole(answerer.stream(UpstreamCall(QUESTION, model, is_watched=is_watched)))).text
+
+    assert asyncio.run(text()) == "Paris"
+    assert bool(gathered) is not is_watched
 
 
 def test_closing_a_stream_closes_the_connection(upstream: FakeUpstream) -> None:

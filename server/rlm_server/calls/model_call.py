@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from rlm_core.errors import ProviderError
@@ -156,11 +157,12 @@ class ModelRequest:
     async def _whole(self, messages: Messages, nth: int, images: Images) -> Reply:
         """The reply that `_pieces` ends with; nobody is woken for its pieces."""
         if self.key is None:
-            return await _last(self._pieces(messages, nth, images))
+            return await _last(self._paid(messages, self.backend.retries, images, is_watched=False))
         digest = self.key.digest(self.model, messages, nth, self.options, self.schema, images)
-        return await self.backend.in_flight.whole(digest, lambda: self._paid(messages, 0, images), key=self.key)
+        paid = partial(self._paid, messages, 0, images, is_watched=False)
+        return await self.backend.in_flight.whole(digest, paid, key=self.key)
 
-    async def _paid(self, messages: Messages, retries: int, images: Images) -> Pieces:
+    async def _paid(self, messages: Messages, retries: int, images: Images, *, is_watched: bool = True) -> Pieces:
         """Make the call, within the budgets, on record."""
         if self.backend.in_flight.stops(self.key) != self.stops:
             raise stopped_error(self.upstream.name)
@@ -171,7 +173,7 @@ class ModelRequest:
         run = self.key.run if self.key else ""
         size = sum(len(message.content) for message in messages)
         record = CallRecord(self.user, self.upstream.name, self.name, run, size)
-        call = UpstreamCall(messages, self.name, self.options, retries, self.schema, images)
+        call = UpstreamCall(messages, self.name, self.options, retries, self.schema, images, is_watched)
         with backend.watch.watching(record):
             async with (
                 backend.budgets.admitted(self.user, run, guess) as settle,

@@ -36,6 +36,7 @@ from .call_socket import PATH as CALL_SOCKET
 from .call_socket import serve_calls
 from .exposition import metrics
 from .identity import USER
+from .item_lines import ItemLines
 from .problems import Problem
 from .wire import (
     MAX_BATCH,
@@ -304,26 +305,22 @@ async def _whole(calls: ModelRequest, wanted: Wanted) -> dict[str, Json]:
 async def _write_items(calls: ModelRequest, batch: Batch, write: Write) -> None:
     """NDJSON: a line for each item as it finishes, then `{"done": true, "usage"}`.
 
-    Lines of one turn of the event loop, and those that come while a client is slow, are written together. The slot of
-    an item is free for the next one when its line is written.
+    Lines are written beside the calls: the slot of an item is free for the next one at once, unless the client is slow.
     """
     usage = ModelUsage()
-    turn = asyncio.Lock()
-    lines: list[bytes] = []
+    lines = ItemLines(write)
 
     async def deliver(index: int, outcome: Outcome) -> None:
         nonlocal usage
         if isinstance(outcome, Reply):
             usage += outcome.usage
-        lines.append(_line(item_json(index, outcome)))
-        async with turn:
-            await asyncio.sleep(0)
-            if lines:
-                together = b"".join(lines)
-                lines.clear()
-                await write(together)
+        await lines.add(_line(item_json(index, outcome)))
 
-    await calls.answer_items(batch, deliver)
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(lines.write_gathered())
+        await calls.answer_items(batch, deliver)
+        await lines.write_all()
+        writing.cancel()  # it has nothing left to write
     await write(_line({"done": True, "usage": usage_json(usage)}))
 
 

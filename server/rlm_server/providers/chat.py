@@ -167,7 +167,8 @@ class ChatProvider:
         for _ in range(MAX_CHANGES + 1):
             body = changed(await self.dialect.body(self.exchange, call), self._known_changes(call))
             try:
-                return await self.exchange.post(self.dialect.path(call.model), body, deadline=deadline), body
+                path = self.dialect.path(call.model)
+                return await self.exchange.post(path, body, deadline=deadline, is_watched=call.is_watched), body
             except Refused as refused:
                 if not self._found_way(refused, call):
                     raise

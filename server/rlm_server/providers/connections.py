@@ -46,6 +46,10 @@ class Body(Protocol):
         """Whether its end has been read."""
         ...
 
+    def gather(self) -> None:
+        """From now on the next bytes may come together with those after them."""
+        ...
+
     async def part(self, patience: float) -> bytes | None:
         """The next bytes; none at the end, `None` where `patience` seconds pass without any.
 
@@ -177,6 +181,10 @@ class ReplyBody(httpx2.AsyncByteStream):
         """As `Body.is_whole`."""
         return self._connection.is_whole
 
+    def gather(self) -> None:
+        """As `Body.gather`."""
+        self._connection.gather()
+
     async def part(self, patience: float) -> bytes | None:
         """As `Body.part`."""
         part = await self._connection.part(patience)
@@ -218,6 +226,10 @@ class Gunzipped:
         """As `Body.is_whole`."""
         return self._body.is_whole
 
+    def gather(self) -> None:
+        """As `Body.gather`."""
+        self._body.gather()
+
     async def part(self, patience: float) -> bytes | None:
         """As `Body.part`."""
         while part := await self._body.part(patience):
@@ -257,6 +269,9 @@ class Decoded:
     def is_whole(self) -> bool:
         """As `Body.is_whole`."""
         return self._response.is_closed
+
+    def gather(self) -> None:
+        """As `Body.gather`: they come as httpx2 brings them."""
 
     async def part(self, patience: float) -> bytes | None:
         """As `Body.part`."""

@@ -89,8 +89,11 @@ class Exchange:
         """The same upstream at another URL."""
         return Exchange(self.client, replace(self.address, url=url), self.settings)
 
-    async def post(self, path: str, body: Mapping[str, object], *, deadline: float) -> Answer:
+    async def post(self, path: str, body: Mapping[str, object], *, deadline: float, is_watched: bool = True) -> Answer:
         """Post `body` as JSON, once; `deadline` in monotonic seconds holds for the answer too, which is to be closed.
+
+        Args:
+            is_watched: whether somebody reads the answer as it is written.
 
         Raises:
             Refused: the status is no success.
@@ -99,7 +102,7 @@ class Exchange:
         accept = "text/event-stream" if body.get("stream") else "application/json"
         headers = {"Content-Type": "application/json", "Accept": accept, **(self.address.headers or {})}
         url = self.address.url.replace("{model}", quote(str(body.get("model", "")), safe=""))
-        return await self._answer("POST", url + path, headers, body, deadline=deadline)
+        return await self._answer("POST", url + path, headers, body, deadline=deadline, is_watched=is_watched)
 
     async def get_json(self, path: str, *, seconds: float) -> object:
         """Get a JSON value, once.
@@ -137,7 +140,14 @@ class Exchange:
             raise UpstreamError(message, kind="timeout", upstream=self.name, retryable=True) from None
 
     async def _answer(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body, *, deadline: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body,
+        *,
+        deadline: float,
+        is_watched: bool = True,
     ) -> Answer:
         """The answer to a request, which gets the key at the last moment: nothing that is kept or raised holds it."""
         address, content = self.address, json.dumps(body).encode() if body else b""
@@ -151,7 +161,8 @@ class Exchange:
                     raise Refused(self, response.status, words, wait, body)
         except FAULTS as fault:
             raise named(self.name, fault) from None
-        return Answer(response, self.name, deadline=deadline, max_bytes=self.settings.max_upstream_bytes)
+        most = self.settings.max_upstream_bytes
+        return Answer(response, self.name, deadline=deadline, max_bytes=most, is_watched=is_watched)
 
     def error(self, failure: Failure, *, status: int | None = None) -> UpstreamError:
         """The error for `failure`, with its numbers and its advice."""
@@ -217,7 +228,7 @@ class Answer:
         is_over: whether the reply has ended, though perhaps not its body.
     """
 
-    def __init__(self, response: Response, name: str, *, deadline: float, max_bytes: int) -> None:
+    def __init__(self, response: Response, name: str, *, deadline: float, max_bytes: int, is_watched: bool) -> None:
         self.is_framed = "content-length" in response.headers or "transfer-encoding" in response.headers
         self.ends_at: float | None = None
         self.is_over = False
@@ -225,6 +236,7 @@ class Answer:
         self._name = name
         self._deadline = deadline
         self._max_bytes = max_bytes
+        self._is_watched = is_watched
         self._size = 0
         self._reader = EventReader()
         self._is_read = False
@@ -251,6 +263,8 @@ class Answer:
                 return self._reader.end()
             if not chunk:
                 return self._reader.pause()
+            if not self._is_watched and not self._size:
+                self._body.gather()  # the time of the first bytes is measured
             self._size += len(chunk)
             if self._size > self._max_bytes:
                 raise too_large(self._name, self._max_bytes)

@@ -80,6 +80,7 @@ class UpstreamCall:
         retries: most further requests after one that failed; 0 where the client repeats the call itself.
         schema: JSON Schema of the reply, for the vendor's structured output where it has one.
         images: pictures beside the last message, which is the user's.
+        is_watched: whether somebody reads the reply as it is written; else pieces of it may come together.
     """
 
     messages: tuple[Message, ...]
@@ -88,6 +89,7 @@ class UpstreamCall:
     retries: int = 0
     schema: Mapping[str, Json] | None = None
     images: Images = ()
+    is_watched: bool = True
 
 
 @dataclass(frozen=True, slots=True)

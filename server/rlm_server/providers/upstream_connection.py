@@ -25,6 +25,10 @@ PART_BYTES = 64 << 10
 """Bytes of a request's body that are written together; the first ones with its head."""
 HELD_BYTES = 256 << 10
 """Bytes of a response that may wait for their reader before the upstream is held back."""
+GATHER_SECONDS = 0.05
+"""Longest time that bytes of a response wait for the next ones, where nobody watches it; its end waits for none."""
+GATHER_BYTES = 64 << 10
+"""Bytes that wait for no more."""
 SECOND_ADDRESS_SECONDS = 0.25
 """Time after which the next address of a name is tried beside the first one."""
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
@@ -51,6 +55,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[bool] | None = None
         self._waits_until = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._gathers = False
+        self._gathering: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------------------------------------- from the network
 
@@ -65,7 +71,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._held += len(data)
         if self._held > HELD_BYTES:
             self._transport.pause_reading()
-        self._wake()
+        if not self._gathers or self._response.has_end or self._held > GATHER_BYTES:
+            self._wake()
+        elif self._gathering is None:
+            self._gathering = self._loop.call_later(GATHER_SECONDS, self._wake)
 
     def eof_received(self) -> None:
         self._end()
@@ -99,7 +108,8 @@ class UpstreamConnection(asyncio.Protocol):
         Returns:
             Whether it can.
         """
-        self._is_busy = False
+        self._is_busy = self._gathers = False
+        self._stop_gathering()
         if not self._response.is_done() or self._is_ended:
             self.close()
             return False
@@ -118,6 +128,10 @@ class UpstreamConnection(asyncio.Protocol):
     def is_whole(self) -> bool:
         """Whether the end of the response has been read."""
         return self._response.is_whole
+
+    def gather(self) -> None:
+        """From now on wake the reader for many bytes of the response, or its end, not for every few."""
+        self._gathers = True
 
     async def send(
         self, method: str, target: bytes, headers: RawHeaders, content: bytes, seconds: float | None
@@ -175,7 +189,7 @@ class UpstreamConnection(asyncio.Protocol):
                 return event
             if self._is_ended:
                 raise httpx2.ReadError(str(self._fault))
-            if not await self._changed(seconds):
+            if not await self._changed(seconds) and not self._stop_gathering():
                 return None
 
     def _next(self) -> Received | None:
@@ -224,8 +238,17 @@ class UpstreamConnection(asyncio.Protocol):
             self._watch_time()
 
     def _wake(self) -> None:
+        self._stop_gathering()
         if self._waiter is not None:
             _settle(self._waiter, True)
+
+    def _stop_gathering(self) -> bool:
+        """Let bytes wait no longer; whether some did."""
+        gathering, self._gathering = self._gathering, None
+        if gathering is None:
+            return False
+        gathering.cancel()
+        return True
 
     def _end(self) -> None:
         """The connection is over; after a fault its body is not whole, even where only its end would tell."""

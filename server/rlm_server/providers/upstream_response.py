@@ -66,6 +66,11 @@ class ResponseReader:
         else:
             self._parse(data)
 
+    @property
+    def has_end(self) -> bool:
+        """Whether the end of the response has come, taken or not."""
+        return self._is_ended
+
     def next(self) -> Received | None:
         """What comes next; `None` where it is not there yet."""
         if not self._received:
