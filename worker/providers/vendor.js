@@ -201,7 +201,7 @@ async function read({ body }, { host, onDelta }) {
  */
 function checkRead(host, { messages }, read) {
   if (read < CUT_READ) return;
-  const words = messages.reduce((sum, { content }) => sum + JSON.stringify(content).split(" ").length, 0);
+  const words = messages.reduce((sum, { content }) => sum + JSON.stringify(content).split(/\s+/).length, 0);
   if (words < CUT_WORDS || read >= CUT_SHARE * words) return;
   const sizes = `${read.toLocaleString("en")} of about ${words.toLocaleString("en")} tokens`;
   const remedy = "Raise the model's window at its server, or send less.";

@@ -456,6 +456,9 @@ test("a prompt of which the model read a part only is an error that says so", as
     call,
   });
   assert.match(failure({ frames }).detail, /read 2,048 of about 9,00\d tokens and answered all the same/);
+  const indented = prompt(`${" ".repeat(9_000)}word`, "some-model");
+  const turn = { text: lines([...PIECES, CHAT_END[0], cut]) };
+  assert.equal((await asked(ADAPTERS.openaiChat.open(), [turn], { call: indented })).frames[0].text, "Paris");
 });
 
 const ADDRESSES = [
