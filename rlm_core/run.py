@@ -263,7 +263,7 @@ class _Loop:
             iteration = self.budget.begin_iteration()
             self.emit(IterationStarted(iteration=iteration))
             reply = self._ask(direct.call())
-            words = spoken(reply.text)
+            words = spoken(reply.text, prompt=self.job.question)
             self.emit(IterationFinished(iteration=iteration, reply=reply.text, blocks=0))
             self.unconfirmed = words
             answered = direct.answer(reply, words)

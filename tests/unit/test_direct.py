@@ -35,6 +35,12 @@ def asked(context: object, *replies: Line, **options: Any) -> tuple[RunResult, S
     return result, provider, events
 
 
+def test_tags_that_the_question_asks_for_are_part_of_the_answer() -> None:
+    reply = "<think>hm</think><analysis>\nAda\n</analysis>\n<answer>Ada</answer>"
+    result = run("Write <analysis> and <answer>.", "a", provider=ScriptedProvider([reply]), direct=True)
+    assert result.answer == "<analysis>\nAda\n</analysis>\n<answer>Ada</answer>"
+
+
 def test_one_call_over_the_whole_context_gives_answer_and_evidence() -> None:
     context = {"a.txt": "Ada\nsigned it.", "b.txt": "Bob paid."}
     reply = 'Ada signed [1] and Bob paid [2].\n\nEvidence:\n[1] "Ada signed it" (a.txt)\n[2] "Bob paid" (a.txt)'
