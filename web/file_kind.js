@@ -95,9 +95,10 @@ function kindOf(suffix, ends) {
     : { label, fault: "" };
 }
 
-/** Readers take a PDF whose first bytes are foreign. @param {Uint8Array} head */
+/** Readers take a PDF whose first bytes are foreign; in a line of text the same words are no sign. @param {Uint8Array} head */
 function laterPdf(head) {
-  return holds(head.subarray(0, 1024), "%PDF-") ? SIGNATURES[0] : undefined;
+  const begin = String.fromCharCode(...head.subarray(0, 1024));
+  return /[\r\n\0\x80-\xff]%PDF-\d/.test(begin) ? SIGNATURES[0] : undefined;
 }
 
 /** @param {string} suffix @param {string} label @returns {FileKind} */

@@ -127,3 +127,11 @@ def test_nothing_is_told_between_pieces_of_output_and_after_the_end() -> None:
 
 def test_events_that_say_nothing_to_a_reader_are_passed_over() -> None:
     assert shown({"type": "run_started"}, {"type": "something_new"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "counts"), [(1, "1 iteration, 1 model call"), (2, "2 iterations, 2 model calls")], ids=str
+)
+def test_the_end_counts_one_as_one(count: int, counts: str) -> None:
+    end = {"type": "run_finished", "stopped_by": "final_answer", "iterations": count, "usage": {"m": {"calls": count}}}
+    assert shown(end) == f"\nStopped by final_answer after {counts}, 1.2 s\n"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .names import counted
 from .visible_text import visible
 
 CLEARED = "\r\x1b[K"
@@ -158,6 +159,6 @@ class Progress:
     def _run_finished(self, event: dict[str, Any]) -> None:
         calls = sum(usage["calls"] for usage in event["usage"].values())
         self._line(
-            f"\nStopped by {event['stopped_by']} after {event['iterations']} iterations, {calls} model calls, "
-            f"{event['seconds']:.1f} s"
+            f"\nStopped by {event['stopped_by']} after {counted(event['iterations'], 'iteration')}, "
+            f"{counted(calls, 'model call')}, {event['seconds']:.1f} s"
         )
