@@ -11,6 +11,8 @@ const HEAD_BYTES = 64 * 1024;
 /** An archive's directory may have a comment of 65,535 bytes behind it. */
 const TAIL_BYTES = 66 * 1024;
 const MOST_CONTROLS = 0.02;
+/** Control characters stand between the fields of some logs. */
+const MOST_CONTROLS_OF_UTF8 = 0.3;
 
 /** First bytes -> kind; `end` must stand near the end of a whole file. @type {readonly {kind: string, at?: number, begin: string, end?: string}[]} */
 const SIGNATURES = [
@@ -122,14 +124,21 @@ function codingOf({ head, isWhole }) {
   if (first === 0xff && second === 0xfe) return "UTF-16";
   if (first === 0xfe && second === 0xff) return "UTF-16";
   if (isWide(head)) return "UTF-16";
+  const isUtf8 = decodes(head, isWhole);
+  const most = isUtf8 && !head.includes(0) ? MOST_CONTROLS_OF_UTF8 : MOST_CONTROLS;
   const controls = head.reduce((sum, byte) => sum + (byte < 9 || (byte > 13 && byte < 27) ? 1 : 0), 0);
-  if (controls > head.length * MOST_CONTROLS) return null;
+  if (controls > head.length * most) return null;
+  return isUtf8 ? "UTF-8" : "not UTF-8";
+}
+
+/** Whether it is UTF-8; a head may end in the middle of a character. @param {Uint8Array} head @param {boolean} isWhole */
+function decodes(head, isWhole) {
   try {
-    new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: !isWhole }); // a head may end in the middle of a character
-    return "UTF-8";
+    new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: !isWhole });
+    return true;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    return "not UTF-8";
+    return false;
   }
 }
 

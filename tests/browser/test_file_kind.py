@@ -46,6 +46,7 @@ KINDS = {
     "wide.txt": ("words".encode("utf-16"), "text, UTF-16", ""),
     "wider.txt": (("words and more words " * 9).encode("utf-16-le"), "text, UTF-16", ""),
     "server.log": (b"a line of a log\n" * 500 + b"\0\0\0", "LOG, text", ""),
+    "fix.log": (b"8=FIX.4.4\x0149=A\x0156=B\x01\n" * 50, "LOG, text", ""),
     "cut-character.txt": (b"x" * 65_535 + "é".encode(), "text", ""),
     "noise.bin": (bytes(range(256)) * 8, "BIN, binary", ""),
 }

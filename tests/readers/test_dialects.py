@@ -60,6 +60,19 @@ CODED: dict[str, tuple[str, bytes, str]] = {
         b"WEBVTT - x\nKind: y\n\nNOTE no\nno\n\nintro\n00:01.000 --> 00:02.000\nR&amp;D\n",
         "[00:01] R&D",
     ),
+    "a log with control characters": ("a.log", b"8=FIX\x0149=A\x01\xc3\xbc\n" * 900, "8=FIX\x0149=A\x01ü\n" * 900),
+    "a log behind a crash": ("a.log", bytes(50) + b"line\n" * 9, "\0" * 50 + "line\n" * 9),
+    "a readme that begins with markup": (
+        "a.md",
+        b"<div align=center>\n# A\n\n    x  y\n",
+        "<div align=center>\n# A\n\n    x  y\n",
+    ),
+    "a note in RTF": ("a.rtf", rb"{\rtf1\ansi text{\*\annotation \pard of Ada}\par}", "text\n[comment] of Ada"),
+    "a text box in RTF": (
+        "a.rtf",
+        rb"{\rtf1 a\par{\shp{\*\shpinst{\sp{\sn k}{\sv 2}}{\shptxt\pard in it\par}}}}",
+        "a\n\n[text box] in it",
+    ),
     "no subtitles": ("a.srt", b"Notes of the day\n", "Notes of the day\n"),
 }
 

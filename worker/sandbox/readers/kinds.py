@@ -5,6 +5,7 @@ In: a source. Out: a short name such as "pdf" or "xlsx", or one of `NO_READER`, 
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 import zlib
@@ -87,6 +88,10 @@ _BY_SUFFIX = {
     ".srt": "srt", ".vtt": "vtt", ".eml": "eml", ".emlx": "eml", ".mbox": "mbox", ".mht": "mhtml", ".mhtml": "mhtml",
 }  # fmt: skip
 _MARKUP = re.compile(rb"\s*+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body|table|meta|div)\b", re.I | re.S)
+_SOURCES = frozenset(
+    (".astro", ".ejs", ".erb", ".hbs", ".js", ".jsx", ".md", ".mdx", ".php", ".rst", ".svelte", ".ts", ".tsx", ".vue")
+)
+"""Suffixes of texts that may begin with markup and are no pages."""
 _CUE = re.compile(rb"\s*\d+\r?\n\d{1,2}:\d\d:\d\d[,.]\d{1,3} --> ")
 _FROM = re.compile(rb"From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n[A-Za-z-]+:")
 _HEADERS = re.compile(rb"\n?(?:\d{1,12} *\n)?(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3,}\r?\n")
@@ -135,7 +140,7 @@ def _of_text(source: Source, head: bytes) -> str:
         return "srt"
     if source.suffix in _BY_SUFFIX:
         return _BY_SUFFIX[source.suffix]
-    if _MARKUP.match(bare):
+    if _MARKUP.match(bare) and source.suffix not in _SOURCES:
         return "html"
     if (bare.startswith(b"From ") and b"\nFrom:" in bare) or bare.startswith(b"From - ") or _FROM.match(bare):
         return "mbox"
@@ -158,14 +163,32 @@ def _is_mail(head: bytes) -> bool:
 
 
 def _is_mostly_text(head: bytes) -> bool:
-    """A few NUL bytes, as in a log that was cut by a crash, make a text no binary."""
+    """A few NUL bytes, or a run of them at an end, as in a log that was cut by a crash, make a text no binary.
+
+    Nor do control characters in UTF-8, such as those between the fields of a FIX log.
+    """
     if len(head) < LEAST_GUESSED:
         return b"\0" not in head and is_utf8(head)
-    odd = sum(head.count(byte) for byte in (*range(9), 11, *range(14, 27), *range(28, 32)))
-    if odd <= len(head) * 0.02:
+    if _controls(head) <= len(head) * 0.02:
         return True
+    words = head.strip(b"\0")
+    if len(words) > len(head) * 0.2 and _controls(words) <= len(words) * 0.3 and b"\0" not in words:
+        return _begins_utf8(words)
     # UTF-16 without a mark
     return any(head[at::2].count(0) > len(head) * 0.3 > 3 * head[1 - at :: 2].count(0) for at in (0, 1))
+
+
+def _controls(data: bytes) -> int:
+    return sum(data.count(byte) for byte in (*range(9), 11, *range(14, 27), *range(28, 32)))
+
+
+def _begins_utf8(data: bytes) -> bool:
+    """Whether it is UTF-8 that may go on: its last letter may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+        return True
+    except UnicodeDecodeError:
+        return False
 
 
 def is_utf8(data: bytes) -> bool:

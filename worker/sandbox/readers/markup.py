@@ -28,7 +28,8 @@ _TYPED = frozenset(("text", "date", "email", "month", "number", "search", "tel",
 _KEPT_SPACE = "\0"
 _TABLE_PARTS = ("table", "tbody", "tfoot", "thead", "tr")
 _SILENT = frozenset(("script", "style", "template", "noscript"))
-_ASIDE = re.compile(r"\{\\(footnote|header|footer)[lrf]?(?![a-z]) ?")
+_ASIDE = re.compile(r"\{\\(?:\*\\)?(footnote|header|footer|annotation|shptxt)[lrf]?(?![a-z]) ?")
+_ASIDE_MARKS = {"annotation": "comment", "shptxt": "text box"}
 """Destinations of RTF that its library leaves out."""
 
 
@@ -36,7 +37,8 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
     if kind == "rtf":
         from striprtf import striprtf
 
-        marked = _ASIDE.sub(lambda found: f"{{\\par [{found[1]}] ", source.content().decode("latin-1"))
+        opened = source.content().decode("latin-1").replace("{\\shp{\\*\\shpinst", "{{")
+        marked = _ASIDE.sub(lambda found: f"{{\\par [{_ASIDE_MARKS.get(found[1], found[1])}] ", opened)
         words = str(striprtf.rtf_to_text(marked, errors="replace"))  # type: ignore[no-untyped-call]
         return words.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()  # an emoji is two escapes
     return text_of(decode(source.content())[0])
