@@ -228,3 +228,26 @@ def test_notes_and_typed_text_over_a_page_are_read(kind: str) -> None:
     text = read(out.getvalue())
     assert text.count("[comment]") == 1
     assert text.index("[page 2]") < text.index("[comment] Grüße\nof Ada") < text.index("[page 3]")
+
+
+def test_a_workbook_of_2003_in_xml_is_read_as_sheets() -> None:
+    spreadsheet = "urn:schemas-microsoft-com:office:spreadsheet"
+    cells = (
+        '<Cell><Data s:Type="String">a &amp; b</Data></Cell>'
+        '<Cell s:Index="3"><Data s:Type="Number">1.50</Data><Comment><Data>of Ada</Data></Comment></Cell>'
+    )
+    rows = (
+        f"<Row>{cells}</Row>"
+        '<Row s:Index="3"><Cell s:MergeAcross="1"><Data s:Type="Number">7</Data></Cell>'
+        '<Cell><Data s:Type="DateTime">2025-03-01T00:00:00.000</Data></Cell></Row>'
+    )
+    book = (
+        '<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n'
+        f'<Workbook xmlns="{spreadsheet}" xmlns:s="{spreadsheet}"><Worksheet s:Name="Data"><Table>{rows}</Table>'
+        "</Worksheet></Workbook>"
+    )
+    source = Source("export.xls", data=book.encode())
+    assert tables(source) == {"Data": [["a & b", "", "1.50\n[comment] of Ada"], [], [7, "", "2025-03-01T00:00:00.000"]]}
+    assert read(source).startswith('[sheet "Data"]\na & b,,"1.50\n')  # type: ignore[arg-type]
+    with pytest.raises(ReadError, match="has 1 sheet, counted from 1; there is no sheet 9"):
+        read(book, pages=9)

@@ -28,7 +28,9 @@ MAX_TEXT_FILES = 2_000
 """Files of a context that are read before a run; of more none is, as each takes half a millisecond."""
 MAX_NAMED_FILES = 100
 """Files of a context of which the log holds a fingerprint each."""
-TEXTS = frozenset(("text", "csv", "json", "html", "ipynb", "srt", "vtt", "eml", "mbox", "mhtml", "rtf", "fodt"))
+TEXTS = frozenset(
+    ("text", "csv", "json", "html", "ipynb", "srt", "vtt", "eml", "mbox", "mhtml", "rtf", "fodt", "xlsxml")
+)
 """Kinds of file that are bound as a `str`, whatever their coding."""
 MAILS = frozenset(("eml", "mbox", "mhtml"))
 """Kinds whose parts each have their own coding: bound as a path where the whole is not UTF-8."""

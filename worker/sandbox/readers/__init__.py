@@ -49,6 +49,7 @@ MODULES = {
     "xls": "sheets",
     "xlsb": "sheets",
     "xlsx": "sheets",
+    "xlsxml": "xml_sheets",
     **dict.fromkeys(ARCHIVES, "archives"),
     **dict.fromkeys(PICTURES, "pictures"),
 }
@@ -165,7 +166,8 @@ NAMES = {
     "ods": "an OpenDocument sheet", "odt": "an OpenDocument text", "fodt": "an OpenDocument text", "pdf": "a PDF",
     "pptx": "a PowerPoint file", "rtf": "an RTF document", "sqlite": "an SQLite database", "srt": "subtitles",
     "vtt": "subtitles", "xls": "an Excel workbook (xls)", "xlsb": "an Excel workbook (xlsb)", "json": "JSON",
-    "xlsx": "an Excel workbook (xlsx)", "text": "a text", "tar": "a tar archive", "zip": "a zip archive",
+    "xlsx": "an Excel workbook (xlsx)", "xlsxml": "an Excel workbook in XML (2003)",
+    "text": "a text", "tar": "a tar archive", "zip": "a zip archive",
     "gz": "gzip data", "bz2": "bzip2 data", "xz": "xz data", "zst": "zstd data",
     "gif": "a GIF picture", "jpeg": "a JPEG picture", "png": "a PNG picture", "webp": "a WebP picture",
 }  # fmt: skip

@@ -146,6 +146,8 @@ def _of_text(source: Source, head: bytes) -> str:
         return "mbox"
     if bare.startswith(b"<?xml") and b"office:document" in bare:
         return "fodt"
+    if bare.startswith(b"<?xml") and b"<Workbook" in bare and b"urn:schemas-microsoft-com:office:spreadsheet" in bare:
+        return "xlsxml"
     if _is_mail(bare):
         return "mhtml" if b"multipart/related" in bare.lower() and b"<html" in source.content().lower() else "eml"
     if source.suffix in (".html", ".htm", ".xhtml") and b"<" in bare:
