@@ -289,8 +289,10 @@ def _salvaged(lines: list[str], delimiter: str) -> Iterator[list[str]]:
     at = 0
     while at < len(lines):
         end = at + 1
-        while _is_open(lines[at:end], delimiter) and end < min(len(lines), at + MAX_CELL_LINES):
-            end = next((number for number in range(end, len(lines)) if '"' in lines[number]), len(lines) - 1) + 1
+        is_open = _is_open(lines[at], delimiter)
+        while is_open and end < min(len(lines), at + MAX_CELL_LINES):
+            is_open = '"' not in lines[end] or _is_open(f'"{lines[end]}', delimiter)  # it begins inside of a cell
+            end += 1
         try:
             rows = list(csv.reader(lines[at:end], delimiter=delimiter, strict=True))
         except csv.Error:
@@ -300,9 +302,9 @@ def _salvaged(lines: list[str], delimiter: str) -> Iterator[list[str]]:
         at = end
 
 
-def _is_open(lines: list[str], delimiter: str) -> bool:
+def _is_open(line: str, delimiter: str) -> bool:
     """Whether a quote is open at the end: a line that follows is not a row by itself."""
-    return list(csv.reader([*lines, "\n", "end"], delimiter=delimiter))[-1] != ["end"]
+    return list(csv.reader([line, "\n", "end"], delimiter=delimiter))[-1] != ["end"]
 
 
 def _is_json(decoded: str) -> bool:

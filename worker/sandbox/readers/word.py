@@ -18,7 +18,7 @@ from readers.source import ReadError, Source
 
 _BODY = re.compile(r"word/(document|footnotes|endnotes|comments)\d*\.xml")
 _FIELD = re.compile(
-    rb"</?w:(?:fldSimple|bdo|dir)\b[^>]*>|<w:ruby>(?>(?:(?!<w:rubyBase>|</w:ruby>).)*)<w:rubyBase>|</w:rubyBase>\s*</w:ruby>|</?m:oMathPara>|<m:oMathParaPr>(?>[^<]*(?:<(?!/?m:oMathParaPr>)[^<]*)*)</m:oMathParaPr>"
+    rb"</?w:(?:fldSimple|bdo|dir)\b[^>]*>|<w:ruby>(?>[^<]*(?:<(?!/?w:ruby(?:Base)?>)[^<]*)*)<w:rubyBase>|</w:rubyBase>\s*</w:ruby>|</?m:oMathPara>|<m:oMathParaPr>(?>[^<]*(?:<(?!/?m:oMathParaPr>)[^<]*)*)</m:oMathParaPr>"
 )
 _FORMULA = re.compile(rb"<m:oMath(?: [^<>]*)?>(?>[^<]*(?:<(?!/?m:oMath[ >])[^<]*)*)</m:oMath>")
 _FORMULA_PARTS = re.compile(rb"<m:t(?: [^>]*)?>([^<]*)</m:t>|</?m:(?:num|den|sup|sub|deg|rad)>")
