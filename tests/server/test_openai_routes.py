@@ -106,6 +106,21 @@ def test_models_are_rlm_and_one_for_each_root_model(client: httpx2.Client) -> No
     assert {"rlm/openai:m", "rlm/anthropic:m"} <= set(names)
 
 
+def test_one_model_is_shown_by_its_name(client: httpx2.Client) -> None:
+    listed = client.get("/v1/models").json()["data"]
+    for name in ("rlm", listed[-1]["id"]):
+        assert client.get(f"/v1/models/{name}").json()["id"] == name
+    reply = client.get("/v1/models/gpt-5")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", "/v1/embeddings", "/v1/completions"])
+def test_a_path_that_a_client_misses_says_which_are_there(client: httpx2.Client, path: str) -> None:
+    reply = client.post(path, json=body())
+    assert reply.status_code == 404
+    assert "POST /v1/chat/completions and /v1/responses" in reply.json()["error"]["message"]
+
+
 def test_a_completion_is_whole_with_usage_and_evidence(client: httpx2.Client, played: Played) -> None:
     reply = client.post("/v1/chat/completions", json=body()).json()
     choice = reply["choices"][0]

@@ -31,6 +31,9 @@ KEY = "Idempotency-Key"
 MOST_KEY_CHARS = 255
 RETRY = "x-stainless-retry-count"
 """Header of OpenAI's own clients: how often this request was sent before."""
+SERVED = "POST /v1/chat/completions and /v1/responses, GET /v1/models"
+MISSED = ("/chat/completions", "/responses", "/v1/{rest:path}")
+"""Paths that clients with another base URL, or for another of OpenAI's APIs, ask."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -38,21 +41,43 @@ def openai_routes() -> list[BaseRoute]:
     """The routes; the application's state holds `kept_runs`, or `None`."""
     return [
         Route("/v1/models", _told(list_models), methods=["GET"]),
+        Route("/v1/models/{name:path}", _told(show_model), methods=["GET"]),
         Route("/v1/chat/completions", _told(complete), methods=["POST"]),
         Route("/v1/responses", _told(respond), methods=["POST"]),
         Route("/v1/responses/{id}", _told(retrieve), methods=["GET"]),
         Route("/v1/responses/{id}/cancel", _told(cancel), methods=["POST"]),
+        *(Route(path, _told(elsewhere), methods=["POST"]) for path in MISSED),
     ]
 
 
 async def list_models(request: Request) -> Response:
     """`rlm`, and one for each model that may be its root."""
+    return _json({"object": "list", "data": await _models(request)})
+
+
+async def show_model(request: Request) -> Response:
+    """One of them."""
+    name = request.path_params["name"]
+    found = next((model for model in await _models(request) if model["id"] == name), None)
+    if found is None:
+        message = f"the model {json.dumps(name)[:80]} is not here; GET /v1/models lists them."
+        raise Refused(message, param="model", code="model_not_found", status=404)
+    return _json(found)
+
+
+async def elsewhere(request: Request) -> Response:
+    """A path of OpenAI's API, or near one, at which nothing is."""
+    _kept_runs(request)
+    path = request.url.path[:80]
+    raise Refused(f"there is nothing at {path}: {SERVED}. A client's base URL ends in /v1, once.", status=404)
+
+
+async def _models(request: Request) -> list[dict[str, Any]]:
     _kept_runs(request)
     catalogue = await request.app.state.backend.registry.catalogue(request.scope.get(USER, ""))
     names = [MODEL, *(f"{PREFIX}{model.id}" for model in catalogue.models)]
     created = int(time.time())
-    data = [{"id": name, "object": "model", "created": created, "owned_by": "pyodide-rlm"} for name in names]
-    return _json({"object": "list", "data": data})
+    return [{"id": name, "object": "model", "created": created, "owned_by": "pyodide-rlm"} for name in names]
 
 
 async def complete(request: Request) -> Response:
