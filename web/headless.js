@@ -212,7 +212,8 @@ export function watch(id) {
 }
 
 /**
- * The outcome of a run, after Python has taken its last event.
+ * The outcome of a run, after Python has taken its last event. Without a reader the last ones come with it as `rest`, for
+ * one that came meanwhile: to wait for a message of their own takes as long as a call.
  * @param {Files} input
  * @param {Question} job
  * @param {(options: import("/rlm/rlm.js").RLMRunOptions) => Promise<import("/rlm/rlm.js").RLMResult>} begin
@@ -222,6 +223,8 @@ async function ended(input, job, begin) {
   const live = { stop: new AbortController(), children: new Map(), outbox, wants: job.wants };
   runs.set(job.id, live);
   if (job.isStopped) live.stop.abort();
+  const { iteration, subLLMCall, child } = job.wants;
+  const rest = () => (outbox.isWatched() || iteration || subLLMCall || child ? undefined : outbox.take());
   try {
     return await outcome(async () => {
       const context = await contextOf(job.kind, [...(input.files ?? [])].map(renamed(job.names)));
@@ -229,7 +232,7 @@ async function ended(input, job, begin) {
       const asked = { schema: job.schema ?? undefined, direct: job.direct ?? undefined };
       const result = await begin({ context, ...asked, signal: live.stop.signal, onChild });
       return { ...result, trajectory: result.trajectory() };
-    });
+    }, rest);
   } finally {
     await outbox.close();
     runs.delete(job.id);
@@ -239,13 +242,14 @@ async function ended(input, job, begin) {
 /**
  * The result of `work`, or its error by name, as JSON text.
  * @param {() => Promise<unknown>} work
+ * @param {() => string | undefined} [rest] lines beside it
  */
-async function outcome(work) {
+async function outcome(work, rest = () => undefined) {
   try {
-    return JSON.stringify({ ok: (await work()) ?? null });
+    return JSON.stringify({ ok: (await work()) ?? null, rest: rest() });
   } catch (fault) {
     const { name, message } = fault instanceof Error ? fault : { name: "Error", message: String(fault) };
-    return JSON.stringify({ error: { name, message } });
+    return JSON.stringify({ error: { name, message }, rest: rest() });
   }
 }
 

@@ -50,6 +50,12 @@ export function openOutbox(send, { isWatched }) {
       clearTimeout(timer);
       tick();
     },
+    /** The lines that wait; they are not sent any more. */
+    take() {
+      const text = held.join("\n");
+      [held, chars] = [[], 0];
+      return text;
+    },
     /** Send the rest; resolves when Python has taken all of it. */
     async close() {
       clearTimeout(timer);

@@ -134,10 +134,13 @@ class Page:
                 log_element = await self._file_input(log_files) if log_files and await self._takes_log_files() else None
                 given = arguments.log if log_element is None else log
                 own = {"session": session} if session is not None else settings_json(arguments, given)
+                is_watched = live.is_watched
                 described = question_json(live, question, arguments, kind=files.kind, names=files.names)
                 function = "run" if session is None else "ask"
                 job = [element, json.dumps({**own, **described}), log_element]
                 outcome = await self._until_end(live, function, job)
+                if not is_watched:
+                    self._side.take_rest(live.id, outcome)
             return ended_result(outcome, arguments)
         finally:
             del self._runs[live.id]

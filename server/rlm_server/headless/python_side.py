@@ -106,6 +106,12 @@ class PythonSide:
             else:
                 self._call_back(live, kind, json.loads(text))
 
+    def take_rest(self, run: str, outcome: str) -> None:
+        """Take the last events of a run that began without a reader: they come with its outcome."""
+        live = self.runs.get(run)
+        if live is not None and live.is_watched and (rest := json.loads(outcome).get("rest")):
+            self.notify(run, rest)
+
     async def call(self, run: str, number: int, arguments: str) -> dict[str, str | None]:
         """Call a tool; a failure of it is text for model code."""
         live = self.runs.get(run)
