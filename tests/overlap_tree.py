@@ -23,13 +23,19 @@ SWITCHED = {
     "worker/options/settings.js": {
         'overlap: { otherwise: false, must: "be true': 'overlap: { otherwise: true, must: "be true'
     },
+    "worker/calls/broker.js": {
+        "readSingle(response, { take, ...readers })": (
+            "readSingle(response, { take, ...readers, isRoot: pieces !== null })"
+        )
+    },
     "worker/calls/endpoint.js": {
+        "readSingle(response, { take, write, think })": "readSingle(response, { take, write, think, isRoot = false })",
         "if (isJson(response)) return takeReply(take, 0, await jsonOf(response));": (
             "if (isJson(response)) { const reply = await jsonOf(response); "
-            'if (typeof fieldsOf(reply).text === "string") { write(String(fieldsOf(reply).text)); '
+            'if (isRoot && typeof fieldsOf(reply).text === "string") { write(String(fieldsOf(reply).text)); '
             f"{PAUSE}; }} return takeReply(take, 0, reply); }}"
         ),
-        "if (event.done === true)\n": f"if (event.done === true && (deltas.length === 0 || !({PAUSE})))\n",
+        "if (event.done === true)\n": f"if (event.done === true && (!isRoot || deltas.length === 0 || !({PAUSE})))\n",
     },
 }
 

@@ -64,7 +64,7 @@ def test_a_session_outlives_a_worker_that_did_not_heed_a_stop(shared_page: Page)
         code("FINAL((x, 'y' in globals(), context_0, context))"),
         code("FINAL((x, context_1, len(history_0) > 2, history_1[-1]['role']))"),
     ]
-    result = session(shared_page, replies, "a", "b", None, stop_on="again")
+    result = session(shared_page, replies, "a", "b", None, stop_on="def again")
     assert [each["stoppedBy"] for each in result["results"]] == ["cancelled", "final_answer", "final_answer"]
     assert [each["answer"] for each in result["results"][1:]] == [
         "('sub:one', False, 'a', 'b')",
