@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from health import check_health
 from host_line import Line, interrupted, settled, to_host
@@ -274,7 +274,7 @@ def _outcomes(reply: bytearray, count: int) -> list[Reply | ProviderError]:
 
 
 def _reply(frame: protocol.Frame) -> Reply:
-    meta = cast(Mapping[str, Any], frame.meta)
+    meta: Mapping[str, Any] = frame.meta
     return Reply(frame.text, meta["model"], ModelUsage(**meta["usage"]), meta.get("finish_reason"))
 
 
