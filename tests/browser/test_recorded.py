@@ -72,7 +72,7 @@ def test_a_recorded_run_is_played_to_its_answer_and_nothing_is_sent(
     page: Page, recording: Path, calls: list[str], faults: list[str]
 ) -> None:
     choose(page, recording)
-    expect(page.locator("#answer")).to_contain_text("Ada Lark")
+    expect(page.locator("#answer")).to_contain_text("Ada Lark", timeout=ENDED_MS)
     expect(page.locator("#recording")).to_contain_text("Recorded run")
     expect(page.locator("#recording")).to_contain_text("run.jsonl, by some:model")
     expect(page.locator("#recording")).to_contain_text("date is not known; the file was last changed on")

@@ -19,34 +19,17 @@ import { NotJson } from "./vendor_events.js";
  * @property {string | null} model
  */
 
-/** @type {Record<string, import("../wire/types.d.ts").RLMProviderReply["finishReason"]>} */
-const FINISH = {};
-for (const word of ["stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"])
-  FINISH[word] = "stop";
-for (const word of [
-  "length",
-  "max_tokens",
-  "model_length",
-  "max_output_tokens",
-  "token_limit",
-  "max_length",
-  "repetition_truncation",
-])
-  FINISH[word] = "length";
-for (const word of ["model_context_window_exceeded", "insufficient_system_resource"]) FINISH[word] = "length";
-for (const word of [
-  "content_filter",
-  "refusal",
-  "safety",
-  "sensitive",
-  "recitation",
-  "blocklist",
-  "prohibited_content",
-])
-  FINISH[word] = "content_filter";
-for (const word of ["spii", "content_filtered"]) FINISH[word] = "content_filter";
-for (const word of ["tool_calls", "function_call", "tool_use"]) FINISH[word] = "tool_calls";
-
+/** The vendors' words for each finish reason. */
+const FINISH_WORDS = /** @type {const} */ ({
+  stop: "stop end_turn stop_sequence eos eos_token complete completed",
+  length:
+    "length max_tokens model_length max_output_tokens token_limit max_length repetition_truncation " +
+    "model_context_window_exceeded insufficient_system_resource",
+  content_filter:
+    "content_filter refusal safety sensitive recitation blocklist prohibited_content spii content_filtered",
+  tool_calls: "tool_calls function_call tool_use",
+});
+const REASONS = /** @type {Array<keyof typeof FINISH_WORDS>} */ (Object.keys(FINISH_WORDS));
 /** Finish reasons of replies that a fault ended. */
 const BROKEN = "error abort aborted cancelled canceled network_error internal_error engine_overloaded".split(" ");
 const THOUGHTS = [
@@ -68,7 +51,8 @@ export function isBroken(finish) {
 
 /** @param {string} finish */
 export function finishReason(finish) {
-  return Object.hasOwn(FINISH, finish.toLowerCase()) ? FINISH[finish.toLowerCase()] : null;
+  const word = finish.toLowerCase();
+  return REASONS.find((reason) => FINISH_WORDS[reason].split(" ").includes(word)) ?? null;
 }
 
 /**
