@@ -13,6 +13,7 @@ import base64
 import json
 import re
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -52,8 +53,11 @@ async def complete(request: Request) -> Response:
 
 
 async def deltas(seconds: float) -> AsyncIterator[str]:
-    for number in range(DELTAS if seconds else 1):
-        await asyncio.sleep(seconds / DELTAS)
+    """Each piece at its time since the call began: sleeps one after another would each end late, and add up."""
+    began = time.monotonic()
+    pieces = DELTAS if seconds else 1
+    for number in range(pieces):
+        await asyncio.sleep(began + seconds * (number + 1) / pieces - time.monotonic())
         yield event(delta(f"{number} "))
     yield END
 
