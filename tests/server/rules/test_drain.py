@@ -13,11 +13,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from rlm_server.http.item_lines import GATHER_SECONDS
 from rlm_server.settings import Settings
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_reply
 from tests.server.rules.forked import SHORT_DRAIN_SECONDS, Servers, forked_servers
@@ -158,7 +160,10 @@ def test_a_client_that_still_waits_at_the_end_gets_a_problem(
 
 
 class Killer:
-    """An upstream that answers each call differently, and kills the server when a certain call arrives."""
+    """An upstream that answers each call differently, and kills the server when a certain call arrives.
+
+    A reply takes twice as long as a line waits for others, or the server would be dead before its first message.
+    """
 
     def __init__(self) -> None:
         self.paid = Counter[str]()
@@ -178,7 +183,7 @@ class Killer:
         self.left -= 1
         if self.left == -1 and self.pid:
             os.kill(self.pid, signal.SIGKILL)
-        return json_turn(openai_reply(f"{next(self.numbers)}: {prompt}"))
+        return replace(json_turn(openai_reply(f"{next(self.numbers)}: {prompt}")), seconds=2 * GATHER_SECONDS)
 
 
 def told_until_killed(url: str, key: str, prompts: list[str]) -> dict[int, str]:
