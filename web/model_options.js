@@ -85,13 +85,13 @@ function wrongBy({ name, label, least, most, whole }, values) {
   return whole && !Number.isInteger(value) ? `${label} must be a whole number.` : "";
 }
 
-/** @param {{of: Of, values: RLMModelOptions, onChange: (values: RLMModelOptions) => void}} props */
+/** @param {{of: Of, values: RLMModelOptions, onChange: (change: RLMModelOptions) => void}} props */
 export function ModelOptionFields({ of, values, onChange }) {
   const { id, field, title, otherwise } = PANELS[of];
   const set = countSet(values);
   const effort = (/** @type {Event} */ event) => {
     const chosen = EFFORTS.find((one) => one === fieldValue(event)) ?? null;
-    onChange({ ...values, reasoningEffort: chosen });
+    onChange({ reasoningEffort: chosen });
   };
   return html`<details class="limits" id=${id}>
     <summary>${title} <span class="muted">${set === 0 ? otherwise : `${plural(set, "option")} set`}</span></summary>
@@ -109,7 +109,7 @@ export function ModelOptionFields({ of, values, onChange }) {
   </details>`;
 }
 
-/** @param {{field: string, option: NumberOption, values: RLMModelOptions, onChange: (values: RLMModelOptions) => void}} props */
+/** @param {{field: string, option: NumberOption, values: RLMModelOptions, onChange: (change: RLMModelOptions) => void}} props */
 function NumberField({ field, option, values, onChange }) {
   const { name, label, hint } = option;
   const id = `${field}-${name}`;
@@ -117,7 +117,7 @@ function NumberField({ field, option, values, onChange }) {
   const why = wrongBy(option, values);
   const input = (/** @type {Event} */ event) => {
     const text = fieldValue(event);
-    onChange({ ...values, [name]: isNoNumber(event) ? Number.NaN : text === "" ? null : Number(text) });
+    onChange({ [name]: isNoNumber(event) ? Number.NaN : text === "" ? null : Number(text) });
   };
   return html`<div class="limit">
     <label for=${id}>${label}</label>

@@ -48,6 +48,13 @@ export function changeSettings(change) {
   changed();
 }
 
+/**
+ * Another field may have changed since the fields were drawn.
+ * @param {"modelOptions" | "subModelOptions"} name
+ * @param {ModelOptions} change
+ */
+const changeOptions = (name, change) => changeSettings({ [name]: { ...state.settings[name], ...change } });
+
 /** The defaults in place of every choice, but for who answers. */
 function resetSettings() {
   const { answeredBy, baseURL, vendorModel, vendorSubModel, endpoint } = state.settings;
@@ -158,9 +165,9 @@ export function SettingsPanel() {
     </p>
     <${StandInNote} />
     <${ModelOptionFields} of="model" values=${settings.modelOptions}
-      onChange=${(/** @type {ModelOptions} */ modelOptions) => changeSettings({ modelOptions })} />
+      onChange=${(/** @type {ModelOptions} */ change) => changeOptions("modelOptions", change)} />
     <${ModelOptionFields} of="subModel" values=${settings.subModelOptions}
-      onChange=${(/** @type {ModelOptions} */ subModelOptions) => changeSettings({ subModelOptions })} />
+      onChange=${(/** @type {ModelOptions} */ change) => changeOptions("subModelOptions", change)} />
     <${LimitFields} values=${settings} served=${servedLimits()} onChange=${changeSettings} />
     <${DayBudgetLine} budget=${catalogue?.budget ?? null} />
     <${SchemaField} text=${settings.schema} onChange=${(/** @type {string} */ schema) => changeSettings({ schema })} />
