@@ -1,86 +1,13 @@
-// Providers of vendors: the wire form of each, spoken with a vendor on loopback that records and scripts.
+// Providers of vendors: the wire form of each, its address, and what a reply gives.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { after, before, test } from "node:test";
-import { openPageProvider } from "../../../worker/calls/page_provider.js";
-import { anthropic } from "../../../worker/providers/anthropic.js";
+import { test } from "node:test";
 import { openaiChat } from "../../../worker/providers/openai_chat.js";
-import { ask, everyByte, failure, prompt, sse } from "../scripted_endpoint.js";
+import { everyByte, failure, prompt, sse } from "../scripted_endpoint.js";
+import { ADAPTERS, CHAT, KEY, MESSAGES, answersBy, asked, seen, url } from "./scripted_vendor.js";
 
-const KEY = "sk-person-0123456789";
-const seen = [];
-let script = [];
-let vendor;
-let url;
-
-before(async () => {
-  vendor = createServer(async (request, response) => {
-    const parts = [];
-    for await (const part of request) parts.push(part);
-    const { method, headers } = request;
-    if (method === "GET") return void response.end(); // a look whether it is there
-    seen.push({ method, path: request.url, headers, body: JSON.parse(Buffer.concat(parts).toString() || "null") });
-    const {
-      status = 200,
-      type = "text/event-stream",
-      text = "",
-      pieces,
-      hang,
-      cut,
-    } = script.shift() ?? { status: 500 };
-    response.writeHead(status, { "content-type": type });
-    for (const piece of pieces ?? [text]) response.write(piece);
-    if (cut) return void response.destroy();
-    if (hang) return void response.on("close", () => seen.push("left"));
-    response.end();
-  });
-  vendor.listen(0, "127.0.0.1");
-  await once(vendor, "listening");
-  url = `http://127.0.0.1:${vendor.address().port}`;
-});
-
-after(() => vendor.close());
-
-/** Ask one call of an adapter whose vendor answers by `turns`. */
-async function asked(adapter, turns, { call = prompt("Q", "some-model"), ...options } = {}) {
-  seen.length = 0;
-  script = turns;
-  const provider = openPageProvider(adapter);
-  const none = () => assert.fail("the endpoint was called");
-  return ask([call], none, { provider, idleMs: undefined, kind: "root", ...options });
-}
-
-function chunk(delta, more = {}) {
-  return { id: "1", model: "some-model-2026", choices: [{ index: 0, delta, finish_reason: null }], ...more };
-}
-const CHAT_END = [
-  { choices: [{ index: 0, delta: {}, finish_reason: "stop" }] },
-  { choices: [], usage: { prompt_tokens: 9, completion_tokens: 4, prompt_tokens_details: { cached_tokens: 3 } } },
-];
-const CHAT = `${sse(chunk({ role: "assistant", content: "" }), chunk({ content: "ab" }), chunk({ content: "ç" }), ...CHAT_END)}data: [DONE]\n\n`;
-const MESSAGES = sse(
-  {
-    type: "message_start",
-    message: {
-      model: "some-model-2026",
-      content: [],
-      usage: { input_tokens: 5, cache_read_input_tokens: 3, cache_creation_input_tokens: 1, output_tokens: 1 },
-    },
-  },
-  { type: "ping" },
-  { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
-  { type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking: "hm" } },
-  { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "ab" } },
-  { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "ç" } },
-  { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 4 } },
-  { type: "message_stop" },
-);
-const ADAPTERS = {
-  openaiChat: { open: (options) => openaiChat({ baseURL: `${url}/v1`, apiKey: KEY, ...options }), reply: CHAT },
-  anthropic: { open: (options) => anthropic({ baseURL: url, apiKey: KEY, ...options }), reply: MESSAGES },
-};
 const USED = { calls: 1, input_tokens: 9, output_tokens: 4, cached_tokens: 3, cost: null };
 
 for (const [name, { open, reply }] of Object.entries(ADAPTERS)) {
@@ -170,8 +97,7 @@ const PICTURE = { type: "image/png", data: "AAAA" };
 const OPTIONS = { temperature: 0.5, topP: 0.9, maxOutputTokens: 100, reasoningEffort: "low", seed: 7 };
 
 async function bodyOf(adapter, reply, call) {
-  seen.length = 0;
-  script = [{ text: reply }];
+  answersBy([{ text: reply }]);
   const plain = { messages: CONVERSATION, model: "m", images: [], schema: null, options: {} };
   await adapter({ ...plain, ...call, signal: new AbortController().signal, onDelta: () => {} });
   return seen[0];
@@ -237,8 +163,7 @@ test("anthropic: system text apart, the cache marked; images, schema and options
 for (const [name, { open, reply }] of Object.entries(ADAPTERS))
   test(`${name}: a vendor that refuses the schema is asked without it`, async () => {
     const refusal = { status: 400, type: "application/json", text: '{"error": {"message": "unknown json_schema"}}' };
-    seen.length = 0;
-    script = [refusal, { text: reply }];
+    answersBy([refusal, { text: reply }]);
     const call = { messages: CONVERSATION, model: "m", images: [], schema: SCHEMA, options: {} };
     const { text } = await open()({ ...call, signal: new AbortController().signal, onDelta: () => {} });
     assert.equal(text, "abç");
@@ -272,195 +197,6 @@ test("openaiChat: a vendor that is gone is told apart from one whose CORS refuse
   assert.equal(failure(gone).type, "upstream-unreachable");
 });
 
-// ---------------------------------------------------------------------------- servers that speak a little differently
-
-const END = [...CHAT_END, "[DONE]"];
-function lines(events, { start = "data: ", end = "\n\n" } = {}) {
-  return events.map((event) => `${start}${typeof event === "string" ? event : JSON.stringify(event)}${end}`).join("");
-}
-const PIECES = [chunk({ content: "Pa" }), chunk({ content: "ris" })];
-const FORMS = {
-  "CRLF, no space, names and ids": { text: lines([...PIECES, ...END], { start: "id: 7\r\ndata:", end: "\r\n\r\n" }) },
-  "CR alone": { text: lines([...PIECES, ...END], { end: "\r\r" }) },
-  "no blank lines": { text: lines([...PIECES, ...END], { end: "\n" }) },
-  "labelled JSON": { type: "application/json", text: lines([...PIECES, ...END]) },
-  "not labelled": { type: "application/octet-stream", text: lines([...PIECES, ...END]) },
-  "wrapped once more": { text: lines([...PIECES, ...END], { start: "data: data: " }) },
-  "a byte order mark": { text: `\ufeff${lines([...PIECES, ...END])}` },
-  "[done]": { text: lines([...PIECES, ...CHAT_END, "[done]"]) },
-  "no [DONE]": { text: lines([...PIECES, ...CHAT_END]) },
-  "no finish reason": { text: lines([...PIECES, CHAT_END[1], "[DONE]"]) },
-  "signs of life": {
-    text: `event: ping\ndata:\n\nevent: ping\ndata: "hb"\n\n: x\n\n${lines(["{}", ...PIECES, ...END])}`,
-  },
-  "data on several lines": {
-    text: lines([...PIECES.map((piece) => JSON.stringify(piece, null, 1).replaceAll("\n", "\ndata: ")), ...END]),
-  },
-  "numbers that are no JSON": {
-    text: lines(['{"choices":[{"delta":{"content":"Paris"},"logprobs":[NaN,-Infinity]}]}', ...END]),
-  },
-  "a whole reply on many lines": {
-    type: "application/json",
-    text: JSON.stringify(
-      { choices: [{ message: { content: "Paris" }, finish_reason: "stop" }], usage: CHAT_END[1].usage },
-      null,
-      2,
-    ),
-  },
-  "a null delta": { text: lines([{ choices: [{ delta: null }] }, ...PIECES, ...END]) },
-  "text parts with thinking among them": {
-    text: lines([
-      chunk({ content: [{ type: "thinking", thinking: [{ type: "text", text: "FINAL(7)" }] }] }),
-      chunk({ content: [{ type: "text", text: "Pa" }, { text: "ris" }] }),
-      ...END,
-    ]),
-  },
-  "thoughts marked beside": {
-    text: lines([chunk({ content: "FINAL(7)", extra_content: { google: { thought: true } } }), ...PIECES, ...END]),
-  },
-  "text in the reasoning field only": { text: lines([chunk({ content: null, reasoning_content: "Paris" }), ...END]) },
-  "two replies in turn": {
-    text: lines([PIECES[0], { choices: [{ index: 1, delta: { content: "London" } }] }, PIECES[1], ...END]),
-  },
-  "two replies in one event": {
-    text: lines([
-      {
-        choices: [
-          { index: 1, delta: { content: "London" } },
-          { index: 0, delta: { content: "Paris" } },
-        ],
-      },
-      ...END,
-    ]),
-  },
-  "all so far beside each piece": {
-    text: lines([
-      { choices: [{ delta: { content: "Pa" }, message: { content: "Pa" } }] },
-      { choices: [{ delta: { content: "ris" }, message: { content: "Paris" } }] },
-      ...END,
-    ]),
-  },
-  "thoughts in the total alone": {
-    text: lines([...PIECES, { ...END[0], usage: { prompt_tokens: 9, completion_tokens: 1, total_tokens: 13 } }]),
-  },
-  "zeros behind the counts": {
-    text: lines([...PIECES, ...CHAT_END, { choices: [], usage: { prompt_tokens: 0, completion_tokens: 0 } }]),
-  },
-  "an empty error": { text: lines([{ ...PIECES[0], error: {} }, { ...PIECES[1], error: null }, ...END]) },
-};
-const MESSAGE_FORMS = {
-  "text in the first event of its block": {
-    text: lines([
-      { type: "message_start", message: { usage: { input_tokens: 9, output_tokens: 1 } } },
-      { type: "content_block_start", content_block: { type: "text", text: "Pa" } },
-      { type: "content_block_delta", delta: { type: "text_delta", text: "ris" } },
-      { type: "content_block_delta", delta: { type: "citations_delta", citation: { cited_text: "FINAL(7)" } } },
-      { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 4 } },
-    ]),
-  },
-  "a whole message": {
-    type: "application/json",
-    text: JSON.stringify({
-      content: [
-        { type: "thinking", thinking: "FINAL(7)" },
-        { type: "text", text: "Paris" },
-      ],
-      stop_reason: "end_turn",
-      usage: { input_tokens: 9, output_tokens: 4 },
-    }),
-  },
-};
-
-for (const [name, forms] of Object.entries({ openaiChat: FORMS, anthropic: MESSAGE_FORMS }))
-  for (const [form, turn] of Object.entries(forms))
-    test(`${name}: ${form} is read, cut anywhere`, async () => {
-      const { text, ...more } = turn;
-      const { frames, usage, written } = await asked(ADAPTERS[name].open(), [{ ...more, pieces: everyByte(text) }]);
-      assert.equal(frames[0].text, "Paris");
-      assert.equal(written.map(([, piece]) => piece.text).join(""), "Paris");
-      const [{ input_tokens, output_tokens }] = Object.values(usage);
-      assert.deepEqual([input_tokens, output_tokens], [9, 4]);
-    });
-
-test("openaiChat: a reply that is whole is over although its connection stays open", async () => {
-  for (const end of [CHAT_END, END]) {
-    const { frames } = await asked(ADAPTERS.openaiChat.open(), [{ text: lines([...PIECES, ...end]), hang: true }]);
-    assert.equal(frames[0].text, "Paris");
-  }
-});
-
-const REFUSALS = [
-  [400, { error: { message: "The model is loaded with context length of only 4096 tokens" } }, "prompt-too-long"],
-  [422, { error: "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192." }, "prompt-too-long"],
-  [400, { detail: "Prompt length (9000) exceeds the maximum sequence length (8192)" }, "prompt-too-long"],
-  [400, { error: { message: "max: 1", type: "budget_exceeded" } }, "quota-spent"],
-  [403, "error code: 1020", "call-refused"],
-  [500, { error: { message: "the request exceeds the available context size" } }, "prompt-too-long"],
-  [429, { error: { message: "Request too large for m on tokens per min (TPM): Limit 3" } }, "prompt-too-long"],
-  [429, { error: { message: "Rate limit reached on tokens per min (TPM)" } }, "rate-limited"],
-  [429, { error: { message: "Rate limit exceeded: free-models-per-day." } }, "quota-spent"],
-  [429, { error: { code: "1113", message: "\u4f59\u989d\u4e0d\u8db3" } }, "quota-spent"],
-  [400, [{ error: { message: "API key not valid." } }], "key-refused"],
-  [403, "<html>Attention Required!</html>", "call-refused"],
-  [403, { error: { code: "unsupported_country_region_territory" } }, "call-refused"],
-  [400, { error: { code: "content_filter" } }, "call-refused"],
-  [410, { error: { message: "The model m has been deprecated" } }, "model-unknown"],
-  [500, { error: { message: "model requires more system memory (8 GiB)" } }, "failed"],
-  [302, "", "call-refused"],
-  [200, { error: "model runner has unexpectedly stopped" }, "failed"],
-  [200, { error: { message: "Invalid API key", code: 401 } }, "key-refused"],
-  [200, { choices: null, error_message: "maximum context length" }, "prompt-too-long"],
-  [200, { choices: null, base_resp: { status_code: 1008, status_msg: "insufficient balance" } }, "quota-spent"],
-  [200, { choices: [], x_groq: { error: "over capacity" } }, "failed"],
-  [200, { detail: "Unauthorized", status: 401 }, "key-refused"],
-  [200, "<!doctype html><title>Sign in</title>", "malformed"],
-  [200, "some words", "malformed"],
-  [200, { choices: [{ message: { content: 5 }, finish_reason: "stop" }] }, "malformed"],
-  [200, { choices: [{ message: { content: [true] }, finish_reason: "stop" }] }, "malformed"],
-];
-
-for (const [status, body, type] of REFUSALS)
-  test(`a refusal is ${type}: ${status} ${JSON.stringify(body).slice(0, 60)}`, async () => {
-    const text = typeof body === "string" ? body : JSON.stringify(body);
-    const turns = Array.from({ length: 5 }, () => ({ status, text }));
-    assert.equal(failure(await asked(ADAPTERS.openaiChat.open(), turns)).type, `upstream-${type}`);
-  });
-
-test("an error in a stream is one, after half a text and under its own name", async () => {
-  for (const text of [
-    lines([PIECES[0], { object: "error", message: "engine died" }]),
-    lines([PIECES[0], { choices: [{ delta: {}, finish_reason: "error" }] }]),
-    lines([PIECES[0], { choices: [{ delta: {}, finish_reason: "network_error" }] }]),
-    "event: error\ndata: Something broke\n\n",
-    'error: {"message": "slot unavailable", "code": 503}\n\n',
-  ]) {
-    const turns = Array.from({ length: 5 }, () => ({ text }));
-    assert.equal(failure(await asked(ADAPTERS.openaiChat.open(), turns)).type, "upstream-failed");
-  }
-});
-
-test("the wait that a vendor asks for in words is kept", async () => {
-  const busy = (words) => ({
-    status: 429,
-    text: JSON.stringify({ error: { message: `Please try again in ${words}` } }),
-  });
-  const turns = [busy("2m1.5s."), busy("4500ms"), { text: CHAT }];
-  const { pauses } = await asked(ADAPTERS.openaiChat.open(), turns);
-  assert.deepEqual(pauses, [121_500, 4_500]);
-});
-
-test("a prompt of which the model read a part only is an error that says so", async () => {
-  const cut = { choices: [], usage: { prompt_tokens: 2_048, completion_tokens: 4 } };
-  const call = prompt(`${"word ".repeat(9_000)}`, "some-model");
-  const { frames } = await asked(ADAPTERS.openaiChat.open(), [{ text: lines([...PIECES, CHAT_END[0], cut]) }], {
-    call,
-  });
-  assert.match(failure({ frames }).detail, /read 2,048 of about 9,00\d tokens and answered all the same/);
-  const indented = prompt(`${" ".repeat(9_000)}word`, "some-model");
-  const turn = { text: lines([...PIECES, CHAT_END[0], cut]) };
-  assert.equal((await asked(ADAPTERS.openaiChat.open(), [turn], { call: indented })).frames[0].text, "Paris");
-});
-
 const ADDRESSES = [
   ["openaiChat", "/v1/", "/v1/chat/completions"],
   ["openaiChat", "/v1/chat/completions", "/v1/chat/completions"],
@@ -481,53 +217,3 @@ for (const [name, base, path] of ADDRESSES)
     assert.equal(sent.path, path);
     assert.equal(sent.body.model, "m/n");
   });
-
-const SYSTEM = [
-  { role: "system", content: "S" },
-  { role: "user", content: "Q" },
-];
-const WAYS = {
-  "no stream_options": ["Extra inputs are not permitted: stream_options", (body) => !("stream_options" in body)],
-  "no stream": ["Your organization must be verified to stream this model.", (body) => !("stream" in body)],
-  "no system role": ["System role not supported", (body) => body.messages[0].content === "S\n\nQ"],
-  "another name of the limit": ["Use 'max_completion_tokens' instead.", (body) => body.max_completion_tokens === 100],
-  "no system role, in other words": [
-    "messages.0.role: Input should be 'user' or 'assistant'",
-    (body) => body.messages[0].content === "S\n\nQ",
-  ],
-  "a limit in other words": ["The maximum value for `max_tokens` is 5,0", (body) => body.max_tokens === 50],
-  "a lower limit": ["max_tokens must be less than or equal to 50", (body) => body.max_tokens === 50],
-};
-
-for (const [name, [message, isChanged]] of Object.entries(WAYS))
-  test(`openaiChat: a refusal has its way round, which is remembered: ${name}`, async () => {
-    const refusal = { status: 400, type: "application/json", text: JSON.stringify({ error: { message } }) };
-    seen.length = 0;
-    script = [refusal, { text: CHAT }, { text: CHAT }];
-    const provider = ADAPTERS.openaiChat.open();
-    const call = { messages: SYSTEM, model: "m", images: [], schema: null, options: { maxOutputTokens: 100 } };
-    const more = { signal: new AbortController().signal, onDelta: () => {} };
-    assert.equal((await provider({ ...call, ...more })).text, "abç");
-    assert.equal((await provider({ ...call, ...more })).text, "abç");
-    assert.deepEqual(
-      seen.map(({ body }) => isChanged(body)),
-      [false, true, true],
-    );
-  });
-
-test("anthropic: a lower limit, and no marks for the cache, have their way round", async () => {
-  const words = [
-    "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens",
-    "cache_control: extra",
-  ];
-  seen.length = 0;
-  script = [
-    ...words.map((message) => ({ status: 400, text: JSON.stringify({ error: { message } }) })),
-    { text: MESSAGES },
-  ];
-  const call = { messages: SYSTEM, model: "m", images: [], schema: null, options: {} };
-  const more = { signal: new AbortController().signal, onDelta: () => {} };
-  assert.equal((await ADAPTERS.anthropic.open()({ ...call, ...more })).text, "abç");
-  const { max_tokens, system, messages } = seen[2].body;
-  assert.deepEqual([max_tokens, system, messages], [4_096, "S", [{ role: "user", content: "Q" }]]);
-});

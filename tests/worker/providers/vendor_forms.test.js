@@ -1,0 +1,116 @@
+// Forms of replies: servers that speak a dialect a little differently.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { everyByte } from "../scripted_endpoint.js";
+import { ADAPTERS, CHAT_END, END, PIECES, asked, chunk, lines } from "./scripted_vendor.js";
+
+const FORMS = {
+  "CRLF, no space, names and ids": { text: lines([...PIECES, ...END], { start: "id: 7\r\ndata:", end: "\r\n\r\n" }) },
+  "CR alone": { text: lines([...PIECES, ...END], { end: "\r\r" }) },
+  "no blank lines": { text: lines([...PIECES, ...END], { end: "\n" }) },
+  "labelled JSON": { type: "application/json", text: lines([...PIECES, ...END]) },
+  "not labelled": { type: "application/octet-stream", text: lines([...PIECES, ...END]) },
+  "wrapped once more": { text: lines([...PIECES, ...END], { start: "data: data: " }) },
+  "a byte order mark": { text: `\ufeff${lines([...PIECES, ...END])}` },
+  "[done]": { text: lines([...PIECES, ...CHAT_END, "[done]"]) },
+  "no [DONE]": { text: lines([...PIECES, ...CHAT_END]) },
+  "no finish reason": { text: lines([...PIECES, CHAT_END[1], "[DONE]"]) },
+  "signs of life": {
+    text: `event: ping\ndata:\n\nevent: ping\ndata: "hb"\n\n: x\n\n${lines(["{}", ...PIECES, ...END])}`,
+  },
+  "data on several lines": {
+    text: lines([...PIECES.map((piece) => JSON.stringify(piece, null, 1).replaceAll("\n", "\ndata: ")), ...END]),
+  },
+  "numbers that are no JSON": {
+    text: lines(['{"choices":[{"delta":{"content":"Paris"},"logprobs":[NaN,-Infinity]}]}', ...END]),
+  },
+  "a whole reply on many lines": {
+    type: "application/json",
+    text: JSON.stringify(
+      { choices: [{ message: { content: "Paris" }, finish_reason: "stop" }], usage: CHAT_END[1].usage },
+      null,
+      2,
+    ),
+  },
+  "a null delta": { text: lines([{ choices: [{ delta: null }] }, ...PIECES, ...END]) },
+  "text parts with thinking among them": {
+    text: lines([
+      chunk({ content: [{ type: "thinking", thinking: [{ type: "text", text: "FINAL(7)" }] }] }),
+      chunk({ content: [{ type: "text", text: "Pa" }, { text: "ris" }] }),
+      ...END,
+    ]),
+  },
+  "thoughts marked beside": {
+    text: lines([chunk({ content: "FINAL(7)", extra_content: { google: { thought: true } } }), ...PIECES, ...END]),
+  },
+  "text in the reasoning field only": { text: lines([chunk({ content: null, reasoning_content: "Paris" }), ...END]) },
+  "two replies in turn": {
+    text: lines([PIECES[0], { choices: [{ index: 1, delta: { content: "London" } }] }, PIECES[1], ...END]),
+  },
+  "two replies in one event": {
+    text: lines([
+      {
+        choices: [
+          { index: 1, delta: { content: "London" } },
+          { index: 0, delta: { content: "Paris" } },
+        ],
+      },
+      ...END,
+    ]),
+  },
+  "all so far beside each piece": {
+    text: lines([
+      { choices: [{ delta: { content: "Pa" }, message: { content: "Pa" } }] },
+      { choices: [{ delta: { content: "ris" }, message: { content: "Paris" } }] },
+      ...END,
+    ]),
+  },
+  "thoughts in the total alone": {
+    text: lines([...PIECES, { ...END[0], usage: { prompt_tokens: 9, completion_tokens: 1, total_tokens: 13 } }]),
+  },
+  "zeros behind the counts": {
+    text: lines([...PIECES, ...CHAT_END, { choices: [], usage: { prompt_tokens: 0, completion_tokens: 0 } }]),
+  },
+  "an empty error": { text: lines([{ ...PIECES[0], error: {} }, { ...PIECES[1], error: null }, ...END]) },
+};
+const MESSAGE_FORMS = {
+  "text in the first event of its block": {
+    text: lines([
+      { type: "message_start", message: { usage: { input_tokens: 9, output_tokens: 1 } } },
+      { type: "content_block_start", content_block: { type: "text", text: "Pa" } },
+      { type: "content_block_delta", delta: { type: "text_delta", text: "ris" } },
+      { type: "content_block_delta", delta: { type: "citations_delta", citation: { cited_text: "FINAL(7)" } } },
+      { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 4 } },
+    ]),
+  },
+  "a whole message": {
+    type: "application/json",
+    text: JSON.stringify({
+      content: [
+        { type: "thinking", thinking: "FINAL(7)" },
+        { type: "text", text: "Paris" },
+      ],
+      stop_reason: "end_turn",
+      usage: { input_tokens: 9, output_tokens: 4 },
+    }),
+  },
+};
+
+for (const [name, forms] of Object.entries({ openaiChat: FORMS, anthropic: MESSAGE_FORMS }))
+  for (const [form, turn] of Object.entries(forms))
+    test(`${name}: ${form} is read, cut anywhere`, async () => {
+      const { text, ...more } = turn;
+      const { frames, usage, written } = await asked(ADAPTERS[name].open(), [{ ...more, pieces: everyByte(text) }]);
+      assert.equal(frames[0].text, "Paris");
+      assert.equal(written.map(([, piece]) => piece.text).join(""), "Paris");
+      const [{ input_tokens, output_tokens }] = Object.values(usage);
+      assert.deepEqual([input_tokens, output_tokens], [9, 4]);
+    });
+
+test("openaiChat: a reply that is whole is over although its connection stays open", async () => {
+  for (const end of [CHAT_END, END]) {
+    const { frames } = await asked(ADAPTERS.openaiChat.open(), [{ text: lines([...PIECES, ...end]), hang: true }]);
+    assert.equal(frames[0].text, "Paris");
+  }
+});

@@ -1,0 +1,126 @@
+// Refusals of vendors: the type of each, the wait it asks for, and the way round that mends it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { failure, prompt } from "../scripted_endpoint.js";
+import { ADAPTERS, CHAT, CHAT_END, MESSAGES, PIECES, answersBy, asked, lines, seen } from "./scripted_vendor.js";
+
+const REFUSALS = [
+  [400, { error: { message: "The model is loaded with context length of only 4096 tokens" } }, "prompt-too-long"],
+  [422, { error: "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192." }, "prompt-too-long"],
+  [400, { detail: "Prompt length (9000) exceeds the maximum sequence length (8192)" }, "prompt-too-long"],
+  [400, { error: { message: "max: 1", type: "budget_exceeded" } }, "quota-spent"],
+  [403, "error code: 1020", "call-refused"],
+  [500, { error: { message: "the request exceeds the available context size" } }, "prompt-too-long"],
+  [429, { error: { message: "Request too large for m on tokens per min (TPM): Limit 3" } }, "prompt-too-long"],
+  [429, { error: { message: "Rate limit reached on tokens per min (TPM)" } }, "rate-limited"],
+  [429, { error: { message: "Rate limit exceeded: free-models-per-day." } }, "quota-spent"],
+  [429, { error: { code: "1113", message: "\u4f59\u989d\u4e0d\u8db3" } }, "quota-spent"],
+  [400, [{ error: { message: "API key not valid." } }], "key-refused"],
+  [403, "<html>Attention Required!</html>", "call-refused"],
+  [403, { error: { code: "unsupported_country_region_territory" } }, "call-refused"],
+  [400, { error: { code: "content_filter" } }, "call-refused"],
+  [410, { error: { message: "The model m has been deprecated" } }, "model-unknown"],
+  [500, { error: { message: "model requires more system memory (8 GiB)" } }, "failed"],
+  [302, "", "call-refused"],
+  [200, { error: "model runner has unexpectedly stopped" }, "failed"],
+  [200, { error: { message: "Invalid API key", code: 401 } }, "key-refused"],
+  [200, { choices: null, error_message: "maximum context length" }, "prompt-too-long"],
+  [200, { choices: null, base_resp: { status_code: 1008, status_msg: "insufficient balance" } }, "quota-spent"],
+  [200, { choices: [], x_groq: { error: "over capacity" } }, "failed"],
+  [200, { detail: "Unauthorized", status: 401 }, "key-refused"],
+  [200, "<!doctype html><title>Sign in</title>", "malformed"],
+  [200, "some words", "malformed"],
+  [200, { choices: [{ message: { content: 5 }, finish_reason: "stop" }] }, "malformed"],
+  [200, { choices: [{ message: { content: [true] }, finish_reason: "stop" }] }, "malformed"],
+];
+
+for (const [status, body, type] of REFUSALS)
+  test(`a refusal is ${type}: ${status} ${JSON.stringify(body).slice(0, 60)}`, async () => {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const turns = Array.from({ length: 5 }, () => ({ status, text }));
+    assert.equal(failure(await asked(ADAPTERS.openaiChat.open(), turns)).type, `upstream-${type}`);
+  });
+
+test("an error in a stream is one, after half a text and under its own name", async () => {
+  for (const text of [
+    lines([PIECES[0], { object: "error", message: "engine died" }]),
+    lines([PIECES[0], { choices: [{ delta: {}, finish_reason: "error" }] }]),
+    lines([PIECES[0], { choices: [{ delta: {}, finish_reason: "network_error" }] }]),
+    "event: error\ndata: Something broke\n\n",
+    'error: {"message": "slot unavailable", "code": 503}\n\n',
+  ]) {
+    const turns = Array.from({ length: 5 }, () => ({ text }));
+    assert.equal(failure(await asked(ADAPTERS.openaiChat.open(), turns)).type, "upstream-failed");
+  }
+});
+
+test("the wait that a vendor asks for in words is kept", async () => {
+  const busy = (words) => ({
+    status: 429,
+    text: JSON.stringify({ error: { message: `Please try again in ${words}` } }),
+  });
+  const turns = [busy("2m1.5s."), busy("4500ms"), { text: CHAT }];
+  const { pauses } = await asked(ADAPTERS.openaiChat.open(), turns);
+  assert.deepEqual(pauses, [121_500, 4_500]);
+});
+
+test("a prompt of which the model read a part only is an error that says so", async () => {
+  const cut = { choices: [], usage: { prompt_tokens: 2_048, completion_tokens: 4 } };
+  const call = prompt(`${"word ".repeat(9_000)}`, "some-model");
+  const { frames } = await asked(ADAPTERS.openaiChat.open(), [{ text: lines([...PIECES, CHAT_END[0], cut]) }], {
+    call,
+  });
+  assert.match(failure({ frames }).detail, /read 2,048 of about 9,00\d tokens and answered all the same/);
+  const indented = prompt(`${" ".repeat(9_000)}word`, "some-model");
+  const turn = { text: lines([...PIECES, CHAT_END[0], cut]) };
+  assert.equal((await asked(ADAPTERS.openaiChat.open(), [turn], { call: indented })).frames[0].text, "Paris");
+});
+
+const SYSTEM = [
+  { role: "system", content: "S" },
+  { role: "user", content: "Q" },
+];
+const WAYS = {
+  "no stream_options": ["Extra inputs are not permitted: stream_options", (body) => !("stream_options" in body)],
+  "no stream": ["Your organization must be verified to stream this model.", (body) => !("stream" in body)],
+  "no system role": ["System role not supported", (body) => body.messages[0].content === "S\n\nQ"],
+  "another name of the limit": ["Use 'max_completion_tokens' instead.", (body) => body.max_completion_tokens === 100],
+  "no system role, in other words": [
+    "messages.0.role: Input should be 'user' or 'assistant'",
+    (body) => body.messages[0].content === "S\n\nQ",
+  ],
+  "a limit in other words": ["The maximum value for `max_tokens` is 5,0", (body) => body.max_tokens === 50],
+  "a lower limit": ["max_tokens must be less than or equal to 50", (body) => body.max_tokens === 50],
+};
+
+for (const [name, [message, isChanged]] of Object.entries(WAYS))
+  test(`openaiChat: a refusal has its way round, which is remembered: ${name}`, async () => {
+    const refusal = { status: 400, type: "application/json", text: JSON.stringify({ error: { message } }) };
+    answersBy([refusal, { text: CHAT }, { text: CHAT }]);
+    const provider = ADAPTERS.openaiChat.open();
+    const call = { messages: SYSTEM, model: "m", images: [], schema: null, options: { maxOutputTokens: 100 } };
+    const more = { signal: new AbortController().signal, onDelta: () => {} };
+    assert.equal((await provider({ ...call, ...more })).text, "abç");
+    assert.equal((await provider({ ...call, ...more })).text, "abç");
+    assert.deepEqual(
+      seen.map(({ body }) => isChanged(body)),
+      [false, true, true],
+    );
+  });
+
+test("anthropic: a lower limit, and no marks for the cache, have their way round", async () => {
+  const words = [
+    "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens",
+    "cache_control: extra",
+  ];
+  answersBy([
+    ...words.map((message) => ({ status: 400, text: JSON.stringify({ error: { message } }) })),
+    { text: MESSAGES },
+  ]);
+  const call = { messages: SYSTEM, model: "m", images: [], schema: null, options: {} };
+  const more = { signal: new AbortController().signal, onDelta: () => {} };
+  assert.equal((await ADAPTERS.anthropic.open()({ ...call, ...more })).text, "abç");
+  const { max_tokens, system, messages } = seen[2].body;
+  assert.deepEqual([max_tokens, system, messages], [4_096, "S", [{ role: "user", content: "Q" }]]);
+});
