@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import secrets
 import shutil
 import socket
 import ssl
@@ -48,6 +49,7 @@ SILENT_SECONDS = 5.0
 """More than the 3 s that nginx waits for a byte; a heartbeat comes each second."""
 GONE_SECONDS = 4.0
 RUN_MS = 120_000
+CUT_REPLIES = 3
 ASKING = """
 pieces = [llm_query(f"piece {number}") for number in range(5)]
 FINAL(", ".join(pieces))
@@ -279,17 +281,30 @@ def test_a_restart_is_a_502_of_the_proxy_and_nothing_is_paid_twice(
     site: Site, upstream: FakeUpstream, client: httpx2.Client, assets: Assets
 ) -> None:
     upstream.script(events_turn(*openai_deltas("once")))
-    key = {"Idempotency-Key": f"run-{site.port}/0"}
+    key = {"Idempotency-Key": f"run-{secrets.token_hex(8)}/0"}
     with served(site, upstream, assets):
-        first = client.post(f"{site.url}/api/rlm", json=asked("q"), headers=key)
+        first = whole_reply(client, site, key)
     gone = client.post(f"{site.url}/api/rlm", json=asked("q"), headers=key)
     with served(site, upstream, assets):
-        again = client.post(f"{site.url}/api/rlm", json=asked("q"), headers=key)
+        again = whole_reply(client, site, key)
     assert gone.status_code == 502
-    assert '"once"' in first.text
-    assert '"once"' in again.text
-    assert '"from_store": true' in again.text
+    assert '"once"' in first
+    assert '"once"' in again
+    assert '"from_store": true' in again
     assert len(upstream.seen) == 1
+
+
+def whole_reply(client: httpx2.Client, site: Site, key: Mapping[str, str]) -> str:
+    """The events of a reply; one that is cut is asked again under its key, as the page does.
+
+    Caddy 2.6 on a busy machine ends a stream whose head comes before Caddy has seen the end of the request, in 2 of
+    150 runs of this test: "aborting with incomplete response", and 200 without a body.
+    """
+    for _ in range(CUT_REPLIES):
+        text = client.post(f"{site.url}/api/rlm", json=asked("q"), headers=key).text
+        if '"done": true' in text:
+            return text
+    raise AssertionError(f"{CUT_REPLIES} replies in turn were cut")
 
 
 def begin_run(page: Page, site: Site) -> None:
