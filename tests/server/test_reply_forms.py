@@ -139,6 +139,49 @@ READ = {
     "usage in x_groq": sse([*PIECES, chunk({}, "stop", x_groq={"usage": COUNTS})]),
     "usage as floats": sse([*PIECES, chunk({}, "stop", usage={"prompt_tokens": 111.0, "completion_tokens": 22.0})]),
     "usage in each, null last": sse([*(chunk({"content": "Paris"}, usage=COUNTS),), chunk({}, "stop", usage=None)]),
+    "text as a value of its part": sse([chunk({"content": [{"type": "text", "text": {"value": "Paris"}}]}), *END]),
+    "parts of another vendor": sse([chunk({"content": {"parts": [{"text": "Pa"}, {"text": "ris"}]}}), *END]),
+    "text beside the delta's content": sse([chunk({"text": "Paris"}), *END]),
+    "the whole message once more": sse(
+        [*PIECES, {"choices": [{"delta": {}, "message": {"content": "Paris"}, "finish_reason": "stop"}]}, *END[1:]]
+    ),
+    "the whole reply once more": sse(
+        [
+            *PIECES,
+            {"choices": [{"message": {"content": "Paris"}, "finish_reason": "stop"}], "usage": COUNTS},
+            "[DONE]",
+        ]
+    ),
+    "messages in place of deltas": sse(
+        [{"choices": [{"message": {"content": "Pa"}}]}, {"choices": [{"message": {"content": "ris"}}]}, *END]
+    ),
+    "numbers as text": sse(
+        [
+            {"choices": [{"index": "0", "delta": {"content": "Paris"}}]},
+            {"choices": [{"index": "1", "delta": {"content": "London"}}]},
+            *END,
+        ]
+    ),
+    "a null among the choices": sse([{"choices": [None]}, *PIECES, *END]),
+    "a space before the colon": sse([*PIECES, *END], start="data : "),
+    "wrapped twice more": sse([*PIECES, *END], start="data: data: data: "),
+    "[DONE] without data": Turn(chunks=(*sse([*PIECES, *END[:-1]]).chunks, b"[DONE]\n\n"), headers=SSE),
+    "half of [DONE]": Turn(chunks=(*sse([*PIECES, *END[:-1]]).chunks, b"data: [DO"), headers=SSE),
+    "half an event behind the end": Turn(chunks=(*sse([*PIECES, *END[:-1]]).chunks, b'data: {"id'), headers=SSE),
+    "a line end in a string": Turn(
+        chunks=(
+            b'{"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}],',
+            b'"usage":{"prompt_tokens":111,"completion_tokens":22},"note":"a\nb"}',
+        ),
+        headers={"Content-Type": "application/json"},
+    ),
+    "counts by input and output": sse([*PIECES, chunk({}, "stop", usage={"inputTokens": 111, "outputTokens": 22})]),
+    "counts of candidates": sse(
+        [*PIECES, chunk({}, "stop", usageMetadata={"promptTokenCount": 111, "candidatesTokenCount": 22})]
+    ),
+    "counts of tokens apart": sse(
+        [*PIECES, chunk({}, "stop", usage={"tokens": {"input_tokens": 111, "output_tokens": 22}})]
+    ),
     "Anthropic's names of usage": sse([*PIECES, chunk({}, "stop", usage={"input_tokens": 111, "output_tokens": 22})]),
 }
 
@@ -151,12 +194,49 @@ def test_every_form_of_a_reply_is_read(upstream: FakeUpstream, turn: Turn) -> No
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (111, 22)
 
 
+THOUGHTS: dict[str, dict[str, object]] = {
+    "a list": {"reasoning_content": [{"type": "text", "text": "hm"}]},
+    "an object": {"reasoning": {"content": "hm"}},
+    "details": {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+    "a summary in details": {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]},
+    "a summary in a part": {"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}]},
+    "thinking_content": {"thinking_content": "hm"},
+    "thoughts": {"thoughts": "hm"},
+    "details beside": {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+}
+
+
+@pytest.mark.parametrize("delta", THOUGHTS.values(), ids=THOUGHTS.keys())
+def test_reasoning_is_read_in_every_form_and_is_no_text(upstream: FakeUpstream, delta: dict[str, object]) -> None:
+    reply, pieces = reply_of(upstream, sse([chunk(delta), *PIECES, *END]))
+    assert (reply.text, reply.reasoning) == ("Paris", "hm")
+    assert [piece for piece in pieces if isinstance(piece, Reasoning)] == ["hm"]
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [{"reasoning_details": [{"type": "reasoning.text", "text": "Paris"}]}],
+        [{"reasoning_content": "Paris"}, {"content": "\n\n"}],
+    ],
+    ids=["details", "beside blank text"],
+)
+def test_a_reply_that_stands_in_the_reasoning_alone_is_read(upstream: FakeUpstream, deltas: list[object]) -> None:
+    assert reply_of(upstream, sse([*map(chunk, deltas), *END]))[0].text.strip() == "Paris"
+
+
 REASONS = {
     "stop": "stop",
     "eos": "stop",
     "length": "length",
     "MAX_TOKENS": "length",
     "model_length": "length",
+    "FINISH_REASON_MAX_TOKENS": "length",
+    "context_length_exceeded": "length",
+    "content-filter": "content_filter",
+    "guardrail_intervened": "content_filter",
+    "MALFORMED_FUNCTION_CALL": "tool_calls",
+    "TOOL_CALL": "tool_calls",
     "content_filter": "content_filter",
     "SAFETY": "content_filter",
     "tool_calls": "tool_calls",
@@ -204,6 +284,11 @@ EMPTY = {
     "all tokens in reasoning": (sse([chunk({"reasoning_content": "still thinking"}), chunk({}, "length")]), "length"),
     "filter": (sse([chunk({}, "content_filter")]), "content_filter"),
     "tool call": (sse([chunk({"content": None, "tool_calls": [{"index": 0}]}), chunk({}, "tool_calls")]), "tool_calls"),
+    "tool call that stops": (
+        sse([chunk({"reasoning": "hm"}), chunk({"tool_calls": [{"index": 0}]}), chunk({}, "stop")]),
+        "tool_calls",
+    ),
+    "function call that stops": (sse([chunk({"function_call": {"name": "f"}}), chunk({}, "stop")]), "tool_calls"),
     "only [DONE]": (sse(["[DONE]"]), None),
     "empty text": (sse([chunk({"content": ""}, "stop")]), "stop"),
 }
@@ -216,8 +301,17 @@ def test_a_reply_without_text_is_empty_with_its_reason(upstream: FakeUpstream, t
 
 
 def test_a_refusal_is_text_that_a_filter_ended(upstream: FakeUpstream) -> None:
-    reply, _ = reply_of(upstream, sse([chunk({"refusal": "I cannot."}), chunk({}, "stop")]))
-    assert (reply.text, reply.finish_reason) == ("I cannot.", "content_filter")
+    for delta in ({"refusal": "I cannot."}, {"content": [{"type": "refusal", "refusal": "I cannot."}]}):
+        reply, _ = reply_of(upstream, sse([chunk(delta), chunk({}, "stop")]))
+        assert (reply.text, reply.finish_reason) == ("I cannot.", "content_filter")
+
+
+def test_a_tool_that_an_anthropic_model_calls_is_the_reason_though_it_ends_its_turn(upstream: FakeUpstream) -> None:
+    thought = {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "hm"}}
+    block = {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "name": "f"}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 22}}
+    reply, _ = reply_of(upstream, sse([thought, block, end]), "anthropic:m")
+    assert (reply.text, reply.finish_reason) == ("", "tool_calls")
 
 
 HELD = {
@@ -254,14 +348,16 @@ def test_halves_of_a_character_are_joined_and_lone_ones_replaced(
     assert (reply.text, "".join(pieces)) == (expected, expected)
 
 
-@pytest.mark.parametrize("words", ["<html><body>502 Bad Gateway</body></html>", "Internal Server Error"])
+@pytest.mark.parametrize(
+    "words", ["<html><body>502 Bad Gateway</body></html>", "Internal Server Error", "data: Internal Server Error"]
+)
 def test_words_of_a_gateway_behind_half_a_reply_are_no_end(upstream: FakeUpstream, words: str) -> None:
     with pytest.raises(UpstreamError) as caught:
         reply_of(upstream, sse([PIECES[0]], end=f"\n\n{words}\n"))
     assert (caught.value.kind, caught.value.retryable) == ("cut-off", True)
 
 
-@pytest.mark.parametrize("word", ["abort", "cancelled", "network_error", "engine_overloaded"])
+@pytest.mark.parametrize("word", ["abort", "cancelled", "network_error", "engine_overloaded", "FAILED", "server-error"])
 def test_a_fault_as_finish_reason_is_one(upstream: FakeUpstream, word: str) -> None:
     with pytest.raises(UpstreamError) as caught:
         reply_of(upstream, sse([*PIECES, chunk({}, word), "[DONE]"]))

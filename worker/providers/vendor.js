@@ -140,57 +140,121 @@ function sent(url, { headers, body, signal, fetcher = (...request) => fetch(...r
  * @param {{host: string, onDelta: (text: string) => void}} reader
  * @returns {Promise<RLMProviderReply & {usage: {input_tokens: number}}>}
  */
-async function read({ body }, { host, onDelta }) {
+async function read({ body, headers }, { host, onDelta }) {
+  const reply = openReply(onDelta);
+  const events = body === null ? [] : vendorEvents(body, () => reply.endsAt);
+  const isFramed = headers.has("content-length"); // else a page is not told of a body that was cut
+  try {
+    for await (const { value, name } of events) if (reply.take(host, value, name)) break;
+  } catch (fault) {
+    if (!(fault instanceof NotJson && fault.isCut && reply.isSettled)) throw fault; // half an event behind the end
+  }
+  if (!(reply.isWhole || (isFramed && reply.hasText))) throw reply.isEmpty ? noReply(host) : cutOff(host);
+  return reply.whole();
+}
+
+/**
+ * A reply as its parts come.
+ * @param {(text: string) => void} onDelta
+ */
+function openReply(onDelta) {
   /** @type {string[]} */
   const texts = [];
   /** @type {string[]} */
   const thoughts = [];
   /** @type {Record<string, number>} */
   const counts = {};
-  let [finish, isWhole, isRefused] = ["", false, false];
+  let [finish, isWhole, isRefused, isSettled, callsTool, half] = ["", false, false, false, false, ""];
   /** @type {string | null} */
   let model = null;
   /** @type {number | null} */
   let choice = null;
   let endsAt = Number.POSITIVE_INFINITY;
-  const say = (/** @type {string} */ text) => {
-    if (text !== "") texts.push(text);
-    onDelta(text);
+  /** A character whose halves come apart waits for its second half. */
+  const say = (/** @type {string} */ piece, isLast = false) => {
+    const text = half + piece;
+    half = isLast ? "" : (/[\ud800-\udbff]$/.exec(text)?.[0] ?? "");
+    const whole = text.slice(0, text.length - half.length).toWellFormed();
+    if (whole !== "") texts.push(whole);
+    onDelta(whole);
   };
-  for await (const { value, name } of body === null ? [] : vendorEvents(body, () => endsAt)) {
-    if (value === DONE) isWhole = true;
-    if (value === DONE) break;
-    const fault = failureIn(host, value, name);
-    if (fault !== null) throw fault;
-    const part = SIGNS_OF_LIFE.includes(name) && typeof value !== "object" ? null : partOf(value);
-    if (part === null && SIGNS_OF_LIFE.includes(name)) continue;
-    if (part === null || isBroken(part.finish))
-      throw part === null ? noReply(host) : failureOf(host, { status: 200, body: "" });
-    for (const [name, count] of Object.entries(part.counts)) counts[name] = count || (counts[name] ?? 0);
-    model = part.model ?? model;
-    choice ??= part.choice;
-    if (part.choice !== null && part.choice !== choice) continue; // another of several replies at once
-    say(part.text);
-    thoughts.push(part.reasoning);
-    finish = part.finish || finish;
-    isRefused ||= part.isRefusal;
-    isWhole ||= part.isEnd || part.finish !== "";
-    if (finish !== "" && (part.text !== "" || endsAt === Number.POSITIVE_INFINITY))
-      endsAt = performance.now() + GRACE_MS;
-    if (part.isEnd) break;
-  }
-  if (!isWhole) throw texts.length + thoughts.length === 0 ? noReply(host) : cutOff(host);
-  const reason = isRefused ? "content_filter" : finishReason(finish);
-  const reasoning = thoughts.join("");
-  const isAllReasoning = texts.length === 0 && (reason === "stop" || reason === null);
-  if (isAllReasoning) say(reasoning); // of a model that wrote nothing else
-  const usage = {
-    input_tokens: counts.input ?? 0,
-    output_tokens: counts.output ?? 0,
-    cached_tokens: counts.cached ?? 0,
-    ...("cost" in counts ? { cost: counts.cost } : {}),
+  const hasText = () => texts.some((text) => text.trim() !== "");
+  const reasonOf = () => {
+    const reason = isRefused ? "content_filter" : finishReason(finish);
+    const hasCalled = callsTool && !hasText() && (reason === "stop" || reason === null);
+    return hasCalled ? "tool_calls" : reason; // some servers say `stop`
   };
-  return { text: texts.join(""), model, usage, finishReason: reason, reasoning: isAllReasoning ? "" : reasoning };
+
+  return {
+    get endsAt() {
+      return endsAt;
+    },
+    get isWhole() {
+      return isWhole;
+    },
+    /** The same, where the end stands by itself: some servers write a finish reason beside each piece. */
+    get isSettled() {
+      return isSettled;
+    },
+    get hasText() {
+      return texts.length > 0;
+    },
+    get isEmpty() {
+      return texts.length + thoughts.length === 0;
+    },
+    /**
+     * @param {string} host
+     * @param {unknown} value
+     * @param {string} name of its event
+     * @returns {boolean} whether nothing follows
+     */
+    take(host, value, name) {
+      if (value === DONE) [isWhole, isSettled] = [true, true];
+      if (value === DONE) return true;
+      const fault = failureIn(host, value, name);
+      if (fault !== null) throw fault;
+      if (SIGNS_OF_LIFE.includes(name) && typeof value !== "object") return false;
+      const part = partOf(value);
+      if (part === null && SIGNS_OF_LIFE.includes(name)) return false;
+      if (part === null || isBroken(part.finish))
+        throw part === null ? noReply(host) : failureOf(host, { status: 200, body: "" });
+      for (const [name, count] of Object.entries(part.counts)) counts[name] = count || (counts[name] ?? 0);
+      model = part.model ?? model;
+      choice ??= part.choice;
+      if (part.choice !== null && part.choice !== choice) return false; // another of several replies at once
+      const said = part.isMessage ? texts.join("") : "";
+      const text = part.text.startsWith(said) ? part.text.slice(said.length) : part.text;
+      say(text);
+      if (part.reasoning !== "") thoughts.push(part.reasoning);
+      finish = part.finish || finish;
+      isRefused ||= part.isRefusal;
+      callsTool ||= part.callsTool;
+      isWhole ||= part.isEnd || part.finish !== "" || (part.isMessage && part.text !== "");
+      isSettled = text === "" && (isSettled || part.isEnd || part.finish !== "");
+      if (finish !== "" && (text !== "" || endsAt === Number.POSITIVE_INFINITY)) endsAt = performance.now() + GRACE_MS;
+      return part.isEnd;
+    },
+    whole() {
+      if (half !== "") say("", true);
+      const reason = reasonOf();
+      const reasoning = thoughts.join("");
+      const isAllReasoning = !hasText() && (reason === "stop" || reason === null);
+      if (isAllReasoning && reasoning !== "") say(reasoning, true); // of a model that wrote nothing else
+      const usage = {
+        input_tokens: counts.input ?? 0,
+        output_tokens: counts.output ?? 0,
+        cached_tokens: counts.cached ?? 0,
+        ...("cost" in counts ? { cost: counts.cost } : {}),
+      };
+      return {
+        text: texts.join(""),
+        model,
+        usage,
+        finishReason: reason,
+        reasoning: isAllReasoning ? "" : reasoning,
+      };
+    },
+  };
 }
 
 /**

@@ -126,6 +126,7 @@ export function openEventReader() {
   const whole = (/** @type {string} */ line) => {
     if (values === 0 && json.length === 0 && line.trimStart().startsWith("<"))
       throw new NotJson("is a web page", { isPage: true });
+    if (line.trim().toUpperCase() === DONE && data.length + json.length === 0) return found(DONE);
     if (json.length > 0 || (data.length === 0 && /^\s*[{[]/.test(line))) return jsonLine(line);
     if (line === "") return dispatched();
     const at = line.indexOf(":");
@@ -164,6 +165,8 @@ export function openEventReader() {
     *end() {
       if (open !== "") yield* whole(open);
       yield* dispatched(true);
+      const value = json.length > 0 ? valueIn(json.join("\n")) : undefined;
+      if (value !== undefined) return void (yield* found(value));
       const chars = json.join("\n").length;
       if (chars > 0) throw new NotJson(`of ${chars} characters is not JSON`, { isCut: values > 0 });
       if (unread > 0 && values === 0) throw new NotJson(`of ${unread} characters is not JSON`);
@@ -171,10 +174,9 @@ export function openEventReader() {
   };
 }
 
-/** The data of an event; a proxy may have wrapped it once more: `data: data: {...}`. */
+/** The data of an event; proxies may have wrapped it once more each: `data: data: {...}`. */
 function unwrapped(/** @type {string} */ rest) {
-  const data = rest.startsWith(" ") ? rest.slice(1) : rest;
-  return data.startsWith("data:") ? data.slice(5) : data;
+  return rest.replace(/^(?: ?data:)+/, "").replace(/^ /, "");
 }
 
 const STRINGS_AND_NUMBERS = /"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity/gs;

@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from rlm_core.types import Json, Message, Reply
+from rlm_core.types import FinishReason, Json, Message, Reply
 
 from .event_stream import DONE, Event
 from .exchange import GRACE_SECONDS, Answer, Exchange, Refused, cut_off, malformed
 from .failures import failure_in, failure_of
-from .reply_forms import BROKEN, Part, UnknownForm, finish_reason, part_of, usage_of
+from .reply_forms import Part, UnknownForm, finish_reason, is_broken, part_of, usage_of
 from .upstream import Offer, OfferedModel, Pieces, Reasoning, UpstreamCall, UpstreamError
 from .workarounds import Body, Change, changed
 
@@ -134,7 +134,7 @@ class ChatProvider:
         answer, body = await self._answer(call, deadline)
         reply = _Reply()
         try:
-            while not answer.is_over and (events := await answer.events()) is not None:
+            while not answer.is_over and (events := await _events(answer, reply)) is not None:
                 for event in events:
                     part = reply.chosen(self._part(event))
                     text = reply.add(part)
@@ -153,8 +153,7 @@ class ChatProvider:
                 yield rest
             usage = usage_of(reply.usage)
             self._check_read(call.messages, usage.input_tokens, body)
-            reason = "content_filter" if reply.refused else finish_reason(reply.finish)
-            yield Reply(reply.text, f"{self.name}:{call.model}", usage, reason, reply.shown_reasoning)
+            yield Reply(reply.text, f"{self.name}:{call.model}", usage, reply.reason, reply.shown_reasoning)
         finally:
             await answer.close()
 
@@ -206,7 +205,7 @@ class ChatProvider:
             part = part_of(event.value)
         except UnknownForm as fault:
             raise malformed(self.name, str(fault)) from None
-        if part.finish.lower() in BROKEN:
+        if is_broken(part.finish):
             raise self.exchange.error(failure_of(200, ""))
         return part
 
@@ -245,8 +244,27 @@ def _digest(schema: Mapping[str, Json] | None) -> str:
     return hashlib.sha256(json.dumps(schema).encode()).hexdigest()
 
 
+async def _events(answer: Answer, reply: _Reply) -> Sequence[Event] | None:
+    """The values that come next, `None` after the last ones; half an event behind the end of the reply is no loss.
+
+    Raises:
+        UpstreamError: the reply breaks off.
+    """
+    try:
+        return await answer.events()
+    except UpstreamError as fault:
+        if not (fault.kind == "cut-off" and answer.has_ended and reply.is_settled):
+            raise
+        return None
+
+
 class _Reply:
-    """A reply as its parts come."""
+    """A reply as its parts come.
+
+    Attributes:
+        is_whole: whether its end has come, by a finish reason or in another way.
+        is_settled: the same, where the end stands by itself: some servers write a finish reason beside each piece.
+    """
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -254,6 +272,8 @@ class _Reply:
         self.finish = ""
         self.refused = False
         self.is_whole = False
+        self.is_settled = False
+        self._calls_tool = False
         self._choice: int | None = None
         self.usage: dict[str, float] = {}
         self._half = ""
@@ -266,7 +286,14 @@ class _Reply:
     def shown_reasoning(self) -> str:
         """The reasoning, unless it stands for a text that the model did not write."""
         reasoning = "".join(self.reasoning)
-        return "" if reasoning == self.text else reasoning
+        return "" if reasoning == self.text.lstrip() else reasoning
+
+    @property
+    def reason(self) -> FinishReason | None:
+        """Why it ended: a call of a tool in place of text is a reason, although some servers say `stop`."""
+        reason = "content_filter" if self.refused else finish_reason(self.finish)
+        called = self._calls_tool and not self.text.strip() and reason in ("stop", None)
+        return "tool_calls" if called else reason
 
     def chosen(self, part: Part) -> Part:
         """`part`, or its usage alone where it belongs to another reply than the one that came first."""
@@ -278,19 +305,22 @@ class _Reply:
         """Take `part`; return its text in whole characters."""
         self.finish = part.finish or self.finish
         self.refused = self.refused or part.refused
-        self.is_whole = self.is_whole or part.is_end or bool(part.finish)
+        self.is_whole = self.is_whole or part.is_end or bool(part.finish) or (part.is_message and part.text != "")
         self.usage.update(
             {name: count for name, count in (part.usage or {}).items() if count or name not in self.usage}
         )
+        self._calls_tool = self._calls_tool or part.calls_tool
         if part.reasoning:
             self.reasoning.append(part.reasoning)
-        return self._kept(part.text)
+        text = self._kept(part.text.removeprefix(self.text) if part.is_message else part.text)
+        self.is_settled = not text and (self.is_settled or part.is_end or bool(part.finish))
+        return text
 
     def rest(self) -> str:
         """The text that ends the reply: half a character, or the reasoning of a model that wrote nothing else."""
         half, self._half = self._half, ""
         text = self._kept("\N{REPLACEMENT CHARACTER}") if half else ""
-        if self.texts or finish_reason(self.finish) not in ("stop", None):
+        if self.text.strip() or self.reason not in ("stop", None):
             return text
         return self._kept("".join(self.reasoning))
 

@@ -10,6 +10,7 @@ bytes alone, since servers label them wrongly:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,8 @@ from ..json_text import json_in
 DONE: Final = "[DONE]"
 """The value that ends a stream of OpenAI's dialect."""
 COMPLETE = ("}", "]", '"')
+_WORDS = re.compile(r"\S\s+\S")
+"""More than one word: no sign of life."""
 
 
 class NotJson(ValueError):
@@ -87,6 +90,8 @@ class EventReader:
         events += self._dispatched(at_end=True)
         if self.json:
             text = "\n".join(self.json)
+            if (value := json_in(text)) is not None:
+                return [*events, self._event(value)]
             raise NotJson(f"of {len(text):,} characters is not JSON", cut=bool(self.values))
         if self.unread and not self.values:
             raise NotJson(f"of {self.unread:,} characters is not JSON")
@@ -97,14 +102,16 @@ class EventReader:
             line, self.is_first = line.removeprefix("\ufeff"), False
         if not self.values and not self.json and line.lstrip().startswith("<"):
             raise NotJson("is a web page", web_page=True)
+        if line.strip().upper() == DONE and not self.data and not self.json:
+            return [self._event(DONE)]
         if self.json or (not self.data and line.lstrip().startswith(("{", "["))):
             return self._read_json_line(line)
         if not line:
             return self._dispatched(at_end=False)
         name, _, rest = line.strip().partition(":") if not self.data else line.partition(":")
-        name = name.lower()
+        name = name.rstrip().lower()
         if name == "data":
-            return self._read_data_line(_once_unwrapped(rest.removeprefix(" ")))
+            return self._read_data_line(_unwrapped(rest.removeprefix(" ")))
         if name == "event":
             self.name = rest.strip()
         elif name == "error" and rest.strip():
@@ -141,6 +148,7 @@ class EventReader:
             return [self._event(text)]
         if text.startswith(("{", "[", '"')):
             raise NotJson(f"of {len(text):,} characters is not JSON", cut=at_end and bool(self.values))
+        self.unread += 0 if text.startswith(":") or not _WORDS.search(text) else len(text)
         return []  # nothing, a comment, or a sign of life
 
     def _event(self, value: object) -> Event:
@@ -149,9 +157,11 @@ class EventReader:
         return Event(value, name)
 
 
-def _once_unwrapped(rest: str) -> str:
-    """The data of an event that a proxy wrapped once more: `data: data: {...}`."""
-    return rest[5:].removeprefix(" ") if rest.startswith("data:") else rest
+def _unwrapped(rest: str) -> str:
+    """The data of an event that proxies wrapped once more each: `data: data: {...}`."""
+    while rest.startswith("data:"):
+        rest = rest[5:].removeprefix(" ")
+    return rest
 
 
 def _text(parts: list[bytes]) -> str:

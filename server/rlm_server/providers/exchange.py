@@ -246,6 +246,11 @@ class Answer:
         """Whether the body holds lines in none of the forms, as a gateway writes them behind a reply that broke off."""
         return self._reader.unread > 0
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the body has ended, whatever stands at its end."""
+        return self._is_read
+
     async def events(self) -> Sequence[Event] | None:
         """The values that come next, which may be none; `None` after the last ones.
 

@@ -15,7 +15,19 @@ from rlm_core.types import FinishReason, ModelUsage
 Path: TypeAlias = tuple[str | int, ...]
 Object: TypeAlias = dict[str, object]
 
-CHAT_REASONING = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
+CHAT_REASONING = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_text",
+    "thinking",
+    "thinking_content",
+    "reasoning_details",
+    "reasoning_summary",
+    "thoughts",
+    "thought",
+)
+REASONING_TEXTS = ("text", "thinking", "content", "summary", "reasoning")
+"""Where a part of reasoning has its text."""
 THOUGHT: Path = ("extra_content", "google", "thought")
 """Says that the text beside it is no part of the reply."""
 USAGES: tuple[Path, ...] = (
@@ -25,33 +37,63 @@ USAGES: tuple[Path, ...] = (
     ("choices", 0, "message", "usage"),
     ("x_groq", "usage"),
     ("message", "usage"),
+    ("usageMetadata",),
 )
 """Paths to the counts."""
 COUNTS: Mapping[str, tuple[Path, ...]] = {
-    "input": (("prompt_tokens",), ("input_tokens",), ("prompt_eval_count",), ("promptTokens",)),
-    "output": (("completion_tokens",), ("output_tokens",), ("eval_count",), ("completionTokens",)),
+    "input": (
+        ("prompt_tokens",),
+        ("input_tokens",),
+        ("prompt_eval_count",),
+        ("promptTokens",),
+        ("inputTokens",),
+        ("promptTokenCount",),
+        ("tokens", "input_tokens"),
+        ("billed_units", "input_tokens"),
+    ),
+    "output": (
+        ("completion_tokens",),
+        ("output_tokens",),
+        ("eval_count",),
+        ("completionTokens",),
+        ("outputTokens",),
+        ("candidatesTokenCount",),
+        ("tokens", "output_tokens"),
+        ("billed_units", "output_tokens"),
+    ),
     "cached": (
         ("prompt_tokens_details", "cached_tokens"),
         ("input_tokens_details", "cached_tokens"),
         ("cached_tokens",),
         ("prompt_cache_hit_tokens",),
         ("cache_read_input_tokens",),
+        ("cachedContentTokenCount",),
     ),
     "written": (("cache_creation_input_tokens",),),
 }
+TOTALS = ("total_tokens", "totalTokens", "totalTokenCount")
 APART = "cache_read_input_tokens"
 """Where this stands, Anthropic's dialect, the tokens read from and written to the cache are no part of the input."""
 FINISH_REASONS: Mapping[str, FinishReason] = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
+    **dict.fromkeys(("finished", "done", "end", "eot", "eog", "stop_token"), "stop"),
     **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens", "token_limit"), "length"),
-    **dict.fromkeys(("max_length", "repetition_truncation"), "length"),
+    **dict.fromkeys(("max_length", "repetition_truncation", "truncated", "length_exceeded", "incomplete"), "length"),
+    **dict.fromkeys(("max_new_tokens", "max_completion_tokens", "error_limit", "context_length"), "length"),
+    **dict.fromkeys(("context_length_exceeded", "max_context_length"), "length"),
     **dict.fromkeys(("model_context_window_exceeded", "insufficient_system_resource"), "length"),
     **dict.fromkeys(("content_filter", "refusal", "safety", "sensitive", "recitation", "blocklist"), "content_filter"),
-    **dict.fromkeys(("prohibited_content", "spii", "content_filtered"), "content_filter"),
-    **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
+    **dict.fromkeys(("prohibited_content", "spii", "content_filtered", "guardrail_intervened"), "content_filter"),
+    **dict.fromkeys(("language", "image_safety", "moderation", "error_toxic", "model_armor"), "content_filter"),
+    **dict.fromkeys(("tool_calls", "function_call", "tool_use", "tool_call", "function_calls"), "tool_calls"),
+    **dict.fromkeys(("malformed_function_call", "malformed_tool_call", "unexpected_tool_call"), "tool_calls"),
 }
 BROKEN = frozenset(
-    ("error", "abort", "aborted", "cancelled", "canceled", "network_error", "internal_error", "engine_overloaded")
+    [
+        *("error", "abort", "aborted", "cancelled", "canceled", "failed", "failure", "timeout", "network_error"),
+        *("internal_error", "server_error", "internal_server_error", "model_error", "engine_error"),
+        *("inference_error", "engine_overloaded"),
+    ]
 )
 """Finish reasons of replies that a fault ended."""
 THOUGHTS = ("thinking", "reasoning", "redacted_thinking", "reasoning.text", "reasoning_content")
@@ -68,6 +110,8 @@ class Part:
         usage: the counts known so far, by the names of `COUNTS` and `"cost"`.
         is_end: whether nothing follows.
         choice: the number of the reply among several that come at once.
+        is_message: whether `text` is all of the message, which a server may send once more behind its pieces.
+        calls_tool: whether the model calls a tool.
     """
 
     text: str = ""
@@ -77,6 +121,8 @@ class Part:
     usage: Mapping[str, float] | None = None
     is_end: bool = False
     choice: int | None = None
+    is_message: bool = False
+    calls_tool: bool = False
 
 
 class UnknownForm(ValueError):
@@ -103,7 +149,17 @@ def finish_reason(finish: str) -> FinishReason | None:
     >>> finish_reason("end_turn"), finish_reason("MAX_TOKENS"), finish_reason("")
     ('stop', 'length', None)
     """
-    return FINISH_REASONS.get(finish.lower())
+    return FINISH_REASONS.get(_plain(finish))
+
+
+def is_broken(finish: str) -> bool:
+    """Whether a fault ended the reply."""
+    return _plain(finish) in BROKEN
+
+
+def _plain(finish: str) -> str:
+    """A finish reason in the one spelling of the tables: `FINISH_REASON_MAX_TOKENS`, `content-filter`."""
+    return finish.strip().lower().replace("-", "_").replace(" ", "_").removeprefix("finish_reason_")
 
 
 def usage_of(counts: Mapping[str, float]) -> ModelUsage:
@@ -132,30 +188,44 @@ def _chat(value: Object) -> Part:
     choices = value.get("choices")
     if choices is not None and not isinstance(choices, list):
         raise UnknownForm("has `choices` that are not a list")
-    if not all(isinstance(choice, dict) for choice in choices or ()):
+    known = [choice for choice in choices or () if choice is not None]
+    if not all(isinstance(choice, dict) for choice in known):
         raise UnknownForm("has `choices` that are not objects")
-    choice: Object = min(choices or [{}], key=_number)
-    bodies = [body for name in ("delta", "message") if isinstance(body := choice.get(name), dict) and body][:1]
-    text, thoughts = _text(_first([*(body.get("content") for body in bodies), choice.get("text")]))
-    refusal = _first(body.get("refusal") for body in bodies) if not text else None
-    shown = _first(body.get(name) for body in bodies for name in CHAT_REASONING)
-    if any(_at(body, THOUGHT) is True for body in bodies):
+    choice: Object = min(known or [{}], key=_number)
+    bodies = [(name, body) for name in ("delta", "message") if isinstance(body := choice.get(name), dict) and body]
+    source, body = bodies[0] if bodies else ("", Object())
+    text, thoughts = _text(_first((body.get("content"), body.get("text"), choice.get("text"))))
+    refusal = _refusal(body) if not text else ""
+    shown = _first("".join(_strings(body.get(name))) for name in CHAT_REASONING)
+    if _at(body, THOUGHT) is True:
         text, thoughts = "", thoughts + text
     finish = _word(choice.get("finish_reason"))
+    is_all = bool(finish) or value.get("object") == "chat.completion" or "usage" in value
     return Part(
-        text or (refusal if isinstance(refusal, str) else ""),
+        text or refusal,
         thoughts + (shown if isinstance(shown, str) else ""),
         finish,
-        refused=isinstance(refusal, str) and bool(refusal),
+        refused=bool(refusal),
         usage=_usage(value),
-        is_end=isinstance(choice.get("message"), dict) and "delta" not in choice and bool(text or finish),
-        choice=_number(choice) if choices else None,
+        is_end=source == "message" and "delta" not in choice and is_all,
+        choice=_number(choice) if known else None,
+        is_message=source == "message",
+        calls_tool=any(body.get(name) for name in ("tool_calls", "function_call")),
     )
+
+
+def _refusal(body: Object) -> str:
+    """The words with which the model refuses: a field, or a part of the content."""
+    content = body.get("content")
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return "".join(_word(item.get("refusal")) for item in [body, *parts])
 
 
 def _number(choice: Object) -> int:
     number = choice.get("index")
-    return number if isinstance(number, int) else 0
+    if isinstance(number, str) and number.isascii() and number.isdecimal():
+        return int(number)
+    return int(number) if isinstance(number, int | float) and abs(number) < 1e6 else 0
 
 
 # ------------------------------------------------------------------------------------------------- Anthropic's dialect
@@ -167,20 +237,27 @@ def _message(value: Object) -> Part:
     if not isinstance(content, list):
         raise UnknownForm("has no `content`")
     text, thoughts = _text(content)
-    return Part(text, thoughts, _word(value.get("stop_reason")), usage=_usage(value), is_end=True)
+    calls_tool = any(_at(part, ("type",)) == TOOL for part in content)
+    stop = _word(value.get("stop_reason"))
+    return Part(text, thoughts, stop, usage=_usage(value), is_end=True, calls_tool=calls_tool)
 
 
 def _message_event(value: Object) -> Part:
     """One event of a streamed message: `message_start`, `content_block_delta`, `message_delta`, `message_stop`."""
-    delta = value.get("content_block" if value.get("type") == "content_block_start" else "delta")
+    begins = value.get("type") == "content_block_start"
+    delta = value.get("content_block" if begins else "delta")
     fields = delta if isinstance(delta, dict) else {}
-    text, thoughts = _text([fields] if fields.get("type") in MESSAGE_TEXTS else None)
+    is_text = fields.get("type", "text") in MESSAGE_TEXTS and (
+        not begins or _first(map(fields.get, ("text", "thinking")))
+    )
+    text, thoughts = _text([fields] if is_text and {"text", "thinking"} & fields.keys() else None)
     return Part(
         text,
         thoughts,
         _word(fields.get("stop_reason")),
         usage=_usage(value),
         is_end=value.get("type") == "message_stop",
+        calls_tool=begins and fields.get("type") == TOOL,
     )
 
 
@@ -203,6 +280,8 @@ def _ollama(value: Object) -> Part:
     )
 
 
+TOOL = "tool_use"
+"""Type of a part by which the model calls a tool of ours; there is none."""
 MESSAGE_TEXTS = ("text_delta", "thinking_delta", "text", "thinking")
 MESSAGE_EVENTS = frozenset(
     [
@@ -233,8 +312,9 @@ def _text(content: object) -> tuple[str, str]:
         return "", ""
     if isinstance(content, str):
         return content, ""
-    if isinstance(content, dict) and "type" in content:
-        content = [content]
+    if isinstance(content, dict):
+        parts = content.get("parts")
+        content = parts if isinstance(parts, list) else [content] if "type" in content else None
     if not isinstance(content, list):
         raise UnknownForm("has `content` that is not text")
     texts: list[str] = []
@@ -244,21 +324,23 @@ def _text(content: object) -> tuple[str, str]:
             raise UnknownForm("has `content` that is not text")
         kind = part.get("type", "text")
         if kind in THOUGHTS or kind == "thinking_delta":
-            thoughts += _strings(part.get("thinking") or part.get("text") or part.get("reasoning"))
+            thoughts += _strings(part)
         elif kind in ("text", "output_text", "text_delta"):
-            if not isinstance(part.get("text"), str):
+            if not isinstance(part.get("text"), str | dict):
                 raise UnknownForm("has a text part without text")
-            texts.append(str(part["text"]))
+            texts += _strings(part["text"])
     return "".join(texts), "".join(thoughts)
 
 
 def _strings(value: object) -> Iterator[str]:
-    """The strings of reasoning, which may be parts again."""
+    """The strings of text or reasoning, which may be parts again."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for part in value:
-            yield from _strings(part.get("text") if isinstance(part, dict) else part)
+            yield from _strings(part)
+    elif isinstance(value, dict):
+        yield from _strings(_first(value.get(name) for name in (*REASONING_TEXTS, "value")))
 
 
 def _usage(value: Object) -> Mapping[str, float] | None:
@@ -278,7 +360,7 @@ def _counts(usage: Object) -> dict[str, float]:
                 break
     if "input" in counts and (APART in usage or "written" in counts):
         counts["input"] += counts.get("cached", 0) + counts.get("written", 0)
-    total = token_count(usage.get("total_tokens")) or 0
+    total = next((count for name in TOTALS if (count := token_count(usage.get(name))) is not None), 0)
     if total > counts.get("input", 0) + counts.get("output", 0):  # some vendors count thoughts in the total alone
         counts["output" if "input" in counts else "input"] = total - counts.get("input", counts.get("output", 0))
     cost = usage.get("cost")

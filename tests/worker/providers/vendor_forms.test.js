@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { everyByte } from "../scripted_endpoint.js";
-import { ADAPTERS, CHAT_END, END, PIECES, asked, chunk, lines } from "./scripted_vendor.js";
+import { ADAPTERS, CHAT_END, END, PIECES, answersBy, asked, chunk, lines } from "./scripted_vendor.js";
 
 const FORMS = {
   "CRLF, no space, names and ids": { text: lines([...PIECES, ...END], { start: "id: 7\r\ndata:", end: "\r\n\r\n" }) },
@@ -72,6 +72,72 @@ const FORMS = {
   "zeros behind the counts": {
     text: lines([...PIECES, ...CHAT_END, { choices: [], usage: { prompt_tokens: 0, completion_tokens: 0 } }]),
   },
+  "text as a value of its part": {
+    text: lines([chunk({ content: [{ type: "text", text: { value: "Paris" } }] }), ...END]),
+  },
+  "parts of another vendor": {
+    text: lines([chunk({ content: { parts: [{ text: "Pa" }, { text: "ris" }] } }), ...END]),
+  },
+  "text beside the delta's content": { text: lines([chunk({ text: "Paris" }), ...END]) },
+  "the whole message once more": {
+    text: lines([
+      ...PIECES,
+      { choices: [{ delta: {}, message: { content: "Paris" }, finish_reason: "stop" }] },
+      ...END.slice(1),
+    ]),
+  },
+  "the whole reply once more": {
+    text: lines([
+      ...PIECES,
+      { choices: [{ message: { content: "Paris" }, finish_reason: "stop" }], usage: CHAT_END[1].usage },
+      "[DONE]",
+    ]),
+  },
+  "messages in place of deltas": {
+    text: lines([
+      { choices: [{ message: { content: "Pa" } }] },
+      { choices: [{ message: { content: "ris" } }] },
+      ...END,
+    ]),
+  },
+  "numbers as text": {
+    text: lines([
+      { choices: [{ index: "0", delta: { content: "Paris" } }] },
+      { choices: [{ index: "1", delta: { content: "London" } }] },
+      ...END,
+    ]),
+  },
+  "a null among the choices": { text: lines([{ choices: [null] }, ...PIECES, ...END]) },
+  "a space before the colon": { text: lines([...PIECES, ...END], { start: "data : " }) },
+  "wrapped twice more": { text: lines([...PIECES, ...END], { start: "data: data: data: " }) },
+  "[DONE] without data": { text: `${lines([...PIECES, ...CHAT_END])}[DONE]\n\n` },
+  "half of [DONE]": { text: `${lines([...PIECES, ...CHAT_END])}data: [DO` },
+  "half an event behind the end": { text: `${lines([...PIECES, ...CHAT_END])}data: {"id` },
+  "a line end in a string": {
+    type: "application/json",
+    text:
+      '{"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}],' +
+      '"usage":{"prompt_tokens":9,"completion_tokens":4},"note":"a\nb"}',
+  },
+  "counts by input and output": {
+    text: lines([...PIECES, { ...END[0], usage: { inputTokens: 9, outputTokens: 4 } }]),
+  },
+  "counts of candidates": {
+    text: lines([...PIECES, { ...END[0], usageMetadata: { promptTokenCount: 9, candidatesTokenCount: 4 } }]),
+  },
+  "counts of tokens apart": {
+    text: lines([...PIECES, { ...END[0], usage: { tokens: { input_tokens: 9, output_tokens: 4 } } }]),
+  },
+  "lines of Ollama's own API": {
+    text: lines(
+      [
+        { message: { content: "Pa" }, done: false },
+        { message: { content: "ris" }, done: false },
+        { message: { content: "" }, done: true, done_reason: "stop", prompt_eval_count: 9, eval_count: 4 },
+      ],
+      { start: "", end: "\n" },
+    ),
+  },
   "an empty error": { text: lines([{ ...PIECES[0], error: {} }, { ...PIECES[1], error: null }, ...END]) },
 };
 const MESSAGE_FORMS = {
@@ -114,3 +180,68 @@ test("openaiChat: a reply that is whole is over although its connection stays op
     assert.equal(frames[0].text, "Paris");
   }
 });
+
+const THOUGHTS = {
+  "a list": { reasoning_content: [{ type: "text", text: "hm" }] },
+  "an object": { reasoning: { content: "hm" } },
+  details: { reasoning_details: [{ type: "reasoning.text", text: "hm" }] },
+  "a summary in details": { reasoning_details: [{ type: "reasoning.summary", summary: "hm" }] },
+  "a summary in a part": {
+    content: [{ type: "reasoning", summary: [{ type: "summary_text", text: "hm" }] }],
+  },
+  thoughts: { thoughts: "hm" },
+};
+
+for (const [form, delta] of Object.entries(THOUGHTS))
+  test(`openaiChat: reasoning as ${form} is read, and is no text`, async () => {
+    const reply = await replyOf([chunk(delta), ...PIECES, ...END]);
+    assert.deepEqual([reply.text, reply.reasoning], ["Paris", "hm"]);
+  });
+
+const ENDS = {
+  "a tool call that stops": [chunk({ reasoning: "hm", tool_calls: [{ index: 0 }] }), "stop", "", "tool_calls"],
+  "a refusal in a part": [
+    chunk({ content: [{ type: "refusal", refusal: "I cannot." }] }),
+    "stop",
+    "I cannot.",
+    "content_filter",
+  ],
+  "another spelling": [PIECES[0], "FINISH_REASON_MAX_TOKENS", "Pa", "length"],
+  "a guardrail": [PIECES[0], "guardrail_intervened", "Pa", "content_filter"],
+  "a malformed call": [PIECES[0], "MALFORMED_FUNCTION_CALL", "Pa", "tool_calls"],
+  "half a character": [chunk({ content: "Pa\ud83d" }), "stop", "Pa\ufffd", "stop"],
+};
+
+for (const [form, [first, word, text, reason]] of Object.entries(ENDS))
+  test(`openaiChat: ${form} has its reason`, async () => {
+    const end = { choices: [{ index: 0, delta: {}, finish_reason: word }] };
+    const reply = await replyOf([first, end, "[DONE]"]);
+    assert.deepEqual([reply.text, reply.finishReason], [text, reason]);
+  });
+
+const UNREADABLE = {
+  "choices that are no list": [{ choices: { 0: {} } }, "[DONE]"],
+  "choices that are text": [{ choices: ["Paris"] }, "[DONE]"],
+  "content that is a number": [chunk({ content: 5 }), ...END],
+  "text without text": [chunk({ content: [{ type: "text", text: null }] }), ...END],
+  "no choices": [{ choices: [] }],
+};
+
+for (const [form, events] of Object.entries(UNREADABLE))
+  test(`openaiChat: ${form} is no reply`, async () => {
+    await assert.rejects(replyOf(events), { type: "upstream-malformed", retryable: false });
+  });
+
+/** The reply of the adapter itself to one call that the vendor answers by `events`. */
+async function replyOf(events) {
+  answersBy([{ text: lines(events) }]);
+  const call = {
+    messages: [{ role: "user", content: "Q" }],
+    model: "some-model",
+    images: [],
+    schema: null,
+    options: {},
+  };
+  const { signal } = new AbortController();
+  return ADAPTERS.openaiChat.open()({ ...call, signal, onDelta: () => {} });
+}
