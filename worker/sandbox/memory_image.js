@@ -1,7 +1,7 @@
 // @ts-check
 // Memory image: a snapshot of the interpreter's memory as a module of wasm, whose data segments hold it.
 //
-// In: Pyodide's snapshot. Out: the bytes of that module; later, the memory of another interpreter as the snapshot's was. The
+// In: the header of Pyodide's snapshot, and the memory. Out: the bytes of that module; later, the memory of another interpreter as the snapshot's was. The
 // compiled module is shared by all workers of a page, and none of them can write to it: each takes one copy, and pages of
 // zeros, half of the memory, are neither kept nor touched.
 
@@ -14,7 +14,6 @@ const WASM_PAGE = 65_536;
 const LEAST_GAP = 4 * PAGE;
 const HEADER = "header";
 const NAME = new TextEncoder().encode(HEADER);
-const HEADER_BYTES_AT = 1; // of Pyodide's header, in numbers of 32 bits
 const PREAMBLE = [0, 97, 115, 109, 1, 0, 0, 0];
 const [CUSTOM, IMPORTS, DATA] = [0, 2, 11];
 
@@ -31,18 +30,17 @@ export function usedPages(memory) {
 }
 
 /**
- * @param {Uint8Array} snapshot of Pyodide: its header, then the memory
+ * @param {Uint8Array} header of Pyodide's snapshot
+ * @param {Uint8Array} memory
  * @param {Uint8Array} fresh pages that are in use in a fresh interpreter: a segment covers each of them
  * @returns {Uint8Array<ArrayBuffer>}
  */
-export function imageOf(snapshot, fresh) {
-  const headerBytes = new Uint32Array(snapshot.buffer, snapshot.byteOffset, 2)[HEADER_BYTES_AT];
-  const memory = snapshot.subarray(headerBytes);
+export function imageOf(header, memory, fresh) {
   const segments = segmentsOf(memory, fresh);
   const length = new Uint8Array(Uint32Array.of(memory.length).buffer);
   return joined([
     PREAMBLE,
-    ...section(CUSTOM, [[NAME.length, ...NAME], length, snapshot.subarray(0, headerBytes)]),
+    ...section(CUSTOM, [[NAME.length, ...NAME], length, header]),
     ...section(IMPORTS, [[1, 0, 1, 109, 2, 0, ...unsigned(memory.length / WASM_PAGE)]]), // the memory, named "m"
     ...section(DATA, [unsigned(segments.length), ...segments.flat()]),
   ]);

@@ -45,6 +45,7 @@ export interface Pyodide {
     utime(path: string, accessed: number, modified: number): void;
     writeFile(path: string, data: Uint8Array): void;
   };
+  _module: PyodideModule;
   makeMemorySnapshot(): Uint8Array<ArrayBuffer>;
   runPython(code: string): unknown;
   pyimport<Name extends keyof Modules>(name: Name): Modules[Name];

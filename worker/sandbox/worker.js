@@ -247,7 +247,9 @@ function installCore({ FS, runPython }, { core }) {
  */
 function sendSnapshot(pyodide, { port, epoch }, fresh) {
   pyodide.runPython("import boot, bridge; bridge.HEALTH.learn()");
-  const data = imageOf(pyodide.makeMemorySnapshot(), fresh).buffer;
+  pyodide._module.HEAP8 = new Int8Array(); // Pyodide copies it whole behind its header
+  const memory = new Uint8Array(pyodide._module.memory.buffer);
+  const data = imageOf(pyodide.makeMemorySnapshot(), memory, fresh).buffer;
   /** @type {import("../wire/protocol.js").Snapshot} */
   const message = { type: "snapshot", epoch, data };
   port.postMessage(message, [data]);
