@@ -140,16 +140,15 @@ function sent(url, { headers, body, signal, fetcher = (...request) => fetch(...r
  * @param {{host: string, onDelta: (text: string) => void}} reader
  * @returns {Promise<RLMProviderReply & {usage: {input_tokens: number}}>}
  */
-async function read({ body, headers }, { host, onDelta }) {
+async function read({ body }, { host, onDelta }) {
   const reply = openReply(onDelta);
   const events = body === null ? [] : vendorEvents(body, () => reply.endsAt);
-  const isFramed = headers.has("content-length"); // else a page is not told of a body that was cut
   try {
     for await (const { value, name } of events) if (reply.take(host, value, name)) break;
   } catch (fault) {
     if (!(fault instanceof NotJson && fault.isCut && reply.isSettled)) throw fault; // half an event behind the end
   }
-  if (!(reply.isWhole || (isFramed && reply.hasText))) throw reply.isEmpty ? noReply(host) : cutOff(host);
+  if (!reply.isWhole) throw reply.isEmpty ? noReply(host) : cutOff(host);
   return reply.whole();
 }
 
@@ -195,9 +194,6 @@ function openReply(onDelta) {
     /** The same, where the end stands by itself: some servers write a finish reason beside each piece. */
     get isSettled() {
       return isSettled;
-    },
-    get hasText() {
-      return texts.length > 0;
     },
     get isEmpty() {
       return texts.length + thoughts.length === 0;

@@ -15,8 +15,15 @@ import { fieldsOf } from "../wire/schema.js";
  */
 
 const IDENTIFIER = /^(?:[A-Za-z_]{1,48}|\d{1,6})$/;
-const WAIT_WORDS =
-  /(?:retrydelay"?\s*:\s*"|(?:try again|retry) (?:in|after) )(?=\d)(?:(\d+) ?h[a-z]*[ ,]*)?(?:(\d+) ?m(?!s)[a-z]*[ ,]*)?(?:(\d+(?:\.\d+)?) ?(m?)s)?/;
+/** A wait: `35s`, `250ms`, `7m12.5s`, `2 minutes`. */
+const WAIT = /(?:(\d+) ?h[a-z]*[ ,]*)?(?:(\d+) ?m(?!s|il)[a-z]*[ ,]*)?(?:(\d+(?:\.\d+)?) ?(m|milli)?s[a-z]*)?/.source;
+const WAIT_WORDS = new RegExp(
+  `(?:retrydelay"?\\s*:\\s*"|(?:try again|retry) (?:in|after) |\\bwait (?:for )?)(?=\\d)${WAIT}`,
+);
+const WAIT_FIELD = /"retry_?after(_?ms|_?seconds)?":"?(\d+(?:\.\d+)?)"?[,}]/;
+const WAIT_HEADER = new RegExp(`^${WAIT}$`);
+const DATE = /^(?:[a-z]{3}|\d{4}-\d\d-\d\dt)/i;
+const MAX_WAIT_SECONDS = 1e6;
 const SEND_LESS = "The prompt is longer than the model takes. Send less text at once.";
 const ASK_LESS = "Ask less at once (maxConcurrency, the adapter's concurrency), or try again later.";
 const GATEWAY = "A gateway before the model gave up. Send less text at once, or try again.";
@@ -42,7 +49,7 @@ const ROWS = [
     type: "upstream-prompt-too-long",
     advice: SEND_LESS,
     words:
-      /context_length_exceeded|maximum context length|maximum prompt length|maximum input length|context length of only|context limit|context window|available context size|exceed_context_size|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length|context_?window_?exceeded|prompt length.{0,40}(?:exceeds|greater than)|max_seq_len|maximum sequence length|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed|tokens \+ `?max_new_tokens`? must be|reduce the length of|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)/,
+      /context_length_exceeded|maximum context length|maximum prompt length|maximum input length|context length of only|context limit|context window|available context size|exceed_context_size|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length|context_?window_?exceeded|prompt length.{0,40}(?:exceeds|greater than)|max_seq_len|maximum sequence length|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed|tokens \+ `?max_new_tokens`? must be|reduce the length of the (?:messages|prompt|input)|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)|longer than the maximum model length|larger than the max context size|greater than the context length|must have less than \d+ tokens|exceeded model token limit|request_too_large|tokens_limit_reached|超长/,
     statuses: (status) => status !== 402 && status !== 429,
   },
   { type: "upstream-prompt-too-long", advice: SEND_LESS, statuses: of(413) },
@@ -50,15 +57,15 @@ const ROWS = [
     type: "upstream-rate-limited",
     advice: ASK_LESS,
     retryable: true,
-    words: /per ?minute|per min\b|\b[rt]pm\b/,
+    words: /per ?minute|per min\b|\b[rt]pm\b|\/ ?minute|byminute|per 60 ?s/,
     statuses: of(429),
   },
   {
     type: "upstream-quota-spent",
     advice: "The quota or credit of the account is spent. Raise it, or choose another model.",
     words:
-      /insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|account is not active|budget_exceeded|arrearage|欠费|余额不足/,
-    statuses: of(200, 400, 401, 402, 403, 404, 429),
+      /insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing_hard_limit|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active|billing_error|requires? billing|plan and billing|call volume quota|credits are depleted|any credits|credits (?:have )?expired|calls ?\/ ?month|per month|byday|per 86400 ?s|is suspended|arrearage|欠费|余额不足/,
+    statuses: of(200, 400, 401, 402, 403, 404, 412, 429),
   },
   {
     type: "upstream-quota-spent",
@@ -75,8 +82,8 @@ const ROWS = [
     type: "upstream-key-refused",
     advice: "Check the key.",
     words:
-      /api key not valid|api_key_invalid|invalid_api_key|(?:invalid|incorrect|missing) (?:x-)?(?:api.?)?key|no auth credentials|invalid authentication/,
-    statuses: of(200, 400),
+      /api key not valid|api_key_invalid|invalid_api_key|(?:invalid|incorrect|missing) (?:x-)?api.?key|authentication_error|permission_error|no auth credentials|invalid authentication|login fail/,
+    statuses: of(200, 400, 401, 403),
   },
   {
     type: "upstream-call-refused",
@@ -101,7 +108,7 @@ const ROWS = [
     type: "upstream-model-unknown",
     advice: "It does not know this model, or the key may not use it. Check the model's name and the base URL.",
     words:
-      /model_not_found|model.{0,80}(?:not found|does not exist|not exist|deprecated|decommissioned|retired)|no such model|unknown model|not a valid model|invalid model|model_not_available|no models? loaded|no endpoints found|model_not_supported|not_found_error/,
+      /model_not_found|model.{0,80}(?:not found|does not exist|not exist|deprecated|decommissioned|retired|no longer available)|no such model|unknown model|not a valid model|invalid model|model_not_available|no models? loaded|no endpoints found|model_not_supported|not_found_error|unavailable.model|model identifier is invalid|does not support chat|end of (?:its )?life|model.disabled|模型不存在/,
     statuses: of(200, 400, 403, 404, 410, 422),
   },
   {
@@ -141,7 +148,8 @@ const ROWS = [
     type: "upstream-failed",
     advice: "The provider is overloaded. Try again later.",
     retryable: true,
-    words: /overloaded|over capacity|no capacity|server is busy|currently unavailable/,
+    words:
+      /overloaded|over capacity|no ?capacity|capacity.exceeded|server is busy|currently unavailable|high demand|high traffic|model is not ready/,
     statuses: ofServer(200, 429),
   },
   { type: "upstream-rate-limited", advice: ASK_LESS, retryable: true, statuses: of(429) },
@@ -223,6 +231,13 @@ export function failureIn(host, value, name) {
 }
 
 const STATUS_FIELDS = ["status", "status_code", "statusCode", "code", "http_status"];
+const ERROR_FIELDS = ["error", "error_type", "error_message", "error_msg", "errors", "Error", "err", "fault"];
+/** Objects beside a reply, and the field that says that there is none. */
+const ERRORS_WITHIN = [
+  ["x_groq", "error"],
+  ["base_resp", "status_code"],
+  ["ResponseMetadata", "Error"],
+];
 const REPLY_FIELDS = ["choices", "content", "message_id", "delta", "usage", "done"];
 
 /**
@@ -231,12 +246,19 @@ const REPLY_FIELDS = ["choices", "content", "message_id", "delta", "usage", "don
  */
 function isError(value) {
   const fields = fieldsOf(value);
-  const { error, error_type, error_message, errors, type, object, x_groq, base_resp } = fields;
+  const { type, object, status } = fields;
   const isGiven = (/** @type {unknown} */ part) => Boolean(part) && !(typeof part === "object" && isEmpty(part));
-  if ([error, error_type, error_message, errors].some(isGiven) || type === "error" || object === "error") return true;
-  if (isGiven(fieldsOf(x_groq).error) || isGiven(fieldsOf(base_resp).status_code)) return true;
-  const isReply = REPLY_FIELDS.some((name) => name in fields);
-  return !isReply && ["detail", "message", "msg"].some((name) => typeof fields[name] === "string");
+  if (ERROR_FIELDS.some((name) => isGiven(fields[name])) || type === "error" || object === "error") return true;
+  if (ERRORS_WITHIN.some(([name, field]) => isGiven(fieldsOf(fields[name])[field]))) return true;
+  if (choicesOf(fields).some(({ error }) => isGiven(error))) return true;
+  if (REPLY_FIELDS.some((name) => name in fields)) return false;
+  const isProblem = typeof status === "number" && status >= 400;
+  return isProblem || ["detail", "message", "Message", "msg"].some((name) => typeof fields[name] === "string");
+}
+
+/** @param {Record<string, unknown>} fields */
+function choicesOf({ choices }) {
+  return Array.isArray(choices) ? choices.map(fieldsOf) : [];
 }
 
 /** @param {unknown} value */
@@ -253,7 +275,9 @@ function* objectsIn(value) {
   if (Array.isArray(value)) return void (yield* objectsIn(value[0]));
   if (typeof value !== "object" || value === null) return;
   const fields = fieldsOf(value);
-  for (const name of ["error", "errors", "detail", "base_resp"]) yield* objectsIn(fields[name]);
+  for (const name of ["error", "errors", "detail", "base_resp", "Error", "fault", "ResponseMetadata"])
+    yield* objectsIn(fields[name]);
+  for (const { error } of choicesOf(fields).slice(0, 1)) yield* objectsIn(error);
   yield fields;
 }
 
@@ -270,16 +294,19 @@ function identifiersIn(value) {
 function secondsOf(headers) {
   const milliseconds = numberIn(headers?.get("retry-after-ms"));
   if (milliseconds !== null) return milliseconds / 1_000;
-  const header = headers?.get("retry-after") ?? "";
-  const seconds = numberIn(header.trim().replace(/s$/, ""));
+  const header = (headers?.get("retry-after") ?? "").replaceAll(/^[ "]+|[ "]+$/g, "");
+  const seconds = numberIn(header.split(",")[0]);
   if (seconds !== null) return seconds;
-  const until = Date.parse(header);
+  const wait = WAIT_HEADER.exec(header.toLowerCase());
+  if (wait !== null && header !== "") return secondsOfWait(wait);
+  const until = DATE.test(header) ? Date.parse(header) : Number.NaN;
   return Number.isNaN(until) ? null : Math.max(0, (until - Date.now()) / 1_000);
 }
 
 /** @param {string | null | undefined} text */
 function numberIn(text) {
-  return /^\s*\d{1,9}(\.\d+)?\s*$/.test(text ?? "") ? Number(text) : null;
+  const number = /^\s*\d{1,9}(\.\d+)?\s*$/.test(text ?? "") ? Number(text) : MAX_WAIT_SECONDS;
+  return number < MAX_WAIT_SECONDS ? number : null;
 }
 
 /**
@@ -288,7 +315,13 @@ function numberIn(text) {
  */
 function secondsIn(text) {
   const words = WAIT_WORDS.exec(text);
-  if (words === null) return null;
+  if (words !== null) return secondsOfWait(words) || null;
+  const field = WAIT_FIELD.exec(text);
+  return field === null ? null : Number(field[2]) / (/ms$/.test(field[1] ?? "") ? 1_000 : 1);
+}
+
+/** @param {RegExpExecArray} words */
+function secondsOfWait(words) {
   const [hours, minutes, seconds] = [words[1], words[2], words[3]].map((word) => Number(word ?? 0));
-  return hours * 3_600 + minutes * 60 + seconds / (words[4] === "m" ? 1_000 : 1) || null;
+  return hours * 3_600 + minutes * 60 + seconds / (words[4] === undefined ? 1 : 1_000);
 }

@@ -26,11 +26,14 @@ CUT = 3
 """The same where a reply broke off."""
 MAX_WAIT_SECONDS = 1e6
 IDENTIFIER = re.compile(r"[A-Za-z_]{1,48}(?:\.[A-Za-z_]{1,48}|\[\d{1,4}\]){0,4}|\d{1,6}")
+_WAIT = r"(?:(\d+) ?h[a-z]*[ ,]*)?(?:(\d+) ?m(?!s|il)[a-z]*[ ,]*)?(?:(\d+(?:\.\d+)?) ?(m|milli)?s[a-z]*)?"
+"""A wait: `35s`, `250ms`, `7m12.5s`, `2 minutes`."""
 WAIT_WORDS = re.compile(
-    r"(?:retrydelay\"?\s*:\s*\"|(?:try again|retry) (?:in|after) )(?=\d)"
-    r"(?:(\d+) ?h[a-z]*[ ,]*)?(?:(\d+) ?m(?!s)[a-z]*[ ,]*)?(?:(\d+(?:\.\d+)?) ?(m?)s)?"
+    r"(?:retrydelay\"?\s*:\s*\"|(?:try again|retry) (?:in|after) |\bwait (?:for )?)(?=\d)" + _WAIT, re.ASCII
 )
-"""A wait in words: `35s`, `250ms`, `7m12.5s`, `2 minutes`."""
+WAIT_FIELD = re.compile(r"\"retry_?after(_?ms|_?seconds)?\": \"?(\d+(?:\.\d+)?)\"?[,}]", re.ASCII)
+WAIT_HEADER = re.compile(_WAIT, re.ASCII)
+WAIT_NUMBER = re.compile(r"\d{1,9}(?:\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,15 @@ ROWS: tuple[Row, ...] = (
         r"|context_?window_?exceeded|prompt length.{0,40}(?:exceeds|greater than)|max_seq_len|maximum sequence length"
         r"|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed"
         r"|tokens \+ `?max_new_tokens`? must be|reduce the length of the (?:messages|prompt|input)"
-        r"|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)",
+        r"|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)|longer than the maximum model length"
+        r"|larger than the max context size|greater than the context length|must have less than \d+ tokens"
+        r"|exceeded model token limit|request_too_large|tokens_limit_reached|超长",
         _statuses(200, range(400, 402), range(403, 429), range(430, 600)),
     ),
     Row(Failure("prompt-too-long", SEND_LESS), statuses=_statuses(413)),
     Row(
         Failure("rate-limited", "Ask less at once (RLM_CONCURRENCY), or try again later.", BUDGET),
-        r"per ?minute|per min\b|perminute|\b[rt]pm\b",
+        r"per ?minute|per min\b|\b[rt]pm\b|/ ?minute|byminute|per 60 ?s",
         _statuses(429),
     ),
     Row(
@@ -100,8 +105,9 @@ ROWS: tuple[Row, ...] = (
         r"|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)"
         r"|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit"
         r"|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active"
-        r"|arrearage|欠费|余额不足",
-        _statuses(200, range(400, 405), 429),
+        r"|billing_error|requires? billing|plan and billing|call volume quota|credits are depleted|any credits"
+        r"|credits (?:have )?expired|calls ?/ ?month|per month|byday|per 86400 ?s|is suspended|arrearage|欠费|余额不足",
+        _statuses(200, range(400, 405), 412, 429),
     ),
     Row(
         Failure("quota-spent", "The account has no credit left. Add some, or choose another model."),
@@ -115,7 +121,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         Failure("key-refused", "Check its key."),
         r"api key not valid|api_key_invalid|invalid_api_key|(?:invalid|incorrect|missing) (?:x-)?api.?key"
-        r"|authentication_error|no auth credentials|invalid authentication",
+        r"|authentication_error|permission_error|no auth credentials|invalid authentication|login fail",
         _statuses(200, 400, 401, 403),
     ),
     Row(
@@ -141,7 +147,9 @@ ROWS: tuple[Row, ...] = (
         Failure("model-unknown", "It does not know this model, or the account may not use it. Check its name."),
         r"model_not_found|model.{0,80}(?:not found|does not exist|not exist)|no such model|unknown model"
         r"|not a valid model|invalid model|no endpoints found|model_not_supported|not_found_error"
-        r"|model_not_available|no models? loaded|model.{0,80}(?:deprecated|decommissioned|retired|no longer available)",
+        r"|model_not_available|no models? loaded|model.{0,80}(?:deprecated|decommissioned|retired|no longer available)"
+        r"|unavailable.model|model identifier is invalid|does not support chat|end of (?:its )?life|model.disabled"
+        r"|模型不存在",
         _statuses(200, 400, 403, 404, 410, 422),
     ),
     Row(
@@ -167,7 +175,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Failure("failed", "The provider is overloaded. Try again later.", BUDGET),
-        r"overloaded|over capacity|no capacity|server is busy|currently unavailable|engine_overloaded",
+        r"overloaded|over capacity|no ?capacity|capacity.exceeded|server is busy|currently unavailable|high demand"
+        r"|high traffic|model is not ready",
         _statuses(200, 429, range(500, 600)),
     ),
     Row(
@@ -207,9 +216,16 @@ def failure_of(status: int, body: str) -> Failure:
     value = json_in(body)
     text = (body if value is None else json.dumps(value, ensure_ascii=False)).lower()
     failure = next((row.failure for row in ROWS if row.fits(status, text)), OTHERWISE)
-    match = WAIT_WORDS.search(text)
-    wait = failure.wait if match is None else _seconds_in(match) or failure.wait
+    wait = _wait_in(text) or failure.wait
     return replace(failure, wait=wait if failure.requests > 1 else None, reported=reported_by(value))
+
+
+def _wait_in(text: str) -> float | None:
+    """The seconds that a refusal asks to wait, in its words or in a field; `None` without any."""
+    if match := WAIT_WORDS.search(text):
+        return _seconds_in(match) or None
+    field = WAIT_FIELD.search(text)
+    return None if field is None else float(field[2]) / (1000 if field[1] in ("ms", "_ms") else 1)
 
 
 def _seconds_in(match: re.Match[str]) -> float:
@@ -249,12 +265,14 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None)
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
-    value = headers.get("retry-after", "")
-    seconds = _number(value.strip().removesuffix("s"))
+    value = headers.get("retry-after", "").strip(' "')
+    seconds = _number(value.partition(",")[0])
     if seconds is not None:
         return seconds
+    if (wait := WAIT_HEADER.fullmatch(value)) and any(wait.groups()):
+        return _seconds_in(wait)
     try:
-        at = parsedate_to_datetime(value)
+        at = datetime.fromisoformat(value) if value[:1].isdecimal() else parsedate_to_datetime(value)
     except ValueError:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -263,17 +281,27 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None)
 
 def _is_error(value: Mapping[str, object]) -> bool:
     """Whether an object is an error, in one of the forms of the vendors."""
-    if value.get("error") or value.get("error_type") or value.get("error_message") or value.get("errors"):
+    if any(value.get(name) for name in ERROR_FIELDS) or value.get("type") == "error" or value.get("object") == "error":
         return True
-    if value.get("type") == "error" or value.get("object") == "error":
+    if any(isinstance(part := value.get(name), dict) and part.get(field) for name, field in ERRORS_WITHIN):
         return True
-    groq, minimax = value.get("x_groq"), value.get("base_resp")
-    if isinstance(groq, dict) and groq.get("error"):
+    if any(choice.get("error") for choice in _choices(value)):
         return True
-    if isinstance(minimax, dict) and minimax.get("status_code"):
-        return True
-    is_reply = any(name in value for name in ("choices", "content", "message_id", "delta", "usage", "done"))
-    return not is_reply and any(isinstance(value.get(name), str) for name in ("detail", "message", "msg"))
+    if any(name in value for name in ("choices", "content", "message_id", "delta", "usage", "done")):
+        return False
+    status = value.get("status")
+    is_problem = isinstance(status, int) and status >= 400
+    return is_problem or any(isinstance(value.get(name), str) for name in ("detail", "message", "Message", "msg"))
+
+
+ERROR_FIELDS = ("error", "error_type", "error_message", "error_msg", "errors", "Error", "err", "fault")
+ERRORS_WITHIN = (("x_groq", "error"), ("base_resp", "status_code"), ("ResponseMetadata", "Error"))
+"""Objects beside a reply, and the field that says that there is none."""
+
+
+def _choices(value: Mapping[str, object]) -> list[Mapping[str, object]]:
+    choices = value.get("choices")
+    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
 
 
 def _status_in(value: object) -> int:
@@ -293,14 +321,13 @@ def _objects(value: object) -> Iterator[Mapping[str, object]]:
         for item in value[:1]:
             yield from _objects(item)
     if isinstance(value, dict):
-        for name in ("error", "errors", "detail", "base_resp"):
+        for name in ("error", "errors", "detail", "base_resp", "Error", "fault", "ResponseMetadata"):
             yield from _objects(value.get(name))
+        for choice in _choices(value)[:1]:
+            yield from _objects(choice.get("error"))
         yield value
 
 
 def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 <= number < MAX_WAIT_SECONDS else None
+    number = float(text) if WAIT_NUMBER.fullmatch(text.strip()) else MAX_WAIT_SECONDS
+    return number if number < MAX_WAIT_SECONDS else None

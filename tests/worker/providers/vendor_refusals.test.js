@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { failureOf } from "../../../worker/providers/vendor_failures.js";
 import { failure, prompt } from "../scripted_endpoint.js";
 import { ADAPTERS, CHAT, CHAT_END, MESSAGES, PIECES, answersBy, asked, lines, seen } from "./scripted_vendor.js";
 
@@ -29,6 +30,24 @@ const REFUSALS = [
   [200, { choices: null, base_resp: { status_code: 1008, status_msg: "insufficient balance" } }, "quota-spent"],
   [200, { choices: [], x_groq: { error: "over capacity" } }, "failed"],
   [200, { detail: "Unauthorized", status: 401 }, "key-refused"],
+  [400, { message: "The prompt is longer than the maximum model length of 4096." }, "prompt-too-long"],
+  [400, { error: { code: "1261", message: "Prompt \u8d85\u957f" } }, "prompt-too-long"],
+  [403, { message: "Out of call volume quota." }, "quota-spent"],
+  [403, [{ error: { message: "This API method requires billing to be enabled." } }], "quota-spent"],
+  [429, { error: { message: "Rate limit of 50 per 86400s exceeded for UserByModelByDay." } }, "quota-spent"],
+  [429, { error: { message: "Rate limit of 10 per 60s exceeded for UserByModelByMinute." } }, "rate-limited"],
+  [429, { error: { code: "NoCapacity" } }, "failed"],
+  [400, { message: "The provided model identifier is invalid." }, "model-unknown"],
+  [410, { detail: "The model has reached its end of life" }, "model-unknown"],
+  [200, { type: "error", error: { type: "billing_error" } }, "quota-spent"],
+  [200, { type: "error", error: { type: "permission_error" } }, "key-refused"],
+  [200, { Error: { Message: "maximum context length" } }, "prompt-too-long"],
+  [200, { fault: { faultstring: "maximum context length" } }, "prompt-too-long"],
+  [200, { err: "maximum context length" }, "prompt-too-long"],
+  [200, { error_code: 18, error_msg: "maximum context length" }, "prompt-too-long"],
+  [200, { ResponseMetadata: { Error: { Message: "maximum context length" } } }, "prompt-too-long"],
+  [200, { title: "Too Many Requests", status: 429 }, "rate-limited"],
+  [200, { choices: [{ delta: {}, error: { code: 429, message: "slow" } }] }, "rate-limited"],
   [200, "<!doctype html><title>Sign in</title>", "malformed"],
   [200, "some words", "malformed"],
   [200, { choices: [{ message: { content: 5 }, finish_reason: "stop" }] }, "malformed"],
@@ -54,6 +73,31 @@ test("an error in a stream is one, after half a text and under its own name", as
     assert.equal(failure(await asked(ADAPTERS.openaiChat.open(), turns)).type, "upstream-failed");
   }
 });
+
+const WAITS = [
+  [{ "retry-after": "7" }, "{}", 7],
+  [{ "retry-after-ms": "250", "retry-after": "9" }, "{}", 0.25],
+  [{ "retry-after": "500ms" }, "{}", 0.5],
+  [{ "retry-after": "1m30s" }, "{}", 90],
+  [{ "retry-after": "2 seconds" }, "{}", 2],
+  [{ "retry-after": '"7"' }, "{}", 7],
+  [{ "retry-after": "7, 7" }, "{}", 7],
+  [{ "retry-after": "Wed, 21 Oct 2015 07:28:00 GMT" }, "{}", 0],
+  [{ "retry-after": "2015-10-21T07:28:00Z" }, "{}", 0],
+  [{ "retry-after": "-1" }, "{}", null],
+  [{ "retry-after": "1e3" }, "{}", null],
+  [{ "retry-after": "9999999" }, "{}", null],
+  [{ "retry-after": "soon" }, "{}", null],
+  [{}, '{"error": {"message": "Please wait 12 seconds before retrying."}}', 12],
+  [{}, '{"error": {"message": "Try again in 20 milliseconds"}}', 0.02],
+  [{}, '{"error": {"retry_after": 9}}', 9],
+  [{}, '{"error": {"metadata": {"retry_after_seconds": 9}}}', 9],
+  [{}, '{"error": {"retry_after_ms": 900}}', 0.9],
+];
+for (const [headers, body, wait] of WAITS)
+  test(`a wait is ${wait}: ${JSON.stringify(headers)} ${body}`, () => {
+    assert.equal(failureOf("a.test", { status: 429, body, headers: new Headers(headers) }).retryAfter ?? null, wait);
+  });
 
 test("the wait that a vendor asks for in words is kept", async () => {
   const busy = (words) => ({
