@@ -15,59 +15,64 @@ import re
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 PYODIDE = Path(__file__).parents[2] / "node_modules" / "pyodide"
 ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-DELTAS = 10
 
 
 async def page(request: Request) -> Response:
     return HTMLResponse("<!doctype html><title>plain</title>", headers=ISOLATED)
 
 
-async def complete(request: Request) -> Response:
-    """The OpenAI chat dialect, streamed or not."""
-    body = await request.json()
-    if (reply := scripted(body)) is not None:
-        if not body.get("stream"):
-            return JSONResponse(whole(body["model"], reply))
-        pace, _, milliseconds = body["model"].partition("-")
-        pieces = written(reply, int(milliseconds) / 1000) if pace == "write" else iter([event(delta(reply)), END])
-        return StreamingResponse(pieces, media_type="text/event-stream")
-    seconds = int(body["model"].partition("-")[2]) / 1000
+async def complete(receive: Receive, send: Send) -> None:
+    """The OpenAI chat dialect, streamed or not. Bare ASGI: a real model takes no time of the user's processor."""
+    content = bytearray()
+    while (message := await receive()).get("more_body"):
+        content += message["body"]
+    body = json.loads(content + message["body"])
+    reply = scripted(body)
+    pace, _, milliseconds = body["model"].partition("-")
+    seconds = int(milliseconds) / 1000 if reply is None or pace == "write" else 0.0
     if body.get("stream"):
-        return StreamingResponse(deltas(seconds), media_type="text/event-stream")
-    await asyncio.sleep(seconds)
-    return JSONResponse(whole(body["model"], "ok"))
+        await begin(send, b"text/event-stream")
+        await write_events(send, DELTAS if reply is None else pieces_of(reply, pace), seconds)
+    else:
+        await asyncio.sleep(0.0 if reply is not None else seconds)
+        text = json.dumps(whole(body["model"], "ok" if reply is None else reply)).encode()
+        await begin(send, b"application/json", (b"content-length", str(len(text)).encode()))
+        await send({"type": "http.response.body", "body": text})
 
 
-async def deltas(seconds: float) -> AsyncIterator[str]:
-    """Each piece at its time since the call began: sleeps one after another would each end late, and add up."""
+async def begin(send: Send, media_type: bytes, *headers: tuple[bytes, bytes]) -> None:
+    named = [(b"content-type", media_type), *headers]
+    await send({"type": "http.response.start", "status": 200, "headers": named})
+
+
+async def write_events(send: Send, events: Sequence[bytes], seconds: float) -> None:
+    """Each event at its time since the call began: sleeps one after another would each end late, and add up."""
     began = time.monotonic()
-    pieces = DELTAS if seconds else 1
-    for number in range(pieces):
-        await asyncio.sleep(began + seconds * (number + 1) / pieces - time.monotonic())
-        yield event(delta(f"{number} "))
-    yield END
+    events = events if seconds else events[:1]
+    for number, written in enumerate(events, 1):
+        await asyncio.sleep(began + seconds * number / len(events) - time.monotonic())
+        await send({"type": "http.response.body", "body": written, "more_body": True})
+    await send({"type": "http.response.body", "body": END})
 
 
-async def written(reply: str, seconds: float) -> AsyncIterator[str]:
-    lines = reply.splitlines(keepends=True)
-    for line in lines:
-        await asyncio.sleep(seconds / len(lines))
-        yield event(delta(line))
-    yield END
+def pieces_of(reply: str, pace: str) -> Sequence[bytes]:
+    """A reply line by line, where it is to be written slowly."""
+    return [event(delta(line)) for line in (reply.splitlines(keepends=True) if pace == "write" else [reply])]
 
 
 def whole(model: str, text: str) -> object:
@@ -102,14 +107,15 @@ def delta(text: str) -> object:
     return {"choices": [{"index": 0, "delta": {"content": text}}]}
 
 
-def event(value: object) -> str:
-    return f"data: {json.dumps(value)}\n\n"
+def event(value: object) -> bytes:
+    return b"data: %b\n\n" % json.dumps(value).encode()
 
 
 BLOCKS = re.compile(r"blocks:([A-Za-z0-9+/=]+)")
 SCRIPT = re.compile(r"script:([A-Za-z0-9+/=]+)")
 replied: Counter[str] = Counter()
-END = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE}) + "data: [DONE]\n\n"
+END = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE}) + b"data: [DONE]\n\n"
+DELTAS = [event(delta(f"{number} ")) for number in range(10)]
 
 
 class Isolated(StaticFiles):
@@ -123,13 +129,12 @@ class Isolated(StaticFiles):
 
 
 def main() -> None:
-    app = Starlette(
-        routes=[
-            Route("/", page),
-            Route("/v1/chat/completions", complete, methods=["POST"]),
-            Mount("/pyodide", Isolated(directory=PYODIDE)),
-        ]
-    )
+    pages = Starlette(routes=[Route("/", page), Mount("/pyodide", Isolated(directory=PYODIDE))])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        is_call = scope["type"] == "http" and scope["path"] == "/v1/chat/completions"
+        await (complete(receive, send) if is_call else pages(scope, receive, send))
+
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
