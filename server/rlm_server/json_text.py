@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 
+DECODER = json.JSONDecoder(strict=False)
+
 
 def json_in(text: str) -> object:
     """The JSON value of `text`, `None` where it is none (or `null`); strings may hold control characters.
@@ -16,7 +18,7 @@ def json_in(text: str) -> object:
     ([1], None)
     """
     try:
-        value: object = json.loads(text, strict=False)
+        value: object = DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
     return value

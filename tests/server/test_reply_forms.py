@@ -12,6 +12,8 @@ import pytest
 
 from rlm_core.types import Message, Reply
 from rlm_server.calls.registry import open_registry
+from rlm_server.providers.failures import failure_in
+from rlm_server.providers.reply_forms import part_of, plain_part
 from rlm_server.providers.upstream import Reasoning, UpstreamCall, UpstreamError
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, json_turn
@@ -391,3 +393,59 @@ def test_an_error_in_a_field_of_the_vendors_is_one(upstream: FakeUpstream, turn:
 def test_an_unasked_stream_of_events_is_read_where_a_whole_was_wanted(upstream: FakeUpstream) -> None:
     upstream.script(events_turn(*PIECES, *END))
     assert reply_of(upstream, events_turn(*PIECES, *END))[0].text == "Paris"
+
+
+PLAIN: list[dict[str, object]] = [
+    *PIECES,
+    {"choices": [{"delta": {"role": "assistant", "content": "x"}}]},
+    chunk({"content": "x"}, id="c", object="chat.completion.chunk", created=1, model="m", usage=None),
+    {"choices": [{"index": 3, "delta": {"content": "x"}, "logprobs": None}], "system_fingerprint": "f"},
+]
+OTHERS: list[object] = [
+    *END,
+    "text",
+    None,
+    {},
+    {"choices": []},
+    {"choices": [None]},
+    {"choices": {}},
+    {"choices": [{"delta": "x"}]},
+    chunk({"content": ""}),
+    chunk({"content": None, "reasoning": "x"}),
+    chunk({"content": [{"type": "text", "text": "x"}]}),
+    chunk({"content": "x", "refusal": "no"}),
+    chunk({"content": "x"}, "stop"),
+    chunk({"content": "x"}, usage=COUNTS),
+    chunk({"content": "x"}, object="error"),
+    chunk({"content": "x"}, error={"message": "m"}),
+    {"choices": [*chunk({"content": "x"})["choices"], {"index": 1, "delta": {}}]},  # type: ignore[misc]
+]
+
+
+@pytest.mark.parametrize("value", PLAIN)
+def test_text_alone_is_read_as_any_value_is(value: dict[str, object]) -> None:
+    assert plain_part(value) == part_of(value)
+    assert failure_in(value) is None
+
+
+@pytest.mark.parametrize("value", OTHERS)
+def test_a_value_that_holds_more_than_text_is_not_plain(value: object) -> None:
+    assert plain_part(value) is None
+
+
+def test_text_before_an_error_in_the_same_bytes_is_passed_on_and_not_asked_again(upstream: FakeUpstream) -> None:
+    events = b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in [*PIECES, {"error": {"message": "m"}}])
+    upstream.script(Turn(chunks=(events,), headers=SSE), json_turn({}))
+    heard: list[str | Reply] = []
+
+    async def call() -> None:
+        async with open_registry(settings_for(upstream, models="")) as registry:
+            answerer, name = await registry.find("openai:m")
+            call = UpstreamCall((Message("user", "q"),), name, retries=3, is_watched=False)
+            async for piece in answerer.stream(call):
+                heard.append(piece)
+
+    with pytest.raises(UpstreamError):
+        asyncio.run(call())
+    assert heard == ["Paris"]
+    assert len(upstream.seen) == 1

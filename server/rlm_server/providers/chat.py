@@ -22,7 +22,7 @@ from rlm_core.types import FinishReason, Json, Message, Reply
 from .event_stream import DONE, Event
 from .exchange import GRACE_SECONDS, Answer, Exchange, Refused, cut_off, malformed
 from .failures import failure_in, failure_of
-from .reply_forms import Part, UnknownForm, finish_reason, is_broken, part_of, usage_of
+from .reply_forms import Part, UnknownForm, finish_reason, is_broken, part_of, plain_part, usage_of
 from .upstream import Offer, OfferedModel, Pieces, Reasoning, UpstreamCall, UpstreamError
 from .workarounds import Body, Change, changed
 
@@ -135,19 +135,11 @@ class ChatProvider:
         reply = _Reply()
         try:
             while not answer.is_over and (events := await _events(answer, reply)) is not None:
-                for event in events:
-                    part = reply.chosen(self._part(event))
-                    text = reply.add(part)
-                    if reply.finish:
-                        has_end = not text and answer.ends_at
-                        answer.ends_at = answer.ends_at if has_end else time.monotonic() + GRACE_SECONDS
-                    if part.reasoning:
-                        yield Reasoning(part.reasoning)
-                    if text:
-                        yield text
-                    if part.is_end:
-                        answer.is_over = True
-                        break
+                pieces, fault = self._taken(events, answer, reply)
+                for piece in pieces if call.is_watched else joined(pieces):
+                    yield piece
+                if fault is not None:
+                    raise fault
             self._check_whole(answer, reply)
             if rest := reply.rest():
                 yield rest
@@ -156,6 +148,27 @@ class ChatProvider:
             yield Reply(reply.text, f"{self.name}:{call.model}", usage, reply.reason, reply.shown_reasoning)
         finally:
             await answer.close()
+
+    def _taken(self, events: Sequence[Event], answer: Answer, reply: _Reply) -> tuple[list[str], UpstreamError | None]:
+        """Take `events` into `reply`; their pieces, and the fault that came after these."""
+        pieces: list[str] = []
+        for event in events:
+            try:
+                part = reply.chosen(self._part(event))
+            except UpstreamError as fault:
+                return pieces, fault
+            text = reply.add(part)
+            if reply.finish:
+                has_end = not text and answer.ends_at
+                answer.ends_at = answer.ends_at if has_end else time.monotonic() + GRACE_SECONDS
+            if part.reasoning:
+                pieces.append(Reasoning(part.reasoning))
+            if text:
+                pieces.append(text)
+            if part.is_end:
+                answer.is_over = True
+                break
+        return pieces, None
 
     async def _answer(self, call: UpstreamCall, deadline: float) -> tuple[Answer, Body]:
         """The answer to one request, or to a further one that found a way round a refusal; and the body that was sent.
@@ -196,6 +209,8 @@ class ChatProvider:
         """
         if event.value == DONE:
             return Part(is_end=True)
+        if not event.name and (plain := plain_part(event.value)) is not None:
+            return plain
         if event.name in SIGNS_OF_LIFE and not isinstance(event.value, dict):
             return Part()
         failure = failure_in(event.value, event=event.name)
@@ -238,6 +253,13 @@ class ChatProvider:
             kind="prompt-cut",
             upstream=self.name,
         )
+
+
+def joined(pieces: list[str]) -> list[str]:
+    """The text of `pieces`, and the reasoning in them, each as one piece."""
+    kinds = ([piece for piece in pieces if isinstance(piece, Reasoning) is is_shown] for is_shown in (True, False))
+    reasoning, texts = ("".join(kind) for kind in kinds)
+    return [piece for piece in (Reasoning(reasoning), texts) if piece]
 
 
 def _digest(schema: Mapping[str, Json] | None) -> str:
@@ -306,9 +328,8 @@ class _Reply:
         self.finish = part.finish or self.finish
         self.refused = self.refused or part.refused
         self.is_whole = self.is_whole or part.is_end or bool(part.finish) or (part.is_message and part.text != "")
-        self.usage.update(
-            {name: count for name, count in (part.usage or {}).items() if count or name not in self.usage}
-        )
+        if part.usage:
+            self.usage.update({name: n for name, n in part.usage.items() if n or name not in self.usage})
         self._calls_tool = self._calls_tool or part.calls_tool
         if part.reasoning:
             self.reasoning.append(part.reasoning)

@@ -67,7 +67,7 @@ class EventReader:
         *whole, rest = chunk.split(b"\n")
         events: list[Event] = []
         for line in whole:
-            events += self._read_line(_text([*self.line, line]))
+            events += self._read_line(_text([*self.line, line]) if self.line else line.decode(errors="replace"))
             self.line = []
         if rest:
             self.line.append(rest)
@@ -98,6 +98,11 @@ class EventReader:
         return events
 
     def _read_line(self, line: str) -> list[Event]:
+        if not (self.json or self.data or self.is_first):  # nearly all lines are one of these two
+            if not line:
+                return []
+            if line.startswith("data: {"):
+                return self._read_data_line(line.rstrip()[6:])
         if self.is_first:
             line, self.is_first = line.removeprefix("\ufeff"), False
         if not self.values and not self.json and line.lstrip().startswith("<"):
@@ -135,7 +140,8 @@ class EventReader:
     def _read_data_line(self, line: str) -> list[Event]:
         self.data.append(line)
         text = "\n".join(self.data).strip()
-        value: object = DONE if text.upper() == DONE else json_in(text) if text.endswith(COMPLETE) else None
+        is_done = len(text) == len(DONE) and text.upper() == DONE
+        value: object = DONE if is_done else json_in(text) if text.endswith(COMPLETE) else None
         if value is None:
             return []
         self.data = []

@@ -125,6 +125,12 @@ class Part:
     calls_tool: bool = False
 
 
+PLAIN_EVENT = frozenset(("id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage"))
+PLAIN_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
+PLAIN_DELTA = frozenset(("role", "content"))
+"""Names in an event of OpenAI's dialect that brings text and nothing else."""
+
+
 class UnknownForm(ValueError):
     """The value has none of the forms; the message continues "The reply of <name> ..."."""
 
@@ -141,6 +147,27 @@ def part_of(value: object) -> Part:
         if fits(value):
             return read(value)
     raise UnknownForm("does not have the shape of a reply")
+
+
+def plain_part(value: object) -> Part | None:
+    """The part in an event that brings text and nothing else, as most do: read without a look for what it lacks.
+
+    `None` for any other value, which may report a failure, and which `part_of` reads.
+    """
+    if not isinstance(value, dict) or not value.keys() <= PLAIN_EVENT or value.get("usage") is not None:
+        return None
+    choices = value.get("choices")
+    if value.get("object", "chat.completion.chunk") != "chat.completion.chunk":
+        return None
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choice := choices[0], dict):
+        return None
+    if not choice.keys() <= PLAIN_CHOICE or choice.get("finish_reason") is not None:
+        return None
+    delta = choice.get("delta")
+    if not isinstance(delta, dict) or not delta.keys() <= PLAIN_DELTA:
+        return None
+    text = delta.get("content")
+    return Part(text, choice=_number(choice)) if isinstance(text, str) and text else None
 
 
 def finish_reason(finish: str) -> FinishReason | None:
