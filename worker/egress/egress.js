@@ -30,10 +30,11 @@ const CHARS_PER_TOKEN = 4;
  * @param {import("./gate.js").Gate} options.gate
  * @param {Pick<import("../wire/types.d.ts").Recorder, "record">} options.recorder
  * @param {number[]} options.path
+ * @param {((kind: Leaving["kind"]) => Promise<void> | null) | null} [options.written] what calls wait for before they leave
  * @param {() => Usage} options.usage of the whole tree
  * @param {(detail: string) => void} options.onRootDenied
  */
-export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }) {
+export function openEgress({ ledger, gate, recorder, path, written = null, usage, onRootDenied }) {
   /** @type {Known} */
   const conversation = new Map();
 
@@ -70,7 +71,8 @@ export function openEgress({ ledger, gate, recorder, path, usage, onRootDenied }
    * @param {string | null} denied
    */
   const enterAfterwards = (leaving, denied) => {
-    ledger.inTurn(() => afterwards(leaving, denied)).catch(lost);
+    const isGone = Promise.allSettled([denied === null ? written?.(leaving.kind) : null]);
+    ledger.inTurn(() => isGone.then(() => afterwards(leaving, denied))).catch(lost);
   };
   /** @param {Leaving} leaving */
   const before = async (leaving) => {

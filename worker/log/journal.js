@@ -19,7 +19,8 @@ import { LOCK, holdRun, open, read, stored } from "./run_store.js";
  *   call is answered from the server's store when its line was lost
  * @property {(contexts: JobContext[]) => Promise<void>} keep also the context; a notice says when it cannot be kept
  * @property {() => Promise<void>} written resolves when every line so far is kept; while the store is full it waits
- * @property {() => boolean} isAbreast whether all lines but those of repeatable calls are kept, and these in time
+ * @property {() => Promise<void> | null} abreast what a repeatable call waits for: all lines but those of such calls are kept,
+ *   and these in time
  * @property {() => Promise<void>} close the run has its end: its log is dropped
  * @property {() => Promise<void>} leave the run was not resumed: its log stays
  */
@@ -104,7 +105,7 @@ async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false },
       }
     }
   };
-  const { append, written, hurry, isAbreast } = openLineWriter(put, lines.length);
+  const { append, written, hurry, abreast } = openLineWriter(put, lines.length);
   globalThis.addEventListener("pagehide", hurry); // a tab that is closed or reloaded loses no line that waits for another
   const ended = new AbortController();
   let keeping = Promise.resolve();
@@ -138,7 +139,7 @@ async function openHeld(run, { lines = [], onNotice, signal, keepsLog = false },
       append(line, type, isRepeatable);
     },
     written,
-    isAbreast,
+    abreast,
     keep: (contexts) => (keeping = keep(contexts)),
     leave,
     async close() {

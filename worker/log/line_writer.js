@@ -59,6 +59,13 @@ export function openLineWriter(put, next, now = () => performance.now()) {
     last = last.then(flush);
     last.catch(() => {}); // `written` rejects with it
   };
+  const written = () => {
+    begin();
+    return last;
+  };
+  const isYoung = () => now() - Math.min(ofWaiting.since, ofUnderWay.since) < MOST_BEHIND_MS;
+  const isAbreast = () => ofWaiting.areRepeatable && ofUnderWay.areRepeatable && isYoung();
+
   return {
     /**
      * @param {string} line
@@ -78,19 +85,18 @@ export function openLineWriter(put, next, now = () => performance.now()) {
       timer = setTimeout(begin, most);
     },
     /** Resolves when every line so far is on disk; rejects with the fault of the first that could not be written. */
-    written() {
-      begin();
-      return last;
-    },
+    written,
     /** The page closes: no turn of it comes after the transaction under way. */
     hurry() {
       last = Promise.all([last, flush()]).then(() => {});
       last.catch(() => {}); // `written` rejects with it
     },
     /** Whether a call may leave now that is made again if its line is lost: all lines before it are kept, or are such too. */
-    isAbreast() {
-      const areRepeatable = ofWaiting.areRepeatable && ofUnderWay.areRepeatable;
-      return areRepeatable && now() - Math.min(ofWaiting.since, ofUnderWay.since) < MOST_BEHIND_MS;
+    isAbreast,
+    /** What such a call waits for, where it may not: the lines under way, and those that wait unless all are such. */
+    abreast() {
+      if (isAbreast()) return null;
+      return ofWaiting.areRepeatable && isYoung() ? last : written();
     },
   };
 }

@@ -32,19 +32,29 @@ export function openRequests(options, { onAnswered, stop, runJob }) {
   /** @param {string} detail */
   const onRootDenied = (detail) => stop({ stopped_by: "denied", detail });
   const usage = () => tree.usage.of([]);
-  const egress = openEgress({ ledger: tree.ledger, gate: tree.gate, recorder, path: job.path, usage, onRootDenied });
+  // of child runs side by side the order may be another one after a loss, and with it the calls' keys
+  const mayRepeat = job.path.length === 0 ? tree.keepsReplies : () => false;
+  /** @type {Parameters<typeof openBroker>[0]["written"]} */
+  const leaving = journal && ((kind) => (kind === "sub" && mayRepeat() ? journal.abreast() : journal.written()));
+  const egress = openEgress({
+    ledger: tree.ledger,
+    gate: tree.gate,
+    recorder,
+    path: job.path,
+    written: leaving,
+    usage,
+    onRootDenied,
+  });
   const calls = openCalls({ job, tree, recorder, egress, onAnswered });
   calls.refund(-(resumed?.rootCalls ?? 0));
   const { endpoint, headers, provider = null } = tree.hosting;
   const fetchOwn = isPlain(tree.hosting) ? fetchOverSocket(endpoint) : fetchWith(headers ?? {});
-  // of child runs side by side the order may be another one after a loss, and with it the calls' keys
-  const mayRepeat = job.path.length === 0 ? tree.keepsReplies : () => false;
   const broker = openBroker({
     endpoint,
     provider,
     witness: calls,
     fetcher: fetchOwn,
-    written: journal && ((kind) => (kind === "sub" && journal.isAbreast() && mayRepeat() ? null : journal.written())),
+    written: leaving,
     cancel: (endpoint, key) => cancelRequest(endpoint, key, fetchOwn),
     overlap: tree.hosting.overlap,
   });

@@ -186,3 +186,28 @@ test("a writer is not abreast while a line is older than half a second, and afte
   await settled();
   assert.equal(isAbreast(), false);
 });
+
+test("a call that may be repeated waits for the lines under way on which it would depend, not for those of such calls", async () => {
+  const { puts, append, abreast } = opened();
+  assert.equal(abreast(), null);
+  append("a", "block_started", true);
+  await settled();
+  append("b", "call_started", true);
+  let isReady = false;
+  void abreast()?.then(() => (isReady = true));
+  await settled();
+  assert.equal(isReady, false);
+  puts[0].end();
+  await settled();
+  assert.equal(isReady, true);
+  assert.equal(puts.length, 1);
+  append("c", "tool_called", true);
+  append("d", "call_started", true);
+  void abreast()?.then(() => (isReady = false));
+  await settled();
+  assert.deepEqual(puts[1].lines, ["b", "c", "d"]);
+  assert.equal(isReady, true);
+  puts[1].end();
+  await settled();
+  assert.equal(isReady, false);
+});
