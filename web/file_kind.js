@@ -85,7 +85,8 @@ export function suffixOf(name) {
 /** @param {string} suffix @param {Ends} ends @returns {FileKind} */
 function kindOf(suffix, ends) {
   const { head, tail } = ends;
-  const signature = SIGNATURES.find(({ begin, at = 0 }) => standsAt(head, begin, at)) ?? laterPdf(head);
+  const found = SIGNATURES.find(({ begin, at = 0 }) => standsAt(head, begin, at));
+  const signature = found && /^\w+$/.test(found.begin) && isWords(ends) ? undefined : (found ?? laterPdf(head));
   const named = Object.hasOwn(BY_SUFFIX, suffix) ? BY_SUFFIX[suffix] : undefined;
   if (signature === undefined) return named ? misnamed(suffix, textKind("", ends).label) : textKind(suffix, ends);
   const { kind, end } = signature;
@@ -97,10 +98,15 @@ function kindOf(suffix, ends) {
     : { label, fault: "" };
 }
 
+/** Whether it is UTF-8 without control characters: words on a format may begin as its files do. @param {Ends} ends */
+function isWords({ head, isWhole }) {
+  return decodes(head, isWhole) && !head.some((byte) => byte < 9 || (byte > 13 && byte < 27));
+}
+
 /** Readers take a PDF whose first bytes are foreign; in a line of text the same words are no sign. @param {Uint8Array} head */
 function laterPdf(head) {
-  const begin = String.fromCharCode(...head.subarray(0, 1024));
-  return /[\r\n\0\x80-\xff]%PDF-\d/.test(begin) ? SIGNATURES[0] : undefined;
+  const begin = String.fromCharCode(...head.subarray(0, 8192));
+  return /^.{0,1024}[\r\n\0\x80-\xff]%PDF-\d.*\d\s+obj\b/s.test(begin) ? SIGNATURES[0] : undefined;
 }
 
 /** @param {string} suffix @param {string} label @returns {FileKind} */

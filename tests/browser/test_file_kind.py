@@ -24,6 +24,8 @@ KINDS = {
     "lease.pdf": (pdf("Rent is due."), "PDF", ""),
     "prefixed.pdf": (b"\r\n\r\n" + pdf("Rent is due."), "PDF", ""),
     "on-pdf.txt": (b"A file that begins with %PDF-1.7 is one.", "text", ""),
+    "on-gif.txt": (b"GIF89a is a format.\n", "text", ""),
+    "on-pdf.md": (b"# PDF\n\n%PDF-1.7\n\nis its first line.\n", "MD, text", ""),
     "cut.pdf": (pdf("Rent is due.")[:-20], "PDF, broken", CUT),
     "page.pdf": (b"<html>Sign in to read this.</html>", "text, named .pdf", "its bytes are no such file"),
     "letter.docx": (zipped(), "Word", ""),

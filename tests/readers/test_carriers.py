@@ -151,6 +151,11 @@ def cut_tar() -> bytes:
 
 BROKEN = "[file ...] [not read: the rest, since the data is broken ("
 ARCHIVES: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "a zip made to be split": (
+        "a.zip",
+        lambda: b"PK\x07\x08" + planted.zipped({"a": "one word"}),
+        "[file a]\none word",
+    ),
     "an old tar": ("a.tar", old_tar, "[file a]\nold words"),
     "a zip of macOS": ("a.zip", of_macos, "[file \u00dcber.txt]\nK\u00f6ln"),
     "a tar that was cut": ("a.tar", cut_tar, f"[file a]\n{'first ' * 9}\n\n[file b] [not read"),
@@ -198,6 +203,28 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(50), "is an HDF5 file"),
     "Access": (b"\0\1\0\0Standard ACE DB\0" + bytes(50), "is an Access database"),
     "lz4": (b"\x04\x22\x4d\x18" + bytes(50), "is lz4 data"),
+    "MP3 without a label": (b"\xff\xfb\x90\x64" + bytes(range(256)), "is sound or video"),
+    "MP4": (b"\0\0\0\x20ftypisom" + bytes(50), "is sound or video"),
+    "QuickTime": (b"\0\0\x10\0moov\0\0\0\x6cmvhd" + bytes(50), "is sound or video"),
+    "AIFF": (b"FORM\0\0\1\0AIFF" + bytes(range(256)), "is sound or video"),
+    "a transport stream": ((b"\x47\x40\0\x10" + bytes(184)) * 4, "is sound or video"),
+    "Windows Media": (bytes.fromhex("3026b2758e66cf11") + bytes(range(256)), "is sound or video"),
+    "Photoshop": (b"8BPS\0\1" + bytes(50), "is a picture in layers"),
+    "an icon": (b"\0\0\1\0\1\0\x10\x10" + bytes(50), "is a picture of a format that is not read"),
+    "compress": (b"\x1f\x9d\x90" + bytes(range(256)), "is an archive of a kind that is not opened"),
+    "a package of Debian": (
+        b"!<arch>\ndebian-binary" + bytes(range(256)),
+        "is an archive of a kind that is not opened",
+    ),
+    "a pickle": (b"\x80\x04\x95\x10" + bytes(range(256)), "is a Python pickle: it can run code"),
+    "NumPy": (b"\x93NUMPY\1\0" + bytes(range(256)), "is a file of NumPy"),
+    "SPSS": (b"$FL2@(#) SPSS" + bytes(range(256)), "is a file of SPSS"),
+    "a property list": (b"bplist00\xd1\1\2" + bytes(range(256)), "is a binary property list"),
+    "a font": (b"wOF2\0\1\0\0" + bytes(range(256)), "is a font"),
+    "MOBI": (b"A book".ljust(60, b"\0") + b"BOOKMOBI" + bytes(range(256)), "is a Kindle or MOBI e-book"),
+    "DjVu": (b"AT&TFORM\0\0\1\0DJVM" + bytes(range(256)), "is a DjVu document"),
+    "a capture": (b"\xd4\xc3\xb2\xa1\2\0\4\0" + bytes(range(256)), "is a capture of network traffic"),
+    "WebAssembly": (b"\0asm\1\0\0\0" + bytes(range(256)), "is a program"),
     "a program": (b"MZ\x90\0" + bytes(range(256)), "is a program"),
 }
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  letters of other alphabets are what is tested
 """Texts in the codings and dialects that programs write: each with what a careful person would read in it."""
 
 from __future__ import annotations
@@ -73,6 +74,18 @@ CODED: dict[str, tuple[str, bytes, str]] = {
         rb"{\rtf1 a\par{\shp{\*\shpinst{\sp{\sn k}{\sv 2}}{\shptxt\pard in it\par}}}}",
         "a\n\n[text box] in it",
     ),
+    "a mark twice": ("a.txt", "\ufeff\ufeffone\n".encode(), "one\n"),
+    "a page under the name csv": ("a.csv", b"<!doctype html><html><body><p>Sign in</p>", "Sign in"),
+    "a page under the name json": ("a.json", b"<html><body>503, gone</body></html>", "503, gone"),
+    "words on a format": ("a.txt", b"ID3 holds labels.\nBZh does not.\n", "ID3 holds labels.\nBZh does not.\n"),
+    "words on GIF": ("a.txt", b"GIF89a is a format.\n", "GIF89a is a format.\n"),
+    "words on RIFF": ("a.txt", b"RIFF has chunks.\n", "RIFF has chunks.\n"),
+    "words on PDF": ("a.md", b"# PDF\n\n%PDF-1.7\n\nbegins it.\n", "# PDF\n\n%PDF-1.7\n\nbegins it.\n"),
+    "a letter with a time": (
+        "a.txt",
+        b"From the start 10:30 all\nThings: well\nand so on\n",
+        "From the start 10:30 all\nThings: well\nand so on\n",
+    ),
     "no subtitles": ("a.srt", b"Notes of the day\n", "Notes of the day\n"),
 }
 
@@ -82,6 +95,75 @@ def test_a_text_is_read_in_its_coding_and_none_of_it_is_lost(kind: str) -> None:
     name, data, text = CODED[kind]
     found = read(Source(name, data=data))  # type: ignore[arg-type]
     assert found == text or (name.endswith(".xml") and found.endswith(text))
+
+
+LANGUAGES = {
+    "fr": (
+        "cp1252",
+        "Le code d’accès à la porte est écrit ci-dessous. Où ça a été, l’œuvre est là jusqu’à l’aube.",
+    ),
+    "de": ("cp1252", "Der Code für das Tor steht unten. Heute Nacht müssen größere Schiffe draußen bleiben."),
+    "es": ("cp1252", "El código de la puerta está abajo. Esta noche, señor, ¿qué más? La lingüística."),
+    "pt": ("cp1252", "O código do portão está abaixo. À noite o portão está fechado até à manhã, não há exceções."),
+    "it": ("cp1252", "Il codice è scritto più sotto. La porta è chiusa finché non sarà l’alba, perché così è."),
+    "sv": (
+        "cp1252",
+        "Koden till hamngrinden är skriven nedan. I natt är grinden stängd, så båtarna får vänta på den.",
+    ),
+    "fi": (
+        "cp1252",
+        "Sataman portin koodi on kirjoitettu alle. Tänä yönä portti on kiinni, veneiden täytyy odottaa.",
+    ),
+    "is": ("cp1252", "Kóðinn að hliðinu er skrifaður hér að neðan. Í nótt er hliðið lokað, þið verðið að bíða."),
+    "fr, de": (
+        "cp1252",
+        "The captain met Hélène Müller and Jürgen Lefèvre on the way to Großau, with all of the "
+        "ledgers and lamps that were left on board.",
+    ),
+    "pl": ("cp1250", "Kod dostępu do bramy zapisano poniżej. Dziś w nocy brama jest zamknięta aż do świtu. Zażółć."),
+    "cs": ("cp1250", "Přístupový kód k bráně je napsán níže. Dnes v noci je brána zavřená, žluťoučký kůň úpěl."),
+    "hu": ("cp1250", "A kikötő kapujának kódja alább olvasható. Ma éjjel zárva van, árvíztűrő tükörfúrógép."),
+    "tr": ("cp1254", "Liman kapısının giriş kodu aşağıda yazılıdır. İğne, şişe ve ağaç. Bu gece kapı kapalıdır."),
+    "lt": ("cp1257", "Uosto vartų kodas parašytas žemiau. Šiąnakt vartai uždaryti iki aušros, įėjimas čia."),
+    "ru": ("koi8-r", "Код доступа к воротам гавани написан ниже. Ночью ворота закрыты.\n" * 3),
+    "ru, DOS": ("cp866", "Код доступа к воротам гавани написан ниже. Ночью ворота закрыты.\n" * 3),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_of_one_byte_a_letter_is_read_in_the_coding_of_its_language(language: str) -> None:
+    coding, text = LANGUAGES[language]
+    assert read(text.encode(coding)).partition("\n")[2] == text
+
+
+SCRIPTS = {
+    "Cyrillic": "Код доступа написан ниже, № 4711.\n",
+    "Greek": "Ο κωδικός είναι γραμμένος παρακάτω, 4711.\n",
+    "Hebrew": "קוד הגישה כתוב למטה, 4711.\n",
+    "Arabic": "رمز الدخول مكتوب أدناه 4711.\n",
+    "Thai": "รหัสเข้าประตูเขียนไว้ด้านล่าง 4711\n",
+    "Hindi": "प्रवेश कोड नीचे लिखा है 4711।\n",
+    "Japanese": "門の暗証番号は下に書いてあります。4711\n",
+    "Korean": "출입 코드는 아래에 적혀 있습니다. 4711\n",
+    "Chinese": "门禁密码写在下面。4711\n",
+    "Latin": "Der Code, größer als 4711.\n",
+}
+
+
+@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_utf_without_a_mark_is_read_in_each_script(script: str, coding: str) -> None:
+    for text in (SCRIPTS[script], SCRIPTS[script] * 900):
+        assert read(text.encode(coding)) == f"[{coding}]\n{text}"
+
+
+def test_numbers_of_two_bytes_are_no_text_of_utf_16() -> None:
+    for data in (
+        bytes(range(256)) * 40,
+        b"".join(n.to_bytes(2, "little") for n in range(5, 3_000)),
+    ):
+        with pytest.raises(ReadError, match="unknown kind"):
+            read(data)
 
 
 TABLES: dict[str, tuple[str, bytes | str, list[list[Any]]]] = {

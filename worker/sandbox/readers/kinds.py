@@ -9,9 +9,11 @@ import codecs
 import re
 import zipfile
 import zlib
+from bisect import bisect
+from collections import Counter
 from uuid import UUID
 
-from readers.source import ReadError, Source
+from readers.source import HEAD_BYTES, ReadError, Source
 
 NO_READER = {
     "doc": "is a Word 97 document (doc): no reader here takes it. Save it as docx or PDF.",
@@ -32,6 +34,19 @@ NO_READER = {
     "hdf5": "is an HDF5 file: no reader here takes it. Save its tables as CSV.",
     "access": "is an Access database: no reader here takes it. Save its tables as CSV or xlsx.",
     "lz4": "is lz4 data: no reader here takes it. Unpack it, or pack it as gz or zst.",
+    "picture": "is a picture of a format that is not read here. Save it as PNG or JPEG.",
+    "design": "is a picture in layers (psd, xcf): no reader here takes it. Save it as PNG or PDF.",
+    "packed": "is an archive of a kind that is not opened here (Z, lz, cab, deb, rpm). Unpack it, or make a zip.",
+    "pickle": "is a Python pickle: it can run code, and is not opened here. Save its data as JSON, CSV or Parquet.",
+    "numbers": "is a file of NumPy or MATLAB: no reader here takes it. Save its arrays as CSV.",
+    "statistics": "is a file of SPSS, Stata or R: no reader here takes it. Save its data as CSV or Parquet.",
+    "plist": "is a binary property list of Apple: no reader here takes it. Convert it to XML or JSON.",
+    "font": "is a font, and no document.",
+    "djvu": "is a DjVu document: no reader here takes it. Save it as PDF.",
+    "mobi": "is a Kindle or MOBI e-book: no reader here takes it. Convert it to EPUB.",
+    "help": "is compiled HTML help (chm): no reader here takes it. Unpack its pages.",
+    "events": "is a Windows event log (evtx): no reader here takes it. Save it as XML, CSV or text.",
+    "capture": "is a capture of network traffic: no reader here takes it. Export it as text or JSON.",
     "program": "is a program, and no document.",
     "unknown": "is of an unknown kind: its bytes are no text, and begin like no format known here.",
 }
@@ -51,10 +66,28 @@ _MAGIC = (
     (b"II*\x00", "tiff"), (b"MM\x00*", "tiff"), (b"\x1a\x45\xdf\xa3", "audio"), (b"\x78\x9f\x3e\x22", "tnef"),
     (b"Obj\x01", "avro"), (b"\x89HDF\r\n", "hdf5"), (b"\x04\x22\x4d\x18", "lz4"),
     (b"\x00\x01\x00\x00Standard ", "access"), (b"\xff\xff\xff\xff", "arrow"), (b"\x5d\x00\x00", "xz"),
-    (b"\x7fELF", "program"),
+    (b"\x7fELF", "program"), (b"\0asm", "program"), (b"\xca\xfe\xba\xbe", "program"), (b"MThd\0", "audio"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "audio"), (b"FLV\x01", "audio"), (b"\0\0\x01\xba", "audio"),
+    (b"\0\0\x01\xb3", "audio"), (b".snd\0", "audio"), (b"caff\0", "audio"), (b"#!AMR\n", "audio"),
+    (b"8BPS\0", "design"), (b"\0\0\x01\0", "picture"), (b"\0\0\0\x0cJXL ", "picture"), (b"\0\0\0\x0cjP  ", "picture"),
+    (b"\xd7\xcd\xc6\x9a", "picture"), (b"gimp xcf ", "design"), (b"\x1f\x9d", "packed"), (b"LZIP\x01", "packed"),
+    (b"MSCF\0", "packed"), (b"!<arch>\n", "packed"), (b"\xed\xab\xee\xdb", "packed"),
+    (b"\x80\x02", "pickle"), (b"\x80\x03", "pickle"), (b"\x80\x04\x95", "pickle"), (b"\x80\x05\x95", "pickle"),
+    (b"\x93NUMPY", "numbers"), (b"bplist00", "plist"), (b"$FL2", "statistics"), (b"$FL3", "statistics"),
+    (b"<stata_dta>", "statistics"), (b"RDX2\n", "statistics"), (b"RDX3\n", "statistics"),
+    (b"MATLAB 5.0 MAT", "numbers"),
+    (b"wOF2", "font"), (b"wOFF", "font"), (b"OTTO\0", "font"), (b"\0\x01\0\0\0", "font"), (b"!BDN", "msg"),
+    (b"AT&TFORM", "djvu"), (b"ITSF\x03", "help"), (b"ElfFile\0", "events"), (b"\xd4\xc3\xb2\xa1", "capture"),
+    (b"\x0a\x0d\x0d\x0a", "capture"),
 )  # fmt: skip
 _PDF = re.compile(rb"(?:\A|[\r\n\0\x80-\xff])%PDF-\d")
+_OBJECT = re.compile(rb"\d[ \t\r\n]+obj\b")
+"""The beginning of an object of a PDF, by which one behind other bytes is told from words on the format."""
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK\x03\x04", b"PK00PK\x03\x04")
+"""Beginnings of a zip; the last two are those of one that was made to be split, and fits in one part."""
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
+_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+"""First boxes of films."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _STREAMS = {
     "EncryptedPackage": "locked", "Workbook": "xls", "Book": "xls", "WordDocument": "doc",
@@ -88,12 +121,26 @@ _BY_SUFFIX = {
     ".srt": "srt", ".vtt": "vtt", ".eml": "eml", ".emlx": "eml", ".mbox": "mbox", ".mht": "mhtml", ".mhtml": "mhtml",
 }  # fmt: skip
 _MARKUP = re.compile(rb"\s*+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body|table|meta|div)\b", re.I | re.S)
+_DATA = (".csv", ".tsv", ".tab", ".json", ".geojson", ".ipynb")
+"""Suffixes under which a server's page, such as one for signing in, is often saved."""
 _SOURCES = frozenset(
     (".astro", ".ejs", ".erb", ".hbs", ".js", ".jsx", ".md", ".mdx", ".php", ".rst", ".svelte", ".ts", ".tsx", ".vue")
 )
 """Suffixes of texts that may begin with markup and are no pages."""
+_UTF = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+_BLOCKS = (
+    ("\0", "strange"), ("\t", "plain"), ("\x0b", "strange"), ("\r", "plain"), ("\x0e", "strange"), (" ", "plain"),
+    ("\x7f", "strange"), ("\xa0", "Latin"), ("\u0370", "Greek"), ("\u0400", "Cyrillic"), ("\u0530", "Armenian"),
+    ("\u0590", "Hebrew"), ("\u0600", "Arabic"), ("\u0780", "strange"), ("\u0900", "Indic"), ("\u0e00", "Thai"),
+    ("\u0e80", "strange"), ("\u10a0", "Georgian"), ("\u1100", "Asian"), ("\u1200", "strange"), ("\u1e00", "Latin"),
+    ("\u1f00", "Greek"), ("\u2000", "plain"), ("\u2070", "strange"), ("\u20a0", "plain"), ("\u2190", "strange"),
+    ("\u3000", "Asian"), ("\ua000", "strange"), ("\uac00", "Asian"), ("\ud7b0", "strange"), ("\uff00", "Asian"),
+    ("\ufff0", "strange"), ("\U0001f300", "plain"), ("\U0001fb00", "strange"),
+)  # fmt: skip
+"""First letter of a block -> its script; "plain" stands beside any other, "strange" in no text that is guessed."""
+_SCRIPT_STARTS, _SCRIPTS = zip(*_BLOCKS, strict=True)
 _CUE = re.compile(rb"\s*\d+\r?\n\d{1,2}:\d\d:\d\d[,.]\d{1,3} --> ")
-_FROM = re.compile(rb"From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n[A-Za-z-]+:")
+_FROM = re.compile(rb"From [^\r\n]*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b[^\r\n]*\d\d:\d\d[^\r\n]*\r?\n[A-Za-z-]+:")
 _HEADERS = re.compile(rb"\n?(?:\d{1,12} *\n)?(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3,}\r?\n")
 
 
@@ -104,24 +151,37 @@ def kind_of(source: Source) -> str:
         ReadError: it cannot be opened.
     """
     head = source.head
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if head.startswith(_ZIP):
         return _in_zip(source)
     if head.startswith(_OLE):
         return _in_ole(source)
-    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
-    if found is not None:
-        return found
-    if _PDF.search(head[:1_024]):
+    found = next(((magic, kind) for magic, kind in _MAGIC if head.startswith(magic)), None)
+    if found is not None and not (_is_word(found[0]) and _is_words(head)):
+        return found[1]
+    pdf = _PDF.search(head[:1_024])
+    if pdf and (pdf.start() == 0 or _OBJECT.search(head, pdf.end())):
         return "pdf"
     if is_tar(head):
         return "tar"
-    if head[:4] == b"RIFF":
+    if head[:4] == b"RIFF" and not _is_words(head):
         return "webp" if head[8:12] == b"WEBP" else "audio"
-    if head[:3] == bytes(3) and head[4:8] == b"ftyp":
+    if head[:2] == bytes(2) and head[4:8] in _BOXES:
         return "heif" if head[8:12] in _HEIF else "audio"
+    if head[60:68] in (b"BOOKMOBI", b"TEXtREAd"):
+        return "mobi"
+    if _is_sound(head):
+        return "audio"
     if head.startswith((b"BM", b"MZ", b"ORC")) and not _is_mostly_text(head):
         return {b"BM": "bmp", b"MZ": "program", b"OR": "orc"}[head[:2]]
     return _of_text(source, head)
+
+
+def _is_sound(head: bytes) -> bool:
+    """Frames of MP3 or AAC without a label before them, AIFF, or packets of a transport stream."""
+    is_frame = head[:1] == b"\xff" and head[1:2] in (b"\xfb", b"\xfa", b"\xf3", b"\xf2", b"\xf1", b"\xf9")
+    is_stream = head[:1] == b"G" and head[188:189] == head[376:377] == b"G" and len(head) > 376
+    is_aiff = head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC")
+    return (is_frame or is_stream or is_aiff) and not _is_mostly_text(head)
 
 
 def is_tar(head: bytes) -> bool:
@@ -138,11 +198,11 @@ def _of_text(source: Source, head: bytes) -> str:
         return "vtt"
     if _CUE.match(bare):
         return "srt"
-    if source.suffix in _BY_SUFFIX:
+    if source.suffix in _BY_SUFFIX and not (source.suffix in _DATA and _MARKUP.match(bare)):
         return _BY_SUFFIX[source.suffix]
     if _MARKUP.match(bare) and source.suffix not in _SOURCES:
         return "html"
-    if (bare.startswith(b"From ") and b"\nFrom:" in bare) or bare.startswith(b"From - ") or _FROM.match(bare):
+    if (bare.startswith(b"From ") and b"\nFrom:" in bare) or _FROM.match(bare):
         return "mbox"
     if bare.startswith(b"<?xml") and b"office:document" in bare:
         return "fodt"
@@ -176,8 +236,43 @@ def _is_mostly_text(head: bytes) -> bool:
     words = head.strip(b"\0")
     if len(words) > len(head) * 0.2 and _controls(words) <= len(words) * 0.3 and b"\0" not in words:
         return _begins_utf8(words)
-    # UTF-16 without a mark
-    return any(head[at::2].count(0) > len(head) * 0.3 > 3 * head[1 - at :: 2].count(0) for at in (0, 1))
+    return bool(unmarked_utf(head))
+
+
+def _is_word(magic: bytes) -> bool:
+    return magic.isalnum() and magic.isascii()
+
+
+def _is_words(head: bytes) -> bool:
+    """Whether it is UTF-8 without control characters: words on a format may begin as its files do."""
+    return _controls(head) == 0 and _begins_utf8(head)
+
+
+def unmarked_utf(data: bytes) -> str:
+    """UTF-16 or UTF-32 without a mark; `""` otherwise.
+
+    >>> unmarked_utf("Два слова\\n".encode("utf-16-le"))
+    'utf-16-le'
+    """
+    if b"\0" not in data[:HEAD_BYTES]:
+        return ""
+    for start, coding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        is_alternate = data[start::2].count(0) > len(data) * 0.3 and data[1 - start :: 2].count(0) < len(data) * 0.1
+        if is_alternate and 0 in data[start:64:2]:
+            return coding
+    head = data[: HEAD_BYTES if len(data) > HEAD_BYTES else len(data) - len(data) % 4 or 2]
+    return next((coding for coding in _UTF if _is_script(head, coding)), "")
+
+
+def _is_script(head: bytes, coding: str) -> bool:
+    """Whether nearly all letters in this coding are those of one script and of ASCII, without control characters."""
+    try:
+        text = codecs.getincrementaldecoder(coding)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    scripts = Counter(_SCRIPTS[bisect(_SCRIPT_STARTS, letter) - 1] for letter in text)
+    plain, strange = scripts.pop("plain", 0), scripts.pop("strange", 0)
+    return plain > 0 and strange == 0 and max(scripts.values(), default=0) >= 0.98 * scripts.total()
 
 
 def _controls(data: bytes) -> int:

@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from readers.alphabets import coding_of
+from readers.kinds import unmarked_utf
 from readers.source import ReadError, Source
 from rlm_core.table_format import table_format
 
@@ -67,7 +69,8 @@ def parts(source: Source, chars: int) -> Iterator[str]:
     """
     with source.open() as file:
         head = file.read(PROBED_BYTES)
-        mark, coding = next(((mark, coding) for mark, coding in _BOMS if head.startswith(mark)), (b"", _guessed(head)))
+        mark, coding = _mark(head)
+        coding = coding or _guessed(head)
         decoder = codecs.getincrementaldecoder(_codec(coding))(STRAY)
         rest = "" if coding == "utf-8" else f"[{coding}]\n"
         data = head[len(mark) :]
@@ -109,9 +112,9 @@ def decode(data: bytes) -> tuple[str, str]:
     >>> decode(b"\\xff\\xfeh\\x00i\\x00")
     ('hi', 'utf-16-le')
     """
-    for mark, coding in _BOMS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(coding, "replace"), coding
+    mark, coding = _mark(data)
+    if mark:
+        return data[len(mark) :].decode(coding, "replace"), coding
     if not _unmarked(data[:PROBED_BYTES]):
         try:
             return data.decode("utf-8"), "utf-8"
@@ -119,6 +122,14 @@ def decode(data: bytes) -> tuple[str, str]:
             pass
     coding = _guessed(data[:PROBED_BYTES])
     return data.decode(_codec(coding), STRAY), coding
+
+
+def _mark(data: bytes) -> tuple[bytes, str]:
+    """The byte order mark and its coding; some programs write a second one before a text that has it."""
+    for mark, coding in _BOMS:
+        if data.startswith(mark):
+            return mark * (1 + data.startswith(mark * 2)), coding
+    return b"", ""
 
 
 def superset(coding: str) -> str:
@@ -160,6 +171,8 @@ def _guessed(data: bytes) -> str:
         return MIXED
     if len(re.findall(rb"[\x80-\xff]", data)) <= max(3, len(data) // 200):
         return "cp1252"  # a few letters tell no coding from another: the commonest
+    if coding := coding_of(data):
+        return coding
     from charset_normalizer import from_bytes
 
     best = from_bytes(data).best()
@@ -195,16 +208,8 @@ def _is_mostly_utf8(data: bytes) -> bool:
 
 
 def _unmarked(data: bytes) -> str:
-    """UTF-16 or ISO-2022-JP without a mark; `""` otherwise."""
-    return _alternates(data) or ("iso2022_jp" if _JIS.search(data) else "")
-
-
-def _alternates(data: bytes) -> str:
-    """UTF-16 without a mark, where most other bytes are zero; `""` otherwise."""
-    for start, coding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if data[start::2].count(0) > len(data) * 0.3 and data[1 - start :: 2].count(0) < len(data) * 0.1:
-            return coding
-    return ""
+    """UTF-16, UTF-32 or ISO-2022-JP without a mark; `""` otherwise."""
+    return unmarked_utf(data) or ("iso2022_jp" if _JIS.search(data) else "")
 
 
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
