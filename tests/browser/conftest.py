@@ -21,6 +21,7 @@ from rlm_server.settings import Settings
 from tests.browser.lab import send_requests
 from tests.browser.scripted_endpoint import ScriptedEndpoint
 from tests.browser.visitor import Visitor
+from tests.reruns import pytest_runtest_setup  # noqa: F401 - a hook
 from tests.server.fake_upstream import FakeUpstream, fake_upstream
 
 
