@@ -165,7 +165,7 @@ function Key({ onInput, onChosen }) {
   const isKept = keptKeys()[answeredBy] !== undefined;
   const take = (/** @type {Event} */ event) => {
     keys[answeredBy] = fieldValue(event).trim();
-    if (isKept) keep(answeredBy, keys[answeredBy]);
+    if (keptKeys()[answeredBy] !== undefined) keep(answeredBy, keys[answeredBy]); // the field may be drawn from before
     onInput({});
   };
   const choose = (/** @type {Event} */ event) => {

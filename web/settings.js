@@ -182,16 +182,22 @@ export function SettingsPanel() {
   </div>`;
 }
 
+/** The models that code may call already, also those chosen since the fields were drawn. */
+function takenModels() {
+  return new Set([chosenModel(), state.settings.subModel, ...state.settings.allowedModels]);
+}
+
 /** The models that code may call beside the two. */
 function AllowedModels() {
   const { catalogue, settings } = state;
   const { allowedModels } = settings;
-  const taken = new Set([chosenModel(), settings.subModel, ...allowedModels]);
+  const taken = takenModels();
   const add = (/** @type {string} */ id) => {
-    if (isWellFormed(id) && !taken.has(id)) changeSettings({ allowedModels: [...allowedModels, id] });
+    if (!isWellFormed(id) || takenModels().has(id)) return;
+    changeSettings({ allowedModels: [...state.settings.allowedModels, id] });
   };
   const remove = (/** @type {string} */ id) => {
-    changeSettings({ allowedModels: allowedModels.filter((other) => other !== id) });
+    changeSettings({ allowedModels: state.settings.allowedModels.filter((other) => other !== id) });
     document.getElementById("allowed-model")?.focus(); // the button that had the focus is gone
   };
   return html`<div class="allowed-models">

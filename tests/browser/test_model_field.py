@@ -32,8 +32,13 @@ def offer(
     }
     page.unroute("**/api/models")
     page.route("**/api/models", lambda route: route.fulfill(json=listed))
+    reload(page)
+
+
+def reload(page: Page) -> None:
+    """Show the page anew, with its list of models: until that has come, a field is drawn anew under a test's hands."""
     page.reload()
-    page.wait_for_selector("#model")
+    page.locator("#model[placeholder^='Default: ']").wait_for(state="attached")
 
 
 def choose_model(page: Page, name: str, *, field: str = "#model") -> None:
@@ -77,7 +82,7 @@ def test_the_list_is_searched_by_words_and_by_keyboard(page: Page) -> None:
 def test_a_name_that_is_not_listed_is_used_as_typed_and_remembered(page: Page) -> None:
     offer(page, "openai:gpt-5-mini")
     choose_model(page, "openai:gpt-5")
-    page.reload()
+    reload(page)
     expect(page.locator("#model")).to_have_value("openai:gpt-5")
     expect(page.locator("#model-problem")).to_have_count(0)
     assert models_of(page) == ["openai:gpt-5"]
@@ -152,7 +157,7 @@ def test_options_of_the_model_are_remembered_checked_at_their_field_and_sent(pag
     ask(page)
     expect(page.locator("#sub-option-topP")).to_be_focused()
     page.fill("#sub-option-topP", "0.5")
-    page.reload()
+    reload(page)
     expect(page.locator("#model-options summary")).to_contain_text("3 options set")
     expect(page.locator("#sub-model-options summary")).to_contain_text("1 option set")
     seen: list[str] = []
@@ -171,7 +176,7 @@ def test_further_models_for_code_are_added_removed_and_sent_with_the_run(page: P
     for name in ("ollama:small", "other:typed", "openai:gpt", "nonsense"):
         choose_model(page, name, field="#allowed-model")
     expect(page.locator("#allowed-models li")).to_have_count(2)
-    page.reload()
+    reload(page)
     page.get_by_role("button", name="Remove other:typed").click()
     expect(page.locator("#allowed-models li")).to_contain_text(["ollama:small"])
     assert serious_violations(page) == []
@@ -199,11 +204,30 @@ def test_further_models_for_code_are_added_removed_and_sent_with_the_run(page: P
     assert serious_violations(page) == []
 
 
+AT_ONCE = """async (names) => {
+  const field = document.getElementById("allowed-model");
+  const drawn = async () => { for (let step = 0; step < 9; step += 1) await null; } // the field, and not the page
+  for (const name of names) {
+    field.value = name;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    await drawn();
+    field.dispatchEvent(new FocusEvent("blur"));
+    await drawn();
+  }
+}"""
+
+
+def test_models_for_code_that_are_added_between_two_drawings_are_all_kept(page: Page) -> None:
+    page.evaluate(AT_ONCE, ["ollama:small", "openai:other", "ollama:small"])
+    expect(page.locator("#allowed-models li")).to_have_count(2)
+    expect(page.locator("#allowed-models li")).to_contain_text(["ollama:small", "openai:other"])
+
+
 def test_a_model_that_searches_at_its_vendor_is_marked_and_not_called_by_code(page: Page) -> None:
     searching = {**model("openai:searching"), "vendor_tools": True}
     listed = {"models": [BUILTIN, searching], "default": "builtin:extractive", "notes": []}
     page.route("**/api/models", lambda route: route.fulfill(json=listed))
-    page.reload()
+    reload(page)
     page.fill("#model", "searching")
     expect(rows(page)).to_contain_text(["searches the web at its vendor"])
     page.press("#model", "Enter")

@@ -104,6 +104,24 @@ def test_a_vendor_is_asked_with_the_persons_key_which_no_storage_holds(page: Pag
     assert page.evaluate("localStorage.getItem('pyodide-rlm.keys')") is None
 
 
+TYPED_AT_ONCE = """(key) => {
+  document.getElementById("keep-key").click();
+  const field = document.getElementById("answering-key");
+  field.value = key;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
+def test_a_key_typed_as_soon_as_it_is_no_longer_kept_is_not_kept(page: Page) -> None:
+    page.select_option("#answered-by", "openai")
+    page.fill("#answering-key", KEY)
+    page.check("#keep-key")
+    expect(page.locator("#answering-key-hint")).to_contain_text("Kept in this browser, unencrypted")
+    page.evaluate(TYPED_AT_ONCE, f"{KEY}-another")
+    expect(page.locator("#answering-key-hint")).to_contain_text("memory only")
+    assert page.evaluate("localStorage.getItem('pyodide-rlm.keys')") is None
+
+
 def test_the_printed_policy_is_all_that_a_strict_page_needs(browser: Browser, site: Path) -> None:
     policy = strict_policy(find_assets(), [])
     with hosted(site / "blog" / "ask", {"Content-Security-Policy": policy}) as url:
