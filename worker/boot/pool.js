@@ -157,7 +157,8 @@ async function takeSpare(pool, signal) {
   if (spare === null || signal === undefined) return spare;
   const worker = await Promise.race([spare, aborted(signal)]);
   if (worker !== STOPPED) return worker;
-  pool.spare ??= spare;
+  if (pool.spare === null) pool.spare = spare;
+  else void spare.then((worker) => worker?.terminate()); // another one was booted meanwhile
   throw channelError("the Python worker was not awaited: the run was stopped.");
 }
 

@@ -273,3 +273,25 @@ test("a run that is expected of assets that are not there fails when it comes, n
   await assert.rejects(takeWorker(base), /no assets at/);
   await takeWorker(base);
 });
+
+test("of two spares, one left by a run that was stopped, one is ended", async () => {
+  onBoot = () => {};
+  await openPool(base, { snapshot: memory(MADE), hasSpares: true });
+  await settled();
+  const stop = new AbortController();
+  const stopped = takeWorker(base, { signal: stop.signal });
+  await settled();
+  const other = takeWorker(base);
+  await settled();
+  await pass(0);
+  assert.equal(booted.length, 3);
+  stop.abort();
+  await assert.rejects(stopped, /the run was stopped/);
+  for (const { begin } of booted) begin();
+  await other;
+  await settled();
+  assert.deepEqual(
+    booted.map(({ isEnded }) => isEnded),
+    [true, false, false],
+  );
+});
