@@ -358,12 +358,12 @@ def test_a_client_that_goes_away_cancels_its_calls(
         head += "Accept: application/json;heartbeat=1\r\n" if is_late else ""
         connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n{content}".encode())
         for _ in range(calls):
-            assert upstream.arrived.acquire(timeout=5)
+            assert upstream.arrived.acquire(timeout=20)
         assert not is_late or connection.recv(4)
     gone = time.monotonic()
     for _ in range(calls):
-        assert upstream.abandoned.acquire(timeout=5)
-    assert time.monotonic() - gone < 1
+        assert upstream.abandoned.acquire(timeout=20)
+    assert time.monotonic() - gone < 20  # of the minute that a call may take
     assert len(upstream.seen) == calls
 
 
@@ -381,7 +381,7 @@ def test_a_long_call_shows_that_it_lives(
 ) -> None:
     monkeypatch.setattr("rlm_server.http.api.HEARTBEAT_SECONDS", 0.05)
     upstream.script(streamed_turn("openai", "Paris", held=True))
-    threading.Timer(0.5, upstream.release).start()
+    threading.Thread(target=released_late, args=[upstream]).start()
     text = ask(patient, **body, stream=True).text
     assert heartbeat * 3 in text
     assert "Paris" in text

@@ -162,7 +162,7 @@ def test_a_redirect_is_not_followed(upstream: FakeUpstream) -> None:
 def test_silence_before_the_first_byte_is_a_timeout(upstream: FakeUpstream, provider: str) -> None:
     upstream.script(Turn(silent=True))
     assert failure(upstream, provider, first_byte_seconds=0.05).kind == "timeout"
-    assert upstream.abandoned.acquire(timeout=2)
+    assert [upstream.abandoned.acquire(timeout=20) for _ in range(2)] == [True, True]
     assert len(upstream.seen) == 2
 
 
@@ -170,14 +170,14 @@ def test_silence_before_the_first_byte_is_a_timeout(upstream: FakeUpstream, prov
 def test_silence_in_the_middle_is_a_timeout(upstream: FakeUpstream, provider: str) -> None:
     upstream.script(Turn(chunks=(b'{"choi',), hang=True))
     assert failure(upstream, provider, first_byte_seconds=0.05).kind == "timeout"
-    assert upstream.abandoned.acquire(timeout=2)
+    assert upstream.abandoned.acquire(timeout=20)
 
 
 def test_the_total_time_holds_for_all_tries_together(upstream: FakeUpstream) -> None:
     upstream.script(Turn(silent=True))
     began = time.monotonic()
     assert failure(upstream, total_seconds=0.1, first_byte_seconds=30).kind == "timeout"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 20  # of the 30 s that one try may take
 
 
 def test_an_upstream_that_is_not_there_is_tried_again_and_said(upstream: FakeUpstream) -> None:
@@ -240,7 +240,7 @@ def test_closing_a_stream_closes_the_connection(upstream: FakeUpstream) -> None:
             pieces = answerer.stream(UpstreamCall(QUESTION, model))
             piece = await anext(pieces)
             await pieces.aclose()
-            assert await asyncio.to_thread(upstream.abandoned.acquire, timeout=2)
+            assert await asyncio.to_thread(upstream.abandoned.acquire, timeout=20)
             return piece
 
     assert asyncio.run(first()) == "Pa"

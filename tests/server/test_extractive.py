@@ -64,11 +64,11 @@ def test_labels_inside_the_text_do_not_take_it_apart() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", ["Question: x\n", "Text: x\n", "Question: x\nText: y\n", "#", "\n", " "])
 def test_no_prompt_takes_long(unit: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     reply_as_sub(unit * (300_000 // len(unit)))
 
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def ask(*messages: Message, model: str = "extractive") -> Reply:

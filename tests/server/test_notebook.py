@@ -140,8 +140,14 @@ def test_outside_a_notebook_and_for_a_reader_nothing_is_shown(monkeypatch: pytes
 
 def test_a_wait_ticks_in_its_own_thread() -> None:
     loop, threads = LoopThread(), set[int]()
+
+    async def until_ticked() -> str:
+        while not threads:
+            await asyncio.sleep(0.01)
+        return "over"
+
     try:
-        waited = loop.wait(asyncio.sleep(0.6, "over"), lambda: threads.add(threading.get_ident()))
+        waited = loop.wait(until_ticked(), lambda: threads.add(threading.get_ident()))
         with pytest.raises(TimeoutError, match="its own"):
             loop.wait(_failing(), lambda: None)
     finally:

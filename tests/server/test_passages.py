@@ -85,11 +85,11 @@ def test_almost_nothing_is_no_fault(text: str) -> None:
 )
 def test_no_text_takes_long(unit: str) -> None:
     text = unit * (300_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
 
     passages(text)
 
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_table_gives_its_header_with_the_row_below() -> None:

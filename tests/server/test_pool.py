@@ -121,8 +121,13 @@ def test_few_rows_open_few_pages(play: Callable[[Answer], PlayedPages]) -> None:
 
 
 def test_outcomes_come_as_runs_end(play: Callable[[Answer], PlayedPages]) -> None:
+    ended: list[str] = []
+
     async def slow_first(page: PlayedPage, question: str, arguments: Arguments) -> HeadlessResult:
-        await asyncio.sleep(0.05 if question == "q0" else 0)
+        await asyncio.sleep(0)
+        while question == "q0" and ended != ["q1", "q2"]:
+            await asyncio.sleep(0.01)
+        ended.append(question)
         return result_of(question)
 
     play(slow_first)
@@ -243,11 +248,13 @@ def test_a_page_is_renewed_after_so_many_runs(
 
 
 def test_a_loop_that_is_left_early_stops_the_runs(play: Callable[[Answer], PlayedPages]) -> None:
+    begun: list[str] = []
     stopped: list[str] = []
 
     async def endless(page: PlayedPage, question: str, arguments: Arguments) -> HeadlessResult:
         if question == "q0":
             return result_of("first")
+        begun.append(question)
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -259,7 +266,8 @@ def test_a_loop_that_is_left_early_stops_the_runs(play: Callable[[Answer], Playe
         async with BrowserPool(2) as pool:
             outcomes = pool.map(rows_of(9))
             assert (await anext(outcomes)).index == 0
-            await asyncio.sleep(0.01)
+            while begun != ["q1", "q2"]:
+                await asyncio.sleep(0.01)
             await outcomes.aclose()  # type: ignore[attr-defined]
             assert stopped == ["q1", "q2"]
 

@@ -107,22 +107,22 @@ def test_sixteen_thousand_characters_take_a_few_milliseconds() -> None:
 
     seconds = min(timed(text) for _ in range(5))
 
-    assert seconds < 0.1  # about 5 ms on a quiet machine
+    assert seconds < 0.1  # about 5 ms
 
 
 def timed(text: str) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     best("What is the code of the bell tower?", passages(text))
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("unit", ["what ", "Ada ", "1 ", "?", "x"])
 def test_no_question_takes_long(unit: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     best(unit * 200_000, FACTS)
 
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 TEXTS = [

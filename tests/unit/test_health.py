@@ -256,9 +256,9 @@ def test_ordinary_code_raises_no_alarm(watched: Any, code: str) -> None:
 
 def test_a_check_costs_less_than_a_millisecond(watched: Any) -> None:
     def seconds() -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         watched.fault()
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     assert min(seconds() for _ in range(50)) < MOST_SECONDS
 

@@ -254,9 +254,9 @@ SECONDS = 10
 
 
 def seconds_to_read(reply: str) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     parse(reply)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("name", HOSTILE)
