@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 
 SOON = 0.5
-"""Seconds after which a stop has to have ended a run."""
+"""Seconds after which a stop has to have ended a run, on a quiet machine."""
+SUB_SECONDS = 0.05
+MOST_LATE = int(SOON / SUB_SECONDS)
+"""Calls that an endless run makes in that time, if each takes `SUB_SECONDS`: on a busy machine both last longer."""
 
 
 ENDLESS = code("n = 0\nwhile True:\n    n += 1\n    llm_query(f'sub {n}')")
