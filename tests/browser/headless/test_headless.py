@@ -362,8 +362,10 @@ def test_a_session_keeps_its_variables_and_callbacks_are_a_questions_own(
 def test_a_session_takes_one_question_at_a_time_and_the_next_after_a_cancel(
     rlm: BlockingBrowserRLM, model: ScriptedModel
 ) -> None:
+    begun = threading.Event()
+
     async def use(opened: BrowserRLM) -> None:
-        async with opened.session() as session:
+        async with opened.session(tools={"begun": begun.set}) as session:
             await session.run(model.question(code("x = 1\nFINAL(x)")))
             before = session._current
             task = asyncio.create_task(session.run(model.question(code("while True: pass"))))
@@ -375,8 +377,9 @@ def test_a_session_takes_one_question_at_a_time_and_the_next_after_a_cancel(
                 await session.execute("x")
             task.cancel()
             await asyncio.wait([task])
-            stuck = asyncio.create_task(session.execute("x = 5\nwhile True: pass"))
-            await asyncio.sleep(0.5)
+            stuck = asyncio.create_task(session.execute("x = 5\nbegun()\nwhile True: pass"))
+            while not begun.is_set():
+                await asyncio.sleep(0.01)
             await session.stop()
             assert (await stuck).is_stopped
             assert (await session.execute("x + 1")).value == "6"
