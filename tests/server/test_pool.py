@@ -298,6 +298,28 @@ def test_it_must_be_open() -> None:
         BlockingBrowserPool(1).run("What?")
 
 
+def test_a_run_that_waits_for_a_page_does_not_begin_when_its_pool_is_closed(
+    play: Callable[[Answer], PlayedPages],
+) -> None:
+    async def endless(page: PlayedPage, question: str, arguments: Arguments) -> HeadlessResult:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    pages = play(endless)
+
+    async def main() -> list[Any]:
+        async with BrowserPool(1) as pool:
+            runs = [asyncio.create_task(pool.run(question)) for question in ("first", "second")]
+            while not pages.asked:
+                await asyncio.sleep(0)
+        return await asyncio.wait_for(asyncio.gather(*runs, return_exceptions=True), 10)
+
+    first, second = asyncio.run(main())
+    assert isinstance(first, asyncio.CancelledError)
+    assert isinstance(second, ConfigError)
+    assert [question for _, question, _ in pages.asked] == ["first"]
+
+
 def test_without_async_it_is_the_same(play: Callable[[Answer], PlayedPages]) -> None:
     play(echo)
     with BlockingBrowserPool(2) as pool:

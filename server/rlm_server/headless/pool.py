@@ -125,11 +125,11 @@ class BrowserPool:
     async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
+        pages, self._pages = self._pages, None  # before a page is free: a run that waits for one begins no more
         for task in self._running:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running)
-        pages, self._pages = self._pages, None
         if pages is not None:
             await pages.__aexit__(kind, fault, trace)
 
@@ -190,6 +190,7 @@ class BrowserPool:
         self._running.add(task)
         try:
             while True:
+                self._opened()
                 page = await self._ready(slot)
                 try:
                     page.runs += 1
