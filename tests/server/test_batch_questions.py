@@ -186,6 +186,11 @@ def test_a_csv_is_read_as_spreadsheets_save_it(folder: Path, text: str, encoding
     assert (line.id, line.question) == ("7", "Who?")
 
 
+def test_a_table_between_tabs_may_have_one_column(folder: Path) -> None:
+    [line] = lines_in(folder, "question", "Who signs, and when?", name="q.tsv")
+    assert line.question == "Who signs, and when?"
+
+
 def test_a_cell_may_be_longer_than_a_page(folder: Path) -> None:
     [line] = lines_in(folder, "question,context", f"Who?,{'word ' * 40_000}", name="q.csv")
     assert len(str(line.context.value)) == 200_000

@@ -39,7 +39,7 @@ def csv_lines(path: Path, known: Iterable[str]) -> Iterator[Cells | tuple[int, s
     line = 1
     try:
         with path.open(encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
-            before, first, delimiter = _head(file)
+            before, first, delimiter = _head(file, "\t" if path.suffix.lower() == ".tsv" else ",")
             reader = csv.reader(chain([first], file), delimiter=delimiter, strict=True)
             names = [name.strip().lower() for name in next(reader, [])]
             if fault := _fault_of(names, known):
@@ -62,16 +62,16 @@ def csv_lines(path: Path, known: Iterable[str]) -> Iterator[Cells | tuple[int, s
         yield line, f"it is not CSV from here on ({fault_of_csv}): is a quote left open?"
 
 
-def _head(file: Iterable[str]) -> tuple[int, str, str]:
-    """Lines before the first one, that line, and the delimiter: the one that is said, or that finds `question`."""
+def _head(file: Iterable[str], usual: str) -> tuple[int, str, str]:
+    """Lines before the first one, that line, and the delimiter: the one said, or one that finds `question`."""
     said = ""
     for before, line in enumerate(file):
         if line.startswith("sep=") and len(line.rstrip("\r\n")) == 5:
             said = line[4]
         elif line.strip():
-            found = (mark for mark in DELIMITERS if "question" in _names(line, mark))
-            return before, line, said or next(found, ",")
-    return 0, "", ","
+            found = (mark for mark in (usual, *DELIMITERS) if "question" in _names(line, mark))
+            return before, line, said or next(found, usual)
+    return 0, "", usual
 
 
 def _names(line: str, delimiter: str) -> list[str]:
