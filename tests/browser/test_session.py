@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser.lab import STUCK, code, printed, run
+from tests.browser.lab import STUCK, code, prepare, printed, run
 
 
 def session(page: Page, replies: list[str | None], *questions: Any, stop_on: str = "", **options: Any) -> Any:
@@ -52,7 +52,8 @@ def test_a_question_that_ran_out_leaves_the_session_whole(shared_page: Page) -> 
 
 def test_a_stop_that_is_heeded_leaves_the_session_whole(shared_page: Page) -> None:
     replies: list[str | None] = [code("x = 1\nwhile True: pass"), code("FINAL(x + 1)")]
-    result = session(shared_page, replies, "a", "b", maxTimeout=2_000)
+    prepare(shared_page)
+    result = session(shared_page, replies, "a", "b", maxTimeout=5_000)
     assert [each["stoppedBy"] for each in result["results"]] == ["max_seconds", "final_answer"]
     assert result["results"][1]["answer"] == "2"
 

@@ -29,10 +29,20 @@ def of_types(log: dict[str, Any], *names: str) -> list[dict[str, Any]]:
     return [event.get("params", {}) for event in log["events"] if event["type"] in numbers]
 
 
-def ended(log: str) -> str:
-    """A log of the network with its end, which Chromium does not always write as it ends: each event is a line."""
-    written = log.rstrip()
-    return f"{written.removesuffix(',')}]}}" if written.endswith(",") else written
+def read_log(path: Path) -> Any:
+    """A log of the network, up to its last whole event where Chromium did not write the end: each event is a line."""
+    log = path.read_text()
+    try:
+        return json.loads(log)
+    except json.JSONDecodeError:
+        return json.loads(log[: log.rindex("},\n") + 1] + "]}")
+
+
+def test_a_log_that_was_cut_is_read_up_to_its_last_whole_event(tmp_path: Path) -> None:
+    path, whole = tmp_path / "net.json", '{"constants": {},\n"events": [\n{"type": 1},\n{"type": 2},\n{"type": 3}]}\n'
+    for end, read in ((len(whole), 3), (whole.index(',\n{"type": 3') + 2, 2), (whole.index("3"), 2)):
+        path.write_text(whole[:end])
+        assert [event["type"] for event in read_log(path)["events"]] == [1, 2, 3][:read]
 
 
 def test_a_run_of_the_command_contacts_no_host_but_its_own(chromium: Path, tmp_path: Path) -> None:
@@ -46,7 +56,7 @@ def test_a_run_of_the_command_contacts_no_host_but_its_own(chromium: Path, tmp_p
         variables = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": model.upstream, "PYODIDE_RLM_BROWSER": str(browser)}
         done = subprocess.run(line, env={**os.environ, **variables}, capture_output=True, text=True, timeout=200)
     assert (done.returncode, done.stdout) == (0, "sub:sub\n"), done.stderr
-    log = json.loads(ended(net_log.read_text()))
+    log = read_log(net_log)
     urls = [entry["url"] for entry in of_types(log, "URL_REQUEST_START_JOB") if "url" in entry]
     hosts = {urlsplit(url).netloc for url in urls if not url.startswith("none:")}
     (own,) = hosts - {DEAD_END}

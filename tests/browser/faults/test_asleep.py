@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.faults.upstream import FAULTS, Upstream
-from tests.browser.lab import code
+from tests.browser.lab import code, prepare
 
 LIMIT_MS = 6_000
 ASLEEP_SECONDS = 7.0
@@ -34,6 +34,7 @@ def test_time_asleep_is_no_time_at_work(
 ) -> None:
     Upstream([code(BLOCK), code("FINAL('cut off')")]).serve(context)
     page.evaluate(FAULTS)
+    prepare(page)
     page.evaluate(START, {"at": {"fault": "tell", "type": "output"}, "options": limit})
     began = page.evaluate("() => performance.now()")
     sleep(browser, ASLEEP_SECONDS)

@@ -19,11 +19,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from rlm_core.events import CallFinished, CallStarted
 from rlm_core.trajectory import read
 from rlm_server.headless.browser import QUIET
 from tests.browser.faults.test_upstream_faults import Server
 from tests.browser.faults.upstream import FAULTS
 from tests.browser.lab import code
+from tests.browser.leases import Lease, leases_in
 from tests.server.fake_upstream import FakeUpstream, Seen, Turn, json_turn, openai_turn, usage_of_all
 
 KILLS = int(os.environ.get("CHAOS", "6"))
@@ -42,7 +44,7 @@ ANSWER_SECONDS = 0.1
 QUEUED_SECONDS = 5 * ANSWER_SECONDS
 """Longest time until the vendor, which answers one call at a time, notes a call that left before a kill."""
 UNDER_WAY_SECONDS = 1.5
-"""From a call's arrival until its reply is in the log, on a busy machine."""
+"""From a call's arrival until its reply is in the store of a server that lasts."""
 LAST_KILL = len(CALLS) - 2
 """Calls after which nothing is killed any more: a run that is over has nothing to resume."""
 SEED = 20261128
@@ -52,9 +54,16 @@ OPTIONS = {"endpoint": "/api/rlm", "model": "openai:m"}
 
 
 class Chaos:
-    """A slow vendor, and the moments to kill at: by the number of its calls that were made, and a while after."""
+    """A slow vendor, and the moments to kill at: by the number of its calls that were made, and a while after.
+
+    Attributes:
+        leases: calls that killed servers had under way.
+        logged: for each killed command the number of calls so far, and those whose replies its log holds.
+    """
 
     def __init__(self, upstream: FakeUpstream, target: str, kills: int, number: int) -> None:
+        self.leases: set[Lease] = set()
+        self.logged: list[tuple[int, set[str]]] = []
         self.asked: list[tuple[float, str]] = []
         self.killed: list[float] = []
         chance = random.Random(f"{SEED} {target} {number}")
@@ -79,12 +88,19 @@ class Chaos:
         """Each call was made, and once more only where it was under way when something was killed."""
         times = Counter(name for _, name in self.asked)
         assert set(times) == CALLS
+        for before, kept in self.logged:
+            assert kept.isdisjoint(name for _, name in self.asked[before:]), (self.asked, self.logged)
         explained = Counter(
             name
             for name in CALLS
             for killed in self.killed
             if any(self._is_under_way(at, name, killed) for at in self.asked)
         )
+        if self.logged:
+            explained = Counter(name for name in CALLS for _, kept in self.logged if name not in kept)
+        if self.leases:
+            assert times.total() - len(times) <= len(self.leases), (self.asked, self.leases)
+            return
         unexplained = {name: count for name, count in times.items() if count > 1 + explained[name]}
         assert unexplained == {}, (self.asked, self.killed)
 
@@ -155,6 +171,7 @@ def killed_page(chaos: Chaos, upstream: FakeUpstream, browser: Browser, folder: 
         for _ in chaos.moments(lambda: is_over(pages[-1])):
             if target == "server":
                 server.kill()
+                chaos.leases |= leases_in(folder / "replies", folder / f"killed {len(chaos.killed)}")
                 time.sleep(0.2)
                 server.start()
                 continue
@@ -209,6 +226,7 @@ def killed_command(chaos: Chaos, upstream: FakeUpstream, folder: Path) -> str:
         os.killpg(processes[-1].pid, signal.SIGKILL)
         processes[-1].communicate()
         last = max(logs, key=lambda log: (events_in(log), logs.index(log)))
+        chaos.logged.append((len(chaos.asked), answered_in(last)))
         logs.append(folder / f"log-{len(logs)}.jsonl")
         again = ["--resume", str(last)] if events_in(last) > 0 else []
         processes.append(started([*line, *again, "--trajectory", str(logs[-1])], environment))
@@ -220,6 +238,16 @@ def killed_command(chaos: Chaos, upstream: FakeUpstream, folder: Path) -> str:
 def started(line: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
     return subprocess.Popen(line, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+def answered_in(log: Path) -> set[str]:
+    """Names of the calls whose replies a log holds."""
+    events = read(log).events if events_in(log) > 0 else ()
+    started = [event for event in events if isinstance(event, CallStarted)]
+    roots = [event.call for event in started if event.kind == "root"]
+    names = {event.call: str(event.messages[-1].content) for event in started}
+    names.update({call: f"root {number}" for number, call in enumerate(roots)})
+    return {names[event.call] for event in events if isinstance(event, CallFinished) and event.error is None}
 
 
 def events_in(log: Path) -> int:

@@ -25,7 +25,7 @@ from rlm_server.http.app import create_app
 from rlm_server.http.serving import serving
 from tests.browser.faults.conftest import impatient_page
 from tests.browser.faults.vendor import Vendor
-from tests.browser.lab import code, send_requests
+from tests.browser.lab import code, prepare, send_requests
 from tests.browser.visitor import Visitor
 from tests.server.conftest import settings_for
 from tests.server.fake_upstream import FakeUpstream, Turn, events_turn, openai_deltas
@@ -244,6 +244,7 @@ def test_a_browser_that_goes_offline_while_a_reply_is_on_its_way(
 
 def test_the_time_of_the_run_ends_it_also_offline(page: Page, context: BrowserContext, upstream: FakeUpstream) -> None:
     Vendor(upstream, replies(f"gate()\n{QUERY}"))
+    prepare(page)
     start(page, maxTimeout=8_000)
     page.wait_for_function("() => globalThis.openGate", timeout=TOLD_MS)
     context.set_offline(True)
