@@ -15,11 +15,14 @@ class PlayedPage:
     """Holds each question and entry until `over`."""
 
     def __init__(self) -> None:
-        self.opened, self.over = 0, asyncio.Event()
+        self.opened, self.closed, self.over = 0, 0, asyncio.Event()
 
     async def open_session(self, *arguments: Any) -> None:
         self.opened += 1
         await asyncio.sleep(0)
+
+    async def close_session(self, session: str) -> None:
+        self.closed += 1
 
     async def run(self, *arguments: Any) -> str:
         await self.over.wait()
@@ -58,3 +61,18 @@ def test_a_question_is_refused_while_an_entry_is_at_work() -> None:
         assert await listing == []
 
     asyncio.run(main())
+
+
+def test_a_session_that_is_closed_while_it_opens_is_closed_on_the_page() -> None:
+    async def main() -> int:
+        page = PlayedPage()
+        session = Session(page, {}, set())  # type: ignore[arg-type]
+        question = asyncio.create_task(session.start("What?"))
+        while page.opened == 0:
+            await asyncio.sleep(0)
+        await session.close()
+        with pytest.raises(ConfigError, match="the session is over"):
+            await question
+        return page.closed
+
+    assert asyncio.run(main()) == 1

@@ -359,17 +359,18 @@ class Session:
         await self.stop()
         if self._current is not None:
             await self._current.ended()
-        if self._is_open:
-            await self._page.close_session(self._id)
-        self._is_open = False
+        async with self._opening:
+            if self._is_open:
+                await self._page.close_session(self._id)
+            self._is_open = False
 
     async def _opened(self) -> None:
         async with self._opening:
-            if self._is_closed:
-                raise ConfigError("the session is over: it was closed. Begin a new one.")
-            if not self._is_open:
+            if not self._is_open and not self._is_closed:
                 await self._page.open_session(self._id, self._settings, self._earlier, self._context)
                 self._is_open = True
+            if self._is_closed:  # perhaps meanwhile
+                raise ConfigError("the session is over: it was closed. Begin a new one.")
 
     def _check_free(self) -> None:
         """Refuse a second question or entry: events and tools of the page are those of one.
