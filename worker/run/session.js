@@ -36,7 +36,11 @@ export function openSession() {
     keep(used) {
       if (isClosed) return used.terminate();
       worker = used;
-      worker.listen({ message: () => {}, lost: () => void (worker = null) });
+      const lost = () => {
+        used.terminate(); // one that broke the protocol lives on
+        worker = null;
+      };
+      used.listen({ message: () => {}, lost });
     },
     /**
      * A worker began this run, and it is over.
