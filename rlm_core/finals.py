@@ -47,10 +47,16 @@ _AROUND = (
 
 _TAG = r"</?[A-Za-z][\w-]{0,20} ?/?>|<\|\w{1,40}\|>"
 _MARKS = rf"(?:[{_AROUND} \t=-]|{_TAG}){{0,20}}"
-_SAID_BEFORE = r"(?:(?:so|thus|hence|therefore)[,:]? |(?:the |my )?(?:final )?answer(?: is)?)"
+_SAID_BEFORE = (
+    r"(?:(?:so|thus|hence|therefore)[,:]? |(?:the |my )?(?:final )?answer(?: is)?"
+    r"|(?:endgültige |meine )?antwort|réponse(?: finale)? ?|(?:la )?respuesta(?: final)?|resposta(?: final)?"
+    r"|risposta(?: finale)?|(?:eind)?antwoord|svar|odpowiedź|cevap|(?:окончательный |итоговый )?ответ|відповідь"
+    r"|(?:最终|最終)?(?:答案|回答|答え)|答|(?:최종 ?)?(?:답변|정답|답))"
+)
+"""Words before a final answer, in the languages that models answer in."""
 _FINAL = re.compile(
     LEAD.pattern
-    + rf"{_MARKS}(?:{_SAID_BEFORE}{_MARKS}[:\uff1a=]?{_MARKS})?(FINAL(?:\\?[_ -]?VAR)?)[ \t*_`]{{0,20}}[(\uff08]",
+    + rf"{_MARKS}(?:{_SAID_BEFORE}{_MARKS}[:\uff1a=]?{_MARKS})?(FINAL(?:\\?[_ -]?VAR)?)[ \t\u00a0*_`]{{0,20}}[(\uff08]",
     re.IGNORECASE,
 )
 """The head of a final answer; bullets, marks and "Final answer:" may stand before it."""
@@ -71,14 +77,33 @@ _JSON = re.compile(r"\s{0,80}[{\[]")
 _DECODER = json.JSONDecoder()
 _COMPUTED = re.compile(r"\s*[rR]?[fF][rR]?[\"\']")
 _ARGUMENT = re.compile(r",\s*evidence\s*=(?!=)")
-_ANSWER_NAME = re.compile(r"\s*(?:answer|value|name|var|variable|variable_name)\s*=(?!=)\s*")
-"""Arguments of `FINAL` and `FINAL_VAR` by their names."""
+_ANSWER_NAME = re.compile(
+    r"\s*(?:(?:answer|value|name|var|variable|variable_name)\s*=(?!=)"
+    r"|(?:text|content|result|response|output|final_answer)\s*=\s*(?=[\"']))\s*"
+)
+"""Arguments of `FINAL` and `FINAL_VAR` by their names; those that an answer may begin with, where a string follows."""
+_FURTHER = re.compile(r"\s*,\s*[A-Za-z_]\w*\s*=(?!=)")
+_PAIRS = {
+    "\u201c": '\u201d"',
+    "\u201e": '\u201c\u201d"',
+    "\u201d": "\u201d",
+    '"': "\u201c\u201d",
+    "\u2018": "\u2019",
+    "\u201a": "\u2018\u2019",
+    "\u00ab": "\u00bb",
+    "\u00bb": "\u00ab",
+    "\u2039": "\u203a",
+    "\u300c": "\u300d",
+    "\u300e": "\u300f",
+}
+"""Quotes as other languages write them: each with those that close it."""
 _BRACKETS = re.compile("[()\uff08\uff09]")
 _LONE_BRACKETS = 20
 """Brackets below an answer that are looked at."""
 _PARAGRAPH_CHARS = 20_000
 """Characters of the longest paragraph."""
 _UNSEEN = re.compile(f"[{INVISIBLE}]")
+_UNSEEN_ENDS = re.compile(rf"\A[\s{INVISIBLE}]+|[\s{INVISIBLE}]+\Z")
 _MENTION = re.compile("final", re.IGNORECASE)
 
 
@@ -203,13 +228,30 @@ def _variable(inside: str) -> Final:
 
 
 def _literal(inside: str) -> Final:
-    if _COMPUTED.match(inside):
+    inside = _UNSEEN_ENDS.sub("", inside)
+    if _COMPUTED.match(inside) or _has_further(inside):
         return Final("computed", inside.strip())
+    if words := _in_other_quotes(inside):
+        return Final("quoted", words)
     if _STRING.match(inside):
         text = _unquoted(inside.strip().removesuffix(",").rstrip())
         if text is not None:
             return Final("quoted", text.strip())
     return Final("literal", inside.strip())
+
+
+def _has_further(inside: str) -> bool:
+    """Whether an argument that is none of ours follows a string: `FINAL("a", sources=[])`."""
+    head = _STRING.match(inside)
+    end = -1 if head is None else inside.find(head.group(1), head.end())
+    return head is not None and end >= 0 and _FURTHER.match(inside, end + len(head.group(1))) is not None
+
+
+def _in_other_quotes(text: str) -> str:
+    """The words between one pair of quotes of another language, `""` where there is none."""
+    closing = _PAIRS.get(text[:1], "")
+    words = text[1:-1].strip()
+    return words if text[1:] and text[-1] in closing and not set(words) & {*closing, text[0]} else ""
 
 
 def _unquoted(text: str) -> str | None:

@@ -60,8 +60,13 @@ _LINE_END = re.compile(r"\r\r?\n|\r")
 # --- Fences ---------------------------------------------------------------------------------------------------------
 
 
-_TAG_END = re.compile(r"[\s{}():;,]|(?<=python3)\.")
-"""What ends a tag: of `python:main.py`, `{python, echo=FALSE}`, `python3.12` the word before it counts."""
+_TAG_END = re.compile(r"[^\w.-]|(?<=python3)\.|\.$")
+"""What ends a tag: of `python:main.py`, `{python, echo=FALSE}`, `"repl"`, `python3.12` the word before it counts."""
+_NUMBERED = re.compile(r"repl[-_]?\d{1,2}")
+_STATEMENT = re.compile(r"(?:import |from [\w.]+ import |print\(|\w+ = )")
+"""Code behind a tag, on the line of the fence."""
+_TAG_LINES = ("repl", "python")
+"""Tags that a model writes on a line of their own, below the fence."""
 _UNSEEN = re.compile(f"[{INVISIBLE}]")
 _LOOSE_CLOSE = re.compile(r"[ \t]*(?:```|~~~|``[ \t]*\Z)")
 """A line that a model may mean as the end of a block: other marks, fewer of them, or words behind them."""
@@ -80,11 +85,19 @@ class Fence:
     @property
     def tag(self) -> str:
         """Language tag in lower case, `""` when there is none."""
-        return _TAG_END.split(self.info.lstrip("{. ").lower().removeprefix("language-").removeprefix("lang-"))[0]
+        info = self.info.lstrip("{[<(\"'. ").lower().removeprefix("language-").removeprefix("lang-")
+        tag = _TAG_END.split(info)[0]
+        return "repl" if _NUMBERED.fullmatch(tag) else tag
 
     @property
     def is_code(self) -> bool:
         return self.tag in LANGUAGES
+
+    @property
+    def code(self) -> str:
+        """Code that stands behind the tag, and not on a line of its own."""
+        rest = self.info.partition(" ")[2].strip()
+        return rest if _STATEMENT.match(rest) and compiles(rest) else ""
 
     def closes(self, opening: Fence) -> bool:
         return self.mark == opening.mark and self.length >= opening.length and not self.info
@@ -122,6 +135,15 @@ def _fence_after_text(line: str) -> Fence | None:
     return fence if fence.is_code and fence.tag == fence.info.lower() else None
 
 
+def _below_tag(code: str, opening: Fence) -> str:
+    """The code of a block, `""` without any; its first line may repeat the tag, or stand beside it."""
+    first, _, rest = code.partition("\n")
+    if first.strip().lower() in _TAG_LINES:
+        code = rest
+    code = code if code.strip() else ""
+    return "\n".join(part for part in (opening.code, code) if part)
+
+
 class _Reader:
     """One pass over the lines of a reply."""
 
@@ -146,6 +168,8 @@ class _Reader:
                 at = self._text_line(at)
             elif fence.is_code:
                 at = self._code(at, fence)
+            elif not fence.info and self.lines[at + 1 : at + 2] == ["repl"]:
+                at = self._code(at, Fence(fence.mark, fence.length, "repl"))
             else:
                 at = self._other_fence(at, fence)
         repl = [block for block in self.blocks if block.language == "repl"]
@@ -175,7 +199,7 @@ class _Reader:
         end = next(self._ends(at, opening), len(self.lines))
         code = self._code_between(at, end)
         self.spare -= len(code) + end - at
-        return compiles(code)
+        return compiles(code) or self._loose_end(at, end, opening) is not None
 
     def _other_fence(self, at: int, opening: Fence) -> int:
         """Skip a fence that is not code; a code fence inside an untagged one counts as the code it is."""
@@ -200,7 +224,7 @@ class _Reader:
         if self.cut and end >= len(self.lines) and glued_end is None:
             self.cut_block = True
             self.only_repl = self.only_repl or opening.tag == "repl"
-        elif code.strip():
+        elif code := _below_tag(code, opening):
             self.blocks.append(CodeBlock(mended(code), opening.tag))
         return end + 1 if closing is not None and closing.closes(opening) else end
 

@@ -35,6 +35,7 @@ _NAMES = frozenset({"value", "name", "answer", "variable", "variablename"})
 """Names that stand for a variable's, in the prompt or where one is described."""
 
 _BRACED = re.compile(r"(?<![\\\w}^_])\$?\{\{?\s*([A-Za-z_]\w*)\b[^{}]*\}")
+_TAGGED = re.compile(r"<\s*([A-Za-z_]\w*)\s*>")
 _DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
 _SPACED_CALL = re.compile(r"\w\s+\(")
 _SLOT = re.compile(r"%[-+ 0#\d.]*[sdifgr]|\{[^{}]*\}")
@@ -60,8 +61,9 @@ def _without_marks(text: str) -> str:
 
 
 def names_in_braces(text: str, is_bound: Callable[[str], bool]) -> bool:
-    """Whether `text` waits for a variable's value, as an f-string would: `{n}`, `{len(rows)}`, `$n`."""
-    if any(is_bound(match.group(1)) for match in _DOLLAR.finditer(text) if match.group() == text.strip()):
+    """Whether `text` waits for a variable's value, as an f-string would: `{n}`, `{len(rows)}`, `$n`, `<n>`."""
+    alone = _DOLLAR.fullmatch(text.strip()) or _TAGGED.fullmatch(text.strip())
+    if alone is not None and is_bound(alone.group(1)):
         return True
     return any(_is_value(match.group(1), is_bound) for match in _BRACED.finditer(text[:MAX_EXPRESSION_CHARS]))
 

@@ -12,15 +12,18 @@ from __future__ import annotations
 import re
 
 _THOUGHTS = (
-    "think|thinking|thought|thoughts|reasoning|reflection|scratchpad|seed:think|mm:think|antthinking"
-    "|analysis|(?:thought|thinking|reasoning)_process|chain_of_thought|inner_(?:monologue|thoughts)"
+    "think|thinking|thought|thoughts|reasoning|reflection|scratch_?pad|[a-z]{1,20}[:_]think|think:[a-z]{1,20}|antthinking"
+    "|analysis|(?:thought|thinking|reasoning)_process|chain_of_thought|(?:inner|internal)_(?:monologue|thoughts?)"
+    "|(?:thinking|reasoning)_content"
 )
 _TAG = re.compile(
     rf"<[ \t]{{0,4}}(?P<end>/?)[ \t]{{0,4}}(?P<name>{_THOUGHTS})(?:\s+\w+=[^<>\n]{{0,80}})?[ \t]{{0,4}}>"
     r"|\[(?P<end2>/?)(?P<name2>THINK)\]|◁(?P<end3>/?)(?P<name3>think)▷"
     r"|<\|(?P<end5>/?)(?P<name5>think|thinking|thought|thoughts|reasoning)\|>"
-    r"|<\|(?P<begin4>begin_of_thought|START_THINKING|startofthink|channel>thought\n)(?:(?<=\n)|\|>)"
-    r"|<\|(?:end_of_thought|END_THINKING|endofthink)\|>|<channel\|>",
+    r"|<\|(?P<begin4>begin_of_(?:thought|thinking)|START_THINKING|startofthink|channel>thought\n|inner_prefix"
+    r"|(?:think|thinking|thought)_(?:start|begin))(?:(?<=\n)|\|>)"
+    r"|<\|(?:end_of_(?:thought|thinking)|END_THINKING|endofthink|inner_suffix|(?:think|thinking|thought)_end)\|>"
+    r"|<channel\|>",
     re.IGNORECASE,
 )
 """A tag around thoughts, of any vendor."""
@@ -29,28 +32,42 @@ _EDGE_CHARS = 200
 """Characters beside a tag in which its line has to begin or to end."""
 
 _FRAME = re.compile(
-    r"<\|channel\|>\s*(\w+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>"
+    r"<\|channel\|>\s*(\w+)(?:[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>|[^<\n]*\n)"
     r"(.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
     re.DOTALL,
 )
 """A frame of the harmony format: its channel and its text."""
-_BARE_FRAMES = re.compile(r"\s*(?:assistant)?analysis(?=\S).*assistantfinal", re.DOTALL)
+_FIRST_FRAME = re.compile(r"\s*(?:analysis|commentary|final)\s*<\|message\|>")
+"""A frame that lacks the token of its channel."""
+_BARE_FRAMES = re.compile(r"\s*(?:(?:assistant)?(?:analysis|commentary).*)?assistantfinal", re.DOTALL)
 """Harmony frames from which the server took the special tokens, but not their names."""
 _SPOKEN_THOUGHTS = re.compile(r"\s*Here(?:'s| is) my thought process:.*?Here(?:'s| is) my response:", re.DOTALL)
 
 _OPENING = re.compile(
-    r"\s*(?:<\|im_start\|>(?:assistant)?|<\|start_header_id\|>assistant<\|end_header_id\|>|<\|assistant\|>"
-    r"|<\|start\|>assistant|<start_of_turn>(?:model)?|<\|turn>(?:model)?|<\|CHATBOT_TOKEN\|>|\]~b\]ai\n|<s>|<bos>|<\|begin_of_text\|>|<\|START_RESPONSE\|>"
-    r"|<\|begin_of_solution\|>|<\uff5cAssistant\uff5c>)"
+    r"\s*(?:<\|im_(?:start|assistant)\|>(?:assistant)?|<\|im_(?:sep|middle)\|>"
+    r"|<\|(?:start_header_id|header_start|start_of_role)\|>assistant<\|(?:end_header_id|header_end|end_of_role)\|>"
+    r"|<\|(?:assistant|assistant_start|response|bom|message)\|>|<\|BOT\|>(?:assistant)?|<\|start\|>assistant"
+    r"|<start_of_turn>(?:model)?|<\|turn>(?:model)?|<\|(?:START_OF_TURN_TOKEN|CHATBOT_TOKEN)\|>"
+    r"|<s>(?:assistant\n)?|<bos>|<\|(?:begin_of_text|startoftext)\|>|<\|START_(?:RESPONSE|TEXT)\|>"
+    r"|<\|begin_of_solution\|>|<\uff5c(?:begin\u2581of\u2581sentence|Assistant)\uff5c>|\]~!b\[|\]~b\]ai\n"
+    r"|\[gMASK\]<sop>|<seed:bos>(?:assistant)?|\[\|assistant\|\]|<role>ASSISTANT</role>|<extra_id_1>Assistant|\[/INST\]"
+    r"|(?:<\|(?:im_end|eot_id|eot|EOT|endoftext|end_of_text)\|>|</s>)(?=\s*\n|[^\s.,;:)]))"
 )
-"""Markers of a turn's beginning."""
+"""Markers of a turn's beginning, or of the end of the turn before it."""
 _END = re.compile(
     r"<\|(?:im_end|eot_id|eom_id|end_of_text|endoftext|end|return|call|END_RESPONSE|end_of_solution)\|>"
-    r"|<end_of_turn>|<turn\|>|<eos>|<\uff5cend\u2581of\u2581sentence\uff5c>"
-    r"|<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|(?:user|assistant|observation|system)\|>|<\uff5cUser\uff5c>"
-    r"|<\|turn>|<\|(?:START|END)_OF_TURN_TOKEN\|>|\[e~\[|\[/?INST\]|</s>"
+    r"|<\|(?:eot|EOT|eom|eos|end_of_turn|END_TEXT|assistant_end|role_end|endofresponse|separator)\|>"
+    r"|<end_of_turn>|<turn\|>|<eos>|<seed:eos>|<\uff5cend\u2581of\u2581sentence\uff5c>|<SPECIAL_\d{1,4}>"
+    r"|<\|im_(?:start|user|system|assistant)\|>|<\|(?:start_header_id|header_start|start_of_role)\|>|<start_of_turn>"
+    r"|<\|(?:user|assistant|observation|system|user_start|USER_TOKEN)\|>|<\uff5cUser\uff5c>|<extra_id_1>"
+    r"|<\|turn>|<\|(?:START|END)_OF_TURN_TOKEN\|>|\[e~\[|\]~b\]|\[\|(?:endofturn|user|system)\|\]|<role>HUMAN</role>"
+    r"|\[/?INST\]|</s>"
 )
 """Markers of a turn's end, or of the next turn's beginning: text behind one is no part of the reply."""
+_MENTIONED = re.compile(r"[ \t]+[\w(]|[.,;:)?!]")
+"""Text behind a marker that stands in a sentence, with a blank before it."""
+_LAST_CHANNEL = re.compile(r"<\|channel>(?:final|answer|response)\n(.*?)(?:<channel\|>|\Z)", re.DOTALL)
+_RESPONSE = re.compile(r"\s*<response>(.*)</response>\s*", re.DOTALL)
 _NO_STRIKE = re.compile(r"\s*(?:\Z|</?s>|\[INST\])")
 """Text behind an end marker `</s>` that has a partner all the same."""
 _LAST_TOKEN = re.compile(r"(?:<\|\w{2,40}\|>|<\uff5c[^<>\uff5c\s]{2,40}\uff5c>|<(?:pad|unk)>|\[(?:EOS|PAD)\])\Z")
@@ -61,6 +78,10 @@ _ANSWER = re.compile(r"^[ \t]*<answer>|</answer>[ \t]*$", re.IGNORECASE | re.MUL
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 
 
+_SIGNS = ("<", "[", "]~", "◁", "analysis", "assistantfinal", "thought process", "\ufeff")
+"""What a reply with thoughts or markers holds."""
+
+
 def spoken(text: str, *, prompt: str = "") -> str:
     """The words of a reply.
 
@@ -68,18 +89,24 @@ def spoken(text: str, *, prompt: str = "") -> str:
         text: the reply as it came.
         prompt: the prompt of a sub-call: answer and thinking tags that it asks for itself are left in.
     """
-    if not ("<" in text or "[" in text or "◁" in text or "analysis" in text or "thought process" in text):
+    if not any(sign in text for sign in _SIGNS):
         return text
-    words = _of_final_channel(text)
+    words = _of_final_channel(text.removeprefix("\ufeff"))
+    words = _LAST_CHANNEL.sub(r"\1", words) if "<|channel>" in words else words
+    words = _without_openings(words)
     if spoken_thoughts := _SPOKEN_THOUGHTS.match(words):
         words = words[spoken_thoughts.end() :]
-    words = _without_thoughts(words, prompt)
+    thoughtless = _without_thoughts(words, prompt)
+    response = _RESPONSE.fullmatch(thoughtless) if thoughtless != words else None
+    words = response[1] if response and "<response>" not in prompt else thoughtless
     words = _without_markers(words, prompt)
     return text if words == text else words.strip()
 
 
 def _of_final_channel(text: str) -> str:
     """Text of harmony's final channel, or of all channels but the analysis where there is none."""
+    if _FIRST_FRAME.match(text):
+        text = f"<|channel|>{text.lstrip()}"
     if "<|channel|>" not in text:
         bare = _BARE_FRAMES.match(text)
         return text[bare.end() :] if bare else text
@@ -117,7 +144,7 @@ def _without_thoughts(text: str, prompt: str) -> str:
             inside = True
         elif not is_end:
             quoted = name
-        elif _is_at_edge(text, tag):
+        elif _is_at_edge(text, tag) or _is_glued(text, tag):
             kept.clear()
             at = tag.end()
             fences.restart(at)
@@ -126,7 +153,7 @@ def _without_thoughts(text: str, prompt: str) -> str:
 
 def _is_markup(name: str) -> bool:
     """Whether a tag may be an element of the text: within a line, a word that documents use is one."""
-    return name.lower() not in ("", "think", "thinking", "seed:think", "mm:think")
+    return name != "" and "think" not in name.lower()
 
 
 def _is_end(tag: re.Match[str]) -> bool:
@@ -147,6 +174,14 @@ def _is_at_edge(text: str, tag: re.Match[str]) -> bool:
     after = text[tag.end() : tag.end() + _EDGE_CHARS]
     begins = not before.rpartition("\n")[2].strip() and (len(before) < _EDGE_CHARS or "\n" in before)
     return begins or not after.partition("\n")[0].strip()
+
+
+def _is_glued(text: str, tag: re.Match[str]) -> bool:
+    """Whether the lone end of thoughts stands between words without a blank, as templates without line ends have it."""
+    before, after = text[max(0, tag.start() - 1) : tag.start()], text[tag.end() : tag.end() + 1]
+    return (
+        not _is_markup(tag["name"] or "") and before.strip() not in ("", "(") and (after.isalnum() or after in "*#<[")
+    )
 
 
 class _Fences:
@@ -179,11 +214,21 @@ class _Fences:
             self._open = ""
 
 
-def _ends_turn(text: str, end: re.Match[str], fences: _Fences, *, is_struck: bool) -> bool:
-    """Whether a marker ends the turn: not one in quotes, within a line of code, or behind text that is struck out."""
+def _ends_turn(text: str, end: re.Match[str], fences: _Fences, *, is_struck: bool, asked: frozenset[str]) -> bool:
+    """Whether a marker ends the turn: not one in quotes, in a sentence or in code, nor one behind struck out text."""
     if _is_quoted(text, end) or (fences.inside(end.start()) and not _is_at_edge(text, end)):
         return False
+    if end.group().startswith("<") and end.group() != "</s>" and _is_mentioned(text, end, asked):
+        return False
     return end.group() != "</s>" or not is_struck or _NO_STRIKE.match(text, end.end()) is not None
+
+
+def _is_mentioned(text: str, end: re.Match[str], asked: frozenset[str]) -> bool:
+    """Whether a sentence speaks of the marker; of those that the prompt names (`asked`) also with its last word."""
+    before = text[max(0, end.start() - 1) : end.start()]
+    if before == "(":
+        return text.startswith(")", end.end())
+    return before in (" ", "\t") and (end.group() in asked or _MENTIONED.match(text, end.end()) is not None)
 
 
 def _without_last_tokens(text: str, prompt: str) -> str:
@@ -197,19 +242,25 @@ def _without_last_tokens(text: str, prompt: str) -> str:
     return text[:end]
 
 
-def _without_markers(text: str, prompt: str) -> str:
-    """`text` up to its end marker, without markers around it."""
+def _without_openings(text: str) -> str:
+    """`text` without the markers at its beginning; there may be several."""
     begin = 0
     while opening := _OPENING.match(text, begin):
         begin = opening.end()
-    text = text[begin:]
+    return text[begin:] if begin else text
+
+
+def _without_markers(text: str, prompt: str) -> str:
+    """`text` up to its end marker, without markers around it."""
+    text = _without_openings(text)
     first = len(text) - len(text.lstrip())
     fences = _Fences(text)
     strike = text.find("<s>")
+    asked = frozenset(marker.group() for marker in _END.finditer(prompt)) if "<" in text else frozenset()
     ends = (
         end
         for end in _END.finditer(text, first)
-        if end.start() > first and _ends_turn(text, end, fences, is_struck=0 <= strike < end.start())
+        if end.start() > first and _ends_turn(text, end, fences, is_struck=0 <= strike < end.start(), asked=asked)
     )
     end = next(ends, None)
     text = text if end is None else text[: end.start()]

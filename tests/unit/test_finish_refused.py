@@ -37,6 +37,8 @@ ASKED_BACK = [
     ("braces with a call", "FINAL(There are {len(items)}.)", "would not be evaluated"),
     ("quoted braces with a variable's name", 'FINAL("There are {number}.")', "would not be evaluated"),
     ("a dollar and a variable's name", "FINAL($number)", "would not be evaluated"),
+    ("angles with a variable's name", "FINAL(<number>)", "would not be evaluated"),
+    ("an argument that it has not", 'FINAL("Ada", sources=["x"])', "would not be evaluated"),
     ("a template and an operator", "FINAL(There are %d rows % number)", "would not be evaluated"),
     ("a template and a method", "FINAL(There are {} rows.format(number))", "would not be evaluated"),
     ("an argument that is a variable", "FINAL(answer=number)", "would not be evaluated"),
