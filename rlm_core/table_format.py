@@ -30,15 +30,17 @@ MAX_NAME_WORDS = 8
 PARSED_CHARS = 4 << 20
 """Characters up to which rows are counted by parsing them; of a longer text quotes are counted instead."""
 
-_SAID = re.compile(r"sep=([,;\t|])\r?\n")
+_SAID = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.I)
 _COMMENT = re.compile(r"##|#\s")
 _NUMBER = re.compile(r"[-+(]?[€$£]?\s?[\d.,'  ]*\d[\d.,]*(?:[eE][-+]?\d+)?\s?[%€$£)]?")
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d.*)?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?")
+_DATE = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d[\d:.,+-]*(?:\s?[A-Za-z][\w/:+-]*)?)?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?"
+)
 _LOGGED = re.compile(r"[^,]*\d\d:\d\d:\d\d,\d{3}(?!\d)[^,]")
 """A log line whose time has a comma before its milliseconds."""
 _RULE = re.compile(r"[\s|:+-]+")
 """The line below the header of a table drawn with characters."""
-_LINE_ENDS = re.compile(r"(?:[ \t]*\r?\n)+")
+_LINE_ENDS = re.compile(r"(?:[ \t]*(?:\r\n?|\n))+")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def count_records(text: str) -> int:
     """
     if '"' not in text or len(text) > PARSED_CHARS:
         outside = text.split('"')[::2]
-        return sum(len(_LINE_ENDS.findall(part)) for part in outside) + (not text.endswith("\n"))
+        return sum(len(_LINE_ENDS.findall(part)) for part in outside) + (not text.endswith(("\n", "\r")))
     try:
         return sum(1 for row in csv.reader(io.StringIO(text, newline="")) if row)
     except csv.Error:
@@ -162,8 +164,12 @@ def _header(rows: Sequence[Sequence[str]], delimiter: str) -> Literal["yes", "no
     names = not any(is_value(cell) for cell in first if cell.strip()) and all(map(_is_name, first))
     if _is_divided(rows):
         return ""
+    if len(first) == 2 and not any(row[1].strip() for row in filled):
+        return ""  # each line ends in the sign: statements of a program, items of a list
     if names and any(typed):
         return "yes"
+    if delimiter == ";" and not any(typed) and _is_prose(filled):
+        return ""
     if delimiter == "," and (_is_prose(filled) or _has_other(filled)):
         return ""
     if not names and any(kind and is_value(cell) for kind, cell in zip(typed, first, strict=True)):

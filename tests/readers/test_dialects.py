@@ -208,6 +208,46 @@ TABLES: dict[str, tuple[str, bytes | str, list[list[Any]]]] = {
     ),
     "carets": ("a.csv", "id^name\n1^a, b\n2^c\n", [["id", "name"], ["1", "a, b"], ["2", "c"]]),
     "fields of Hive": ("a.csv", "1\x01a\n2\x01b\n", [["1", "a"], ["2", "b"]]),
+    "sep= in quotes": (
+        "a.csv",
+        '"sep=;"\nid;name\n1;a\n2;b\n3;c\n',
+        [["id", "name"], ["1", "a"], ["2", "b"], ["3", "c"]],
+    ),
+    "SEP= of a short table": ("a.csv", "SEP=;\r\nid;name\r\n1;a\r\n", [["id", "name"], ["1", "a"]]),
+    "single quotes": (
+        "a.csv",
+        "id,name\n1,'Smith, Ada'\n2,'Doe, Bo'\n3,'x'\n",
+        [["id", "name"], ["1", "Smith, Ada"], ["2", "Doe, Bo"], ["3", "x"]],
+    ),
+    "apostrophes": (
+        "a.csv",
+        "id,name\n1,'tis\n2,o'er\n3,x\n",
+        [["id", "name"], ["1", "'tis"], ["2", "o'er"], ["3", "x"]],
+    ),
+    "tildes": ("a.csv", "id~name\n1~a\n2~b\n", [["id", "name"], ["1", "a"], ["2", "b"]]),
+    "unit separators": ("a.csv", "id\x1fname\n1\x1fa\n", [["id", "name"], ["1", "a"]]),
+    "two tables": (
+        "a.csv",
+        "id,name\n1,a\n2,b\n3,c\n\nplace,city,zip\nx,y,1\nz,w,2\nq,r,3\n",
+        [
+            ["id", "name"],
+            ["1", "a"],
+            ["2", "b"],
+            ["3", "c"],
+            ["place", "city", "zip"],
+            ["x", "y", "1"],
+            ["z", "w", "2"],
+            ["q", "r", "3"],
+        ],
+    ),
+    "line ends of an old Mac": ("a.csv", "id,name\r1,a\r2,b\r", [["id", "name"], ["1", "a"], ["2", "b"]]),
+    "JSON Lines under the name csv": ("a.csv", '{"a": 1}\n{"a": 2}\n', [["a"], [1], [2]]),
+    "CSV under the name json": (
+        "a.json",
+        "id,name\n1,a\n2,b\n3,c\n",
+        [["id", "name"], ["1", "a"], ["2", "b"], ["3", "c"]],
+    ),
+    "null among objects": ("a.json", '[{"a": 1}, null, {}, {"a": 2}]', [["a"], [1], [None], [None], [2]]),
     "one object a line": ("a.jsonl", '{"id": 1, "said": [{"a": 2}]}\n', [["id", "said"], [1, [{"a": 2}]]]),
     "separators inside of JSON Lines": (
         "a.jsonl",
@@ -232,6 +272,41 @@ def test_a_table_is_split_by_its_own_dialect(kind: str) -> None:
 def test_an_object_with_several_lists_has_a_table_for_each() -> None:
     data = b'{"users": [{"id": 1}], "shop": {"orders": [{"no": 7}, {"no": 8}]}, "tags": ["a"]}'
     assert tables(Source("a.json", data=data)) == {"users": [["id"], [1]], "shop.orders": [["no"], [7], [8]]}
+
+
+def test_two_lists_of_one_path_are_both_there() -> None:
+    found = tables(Source("a.json", data=b'{"x.y": [{"a": 1}], "x": {"y": [{"a": 2}]}}'))
+    assert found == {"x.y": [["a"], [1]], "x.y (2)": [["a"], [2]]}
+
+
+def test_an_empty_table_says_so() -> None:
+    with pytest.raises(ReadError, match=r"a.csv is empty: it has no rows\."):
+        tables(Source("a.csv", data=b"\n"))
+
+
+AGENT = (
+    '10.0.0.%d - - [10/Oct/2024:13:55:01 +0000] "GET /a HTTP/1.1" 200 7 "-" "Mozilla/5.0 (X11; Linux; rv:1) Gecko"\n'
+)
+NO_TABLES = {
+    "a web server's log": AGENT,
+    "C": "int a%d = 1;\n",
+    "SQL": "INSERT INTO t VALUES (%d, 'a, b');\n",
+    "items of a list": "    %d,\n",
+    "syslog": "Jan  1 00:00:01 host app[%d]: user=a; op=b; ok\n",
+    "CSS": ".a%d { color: red; margin: 0; }\n",
+}
+
+
+@pytest.mark.parametrize("kind", NO_TABLES)
+def test_lines_with_semicolons_are_no_table(kind: str) -> None:
+    text = "".join(NO_TABLES[kind] % number for number in range(40))
+    assert of_text(text) == ""
+    with pytest.raises(ReadError, match="no table that is certain"):
+        tables(Source("a.log", data=text.encode()))
+
+
+def test_rows_that_end_in_a_carriage_return_are_counted() -> None:
+    assert of_text("id,name\r1,a\r2,b\r3,c\r") == "It looks like CSV, 3 rows of 2 columns: id, name."
 
 
 @pytest.mark.parametrize(("name", "line"), [("a.jsonl", 2), ("a.json", 2)])

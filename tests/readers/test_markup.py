@@ -30,6 +30,12 @@ def test_a_cell_that_covers_several_leaves_the_others_empty() -> None:
     assert tables(PAGE.format(words="short"))["table 1"] == [["wide", "", "tall"], ["1", "2", ""]]
 
 
+def test_a_cell_of_all_rows_below_covers_them_and_blank_lines_of_code_stay() -> None:
+    page = "<table><tr><td rowspan=0>a</td><td>b</td></tr><tr><td>c</td></tr></table><pre>x\n\n\n\ny</pre>"
+    assert tables(page) == {"table 1": [["a", "b"], ["", "c"]]}
+    assert read(page).endswith("x\n\n\n\ny")
+
+
 @pytest.mark.parametrize("span", ["9" * 9, "-1", "x", ""])
 def test_an_impossible_span_is_bounded(span: str) -> None:
     [row] = tables(f"<table><tr><td colspan='{span}'>a</td><td>b</td></tr></table>")["table 1"]
@@ -63,6 +69,7 @@ def test_outputs_of_a_notebook_are_read_or_named() -> None:
 def test_a_notebook_of_the_format_3_is_read() -> None:
     cell = {"cell_type": "code", "input": ["x = 1"], "outputs": [{"output_type": "pyout", "text": ["old"]}]}
     data = json.dumps({"nbformat": 3, "worksheets": [{"cells": [cell]}]}).encode()
+    assert _read("null.ipynb", b'{"nbformat": 4, "cells": [{"source": "x", "outputs": null}]}') == "[cell 1, raw]\nx"
     assert _read("old.ipynb", data) == "[cell 1, code]\nx = 1\n[output] old"
 
 

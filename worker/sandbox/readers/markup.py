@@ -25,7 +25,7 @@ MAX_COLUMNS, MAX_SPAN = 1_000, 1_000
 """Columns of a row, and rows or columns of a cell, that are filled with empty cells where one covers several."""
 _TYPED = frozenset(("text", "date", "email", "month", "number", "search", "tel", "time", "url", "week"))
 """Types of fields whose value is text that a person typed."""
-_KEPT_SPACE = "\0"
+_KEPT_SPACE, _KEPT_LINE = "\0", "\1"
 _TABLE_PARTS = ("table", "tbody", "tfoot", "thead", "tr")
 _SILENT = frozenset(("script", "style", "template", "noscript"))
 _ASIDE = re.compile(r"\{\\(?:\*\\)?(footnote|header|footer|annotation|shptxt)[lrf]?(?![a-z]) ?")
@@ -59,7 +59,13 @@ def text_of(page: str) -> str:
     parser.feed(page)
     parser.close()
     lines = (re.sub(r"[ \xa0]+", " ", line).strip(" ") for line in parser.text().split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).replace(_KEPT_SPACE, " ").replace("\xad", "").strip()
+    return (
+        re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+        .replace(_KEPT_SPACE, " ")
+        .replace(_KEPT_LINE, "")
+        .replace("\xad", "")
+        .strip()
+    )
 
 
 def tables_of(page: str) -> dict[str, list[list[Any]]]:
@@ -160,7 +166,8 @@ class _Text(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._kept and not self._silent:
-            self._parts.append(data.replace(" ", _KEPT_SPACE))
+            kept = data.replace(" ", _KEPT_SPACE)
+            self._parts.append(re.sub(r"\n(?=\n)", f"\n{_KEPT_LINE}", kept))
         elif not self._silent:
             self._parts.append(re.sub(r"\s+", " ", data))
 
@@ -226,4 +233,6 @@ class _Tables(HTMLParser):
 
 def _span(attrs: list[tuple[str, str | None]], name: str) -> int:
     said = next((value for key, value in attrs if key == name), None) or "1"
+    if name == "rowspan" and said == "0":
+        return MAX_SPAN  # all rows below
     return min(max(int(said), 1), MAX_SPAN) if said.isdecimal() and len(said) < 6 else 1

@@ -23,7 +23,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
             f"[cell {number}, {cell.get('cell_type', 'raw')}]",
             _joined(cell.get("source") or cell.get("input") or ""),
         ]
-        lines += [_output(output) for output in cell.get("outputs", [])]
+        lines += [_output(output) for output in cell.get("outputs") or []]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 

@@ -18,7 +18,7 @@ from typing import Any
 from readers.alphabets import coding_of
 from readers.kinds import unmarked_utf
 from readers.source import ReadError, Source
-from rlm_core.table_format import table_format
+from rlm_core.table_format import LEAST_ROWS, table_format
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -41,7 +41,7 @@ _JIS = re.compile(rb"\x1b\$[@B](?:[!-~]{2})+\x1b\([BJ]")
 MAX_CELL_CHARS = 1 << 30
 MAX_LINE_CHARS = 64 << 20
 SAMPLE_CHARS = 64 << 10
-DELIMITERS = "\t;|,\x01^"
+DELIMITERS = "\t;|,\x01^~\x1f\xa7"
 """Delimiters in the order in which they are tried: the comma behind others, since numbers hold it."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
@@ -215,9 +215,17 @@ def _unmarked(data: bytes) -> str:
 def tables(source: Source, kind: str) -> dict[str, list[list[Any]]]:
     """A CSV as one table named after the file; JSON where it is, or holds, a list of objects or of rows."""
     decoded, _ = decode(source.content())
-    if kind == "json" or source.suffix in JSON_LINES or (source.suffix not in TABLE_SUFFIXES and _is_json(decoded)):
+    is_named_json = (kind == "json" or source.suffix in JSON_LINES) and not _is_table(decoded)
+    if is_named_json or _is_json(decoded):
         return _tables_of_json(source, decoded)
     return {source.name: csv_rows(decoded, source)}
+
+
+def _is_table(decoded: str) -> bool:
+    """Whether it is a CSV, under whatever name, and no JSON that is broken."""
+    head = decoded[:SAMPLE_CHARS]
+    begins_json = decoded.lstrip(_BETWEEN)[:1] in ("[", "{", "")
+    return not begins_json and table_format(head, is_whole=len(decoded) <= SAMPLE_CHARS) is not None
 
 
 def csv_rows(decoded: str, source: Source) -> list[list[str]]:
@@ -233,13 +241,22 @@ def csv_rows(decoded: str, source: Source) -> list[list[str]]:
     form = table_format(head, is_whole=len(decoded) <= SAMPLE_CHARS)
     if form is None and source.suffix not in TABLE_SUFFIXES:
         raise ReadError(f"{source.name} is plain text, and no table that is certain. Read it with `read`, or split it.")
-    said = re.match(r"sep=(.)\r?\n", decoded)
-    start = form.start if form else said.end() if said else 0
+    if not decoded.strip():
+        raise ReadError(f"{source.name} is empty: it has no rows.")
+    said = re.match(r'"?sep=(.)"?\r?\n', decoded, re.I)
+    begin = said.end() if said else 0
     delimiter = form.delimiter if form else said[1] if said else delimiter_of(head)
+    start = form.start if form and not _holds_rows(decoded[begin : form.start], delimiter) else begin
     rows = _records(decoded[start:], delimiter)
     if max((len(row) for row in rows[:100]), default=0) < (1 if source.suffix in TABLE_SUFFIXES else 2):
         raise ReadError(f"{source.name} is plain text without columns. Read it with `read`.")
     return rows
+
+
+def _holds_rows(before: str, delimiter: str) -> bool:
+    """Whether what stands before a table is another one, whose rows are not to be lost."""
+    widths = _widths(_split(before, delimiter))
+    return any(width > 1 and count >= LEAST_ROWS for width, count in widths.items())
 
 
 def delimiter_of(sample: str) -> str:
@@ -272,13 +289,21 @@ def _records(text: str, delimiter: str) -> list[list[str]]:
     skips = f'{delimiter} "' in head and len(_widths(_split(head, delimiter, skipinitialspace=True))) < len(
         _widths(_split(head, delimiter))
     )
+    quote = "'" if _is_quoted_once(head, delimiter) else '"'
     escapes: tuple[str | None, ...] = (None, "\\") if '\\"' in text else (None,)
     for escape in escapes:
         try:
-            return _split(text, delimiter, strict=True, skipinitialspace=skips, escapechar=escape)
+            return _split(text, delimiter, strict=True, skipinitialspace=skips, escapechar=escape, quotechar=quote)
         except csv.Error:
             continue
     return list(_salvaged(io.StringIO(text, newline="").readlines(), delimiter))
+
+
+def _is_quoted_once(head: str, delimiter: str) -> bool:
+    """Whether cells stand in single quotes: with them all rows are of one width, and without them they are not."""
+    if '"' in head or f"{delimiter}'" not in head:
+        return False
+    return len(_widths(_split(head, delimiter, quotechar="'"))) == 1 < len(_widths(_split(head, delimiter)))
 
 
 def _split(text: str, delimiter: str, **dialect: Any) -> list[list[str]]:
@@ -366,19 +391,33 @@ def _tables_of_json(source: Source, decoded: str) -> dict[str, list[list[Any]]]:
             "Read it with `read`, and parse its lines one by one."
         ) from None
     is_lines = source.suffix in JSON_LINES or len(values) > 1
-    found = dict(_lists(values if is_lines or not values else values[0]))
+    found: dict[str, list[list[Any]]] = {}
+    for path, rows in _lists(values if is_lines or not values else values[0]):
+        found[path if path not in found else f"{path} ({len(found) + 1})"] = rows
     if not found:
-        raise ReadError(f"{source.name} is JSON that holds no list of objects. Use `json.loads(read(file))`.")
+        raise ReadError(
+            f"{source.name} is JSON that holds no list of objects in its first {MAX_JSON_DEPTH} levels. "
+            "Use `json.loads(read(file))`."
+        )
     return found if len(found) > 1 else {source.name: next(iter(found.values()))}
 
 
 def _lists(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, list[list[Any]]]]:
     """Path and rows of each list of objects or of lists in objects."""
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        names = list(dict.fromkeys(name for item in value for name in item))
-        yield path, [names, *([item.get(name) for name in names] for item in value)]
+    if (
+        isinstance(value, list)
+        and any(map(_is_object, value))
+        and all(item is None or _is_object(item) for item in value)
+    ):
+        objects = [item or {} for item in value]
+        names = list(dict.fromkeys(name for item in objects for name in item))
+        yield path, [names, *([item.get(name) for name in names] for item in objects)]
     elif isinstance(value, list) and value and all(isinstance(item, list) for item in value):
         yield path, [list(item) for item in value]
     elif isinstance(value, dict) and depth < MAX_JSON_DEPTH:
         for name, item in value.items():
             yield from _lists(item, f"{path}.{name}" if path else name, depth + 1)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
