@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import sqlite3
@@ -62,6 +63,11 @@ Diagnostic-Code: smtp; {CODE}
 CALENDAR = MIMEText(f"BEGIN:VCALENDAR\nSUMMARY:{CODE}\nEND:VCALENDAR", "calendar")
 PAGE = parts(MIMEText("plain"), MIMEText("<p>plain</p>", "html"), CALENDAR, subtype="alternative")
 LIST = parts(parts(MIMEText("body"), attached(f"a,b\n1,{CODE}\n".encode(), "x.csv")), MIMEText("of the list"))
+B64 = (
+    "From: a@b.c\nTo: bo@b.c\nSubject: gate\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n"
+    f"{base64.b64encode(CODE.encode()).decode()}\n\n"
+)
+SEPARATOR = "From a@b.c Mon Jan  1 00:00:00 2025\n"
 EMLX = mail("text/plain", "short")
 MAILS: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
     "a mail of a list": ("a.eml", LIST.as_bytes(), ("body", f"[attachment x.csv]\na,b\n1,{CODE}", "of the list")),
@@ -106,6 +112,47 @@ MAILS: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
         b"Title: a\nCase: K-99\nSubject: gate\n\nbody\n",
         ("Case: K-99\nSubject: gate\n\nbody",),
     ),
+    "flowing lines": (
+        "a.eml",
+        mail("text/plain; format=flowed", "It goes \non and \non.\nNew\n> said \n> then\n-- \nAda"),
+        ("It goes on and on.\nNew\n> said then\n-- \nAda",),
+    ),
+    "flowing lines in pieces of words": (
+        "a.eml",
+        mail("text/plain; format=flowed; delsp=yes", "foo \nbar"),
+        ("foobar",),
+    ),
+    "a mark before the headers": ("a.eml", b"\xef\xbb\xbf" + B64.encode(), (f"Subject: gate\n\n{CODE}",)),
+    "lines before the headers": ("a.eml", b"\n\r\n" + B64.encode(), (f"Subject: gate\n\n{CODE}",)),
+    "a mark before a mailbox": ("a.mbox", b"\xef\xbb\xbf" + (SEPARATOR + B64).encode() * 2, ("[mail 1]", "[mail 2]")),
+    "a recipient in each line": (
+        "a.eml",
+        B64.replace("To: bo@b.c", "To: bo@b.c\nTo: cy@b.c\nCc: d@b.c\nCc: e@b.c").encode(),
+        ("bo@b.c", "cy@b.c", "d@b.c", "e@b.c"),
+    ),
+    "encoded words": (
+        "a.eml",
+        B64.replace("gate", "=?gb2312?B?1uzpRrv5?=\n =?utf-8?q?=C3=B6?= =?latin1?Q?=93a=94_=80?=").encode(),
+        ("Subject: 朱镕基ö“a” €\n",),
+    ),
+    "an attachment in a coding of its own": (
+        "a.eml",
+        mail(
+            "multipart/mixed; boundary=B",
+            "--B\n\nbody\n--B\nContent-Type: text/csv; charset=koi8-r; name=x.csv\n"
+            "Content-Transfer-Encoding: quoted-printable\n\nid,n\n1,=F0=CF=D2=D4\n--B--",
+        ),
+        ("[attachment x.csv]\nid,n\n1,Порт",),
+    ),
+    "a mail in base64 inside": (
+        "a.eml",
+        mail(
+            "multipart/mixed; boundary=B",
+            "--B\n\nbody\n--B\nContent-Type: message/rfc822\n"
+            f"Content-Transfer-Encoding: base64\n\n{base64.b64encode(B64.encode()).decode()}\n--B--",
+        ),
+        (f"Subject: gate\n\n{CODE}",),
+    ),
     "a saved page under the name html": ("a.html", files.mhtml(), (CODE,)),
 }
 
@@ -116,6 +163,25 @@ def test_a_mail_is_read_with_all_of_its_parts(kind: str) -> None:
     text = read(Source(name, data=data))  # type: ignore[arg-type]
     assert [each for each in words if each not in text] == []
     assert "[attachment multipart" not in text
+
+
+ODD_HEADERS = (
+    'From: "',
+    "From: a@[",
+    f"From: {'(' * 900}",
+    "Message-ID: <",
+    "Date: never",
+    "To: undisclosed:;",
+    "From: =?u?q?",
+)
+
+
+@pytest.mark.parametrize("header", ODD_HEADERS, ids=lambda header: header[:16])
+def test_a_header_that_is_no_header_costs_no_mail(header: str) -> None:
+    odd = f"{header}\nSubject: gate\nX-A: 1\nMessage-ID: <2@x>\nTo: z@y\n\nthe body\n\n"
+    assert "the body" in read(Source("a.eml", data=odd.encode()))  # type: ignore[arg-type]
+    box = "".join(SEPARATOR + each for each in (B64, odd, B64))
+    assert read(Source("a.mbox", data=box.encode())).count(CODE) == 2  # type: ignore[arg-type]
 
 
 def tarred(mode: str = "w", **files_: bytes) -> bytes:
