@@ -15,9 +15,10 @@ from .direct_reply import read_reply
 from .errors import LimitReached, ProviderError
 from .job import Job
 from .output import cut
-from .reply_values import MAX_REPLY_CHARS, MAX_SCHEMA_CHARS, values_in
+from .reply_values import MAX_REPLY_CHARS, MAX_SCHEMA_CHARS
 from .subcalls import why_without_text
 from .types import Json, Message, ModelCall, Reply
+from .written_json import Misfit, fitting, values_in
 
 MAX_CALLS = 2
 """Calls of a direct run: the second only where a value does not fit the schema."""
@@ -83,8 +84,10 @@ class Direct:
             raise ProviderError(why, type=f"reply-{kind}", upstream=reply.model.partition(":")[0] or None)
         if self._schema is None:
             return read_reply(words)
-        values = list(values_in(words)) or [words.strip()]
-        return next((value for value in values if not self._differences(value)), values[0]), []
+        try:
+            return fitting(words, self._differences), []
+        except Misfit:
+            return next(values_in(words), words.strip()), []
 
     def ask_again(self, reply: str, differences: Sequence[str]) -> None:
         """Have the next call ask once more for a value in place of one that does not fit.

@@ -8,33 +8,17 @@ that the ledger, the limits and the log have it, and so that it is there where a
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Iterator
-from typing import NoReturn
 
 from . import prompts
 from .json_schema import Schema
 from .output import cut
 from .types import Json
-from .values import NotJson
+from .written_json import Misfit, fitting
 
 MAX_SCHEMA_CHARS = 20_000
 """Characters of the largest schema of a sub-call, as JSON; the host and the server refuse more."""
 MAX_REPLY_CHARS = 4_000
 """Characters of a reply that does not fit, as the sub-model is shown it again."""
-MOST_TRIES = 50
-"""Brackets in a reply that may begin a value among its words."""
-_OPENING = re.compile(r"[{\[]")
-_FENCE = re.compile(r"```[a-zA-Z]*\n(.*?)```", re.DOTALL)
-
-
-class Misfit(ValueError):
-    """A reply holds no value that fits; `differences` says why."""
-
-    def __init__(self, differences: list[str]) -> None:
-        super().__init__("; ".join(differences))
-        self.differences = differences
 
 
 class Wanted:
@@ -88,71 +72,7 @@ class Wanted:
         Raises:
             Misfit: none fits.
         """
-        first: Misfit | None = None
-        for value in values_in(reply):
-            differences = self._schema.differences(value)
-            if not differences:
-                return value
-            first = first or Misfit(differences)
-        if not self._schema.differences(reply.strip()):
-            return reply.strip()
-        fitting = [value for value in _values_among(reply) if not self._schema.differences(value)]
-        if fitting and all(value == fitting[0] for value in fitting):
-            return fitting[0]
-        raise first or Misfit(["the reply holds no JSON"])
-
-
-def values_in(reply: str) -> Iterator[Json]:
-    """The values that `reply` may mean, the likeliest first."""
-    for text in _candidates(reply):
-        try:
-            yield _DECODER.decode(text)
-        except (ValueError, RecursionError):
-            continue
-
-
-def _candidates(reply: str) -> Iterator[str]:
-    yield reply.strip()
-    yield from reversed(_FENCE.findall(reply))
-    for opening, closing in ("{}", "[]"):
-        start, end = reply.find(opening), reply.rfind(closing)
-        if 0 <= start < end:
-            yield reply[start : end + 1]
-
-
-def _values_among(reply: str) -> Iterator[Json]:
-    """The objects and lists that stand among the words of `reply`, one after another."""
-    at = 0
-    for _ in range(MOST_TRIES):
-        opening = _OPENING.search(reply, at)
-        if opening is None:
-            return
-        try:
-            value, at = _DECODER.raw_decode(reply, opening.start())
-        except (ValueError, RecursionError):
-            at = opening.end()
-        else:
-            yield value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise NotJson(f"{name} is no value of JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _no_constant(text)
-
-
-def _once(pairs: list[tuple[str, Json]]) -> Json:
-    whole = dict(pairs)
-    if len(whole) < len(pairs):
-        raise NotJson("a name stands twice in one object")
-    return whole
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once, strict=False)
-"""Strings may hold control characters, as models write them."""
+        return fitting(reply, self._schema.differences)
 
 
 def _named(value: object) -> str:

@@ -28,8 +28,9 @@ from .last_batch import LastBatch
 from .limits import Budget
 from .provider import Provider, StartChildren
 from .reply_text import spoken
-from .reply_values import Misfit, Wanted
+from .reply_values import Wanted
 from .types import Child, Image, Json, Message, ModelCall, Reply
+from .written_json import Misfit
 
 MAX_MODEL_NAME = 200
 """Characters of the longest model name; more than that is text that was meant for the prompt."""
@@ -312,12 +313,18 @@ def _outcome(reply: Reply | ProviderError, prompt: str, *, allow_cut: bool) -> O
         return Outcome(None, _CUT.format(chars=len(text)), text)
     if not text.strip():
         return Outcome(None, why_without_text(reply), may_pass=True)
+    if reply.finish_reason == "content_filter" and not allow_cut:
+        return Outcome(None, _FILTERED.format(chars=len(text)), text)
     return Outcome(text)
 
 
 _CUT = (
     "the reply was cut at its length limit, after {chars:,} characters; the part is in `.partial`. Ask for less in one "
     "call, or pass allow_cut=True."
+)
+_FILTERED = (
+    "the model refused, or the provider's content filter ended the reply, after {chars:,} characters; the part is in "
+    "`.partial`. Ask in other words, or pass allow_cut=True."
 )
 _WITHOUT_TEXT = {
     "content_filter": "the provider's content filter withheld the reply",

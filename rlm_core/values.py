@@ -11,6 +11,7 @@ import json
 from typing import cast
 
 from .types import Json, Shape
+from .written_json import Misfit, fitting
 
 MAX_DIFFERENCES = 8
 MAX_LITERAL_CHARS = 1 << 20
@@ -63,7 +64,17 @@ def fitted(value: object, shape: Shape) -> tuple[str | None, list[str]]:
         is_written, inner = written_value(value)
         if is_written:
             text, differences = _as_it_is(inner, shape)
+        if text is None:
+            text, differences = _among_words(value, shape, differences)
     return text, differences[:MAX_DIFFERENCES]
+
+
+def _among_words(text: str, shape: Shape, otherwise: list[str]) -> tuple[str | None, list[str]]:
+    """JSON text of the value that stands in a fence or among words, or the differences as they were."""
+    try:
+        return _as_it_is(fitting(text, shape.differences), shape)
+    except Misfit:
+        return None, otherwise
 
 
 def _as_it_is(value: object, shape: Shape) -> tuple[str | None, list[str]]:

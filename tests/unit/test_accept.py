@@ -71,6 +71,9 @@ def test_a_model_that_errs_three_ways_ends_right() -> None:
         block("""FINAL('{"name": "Ada", "year": 1842}')"""),
         block("answer['content'] = {'name': 'Ada', 'year': 1842}\nanswer['ready'] = True"),
         block("found = {'name': 'Ada', 'year': 1842}\nFINAL_VAR('found')"),
+        block("""found = '```json\\n{"name": "Ada", "year": 1842,}\\n```'\nFINAL_VAR('found')"""),
+        block("""FINAL('It is {"name": "Ada", "year": 1842}.')"""),
+        block("""FINAL("{'answer': {'name': 'Ada', 'year': 1842}}")"""),
     ],
 )
 def test_every_dialect_gives_a_value(reply: str) -> None:

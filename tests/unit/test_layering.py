@@ -32,6 +32,7 @@ LAYERS = [
         "last_batch",
         "plot",
         "pure_values",
+        "written_json",
     },
     {
         "json_schema",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from rlm_core.errors import ProviderError
 from rlm_core.limits import Budget, Limits
 from rlm_core.repl import Repl
-from rlm_core.reply_values import Misfit, Wanted
+from rlm_core.reply_values import Wanted
 from rlm_core.subcalls import SubCalls
 from rlm_core.testing import Line, ScriptedProvider
+from rlm_core.written_json import Misfit
 
 LENGTH = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
@@ -35,6 +37,28 @@ def wired(sub: Callable[[str], Line], limits: Limits | None = None) -> tuple[Rep
         'The set {x} has {"n": 4} of them, {see above}.',
         'First {"m": 0}, then {"n": 4}',
         '{"n": 4}\n{"n": 4}',
+        '```json title="a"\r\n{"n": 4}\r\n```',
+        '~~~json\n{"n": 4}\n~~~',
+        '{"n": 4,}',
+        "{'n': 4}",
+        "{n: 4}",
+        '{"n": +4}',
+        '{"n": 4 // four\n}',
+        '{"n": 4} # four',
+        '{/* four */ "n": 4}',
+        "{\u201cn\u201d: 4}",
+        '{\u00a0"n": 4}',
+        "```python\n{'n': 4,}\n```",
+        'The set is {"n": 4,}, I think.',
+        '{{"n": 4}}',
+        '{"result": {"n": 4}}',
+        '{"Answer": {"n": 4}}',
+        '{"lease": {"n": 4}}',
+        '[{"n": 4}]',
+        '"{\\"n\\": 4}"',
+        '{"value": "{\\"n\\": 4}"}',
+        '{"name": "reply", "arguments": {"n": 4}}',
+        '<tool_call>\n{"name": "reply", "parameters": "{\\"n\\": 4}"}\n</tool_call>',
     ],
 )
 def test_a_value_is_found_in_its_reply(reply: str) -> None:
@@ -50,6 +74,22 @@ def test_a_value_is_found_in_its_reply(reply: str) -> None:
         ({"type": "null"}, "null", None),
         ({"type": "array", "items": {"type": "integer"}}, "It is [1, 2].", [1, 2]),
         ({"type": "integer"}, "123456789012345678901234567890", 123456789012345678901234567890),
+        ({"type": "integer"}, "**4**", 4),
+        ({"type": "integer"}, "`4`.", 4),
+        ({"type": "integer"}, '{"value": 4}', 4),
+        ({"type": "boolean"}, "True", True),
+        ({"type": "boolean"}, "true.", True),
+        ({"type": ["integer", "null"]}, "None", None),
+        ({"enum": ["yes", "no"]}, "**yes**", "yes"),
+        ({"enum": ["yes", "no"]}, "'yes'.", "yes"),
+        ({"enum": ["yes", "no"]}, "```\nyes\n```", "yes"),
+        ({"enum": ["yes", "no"]}, '{"answer": "yes"}', "yes"),
+        ({"type": "string"}, "'tis the season'", "'tis the season'"),
+        ({"type": "string"}, '["a"]', '["a"]'),
+        ({"type": "string"}, '{"a": "b"}', '{"a": "b"}'),
+        ({"type": "array", "items": {"type": "integer"}}, "[1,\n2,  # two\n]", [1, 2]),
+        ({"type": "array", "items": {"type": "integer"}}, '{"items": [1, 2]}', [1, 2]),
+        ({"type": "object"}, '{"a": "C:\\path", "b": "it\\\'s"}', {"a": "C:\\path", "b": "it's"}),
     ],
 )
 def test_values_of_every_kind(schema: dict[str, object], reply: str, value: object) -> None:
@@ -64,11 +104,35 @@ def test_values_of_every_kind(schema: dict[str, object], reply: str, value: obje
         (LENGTH, '{"n": 4, "n": 5}'),
         ({"type": "number"}, "1e400"),
         ({"type": "number"}, "NaN"),
+        (LENGTH, '{"n": 2+2}'),
+        (LENGTH, '{"n": 4'),
+        (LENGTH, '{"n": 4, "n": 5,}'),
+        (LENGTH, '[{"n": 4}, {"n"'),
+        (LENGTH, '{"total": 3, "first": {"n": 4}, "rest": ['),
+        (LENGTH, '{"total": four, "first": {"n": 4}}'),
+        (LENGTH, '[{"n": 4}, {"n": 5}]'),
+        ({"type": "integer"}, '{"error": 404}'),
+        ({"type": "integer"}, "4 or 5"),
+        ({"type": "array", "items": {"type": "integer"}}, "[[1, 2], [3"),
+        ({"enum": ["yes", "no"]}, "yes, no"),
     ],
 )
 def test_a_reply_that_means_two_values_or_none_is_not_guessed_at(schema: dict[str, object], reply: str) -> None:
     with pytest.raises(Misfit):
         Wanted(schema).value(reply)
+
+
+def test_values_that_differ_are_named_as_the_fault() -> None:
+    with pytest.raises(Misfit, match="2 values that fit and differ; send one, alone"):
+        Wanted(LENGTH).value('It is {"n": 4}, or {"n": 5}.')
+
+
+@pytest.mark.parametrize("piece", ["{", "[", '{"a": ', "/*", "'", '"', ", ", "```\n", "{'a': [", "\\", "\u201c", "+1"])
+def test_a_hostile_reply_is_read_in_no_time(piece: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(Misfit):
+        Wanted(LENGTH).value(piece * (50_000 // len(piece)))
+    assert time.perf_counter() - started < 10
 
 
 def test_a_string_may_hold_control_characters() -> None:

@@ -249,6 +249,18 @@ REPLIES = [
         "the provider's content filter withheld the reply.\n",
     ),
     (
+        "a reply that a filter ended",
+        Reply("the first half", finish_reason="content_filter"),
+        "try: llm_query('q')\nexcept SubCallError as e: print(repr(e.partial), 'content filter' in str(e))",
+        "'the first half' True\n",
+    ),
+    (
+        "or allowed, though a filter ended it",
+        Reply("the first half", finish_reason="content_filter"),
+        "print(llm_query('q', allow_cut=True))",
+        "the first half\n",
+    ),
+    (
         "a tool call",
         Reply("", finish_reason="tool_calls"),
         "try: llm_query('q')\nexcept SubCallError as e: print(e)",
