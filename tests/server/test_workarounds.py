@@ -48,6 +48,27 @@ CASES: dict[str, tuple[str, ModelOptions, int, object, Callable[[Body], bool]]] 
         {"message": [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]},
         lambda body: "stream_options" in body,
     ),
+    "streamOptions": (
+        "openai:m",
+        ModelOptions(),
+        400,
+        {"error": {"message": 'Unknown name "streamOptions": Cannot find field.'}},
+        lambda body: "stream_options" in body,
+    ),
+    "stream that must be false": (
+        "openai:m",
+        ModelOptions(),
+        400,
+        {"error": {"message": "'stream' must be false"}},
+        lambda body: "stream" in body,
+    ),
+    "a limit that is exceeded": (
+        "openai:m",
+        LIMIT,
+        400,
+        {"error": {"message": "The maximum tokens you requested exceeds the model limit of 4096."}},
+        lambda body: body["max_tokens"] != 4096,
+    ),
     "stream": (
         "openai:m",
         ModelOptions(),

@@ -4,7 +4,6 @@
 // In: a person's own key, which stays in this closure. Out: a provider function. The vendor asks that a page says that it
 // is one, by a header: a key in a page can be read by whoever can run code in it.
 
-import { fieldsOf } from "../wire/schema.js";
 import { anthropicForm } from "./schema_forms.js";
 import { merged } from "./turns.js";
 import { addressOf, checkedBase, checkedKey, chosenModel, replyTo } from "./vendor.js";
@@ -34,13 +33,8 @@ export function anthropic({ baseURL = VENDOR_URL, apiKey, model = null, headers 
   /** @type {RLMProvider} */
   const provider = async ({ signal, onDelta, ...call }) => {
     const body = bodyOf(call, chosenModel(NAME, call.model, model));
-    const ask = (/** @type {typeof body} */ posted) =>
-      replyTo(addressOf(base, "/v1/messages", body.model), { headers: sent, body: posted, signal, onDelta, changes });
-    return ask(body).catch((fault) => {
-      const { format, ...config } = fieldsOf(body.output_config);
-      if (!(format !== undefined && fault.status === 400 && fault.type === "upstream-call-refused")) throw fault;
-      return ask({ ...body, output_config: Object.keys(config).length > 0 ? config : undefined });
-    });
+    const url = addressOf(base, "/v1/messages", body.model);
+    return replyTo(url, { headers: sent, body, signal, onDelta, changes });
   };
   return Object.assign(provider, { label: new URL(base).host, takesImages: true, ...facts });
 }

@@ -30,19 +30,8 @@ export function openaiChat({ baseURL = VENDOR_URL, apiKey, model = null, headers
   /** @type {RLMProvider} */
   const provider = async ({ signal, onDelta, ...call }) => {
     const body = bodyOf(call, { model: chosenModel(NAME, call.model, model), isVendor: base === VENDOR_URL });
-    const ask = (/** @type {typeof body} */ posted) =>
-      replyTo(addressOf(base, "/chat/completions", body.model), {
-        headers: sent,
-        body: posted,
-        signal,
-        onDelta,
-        changes,
-      });
-    return ask(body).catch((fault) => {
-      if (!("response_format" in body && fault.status === 400 && fault.type === "upstream-call-refused")) throw fault;
-      const { response_format: _, ...plain } = body; // the vendor has no such schemas: the prompt ends with it too
-      return ask(plain);
-    });
+    const url = addressOf(base, "/chat/completions", body.model);
+    return replyTo(url, { headers: sent, body, signal, onDelta, changes });
   };
   return Object.assign(provider, { label: new URL(base).host, ...facts });
 }

@@ -29,6 +29,8 @@ const CUT_WORDS = 2_000;
 const CUT_READ = 256;
 /** Most ways round a refusal in one call. */
 const MAX_CHANGES = 4;
+/** Ways round that are remembered for a model: one for each schema that it refuses. */
+const MAX_REMEMBERED = 1_000;
 const CORS = "Its API may not be meant for browsers: ask it through a server of yours (pyodide-rlm serve).";
 
 /**
@@ -109,6 +111,7 @@ export async function replyTo(url, { body, onDelta, changes, ...request }) {
     const text = await received(response.text());
     const change = tries < MAX_CHANGES ? workaroundFor(posted, status, text) : null;
     if (change === null) throw failureOf(host, { status, body: text, headers: response.headers });
+    if (known.length >= MAX_REMEMBERED) known.length = 0;
     known.push(change);
   }
 }

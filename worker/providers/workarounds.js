@@ -8,7 +8,10 @@ import { fieldsOf } from "../wire/schema.js";
 
 /** @typedef {{model: string, messages: {role: string, content: unknown}[]} & Record<string, unknown>} Body */
 /** @typedef {(body: Body) => Body} Change */
-/** @typedef {{words: RegExp, holds: (body: Body) => boolean, change: (body: Body, number: number) => Body}} Row */
+/**
+ * `isOfSchema`: the change holds for calls with the same schema only.
+ * @typedef {{words: RegExp, holds: (body: Body) => boolean, change: (body: Body, number: number) => Body, isOfSchema?: boolean}} Row
+ */
 
 const OUTPUT_FIELDS = ["max_tokens", "max_completion_tokens"];
 const REFUSING = [400, 404, 405, 409, 415, 422, 500, 501];
@@ -30,10 +33,10 @@ const renamed = (old, name) => (/** @type {Body} */ body) => ({ ...body, [name]:
 
 /** @type {Row[]} */
 const ROWS = [
-  { words: /stream_options|include_usage/, holds: has("stream_options"), change: without("stream_options") },
+  { words: /stream_?options|include_?usage/, holds: has("stream_options"), change: without("stream_options") },
   {
     words:
-      /to stream this model|stream(?:ing|ed)?\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled)|stream(?:ing|ed)?\b.{0,40}\bdisabled|not (?:support|allow).{0,20}\bstream|"param": ?"stream"|unsupported.{0,40}\bstream\b/,
+      /to stream this model|stream(?:ing|ed)?\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled|implemented)|stream(?:ing|ed)?\b.{0,40}\bdisabled|\bstream\W{0,3} (?:must|should) be false|not (?:support|allow).{0,20}\bstream|"param": ?"stream"|unsupported.{0,40}\bstream\b/,
     holds: has("stream"),
     change: without("stream", "stream_options"),
   },
@@ -56,7 +59,7 @@ const ROWS = [
   },
   {
     words:
-      /\d+ ?> ?(\d+), which is the maximum allowed number of output tokens|supports at most (\d+) (?:completion|output) tokens|max(?:_completion|_output|_new)?_tokens.{0,60}(?:less than or equal to|at most|<=|cannot exceed|greater than|maximum(?: value)?(?: is| of)|\[\d+, ?)\D{0,5}(\d[\d,]*)|maximum (?:value )?(?:for|of) \W?max(?:_completion|_output|_new)?_tokens\W? is \W?(\d[\d,]*)/,
+      /\d+ ?> ?(\d+), which is the maximum allowed number of output tokens|supports at most (\d+) (?:completion|output) tokens|(?:max(?:_completion|_output|_new)?_tokens|maximum tokens).{0,60}(?:less than or equal to|at most|<=|cannot exceed|greater than|maximum(?: value)?(?: is| of)|\[\d+, ?|exceeds the (?:model )?limit)\D{0,5}(\d[\d,]*)|maximum (?:value )?(?:for|of) \W?max(?:_completion|_output|_new)?_tokens\W? is \W?(\d[\d,]*)/,
     holds: has(...OUTPUT_FIELDS),
     change: capped,
   },
@@ -64,6 +67,13 @@ const ROWS = [
     words: /cache_control|\b(?:system|content)\b.{0,40}(?:should|must) be a (?:valid )?string/,
     holds: (body) => JSON.stringify([body.system, body.messages[body.messages.length - 1]]).includes('"cache_control"'),
     change: uncached,
+  },
+  {
+    words:
+      /response_format|output_config|output_format|json_?schema|structured.output|schema|grammar|guided|\bformat\b/,
+    holds: (body) => schemaOf(body) !== "",
+    change: withoutSchema,
+    isOfSchema: true,
   },
 ];
 
@@ -80,7 +90,27 @@ export function workaroundFor(body, status, text) {
   if (row === undefined) return null;
   const group = (row.words.exec(words) ?? []).slice(1).find((text) => text !== undefined) ?? "0";
   const number = Number(group.replaceAll(",", ""));
-  return (next) => (row.holds(next) ? row.change(next, number) : next);
+  const schema = schemaOf(body);
+  const isMeant = (/** @type {Body} */ next) => row.holds(next) && (!row.isOfSchema || schemaOf(next) === schema);
+  return (next) => (isMeant(next) ? row.change(next, number) : next);
+}
+
+/**
+ * The schema that the vendor keeps a reply to, as text; empty without one.
+ * @param {Body} body
+ */
+function schemaOf({ response_format, output_config }) {
+  const { format = response_format } = fieldsOf(output_config);
+  return format === undefined ? "" : JSON.stringify(format);
+}
+
+/**
+ * The prompt ends with the schema too, and whoever asked checks the reply.
+ * @param {Body} body
+ */
+function withoutSchema({ response_format: _, output_config, ...body }) {
+  const { format: __, ...config } = fieldsOf(output_config);
+  return Object.keys(config).length > 0 ? { ...body, output_config: config } : body;
 }
 
 /**

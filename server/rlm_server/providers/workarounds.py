@@ -128,13 +128,15 @@ def _plain(content: object) -> object:
 
 ROWS: tuple[Workaround, ...] = (
     Workaround(
-        "no stream_options", _has("stream_options"), r"stream_options|include_usage", _without("stream_options")
+        "no stream_options", _has("stream_options"), r"stream_?options|include_?usage", _without("stream_options")
     ),
     Workaround(
         "no stream",
         _has("stream"),
-        r"to stream this model|stream(?:ing|ed)?\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled)"
-        r"|stream(?:ing|ed)?\b.{0,40}\bdisabled|not (?:support|allow).{0,20}\bstream|\"param\": ?\"stream\""
+        r"to stream this model"
+        r"|stream(?:ing|ed)?\b.{0,40}\b(?:not|un)(?: be)? ?(?:supported|allowed|available|enabled|implemented)"
+        r"|stream(?:ing|ed)?\b.{0,40}\bdisabled|\bstream\W{0,3} (?:must|should) be false"
+        r"|not (?:support|allow).{0,20}\bstream|\"param\": ?\"stream\""
         r"|unsupported.{0,40}\bstream\b",
         _without("stream", "stream_options"),
     ),
@@ -169,8 +171,9 @@ ROWS: tuple[Workaround, ...] = (
     Workaround(
         "output limit",
         _has(*OUTPUT_FIELDS),
-        r"max(?:_completion|_output|_new)?_tokens.{0,60}"
-        r"(?:less than or equal to|at most|<=|cannot exceed|greater than|maximum(?: value)?(?: is| of)|\[\d+, ?)"
+        r"(?:max(?:_completion|_output|_new)?_tokens|maximum tokens).{0,60}"
+        r"(?:less than or equal to|at most|<=|cannot exceed|greater than|maximum(?: value)?(?: is| of)|\[\d+, ?"
+        r"|exceeds the (?:model )?limit)"
         r"\D{0,5}(\d[\d,]*)",
         _capped,
     ),

@@ -135,6 +135,9 @@ const WAYS = {
     (body) => body.messages[0].content === "S\n\nQ",
   ],
   "a limit in other words": ["The maximum value for `max_tokens` is 5,0", (body) => body.max_tokens === 50],
+  "no counts, in other words": ['Unknown name "streamOptions"', (body) => !("stream_options" in body)],
+  "no stream, in other words": ["'stream' must be false", (body) => !("stream" in body)],
+  "a limit that is exceeded": ["The maximum tokens exceeds the model limit of 50.", (body) => body.max_tokens === 50],
   "a lower limit": ["max_tokens must be less than or equal to 50", (body) => body.max_tokens === 50],
 };
 
@@ -152,6 +155,35 @@ for (const [name, [message, isChanged]] of Object.entries(WAYS))
       [false, true, true],
     );
   });
+
+const SCHEMA = { type: "object", properties: {}, required: [], additionalProperties: false };
+const NO_SCHEMAS = [
+  [400, "response_format is not supported"],
+  [404, "No endpoints found that can handle the requested parameters: response_format"],
+  [422, "response_format.type: Input should be 'text' or 'json_object'"],
+  [500, "failed to compile grammar"],
+  [501, "guided decoding not supported"],
+];
+
+for (const [name, { open, reply }] of Object.entries(ADAPTERS))
+  for (const [status, message] of NO_SCHEMAS)
+    test(`${name}: a refused schema is left out, and only that one later: ${status} ${message}`, async () => {
+      const refusal = { status, type: "application/json", text: JSON.stringify({ error: { message } }) };
+      answersBy([refusal, { text: reply }, { text: reply }, { text: reply }]);
+      const [provider, other] = [open(), { ...SCHEMA, title: "other" }];
+      const call = { messages: SYSTEM, model: "m", images: [], options: { reasoningEffort: "low" } };
+      for (const schema of [SCHEMA, SCHEMA, other])
+        await provider({ ...call, schema, signal: new AbortController().signal, onDelta: () => {} });
+      assert.deepEqual(
+        seen.map(({ body }) => [JSON.stringify(body).includes("json_schema"), JSON.stringify(body).includes('"low"')]),
+        [
+          [true, true],
+          [false, true],
+          [false, true],
+          [true, true],
+        ],
+      );
+    });
 
 test("anthropic: a lower limit, and no marks for the cache, have their way round", async () => {
   const words = [
