@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +23,8 @@ from tests.browser.scripted_endpoint import ScriptedEndpoint
 from tests.browser.visitor import Visitor
 from tests.reruns import pytest_runtest_setup  # noqa: F401 - a hook
 from tests.server.fake_upstream import FakeUpstream, fake_upstream
+
+expect.set_options(timeout=30_000)  # as an action waits: a busy machine draws late
 
 
 @pytest.fixture(scope="session")
