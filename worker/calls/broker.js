@@ -10,6 +10,7 @@ import { cancelRequest, cutOff, encoded, isOwn, readBatch, readSingle, request }
 import { callStopped, channelError, protocolError, providerError, toWireError } from "../wire/errors.js";
 import { pauseIfLong } from "../time/pause.js";
 import { parseRequest } from "../wire/complete_request.js";
+import { numbersAmongEqual } from "../wire/equal_calls.js";
 import { encodeFrame } from "../wire/frames.js";
 import { UNKNOWN_USAGE, UNNAMED, spend } from "../wire/usage.js";
 import { withTexts } from "../wire/texts_beside.js";
@@ -49,8 +50,9 @@ import { openReplyPieces } from "./reply_pieces.js";
 
 /**
  * The state that the POSTs of one request share.
- * @typedef {{kind: Kind | null, calls: RequestedCall[], signal: AbortSignal, idempotencyKey?: string, settle: Settle, sent: Sent,
- *   options: import("../wire/types.d.ts").ModelOptions, pieces: Pieces | null}} Shared `kind` is null ahead of a request
+ * @typedef {{kind: Kind | null, calls: RequestedCall[], nth: number[], signal: AbortSignal, idempotencyKey?: string, settle: Settle, sent: Sent,
+ *   options: import("../wire/types.d.ts").ModelOptions, pieces: Pieces | null}} Shared `kind` is null ahead of a request, `nth`
+ *   tells which of the equal calls of the whole request each one is
  */
 
 const BATCH_CALLS = 1_000;
@@ -107,7 +109,7 @@ export function openBroker({
    * @param {Shared} shared
    */
   const send = async (post, shared) => {
-    const { calls, signal, settle } = shared;
+    const { calls, nth, signal, settle } = shared;
     const attempts = retries.attempts();
     for (let left = post, isRepeated = false; ; isRepeated = true) {
       const failed = await sendOnce(left, shared, isRepeated);
@@ -115,7 +117,7 @@ export function openBroker({
       const fault = longestWait([...failed.values()]);
       if (!(await attempts.next(fault, { calls: failed.size, signal })))
         return failed.forEach((error, index) => settle(index, { error: toWireError(error) }));
-      left = post.batch ? batchPost(calls, [...failed.keys()]) : post;
+      left = post.batch ? batchPost({ calls, nth }, [...failed.keys()]) : post;
     }
   };
 
@@ -200,8 +202,9 @@ export function openBroker({
   /** @param {import("./ahead.js").Ahead} ahead */
   const sendAhead = async ({ calls, key: idempotencyKey, abort, sent, settle }) => {
     const options = witness.options?.("sub") ?? {};
-    const shared = { kind: null, calls, signal: abort.signal, idempotencyKey, settle, sent, pieces: null, options };
-    await inParallel(PARALLEL_POSTS, postsOf("sub", calls), (post) => send(post, shared));
+    const asked = { calls, nth: numbersAmongEqual(calls.map(textOf)) };
+    const shared = { kind: null, ...asked, signal: abort.signal, idempotencyKey, settle, sent, pieces: null, options };
+    await inParallel(PARALLEL_POSTS, postsOf("sub", asked), (post) => send(post, shared));
   };
   const ahead =
     overlap && witness.ahead
@@ -256,10 +259,11 @@ export function openBroker({
       signal.addEventListener("abort", stopAll);
       if (known !== null) await follow(known, settle);
       const denied = (known === null && (await witness.leave?.({ first, kind, calls, signal }))) || null;
-      const posts = known === null && denied === null ? postsOf(kind, calls) : [];
+      const asked = { calls, nth: answer.nth ?? numbersAmongEqual(calls.map(textOf)) };
+      const posts = known === null && denied === null ? postsOf(kind, asked) : [];
       if (denied !== null) calls.forEach((_, index) => settle(index, { error: denied }));
       const options = witness.options?.(kind) ?? {};
-      const shared = { kind, calls, signal, idempotencyKey, settle, sent, pieces, options };
+      const shared = { kind, ...asked, signal, idempotencyKey, settle, sent, pieces, options };
       await inParallel(PARALLEL_POSTS, posts, (post) => send(post, shared));
       signal.removeEventListener("abort", stopAll); // else it would hold the request until the run ends
       answer.end();
@@ -329,18 +333,20 @@ function isWatched(kind, calls) {
 }
 
 /**
- * Bare prompts to the same model, with the same schema, travel together, all others alone.
+ * Bare prompts to the same model, with the same schema, travel together, all others alone. A single one that is the rest of
+ * a request and has an equal one before it in that is a batch, which alone can say so.
  * @param {import("../wire/types.d.ts").Kind} kind
- * @param {RequestedCall[]} calls
+ * @param {Pick<Shared, "calls" | "nth">} asked
  * @returns {Post[]}
  */
-function postsOf(kind, calls) {
+function postsOf(kind, asked) {
+  const { calls, nth } = asked;
   /** @param {RequestedCall} call */
   const bare = (call) => kind === "sub" && call.messages.length === 1;
   /** @param {RequestedCall} call */
   const isAlike = ({ model, schema }) => model === calls[0].model && schema === calls[0].schema;
-  const together = calls.length > 1 && calls.every((call) => bare(call) && isAlike(call));
-  if (together) return batches(calls).map((indexes) => batchPost(calls, indexes));
+  const together = (calls.length > 1 || nth[0] > 0) && calls.every((call) => bare(call) && isAlike(call));
+  if (together) return batches(calls).map((indexes) => batchPost(asked, indexes));
   return calls.map((call, index) => {
     const content = bare(call) ? { prompt: call.messages[0].content } : { messages: call.messages };
     const stream = isWatched(kind, calls);
@@ -350,15 +356,27 @@ function postsOf(kind, calls) {
 }
 
 /**
- * @param {RequestedCall[]} calls
+ * @param {Pick<Shared, "calls" | "nth">} asked
  * @param {number[]} indexes
  * @returns {Post}
  */
-function batchPost(calls, indexes) {
+function batchPost({ calls, nth }, indexes) {
   const prompts = indexes.map((index) => calls[index].messages[0].content);
   const isText = indexes.every((index) => calls[index].pictures === undefined);
   const images = isText ? {} : { images: indexes.map((index) => sentImages(calls[index])) };
-  return { body: { type: "batch", prompts, ...images, ...settingsOf(calls[0]), stream: true }, indexes, batch: true };
+  const here = numbersAmongEqual(indexes.map((index) => textOf(calls[index])));
+  const isWhole = indexes.every((index, at) => nth[index] === here[at]);
+  const own = { ...images, ...(isWhole ? {} : { nth: indexes.map((index) => nth[index]) }), ...settingsOf(calls[0]) };
+  return { body: { type: "batch", prompts, ...own, stream: true }, indexes, batch: true };
+}
+
+/**
+ * The same of calls that are equal for the server, beside model and schema.
+ * @param {RequestedCall} call
+ */
+function textOf(call) {
+  const content = call.messages[call.messages.length - 1]?.content ?? "";
+  return call.pictures === undefined ? content : JSON.stringify([content, sentImages(call)]);
 }
 
 /**

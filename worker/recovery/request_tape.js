@@ -6,6 +6,7 @@
 // log, less those of calls that were made again before it: so a call whose line was lost with the browser has the same key.
 
 import { protocolError, providerError } from "../wire/errors.js";
+import { numbersAmongEqual } from "../wire/equal_calls.js";
 import { renumbered, textIn } from "../wire/frames.js";
 import { openEntry, played, sinkOf } from "./recorded_request.js";
 import { hasMark, markInKey, readRequest } from "./request_mark.js";
@@ -104,9 +105,10 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
    * @param {Entry} entry
    * @param {WorkerRequest} request
    * @param {Place | null} place
-   * @param {{indexes?: number[], again?: number[]}} [part] the indexes that its parts have in the whole request
+   * @param {{indexes?: number[], again?: number[], nth?: number[]}} [part] the indexes that its parts have in the whole
+   *   request
    */
-  const ask = async (entry, { body, data, mark, value }, place, { indexes, again } = {}) => {
+  const ask = async (entry, { body, data, mark, value }, place, { indexes, again, nth } = {}) => {
     const keys = {
       /** @param {number} call */
       idempotencyKey: (call) => `${name}/${(entry.number ??= call - madeAgain)}`,
@@ -116,7 +118,7 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
     /** @param {Uint8Array} frame */
     const write = (frame) => sink.write(indexes ? renumbered(frame, indexes) : frame);
     try {
-      await handlerOf(handlers, value)(body, { ...sink, write, ...keys, again, mark, value }, data);
+      await handlerOf(handlers, value)(body, { ...sink, write, ...keys, again, nth, mark, value }, data);
       sink.fail(new Error("the host ended this request without an answer"));
     } catch (error) {
       sink.fail(error);
@@ -134,7 +136,9 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
     if (entry.tool !== null) return void ask(entry, request, place, { again: [] });
     if (children.length === 0) madeAgain += missing.length;
     const again = missing.map((index) => children[index]);
-    void ask(entry, partOf(request, missing), place, { indexes: missing, again });
+    const calls = numbersAmongEqual((fieldsOf(request).calls ?? []).map((call) => JSON.stringify(call)));
+    const nth = missing.map((index) => calls[index] ?? 0);
+    void ask(entry, partOf(request, missing), place, { indexes: missing, again, nth });
   };
 
   return {

@@ -61,6 +61,8 @@ export interface Answer {
   aheadKey?: () => string;
   /** Of a request that was cut off before and is repeated: the numbers of its child runs. */
   again?: number[];
+  /** The same, where it was a batch: which of its equal calls each one is that is asked again. */
+  nth?: number[];
   /** Tells the request apart from others of its run, in the log. */
   mark?: () => string;
   /** Value of the request, where it was parsed before; the body of a root call may hold a part of its messages. */

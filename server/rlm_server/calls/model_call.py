@@ -125,7 +125,7 @@ class ModelRequest:
                 for index, prompt in waiting:
                     begin()
                     images = batch.images[index] if batch.images else ()
-                    nth = seen[prompt, images]
+                    nth = batch.nth[index] if batch.nth else seen[prompt, images]
                     seen[prompt, images] += 1
                     await deliver(index, await self._answer_prompt(prompt, nth, images))
 

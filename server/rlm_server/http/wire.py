@@ -56,10 +56,16 @@ class Conversation(Asked):
 
 @dataclass(frozen=True, slots=True)
 class Batch(Asked):
-    """Many calls of one prompt each, to one model; `images` are those beside each, none for none at all."""
+    """Many calls of one prompt each, to one model.
+
+    Attributes:
+        images: those beside each, none for none at all.
+        nth: number of each among equal prompts, from 0, none where their order here tells it.
+    """
 
     prompts: tuple[str, ...]
     images: tuple[Images, ...] = ()
+    nth: tuple[int, ...] = ()
 
 
 Wanted: TypeAlias = Conversation | Batch
@@ -160,7 +166,7 @@ def item_json(index: int, outcome: Reply | Problem) -> dict[str, Json]:
 def _batch(body: Mapping[str, object]) -> Batch:
     if body["type"] != "batch":
         raise _invalid('`type` can only be "batch".')
-    _only(body, ("type", "prompts"))
+    _only(body, ("type", "prompts", "nth"))
     prompts = body.get("prompts")
     if not isinstance(prompts, list) or not prompts:
         raise _invalid(f"`prompts` must be a list of at least one string, not {_kind(prompts)}.")
@@ -168,7 +174,15 @@ def _batch(body: Mapping[str, object]) -> Batch:
         raise _invalid(f"`prompts` holds {len(prompts):,}; at most {MAX_BATCH:,} go into one batch. Send several.")
     texts = tuple(_text(prompt, f"prompts[{index}]") for index, prompt in enumerate(prompts))
     images = images_of_batch(body.get("images"), len(texts))
-    return Batch(texts, images, **_reply_fields(body))
+    return Batch(texts, images, _nth(body.get("nth"), len(texts)), **_reply_fields(body))
+
+
+def _nth(value: object, prompts: int) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) != prompts or not all(type(n) is int and n >= 0 for n in value):
+        raise _invalid(f"`nth` must be a list with a whole number of at least 0 for each of the {prompts:,} prompts.")
+    return tuple(value)
 
 
 def _prompt(body: Mapping[str, object]) -> Conversation:

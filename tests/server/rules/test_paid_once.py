@@ -163,6 +163,7 @@ def test_equal_prompts_of_a_batch_are_calls_of_their_own(caller: httpx2.Client, 
     assert len(set(first)) == len(upstream.seen) == 4
     assert post(caller, "run-equal/0", type="batch", prompts=prompts).json()["results"] == first
     assert post(caller, "run-equal/0", type="batch", prompts=["b", "a"]).json()["results"] == [first[2], first[0]]
+    assert post(caller, "run-equal/0", type="batch", prompts=["a", "b"], nth=[2, 0]).json()["results"] == first[3:1:-1]
     assert len(upstream.seen) == 4
 
 

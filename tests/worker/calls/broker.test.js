@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openBroker } from "../../../worker/calls/broker.js";
 import { encodeFrame } from "../../../worker/wire/frames.js";
 import { FRAME_ERROR, FRAME_OK } from "../../../worker/wire/protocol.js";
 import {
@@ -208,6 +209,83 @@ test("a stream that is cut fails its call, and only what has not arrived of a ba
     [
       [1, FRAME_OK],
       [0, FRAME_ERROR],
+    ],
+  );
+});
+
+test("the part of a batch that is asked again says which of its equal prompts each one is", async () => {
+  const replies = [
+    [
+      { index: 0, text: "A0" },
+      { index: 2, text: "B" },
+    ],
+    [{ index: 0, text: "A1" }, { index: 1, text: "C" }, { done: true }],
+  ];
+  const got = await ask(
+    ["a", "a", "b", "c"].map((text) => prompt(text)),
+    (attempt) => streamed([ndjson(...replies[attempt])], { type: "application/x-ndjson" }),
+    { key: "run/7", isKnown: true },
+  );
+  assert.deepEqual(
+    got.posts.map(({ prompts, nth }) => [prompts, nth]),
+    [
+      [["a", "a", "b", "c"], undefined],
+      [
+        ["a", "c"],
+        [1, 0],
+      ],
+    ],
+  );
+  assert.deepEqual(
+    got.frames.map(({ index, text }) => [index, text]),
+    [
+      [0, "A0"],
+      [2, "B"],
+      [1, "A1"],
+      [3, "C"],
+    ],
+  );
+});
+
+test("a single call that is the rest of a batch says so", async () => {
+  const frames = [];
+  const posts = [];
+  const fetcher = async (_url, { body }) => {
+    posts.push(JSON.parse(new TextDecoder().decode(body)));
+    return streamed([ndjson({ index: 0, text: "A1" }, { done: true })], { type: "application/x-ndjson" });
+  };
+  const witness = { started: () => 1, finished: () => {}, noticed: () => {} };
+  const answer = {
+    signal: new AbortController().signal,
+    write: (frame) => frames.push(frame),
+    end: () => {},
+    nth: [1],
+  };
+  const calls = [prompt("a")];
+  await openBroker({ endpoint: "/api/rlm", witness, fetcher }).handle(
+    JSON.stringify({ op: "complete", kind: "sub", calls }),
+    answer,
+  );
+  assert.deepEqual(posts, [{ type: "batch", prompts: ["a"], nth: [1], stream: true }]);
+  assert.equal(frames.length, 1);
+});
+
+test("of equal prompts in two posts of one request none is taken for another", async () => {
+  const calls = Array.from({ length: 1_002 }, () => prompt("a"));
+  const reply = ({ prompts }) => prompts.map((_, index) => ({ index, text: "A" }));
+  const got = await ask(
+    calls,
+    (_attempt, init) =>
+      streamed([ndjson(...reply(JSON.parse(new TextDecoder().decode(init.body))), { done: true })], {
+        type: "application/x-ndjson",
+      }),
+    { key: "run/7" },
+  );
+  assert.deepEqual(
+    got.posts.map(({ prompts, nth }) => [prompts.length, nth]),
+    [
+      [1_000, undefined],
+      [2, [1_000, 1_001]],
     ],
   );
 });

@@ -134,6 +134,21 @@ test("what a block got that died later is given to the block that asks again", a
   assert.deepEqual(asked, []);
 });
 
+test("of a batch that was cut off the rest is asked again, and says which of the equal calls each one is", async () => {
+  const batch = ["same", "same", "same"].map((prompt, at) => ({ ...started(1 + at, "sub", prompt), batch: 3 }));
+  const log = logOf(began, started(0, "root", "hello"), answered(0, "code"), block(1), ...batch, answered(2, "second"));
+  const asked = [];
+  const told = { onReplayed: () => {}, onDifference: assert.fail, position: () => null, name: "run" };
+  const complete = (body, { nth, end }) => {
+    asked.push([JSON.parse(body).calls.length, nth]);
+    end();
+  };
+  const tape = openTape({ ...told, entries: readResumed(log).entries, handlers: { complete } });
+  await ask(tape, request("root", "hello"));
+  await ask(tape, request("sub", "same", "same", "same"));
+  assert.deepEqual(asked, [[2, [0, 2]]]);
+});
+
 test("a function's result is its answer, and one without a result is requested once more", () => {
   const call = { type: "request_started", op: "tool", mark: "3-x", name: "tick", children: [] };
   const result = { type: "tool_called", name: "tick", args: [], kwargs: {}, result: 7, error: null };
