@@ -64,8 +64,10 @@ _END = re.compile(
     r"|\[/?INST\]|</s>"
 )
 """Markers of a turn's end, or of the next turn's beginning: text behind one is no part of the reply."""
-_MENTIONED = re.compile(r"[ \t]+[\w(]|[.,;:)?!]")
-"""Text behind a marker that stands in a sentence, with a blank before it."""
+_MENTIONED = re.compile(r"[ \t]+[\w(|=\u2013\u2014-]|[.,;:)?!]")
+"""Text behind a marker that stands in a sentence or a table, with a blank before it."""
+_AROUND = {"(": ")", "[": "]", "{": "}", "*": "*", "_": "_"}
+"""Marks around a marker that is spoken of."""
 _LAST_CHANNEL = re.compile(r"<\|channel>(?:final|answer|response)\n(.*?)(?:<channel\|>|\Z)", re.DOTALL)
 _RESPONSE = re.compile(r"\s*<response>(.*)</response>\s*", re.DOTALL)
 _NO_STRIKE = re.compile(r"\s*(?:\Z|</?s>|\[INST\])")
@@ -179,9 +181,8 @@ def _is_at_edge(text: str, tag: re.Match[str]) -> bool:
 def _is_glued(text: str, tag: re.Match[str]) -> bool:
     """Whether the lone end of thoughts stands between words without a blank, as templates without line ends have it."""
     before, after = text[max(0, tag.start() - 1) : tag.start()], text[tag.end() : tag.end() + 1]
-    return (
-        not _is_markup(tag["name"] or "") and before.strip() not in ("", "(") and (after.isalnum() or after in "*#<[")
-    )
+    begins = after.isalnum() or after in "*#<[{`-"
+    return begins and before.strip() not in ("", "(") and not _is_markup(tag["name"] or "")
 
 
 class _Fences:
@@ -218,7 +219,7 @@ def _ends_turn(text: str, end: re.Match[str], fences: _Fences, *, is_struck: boo
     """Whether a marker ends the turn: not one in quotes, in a sentence or in code, nor one behind struck out text."""
     if _is_quoted(text, end) or (fences.inside(end.start()) and not _is_at_edge(text, end)):
         return False
-    if end.group().startswith("<") and end.group() != "</s>" and _is_mentioned(text, end, asked):
+    if _is_mentioned(text, end, asked) or (end.group() in asked and fences.inside(end.start())):
         return False
     return end.group() != "</s>" or not is_struck or _NO_STRIKE.match(text, end.end()) is not None
 
@@ -226,9 +227,10 @@ def _ends_turn(text: str, end: re.Match[str], fences: _Fences, *, is_struck: boo
 def _is_mentioned(text: str, end: re.Match[str], asked: frozenset[str]) -> bool:
     """Whether a sentence speaks of the marker; of those that the prompt names (`asked`) also with its last word."""
     before = text[max(0, end.start() - 1) : end.start()]
-    if before == "(":
-        return text.startswith(")", end.end())
-    return before in (" ", "\t") and (end.group() in asked or _MENTIONED.match(text, end.end()) is not None)
+    if before in _AROUND:
+        return text.startswith(_AROUND[before], end.end())
+    may_be_named = end.group().startswith("<") and _MENTIONED.match(text, end.end()) is not None
+    return before in (" ", "\t") and (end.group() in asked or may_be_named)
 
 
 def _without_last_tokens(text: str, prompt: str) -> str:
@@ -256,7 +258,7 @@ def _without_markers(text: str, prompt: str) -> str:
     first = len(text) - len(text.lstrip())
     fences = _Fences(text)
     strike = text.find("<s>")
-    asked = frozenset(marker.group() for marker in _END.finditer(prompt)) if "<" in text else frozenset()
+    asked = frozenset(marker.group() for marker in _END.finditer(prompt)) if _END.search(text) else frozenset()
     ends = (
         end
         for end in _END.finditer(text, first)

@@ -91,6 +91,8 @@ FORMS = [
     ("thought_begin", "<|thought_begin|>FINAL(7)<|thought_end|>b", "b"),
     ("an inner prefix", "<|inner_prefix|>\nFINAL(7)\n<|inner_suffix|>b", "b"),
     ("glued to its end", "So it is.</think>FINAL(8)", "FINAL(8)"),
+    ("glued to code", f"So it is.</think>{CODE}", CODE),
+    ("glued to a value", 'So it is.</think>{"n": 4}', '{"n": 4}'),
     ("thoughts, then a response", "<think>a</think>\n<response>\nb\n</response>", "b"),
     ("a channel of thoughts, then the last", "<|channel>thought\nFINAL(7)<channel|><|channel>final\nb<channel|>", "b"),
     (
@@ -125,6 +127,10 @@ KEPT = [
     "A turn ends with <|im_end|>, as said.",
     "FINAL(A turn ends with <|im_end|>.)",
     "FINAL(<|im_end|>)",
+    "Use </s> as the separator.",
+    "Tokens: </s>, <s>, <pad>.",
+    "| <|im_end|> | ends a turn |\n| <|im_start|> | begins one |",
+    "**<|im_end|>** ends a turn, [</s>](#eos) a text",
     "<response>a</response>",
     "The end is </think> of course",
     "The end (</think>) is it",
@@ -153,5 +159,8 @@ def test_tags_that_a_prompt_asks_for_are_left_in() -> None:
     assert spoken("<think>a</think>b", prompt="Mind <think>.") == "b"
     assert spoken("a<|pad|>", prompt="Which token is it, <|pad|> or <|eos|>?") == "a<|pad|>"
     assert spoken("A turn ends with <|im_end|>", prompt="What is <|im_end|>?") == "A turn ends with <|im_end|>"
+    shown = "So:\n```\n<|im_start|>user\nHi<|im_end|>\n```\nDone."
+    assert spoken(shown, prompt="Show <|im_start|> and <|im_end|>.") == shown
+    assert spoken("It is [INST] in front.", prompt="[INST] or [/INST]?") == "It is [INST] in front."
     assert spoken("A turn<|im_end|>", prompt="What is <|im_end|>?") == "A turn"
     assert spoken("<analysis>\na\n</analysis>", prompt="Analyse it.") == "<analysis>\na\n</analysis>"
