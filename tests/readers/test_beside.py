@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
 
-from readers import ReadError, read, tables
+from readers import ReadError, parts, read, tables
 from readers.source import Source
 
 from tests.readers import files, office, pdfs, planted
@@ -229,6 +230,246 @@ def test_notes_and_typed_text_over_a_page_are_read(kind: str) -> None:
     text = read(out.getvalue())
     assert text.count("[comment]") == 1
     assert text.index("[page 2]") < text.index("[comment] Grüße\nof Ada") < text.index("[page 3]")
+
+
+def with_part(made: bytes, rels: str, kind: str, target: str, path: str, data: bytes | str) -> bytes:
+    """An Office file with one more part, which the part of `rels` names."""
+    office_kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    named = f'<Relationship Id="{target}" Type="{office_kinds}/{kind}" Target="{target}"/></Relationships>'
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        files: dict[str, bytes | str] = {name: archive.read(name) for name in archive.namelist()}
+    empty = b'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"></Relationships>'
+    before = planted.bytes_of(files.get(rels, empty))
+    return planted.zipped({**files, rels: before.replace(b"</Relationships>", named.encode()), path: data})
+
+
+LETTER = ("word/_rels/document.xml.rels", "word")
+HOLDERS: dict[str, tuple[Callable[[], bytes], str, str, str]] = {
+    "docx": (lambda: planted.saved(office.word("Before.")), LETTER[0], "embeddings/a.xlsx", "word/embeddings/a.xlsx"),
+    "xlsx": (
+        lambda: planted.saved(office.workbook(with_fact=False)),
+        "xl/worksheets/_rels/sheet1.xml.rels",
+        "../embeddings/a.xlsx",
+        "xl/embeddings/a.xlsx",
+    ),
+    "pptx": (office.pptx, "ppt/slides/_rels/slide1.xml.rels", "../embeddings/a.xlsx", "ppt/embeddings/a.xlsx"),
+}
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_a_workbook_in_a_document_is_read_and_one_that_cannot_be_is_named(kind: str) -> None:
+    make, rels, target, path = HOLDERS[kind]
+    assert f'[inserted file {path}]\n[sheet "Data"]\nid,place' in read(
+        with_part(make(), rels, "package", target, path, office.xlsx())
+    )
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
+    text = read(with_part(make(), rels, "oleObject", target, path, ole))
+    assert f"[inserted file {path}, not read: {path} is an OLE compound file" in text
+
+
+def test_documents_in_documents_are_opened_four_deep() -> None:
+    made = planted.saved(office.word("Inmost."))
+    for _ in range(6):
+        made = with_part(
+            planted.saved(office.word("Around.")),
+            LETTER[0],
+            "package",
+            "embeddings/a.docx",
+            "word/embeddings/a.docx",
+            made,
+        )
+    assert "not read: files in files are opened 4 deep]" in read(made)
+
+
+def test_files_in_documents_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LEAST_BYTES", 170 << 20)
+    made = planted.saved(office.word("Around."))
+    for number in range(5):
+        made = with_part(made, LETTER[0], "package", f"e/{number}.txt", f"word/e/{number}.txt", f"file {number}")
+    text = read(made)
+    assert (text.count("]\nfile "), text.count("not read: it is beyond the 512 MiB of such files]")) == (3, 2)
+
+
+DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
+SAID = f'<a:p xmlns:a="{DRAWING}"><a:r><a:t>{{}}</a:t></a:r></a:p>'
+CHART = (
+    '<c:chartSpace xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"><c:chart><c:title>'
+    f"{SAID.format('Sales')}</c:title><c:ser><c:cat><c:pt><c:v>East</c:v></c:pt></c:cat>"
+    "<c:val><c:pt><c:v>42.5</c:v></c:pt></c:val></c:ser></c:chart></c:chartSpace>"
+)
+
+
+def test_charts_and_diagrams_of_a_letter_are_read() -> None:
+    made = planted.saved(office.word("Before."))
+    chart = with_part(made, LETTER[0], "chart", "charts/chart1.xml", "word/charts/chart1.xml", CHART)
+    assert read(chart).endswith("[chart] Sales\n\nEast: 42.5")
+    model = f'<d:dataModel xmlns:d="u">{SAID.format("In a diagram")}</d:dataModel>'
+    diagram = with_part(made, LETTER[0], "diagramData", "diagrams/data1.xml", "word/diagrams/data1.xml", model)
+    assert "In a diagram" in read(diagram)
+
+
+def test_tabs_and_deletions_of_a_header_are_kept() -> None:
+    run = "<w:t>left</w:t><w:tab/><w:t>right</w:t><w:br/><w:t>below</w:t></w:r>"
+    deleted = "<w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:r><w:t/>"
+    made = planted.patched(
+        office.docx_with_a_header(),
+        lambda name, data: (
+            data.replace(f"<w:t>{planted.FACT}</w:t>".encode(), f"{run}{deleted}".encode())
+            if name.startswith("word/header")
+            else data
+        ),
+    )
+    assert read(made).startswith("[header]\nleft\tright\nbelow\n[deleted] old\n")
+
+
+def test_a_formula_of_a_slide_is_in_its_text() -> None:
+    math = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+    formula = f'</a:t></a:r><m:oMath xmlns:m="{math}"><m:r><m:t>E=mc</m:t></m:r></m:oMath><a:r><a:t>'
+    made = planted.patched(
+        office.pptx(),
+        lambda name, data: (
+            data.replace(b"Sentence 0 ", f"Let {formula} be ".encode()) if "slides/slide" in name else data
+        ),
+    )
+    assert "[slide 1]\nLet E=mc be tells" in read(made)
+
+
+def test_shared_formulas_and_empty_texts_of_a_sheet_are_told_apart() -> None:
+    cells = (
+        b'<row r="1"><c r="A1"><v>2</v></c><c r="B1"><f t="shared" ref="B1:B3" si="0">A1*2</f></c></row>'
+        b'<row r="2"><c r="A2"><v>3</v></c><c r="B2"><f t="shared" si="0"/></c></row>'
+        b'<row r="3"><c r="A3"><v>4</v></c><c r="B3" s="0"><f si="0" t="shared"></f><v/></c></row>'
+        b'<row r="4"><c r="A4"><v>5</v></c><c r="B4" t="str"><f>IF(A4=5,"","x")</f><v></v></c></row>'
+    )
+    made = planted.patched(
+        office.xlsx(),
+        lambda name, data: (
+            re.sub(rb"<sheetData>.*</sheetData>", b"<sheetData>" + cells + b"</sheetData>", data, flags=re.S)
+            if name == "xl/worksheets/sheet1.xml"
+            else data
+        ),
+    )
+    assert tables(made)["Data"] == [[2, "=A1*2"], [3, "=[as in B1]"], [4, "=[as in B1]"], [5, ""]]
+
+
+def test_rows_and_columns_of_a_flat_sheet_are_counted_and_bounded() -> None:
+    row = f'<table:table-row table:number-rows-repeated="{{}}">{cell("k")}</table:table-row>'
+    far = f'<table:table-row><table:table-cell table:number-columns-repeated="2000"/>{cell("far")}</table:table-row>'
+    rows = tables(flat_sheet(row.format(1_500) + far))["S"]
+    assert (len(rows), rows[1_499], len(rows[1_500]), rows[1_500][-1]) == (1_501, ["k"], 2_001, "far")
+    for much in (
+        row.format(10**9),
+        row.format(1) + row.format(1).replace(">k<", "><") * 2 + far.replace("2000", "9" * 9),
+    ):
+        with pytest.raises(ReadError, match="more than 4,000,000 cells"):
+            tables(flat_sheet(much))
+
+
+def flat_sheet(rows: str) -> Source:
+    sheet = f'<table:table table:name="S">{rows}</table:table>'
+    body = f"<office:body><office:spreadsheet>{sheet}</office:spreadsheet></office:body>"
+    return Source(
+        "a.fods", data=f'<?xml version="1.0"?><office:document {NAMESPACES}>{body}</office:document>'.encode()
+    )
+
+
+def open_document(kind: str, body: str, manifest: str = "") -> bytes:
+    content = f"<office:document-content {NAMESPACES}><office:body>{body}</office:body></office:document-content>"
+    mime = f"application/vnd.oasis.opendocument.{kind}"
+    return planted.zipped({"mimetype": mime, "content.xml": content, "META-INF/manifest.xml": manifest or "<m/>"})
+
+
+def test_drawings_and_master_documents_are_read_and_locked_files_named() -> None:
+    box = FRAME.format("<text:p>in a box</text:p>")
+    assert read(open_document("graphics", f"<draw:page>{box}</draw:page>")) == "[slide 1]\nin a box"
+    assert read(open_document("text-master", "<text:p>of a book</text:p>")) == "of a book"
+    for kind in ("text", "spreadsheet"):
+        with pytest.raises(ReadError, match="locked with a password"):
+            read(open_document(kind, "", "<m:manifest xmlns:m='u'><m:encryption-data/></m:manifest>"))
+
+
+def pdf_of(edit: Callable[[Any], None]) -> bytes:
+    from pypdf import PdfWriter
+
+    writer = PdfWriter(io.BytesIO(pdfs.pdf(planted.FACT)))
+    edit(writer)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def test_a_file_at_a_note_of_a_pdf_is_read() -> None:
+    from pypdf.generic import (
+        ArrayObject,
+        DecodedStreamObject,
+        DictionaryObject,
+        NameObject,
+        NumberObject,
+        TextStringObject,
+    )
+
+    def attach(writer: Any) -> None:
+        stream = DecodedStreamObject()
+        stream.set_data(b"attached words")
+        held = DictionaryObject({NameObject("/F"): writer._add_object(stream)})
+        file = {"/Type": NameObject("/Filespec"), "/F": TextStringObject("n.txt"), "/UF": TextStringObject("n.txt")}
+        name = DictionaryObject({NameObject(key): value for key, value in {**file, "/EF": held}.items()})
+        note = {
+            "/Type": NameObject("/Annot"),
+            "/Subtype": NameObject("/FileAttachment"),
+            "/FS": writer._add_object(name),
+        }
+        note["/Rect"] = ArrayObject(map(NumberObject, (0, 0, 9, 9)))
+        notes = ArrayObject([writer._add_object(DictionaryObject({NameObject(key): note[key] for key in note}))])
+        writer.pages[0][NameObject("/Annots")] = notes
+
+    assert "[attachment n.txt]\nattached words" in read(pdf_of(attach))
+
+
+def test_a_form_in_xfa_gives_its_values() -> None:
+    from pypdf.generic import (
+        ArrayObject,
+        BooleanObject,
+        DecodedStreamObject,
+        DictionaryObject,
+        NameObject,
+        TextStringObject,
+    )
+
+    def fill(writer: Any) -> None:
+        stream = DecodedStreamObject()
+        stream.set_data(b'<x:datasets xmlns:x="u"><x:data><form><code>K-99</code></form></x:data></x:datasets>')
+        parts = ArrayObject([TextStringObject("datasets"), writer._add_object(stream)])
+        form = {NameObject("/Fields"): ArrayObject(), NameObject("/XFA"): parts}
+        writer._root_object[NameObject("/NeedsRendering")] = BooleanObject(True)
+        writer._root_object[NameObject("/AcroForm")] = DictionaryObject(form)
+
+    assert read(pdf_of(fill)).endswith("for its labels]\n[field code] K-99")
+
+
+def test_a_font_that_tells_no_letters_is_named() -> None:
+    from pypdf.generic import DecodedStreamObject, NameObject
+
+    def overwrite(writer: Any) -> None:
+        stream = DecodedStreamObject()
+        stream.set_data(b"BT /F1 12 Tf 50 700 Td <" + bytes(range(1, 32)).hex().encode() + b"> Tj ET")
+        writer.pages[0][NameObject("/Contents")] = writer._add_object(stream)
+
+    assert read(pdf_of(overwrite)).startswith(
+        "[a font does not tell its letters, so the text is wrong: page 1; see page_image]"
+    )
+
+
+def test_a_workbook_of_2003_in_xml_keeps_far_cells_and_formulas() -> None:
+    spreadsheet = "urn:schemas-microsoft-com:office:spreadsheet"
+    rows = (
+        '<Row s:Index="3000"><Cell s:Index="1500"><Data s:Type="String">far</Data></Cell></Row>'
+        '<Row><Cell s:Formula="=A1"><Data s:Type="Number"></Data></Cell></Row>'
+    )
+    sheet = f'<Worksheet s:Name="S"><Table>{rows}</Table></Worksheet>'
+    book = f'<?xml version="1.0"?><Workbook xmlns="{spreadsheet}" xmlns:s="{spreadsheet}">{sheet}</Workbook>'
+    found = tables(Source("a.xls", data=book.encode()))["S"]
+    assert (len(found), found[2_999][1_499], found[3_000]) == (3_001, "far", ["=A1"])
 
 
 def test_a_workbook_of_2003_in_xml_is_read_as_sheets() -> None:

@@ -203,6 +203,29 @@ def old_tar() -> bytes:
     return bytes(data)
 
 
+def linked_tar() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        entry = tarfile.TarInfo("a")
+        entry.size = 5
+        archive.addfile(entry, io.BytesIO(b"words"))
+        for kind in (tarfile.LNKTYPE, tarfile.SYMTYPE):
+            link = tarfile.TarInfo("b")
+            link.type, link.linkname = kind, "a"
+            archive.addfile(link)
+    return out.getvalue()
+
+
+def linked_zip() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        link = zipfile.ZipInfo("link")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        archive.writestr(link, "../../etc/passwd")
+        archive.writestr("b", "words")
+    return out.getvalue()
+
+
 def of_macos() -> bytes:
     """Names in UTF-8 without the flag that says so, and the entries of attributes."""
     made = planted.zipped(
@@ -221,6 +244,13 @@ ARCHIVES: dict[str, tuple[str, Callable[[], bytes], str]] = {
         "a.zip",
         lambda: b"PK\x07\x08" + planted.zipped({"a": "one word"}),
         "[file a]\none word",
+    ),
+    "links in a tar": ("a.tar", linked_tar, "[file a]\nwords\n\n[file b] [not read: it is a link to a]"),
+    "a link in a zip": ("a.zip", linked_zip, "[file link] [not read: it is a link]\n\n[file b]\nwords"),
+    "an archive behind a program": (
+        "a.exe",
+        lambda: b"MZ\x90\0" + bytes(range(256)) * 4 + planted.zipped({"a": "words"}),
+        "[file a]\nwords",
     ),
     "an old tar": ("a.tar", old_tar, "[file a]\nold words"),
     "a zip of macOS": ("a.zip", of_macos, "[file \u00dcber.txt]\nK\u00f6ln"),
@@ -338,6 +368,31 @@ def test_text_of_a_database_that_is_no_utf8_is_read(tmp_path: Path) -> None:
     connection.close()
     assert tables(path) == {"t": [["a"], ["M\u00f8ller K\u00f6ln"], ["K\u00f6ln"]]}
     assert "M\u00f8ller" in read(path)
+
+
+def test_names_of_a_tar_in_another_coding_are_text() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        entry = tarfile.TarInfo("Gr\u00f6\u00dfe.csv")
+        entry.size = 9
+        archive.addfile(entry, io.BytesIO(b"a,b\n1,22\n"))
+    assert tables(out.getvalue()) == {"Gr\u00f6\u00dfe.csv": [["a", "b"], ["1", "22"]]}
+
+
+def test_a_table_whose_name_begins_with_sqlite_and_those_beside_a_broken_one_are_read() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("create table sqlitenotes(a)")
+    connection.execute("insert into sqlitenotes values('first')")
+    connection.execute("create table b(x)")
+    connection.executemany("insert into b values(?)", [("y" * 900,)] * 40)
+    connection.commit()
+    whole = connection.serialize()
+    connection.close()
+    assert tables(whole)["sqlitenotes"] == [["a"], ["first"]]
+    broken = whole[:8_192] + b"\xff" * 200 + whole[8_392:]
+    assert tables(broken)["sqlitenotes"] == [["a"], ["first"]]
+    assert 'not read: the table "b": database disk image is malformed' in str(tables(broken)["b"])
+    assert "first" in read(broken)
 
 
 def book(edit: Callable[[str, bytes], bytes], more: dict[str, bytes | str] | None = None) -> bytes:

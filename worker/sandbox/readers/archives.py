@@ -20,6 +20,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from readers.kinds import ARCHIVES, is_tar, is_utf8, kind_of
+from readers.plain import decode
 from readers.source import ReadError, Source
 
 MAX_DEPTH = 4
@@ -119,7 +120,7 @@ def _names(source: Source, kind: str) -> Iterator[str]:
                     yield from (_name(entry) for entry in archive.infolist() if _is_file(entry))
             else:
                 with tarfile.open(fileobj=file, mode="r:") as pile:
-                    yield from (entry.name for entry in pile if entry.isfile() and not _IS_OF_MACOS(entry.name))
+                    yield from (_said(entry.name) for entry in pile if entry.isfile() and not _IS_OF_MACOS(entry.name))
     except _FAULTS as fault:
         raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.") from None
 
@@ -179,7 +180,9 @@ def _in_zip(source: Source, room: Room) -> Iterator[tuple[str, Source | str]]:
             if room.files <= 0:
                 yield _rest(len(entries) - index)
                 return
-            if entry.flag_bits & 1:
+            if entry.external_attr >> 16 & 0o170000 == 0o120000:
+                yield _name(entry), "[not read: it is a link]"
+            elif entry.flag_bits & 1:
                 yield _name(entry), "[not read: it is locked with a password]"
             elif entry.compress_type in METHODS:
                 yield _name(entry), f"[not read: {METHODS[entry.compress_type]} is not known here]"
@@ -190,16 +193,25 @@ def _in_zip(source: Source, room: Room) -> Iterator[tuple[str, Source | str]]:
 def _in_tar(file: BinaryIO, room: Room) -> Iterator[tuple[str, Source | str]]:
     with tarfile.open(fileobj=file, mode="r:") as archive:
         for entry in archive:
-            if not entry.isfile() or _IS_OF_MACOS(entry.name):
+            if not (entry.isfile() or entry.islnk() or entry.issym()) or _IS_OF_MACOS(entry.name):
                 continue
             if room.files <= 0:
                 yield _rest(None)
                 return
-            yield entry.name, _bounded(entry.name, lambda entry=entry: archive.extractfile(entry), room)  # type: ignore[misc]
+            name = _said(entry.name)
+            if not entry.isfile():
+                yield name, f"[not read: it is a link to {_said(entry.linkname)}]"
+                continue
+            yield name, _bounded(name, lambda entry=entry: archive.extractfile(entry), room)  # type: ignore[misc]
 
 
 def _is_file(entry: zipfile.ZipInfo) -> bool:
     return not entry.is_dir() and not _IS_OF_MACOS(entry.filename)
+
+
+def _said(name: str) -> str:
+    """A name in a tar, which is in the coding of the machine that made it."""
+    return name if name.isprintable() else decode(name.encode("utf-8", "surrogateescape"))[0]
 
 
 def _name(entry: zipfile.ZipInfo) -> str:

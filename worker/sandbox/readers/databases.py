@@ -73,7 +73,7 @@ def _selected(
     """Names of the columns, and the rows.
 
     Raises:
-        ReadError: it is a view that takes too many steps, or cannot be executed.
+        ReadError: it is a view that takes too many steps, or cannot be executed, or a page of it is broken.
     """
     is_view = not _TABLE.match(definition)
     steps = iter(range(MAX_VIEW_STEPS // STEPS_AT_ONCE))
@@ -85,10 +85,8 @@ def _selected(
         if connection.text_factory is str:  # likely text in another coding, which SQLite takes
             connection.text_factory = lambda data: decode(data)[0]
             return _selected(connection, name, definition, rest)
-        if not is_view:
-            raise
         reason = f"it takes more than {MAX_VIEW_STEPS:,} steps" if str(fault) == "interrupted" else str(fault)
-        raise ReadError(f'the view "{name}": {reason}') from None
+        raise ReadError(f'the {"view" if is_view else "table"} "{name}": {reason}') from None
     finally:
         connection.set_progress_handler(None, STEPS_AT_ONCE)
 
@@ -128,7 +126,9 @@ def _with_wal(source: Source) -> sqlite3.Connection | None:
 
 
 def _tables(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    query = "select name, sql from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%'"
+    query = (
+        "select name, sql from sqlite_master where type in ('table', 'view') and name not like 'sqlite^_%' escape '^'"
+    )
     return [(str(name), str(sql)) for name, sql in connection.execute(query)]
 
 

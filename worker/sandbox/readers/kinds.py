@@ -114,7 +114,12 @@ _OFFICE = {
     "ms-powerpoint.presentation": "pptx", "ms-powerpoint.slideshow": "pptx", "ms-powerpoint.template": "pptx",
 }  # fmt: skip
 """Type of a document's main part -> its kind; parts that are embedded, such as a chart's workbook, have others."""
-_OPEN_DOCUMENT = {"text": "odt", "spreadsheet": "ods", "presentation": "odp"}
+_OPEN_DOCUMENT = {
+    "text": "odt", "text-master": "odt", "text-web": "odt", "spreadsheet": "ods", "presentation": "odp",
+    "graphics": "odp",
+}  # fmt: skip
+_LOCK = b":encryption-data"
+"""An element in the list of an OpenDocument file's parts, one for each that is encrypted."""
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _BY_SUFFIX = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".json": "json", ".geojson": "json", ".ipynb": "ipynb",
@@ -171,6 +176,8 @@ def kind_of(source: Source) -> str:
         return "mobi"
     if _is_sound(head):
         return "audio"
+    if head.startswith(b"MZ") and _ends_in_zip(source):
+        return _in_zip(source)
     if head.startswith((b"BM", b"MZ", b"ORC")) and not _is_mostly_text(head):
         return {b"BM": "bmp", b"MZ": "program", b"OR": "orc"}[head[:2]]
     return _of_text(source, head)
@@ -304,6 +311,8 @@ def _in_zip(source: Source) -> str:
                 mime = _beginning(archive, "mimetype").decode("ascii", "replace").strip()
                 if mime == "application/epub+zip":
                     return "epub"
+                if "META-INF/manifest.xml" in names and _LOCK in _beginning(archive, "META-INF/manifest.xml"):
+                    return "locked"
                 part = mime.rpartition(".")[2].removesuffix("-template")
                 return _OPEN_DOCUMENT.get(part, "zip") if "opendocument" in mime else "zip"
             if "[Content_Types].xml" in names:
@@ -314,6 +323,12 @@ def _in_zip(source: Source) -> str:
         raise ReadError(
             f"{source.name} begins like a zip archive (zip, docx, xlsx, ...) and is broken: {fault}."
         ) from None
+
+
+def _ends_in_zip(source: Source) -> bool:
+    """Whether a program has an archive behind it, which it unpacks."""
+    with source.open() as file:
+        return zipfile.is_zipfile(file)
 
 
 def _beginning(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -18,8 +18,8 @@ _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _MARKS = {"}notes": "[notes] ", "}tracked-changes": "[deleted] "}
 _ROW_GROUPS = tuple(f"{_TABLE}{name}" for name in ("table-rows", "table-row-group", "table-header-rows"))
-MAX_REPEATED = 1_000
-"""Cells or rows that one element may stand for; a sheet's last ones stand for a million of nothing."""
+MAX_CELLS = 4_000_000
+"""Cells of a table, with those that one element stands for; the empty ones at the ends are none."""
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -145,18 +145,42 @@ def _lines(root: ElementTree.Element) -> list[str]:
 
 
 def _rows(table: ElementTree.Element) -> list[list[Any]]:
+    """Its rows without the empty ones and cells at their ends, of which one element may stand for a million."""
     rows: list[list[Any]] = []
+    blank, room = 0, MAX_CELLS
     for row in _own_rows(table):
-        cells: list[Any] = []
-        for cell in row:
-            if cell.tag in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
-                cells += [_of_cell(cell)] * min(int(cell.get(f"{_TABLE}number-columns-repeated", 1)), MAX_REPEATED)
-        while cells and cells[-1] == "":
-            cells.pop()
-        rows += [list(cells) for _ in range(min(int(row.get(f"{_TABLE}number-rows-repeated", 1)), MAX_REPEATED))]
-    while rows and not rows[-1]:
-        rows.pop()
+        cells = _cells_of(row, room)
+        count = int(row.get(f"{_TABLE}number-rows-repeated", 1))
+        if not cells:
+            blank += count
+            continue
+        room -= blank + count * len(cells)
+        _check_room(room)
+        rows += [[] for _ in range(blank)]
+        rows += [list(cells) for _ in range(count)]
+        blank = 0
     return rows
+
+
+def _cells_of(row: ElementTree.Element, room: int) -> list[Any]:
+    cells: list[Any] = []
+    blank = 0
+    for cell in row:
+        if cell.tag not in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
+            continue
+        words, count = _of_cell(cell), int(cell.get(f"{_TABLE}number-columns-repeated", 1))
+        if not words:
+            blank += count
+            continue
+        _check_room(room - len(cells) - blank - count)
+        cells += [*[""] * blank, *[words] * count]
+        blank = 0
+    return cells
+
+
+def _check_room(room: int) -> None:
+    if room < 0:
+        raise ReadError(f"a table has more than {MAX_CELLS:,} cells, with those that one stands for. Split it.")
 
 
 def _own_rows(table: ElementTree.Element) -> Iterator[ElementTree.Element]:

@@ -7,14 +7,18 @@ attachments are read by their own kinds. A file that wants a password is refused
 from __future__ import annotations
 
 import ctypes
+import io
 import struct
 import zlib
 from typing import Any
+from xml.etree import ElementTree
 
 from readers.source import ReadError, Source, check_numbers
 
 DIVIDED = "\ufffe"
 """PDFium's sign for a hyphen at a line's end, with the line break after it."""
+MAX_STRANGE = 0.1
+"""Share of control characters from which on a text is taken for none."""
 OUTLINE_PAGES = 50
 """Pages of which the outline tells whether they have text."""
 
@@ -27,21 +31,27 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         check_numbers(source, "page", wanted, count)
         document.init_forms()
         form = document.formenv is not None
-        parts, empty = [], []
+        parts, empty, unmapped, attached = [], [], [], []
         for number in wanted:
             page = document[number - 1]
             words = page.get_textpage().get_text_range().replace("\r\n", "\n").replace(DIVIDED, "-\n").strip()
             fields = _fields(document, page) if form else []
             if not words and not fields:
                 empty.append(number)
+            if _is_unmapped(words):
+                unmapped.append(number)
+            attached += [] if pages else _attached_to(document, page)
             parts.append("\n".join([f"[page {number}]", *([words] if words else []), *fields, *_comments(page)]))
-        head = _left_out(document, empty, len(wanted))
+        form_data = [] if pages else _form_data(document, source)
+        if form_data:
+            parts.append("\n".join(form_data))
+        head = [*_left_out(document, empty, len(wanted)), *_not_mapped(unmapped)]
         if len(empty) == len(wanted) and not document.count_attachments():
             raise ReadError(
                 f"{source.name} is a PDF of {_pages(count)} without any text, so likely a scan. "
                 "Look at a page with `page_image(file, page)`."
             )
-        attached = [] if pages else _attachments(document)
+        attached = [] if pages else [*_attachments(document), *attached]
         return "\n\n".join([*head, *parts, *attached])
     finally:
         document.close()
@@ -92,20 +102,70 @@ def _pages(count: int) -> str:
 
 def _attachments(document: Any) -> list[str]:
     """Text of the attached files, each by its own kind; one that cannot be read is named with the reason."""
+    return [_attachment(document.get_attachment(index)) for index in range(document.count_attachments())]
+
+
+def _attached_to(document: Any, page: Any) -> list[str]:
+    """Text of the files that a note on a page holds."""
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    texts = []
+    for index in range(pdfium.FPDFPage_GetAnnotCount(page.raw)):
+        annotation = pdfium.FPDFPage_GetAnnot(page.raw, index)
+        try:
+            if pdfium.FPDFAnnot_GetSubtype(annotation) == pdfium.FPDF_ANNOT_FILEATTACHMENT:
+                held = pdfium.FPDFAnnot_GetFileAttachment(annotation)
+                texts += [_attachment(pypdfium2.PdfAttachment(held, document))] if held else []
+        finally:
+            pdfium.FPDFPage_CloseAnnot(annotation)
+    return texts
+
+
+def _attachment(attachment: Any) -> str:
     import pypdfium2
 
     import readers
 
-    texts = []
-    for index in range(document.count_attachments()):
-        attachment = document.get_attachment(index)
-        name = "".join(letter if letter.isprintable() else "?" for letter in attachment.get_name())
-        try:
-            source = Source(name, data=bytes(attachment.get_data()))
-            texts.append(f"[attachment {name}]\n{readers.read_source(source)}")
-        except (ReadError, pypdfium2.PdfiumError) as fault:
-            texts.append(f"[attachment {name}, not read: {fault}]")
-    return texts
+    name = "".join(letter if letter.isprintable() else "?" for letter in attachment.get_name())
+    try:
+        source = Source(name, data=bytes(attachment.get_data()))
+        return f"[attachment {name}]\n{readers.read_source(source)}"
+    except (ReadError, pypdfium2.PdfiumError) as fault:
+        return f"[attachment {name}, not read: {fault}]"
+
+
+def _form_data(document: Any, source: Source) -> list[str]:
+    """Values of a form in XFA, which the viewer of its maker alone draws: the pages ask to wait, or for that viewer."""
+    import pypdfium2.raw as pdfium
+
+    if document.get_formtype() != pdfium.FORMTYPE_XFA_FULL:
+        return []
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    try:
+        data = (PdfReader(io.BytesIO(source.content())).xfa or {}).get("datasets", b"")
+        leaves = [each for each in ElementTree.fromstring(data).iter() if not len(each) and (each.text or "").strip()]
+    except (PyPdfError, ElementTree.ParseError, KeyError) as fault:
+        return [f"[a form in XFA, whose values are not read: {fault}. Print it to a PDF]"]
+    return [
+        "[a form in XFA: its pages are not drawn here; print it to a PDF for its labels]",
+        *(f"[field {each.tag.rpartition('}')[2]}] {each.text}" for each in leaves),
+    ]
+
+
+def _is_unmapped(words: str) -> bool:
+    """Whether a font names no letters, so that its text is the numbers of its shapes."""
+    strange = sum(letter < " " and letter not in "\n\t\r" for letter in words)
+    return strange > MAX_STRANGE * len(words)
+
+
+def _not_mapped(pages: list[int]) -> list[str]:
+    if not pages:
+        return []
+    shown = ", ".join(map(str, pages[:20])) + (f" and {len(pages) - 20:,} more" if len(pages) > 20 else "")
+    return [f"[a font does not tell its letters, so the text is wrong: page {shown}; see page_image]"]
 
 
 def _left_out(document: Any, empty: list[int], count: int) -> list[str]:

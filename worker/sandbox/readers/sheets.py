@@ -16,17 +16,19 @@ from itertools import islice
 from typing import Any
 
 from readers import drawings, opendocument
-from readers.parts import part, related
+from readers.parts import embedded, part, related
 from readers.source import ReadError, Source
 
 Cell = tuple[int, int]
 OUTLINE_BYTES = 2 << 20
 """Bytes of a workbook up to which the outline reads its rows."""
 _FORMULA = re.compile(
-    rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*>\s*<(?:\w+:)?f\b[^>]*>([^<]+)</(?:\w+:)?f>\s*'
-    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+    rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"([^>]*)>\s*<(?:\w+:)?f\b([^>]*?)(?:/>|>([^<]*)</(?:\w+:)?f>)\s*'
+    rb"(<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
-"""A cell with a formula and no value."""
+"""A cell with a formula and no value; its attributes, those of the formula, the formula, and an empty value."""
+_SHARED = re.compile(rb'<(?:\w+:)?c r="([A-Z]+\d+)"[^>]*>\s*<(?:\w+:)?f\b(?=[^>]*\bsi="(\d+)")[^>]*[^/>]>[^<]')
+"""A cell whose formula others share, and the number by which they name it."""
 _ZERO = re.compile(
     rb'<(?:\w+:)?c r="([A-Z]+)(\d+)"[^>]*>\s*<(?:\w+:)?f\b[^>]*>([^<]+)</(?:\w+:)?f>\s*<(?:\w+:)?v>0</(?:\w+:)?v>'
 )
@@ -119,7 +121,7 @@ def _unseen(source: Source, kind: str, number: int) -> dict[Cell, str]:
         data = archive.read(path) if path else b""
         _check_area(source, data)
         has_formulas = any(start in data for start in _FORMULA_STARTS)
-        found = _FORMULA.findall(data) if has_formulas else []
+        found = list(_not_computed(data)) if has_formulas else []
         found += _ZERO.findall(data) if has_formulas and _is_not_computed(archive) else []
         errors = _ERROR.findall(data) if b't="e"' in data else []
     return {
@@ -127,6 +129,19 @@ def _unseen(source: Source, kind: str, number: int) -> dict[Cell, str]:
         for mark, cells in (("=", found), ("", errors))
         for letters, row, words in cells
     }
+
+
+def _not_computed(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Column, row and formula of the cells without a value; an empty text is a value."""
+    shared: dict[bytes, bytes] = {}
+    for column, row, cell, attributes, formula, value in _FORMULA.findall(data):
+        if value and b't="str"' in cell:
+            continue
+        if not formula and (number := re.search(rb'\bsi="(\d+)"', attributes)):
+            shared = shared or {number: where for where, number in _SHARED.findall(data)}
+            formula = b"[as in %s]" % shared.get(number[1], b"another cell")
+        if formula:
+            yield column, row, formula
 
 
 def _check_area(source: Source, sheet: bytes) -> None:
@@ -174,7 +189,7 @@ def _drawn(source: Source, kind: str, number: int) -> list[str]:
         return []
     with source.open() as file, zipfile.ZipFile(file) as archive:
         path = _sheet_path(archive, number)
-        return list(drawings.lines(archive, path)) if path else []
+        return [*drawings.lines(archive, path), *embedded(source, archive, path)] if path else []
 
 
 def _book(archive: zipfile.ZipFile) -> str | None:

@@ -7,10 +7,11 @@ import zipfile
 from typing import Any
 from xml.etree import ElementTree
 
-from readers.parts import part, related
+from readers.parts import embedded, part, related
 from readers.source import ReadError, Source, check_numbers
 
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 
 
@@ -23,7 +24,7 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         for number in wanted:
             notes = _lines(archive, _notes(archive, slides[number - 1]))
             slide = slides[number - 1]
-            shown = [*_lines(archive, slide), *_beside(archive, slide)]
+            shown = [*_lines(archive, slide), *beside(archive, slide), *embedded(source, archive, slide)]
             lines = [f"[slide {number}]", *shown, *(f"[notes] {line}" for line in notes)]
             parts.append("\n".join(lines))
         return "\n\n".join(parts)
@@ -69,8 +70,8 @@ def _lines(archive: zipfile.ZipFile, name: str | None) -> list[str]:
     return [line for line in lines + rows if line.strip()]
 
 
-def _beside(archive: zipfile.ZipFile, slide: str) -> list[str]:
-    """Lines of the charts, diagrams and comments that a slide names: they are parts of their own."""
+def beside(archive: zipfile.ZipFile, slide: str) -> list[str]:
+    """Lines of the charts, diagrams and comments that a slide or a document names: they are parts of their own."""
     lines: list[str] = []
     for _, path in related(archive, slide).values():
         if path not in archive.namelist():
@@ -111,5 +112,5 @@ def _text(element: ElementTree.Element) -> str:
     return "".join(
         " " if each.tag == f"{_A}br" else each.text or ""
         for each in element.iter()
-        if each.tag in (f"{_A}t", f"{_A}br") and id(each) not in numbers
+        if each.tag in (f"{_A}t", f"{_A}br", f"{_M}t") and id(each) not in numbers
     )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 HEAD_BYTES = 8_192
 """Bytes of a file's beginning by which its kind is known."""
+
+
+MAX_INSERTED_BYTES = 512 << 20
+"""Bytes of the files that stand in a document, unpacked, and of their text."""
 
 
 _NAMED: dict[int, tuple[str, str]] = {}
@@ -30,6 +34,10 @@ class Source:
     path: Path | None = None
     data: bytes | None = None
     decoded: str | None = None
+    depth: int = 0
+    """Documents around it, in which it stands as a whole file."""
+    room: list[int] = field(default_factory=lambda: [MAX_INSERTED_BYTES], compare=False)
+    """Bytes that may still be read of the files inside it, and inside those: one number for all of them."""
 
     @classmethod
     def name_texts(cls, texts: Mapping[str, str]) -> None:
@@ -97,6 +105,9 @@ def check_unpacked(source: Source, max_bytes: int, kind: str) -> None:
     """
     with source.open() as file, zipfile.ZipFile(file) as archive:
         size = sum(part.file_size for part in archive.infolist())
+    source.room[0] -= size if source.depth else 0
+    if source.room[0] < 0:
+        raise ReadError(f"{source.name} is {kind} beyond the {MAX_INSERTED_BYTES >> 20} MiB of inserted files.")
     if size > max_bytes:
         sizes = f"{size >> 20:,} MiB unpacked; {max_bytes >> 20:,} MiB are read at most"
         raise ReadError(f"{source.name} is {kind} of {sizes}. Split it.")

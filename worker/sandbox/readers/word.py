@@ -12,8 +12,8 @@ import zipfile
 from typing import Any
 from xml.etree import ElementTree
 
-from readers import markup
-from readers.parts import part, related
+from readers import markup, slides
+from readers.parts import embedded, part
 from readers.source import ReadError, Source
 
 _BODY = re.compile(r"word/(document|footnotes|endnotes|comments)\d*\.xml")
@@ -88,7 +88,7 @@ def _marked(page: str) -> str:
 
 
 def _edges(source: Source) -> tuple[list[str], list[str]]:
-    """Headers and footers as marked paragraphs; and the body's deletions, text boxes and inserted files."""
+    """Headers and footers as marked paragraphs; and the deletions, boxes, charts, diagrams and files of the body."""
     edges, beside = [], []
     with source.open() as file, zipfile.ZipFile(file) as archive:
         for name in sorted(archive.namelist()):
@@ -97,9 +97,11 @@ def _edges(source: Source) -> tuple[list[str], list[str]]:
                 continue
             root = part(archive, name)
             if found[1] == "document":
-                beside = [*_deletions(root), *_boxes(root), *_inserted(archive, name)]
-            elif words := "\n".join(filter(None, (_words(each, "t") for each in root.iter(f"{_W}p")))):
-                edges.append(f"[{found[1]}]\n{words}")
+                beside = [*_deletions(root), *_boxes(root), *slides.beside(archive, name)]
+                beside += embedded(source, archive, name)
+            elif lines := [*(_words(each, "t") for each in root.iter(f"{_W}p")), *_deletions(root)]:
+                words = "\n".join(filter(None, lines))
+                edges.append(f"[{found[1]}]\n{words}" if words else "")
     return list(dict.fromkeys(edges)), beside
 
 
@@ -118,19 +120,8 @@ def _boxes(root: ElementTree.Element) -> list[str]:
     return found
 
 
-def _inserted(archive: zipfile.ZipFile, name: str) -> list[str]:
-    """Text of the pages, mails and documents that stand in the document as whole files (`altChunk`)."""
-    import readers
-
-    paths = [path for kind, path in related(archive, name).values() if kind.endswith("/aFChunk")]
-    texts = []
-    for path in paths:
-        try:
-            texts.append(readers.read_source(Source(path, data=archive.read(path))))
-        except (ReadError, KeyError) as fault:
-            texts.append(f"[inserted file {path}, not read: {fault}]")
-    return texts
-
-
 def _words(element: ElementTree.Element, tag: str) -> str:
-    return "".join(each.text or "" for each in element.iter(f"{_W}{tag}"))
+    """Its text, with tabs, line breaks and hyphens that are elements; `tag` tells what is kept from what is deleted."""
+    signs = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+    said = (each.text or "" if each.tag == f"{_W}{tag}" else signs.get(each.tag, "") for each in element.iter())
+    return "".join(said) if next(element.iter(f"{_W}{tag}"), None) is not None else ""
