@@ -204,3 +204,30 @@ test("the list marks models with tools of their vendor's", async () => {
   const known = await Promise.all(["a:searching", "a:plain", null, "a:other"].map(destinations.hasTools));
   assert.deepEqual(known, [true, false, true, false]);
 });
+
+test("without a rule a call is weighed once its log is written, when it leaves", async () => {
+  /** @type {(_: void) => void} */
+  let isWritten = () => {};
+  /** @type {import("../../../worker/wire/types.d.ts").Kind[]} */
+  const asked = [];
+  const written = (/** @type {"sub"} */ kind) => {
+    asked.push(kind);
+    return new Promise((/** @type {(_: void) => void} */ resolve) => void (isWritten = resolve));
+  };
+  const { leave, events } = open({ written });
+  const left = leave(sub(SECRET));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual([asked, events], [["sub"], []]);
+  isWritten();
+  assert.equal(await left, null);
+  assert.deepEqual(
+    events.map(({ new_chars }) => new_chars),
+    [LENGTH],
+  );
+});
+
+test("a call whose log cannot be written is weighed all the same", async () => {
+  const { leave, events } = open({ written: () => Promise.reject(new Error("the store is full")) });
+  assert.equal(await leave(sub(SECRET)), null);
+  assert.equal(events.length, 1);
+});

@@ -52,14 +52,18 @@ export function slices(text, spans) {
   return spans.map(({ start, end }) => [...text].slice(start, end).join(""));
 }
 
-export function open({ models = ["m", "other", null], ...rules } = {}, contexts = [textContext(TEXT)], usage = {}) {
+export function open(
+  { models = ["m", "other", null], written = null, ...rules } = {},
+  contexts = [textContext(TEXT)],
+  usage = {},
+) {
   const ledger = ledgerOf(...contexts);
   const events = [];
   const endings = [];
   const allowedModels = openAllowedModels({ models, defaultModel: ledger.destinations.defaultModel });
   const gate = openGate({ maxContextChars: null, onEgress: null, allowedModels, ...rules });
   const about = { ledger, gate, recorder: { record: (event) => events.push(event) }, path: [], usage: () => usage };
-  const egress = openEgress({ ...about, onRootDenied: (detail) => endings.push(detail) });
+  const egress = openEgress({ ...about, written, onRootDenied: (detail) => endings.push(detail) });
   const { signal } = new AbortController();
   const leave = async (calls, { kind = "sub", first = 0, ...more } = {}) => {
     const denied = await egress.leave({ first, kind, calls, signal, ...more });
