@@ -128,6 +128,11 @@ READ = {
         headers=SSE,
     ),
     "signs of life with values": sse(['"hb"', "[]", "1764", *PIECES, *END], start="event: ping\ndata: ", end="\n\n"),
+    "signs of life with objects": sse(['{"at": 1764}', *PIECES, *END], start="event: heartbeat\ndata: "),
+    "no JSON behind the end, all at once": Turn(
+        chunks=(b"".join(sse([*PIECES, *END, '{"a":']).chunks),),
+        headers=SSE,
+    ),
     "wrapped once more": sse([*PIECES, *END], start="data: data: "),
     "indented": sse([*PIECES, *END], start=" data: "),
     "capitals": sse([*PIECES, *END], start="Data: "),

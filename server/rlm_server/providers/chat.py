@@ -211,7 +211,8 @@ class ChatProvider:
             return Part(is_end=True)
         if not event.name and (plain := plain_part(event.value)) is not None:
             return plain
-        if event.name in SIGNS_OF_LIFE and not isinstance(event.value, dict):
+        is_sign = event.name in SIGNS_OF_LIFE
+        if is_sign and not isinstance(event.value, dict):
             return Part()
         failure = failure_in(event.value, event=event.name)
         if failure is not None:
@@ -219,6 +220,8 @@ class ChatProvider:
         try:
             part = part_of(event.value)
         except UnknownForm as fault:
+            if is_sign:
+                return Part()
             raise malformed(self.name, str(fault)) from None
         if is_broken(part.finish):
             raise self.exchange.error(failure_of(200, ""))

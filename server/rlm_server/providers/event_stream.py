@@ -56,6 +56,7 @@ class EventReader:
         self.json: list[str] = []
         self.values = 0
         self.unread = 0
+        self._fault: NotJson | None = None
 
     def read(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes."""
@@ -66,15 +67,22 @@ class EventReader:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *whole, rest = chunk.split(b"\n")
         events: list[Event] = []
-        for line in whole:
-            events += self._read_line(_text([*self.line, line]) if self.line else line.decode(errors="replace"))
-            self.line = []
+        self._raise()
+        try:
+            for line in whole:
+                events += self._read_line(_text([*self.line, line]) if self.line else line.decode(errors="replace"))
+                self.line = []
+        except NotJson as fault:
+            if not events:
+                raise
+            self._fault = fault  # raised by the next call: what came before it may hold the end
         if rest:
             self.line.append(rest)
         return events
 
     def pause(self) -> list[Event]:
         """The event that is whole although nothing ends its line."""
+        self._raise()
         line = _text(self.line)
         if not line.rstrip().endswith(COMPLETE):
             return []
@@ -86,6 +94,7 @@ class EventReader:
 
     def end(self) -> list[Event]:
         """The events that the end completes."""
+        self._raise()
         events = self._read_line(_text(self.line)) if self.line else []
         events += self._dispatched(at_end=True)
         if self.json:
@@ -96,6 +105,11 @@ class EventReader:
         if self.unread and not self.values:
             raise NotJson(f"of {self.unread:,} characters is not JSON")
         return events
+
+    def _raise(self) -> None:
+        """Raise the fault behind the last events."""
+        if self._fault is not None:
+            raise self._fault
 
     def _read_line(self, line: str) -> list[Event]:
         if not (self.json or self.data or self.is_first):  # nearly all lines are one of these two

@@ -237,7 +237,7 @@ def _chat(value: Object) -> Part:
         is_end=source == "message" and "delta" not in choice and is_all,
         choice=_number(choice) if known else None,
         is_message=source == "message",
-        calls_tool=any(body.get(name) for name in ("tool_calls", "function_call")),
+        calls_tool=any(isinstance(call := body.get(name), list | dict) and bool(call) for name in CALLS),
     )
 
 
@@ -307,6 +307,7 @@ def _ollama(value: Object) -> Part:
     )
 
 
+CALLS = ("tool_calls", "function_call")
 TOOL = "tool_use"
 """Type of a part by which the model calls a tool of ours; there is none."""
 MESSAGE_TEXTS = ("text_delta", "thinking_delta", "text", "thinking")

@@ -19,6 +19,10 @@ const FORMS = {
   "signs of life": {
     text: `event: ping\ndata:\n\nevent: ping\ndata: "hb"\n\n: x\n\n${lines(["{}", ...PIECES, ...END])}`,
   },
+  "signs of life with objects": {
+    text: lines(['{"at": 1764}', ...PIECES, ...END], { start: "event: heartbeat\ndata: " }),
+  },
+  "no JSON behind the end": { text: lines([...PIECES, ...END, '{"a":']) },
   "data on several lines": {
     text: lines([...PIECES.map((piece) => JSON.stringify(piece, null, 1).replaceAll("\n", "\ndata: ")), ...END]),
   },
