@@ -295,6 +295,17 @@ EMPTY = {
         sse([chunk({"reasoning": "hm"}), chunk({"tool_calls": [{"index": 0}]}), chunk({}, "stop")]),
         "tool_calls",
     ),
+    "tool call of Ollama's": (
+        sse(
+            [
+                {"message": {"content": "", "tool_calls": [{"function": {"name": "f"}}]}, "done": False},
+                {"message": {"content": ""}, "done": True, "done_reason": "stop"},
+            ],
+            end="\n",
+            start="",
+        ),
+        "tool_calls",
+    ),
     "function call that stops": (sse([chunk({"function_call": {"name": "f"}}), chunk({}, "stop")]), "tool_calls"),
     "only [DONE]": (sse(["[DONE]"]), None),
     "empty text": (sse([chunk({"content": ""}, "stop")]), "stop"),

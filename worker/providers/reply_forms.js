@@ -139,7 +139,7 @@ function chat({ choices, object, usage }) {
     isEnd: isMessage && choice.delta === undefined && isAll,
     choice: numberOf(choice),
     isMessage,
-    callsTool: [body.tool_calls, body.function_call].some((call) => Object.keys(fieldsOf(call)).length > 0),
+    callsTool: hasCall(body),
   };
 }
 
@@ -153,6 +153,11 @@ function choicesIn(choices) {
   const isNone = (/** @type {unknown} */ choice) => typeof choice !== "object" || Array.isArray(choice);
   if (choices.some(isNone)) throw new NotJson("has choices that are not objects");
   return choices;
+}
+
+/** @param {Record<string, unknown>} body */
+function hasCall({ tool_calls, function_call }) {
+  return [tool_calls, function_call].some((call) => typeof call === "object" && Object.keys(call ?? {}).length > 0);
 }
 
 /**
@@ -186,7 +191,15 @@ function ollama({ message, done, done_reason, ...counts }) {
   const { text, thoughts } = textOf(content);
   const finish = done === true ? wordIn(done_reason) || "stop" : "";
   const reasoning = thoughts + wordIn(thinking);
-  return { text, reasoning, finish, isEnd: done === true, ...(done === true ? { counts: countsOf(counts) } : {}) };
+  const called = hasCall(fieldsOf(message));
+  return {
+    text,
+    reasoning,
+    finish,
+    isEnd: done === true,
+    callsTool: called,
+    ...(done === true ? { counts: countsOf(counts) } : {}),
+  };
 }
 
 /** @param {Record<string, unknown>} value a whole message */

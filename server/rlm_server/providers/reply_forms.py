@@ -237,8 +237,12 @@ def _chat(value: Object) -> Part:
         is_end=source == "message" and "delta" not in choice and is_all,
         choice=_number(choice) if known else None,
         is_message=source == "message",
-        calls_tool=any(isinstance(call := body.get(name), list | dict) and bool(call) for name in CALLS),
+        calls_tool=_calls_tool(body),
     )
+
+
+def _calls_tool(body: Object) -> bool:
+    return any(isinstance(call := body.get(name), list | dict) and bool(call) for name in CALLS)
 
 
 def _refusal(body: Object) -> str:
@@ -304,6 +308,7 @@ def _ollama(value: Object) -> Part:
         (_word(value.get("done_reason")) or "stop") if is_end else "",
         usage=_counts(value) if is_end else None,
         is_end=is_end,
+        calls_tool=_calls_tool(fields),
     )
 
 

@@ -204,6 +204,12 @@ for (const [form, delta] of Object.entries(THOUGHTS))
 
 const ENDS = {
   "a tool call that stops": [chunk({ reasoning: "hm", tool_calls: [{ index: 0 }] }), "stop", "", "tool_calls"],
+  "a tool call of Ollama's": [
+    { message: { content: "", tool_calls: [{ function: { name: "f" } }] }, done: false },
+    "stop",
+    "",
+    "tool_calls",
+  ],
   "a refusal in a part": [
     chunk({ content: [{ type: "refusal", refusal: "I cannot." }] }),
     "stop",
