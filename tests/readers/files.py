@@ -22,6 +22,7 @@ from tests.readers.office import (
     docx_with_a_footnote,
     docx_with_a_header,
     docx_with_a_table,
+    docx_with_a_workbook,
     locked_xlsx,
     ods,
     odt,
@@ -181,6 +182,15 @@ READABLE: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "UTF-16": ("utf16.txt", lambda: ("\ufeff" + TEXT).encode("utf-16-le")),
     "UTF-16, the other order": ("utf16be.txt", lambda: b"\xfe\xff" + TEXT.encode("utf-16-be")),
     "UTF-16 without a mark": ("utf16-bare.txt", lambda: TEXT.encode("utf-16-le")),
+    "UTF-16 in Cyrillic without a mark": (
+        "cyrillic.txt",
+        lambda: ("Порт закрыт до утра.\n" * 20 + f"{FACT}\n" + "Порт открыт.\n" * 40).encode("utf-16-le"),
+    ),
+    "UTF-32 without a mark": ("utf32.txt", lambda: TEXT.encode("utf-32-le")),
+    "cp1252 in French": (
+        "french.txt",
+        lambda: ("Le code est écrit ci-dessous, près de la clé, là où ça a été noté.\n" * 3 + FACT).encode("cp1252"),
+    ),
     "cp1252": ("latin.txt", lambda: f"Größe, “zitiert”, Überall\n{TEXT}".encode("cp1252")),
     "Shift-JIS": (
         "kana.txt",
@@ -223,6 +233,7 @@ READABLE: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "docx, comment": ("comment.docx", docx_with_a_comment),
     "docx, footnote": ("footnote.docx", docx_with_a_footnote),
     "docx, deletion": ("deleted.docx", docx_with_a_deletion),
+    "docx, workbook inside": ("holder.docx", docx_with_a_workbook),
     "docx of Word for the web": ("online.docx", docx_of_word_for_the_web),
     "pptx, grouped shape": ("deck.pptx", pptx),
     "PDF": ("plain.pdf", lambda: pdf(*LINES[:5], FACT)),
@@ -289,6 +300,8 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "RAR": ("notes.rar", lambda: b"Rar!\x1a\x07\x00" + bytes(40), "RAR"),
     "Word 97": ("old.doc", lambda: ole("WordDocument"), "Word 97"),
     "Outlook": ("mail.msg", lambda: ole("__properties_version1.0"), "Outlook"),
+    "MP3 without a label": ("raw.mp3", lambda: b"\xff\xfb\x90\x64" + bytes(range(256)), "sound or video"),
+    "a pickle": ("model.pkl", lambda: b"\x80\x04\x95\x10" + bytes(range(256)), "a Python pickle: it can run code"),
     "sound": ("talk.mp3", lambda: b"ID3\x04" + bytes(40), "sound or video"),
     "unknown bytes": ("core.bin", lambda: bytes(range(256)) * 4, "unknown kind"),
 }

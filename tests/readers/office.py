@@ -8,7 +8,7 @@ import re
 import zipfile
 from typing import Any
 
-from tests.readers.planted import CODE, FACT, LINES, ROWS, TEXT, patched, saved, zipped
+from tests.readers.planted import CODE, FACT, LINES, ROWS, TEXT, bytes_of, patched, saved, zipped
 
 
 def workbook(*, with_fact: bool = True) -> Any:
@@ -196,3 +196,19 @@ def pptx() -> bytes:
         if number == 9:
             slide.notes_slide.notes_text_frame.text = "Speak slowly here."
     return saved(deck)
+
+
+def with_part(made: bytes, rels: str, kind: str, target: str, path: str, data: bytes | str) -> bytes:
+    """An Office file with one more part, which the part of `rels` names."""
+    office_kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    named = f'<Relationship Id="{target}" Type="{office_kinds}/{kind}" Target="{target}"/></Relationships>'
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        files: dict[str, bytes | str] = {name: archive.read(name) for name in archive.namelist()}
+    empty = b'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"></Relationships>'
+    before = bytes_of(files.get(rels, empty))
+    return zipped({**files, rels: before.replace(b"</Relationships>", named.encode()), path: data})
+
+
+def docx_with_a_workbook() -> bytes:
+    letter, rels = saved(word()), "word/_rels/document.xml.rels"
+    return with_part(letter, rels, "package", "embeddings/a.xlsx", "word/embeddings/a.xlsx", xlsx())

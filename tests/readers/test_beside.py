@@ -232,17 +232,6 @@ def test_notes_and_typed_text_over_a_page_are_read(kind: str) -> None:
     assert text.index("[page 2]") < text.index("[comment] Grüße\nof Ada") < text.index("[page 3]")
 
 
-def with_part(made: bytes, rels: str, kind: str, target: str, path: str, data: bytes | str) -> bytes:
-    """An Office file with one more part, which the part of `rels` names."""
-    office_kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    named = f'<Relationship Id="{target}" Type="{office_kinds}/{kind}" Target="{target}"/></Relationships>'
-    with zipfile.ZipFile(io.BytesIO(made)) as archive:
-        files: dict[str, bytes | str] = {name: archive.read(name) for name in archive.namelist()}
-    empty = b'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"></Relationships>'
-    before = planted.bytes_of(files.get(rels, empty))
-    return planted.zipped({**files, rels: before.replace(b"</Relationships>", named.encode()), path: data})
-
-
 LETTER = ("word/_rels/document.xml.rels", "word")
 HOLDERS: dict[str, tuple[Callable[[], bytes], str, str, str]] = {
     "docx": (lambda: planted.saved(office.word("Before.")), LETTER[0], "embeddings/a.xlsx", "word/embeddings/a.xlsx"),
@@ -260,17 +249,17 @@ HOLDERS: dict[str, tuple[Callable[[], bytes], str, str, str]] = {
 def test_a_workbook_in_a_document_is_read_and_one_that_cannot_be_is_named(kind: str) -> None:
     make, rels, target, path = HOLDERS[kind]
     assert f'[inserted file {path}]\n[sheet "Data"]\nid,place' in read(
-        with_part(make(), rels, "package", target, path, office.xlsx())
+        office.with_part(make(), rels, "package", target, path, office.xlsx())
     )
     ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
-    text = read(with_part(make(), rels, "oleObject", target, path, ole))
+    text = read(office.with_part(make(), rels, "oleObject", target, path, ole))
     assert f"[inserted file {path}, not read: {path} is an OLE compound file" in text
 
 
 def test_documents_in_documents_are_opened_four_deep() -> None:
     made = planted.saved(office.word("Inmost."))
     for _ in range(6):
-        made = with_part(
+        made = office.with_part(
             planted.saved(office.word("Around.")),
             LETTER[0],
             "package",
@@ -285,7 +274,7 @@ def test_files_in_documents_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(parts, "LEAST_BYTES", 170 << 20)
     made = planted.saved(office.word("Around."))
     for number in range(5):
-        made = with_part(made, LETTER[0], "package", f"e/{number}.txt", f"word/e/{number}.txt", f"file {number}")
+        made = office.with_part(made, LETTER[0], "package", f"e/{number}.txt", f"word/e/{number}.txt", f"file {number}")
     text = read(made)
     assert (text.count("]\nfile "), text.count("not read: it is beyond the 512 MiB of such files]")) == (3, 2)
 
@@ -301,10 +290,10 @@ CHART = (
 
 def test_charts_and_diagrams_of_a_letter_are_read() -> None:
     made = planted.saved(office.word("Before."))
-    chart = with_part(made, LETTER[0], "chart", "charts/chart1.xml", "word/charts/chart1.xml", CHART)
+    chart = office.with_part(made, LETTER[0], "chart", "charts/chart1.xml", "word/charts/chart1.xml", CHART)
     assert read(chart).endswith("[chart] Sales\n\nEast: 42.5")
     model = f'<d:dataModel xmlns:d="u">{SAID.format("In a diagram")}</d:dataModel>'
-    diagram = with_part(made, LETTER[0], "diagramData", "diagrams/data1.xml", "word/diagrams/data1.xml", model)
+    diagram = office.with_part(made, LETTER[0], "diagramData", "diagrams/data1.xml", "word/diagrams/data1.xml", model)
     assert "In a diagram" in read(diagram)
 
 

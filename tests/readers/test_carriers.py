@@ -184,6 +184,13 @@ def test_a_header_that_is_no_header_costs_no_mail(header: str) -> None:
     assert read(Source("a.mbox", data=box.encode())).count(CODE) == 2  # type: ignore[arg-type]
 
 
+def test_styles_of_a_saved_page_are_no_attachments_and_its_frames_are() -> None:
+    style, frame = MIMEText("p { color: red }", "css"), MIMEText("<p>in a frame</p>", "html")
+    page = parts(MIMEText("<html><p>page</p></html>", "html"), style, frame, subtype="related")
+    text = read(Source("a.mhtml", data=page.as_bytes()))  # type: ignore[arg-type]
+    assert text.endswith("page\n[attachment text/html]\nin a frame")
+
+
 def tarred(mode: str = "w", **files_: bytes) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode=mode, format=tarfile.USTAR_FORMAT) as archive:  # type: ignore[call-overload]
@@ -252,6 +259,7 @@ ARCHIVES: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: b"MZ\x90\0" + bytes(range(256)) * 4 + planted.zipped({"a": "words"}),
         "[file a]\nwords",
     ),
+    "a tar.gz of one file": ("a.tgz", lambda: gzip.compress(tarred(a=b"words")), "[file a]\nwords"),
     "an old tar": ("a.tar", old_tar, "[file a]\nold words"),
     "a zip of macOS": ("a.zip", of_macos, "[file \u00dcber.txt]\nK\u00f6ln"),
     "a tar that was cut": ("a.tar", cut_tar, f"[file a]\n{'first ' * 9}\n\n[file b] [not read"),

@@ -125,6 +125,8 @@ LANGUAGES = {
     "hu": ("cp1250", "A kikötő kapujának kódja alább olvasható. Ma éjjel zárva van, árvíztűrő tükörfúrógép."),
     "tr": ("cp1254", "Liman kapısının giriş kodu aşağıda yazılıdır. İğne, şişe ve ağaç. Bu gece kapı kapalıdır."),
     "lt": ("cp1257", "Uosto vartų kodas parašytas žemiau. Šiąnakt vartai uždaryti iki aušros, įėjimas čia."),
+    "uk": ("cp1251", "Код доступу до воріт гавані написаний нижче. Вночі ворота зачинені, її ґанок є тут."),
+    "bg": ("cp1251", "Кодът за достъп до портата на пристанището е написан по-долу. Нощем тя е затворена."),
     "ru": ("koi8-r", "Код доступа к воротам гавани написан ниже. Ночью ворота закрыты.\n" * 3),
     "ru, DOS": ("cp866", "Код доступа к воротам гавани написан ниже. Ночью ворота закрыты.\n" * 3),
 }
@@ -134,6 +136,12 @@ LANGUAGES = {
 def test_a_text_of_one_byte_a_letter_is_read_in_the_coding_of_its_language(language: str) -> None:
     coding, text = LANGUAGES[language]
     assert read(text.encode(coding)).partition("\n")[2] == text
+
+
+def test_letters_far_from_the_beginning_tell_the_coding_too() -> None:
+    coding, text = LANGUAGES["fr"]
+    whole = "gate 4711 is closed\n" * 9_000 + f"{text}\n" * 40
+    assert read(whole.encode(coding)) == f"[cp1252]\n{whole}"
 
 
 SCRIPTS = {

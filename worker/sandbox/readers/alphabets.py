@@ -23,7 +23,9 @@ MAX_OTHERS = 0.02
 """Share of the letters that may be of no language: names, and words of others."""
 DENSE = 0.06
 """Share of such letters among all, which no language of the west reaches and those of the centre do."""
-PROBED_CHARS = 64 << 10
+PROBED_BYTES = 32 << 10
+"""Bytes that are looked at, from shortly before the first one beyond ASCII."""
+BYTES_BEFORE = 1_024
 
 
 def coding_of(data: bytes) -> str:
@@ -32,6 +34,9 @@ def coding_of(data: bytes) -> str:
     >>> coding_of("Où est passée la clé ? Ça, là-bas, près de l’entrée.".encode("cp1252"))
     'cp1252'
     """
+    beyond = re.search(rb"[\x80-\xff]", data)
+    begin = max(0, beyond.start() - BYTES_BEFORE) if beyond else 0
+    data = data[begin : begin + PROBED_BYTES]
     best, least, found = "", 1.0, ""
     for coding, alphabets in _CODINGS.items():
         text, letters = _decoded(data, coding)
@@ -52,7 +57,7 @@ def _of_several(data: bytes) -> str:
 
 def _decoded(data: bytes, coding: str) -> tuple[str, list[str]]:
     """The text in a coding, and its letters beyond ASCII."""
-    text = data[:PROBED_CHARS].decode(coding, "replace")
+    text = data.decode(coding, "replace")
     return text, [letter for letter in text if letter > "\x7f" and letter not in _SIGNS]
 
 

@@ -126,13 +126,14 @@ def _names(source: Source, kind: str) -> Iterator[str]:
 
 
 def _text(source: Source, kind: str, room: Room, *, depth: int) -> str:
-    parts = []
+    parts: list[str] = []
+    path = ""
     for path, member in _members(source, kind, room):
         name = "".join(letter if letter.isprintable() else "?" for letter in path)  # no mark can be forged by a name
         parts.append(
             f"[file {name}]\n{_read(member, room, depth)}" if isinstance(member, Source) else f"[file {name}] {member}"
         )
-    if kind not in ("zip", "tar") and len(parts) == 1:
+    if kind not in ("zip", "tar") and len(parts) == 1 and path == _inner(source):
         return parts[0].partition("\n")[2]
     return "\n\n".join(parts) or "[an empty archive]"
 
@@ -229,8 +230,7 @@ def _rest(count: int | None) -> tuple[str, str]:
 
 def _unpacked(source: Source, kind: str, room: Room) -> Iterator[tuple[str, Source | str]]:
     """What one compressed stream holds: a tar's files, or one file."""
-    name = PurePosixPath(source.name)
-    inner = name.stem if name.suffix.lower() not in (".tgz", ".txz", ".tbz2", ".tzst") else f"{name.stem}.tar"
+    inner = _inner(source)
     data, fault = _taken(lambda: _stream(source, kind), room)
     if fault and not data:
         raise ReadError(f"{source.name} is {kind} data that is broken: {fault}.")
@@ -244,6 +244,12 @@ def _unpacked(source: Source, kind: str, room: Room) -> Iterator[tuple[str, Sour
         yield inner, member
     if fault:
         yield REST, f"[not read: the rest, since the data is broken ({fault})]"
+
+
+def _inner(source: Source) -> str:
+    """Name of what a compressed file holds."""
+    name = PurePosixPath(source.name)
+    return name.stem if name.suffix.lower() not in (".tgz", ".txz", ".tbz2", ".tzst") else f"{name.stem}.tar"
 
 
 def _stream(source: Source, kind: str) -> Any:

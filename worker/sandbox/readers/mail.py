@@ -30,6 +30,8 @@ _ENCODED_GAP = re.compile(r"\?=\s+=\?")
 """Space between two encoded words, which is none of the text."""
 OTHER_SHARE = 0.4
 """Share of a page's words that the plain text of a mail lacks, from which on both are read."""
+_DRESS = ("text/css", "text/javascript", "application/javascript", "application/x-javascript")
+"""Parts of a saved page that are left out, as the scripts and styles in a page are."""
 MAX_DEPTH = 4
 """Mails inside mails that are read."""
 
@@ -116,7 +118,8 @@ def _others(mail: EmailMessage, taken: Sequence[object]) -> Iterator[EmailMessag
         parts = list(cast(Iterator[EmailMessage], mail.iter_parts()))
         has_plain = mail.get_content_subtype() == "alternative" and parts[0].get_content_type() == "text/plain"
         for part in parts:
-            if not (has_plain and part.get_content_type() == "text/html"):
+            is_dress = mail.get_content_subtype() == "related" and part.get_content_type() in _DRESS
+            if not is_dress and not (has_plain and part.get_content_type() == "text/html"):
                 yield from _others(part, taken)
 
 
@@ -177,7 +180,8 @@ def _attachment(part: EmailMessage, depth: int) -> str:
     data = cast(bytes, part.get_payload(decode=True) or b"")
     try:
         words = _declared(part, data) if part.get_content_maintype() == "text" else ""
-        source = Source(name, decoded=words) if words else Source(name, data=data)
+        file = f"{name}.html" if name == "text/html" else name  # a frame of a page, whose type alone tells its kind
+        source = Source(file, decoded=words) if words else Source(file, data=data)
         if kind_of(source) in ("eml", "mbox", "mhtml"):
             return f"[attachment {name}]\n{_mail(data, depth + 1)}"
         return f"[attachment {name}]\n{readers.read_source(source)}"
