@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import sys
@@ -114,10 +115,33 @@ def test_tables_are_rows(kind: str, tmp_path: Path) -> None:
         b"",
     ],
 )
-def test_a_file_is_decoded_alike_in_pieces_and_whole(data: bytes, tmp_path: Path) -> None:
+def test_a_file_is_decoded_alike_in_pieces_and_whole(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "READ_BYTES", 1 << 20)
     path = put(tmp_path, "long.txt", data)
     with path.open("rb", buffering=0) as file:
         assert plain.decode_file(file, len(data)) == plain.decode(data)
+
+
+class Counted(io.FileIO):
+    """A file that notes how many bytes each read gave."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.given: list[int] = []
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(-1 if size is None else size)
+        self.given.append(len(data))
+        return data
+
+
+def test_a_long_file_of_ascii_is_read_once_in_large_pieces(tmp_path: Path) -> None:
+    data = b"gate\n" * 2_000_000
+    with Counted(put(tmp_path, "long.txt", data)) as file:
+        assert plain.decode_file(file, len(data)) == (data.decode(), "utf-8")
+    assert [given for given in file.given if given] == [4 << 20, 4 << 20, len(data) - (8 << 20)]
 
 
 LOG = "".join(f"2025-03-01 10:00:{number:02},137 INFO worker idle\n" for number in range(40))

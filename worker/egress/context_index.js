@@ -24,6 +24,7 @@ export const MAX_BYTES = MAX_TEXT_FILE_BYTES;
 const READ_AT_ONCE = 64;
 const READ_BYTES = 4 << 20;
 const BLOCK = 4_096;
+const BLOCKS_AT_ONCE = 64;
 const WINDOW = 1 << 20;
 const BACKSLASH = 0x5c;
 const ONES = 0x01010101;
@@ -222,7 +223,7 @@ function* marksOf(bytes) {
       inside += Math.imul((word >>> 7) & ~(word >>> 6) & ONES, ONES) >>> 24;
     }
     if (block + 1 < marks.length) marks[block + 1] = marks[block] + BLOCK - inside;
-    yield;
+    if (block % BLOCKS_AT_ONCE === 0) yield;
   }
   return { marks, hasEscapes: escapes !== 0, isAscii: (high & HIGH_BITS) === 0 };
 }

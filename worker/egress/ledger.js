@@ -5,7 +5,7 @@
 // and the sums of all. One ledger serves a tree of runs, or a session; it belongs to the host, so that no worker can
 // forge it. It sees text that stands in a call as it stands in the context, in pieces of at least 32 bytes.
 //
-// The context is read and indexed when the first call is weighed, in slices, as everything here.
+// The context is read and indexed when the first call is weighed, or before it, in slices, as everything here.
 
 import { charsIn, indexContexts, spansIn, united } from "./context_index.js";
 import { openSpanUnion } from "./range_union.js";
@@ -55,6 +55,7 @@ export function openLedger({ destinations }) {
   /** @type {Unsearched[]} */
   const unsearched = [];
   let contextSize = 0;
+  let searched = 0;
   let added = 0;
   let last = Promise.resolve();
 
@@ -70,6 +71,8 @@ export function openLedger({ destinations }) {
     return account;
   };
 
+  const allIndexes = () => Promise.all(indexes.map((index) => index()));
+
   return {
     destinations,
     /**
@@ -83,14 +86,10 @@ export function openLedger({ destinations }) {
       const named = contexts.map((context) => (number === 0 ? context : laterContext(context, number)));
       /** @type {ReturnType<typeof indexContexts> | null} */
       let index = null;
-      const read = async () => {
-        const done = await indexContexts(named);
-        contextSize += done.parts.reduce((sum, { size }) => sum + size, 0);
-        unsearched.push(...done.unsearched);
-        return done;
-      };
-      indexes.push(() => (index ??= read()));
+      indexes.push(() => (index ??= indexContexts(named)));
     },
+    /** Read and index now, beside the worker that reads the same, for a call that comes. A fault is left to that call. */
+    prepare: () => void allIndexes().catch(() => {}),
     /**
      * Do `work` after all work before it.
      * @template T
@@ -113,7 +112,12 @@ export function openLedger({ destinations }) {
      * @returns {Promise<Weight[]>}
      */
     async weigh(calls, known) {
-      const read = await Promise.all(indexes.map((index) => index()));
+      const read = await allIndexes();
+      for (const { parts, unsearched: left } of read.slice(searched)) {
+        contextSize += parts.reduce((sum, { size }) => sum + size, 0);
+        unsearched.push(...left);
+      }
+      searched = Math.max(searched, read.length);
       return inSlices(weights(read, calls, known));
     },
     /**

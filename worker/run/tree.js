@@ -42,7 +42,7 @@ export async function runTree(options) {
   let isKept = resumed !== null;
   try {
     if (resumed !== null) restore(resumed, tree, recorder);
-    searchFromNow(ledger, job, resumed);
+    searchFromNow(options);
     const result = await runJob({ job, tree, recorder, functions, signal, end, resumed, session, notices });
     isKept = false;
     const { byPath, recorded, ofCompaction } = tree.usage;
@@ -121,17 +121,18 @@ function maxContextChars({ limits }) {
 
 /**
  * Search for this run's contexts too, in calls that leave from now on and in those that left before. A limit that cannot
- * be kept is refused: a context that is too large to be searched cannot be counted.
- * @param {Ledger} ledger
- * @param {StartJob} job
- * @param {ResumedLog | null} resumed
+ * be kept is refused: a context that is too large to be searched cannot be counted. Where calls come from a record, none may
+ * leave.
+ * @param {TreeOptions} options
  */
-function searchFromNow(ledger, job, resumed) {
+function searchFromNow({ ledger, job, resumed = null, source = null }) {
   const [left] = maxContextChars(job) === null ? [] : beyondMeasure(job.contexts);
   if (left)
     throw configError(
       `maxContextChars cannot be kept: "${left.name}" is not searched (${left.why}). Leave it out, or drop the limit.`,
     );
   ledger.add(job.contexts);
-  if (resumed !== null) reenter(ledger, resumed.events).catch(() => {}); // the next call reports a context that fails
+  if (resumed !== null)
+    reenter(ledger, resumed.events).catch(() => {}); // the next call reports a context that fails
+  else if (source === null && !job.console) ledger.prepare();
 }

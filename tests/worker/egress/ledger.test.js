@@ -132,6 +132,27 @@ test("a file that is gone or too large is told, and the others are searched", as
   assert.match(unsearched.join(), /large: 314572800 bytes.*gone: it cannot be read any more \(NotReadableError\)/);
 });
 
+test("a context that is read ahead counts from the first call that is weighed", async () => {
+  const ledger = ledgerOf(fileContext("c", SECRET));
+  ledger.prepare();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual([ledger.summary().contextSize, ledger.summary().share], [0, null]);
+  for (let call = 0; call < 2; call += 1) assert.equal((await spansIn(ledger, SECRET))[0].end, LENGTH);
+  assert.equal(ledger.summary().contextSize, LENGTH);
+});
+
+test("a fault of reading ahead is that of each call", async () => {
+  const lost = new Blob(["x"]);
+  const fault = () => {
+    throw new Error("lost on its way");
+  };
+  Object.defineProperty(lost, "size", { get: fault });
+  const ledger = ledgerOf({ name: "lost", type: "file", data: lost });
+  ledger.prepare();
+  await new Promise((resolve) => setTimeout(resolve, 20)); // an unhandled rejection would end the test
+  await assert.rejects(spansIn(ledger, SECRET), /lost on its way/);
+});
+
 test("each call is told with its own spans, and a character is counted once in all", async () => {
   const { events, leave, ledger } = open();
   await leave(sub(SECRET, SECRET.slice(0, 50), "nothing of it"));

@@ -26,6 +26,10 @@ _BOMS = (
 )  # fmt: skip
 PROBED_BYTES = 1 << 20
 """Bytes by which a coding that is no UTF is guessed."""
+READ_BYTES = 4 << 20
+"""Bytes of a large file that are read at once: each read asks the browser's process."""
+ROOM_BYTES = 5 * READ_BYTES
+"""Memory beside the text of such a file: two pieces of it, as bytes and decoded, and what they leave."""
 MIXED = "utf-8 with cp1252"
 """Coding of a UTF-8 text with a few bytes of another, as a log that several programs write."""
 _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]+encoding=["']([\w.-]+)|<meta[^>]+charset=["']?([\w.-]+)""", re.I)
@@ -90,20 +94,28 @@ def decode_file(file: io.FileIO, size: int) -> tuple[str, str]:
 
     A large one in ASCII is decoded while it is read: the interpreter's memory, which never shrinks, holds it once.
     """
-    if size > PROBED_BYTES and (text := _ascii(file)) is not None:
+    if size > PROBED_BYTES and (text := _ascii(file, size)) is not None:
         return text, "utf-8"
     file.seek(0)
     return decode(file.readall())
 
 
-def _ascii(file: io.FileIO) -> str | None:
+def _ascii(file: io.FileIO, size: int) -> str | None:
     """All of the file; `None` where it is not in ASCII, or its bytes stand for other letters."""
+    _reserve(file, size + ROOM_BYTES)
     text = ""
-    while piece := file.read(PROBED_BYTES):
-        if not piece.isascii() or (not text and _unmarked(piece)):
+    while piece := file.read(READ_BYTES):
+        if not piece.isascii() or (not text and _unmarked(piece[:PROBED_BYTES])):
             return None
         text += piece.decode("ascii")  # one reference to the text, so that it grows in its own memory
     return text
+
+
+def _reserve(file: io.FileIO, size: int) -> None:
+    """Take memory and give it back unused, by a read at the file's end: what grows then need not be moved."""
+    file.seek(0, io.SEEK_END)
+    file.read(size)
+    file.seek(0)
 
 
 def decode(data: bytes) -> tuple[str, str]:
