@@ -12,6 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from .json_depth import nests_deeply
 from .python_source import string_value
 
 FinalKind = Literal["literal", "quoted", "variable", "computed", "not_a_name", "unmatched"]
@@ -176,7 +177,7 @@ class Finals:
     def _json_end(self, begin: int) -> int | None:
         """The bracket after the JSON that begins at `begin`; brackets in its strings do not count."""
         opening = _JSON.match(self.reply, begin)
-        if opening is None:
+        if opening is None or nests_deeply(self.reply, opening.end() - 1):
             return None
         try:
             return self._bracket_at(_DECODER.raw_decode(self.reply, opening.end() - 1)[1])

@@ -7,11 +7,11 @@ when nothing is certain. It parses little, and is right or silent: prose with co
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from .documents import named
+from .json_depth import nests_deeply
 from .table_format import count_records, table_format
 
 HEAD_CHARS = 16_384
@@ -19,12 +19,7 @@ COUNTED_CHARS = 32 << 20
 """Characters in which lines are counted; beyond them the number is estimated."""
 PARSED_CHARS = 4 << 20
 """Characters up to which empty lines are left out wherever they stand."""
-MAX_DEPTH = 100
-"""How deep JSON may nest that is parsed here: the parser can exhaust the browser's stack, which no handler survives."""
 LEAST_ROWS = 3
-
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_BRACKET = re.compile(r"[][{}]")
 
 
 def of_text(text: str, *, size: int | None = None) -> str:
@@ -66,7 +61,7 @@ def _json_lines(lines: list[str], text: str, size: int) -> str:
     rows = [line for line in lines if line.strip()][:LEAST_ROWS]
     if len(rows) < 2 or not all(row.lstrip().startswith(("{", "[")) for row in rows):
         return ""
-    if not all(map(_is_shallow, rows)):
+    if any(map(nests_deeply, rows)):
         return ""
     try:
         first, *_ = [json.loads(row) for row in rows]
@@ -84,7 +79,7 @@ def _filled(text: str, size: int) -> tuple[int, bool]:
 
 
 def _json(head: str, *, is_whole: bool) -> str:
-    if not head.lstrip().startswith(("{", "[")) or not _is_shallow(head):
+    if not head.lstrip().startswith(("{", "[")) or nests_deeply(head):
         return ""
     if not is_whole:
         return _begun(head)
@@ -96,16 +91,6 @@ def _json(head: str, *, is_whole: bool) -> str:
         return f"It is JSON, a {type(value).__name__}{_keys('; keys', value)}."
     items = _counted(len(value), True, "item")
     return f"It is JSON, a list of {items}{_keys('; keys of the first', value[0] if value else None)}."
-
-
-def _is_shallow(text: str) -> bool:
-    """Whether brackets outside of strings nest at most `MAX_DEPTH` deep."""
-    depth = 0
-    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
-        depth += 1 if bracket[0] in "[{" else -1
-        if depth > MAX_DEPTH:
-            return False
-    return True
 
 
 def _begun(head: str) -> str:

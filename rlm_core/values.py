@@ -10,6 +10,8 @@ import ast
 import json
 from typing import cast
 
+from .json_depth import nests_deeply
+from .python_source import nests_too_deeply
 from .types import Json, Shape
 from .written_json import Misfit, fitting
 
@@ -42,7 +44,7 @@ def written_value(text: str) -> tuple[bool, object]:
     ((True, {'a': (1, True)}), False)
     """
     bare = text.strip()
-    if len(bare) > MAX_LITERAL_CHARS:
+    if len(bare) > MAX_LITERAL_CHARS or nests_deeply(bare) or nests_too_deeply(bare):
         return False, None
     for read in (json.loads, ast.literal_eval):
         try:

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn, TypeAlias
 
+from .json_depth import nests_deeply
 from .types import Json
 
 Differences: TypeAlias = Callable[[Json], Sequence[str]]
@@ -111,16 +112,23 @@ def _bare(reply: str) -> str:
 def _read(text: str) -> Iterator[Json]:
     """The one value of `text`, as JSON or nearly so."""
     try:
-        yield _DECODER.decode(text)
+        yield _decoded(text)
         return
     except (ValueError, RecursionError):
         pass  # it may nearly be JSON
     try:
-        value = _DECODER.decode(_loose(text))
+        value = _decoded(_loose(text))
     except (ValueError, RecursionError):
         return
     if not isinstance(value, str):  # words in other quotes are words
         yield value
+
+
+def _decoded(text: str) -> Json:
+    if nests_deeply(text):
+        raise ValueError("it nests too deeply")
+    value: Json = _DECODER.decode(text)
+    return value
 
 
 def _loose(text: str) -> str:
@@ -162,6 +170,8 @@ def _among(reply: str) -> Iterator[Json]:
         if opening is None:
             return
         begin = opening.start()
+        if nests_deeply(reply, begin):
+            return
         try:
             value, at = _DECODER.raw_decode(reply, begin)
         except (ValueError, RecursionError):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "rlm_core"
 
 LAYERS = [
-    {"types", "errors", "documents", "table_format", "ecma_pattern"},
+    {"types", "errors", "documents", "table_format", "ecma_pattern", "json_depth"},
     {
         "interpreter_state",
         "images",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rlm_core.contexts import describe
-from rlm_core.text_format import MAX_DEPTH, of_text
+from rlm_core.json_depth import MAX_DEPTH
+from rlm_core.text_format import of_text
 
 TEXTS = [
     ("id,name,age\n1,Ada,3\n2,Bo,4\n", "It looks like CSV, 2 rows of 3 columns: id, name, age."),
