@@ -2,8 +2,8 @@
 
 `python -m tests.bench.end_to_end [--times 3] [--quick] [--only WORD] [--no-peers] [OLD ...]` measures this checkout,
 each OLD (with built assets) and each peer in alternation, over one model of fixed speed (`site.py`). Out: a line for
-each work with quartiles, ratios and verdicts, CPU seconds of our parts, and the table in docs/performance.md. A verdict
-is given only where the quartiles lie on one side of the target. `make bench` has the same rows.
+each work with quartiles, ratios and verdicts, CPU seconds of our parts, and the tables in docs/performance.md and
+README.md. A verdict is given only where the quartiles lie on one side of the target. `make bench` has the same rows.
 """
 
 from __future__ import annotations
@@ -248,8 +248,11 @@ def missing_lines(found: Measurements) -> Iterator[str]:
 
 
 def write_table(found: Measurements, chosen: Sequence[Work], peers: Sequence[str]) -> None:
-    """The table of docs/performance.md, between its marks."""
+    """The table of docs/performance.md, between its marks; that of the README has the works that peers have too."""
     write_page(ROOT / "docs" / "performance.md", [*table(found, chosen, peers)], marks=END_TO_END)
+    shared = [work for work in chosen if sum(bool(found.of(work, "", LABELS[name])) for name in peers) > 1]
+    if shared:
+        write_page(ROOT / "README.md", [*table(found, shared, peers)], marks=END_TO_END)
 
 
 def table(found: Measurements, chosen: Sequence[Work], peers: Sequence[str]) -> Iterator[str]:
