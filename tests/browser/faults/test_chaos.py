@@ -241,13 +241,13 @@ def started(line: list[str], environment: dict[str, str]) -> subprocess.Popen[st
 
 
 def answered_in(log: Path) -> set[str]:
-    """Names of the calls whose replies a log holds."""
+    """Names of the calls whose replies a log holds; a root call that was cut off stands in it without one."""
     events = read(log).events if events_in(log) > 0 else ()
-    started = [event for event in events if isinstance(event, CallStarted)]
-    roots = [event.call for event in started if event.kind == "root"]
-    names = {event.call: str(event.messages[-1].content) for event in started}
-    names.update({call: f"root {number}" for number, call in enumerate(roots)})
-    return {names[event.call] for event in events if isinstance(event, CallFinished) and event.error is None}
+    started = {event.call: event for event in events if isinstance(event, CallStarted)}
+    answered = [started[event.call] for event in events if isinstance(event, CallFinished) and event.error is None]
+    roots = [call for call in answered if call.kind == "root"]
+    subs = {str(call.messages[-1].content) for call in answered if call.kind != "root"}
+    return subs | {f"root {number}" for number in range(len(roots))}
 
 
 def events_in(log: Path) -> int:
