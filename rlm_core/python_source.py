@@ -128,14 +128,19 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 _QUOTE_MARKS = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2018": "'", "\u2019": "'"})
 
 
+_PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.)(?: |$)")
+
+
 def mended(code: str) -> str:
     """`code` with plain blanks and quotes in place of typographic ones, where it is no Python as it stands.
 
-    String literals keep their text.
+    String literals keep their text. Of a session with an interpreter's prompts, the lines that were typed are left.
 
-    >>> mended("x\u00a0= 1")
-    'x = 1'
+    >>> mended("x\u00a0= 1"), mended(">>> 1 + 1\\n2")
+    ('x = 1', '1 + 1')
     """
+    if code.lstrip().startswith(">>> "):
+        code = "\n".join(line[prompt.end() :] for line in code.split("\n") if (prompt := _PROMPT.match(line)))
     if code.isascii() or compiles(code):
         return code
     spaced = _outside_strings(code, lambda part: _INVISIBLE.sub("", _BLANKS.sub(" ", part)))

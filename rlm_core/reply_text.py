@@ -20,10 +20,10 @@ _TAG = re.compile(
     rf"<[ \t]{{0,4}}(?P<end>/?)[ \t]{{0,4}}(?P<name>{_THOUGHTS})(?:\s+\w+=[^<>\n]{{0,80}})?[ \t]{{0,4}}>"
     r"|\[(?P<end2>/?)(?P<name2>THINK)\]|◁(?P<end3>/?)(?P<name3>think)▷"
     r"|<\|(?P<end5>/?)(?P<name5>think|thinking|thought|thoughts|reasoning)\|>"
-    r"|<\|(?P<begin4>begin_of_(?:thought|thinking)|START_THINKING|startofthink|channel>thought\n|inner_prefix"
-    r"|(?:think|thinking|thought)_(?:start|begin))(?:(?<=\n)|\|>)"
+    r"|<(?P<begin4>\|(?:begin_of_(?:thought|thinking)|START_THINKING|startofthink|channel>thought\n|inner_prefix"
+    r"|(?:think|thinking|thought)_(?:start|begin))(?:(?<=\n)|\|>)|unused94>)"
     r"|<\|(?:end_of_(?:thought|thinking)|END_THINKING|endofthink|inner_suffix|(?:think|thinking|thought)_end)\|>"
-    r"|<channel\|>",
+    r"|<channel\|>|<unused95>|<\|end\|><\|begin\|>assistant<\|content\|>|\[BEGIN FINAL RESPONSE\]",
     re.IGNORECASE,
 )
 """A tag around thoughts, of any vendor."""
@@ -46,7 +46,7 @@ _SPOKEN_THOUGHTS = re.compile(r"\s*Here(?:'s| is) my thought process:.*?Here(?:'
 _OPENING = re.compile(
     r"\s*(?:<\|im_(?:start|assistant)\|>(?:assistant)?|<\|im_(?:sep|middle)\|>"
     r"|<\|(?:start_header_id|header_start|start_of_role)\|>assistant<\|(?:end_header_id|header_end|end_of_role)\|>"
-    r"|<\|(?:assistant|assistant_start|response|bom|message)\|>|<\|BOT\|>(?:assistant)?|<\|start\|>assistant"
+    r"|<\|(?:assistant|assistant_start|response|bom|message|content)\|>|<\|BOT\|>(?:assistant)?|<\|start\|>assistant"
     r"|<start_of_turn>(?:model)?|<\|turn>(?:model)?|<\|(?:START_OF_TURN_TOKEN|CHATBOT_TOKEN)\|>"
     r"|<s>(?:assistant\n)?|<bos>|<\|(?:begin_of_text|startoftext)\|>|<\|START_(?:RESPONSE|TEXT)\|>"
     r"|<\|begin_of_solution\|>|<\uff5c(?:begin\u2581of\u2581sentence|Assistant)\uff5c>|\]~!b\[|\]~b\]ai\n"
@@ -61,7 +61,7 @@ _END = re.compile(
     r"|<\|im_(?:start|user|system|assistant)\|>|<\|(?:start_header_id|header_start|start_of_role)\|>|<start_of_turn>"
     r"|<\|(?:user|assistant|observation|system|user_start|USER_TOKEN)\|>|<\uff5cUser\uff5c>|<extra_id_1>"
     r"|<\|turn>|<\|(?:START|END)_OF_TURN_TOKEN\|>|\[e~\[|\]~b\]|\[\|(?:endofturn|user|system)\|\]|<role>HUMAN</role>"
-    r"|\[/?INST\]|</s>"
+    r"|\[/?INST\]|\[END FINAL RESPONSE\]|</s>"
 )
 """Markers of a turn's end, or of the next turn's beginning: text behind one is no part of the reply."""
 _MENTIONED = re.compile(r"[ \t]+[\w(|=\u2013\u2014-]|[.,;:)?!]")

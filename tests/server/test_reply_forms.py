@@ -189,6 +189,13 @@ READ = {
     "counts of tokens apart": sse(
         [*PIECES, chunk({}, "stop", usage={"tokens": {"input_tokens": 111, "output_tokens": 22}})]
     ),
+    "counts of a proxy, with those of its cache": sse(
+        [
+            *PIECES,
+            chunk({}, "stop", usage={**COUNTS, "cache_read_input_tokens": 11, "cache_creation_input_tokens": 5}),
+        ]
+    ),
+    "a finish reason that is null in words": sse([chunk({"content": "Paris"}, "null"), *END]),
     "Anthropic's names of usage": sse([*PIECES, chunk({}, "stop", usage={"input_tokens": 111, "output_tokens": 22})]),
 }
 
@@ -285,6 +292,16 @@ def test_anthropics_counts_may_come_at_the_end_only(upstream: FakeUpstream) -> N
     end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": counts}
     usage = reply_of(upstream, sse([start, delta, end, "[DONE]"]), "anthropic:m")[0].usage
     assert (usage.input_tokens, usage.output_tokens, usage.cached_tokens) == (111, 22, 11)
+
+
+def test_null_in_words_ends_no_reply() -> None:
+    assert part_of(chunk({"content": "Pa"}, "null")).finish == ""
+
+
+@pytest.mark.parametrize("cost", [0.006, {"request_cost": 0.005, "total_cost": 0.006}], ids=["number", "parts"])
+def test_the_cost_of_a_reply_is_a_number_or_a_sum_of_parts(upstream: FakeUpstream, cost: object) -> None:
+    reply, _ = reply_of(upstream, sse([*PIECES, chunk({}, "stop", usage={**COUNTS, "cost": cost}), "[DONE]"]))
+    assert reply.usage.cost == 0.006
 
 
 EMPTY = {

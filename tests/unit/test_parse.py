@@ -109,6 +109,8 @@ BLOCKS = [
     ("closed with a token behind", "```repl\nx = 1\n```<|foo|> b", ["x = 1"]),
     ("other marks in a string", '```repl\nx = """\n~~~\n``` a\n"""\n```', ['x = """\n~~~\n``` a\n"""']),
     ("other marks beside a fault", "```repl\nx = (\n~~~\n```", ["x = (\n~~~"]),
+    ("an interpreter's prompts", "```repl\n>>> if x:\n...     y = 1\n...\n>>> y\n1\n```", ["if x:\n    y = 1\n\ny"]),
+    ("prompts in a string", '```repl\nx = """\n>>> 1\n1\n"""\n```', ['x = """\n>>> 1\n1\n"""']),
     ("pycon is another tag", "```pycon\n>>> 1\n```", []),
     ("untagged, then code", "```\nraw\n```\n```repl\nx = 1\n```", ["x = 1"]),
     ("stray fence before code", "```\n\n```repl\nx = 1\n```", ["x = 1"]),

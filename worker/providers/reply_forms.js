@@ -129,7 +129,7 @@ function chat({ choices, object, usage }) {
   if (fieldsOf(fieldsOf(body.extra_content).google).thought === true) [text, thoughts] = ["", thoughts + text];
   const refusal = text === "" ? refusalIn(body) : "";
   const shown = REASONING.map((name) => stringsIn(body[name]).join("")).find((reasoning) => reasoning !== "") ?? "";
-  const finish = wordIn(choice.finish_reason);
+  const finish = choice.finish_reason === "null" ? "" : wordIn(choice.finish_reason);
   const isAll = finish !== "" || object === "chat.completion" || usage !== undefined;
   return {
     text: text || refusal,
@@ -275,7 +275,7 @@ function countsIn(value) {
 
 /** @param {Record<string, unknown>} usage */
 function countsOf(usage) {
-  const { prompt_tokens_details, input_tokens_details, tokens, billed_units, cost } = usage;
+  const { prompt_tokens_details, input_tokens_details, tokens, billed_units } = usage;
   const details = [prompt_tokens_details, input_tokens_details].map((part) => fieldsOf(part).cached_tokens);
   const [counted, billed] = [fieldsOf(tokens), fieldsOf(billed_units)];
   /** @type {Record<string, number>} */
@@ -312,7 +312,8 @@ function countsOf(usage) {
     usage.cachedContentTokenCount,
   ]);
   take("written", [usage.cache_creation_input_tokens]);
-  const isApart = "cache_read_input_tokens" in usage || "written" in counts; // Anthropic's dialect
+  const isOfAnthropic = "cache_read_input_tokens" in usage || "written" in counts;
+  const isApart = isOfAnthropic && !("prompt_tokens" in usage); // of which they are a part, as proxies count
   if ("input" in counts && isApart) counts.input += (counts.cached ?? 0) + (counts.written ?? 0);
   const totals = [usage.total_tokens, usage.totalTokens, usage.totalTokenCount].map(tokenCount);
   const [total, input] = [totals.find((count) => count !== null) ?? 0, counts.input ?? 0];
@@ -321,6 +322,7 @@ function countsOf(usage) {
       counts.output = total - input; // some vendors count thoughts in the total alone
     else counts.input = total - (counts.output ?? 0);
   }
+  const cost = fieldsOf(usage.cost).total_cost ?? usage.cost;
   if (typeof cost === "number" && cost >= 0 && cost < 1e9) counts.cost = cost;
   return counts;
 }

@@ -41,6 +41,13 @@ const ofServer =
 /** The rows are read from top to bottom; the first that fits decides; 200 is an error inside a reply. @type {Row[]} */
 const ROWS = [
   {
+    type: "upstream-failed",
+    advice: "The model wrote something that its server could not read. Try again.",
+    retryable: true,
+    words: /failed_generation|tool_use_failed/,
+    statuses: of(200, 400),
+  },
+  {
     type: "upstream-prompt-too-long",
     advice: `${SEND_LESS} One request exceeds the tokens a minute of this account.`,
     words: /request too large for .*(?:tpm|tokens per min)/,
@@ -49,7 +56,7 @@ const ROWS = [
     type: "upstream-prompt-too-long",
     advice: SEND_LESS,
     words:
-      /context_length_exceeded|maximum context length|maximum prompt length|maximum input length|context length of only|context limit|context window|available context size|exceed_context_size|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length|context_?window_?exceeded|prompt length.{0,40}(?:exceeds|greater than)|max_seq_len|maximum sequence length|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed|tokens \+ `?max_new_tokens`? must be|reduce the length of the (?:messages|prompt|input)|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)|longer than the maximum model length|larger than the max context size|greater than the context length|must have less than \d+ tokens|exceeded model token limit|request_too_large|tokens_limit_reached|超长/,
+      /context_length_exceeded|maximum context length|maximum prompt length|maximum input length|context length of only|context limit|context window|available context size|exceed_context_size|prompt is too long|input is too long|too long to fit|max_prompt_tokens_exceeded|prompt token count of \d+ exceeds|input token count|range of input length|string_above_max_length|context_?window_?exceeded|prompt length.{0,40}(?:exceeds|greater than)|max_seq_len|maximum sequence length|too many tokens|prompt too long|longer than the model's context|exceeded max context|input tokens exceed|tokens \+ `?max_new_tokens`? must be|reduce the length of the (?:messages|prompt|input)|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)|longer than the maximum model length|larger than the max context size|greater than the context length|must have less than \d+ tokens|exceeded model token limit|request_too_large|tokens_limit_reached|reached context length|超长/,
     statuses: (status) => status !== 402 && status !== 429,
   },
   { type: "upstream-prompt-too-long", advice: SEND_LESS, statuses: of(413) },
@@ -64,7 +71,7 @@ const ROWS = [
     type: "upstream-quota-spent",
     advice: "The quota or credit of the account is spent. Raise it, or choose another model.",
     words:
-      /insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing_hard_limit|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active|billing_error|requires? billing|plan and billing|call volume quota|credits are depleted|any credits|credits (?:have )?expired|calls ?\/ ?month|per month|byday|per 86400 ?s|is suspended|arrearage|欠费|余额不足/,
+      /insufficient_quota|exceeded your current quota|quota.?exceeded|exceeded.{0,30}quota|billing_hard_limit|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|not.enough.(?:balance|credit)|overdue|credit.?limit|key limit exceeded|exhausted.{0,20}quota|free tier.{0,40}exhausted|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active|billing_error|requires? billing|plan and billing|call volume quota|credits are depleted|any credits|credits (?:have )?expired|calls ?\/ ?month|per month|byday|per 86400 ?s|is suspended|arrearage|欠费|余额不足/,
     statuses: of(200, 400, 401, 402, 403, 404, 412, 429),
   },
   {
@@ -105,10 +112,16 @@ const ROWS = [
       /only supported in v1\/\w+|not a chat model|not supported in the v1\/chat\/completions|use the responses api/,
   },
   {
+    type: "upstream-call-refused",
+    advice: "The privacy settings of the account leave no provider of this model. Change them.",
+    words: /data policy/,
+    statuses: of(404),
+  },
+  {
     type: "upstream-model-unknown",
     advice: "It does not know this model, or the key may not use it. Check the model's name and the base URL.",
     words:
-      /model_not_found|model.{0,80}(?:not found|does not exist|not exist|deprecated|decommissioned|retired|no longer available)|no such model|unknown model|not a valid model|invalid model|model_not_available|no models? loaded|no endpoints found|model_not_supported|not_found_error|unavailable.model|model identifier is invalid|does not support chat|end of (?:its )?life|model.disabled|模型不存在/,
+      /model_not_found|model.{0,80}(?:not found|does not exist|not exist|deprecated|decommissioned|retired|no longer available)|no such model|unknown model|not a valid model|invalid model|model_not_available|no models? loaded|no endpoints found|model_not_supported|not_found_error|unavailable.model|model identifier is invalid|does not support chat|end of (?:its )?life|model.disabled|模型不存在|unexpected endpoint/,
     statuses: of(200, 400, 403, 404, 410, 422),
   },
   {

@@ -76,6 +76,11 @@ def _statuses(*values: int | range) -> frozenset[int]:
 SEND_LESS = "The prompt is longer than the model takes. Send less text at once."
 ROWS: tuple[Row, ...] = (
     Row(
+        Failure("failed", "The model wrote something that its server could not read. Try again.", BUDGET),
+        r"failed_generation|tool_use_failed",
+        _statuses(200, 400),
+    ),
+    Row(
         Failure("prompt-too-long", f"{SEND_LESS} One request exceeds the tokens a minute of this account."),
         r"request too large for .*(?:tpm|tokens per min)",
     ),
@@ -90,7 +95,7 @@ ROWS: tuple[Row, ...] = (
         r"|tokens \+ `?max_new_tokens`? must be|reduce the length of the (?:messages|prompt|input)"
         r"|prompt.{0,40}exceeds.{0,40}(?:context|max_model_len)|longer than the maximum model length"
         r"|larger than the max context size|greater than the context length|must have less than \d+ tokens"
-        r"|exceeded model token limit|request_too_large|tokens_limit_reached|超长",
+        r"|exceeded model token limit|request_too_large|tokens_limit_reached|reached context length|超长",
         _statuses(200, range(400, 402), range(403, 429), range(430, 600)),
     ),
     Row(Failure("prompt-too-long", SEND_LESS), statuses=_statuses(413)),
@@ -101,8 +106,10 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Failure("quota-spent", "The quota or credit of the account is spent. Raise it, or choose another model."),
-        r"insufficient_quota|exceeded your current quota|quota exceeded|exceeded.{0,30}quota|billing_hard_limit"
+        r"insufficient_quota|exceeded your current quota|quota.?exceeded|exceeded.{0,30}quota|billing_hard_limit"
         r"|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)"
+        r"|not.enough.(?:balance|credit)|overdue|credit.?limit|key limit exceeded|exhausted.{0,20}quota"
+        r"|free tier.{0,40}exhausted"
         r"|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit"
         r"|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active"
         r"|billing_error|requires? billing|plan and billing|call volume quota|credits are depleted|any credits"
@@ -144,12 +151,17 @@ ROWS: tuple[Row, ...] = (
         r"only supported in v1/\w+|not a chat model|not supported in the v1/chat/completions|use the responses api",
     ),
     Row(
+        Failure("call-refused", "The privacy settings of the account leave no provider of this model. Change them."),
+        r"data policy",
+        _statuses(404),
+    ),
+    Row(
         Failure("model-unknown", "It does not know this model, or the account may not use it. Check its name."),
         r"model_not_found|model.{0,80}(?:not found|does not exist|not exist)|no such model|unknown model"
         r"|not a valid model|invalid model|no endpoints found|model_not_supported|not_found_error"
         r"|model_not_available|no models? loaded|model.{0,80}(?:deprecated|decommissioned|retired|no longer available)"
         r"|unavailable.model|model identifier is invalid|does not support chat|end of (?:its )?life|model.disabled"
-        r"|模型不存在",
+        r"|模型不存在|unexpected endpoint",
         _statuses(200, 400, 403, 404, 410, 422),
     ),
     Row(

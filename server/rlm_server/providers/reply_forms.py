@@ -73,7 +73,8 @@ COUNTS: Mapping[str, tuple[Path, ...]] = {
 }
 TOTALS = ("total_tokens", "totalTokens", "totalTokenCount")
 APART = "cache_read_input_tokens"
-"""Where this stands, Anthropic's dialect, the tokens read from and written to the cache are no part of the input."""
+"""Where this stands, Anthropic's dialect, the tokens read from and written to the cache are no part of the input;
+they are a part of `prompt_tokens`, which a proxy that speaks OpenAI's dialect writes beside it."""
 FINISH_REASONS: Mapping[str, FinishReason] = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
     **dict.fromkeys(("finished", "done", "end", "eot", "eog", "stop_token"), "stop"),
@@ -227,6 +228,7 @@ def _chat(value: Object) -> Part:
     if _at(body, THOUGHT) is True:
         text, thoughts = "", thoughts + text
     finish = _word(choice.get("finish_reason"))
+    finish = "" if finish == "null" else finish
     is_all = bool(finish) or value.get("object") == "chat.completion" or "usage" in value
     return Part(
         text or refusal,
@@ -391,12 +393,12 @@ def _counts(usage: Object) -> dict[str, float]:
             if (number := token_count(_counted(_at(usage, path), name))) is not None:
                 counts[name] = number
                 break
-    if "input" in counts and (APART in usage or "written" in counts):
+    if "input" in counts and "prompt_tokens" not in usage and (APART in usage or "written" in counts):
         counts["input"] += counts.get("cached", 0) + counts.get("written", 0)
     total = next((count for name in TOTALS if (count := token_count(usage.get(name))) is not None), 0)
     if total > counts.get("input", 0) + counts.get("output", 0):  # some vendors count thoughts in the total alone
         counts["output" if "input" in counts else "input"] = total - counts.get("input", counts.get("output", 0))
-    cost = usage.get("cost")
+    cost = _first((_at(usage, ("cost", "total_cost")), usage.get("cost")))
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e9:
         counts["cost"] = float(cost)
     return counts

@@ -132,6 +132,23 @@ const FORMS = {
   "counts of tokens apart": {
     text: lines([...PIECES, { ...END[0], usage: { tokens: { input_tokens: 9, output_tokens: 4 } } }]),
   },
+  "counts of a proxy, with those of its cache": {
+    text: lines([
+      ...PIECES,
+      {
+        ...END[0],
+        usage: {
+          prompt_tokens: 9,
+          completion_tokens: 4,
+          cache_read_input_tokens: 3,
+          cache_creation_input_tokens: 1,
+        },
+      },
+    ]),
+  },
+  "a finish reason that is null in words": {
+    text: lines([{ choices: [{ ...PIECES[0].choices[0], finish_reason: "null" }] }, PIECES[1], ...END]),
+  },
   "lines of Ollama's own API": {
     text: lines(
       [
@@ -228,6 +245,18 @@ for (const [form, [first, word, text, reason]] of Object.entries(ENDS))
     const reply = await replyOf([first, end, "[DONE]"]);
     assert.deepEqual([reply.text, reply.finishReason], [text, reason]);
   });
+
+test("openaiChat: null in words ends no reply", async () => {
+  const piece = { choices: [{ ...PIECES[0].choices[0], finish_reason: "null" }] };
+  await assert.rejects(replyOf([piece]), { type: "upstream-cut-off" });
+});
+
+test("openaiChat: the cost of a reply is a number or a sum of parts", async () => {
+  for (const cost of [0.006, { request_cost: 0.005, total_cost: 0.006 }]) {
+    const usage = { prompt_tokens: 9, completion_tokens: 4, cost };
+    assert.equal((await replyOf([...PIECES, { ...END[0], usage }])).usage.cost, 0.006);
+  }
+});
 
 const UNREADABLE = {
   "choices that are no list": [{ choices: { 0: {} } }, "[DONE]"],
