@@ -131,7 +131,7 @@ npm: .venv/ready assets
 	$(BIN)/python hatch_npm.py
 
 browser: .venv/ready
-	$(BIN)/python -m rlm_server.headless.browser
+	$(BIN)/python -m rlm_server.headless.install
 
 # The proxies that the files in deploy/ are for, from apt where they are missing and apt is there.
 proxies:

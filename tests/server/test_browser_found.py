@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,10 @@ def test_a_run_without_any_says_how_to_get_one() -> None:
     pytest.importorskip("playwright")
     with pytest.raises(BrowserMissing, match="python -m playwright install chromium"):
         asyncio.run(main())
+
+
+def test_the_program_that_installs_one_tells_the_one_that_is_there_without_a_warning(tmp_path: Path) -> None:
+    (own := tmp_path / "chromium").touch(0o755)
+    line = [sys.executable, "-W", "error::RuntimeWarning", "-m", "rlm_server.headless.install"]
+    done = subprocess.run(line, env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"browser: {own}\n", "")
