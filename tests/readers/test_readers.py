@@ -301,6 +301,7 @@ LINES = "".join(f"gate {number} opened\n" for number in range(150_000))
     [
         ("log.txt", LINES.encode()),
         ("log.txt", b"\xef\xbb\xbf" + LINES.replace("gate", "gåte").encode()),
+        ("log.txt", b"\xef\xbb\xbf" + LINES.encode() + b"caf\xe9\n"),
         ("log.txt", LINES.replace("gate", "gåte").encode("cp1252")),
         ("log.csv", LINES.encode("utf-16")),
         ("log.txt", LINES.encode("utf-16-be")),

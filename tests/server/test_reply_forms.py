@@ -175,6 +175,11 @@ READ = {
     "[DONE] without data": Turn(chunks=(*sse([*PIECES, *END[:-1]]).chunks, b"[DONE]\n\n"), headers=SSE),
     "half of [DONE]": Turn(chunks=(*sse([*PIECES, *END[:-1]]).chunks, b"data: [DO"), headers=SSE),
     "half an event behind the end": Turn(chunks=(*sse([*PIECES, *END[:-1]]).chunks, b'data: {"id'), headers=SSE),
+    "chunks that break off behind the end": Turn(
+        raw=b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in sse([*PIECES, *END[:-1]]).chunks)
+        + b"10\r\ndata: [DO",
+    ),
     "a line end in a string": Turn(
         chunks=(
             b'{"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}],',

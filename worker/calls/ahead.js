@@ -137,11 +137,11 @@ export function openAhead({ witness, send, cancel, count }) {
      * @param {HostCall[]} wanted
      */
     async take(wanted) {
-      const at = waiting.findIndex((ahead) => isEqual(ahead.calls, wanted));
-      if (at === -1) return null;
-      const [ahead] = waiting.splice(at, 1);
-      const left = await ahead.leaving;
-      return left === null ? null : Object.assign(ahead, { used: () => witness.used(wanted, left) });
+      const ahead = waiting.find((ahead) => isEqual(ahead.calls, wanted));
+      const left = await ahead?.leaving;
+      if (ahead === undefined || !waiting.includes(ahead)) return null; // the run may have ended meanwhile
+      waiting.splice(waiting.indexOf(ahead), 1);
+      return left ? Object.assign(ahead, { used: () => witness.used(wanted, left) }) : null;
     },
     /** The iteration is over, or the run: no block makes the requests that are left. */
     drop() {

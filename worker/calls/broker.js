@@ -222,9 +222,9 @@ export function openBroker({
       const { kind, calls: requested } = parseRequest(body, answer.value);
       await pauseIfLong(charsOf(requested));
       const calls = await withImages(requested, data);
-      if (closing.signal.aborted) return;
       if (kind !== "sub") ahead?.drop();
       const known = (kind === "sub" && (await ahead?.take(calls))) || null;
+      if (closing.signal.aborted) return;
       const first = known === null ? witness.started(kind, calls) : known.used();
       const mayBeAhead = ahead !== null && kind === "sub";
       const key = (mayBeAhead ? answer.aheadKey?.() : undefined) ?? answer.idempotencyKey?.(first);
@@ -257,6 +257,7 @@ export function openBroker({
         );
       };
       signal.addEventListener("abort", stopAll);
+      if (signal.aborted) stopAll();
       if (known !== null) await follow(known, settle);
       const denied = (known === null && (await witness.leave?.({ first, kind, calls, signal }))) || null;
       const asked = { calls, nth: answer.nth ?? numbersAmongEqual(calls.map(textOf)) };

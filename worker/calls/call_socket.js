@@ -83,8 +83,8 @@ export function openCallSocket({
 }) {
   /** @type {Map<number, Stream>} */
   const streams = new Map();
-  /** Whether one has ever been open, and how many in turn were cut. */
-  const history = { wasOpen: false, cuts: 0, isGivenUp: false, notBefore: 0 };
+  /** Whether one has ever been open, and brought a message; how many in turn were cut. */
+  const history = { wasOpen: false, wasHeard: false, cuts: 0, isGivenUp: false, notBefore: 0 };
   /** @type {{socket: Socket, openedAt: number | null, isClosed: boolean} | null} */
   let connection = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -124,7 +124,9 @@ export function openCallSocket({
     connection = null;
     const isCut = over.openedAt === null || now() - over.openedAt < SHORT_MS;
     history.cuts = isCut && streams.size > 0 ? history.cuts + 1 : 0;
-    history.isGivenUp = !history.wasOpen || history.cuts >= CUTS;
+    // some proxies let a connection open, and pass none of its messages
+    const isMute = !history.wasHeard && streams.size > 0 && now() - heardAt > silentMs;
+    history.isGivenUp = !history.wasOpen || isMute || history.cuts >= CUTS;
     history.notBefore = over.openedAt === null ? now() + REOPENING_MS : 0;
     const left = [...streams.values()];
     streams.clear();
@@ -141,6 +143,7 @@ export function openCallSocket({
   /** @param {Uint8Array<ArrayBuffer>} message */
   const receive = (message) => {
     heardAt = now();
+    history.wasHeard = true;
     const view = new DataView(message.buffer);
     const stream = streams.get(view.getUint32(1));
     stream?.take(message[0] & ~LAST, message.subarray(PREFIX_BYTES), (message[0] & LAST) !== 0);
@@ -342,8 +345,7 @@ function openBody({ leave, credit }) {
     /** @param {unknown} reason */
     fail(reason) {
       if (isWhole) return;
-      fault = reason;
-      parts.length = 0;
+      fault = reason; // after the parts that have come: answers in them are paid for
       arrived();
     },
   };

@@ -7,6 +7,7 @@
 import { received } from "../calls/reply_streams.js";
 import { unreachedFault } from "../calls/reachability.js";
 import { configError, providerError } from "../wire/errors.js";
+import { fieldsOf } from "../wire/schema.js";
 import { finishReason, isBroken, partOf } from "./reply_forms.js";
 import { DONE, NotJson, vendorEvents } from "./vendor_events.js";
 import { failureIn, failureOf } from "./vendor_failures.js";
@@ -149,7 +150,8 @@ async function read({ body }, { host, onDelta }) {
   try {
     for await (const { value, name } of events) if (reply.take(host, value, name)) break;
   } catch (fault) {
-    if (!(fault instanceof NotJson && fault.isCut && reply.isSettled)) throw fault; // half an event behind the end
+    const isCut = fault instanceof NotJson ? fault.isCut : fieldsOf(fault).type === "reply-cut-off";
+    if (!(isCut && reply.isSettled)) throw fault; // else half an event, or a broken connection, behind the end
   }
   if (!reply.isWhole) throw reply.isEmpty ? noReply(host) : cutOff(host);
   return reply.whole();

@@ -270,7 +270,8 @@ def _digest(schema: Mapping[str, Json] | None) -> str:
 
 
 async def _events(answer: Answer, reply: _Reply) -> Sequence[Event] | None:
-    """The values that come next, `None` after the last ones; half an event behind the end of the reply is no loss.
+    """The values that come next, `None` after the last ones; behind the end of a reply, which is paid for, neither half an
+    event nor a connection that breaks in place of the last chunk is a loss.
 
     Raises:
         UpstreamError: the reply breaks off.
@@ -278,7 +279,8 @@ async def _events(answer: Answer, reply: _Reply) -> Sequence[Event] | None:
     try:
         return await answer.events()
     except UpstreamError as fault:
-        if not (fault.kind == "cut-off" and answer.has_ended and reply.is_settled):
+        is_behind_end = reply.is_settled and (answer.has_ended or not answer.has_length)
+        if fault.kind != "cut-off" or not is_behind_end:
             raise
         return None
 

@@ -224,12 +224,14 @@ class Answer:
 
     Attributes:
         is_framed: whether HTTP itself says where the body ends, so that a cut one is noticed.
+        has_length: whether it says so before the body, so that bytes of a cut one are known to be missing.
         ends_at: monotonic time at which the body counts as ended, wherever it is; `None` waits for its end.
         is_over: whether the reply has ended, though perhaps not its body.
     """
 
     def __init__(self, response: Response, name: str, *, deadline: float, max_bytes: int, is_watched: bool) -> None:
-        self.is_framed = "content-length" in response.headers or "transfer-encoding" in response.headers
+        self.has_length = "content-length" in response.headers
+        self.is_framed = self.has_length or "transfer-encoding" in response.headers
         self.ends_at: float | None = None
         self.is_over = False
         self._body = response.body

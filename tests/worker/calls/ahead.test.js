@@ -16,6 +16,7 @@ function opened({
   overlap = true,
   known = null,
   refused = null,
+  weighed = Promise.resolve(),
   answer = (text) => `sub:${text}`,
 } = {}) {
   const log = [];
@@ -36,9 +37,10 @@ function opened({
     noticed: () => {},
     finished: (call, outcome) => log.push(["finished", call, outcome.completion?.text ?? outcome.error.type]),
     ahead: {
-      leave: async ([{ messages }]) => {
+      leave: async ([{ messages }], signal) => {
+        await weighed;
         if (fail) throw new Error("the ledger failed");
-        return mayLeave && messages[0].content !== refused ? { entered: Promise.resolve([]) } : null;
+        return mayLeave && !signal.aborted && messages[0].content !== refused ? { entered: Promise.resolve([]) } : null;
       },
       used: (asked) => started("sub", asked, "used"),
       unused: (asked, outcomes) => {
@@ -63,6 +65,7 @@ function opened({
       });
       return new Response(reply, { headers: { "content-type": "text/event-stream" } });
     }
+    signal.throwIfAborted();
     const text = answer(asked.prompt);
     if (text !== null) return json({ text, ...done });
     return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
@@ -175,6 +178,28 @@ test("the end of the run drops them too", async () => {
     log.filter(([kind]) => kind === "unused"),
     [["unused", "slow", "stopped"]],
   );
+});
+
+test("a stop while a request waits for its call to be weighed ends both", async () => {
+  for (const isClosed of [true, false]) {
+    let weigh;
+    const weighed = new Promise((resolve) => void (weigh = resolve));
+    const { ask, ahead, log, posts, endRoot, root, broker } = await writing({ answer: () => null, weighed });
+    ahead(sub("one"));
+    endRoot();
+    await root;
+    const stop = new AbortController();
+    const asked = ask(sub("one"), stop.signal);
+    await settled();
+    if (isClosed) broker.close();
+    else stop.abort();
+    weigh();
+    if (!isClosed) assert.deepEqual(await asked, ["stopped"]);
+    await settled();
+    const told = log.filter(([kind]) => kind === "unused" || kind === "sub");
+    assert.deepEqual(told, isClosed ? [] : [["sub", "used", "one"]]);
+    if (isClosed) assert.equal(posts.length, 1);
+  }
 });
 
 test("a call that may not leave ahead leaves no trace, and its request is made as any", async () => {

@@ -183,6 +183,21 @@ test("a connection that breaks loses no answer, and leaves each call without one
   sockets[1].close();
 });
 
+test("what came of an answer before its connection broke is read, and then that it broke", async () => {
+  const { calls, socket } = await opened();
+  const coming = ask(calls);
+  const { number } = socket.sent[0];
+  socket.reply(number, "one\n", { last: 0 });
+  socket.say(BODY, number, utf8("two\n"));
+  socket.onclose();
+  const read = [];
+  const readAll = async () => {
+    for await (const part of (await coming).body) read.push(String(Buffer.from(part)));
+  };
+  await assert.rejects(readAll(), TypeError);
+  assert.deepEqual(read, ["one\n", "two\n"]);
+});
+
 test("a call that the server did not begin is sent another way, with or without a key", async () => {
   const { calls, socket, close } = await opened();
   const refused = calls.request("", { body: "{}" });
@@ -270,6 +285,18 @@ test("a connection is closed where it is idle, and where its server is silent un
   assert.equal(other.socket.isClosed, false);
   t.mock.timers.tick(1);
   assert.equal(other.socket.isClosed, true);
+});
+
+test("a way that passes no message of an open connection is given up", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const { calls, sockets, time } = await opened();
+  const waiting = ask(calls);
+  time.now += 45_000;
+  t.mock.timers.tick(45_000);
+  assert.equal(await waiting, null);
+  time.now += 60_000;
+  assert.equal(await ask(calls), null);
+  assert.equal(sockets.length, 1);
 });
 
 test("a request that outlives its page is none of the connection", async () => {

@@ -116,6 +116,7 @@ const FORMS = {
   "wrapped twice more": { text: lines([...PIECES, ...END], { start: "data: data: data: " }) },
   "[DONE] without data": { text: `${lines([...PIECES, ...CHAT_END])}[DONE]\n\n` },
   "half of [DONE]": { text: `${lines([...PIECES, ...CHAT_END])}data: [DO` },
+  "a connection that breaks behind the end": { text: lines([...PIECES, ...CHAT_END]), cut: true },
   "half an event behind the end": { text: `${lines([...PIECES, ...CHAT_END])}data: {"id` },
   "a line end in a string": {
     type: "application/json",

@@ -126,7 +126,7 @@ def decode(data: bytes) -> tuple[str, str]:
     """
     mark, coding = _mark(data)
     if mark:
-        return data[len(mark) :].decode(coding, "replace"), coding
+        return data[len(mark) :].decode(coding, STRAY), coding
     if not _unmarked(data[:PROBED_BYTES]):
         try:
             return data.decode("utf-8"), "utf-8"
