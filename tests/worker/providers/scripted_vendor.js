@@ -32,7 +32,7 @@ before(async () => {
     } = script.shift() ?? { status: 500 };
     response.writeHead(status, { "content-type": type });
     for (const piece of pieces ?? [text]) response.write(piece);
-    if (cut) return void response.destroy();
+    if (cut) return void setImmediate(() => response.socket.end()); // what was written leaves before
     if (hang) return void response.on("close", () => seen.push("left"));
     response.end();
   });
