@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import httpx2
@@ -24,7 +25,9 @@ from rlm_server.http.call_socket import (
     HEAD,
     LAST,
     NUMBER,
+    PREFIX,
     WINDOW_BYTES,
+    CallSocket,
     Malformed,
     Stream,
 )
@@ -211,6 +214,32 @@ def test_bodies_pass_in_parts_within_their_credit(large: str, upstream: FakeUpst
         page.send(CREDIT, 7, NUMBER.pack(len(text)))
         assert page.whole(7)[0].json()["text"] == text
     assert upstream.seen[0].json()["messages"][0]["content"] == text
+
+
+def test_a_heartbeat_waits_for_the_end_of_a_line_that_waits_for_credit() -> None:
+    sent: list[bytes] = []
+
+    class Slow:
+        async def send(self, message: bytes) -> None:
+            sent.append(message[PREFIX.size :])
+            await asyncio.sleep(0)
+
+    async def exchange() -> None:
+        stream = Stream(cast("CallSocket", Slow()), 1)
+
+        async def write(body: bytes) -> None:
+            await stream.send({"type": "http.response.body", "body": body, "more_body": True})
+
+        line = asyncio.create_task(write(bytes(2 * WINDOW_BYTES)))
+        await asyncio.sleep(0.01)
+        beat = asyncio.create_task(write(b"\n"))
+        for _ in range(4):
+            await asyncio.sleep(0.01)
+            stream.credit(CHUNK_BYTES * 3 // 2)
+        await asyncio.gather(line, beat)
+
+    asyncio.run(exchange())
+    assert b"".join(sent) == bytes(2 * WINDOW_BYTES) + b"\n"
 
 
 # ---------------------------------------------------------------------------------------------------------- garbage

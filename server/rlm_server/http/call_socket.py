@@ -242,6 +242,7 @@ class Stream:
         self._head: bytes | None = None
         self._is_sent = False
         self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
         self.leaving = Happening()
 
     # ------------------------------------------------------------------------------------------- from the client
@@ -292,7 +293,16 @@ class Stream:
             head = json.dumps({"status": message["status"], "headers": headers}).encode()
             self._head = NUMBER.pack(len(head)) + head
             return
-        body, is_last = memoryview(message.get("body", b"")), not message.get("more_body", False)
+        async with self._turn:  # a heartbeat is no part of a line that waits for credit
+            await self._send_body(memoryview(message.get("body", b"")), is_last=not message.get("more_body", False))
+
+    async def finish(self) -> None:
+        """The application is done; a response that lacks its end is cut off."""
+        if not self._is_sent and not self._is_over:
+            await self.connection.send(PREFIX.pack(CANCEL, self.number))
+        self.leave()
+
+    async def _send_body(self, body: memoryview, *, is_last: bool) -> None:
         while not self._is_over:
             while self._window <= 0 and len(body) and not self._is_over:
                 await self._wait()
@@ -301,12 +311,6 @@ class Stream:
             await self._pass_on(part, is_last=is_last and not body)
             if not body:
                 return
-
-    async def finish(self) -> None:
-        """The application is done; a response that lacks its end is cut off."""
-        if not self._is_sent and not self._is_over:
-            await self.connection.send(PREFIX.pack(CANCEL, self.number))
-        self.leave()
 
     async def _pass_on(self, part: memoryview, *, is_last: bool) -> None:
         if self._is_over or not (part or is_last or self._head):
