@@ -270,8 +270,8 @@ def _digest(schema: Mapping[str, Json] | None) -> str:
 
 
 async def _events(answer: Answer, reply: _Reply) -> Sequence[Event] | None:
-    """The values that come next, `None` after the last ones; behind the end of a reply, which is paid for, neither half an
-    event nor a connection that breaks in place of the last chunk is a loss.
+    """The values that come next, `None` after the last ones; behind the end of a reply, which is paid for, neither
+    half an event nor a connection that breaks in place of the last chunk is a loss.
 
     Raises:
         UpstreamError: the reply breaks off.
