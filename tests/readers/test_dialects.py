@@ -144,6 +144,40 @@ def test_letters_far_from_the_beginning_tell_the_coding_too() -> None:
     assert read(whole.encode(coding)) == f"[cp1252]\n{whole}"
 
 
+SHORT = {
+    "French": ("cp1252", "Date;Libellé;Débit\n31/01/2024;Prélèvement électricité;12,50 €\n"),
+    "Spanish": ("cp1252", "Jalapeño, piñata, señor; El Niño, la Niña y el año\n"),
+    "Danish": ("cp1252", "Dato;Beløb;Tekst\n31.01.2024;100;Køb i Føtex\n01.02.2024;20;Løn\n"),
+    "Norwegian": ("cp1252", "Bjørnson, Søren, Tromsø, Bodø, Ærø\n"),
+    "Polish": ("cp1250", "Koń, dzień, styczeń, grudzień, wrzesień\n"),
+    "Czech": ("cp1250", "Účet číslo 5, částka 100 Kč, měsíčně\n"),
+    "Lithuanian": ("cp1257", "Sąskaitų išrašas;Suma eurų;Paskirtis mokėjimų\n"),
+    "signs": ("cp1252", "Area: 12 m³, 5 m², ±3 °C, 20 µm, ½ cup, £5, £6 ©2024 Foo™\n"),
+    "quotation marks": ("cp1252", "It’s “fine” – don’t worry. We’ll see. He’s here… isn’t it?\n"),
+    "German of DOS": ("cp850", "Verzeichnis für Müller, Größe über Straße\n"),
+    "German of DOS, few letters": ("cp850", "Datenträger in Laufwerk C: hat keine Bezeichnung\n"),
+    "German of a Macintosh": ("mac_roman", "Name;Straße\rMüller;Hauptstraße\rJäger;Bahnhofstraße\r"),
+    "French of a Macintosh": ("mac_roman", "Date;Libellé;Débit\rPrélèvement électricité;12,50\r"),
+    "Polish of DOS": ("cp852", "Data;Kwota;Opis\n2024-01-31;12,50;Płatność kartą w sklepie Żabka\n"),
+    "Russian": ("cp1251", "цена товара и скидка; итого к оплате\n"),
+    "Russian beside English": ("cp1251", "iPhone 12 чёрный, 128Gb; MacBook Про\n"),
+    "Russian of Unix": ("koi8-r", "Привет мир, это текст на русском языке. Как дела сегодня?\n"),
+    "Russian of Unix, in capitals": ("koi8-r", "ОТЧЕТ О ДВИЖЕНИИ СРЕДСТВ ЗА ЯНВАРЬ 2024 ГОДА\n"),
+    "Russian of Unix, in a log": ("koi8-r", "31.01.2024 10:00 Ошибка: файл не найден\n"),
+    "Russian of ISO": ("iso8859-5", "Name;City\nИванов;Москва\nSmith;London\n"),
+    "Russian of DOS": ("cp866", "Name;City\nИванов;Москва\nSmith;London\n"),
+    "Hebrew": ("cp1255", "שלום עולם, זה טקסט בעברית. מה שלומך היום?\n"),
+    "Greek": ("cp1253", "Ημερομηνία;Ποσό;Περιγραφή\n31/01/2024;12,50;Πληρωμή λογαριασμού\n"),
+    "Japanese, half as wide": ("cp932", "ﾔﾏﾀﾞ ﾀﾛｳ,100\nｽｽﾞｷ,200\n"),
+}
+
+
+@pytest.mark.parametrize("language", SHORT)
+def test_a_short_text_is_read_in_its_coding(language: str) -> None:
+    coding, text = SHORT[language]
+    assert read(text.encode(coding)).partition("\n")[2] == text
+
+
 SCRIPTS = {
     "Cyrillic": "Код доступа написан ниже, № 4711.\n",
     "Greek": "Ο κωδικός είναι γραμμένος παρακάτω, 4711.\n",

@@ -11,14 +11,23 @@ import re
 
 _WESTERN = ("äöüß", "àâæçéèêëîïôùûüÿœ", "áéíñóúüçàèïòªº", "áâãàçéêíóôõúü", "àèéìòùî", "åäöæøé", "áðéíóúýþæö", "éèëïöüó")
 _CENTRAL = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíľňóôšťúýž", "áéíóöőúüű", "čćđšž", "ăâîşţ")
+_CYRILLIC = ("абвгдеёжзийклмнопрстуфхцчшщъыьэюя", "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя")
 _CODINGS = {
     "cp1252": _WESTERN, "cp1250": _CENTRAL, "iso8859-2": _CENTRAL, "cp1254": ("çğıöşüâîûi\u0307",),
-    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"),
+    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"), "cp850": _WESTERN, "mac_roman": _WESTERN,
+    "cp1255": ("אבגדהוזחטיךכלםמןנסעףפץצקרשת",),
+    **dict.fromkeys(("cp1251", "koi8-r", "cp866", "iso8859-5"), _CYRILLIC),
 }  # fmt: skip
-"""Coding -> the letters of its languages, each beyond ASCII."""
+"""Coding -> the letters of its languages, each beyond ASCII; of two that fit alike, the first is taken."""
 _SIGNS = frozenset("\xa0“”„‘’‚–—…«»‹›€£°§·¿¡´©®™½¼¾²³µ×±‰•№")
-_BETWEEN = re.compile(r"(?<=[^\W\d_])[“”„‚…«»‹›€£°§¿¡´©®™½¼¾²³±‰•№](?=[^\W\d_])")
-"""Signs between two letters, where another coding has a letter."""
+_BETWEEN = re.compile(
+    r"(?<=[^\W\d_])[“”„‚…«»‹›€£°§¿¡´©®™½¼¾²³±‰•№](?=[^\W\d_])"
+    r"|[a-zß-öø-ÿ][À-ÖØ-Þ]|[а-яё][А-ЯЁ]|[A-Za-z][а-яёא-ת]|[А-яёא-ת][A-Za-z]|[ךםןףץ][א-ת]"
+)
+"""Signs between two letters, where another coding has a letter; letters of two scripts, or that are out of place."""
+_NORTHERN = frozenset("ßäåæéöøü")
+_OUT_OF_PLACE = re.compile("è[aeiouyáéíóúýìù]|ñ(?![aeiouáéíóú])", re.I)
+"""Letters where languages of the west have none, and others have a letter of the same byte, `č` or `ń`."""
 MAX_OTHERS = 0.02
 """Share of the letters that may be of no language: names, and words of others."""
 DENSE = 0.06
@@ -37,16 +46,28 @@ def coding_of(data: bytes) -> str:
     beyond = re.search(rb"[\x80-\xff]", data)
     begin = max(0, beyond.start() - BYTES_BEFORE) if beyond else 0
     data = data[begin : begin + PROBED_BYTES]
-    best, least, found = "", 1.0, ""
+    text, letters = _decoded(data, "cp1252")
+    if not letters and not _BETWEEN.search(text):
+        return "cp1252"  # quotation marks and signs
+    is_western = _is_western(text, set("".join(letters).lower()))
+    best, least, found, is_tied = "", 1.0, "", False
     for coding, alphabets in _CODINGS.items():
         text, letters = _decoded(data, coding)
         share = _others(text, letters, alphabets)
-        is_better = share < least or (
-            share == least and best == "cp1252" and text != found and _is_dense(text, letters)
-        )
-        if share <= MAX_OTHERS and is_better:
-            best, least, found = coding, share, text
-    return best or _of_several(data)
+        if coding == "cp1252" and share == 0 and (is_western or not _is_dense(text, letters)):
+            return coding
+        is_other = share == least and text != found
+        is_denser = is_other and best == "cp1252" and alphabets is not _WESTERN
+        if share <= MAX_OTHERS and (share < least or (is_denser and _is_dense(text, letters))):
+            best, least, found, is_tied = coding, share, text, False
+        elif is_other and alphabets is _CYRILLIC is _CODINGS.get(best):
+            is_tied = True  # a text without small letters, or of those alone
+    return "" if is_tied else best or _of_several(data)
+
+
+def _is_western(text: str, letters: set[str]) -> bool:
+    """Whether a text has those letters of the west that others have not, or has them in other places."""
+    return letters <= _NORTHERN or (bool(letters & {"è", "ñ"}) and not _OUT_OF_PLACE.search(text))
 
 
 def _of_several(data: bytes) -> str:

@@ -42,6 +42,16 @@ _SUPERSETS = {
 """Coding -> the larger one that is meant by its name, as in browsers."""
 _JIS = re.compile(rb"\x1b\$[@B](?:[!-~]{2})+\x1b\([BJ]")
 """Letters of ISO-2022-JP, whose bytes are all ASCII."""
+_OF_OTHERS = re.compile(rb"[A-Za-z][\x81-\x84\x87-\x8f\x94\x9a\x9d\x9f][a-z]")
+"""A letter of DOS or of an old Macintosh in a word, where Windows has a quotation mark, a sign or nothing."""
+_IN_C1 = ("cp437", "cp850", "cp852", "cp866", "mac_cyrillic", "mac_roman")
+"""Codings of which a text has some of the bytes from 80 to 9F, whatever its language."""
+LIKELY = (
+    *_IN_C1, "big5", "cp037", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
+    "cp932", "cp949", "euc_jp", "gb18030", "iso8859_2", "iso8859_5", "iso8859_7", "koi8_r", "utf_16_be", "utf_16_le",
+    "utf_32_be", "utf_32_le",
+)  # fmt: skip
+"""Codings that programs have written; of the others that a library knows it guesses some for short texts."""
 MAX_CELL_CHARS = 1 << 30
 MAX_LINE_CHARS = 64 << 20
 SAMPLE_CHARS = 64 << 10
@@ -181,13 +191,14 @@ def _guessed(data: bytes) -> str:
         return coding
     if _is_mostly_utf8(data):
         return MIXED
-    if len(re.findall(rb"[\x80-\xff]", data)) <= max(3, len(data) // 200):
+    if len(re.findall(rb"[\x80-\xff]", data)) <= max(3, len(data) // 200) and not _OF_OTHERS.search(data):
         return "cp1252"  # a few letters tell no coding from another: the commonest
     if coding := coding_of(data):
         return coding
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data).best()
+    likely = [coding for coding in LIKELY if coding not in _IN_C1 or re.search(rb"[\x80-\x9f]", data)]
+    best = from_bytes(data, cp_isolation=likely).best()
     if best is None or "cp1252" in best.could_be_from_charset:
         return "cp1252"  # of several that give the same text, the commonest
     return best.encoding
