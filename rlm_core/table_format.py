@@ -23,7 +23,7 @@ DELIMITERS = {
 """Delimiter -> name, in the order in which they are tried: the comma is last, since numbers and prose hold it."""
 LEAST_ROWS = 3
 MOST_ROWS = 40
-MAX_PREAMBLE = 12
+MAX_PREAMBLE = 20
 """Lines before the table: a title, an account's holder, comments."""
 MAX_NAME_CHARS = 80
 MAX_NAME_WORDS = 8
@@ -87,7 +87,10 @@ def table_format(head: str, *, is_whole: bool) -> TableFormat | None:
             rows = _rows_at(head[start:], delimiter, is_whole=is_whole)
             if rows is None:
                 break
-            if header := _header(rows, delimiter):
+            header = _header(rows, delimiter)
+            if not header and _header(evened := _evened(rows), delimiter) == "yes":
+                rows, header = evened, "yes"
+            if header:
                 if len(rows[0]) in _widths(head[begin:start], delimiter):
                     break  # rows of another width stand among those of the table: which one is the header is unsure
                 return TableFormat(delimiter, header, start, skipped, bool(said), tuple(rows[0]))
@@ -149,6 +152,24 @@ def _rows_at(text: str, delimiter: str, *, is_whole: bool) -> list[list[str]] | 
             return None
         whole = False
     return rows if whole else rows[:-1]
+
+
+def _evened(rows: list[list[str]]) -> list[list[str]]:
+    """The rows with a first one that has one cell more or less than all others made as wide as they are.
+
+    A name is missing over the numbers of rows, as R writes them, or over nothing behind each row; or an empty one
+    stands at the end of the first alone.
+    """
+    first, *below = rows or [[]]
+    width = next((len(row) for row in below if row), 0)
+    if len(first) < 2:
+        return rows
+    if len(first) == width + 1 and not first[-1].strip():
+        return [first[:-1], *below]
+    if len(first) != width - 1:
+        return rows
+    is_numbered = any(row[-1].strip() for row in below if row)
+    return [["", *first] if is_numbered else [*first, ""], *below]
 
 
 def _header(rows: Sequence[Sequence[str]], delimiter: str) -> Literal["yes", "no", "unknown", ""]:

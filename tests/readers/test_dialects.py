@@ -231,6 +231,28 @@ TABLES: dict[str, tuple[str, bytes | str, list[list[Any]]]] = {
     ),
     "a quoted word": ("a.tsv", 'id\tname\n1\t"a" word\n2\tb\n', [["id", "name"], ["1", '"a" word'], ["2", "b"]]),
     "inches": ("a.csv", 'id,size\n1,5" pipe\n2,6" pipe\n', [["id", "size"], ["1", '5" pipe'], ["2", '6" pipe']]),
+    "a name too few, over nothing": (
+        "a.csv",
+        "id,sum\n1,2,\n3,4,\n",
+        [["id", "sum", ""], ["1", "2", ""], ["3", "4", ""]],
+    ),
+    "a name too few, over names of rows": (
+        "a.csv",
+        '"mpg","cyl"\n"Mazda",21,6\n"Hornet",22,4\n',
+        [["", "mpg", "cyl"], ["Mazda", "21", "6"], ["Hornet", "22", "4"]],
+    ),
+    "an empty name too many": ("a.csv", "id;sum;\n1;2\n3;4\n", [["id", "sum"], ["1", "2"], ["3", "4"]]),
+    "quotes and decimal commas, with a footer": (
+        "a.csv",
+        ';\n"Balance";"1,00 EUR";\n"Day";"Text";"Sum";\n"1.2.2025";"a";"-5,00";\n"Before";"6,00 EUR";\n',
+        [
+            ["", ""],
+            ["Balance", "1,00 EUR", ""],
+            ["Day", "Text", "Sum", ""],
+            ["1.2.2025", "a", "-5,00", ""],
+            ["Before", "6,00 EUR", ""],
+        ],
+    ),
     "a preamble and decimal commas": (
         "a.csv",
         "Account;1\n\nDay;Text;Sum\n2025-01-01;a;-5,00\n2025-01-02;b;6,00\n2025-01-03;c;7,00\nTotal;8,00\n",

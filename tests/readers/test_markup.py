@@ -99,5 +99,18 @@ def test_json_and_tables_of_one_column_are_tables() -> None:
         tables(Source("n.json", data=b"3"))
 
 
+@pytest.mark.parametrize(
+    "names", [{"columns": ["a", "b"]}, {"meta": [{"name": "a", "type": "I"}, {"name": "b"}]}], ids=["words", "objects"]
+)
+def test_rows_of_json_stand_below_the_names_beside_them(names: dict[str, object]) -> None:
+    found = tables(json.dumps({**names, "index": [0, 1], "data": [[1, 2], [3, 4]]}))
+    assert list(found.values())[-1] == [["a", "b"], [1, 2], [3, 4]]
+
+
+def test_rows_of_json_that_begin_with_their_names_or_have_others_stay() -> None:
+    for rows in ([["a", "b"], [3, 4]], [[1, 2, 3]]):
+        assert list(tables(json.dumps({"columns": ["a", "b"], "rows": rows})).values()) == [rows]
+
+
 def _read(name: str, data: bytes) -> str:
     return read(Source(name, data=data))  # type: ignore[arg-type]

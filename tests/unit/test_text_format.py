@@ -17,6 +17,17 @@ TEXTS = [
     ('id,name\n1,"Ada, B."\n2,Bo\n', "It looks like CSV, 2 rows of 2 columns: id, name."),
     ('id,name\n1,A\n2,B\n3,"C\nD"\n\n4,E', "It looks like CSV, 4 rows of 2 columns: id, name."),
     ("\ufeffid\tname\n1\tA\n2\tB\n", "It looks like tab-separated values, 2 rows of 2 columns: id, name."),
+    ("id,sum\n1,2,\n3,4,\n", "It looks like CSV, 2 rows of 3 columns: id, sum, (column 3 without a name)."),
+    (
+        "mpg,cyl\nMazda,21,6\nHornet,22,4\n",
+        "It looks like CSV, 2 rows of 3 columns: (column 1 without a name), mpg, cyl.",
+    ),
+    ("id;sum;\n1;2\n3;4\n", "It looks like CSV with semicolons, 2 rows of 2 columns: id, sum."),
+    ("May,June\nid,a,b\n1,2,3\n4,5,6\n", "It looks like CSV, 2 rows of 3 columns: id, a, b; 1 line before that."),
+    (
+        "x: y\n\n" * 9 + "id;a;b\n1;x;1\n2;y;2\n",
+        "It looks like CSV with semicolons, 2 rows of 3 columns: id, a, b; 9 lines before that.",
+    ),
     ("id;name\n1;A\n2;B\n", "It looks like CSV with semicolons, 2 rows of 2 columns: id, name."),
     ("id,name\n" + "1,Ada\n" * 10_000 + "\n", "It looks like CSV, 10,000 rows of 2 columns: id, name."),
     (f"a,b\n{'x' * 5_000_000},1\n2,3\n", ""),

@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from readers.alphabets import coding_of
@@ -61,6 +61,8 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 MAX_JSON_DEPTH = 4
 """Objects inside objects in which lists are looked for."""
+NAMES_KEYS = ("columns", "fields", "meta", "header", "headers")
+"""Keys of the names of columns beside rows that are lists, as pandas, Datasette, Druid and ClickHouse write them."""
 MAX_CELL_LINES = 1_000
 """Lines of a cell, where a text has quotes that do not match."""
 _BETWEEN = " \t\r\n\x1e"
@@ -271,6 +273,8 @@ def csv_rows(decoded: str, source: Source) -> list[list[str]]:
     delimiter = form.delimiter if form else said[1] if said else delimiter_of(head)
     start = form.start if form and not _holds_rows(decoded[begin : form.start], delimiter) else begin
     rows = _records(decoded[start:], delimiter)
+    if form and start == form.start and len(rows[0]) != len(rows[1]) == len(form.first):
+        rows[0] = list(form.first)  # a header that was made as wide as the rows
     if max((len(row) for row in rows[:100]), default=0) < (1 if source.suffix in TABLE_SUFFIXES else 2):
         raise ReadError(f"{source.name} is plain text without columns. Read it with `read`.")
     return rows
@@ -288,6 +292,9 @@ def delimiter_of(sample: str) -> str:
     >>> delimiter_of("a;b,c\\n1;2\\n3;4,5\\n")
     ';'
     """
+    between = max(DELIMITERS, key=lambda delimiter: sample.count(f'"{delimiter}"'))
+    if sample.count(f'"{between}"') * 2 > sample.count("\n"):
+        return between  # where most lines have quotes around it, it is no decimal comma
     best, score = ",", 0.0
     for delimiter in DELIMITERS:
         widths = _widths(_split(sample, delimiter))
@@ -425,21 +432,32 @@ def _tables_of_json(source: Source, decoded: str) -> dict[str, list[list[Any]]]:
     return found if len(found) > 1 else {source.name: next(iter(found.values()))}
 
 
-def _lists(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, list[list[Any]]]]:
-    """Path and rows of each list of objects or of lists in objects."""
+def _lists(
+    value: Any, path: str = "", depth: int = 0, names: Sequence[str] = ()
+) -> Iterator[tuple[str, list[list[Any]]]]:
+    """Path and rows of each list of objects or of lists in objects; lists below the `names` that stand beside them."""
     if (
         isinstance(value, list)
         and any(map(_is_object, value))
         and all(item is None or _is_object(item) for item in value)
     ):
         objects = [item or {} for item in value]
-        names = list(dict.fromkeys(name for item in objects for name in item))
-        yield path, [names, *([item.get(name) for name in names] for item in objects)]
+        keys = list(dict.fromkeys(key for item in objects for key in item))
+        yield path, [keys, *([item.get(key) for key in keys] for item in objects)]
     elif isinstance(value, list) and value and all(isinstance(item, list) for item in value):
-        yield path, [list(item) for item in value]
+        is_named = value[0] != names and {len(item) for item in value} == {len(names)}
+        yield path, [*([list(names)] if is_named else []), *(list(item) for item in value)]
     elif isinstance(value, dict) and depth < MAX_JSON_DEPTH:
+        names = next(filter(None, (_names_in(value.get(key)) for key in NAMES_KEYS)), [])
         for name, item in value.items():
-            yield from _lists(item, f"{path}.{name}" if path else name, depth + 1)
+            yield from _lists(item, f"{path}.{name}" if path else name, depth + 1, names)
+
+
+def _names_in(value: Any) -> list[str]:
+    """Names of columns, alone or in objects; none where a value is something else."""
+    listed = value if isinstance(value, list) else []
+    names = [item.get("name") if _is_object(item) else item for item in listed]
+    return names if all(isinstance(name, str) for name in names) else []
 
 
 def _is_object(value: Any) -> bool:
