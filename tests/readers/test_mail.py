@@ -58,6 +58,14 @@ def test_the_mails_of_a_mailbox_are_told_from_lines_that_begin_with_from(data: b
     assert text.endswith("Subject: zwölf\n\nhi there")
 
 
+def test_labels_of_an_archive_and_the_address_of_a_saved_page_are_read() -> None:
+    labels = "X-Gmail-Labels: =?UTF-8?Q?Work,Ge=C3=B6ffnet?="
+    mail = f"From 12@xxx Wed Jan 31 10:00:00 +0000 2024\n{labels}\nFrom: a@b\nMIME-Version: 1.0\n\nHi\n"
+    assert read(mail.encode()) == "[mail 1]\nFrom: a@b\nX-Gmail-Labels: Work,Geöffnet\n\nHi"
+    page = "From: <Saved by Blink>\nSnapshot-Content-Location: https://a.test/\nMIME-Version: 1.0\n\nHi\n"
+    assert "Snapshot-Content-Location: https://a.test/" in read(page.encode())
+
+
 def test_each_mail_of_a_mailbox_has_its_own_coding(tmp_path: Path) -> None:
     parts = [files.mail("Grüße", charset=charset, cte="8bit").as_bytes() for charset in ("utf-8", "iso-8859-1")]
     box = b"".join(b"From p@example.org Mon Jan  1 00:00:00 2025\n" + part + b"\n" for part in parts)

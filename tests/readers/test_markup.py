@@ -30,6 +30,20 @@ def test_a_cell_that_covers_several_leaves_the_others_empty() -> None:
     assert tables(PAGE.format(words="short"))["table 1"] == [["wide", "", "tall"], ["1", "2", ""]]
 
 
+def test_a_raised_number_is_an_exponent_and_no_part_of_the_number_before_it() -> None:
+    page = "<p>10<sup>6</sup> m<sup>2</sup>, 5·10<sup>-3</sup>, 1<sup>st</sup>, 1998<sup>[1]</sup></p>"
+    assert read(f"<html>{page}") == "10^6 m2, 5·10^-3, 1st, 1998[1]"
+    assert tables(f"<table><tr><td>{page}<td>x</table>") == {
+        "table 1": [["10^6 m2, 5·10^-3, 1st, 1998[1]", "x"]],
+    }
+
+
+def test_fields_of_a_form_say_what_is_chosen() -> None:
+    form = "<input type=checkbox checked> yes <input type=radio> no <input value=Ada>"
+    assert read(f"<html><form>{form}</form>") == "[x] yes [ ] no Ada"
+    assert tables(f"<table><tr><td>{form}<td>x</table>") == {"table 1": [["[x] yes [ ] no Ada", "x"]]}
+
+
 def test_a_cell_of_all_rows_below_covers_them_and_blank_lines_of_code_stay() -> None:
     page = "<table><tr><td rowspan=0>a</td><td>b</td></tr><tr><td>c</td></tr></table><pre>x\n\n\n\ny</pre>"
     assert tables(page) == {"table 1": [["a", "b"], ["", "c"]]}

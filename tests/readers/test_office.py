@@ -121,6 +121,28 @@ def test_a_deck_with_a_charts_workbook_in_it_is_a_deck_and_its_chart_is_read() -
     assert tables(data) == {"slide 1 table 1": [["year", "names"], ["2024", "Ada Bo"]]}
 
 
+def test_an_exponent_on_a_slide_is_no_part_of_the_number_before_it() -> None:
+    from pptx import Presentation
+
+    deck = Presentation()
+    paragraph = deck.slides.add_slide(deck.slide_layouts[5]).shapes.title.text_frame.paragraphs[0]
+    for words, baseline in (("10", "0"), ("6", "30000"), (" m", "0"), ("2", "30000")):
+        run = paragraph.add_run()
+        run.text = words
+        run.font._element.set("baseline", baseline)
+    assert read(planted.saved(deck)) == "[slide 1]\n10^6 m2"
+
+
+def test_parts_of_a_header_that_are_set_apart_stay_apart() -> None:
+    from docx.oxml import OxmlElement
+
+    document = office.word("Body")
+    paragraph = document.sections[0].header.paragraphs[0]
+    paragraph.add_run("Harbor")._element.append(OxmlElement("w:ptab"))
+    paragraph.add_run("Page 1")
+    assert read(planted.saved(document)) == "[header]\nHarbor\tPage 1\n\nBody"
+
+
 @pytest.mark.parametrize("kind", ["docx", "xlsx", "xlsm", "xlsb", "potx", "dotm"])
 def test_a_documents_kind_is_that_of_its_main_part(kind: str) -> None:
     main = {

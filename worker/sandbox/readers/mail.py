@@ -17,8 +17,9 @@ from readers.kinds import is_utf8, kind_of
 from readers.plain import decode, superset
 from readers.source import ReadError, Source, check_numbers
 
-_HEADERS = ("From", "Reply-To", "To", "Cc", "Bcc", "Date", "Subject")
-"""Headers that are read of a mail that a program sent; of a text in the form of a mail, all are."""
+_HEADERS = ("From", "Reply-To", "To", "Cc", "Bcc", "Date", "Subject", "X-Gmail-Labels", "Snapshot-Content-Location")
+"""Headers that are read of a mail that a program sent; of a text in the form of a mail, all are. The last two are
+of Gmail's own archive and of a page that a browser saved."""
 _SENT = ("Message-ID", "MIME-Version", "Received")
 EMLX = re.compile(rb"(\d{1,12})[ \t]*\r?\n(?=[A-Za-z-]+:)")
 """The first line of a mail of Apple Mail: its bytes, which a property list follows."""

@@ -15,7 +15,8 @@ from readers.plain import decode
 from readers.source import ReadError, Source
 
 _BLOCKS = frozenset(
-    ("address", "article", "aside", "blockquote", "br", "caption", "dd", "div", "dl", "dt", "figcaption", "figure",
+    ("address", "article", "aside", "blockquote", "br", "caption", "dd", "details", "dialog", "div", "dl", "dt",
+     "fieldset", "figcaption", "figure",
      "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "option", "p",
      "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul")
 )  # fmt: skip
@@ -25,7 +26,9 @@ MAX_COLUMNS, MAX_SPAN = 1_000, 1_000
 """Columns of a row, and rows or columns of a cell, that are filled with empty cells where one covers several."""
 _TYPED = frozenset(("text", "date", "email", "month", "number", "search", "tel", "time", "url", "week"))
 """Types of fields whose value is text that a person typed."""
-_KEPT_SPACE, _KEPT_LINE = "\0", "\1"
+_KEPT_SPACE, _KEPT_LINE, RAISED = "\0", "\1", "\2"
+_EXPONENT = re.compile(rf"(?<=\d){RAISED}(?=[-+\u2212\u2013]?\d)")
+"""The beginning of a raised number behind another, which would be one number with it."""
 _TABLE_PARTS = ("table", "tbody", "tfoot", "thead", "tr")
 _SILENT = frozenset(("script", "style", "template", "noscript"))
 _ASIDE = re.compile(r"\{\\(?:\*\\)?(footnote|header|footer|annotation|shptxt)[lrf]?(?![a-z]) ?")
@@ -58,7 +61,7 @@ def text_of(page: str) -> str:
     parser = _Text()
     parser.feed(page)
     parser.close()
-    lines = (re.sub(r"[ \xa0]+", " ", line).strip(" ") for line in parser.text().split("\n"))
+    lines = (re.sub(r"[ \xa0]+", " ", line).strip(" ") for line in lowered(parser.text()).split("\n"))
     return (
         re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
         .replace(_KEPT_SPACE, " ")
@@ -76,6 +79,11 @@ def tables_of(page: str) -> dict[str, list[list[Any]]]:
     return {f"table {number}": _filled(rows) for number, rows in enumerate(parser.found, 1) if rows}
 
 
+def lowered(words: str) -> str:
+    """Text with `^` before each exponent, such as that of 10^6."""
+    return _EXPONENT.sub("^", words).replace(RAISED, "")
+
+
 def _filled(rows: list[list[_Cell]]) -> list[list[Any]]:
     """Rows in which a cell that covers several is followed, in its row and below it, by empty ones."""
     filled: list[list[Any]] = []
@@ -88,7 +96,8 @@ def _filled(rows: list[list[_Cell]]) -> list[list[Any]]:
                 line.append("")
             if cell is not None:
                 covered = range(len(line), len(line) + min(cell.columns, max(1, MAX_COLUMNS - len(line))))
-                line += [" ".join(cell.text.replace("\xad", "").split()), *[""] * (len(covered) - 1)]
+                words = lowered(cell.text).replace("\xad", "").split()
+                line += [" ".join(words), *[""] * (len(covered) - 1)]
                 below |= dict.fromkeys(covered, cell.rows - 1)
         filled.append(line)
     return filled
@@ -179,11 +188,15 @@ class _Text(HTMLParser):
 
 
 def _in_attributes(tag: str, attrs: dict[str, str | None]) -> str:
-    """What a person sees of an element that holds no text: a picture's description, the value of a form's field."""
+    """What a person sees of an element besides its text: a picture's description, a field's value, a raised line."""
     if tag == "img" and (said := (attrs.get("alt") or "").strip()):
         return f" [picture: {said}] "
-    typed = tag == "input" and (attrs.get("type") or "text").lower() in _TYPED
-    return f" {attrs.get('value') or ''} " if typed else ""
+    if tag == "sup":
+        return RAISED
+    kind = (attrs.get("type") or "text").lower() if tag == "input" else ""
+    if kind in ("checkbox", "radio"):
+        return " [x] " if "checked" in attrs else " [ ] "
+    return f" {attrs.get('value') or ''} " if kind in _TYPED else ""
 
 
 @dataclass
@@ -216,6 +229,8 @@ class _Tables(HTMLParser):
             self._in_cell[-1] = True
         elif tag in _BLOCKS:
             self.handle_data("\n")
+        elif tag in ("input", "sup"):
+            self.handle_data(_in_attributes(tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "table" and self._open:

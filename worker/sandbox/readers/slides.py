@@ -7,6 +7,7 @@ import zipfile
 from typing import Any
 from xml.etree import ElementTree
 
+from readers.markup import RAISED, lowered
 from readers.parts import embedded, part, related
 from readers.source import ReadError, Source, check_numbers
 
@@ -109,8 +110,15 @@ def _cell(cell: ElementTree.Element) -> str:
 def _text(element: ElementTree.Element) -> str:
     """The text of a paragraph without the slide's number; a line break in it becomes a space."""
     numbers = {id(each) for field in element.iter(f"{_A}fld") if field.get("type") == "slidenum" for each in field}
-    return "".join(
-        " " if each.tag == f"{_A}br" else each.text or ""
-        for each in element.iter()
-        if each.tag in (f"{_A}t", f"{_A}br", f"{_M}t") and id(each) not in numbers
+    raised = {id(run.find(f"{_A}t")) for run in element.iter(f"{_A}r") if _is_raised(run.find(f"{_A}rPr"))}
+    return lowered(
+        "".join(
+            " " if each.tag == f"{_A}br" else f"{RAISED if id(each) in raised else ''}{each.text or ''}"
+            for each in element.iter()
+            if each.tag in (f"{_A}t", f"{_A}br", f"{_M}t") and id(each) not in numbers
+        )
     )
+
+
+def _is_raised(properties: ElementTree.Element | None) -> bool:
+    return properties is not None and properties.get("baseline", "0")[0] in "123456789"

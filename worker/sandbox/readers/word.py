@@ -122,6 +122,6 @@ def _boxes(root: ElementTree.Element) -> list[str]:
 
 def _words(element: ElementTree.Element, tag: str) -> str:
     """Its text, with tabs, line breaks and hyphens that are elements; `tag` tells what is kept from what is deleted."""
-    signs = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+    signs = {f"{_W}tab": "\t", f"{_W}ptab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
     said = (each.text or "" if each.tag == f"{_W}{tag}" else signs.get(each.tag, "") for each in element.iter())
     return "".join(said) if next(element.iter(f"{_W}{tag}"), None) is not None else ""
