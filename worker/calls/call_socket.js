@@ -83,9 +83,9 @@ export function openCallSocket({
 }) {
   /** @type {Map<number, Stream>} */
   const streams = new Map();
-  /** Whether one has ever been open, and brought a message; how many in turn were cut. */
-  const history = { wasOpen: false, wasHeard: false, cuts: 0, isGivenUp: false, notBefore: 0 };
-  /** @type {{socket: Socket, openedAt: number | null, isClosed: boolean} | null} */
+  /** Whether one has ever been open, and how many in turn were cut. */
+  const history = { wasOpen: false, cuts: 0, isGivenUp: false, notBefore: 0 };
+  /** @type {{socket: Socket, openedAt: number | null, isHeard: boolean, isClosed: boolean} | null} */
   let connection = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let idle;
@@ -94,23 +94,29 @@ export function openCallSocket({
   let heardAt = 0;
   let lastNumber = 0;
 
+  const isSilent = (/** @type {number} */ ms) => streams.size > 0 && now() - heardAt > ms;
+  /** Some proxies let a connection open, and pass none of its messages; its server ends it after 40 s. */
+  const isMute = (/** @type {{isHeard: boolean}} */ { isHeard }) => !isHeard && isSilent(silentMs / 2);
+
   const connect = () => {
     if (connection !== null || history.isGivenUp || now() < history.notBefore) return;
-    const made = { socket: opened(open, url), openedAt: /** @type {number | null} */ (null), isClosed: false };
-    const { socket } = made;
+    const socket = opened(open, url);
     if (socket === null) return void (history.isGivenUp = true); // the page's policy forbids it
-    connection = { ...made, socket };
-    const current = connection;
+    const current = { socket, openedAt: /** @type {number | null} */ (null), isHeard: false, isClosed: false };
+    connection = current;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       current.openedAt = heardAt = now();
       history.wasOpen = true;
       listening = setInterval(() => {
-        if (streams.size > 0 && now() - heardAt > silentMs) ended(current);
+        if (isSilent(silentMs) || isMute(current)) ended(current);
       }, silentMs / 4);
       rest();
     };
-    socket.onmessage = ({ data }) => receive(new Uint8Array(data));
+    socket.onmessage = ({ data }) => {
+      current.isHeard = true;
+      receive(new Uint8Array(data));
+    };
     socket.onclose = () => ended(current);
   };
 
@@ -124,9 +130,7 @@ export function openCallSocket({
     connection = null;
     const isCut = over.openedAt === null || now() - over.openedAt < SHORT_MS;
     history.cuts = isCut && streams.size > 0 ? history.cuts + 1 : 0;
-    // some proxies let a connection open, and pass none of its messages
-    const isMute = !history.wasHeard && streams.size > 0 && now() - heardAt > silentMs;
-    history.isGivenUp = !history.wasOpen || isMute || history.cuts >= CUTS;
+    history.isGivenUp = !history.wasOpen || isMute(over) || history.cuts >= CUTS;
     history.notBefore = over.openedAt === null ? now() + REOPENING_MS : 0;
     const left = [...streams.values()];
     streams.clear();
@@ -143,7 +147,6 @@ export function openCallSocket({
   /** @param {Uint8Array<ArrayBuffer>} message */
   const receive = (message) => {
     heardAt = now();
-    history.wasHeard = true;
     const view = new DataView(message.buffer);
     const stream = streams.get(view.getUint32(1));
     stream?.take(message[0] & ~LAST, message.subarray(PREFIX_BYTES), (message[0] & LAST) !== 0);
