@@ -38,6 +38,10 @@ def test_a_raised_number_is_an_exponent_and_no_part_of_the_number_before_it() ->
     }
 
 
+def test_an_exponent_in_rtf_is_no_part_of_the_number_before_it() -> None:
+    assert read(rb"{\rtf1\ansi 10{\super 6} m{\super 2}, 10\super\insrsid1 -3\nosupersub  s}") == "10^6 m2, 10^-3 s"
+
+
 def test_fields_of_a_form_say_what_is_chosen() -> None:
     form = "<input type=checkbox checked> yes <input type=radio> no <input value=Ada>"
     assert read(f"<html><form>{form}</form>") == "[x] yes [ ] no Ada"

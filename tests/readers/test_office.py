@@ -133,6 +133,23 @@ def test_an_exponent_on_a_slide_is_no_part_of_the_number_before_it() -> None:
     assert read(planted.saved(deck)) == "[slide 1]\n10^6 m2"
 
 
+def test_an_exponent_in_an_odt_is_no_part_of_the_number_before_it() -> None:
+    from odf.opendocument import OpenDocumentText
+    from odf.style import Style, TextProperties
+    from odf.text import P, Span
+
+    document = OpenDocumentText()
+    style = Style(name="T1", family="text")
+    style.addElement(TextProperties(textposition="super 58%"))
+    document.automaticstyles.addElement(style)
+    paragraph = P(text="10")
+    paragraph.addElement(Span(text="6", stylename=style))
+    paragraph.addText(" m")
+    paragraph.addElement(Span(text="2", stylename=style))
+    document.text.addElement(paragraph)
+    assert read(planted.saved(document)) == "10^6 m2"
+
+
 def test_parts_of_a_header_that_are_set_apart_stay_apart() -> None:
     from docx.oxml import OxmlElement
 

@@ -34,6 +34,7 @@ _SILENT = frozenset(("script", "style", "template", "noscript"))
 _ASIDE = re.compile(r"\{\\(?:\*\\)?(footnote|header|footer|annotation|shptxt)[lrf]?(?![a-z]) ?")
 _ASIDE_MARKS = {"annotation": "comment", "shptxt": "text box"}
 """Destinations of RTF that its library leaves out."""
+_SUPER = re.compile(r"\\super(?![a-z])(?:\\[a-z]+-?\d*)* ?")
 
 
 def text(source: Source, kind: str, pages: set[int] | None) -> str:
@@ -41,8 +42,9 @@ def text(source: Source, kind: str, pages: set[int] | None) -> str:
         from striprtf import striprtf
 
         opened = source.content().decode("latin-1").replace("{\\shp{\\*\\shpinst", "{{")
+        opened = _SUPER.sub(rf"\g<0>{RAISED}", opened)
         marked = _ASIDE.sub(lambda found: f"{{\\par [{_ASIDE_MARKS.get(found[1], found[1])}] ", opened)
-        words = str(striprtf.rtf_to_text(marked, errors="replace"))  # type: ignore[no-untyped-call]
+        words = lowered(str(striprtf.rtf_to_text(marked, errors="replace")))  # type: ignore[no-untyped-call]
         return words.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()  # an emoji is two escapes
     return text_of(decode(source.content())[0])
 

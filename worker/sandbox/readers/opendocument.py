@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+from readers.markup import RAISED, lowered
 from readers.source import ReadError, Source, check_numbers
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
@@ -98,10 +99,24 @@ def _content(source: Source) -> ElementTree.Element:
     try:
         if source.head.startswith(b"PK"):
             with source.open() as file, zipfile.ZipFile(file) as archive:
-                return ElementTree.fromstring(archive.read("content.xml"))
-        return ElementTree.fromstring(source.content())
+                return _marked(ElementTree.fromstring(archive.read("content.xml")))
+        return _marked(ElementTree.fromstring(source.content()))
     except (KeyError, ElementTree.ParseError, zipfile.BadZipFile, RuntimeError) as fault:
         raise ReadError(f"{source.name} is an OpenDocument file that is broken or locked: {fault}.") from None
+
+
+def _marked(root: ElementTree.Element) -> ElementTree.Element:
+    """The content with a mark before raised text; its style tells that it is."""
+    raised = {
+        style.get(f"{_STYLE}name")
+        for style in root.iter(f"{_STYLE}style")
+        for each in style.iter(f"{_STYLE}text-properties")
+        if each.get(f"{_STYLE}text-position", "").startswith("super")
+    }
+    for span in root.iter(f"{_TEXT}span"):
+        if span.get(f"{_TEXT}style-name") in raised:
+            span.text = f"{RAISED}{span.text or ''}"
+    return root
 
 
 def _edges(source: Source) -> list[str]:
@@ -127,7 +142,7 @@ def _lines(root: ElementTree.Element) -> list[str]:
     def walk(element: ElementTree.Element, mark: str = "") -> None:
         for child in element:
             if child.tag in (f"{_TEXT}p", f"{_TEXT}h"):
-                lines.append(mark + _words(child))
+                lines.append(mark + lowered(_words(child)))
                 for box in _boxes(child):
                     walk(box, mark)
                 for note in child.iter():
@@ -197,7 +212,7 @@ def _of_cell(cell: ElementTree.Element) -> str:
     notes = {id(each) for note in cell.iter(f"{_OFFICE}annotation") for each in note.iter()}
     said = [_words(each) for each in cell.iter(f"{_TEXT}p") if id(each) not in notes]
     marked = [f"[comment] {_words(each)}" for each in cell.iter(f"{_TEXT}p") if id(each) in notes]
-    return "\n".join(said + marked)
+    return lowered("\n".join(said + marked))
 
 
 def _boxes(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
