@@ -110,7 +110,12 @@ def test_tables_are_rows(kind: str, tmp_path: Path) -> None:
         ("gate\n" * 400_000 + "M\u00fcll\n").encode(),
         ("gate\n" * 400_000 + "M\u00fcll\n").encode("cp1252"),
         ("gate\n" * 400_000).encode("utf-16-le"),
+        ("M\u00fcll\n" * 300_000).encode("utf-16"),
         b"\xef\xbb\xbf" + b"gate\n" * 400_000,
+        ("abc" + "\u6587" * 700_000).encode(),
+        ("\u00fc" * 600_000 + "\u6587" * 400_000 + "\U0001f98a" * 300_000 + "gate").encode(),
+        ("gate\r\n" * 400_000 + "\U0001f98a").encode()[:-1],
+        ("\u6587\n" * 400_000).encode("gb18030"),
         b"gate\n",
         b"",
     ],
@@ -136,12 +141,26 @@ class Counted(io.FileIO):
         self.given.append(len(data))
         return data
 
+    def readall(self) -> bytes:
+        return self.read()
+
 
 def test_a_long_file_of_ascii_is_read_once_in_large_pieces(tmp_path: Path) -> None:
     data = b"gate\n" * 2_000_000
     with Counted(put(tmp_path, "long.txt", data)) as file:
         assert plain.decode_file(file, len(data)) == (data.decode(), "utf-8")
     assert [given for given in file.given if given] == [4 << 20, 4 << 20, len(data) - (8 << 20)]
+
+
+@pytest.mark.parametrize(
+    ("letter", "coding"),
+    [("\u00fc", "utf-8"), ("\u6587", "utf-8"), ("\u00fc", "cp1252"), ("\u00fc", "utf-16"), ("\u00fc", "utf-8-sig")],
+)
+def test_a_long_file_is_never_whole_beside_its_text(letter: str, coding: str, tmp_path: Path) -> None:
+    text = "gate\n" * 1_600_000 + letter
+    with Counted(put(tmp_path, "long.txt", data := text.encode(coding))) as file:
+        assert plain.decode_file(file, len(data))[0] == text
+    assert max(file.given) == plain.READ_BYTES
 
 
 LOG = "".join(f"2025-03-01 10:00:{number:02},137 INFO worker idle\n" for number in range(40))

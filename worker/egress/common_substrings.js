@@ -12,7 +12,8 @@
 /** @typedef {{from: number, to: number, at: number}} Piece `from` and `to` in the other text, `at` in the long one */
 /**
  * Grams by their hash: `heads` and `nexts` are chains of numbers of grams, from 1, above which a head has the length of its
- * chain; `seen` has a bit for three more bits of the hash, and is small enough to be looked at for each byte of a text.
+ * chain, one or two grams as a mean; `seen` has a bit for four more bits of the hash, and is small enough to be looked at
+ * for each byte of a text.
  * @typedef {{bytes: Uint8Array, heads: Int32Array, nexts: Int32Array, seen: Uint8Array, shift: number}} Index
  */
 
@@ -39,15 +40,15 @@ const OUT = Array.from({ length: GRAM - 1 }).reduce((/** @type {number} */ power
  */
 export function* indexOf(bytes) {
   const grams = bytes.length < GRAM ? 0 : Math.floor((bytes.length - GRAM) / STRIDE) + 1;
-  const bits = Math.min(MOST_BITS, Math.max(LEAST_BITS, Math.ceil(Math.log2(grams + 1))));
+  const bits = Math.min(MOST_BITS, Math.max(LEAST_BITS, Math.floor(Math.log2(grams + 1))));
   const shift = 32 - bits;
   const heads = new Int32Array(1 << bits);
   const nexts = new Int32Array(grams);
-  const seen = new Uint8Array(1 << bits);
+  const seen = new Uint8Array(2 << bits);
   for (let gram = 0; gram < grams; gram += 1) {
     const mixed = Math.imul(hashAt(bytes, gram * STRIDE), MIX);
     const slot = mixed >>> shift;
-    seen[slot] |= bitOf(mixed, shift);
+    seen[mixed >>> (shift - 1)] |= bitOf(mixed, shift);
     const head = heads[slot];
     const length = head >>> NUMBER_BITS;
     if (length < CHAIN) {
@@ -77,7 +78,8 @@ export function* piecesIn(index, text) {
   for (let at = 0; at <= last; ) {
     const mixed = Math.imul(hash, MIX);
     const slot = mixed >>> shift;
-    for (let gram = seen[slot] & bitOf(mixed, shift) ? heads[slot] & NUMBER : 0; gram !== 0; gram = nexts[gram - 1]) {
+    const isSeen = (seen[mixed >>> (shift - 1)] & bitOf(mixed, shift)) !== 0;
+    for (let gram = isSeen ? heads[slot] & NUMBER : 0; gram !== 0; gram = nexts[gram - 1]) {
       const piece = pieceAround(index.bytes, (gram - 1) * STRIDE, text, { at, from, to });
       if (piece === null) continue;
       while (pieces.length > 0 && isInside(pieces[pieces.length - 1], piece)) pieces.pop();
@@ -99,7 +101,7 @@ export function* piecesIn(index, text) {
  * @param {number} shift
  */
 function bitOf(mixed, shift) {
-  return 1 << ((mixed >>> (shift - 3)) & 7);
+  return 1 << ((mixed >>> (shift - 4)) & 7);
 }
 
 /**

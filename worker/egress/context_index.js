@@ -168,22 +168,38 @@ function* partsOf(bytes, { marks, isAscii }, contexts) {
 }
 
 /**
+ * Whether `bytes` are UTF-8, as `TextDecoder` says, which would leave the text of all of them to be collected late.
  * @param {Uint8Array} bytes
  * @returns {Generator<void, boolean, void>}
  */
 function* isUtf8(bytes) {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  try {
-    for (let at = 0; at < bytes.length; at += WINDOW) {
-      decoder.decode(bytes.subarray(at, at + WINDOW), { stream: true });
-      yield;
+  let at = 0;
+  for (let window = WINDOW; at < bytes.length; window += WINDOW) {
+    const last = Math.min(window, bytes.length);
+    while (at < last) {
+      const length = bytes[at] < 0x80 ? 1 : letterAt(bytes, at);
+      if (length === 0) return false;
+      at += length;
     }
-    decoder.decode();
-    return true;
-  } catch (error) {
-    if (error instanceof TypeError) return false;
-    throw error;
+    yield;
   }
+  return true;
+}
+
+/**
+ * Length of the letter beyond ASCII at `at`; 0 where there is none, it is cut, longer than it must be, or half of a pair.
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ */
+function letterAt(bytes, at) {
+  const lead = bytes[at];
+  const length = lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  const second = bytes[at + 1];
+  const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  if (!(second >= least && second <= most)) return 0;
+  for (let inside = 2; inside < length; inside += 1) if (isLead(bytes[at + inside])) return 0;
+  return length;
 }
 
 // --------------------------------------------------------------------------------------------------------- characters

@@ -52,6 +52,39 @@ test("characters are counted in a long text of one, two, three and four bytes ea
   }
 });
 
+test("a file is counted in characters exactly where a decoder takes it for UTF-8", async () => {
+  const edges = [
+    0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc1, 0xc2, 0xdf, 0xe0, 0xec, 0xed, 0xef, 0xf0, 0xf3, 0xf4, 0xf5,
+  ];
+  const secret = new TextEncoder().encode(SECRET);
+  /** @param {number} number */
+  const letters = (number) =>
+    Array.from({ length: 4 }, (_, at) => edges[Math.floor(number / edges.length ** at) % edges.length]);
+  for (let number = 1; number < edges.length ** 4; number += 97) {
+    const data = Uint8Array.from([...letters(number), ...secret, ...letters(number).slice(0, number % 5)]);
+    const [span] = await spansIn(ledgerOf(fileContext("f", data)), SECRET);
+    assert.equal(span.end - span.start, isUtf8(data) ? LENGTH : secret.length, `after ${data.slice(0, 4)}`);
+  }
+});
+
+/** @param {Uint8Array} data */
+function isUtf8(data) {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(data);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("a letter across two windows of a file is one", async () => {
+  for (const cut of [1, 2, 3]) {
+    const before = `${"x".repeat((1 << 20) - cut)}😀`;
+    const [span] = await spansIn(ledgerOf(fileContext("f", before + SECRET)), SECRET);
+    assert.deepEqual([span.start, span.end], [(1 << 20) - cut + 1, (1 << 20) - cut + 1 + LENGTH]);
+  }
+});
+
 test("an escape is found in the last bytes of a text, which are no whole word", async () => {
   const text = `${"x".repeat(4_097)}${"y".repeat(40)}\\`;
   const [span] = await spansIn(ledgerOf(textContext(text)), JSON.stringify(`${"y".repeat(40)}\\`).slice(1, -1));

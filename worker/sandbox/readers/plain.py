@@ -11,8 +11,10 @@ import csv
 import io
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from readers.alphabets import coding_of
@@ -28,7 +30,7 @@ PROBED_BYTES = 1 << 20
 """Bytes by which a coding that is no UTF is guessed."""
 READ_BYTES = 4 << 20
 """Bytes of a large file that are read at once: each read asks the browser's process."""
-ROOM_BYTES = 5 * READ_BYTES
+ROOM_BYTES = 8 * READ_BYTES
 """Memory beside the text of such a file: two pieces of it, as bytes and decoded, and what they leave."""
 MIXED = "utf-8 with cp1252"
 """Coding of a UTF-8 text with a few bytes of another, as a log that several programs write."""
@@ -87,7 +89,7 @@ def parts(source: Source, chars: int) -> Iterator[str]:
         head = file.read(PROBED_BYTES)
         mark, coding = _mark(head)
         coding = coding or _guessed(head)
-        decoder = codecs.getincrementaldecoder(_codec(coding))(STRAY)
+        decoder = _decoder(coding, STRAY)
         rest = "" if coding == "utf-8" else f"[{coding}]\n"
         data = head[len(mark) :]
         while data:
@@ -104,30 +106,42 @@ def parts(source: Source, chars: int) -> Iterator[str]:
 def decode_file(file: io.FileIO, size: int) -> tuple[str, str]:
     """Text and coding of an open file at its beginning, as `decode` gives them.
 
-    A large one in ASCII is decoded while it is read: the interpreter's memory, which never shrinks, holds it once.
+    A large one is decoded while it is read: the interpreter's memory, which never shrinks, never holds all its bytes.
     """
-    if size > PROBED_BYTES and (text := _ascii(file, size)) is not None:
-        return text, "utf-8"
-    file.seek(0)
-    return decode(file.readall())
+    if size <= PROBED_BYTES:
+        return decode(file.readall())
+    first = file.read(READ_BYTES)
+    for coding, errors, start in _readings(first[:PROBED_BYTES]):
+        file.seek(len(first))
+        with suppress(UnicodeDecodeError):
+            return _in_pieces(file, size, first[start:], _decoder(coding, errors)), coding
+    raise AssertionError("the last reading takes every byte")
 
 
-def _ascii(file: io.FileIO, size: int) -> str | None:
-    """All of the file; `None` where it is not in ASCII, or its bytes stand for other letters."""
-    _reserve(file, size + ROOM_BYTES)
-    text = ""
-    while piece := file.read(READ_BYTES):
-        if not piece.isascii() or (not text and _unmarked(piece[:PROBED_BYTES])):
-            return None
-        text += piece.decode("ascii")  # one reference to the text, so that it grows in its own memory
+def _in_pieces(file: io.FileIO, size: int, data: bytes, decoder: codecs.IncrementalDecoder) -> str:
+    """The text of `data`, and of what follows in the file."""
+    text, form = "", (0, True)
+    while data:
+        text += decoder.decode(data)  # one reference to the text, so that it grows in its own memory
+        if form != (form := _form(text)):
+            _reserve(file, sys.getsizeof(text) * size // file.tell() + ROOM_BYTES)
+        data = file.read(READ_BYTES)
+    text += decoder.decode(b"", final=True)
     return text
+
+
+def _form(text: str) -> tuple[int, bool]:
+    """Bytes in memory of each letter of a long text, and whether all are ASCII: where that changes, the text moves."""
+    return sys.getsizeof(text) // max(1, len(text)), text.isascii()
 
 
 def _reserve(file: io.FileIO, size: int) -> None:
     """Take memory and give it back unused, by a read at the file's end: what grows then need not be moved."""
+    position = file.tell()
     file.seek(0, io.SEEK_END)
-    file.read(size)
-    file.seek(0)
+    with suppress(MemoryError):  # a text that fits nevertheless is moved as it grows
+        file.read(size)
+    file.seek(position)
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -136,16 +150,26 @@ def decode(data: bytes) -> tuple[str, str]:
     >>> decode(b"\\xff\\xfeh\\x00i\\x00")
     ('hi', 'utf-16-le')
     """
-    mark, coding = _mark(data)
+    for coding, errors, start in _readings(data[:PROBED_BYTES]):
+        with suppress(UnicodeDecodeError):
+            return data[start:].decode(_codec(coding), errors), coding
+    raise AssertionError("the last reading takes every byte")
+
+
+def _readings(head: bytes) -> Iterator[tuple[str, str, int]]:
+    """Codings in which a text that begins with `head` is read, until one fits: each with the handler of its errors, and
+    the length of its mark."""
+    mark, coding = _mark(head)
     if mark:
-        return data[len(mark) :].decode(coding, STRAY), coding
-    if not _unmarked(data[:PROBED_BYTES]):
-        try:
-            return data.decode("utf-8"), "utf-8"
-        except UnicodeDecodeError:
-            pass
-    coding = _guessed(data[:PROBED_BYTES])
-    return data.decode(_codec(coding), STRAY), coding
+        yield coding, STRAY, len(mark)
+        return
+    if not _unmarked(head):
+        yield "utf-8", "strict", 0
+    yield _guessed(head), STRAY, 0
+
+
+def _decoder(coding: str, errors: str) -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder(_codec(coding))(errors)
 
 
 def _mark(data: bytes) -> tuple[bytes, str]:
