@@ -274,7 +274,7 @@ function refillLater(pool, milliseconds = REFILL_MS) {
 async function refill(pool) {
   if (isSmallDevice() || pool.alone.size > 0) return;
   await (pool.made ??= ensureSnapshot(pool)); // a second refill waits for it too
-  if (pool.hasSpares) await (pool.spare ??= bootSpare(pool));
+  if (pool.hasSpares && pool.alone.size === 0) await (pool.spare ??= bootSpare(pool)); // a run may have come meanwhile
 }
 
 /**

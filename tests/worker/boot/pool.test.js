@@ -170,6 +170,18 @@ test("beside a run over a large context no spare is booted before its worker end
   assert.equal(booted.length, 2);
 });
 
+test("nor is one where such a run comes while the snapshot is made", async () => {
+  const held = /** @type {Booted[]} */ ([]);
+  onBoot = (boot) => (boot.purpose === "run" ? boot.begin() : void held.push(boot));
+  await takeWorker(base);
+  await pass(MAKE_MS);
+  await takeWorker(base, { contextBytes: 16 << 20 });
+  held[0].begin();
+  await settled();
+  await pass(10 * MAKE_MS);
+  assert.deepEqual(purposes(), ["run", "snapshot", "run"]);
+});
+
 test("a caller without a next run has no spare booted for one, and still its snapshot", async () => {
   await openPool(base, { snapshot: Promise.resolve(null), hasSpares: false });
   await takeWorker(base);
