@@ -53,6 +53,25 @@ def test_tables_of_a_tar_are_read_through_its_compression() -> None:
     assert tables(out.getvalue()) == {"logs/a.csv": ROWS}
 
 
+@pytest.mark.parametrize(
+    ("coding", "names"),
+    [
+        ("cp932", ["売上データ.csv", "請求書.txt"]),
+        ("gbk", ["销售数据.csv", "发票.txt"]),
+        ("cp866", ["Отчет.txt", "Счёт.csv"]),
+        ("cp437", ["Übersicht Müller.txt", "é.csv"]),
+        ("utf-8", ["Übersicht.txt", "売上.csv"]),
+    ],
+)
+def test_names_in_a_zip_are_in_the_coding_of_the_system_that_made_it(coding: str, names: list[str]) -> None:
+    data = planted.zipped({f"{number}{'x' * len(name.encode(coding))}": CSV for number, name in enumerate(names)})
+    for number, name in enumerate(names):
+        data = data.replace(
+            f"{number}{'x' * len(name.encode(coding))}".encode(), str(number).encode() + name.encode(coding)
+        )
+    assert list(tables(data)) == [f"{number}{name}" for number, name in enumerate(names)]
+
+
 def test_an_e_book_in_a_zip_is_read() -> None:
     assert planted.FACT in read(planted.zipped({"shelf/book.epub": files.epub()}))
 

@@ -16,7 +16,7 @@ _CODINGS = {
     "cp1252": _WESTERN, "cp1250": _CENTRAL, "iso8859-2": _CENTRAL, "cp1254": ("çğıöşüâîûi\u0307",),
     "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"), "cp850": _WESTERN, "mac_roman": _WESTERN,
     "cp1255": ("אבגדהוזחטיךכלםמןנסעףפץצקרשת",),
-    **dict.fromkeys(("cp1251", "koi8-r", "cp866", "iso8859-5"), _CYRILLIC),
+    **dict.fromkeys(("cp1251", "koi8-r", "cp866"), _CYRILLIC),
 }  # fmt: skip
 """Coding -> the letters of its languages, each beyond ASCII; of two that fit alike, the first is taken."""
 _SIGNS = frozenset("\xa0“”„‘’‚–—…«»‹›€£°§·¿¡´©®™½¼¾²³µ×±‰•№")

@@ -117,7 +117,7 @@ def _names(source: Source, kind: str) -> Iterator[str]:
         with source.open() as file:
             if kind == "zip":
                 with zipfile.ZipFile(file) as archive:
-                    yield from (_name(entry) for entry in archive.infolist() if _is_file(entry))
+                    yield from (name for name, _ in _entries(archive))
             else:
                 with tarfile.open(fileobj=file, mode="r:") as pile:
                     yield from (_said(entry.name) for entry in pile if entry.isfile() and not _IS_OF_MACOS(entry.name))
@@ -176,19 +176,19 @@ def _found(source: Source, kind: str, room: Room) -> Iterator[tuple[str, Source 
 
 def _in_zip(source: Source, room: Room) -> Iterator[tuple[str, Source | str]]:
     with source.open() as file, zipfile.ZipFile(file) as archive:
-        entries = [entry for entry in archive.infolist() if _is_file(entry)]
-        for index, entry in enumerate(entries):
+        entries = _entries(archive)
+        for index, (name, entry) in enumerate(entries):
             if room.files <= 0:
                 yield _rest(len(entries) - index)
                 return
             if entry.external_attr >> 16 & 0o170000 == 0o120000:
-                yield _name(entry), "[not read: it is a link]"
+                yield name, "[not read: it is a link]"
             elif entry.flag_bits & 1:
-                yield _name(entry), "[not read: it is locked with a password]"
+                yield name, "[not read: it is locked with a password]"
             elif entry.compress_type in METHODS:
-                yield _name(entry), f"[not read: {METHODS[entry.compress_type]} is not known here]"
+                yield name, f"[not read: {METHODS[entry.compress_type]} is not known here]"
             else:
-                yield _name(entry), _bounded(_name(entry), lambda entry=entry: archive.open(entry), room)  # type: ignore[misc]
+                yield name, _bounded(name, lambda entry=entry: archive.open(entry), room)  # type: ignore[misc]
 
 
 def _in_tar(file: BinaryIO, room: Room) -> Iterator[tuple[str, Source | str]]:
@@ -215,12 +215,17 @@ def _said(name: str) -> str:
     return name if name.isprintable() else decode(name.encode("utf-8", "surrogateescape"))[0]
 
 
-def _name(entry: zipfile.ZipInfo) -> str:
-    """Its path; macOS writes it in UTF-8 and does not say so."""
-    if entry.flag_bits & 0x800 or entry.filename.isascii():
-        return entry.filename
-    said = entry.filename.encode("cp437", "replace")
-    return said.decode() if is_utf8(said) else entry.filename
+def _entries(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
+    """Path and entry of each file. macOS writes names in UTF-8, and Windows in the coding of its language, unsaid."""
+    entries = [entry for entry in archive.infolist() if _is_file(entry)]
+    unsaid = [entry.filename for entry in entries if not (entry.flag_bits & 0x800 or entry.filename.isascii())]
+    coded = {name: name.encode("cp437", "replace") for name in unsaid}
+    meant = {name: data.decode() for name, data in coded.items() if is_utf8(data)}
+    others = [name for name in coded if name not in meant]
+    if not all(letter.isascii() or (letter.isalpha() and letter < "\u0180") for letter in "".join(others)):
+        found = decode(b"\n".join(coded[name] for name in others))[0].split("\n")
+        meant |= dict(zip(others, found, strict=True)) if len(found) == len(others) else {}
+    return [(meant.get(entry.filename, entry.filename), entry) for entry in entries]
 
 
 def _rest(count: int | None) -> tuple[str, str]:

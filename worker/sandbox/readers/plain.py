@@ -46,12 +46,12 @@ _JIS = re.compile(rb"\x1b\$[@B](?:[!-~]{2})+\x1b\([BJ]")
 """Letters of ISO-2022-JP, whose bytes are all ASCII."""
 _OF_OTHERS = re.compile(rb"[A-Za-z][\x81-\x84\x87-\x8f\x94\x9a\x9d\x9f][a-z]")
 """A letter of DOS or of an old Macintosh in a word, where Windows has a quotation mark, a sign or nothing."""
+_HAN, _HANGUL = re.compile("[\u4e00-\u9fff]"), re.compile("[\uac00-\ud7a3]")
 _IN_C1 = ("cp437", "cp850", "cp852", "cp866", "mac_cyrillic", "mac_roman")
 """Codings of which a text has some of the bytes from 80 to 9F, whatever its language."""
 LIKELY = (
     *_IN_C1, "big5", "cp037", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
-    "cp932", "cp949", "euc_jp", "gb18030", "iso8859_2", "iso8859_5", "iso8859_7", "koi8_r", "utf_16_be", "utf_16_le",
-    "utf_32_be", "utf_32_le",
+    "cp932", "cp949", "euc_jp", "gb18030", "iso8859_2", "iso8859_5", "iso8859_7", "koi8_r",
 )  # fmt: skip
 """Codings that programs have written; of the others that a library knows it guesses some for short texts."""
 MAX_CELL_CHARS = 1 << 30
@@ -227,6 +227,8 @@ def _guessed(data: bytes) -> str:
     best = from_bytes(data, cp_isolation=likely).best()
     if best is None or "cp1252" in best.could_be_from_charset:
         return "cp1252"  # of several that give the same text, the commonest
+    if best.encoding == "cp949" and 10 * len(_HAN.findall(str(best))) > len(_HANGUL.findall(str(best))):
+        return "gb18030"  # Korean is written in its own letters
     return best.encoding
 
 
