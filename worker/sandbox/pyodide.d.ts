@@ -29,6 +29,12 @@ export interface PyodideModule {
   growMemory(bytes: number): void;
 }
 
+/** A file in memory. */
+export interface FileNode {
+  contents: Uint8Array;
+  usedBytes: number;
+}
+
 export interface Pyodide {
   FS: {
     ErrnoError: new (number: number) => Error;
@@ -38,8 +44,10 @@ export interface Pyodide {
         stream_ops: { read: import("./mounted.js").Read };
       };
     };
+    lookupPath(path: string): { node: FileNode };
     mkdir(path: string): void;
     mount(type: unknown, options: object, path: string): void;
+    readdir(path: string): string[];
     unmount(path: string): void;
     /** Milliseconds. */
     utime(path: string, accessed: number, modified: number): void;

@@ -23,6 +23,9 @@ const OWN_FONT = IS_SERVED ? new URL(`${OWN_FONT_NAME}?${Math.random()}`, locati
 const PROBE_MS = 3_000;
 /** How long after the report of a later refusal that of an earlier one may come. */
 const REPORT_MS = 100;
+/** An engine that reports refusals has done so by then, as a rule: no later one is made, which the console would show. */
+const SOON_MS = 20;
+const { fetch: ownFetch } = globalThis; // Pyodide's start puts its own in that place
 
 /**
  * @param {() => boolean} canWait
@@ -114,6 +117,7 @@ async function opensAs(twin, url, open, own = "") {
     blockedURI === "data" && effectiveDirective.startsWith(open === loadFont ? "font-src" : "script-src");
   const report = reported(isTwin, PROBE_MS);
   if (await succeeds(open(twin))) return true;
+  if (await Promise.race([report, falseAfter(SOON_MS)])) return other;
   if (await Promise.race([report, laterReport(url)])) return other;
   return own !== "" && succeeds(open(own));
 }
@@ -123,8 +127,16 @@ async function opensAs(twin, url, open, own = "") {
  * @param {string} url
  */
 async function laterReport(url) {
-  await opens(`${url}-after`, (later) => fetch(later));
-  return new Promise((resolve) => setTimeout(resolve, REPORT_MS, false));
+  await opens(`${url}-after`, (later) => ownFetch(later));
+  return falseAfter(REPORT_MS);
+}
+
+/**
+ * @param {number} milliseconds
+ * @returns {Promise<boolean>}
+ */
+function falseAfter(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds, false));
 }
 
 /** @param {Promise<unknown>} attempt */

@@ -13,6 +13,7 @@ import { canWait, interruptFlag, waitingEnd } from "../wire/channel.js";
 import { missingChannel } from "../wire/engine.js";
 import { postRequest, suspendingEnd } from "../wire/message_channel.js";
 import { HEALTH_STAGE } from "../wire/protocol.js";
+import { putLateFile } from "./late_file.js";
 import { capMemory, lockDown, removeObjectUrls, serveAssets } from "./lockdown.js";
 import { headerOf, imageOf, restore, usedPages } from "./memory_image.js";
 import { mendReads } from "./mounted.js";
@@ -32,6 +33,7 @@ import { selfTest } from "./selftest.js";
 
 const ASSETS = "https://assets.invalid/";
 const LIBRARY = "/lib/";
+const LIBRARY_NAME = /^python\d+\.zip$/;
 const CORE = `${LIBRARY}rlm_core.zip`;
 const CONTEXT_FOLDER = "/context";
 const DESCRIPTOR_BYTES = 1 << 20;
@@ -40,28 +42,24 @@ const OwnFile = File; // the lock-down removes the global before any context is 
 removeObjectUrls();
 globalThis.addEventListener("message", (event) => void boot(event.data), { once: true });
 
-/**
- * The first message with the bytes of its blobs.
- * @typedef {Omit<Boot, "stdlib" | "core"> & {stdlib: ArrayBuffer, core: ArrayBuffer}} ReadBoot
- */
+/** The bytes of the library and the core. @typedef {{stdlib: ArrayBuffer, core: ArrayBuffer}} Archives */
 
-/** @param {Boot} first */
-async function boot(first) {
-  const { port, epoch } = first;
+/** @param {Boot} message */
+async function boot(message) {
+  const { port, epoch } = message;
   const post = poster(port);
   const stages = stageReporter(post, epoch);
   try {
-    const read = readBlobs(first);
+    const read = message.snapshot === null ? readArchives(message) : null;
     const tested = selfTest(canWait);
-    const message = await read;
+    const archives = await read;
     stages.enter("protect");
     capMemory(message.memory_bytes);
-    serveAssets(message.wasm, message.stdlib);
+    serveAssets(message.wasm, archives?.stdlib ?? new ArrayBuffer(0));
     stages.enter("pyodide");
     const { pyodide, takeOutput, fresh } = await startPyodide(message);
     stages.enter("core");
-    installCore(pyodide, message);
-    for (const data of [message.core, message.stdlib]) release(data);
+    installCore(pyodide, message, archives);
     if (message.purpose === "snapshot") return sendSnapshot(pyodide, message, fresh());
     const bridge = loadBridge(pyodide);
     bridge.HEALTH.begin();
@@ -86,11 +84,11 @@ async function boot(first) {
 
 /**
  * @param {Boot} boot
- * @returns {Promise<ReadBoot>}
+ * @returns {Promise<Archives>}
  */
-async function readBlobs({ stdlib, core, ...rest }) {
-  const read = await Promise.all([stdlib.arrayBuffer(), core.arrayBuffer()]);
-  return { ...rest, stdlib: read[0], core: read[1] };
+async function readArchives(boot) {
+  const [stdlib, core] = await Promise.all([boot.stdlib.arrayBuffer(), boot.core.arrayBuffer()]);
+  return { stdlib, core };
 }
 
 /**
@@ -155,7 +153,7 @@ function stageReporter(post, epoch) {
   };
 }
 
-/** @param {ReadBoot} boot */
+/** @param {Boot} boot */
 async function startPyodide({ lock, snapshot, purpose }) {
   /** @type {string[]} */
   const output = [];
@@ -230,19 +228,27 @@ function moduleFor(purpose, snapshot) {
 }
 
 /**
- * Put the core first among the files that Python imports from. Its modules in a snapshot are imported already; the file
- * is not there.
+ * Put the core first among the files that Python imports from. Its modules in a snapshot are imported already; the files
+ * are not there, or empty.
  * @param {Pyodide} pyodide
- * @param {ReadBoot} message
+ * @param {Boot} message
+ * @param {Archives | null} archives null beside a snapshot
  */
-function installCore({ FS, runPython }, { core }) {
-  FS.writeFile(CORE, new Uint8Array(core));
+function installCore({ FS, runPython }, { core, stdlib }, archives) {
+  if (archives === null) {
+    for (const name of FS.readdir(LIBRARY).filter((name) => LIBRARY_NAME.test(name)))
+      putLateFile(FS, `${LIBRARY}${name}`, stdlib);
+    putLateFile(FS, CORE, core);
+  } else {
+    FS.writeFile(CORE, new Uint8Array(archives.core));
+    for (const data of [archives.core, archives.stdlib]) release(data);
+  }
   runPython(`import sys; sys.path[:0] = {${JSON.stringify(CORE)}} - set(sys.path)`);
 }
 
 /**
  * @param {Pyodide} pyodide
- * @param {ReadBoot} message
+ * @param {Boot} message
  * @param {Uint8Array} fresh pages that are in use before Python starts
  */
 function sendSnapshot(pyodide, { port, epoch }, fresh) {
@@ -301,7 +307,7 @@ function keepTime(pyodide, path, data) {
 
 /**
  * The channel and the interrupt switch as the bridge sees them.
- * @param {ReadBoot} message
+ * @param {Boot} message
  * @param {Pyodide} pyodide
  * @param {Post} post
  * @returns {{transport: Transport, deliver: (part: import("../wire/protocol.js").ReplyPart) => void, host: object}}
