@@ -8,7 +8,7 @@ import { checkedEngine } from "./boot/engine_check.js";
 import { chosenPackages } from "./boot/packages.js";
 import { loadAssets, validatorUrl } from "./boot/runtime.js";
 import { fetchWith } from "./calls/headers.js";
-import { fetchedList, openDestinations, providerDestinations } from "./egress/destinations.js";
+import { openDestinations, providerDestinations, recentList } from "./egress/destinations.js";
 import { reenter } from "./egress/egress.js";
 import { openLedger } from "./egress/ledger.js";
 import { keptContext, openJournal } from "./log/journal.js";
@@ -238,7 +238,7 @@ class RLMSession {
 /** @param {Settings} settings */
 function ledgerOf({ endpoint, provider, headers }) {
   if (provider !== null) return openLedger({ destinations: providerDestinations(provider) });
-  const destinations = openDestinations(endpoint, (list) => fetchedList(list, fetchWith(headers)));
+  const destinations = openDestinations(endpoint, (list) => recentList(list, headers, fetchWith(headers)));
   return openLedger({ destinations });
 }
 

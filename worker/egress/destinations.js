@@ -2,8 +2,8 @@
 // Destinations: where a model call goes, as far as the host knows: the origin, the provider, the model, the host class.
 //
 // In: the endpoint, and a model's name; null is the server's default. Out: the destination. The server's list of models
-// tells the default's name, the host class and the window; it is read once, and only from the page's own server. A list that is
-// missing or slow makes a destination less exact, and stops nothing.
+// tells the default's name, the host class and the window; it is read once, for questions that follow each other too, and only
+// from the page's own server. A list that is missing or slow makes a destination less exact, and stops nothing.
 
 import { destinationOf } from "../wire/destination.js";
 import { LIMITS } from "../wire/protocol.js";
@@ -19,6 +19,8 @@ import { fieldsOf } from "../wire/schema.js";
  */
 
 const LIST_MS = 2_000;
+/** How old a list may be that the question before has read. */
+const RECENT_MS = 10_000;
 const LEAST_WINDOW = LIMITS.windowTokens.least;
 /** The word of a server for models beside it, and the page's where the server is another machine. */
 const HERE = "on this machine";
@@ -106,10 +108,28 @@ function isLoopback({ hostname }) {
  * @param {typeof fetch} [fetcher]
  * @returns {Promise<unknown>}
  */
-export async function fetchedList(list, fetcher = (...request) => fetch(...request)) {
+async function fetchedList(list, fetcher = (...request) => fetch(...request)) {
   if (list.origin !== globalThis.location?.origin) return null;
   const response = await fetcher(list, { signal: AbortSignal.timeout(LIST_MS) });
   return response.ok ? response.json() : null;
+}
+
+/** The list that was read last. @type {{key: string, readAt: number, list: unknown} | null} */
+let recent = null;
+
+/**
+ * `fetchedList`, or what the same request gave just before.
+ * @param {URL} list
+ * @param {Record<string, string>} headers of the request
+ * @param {typeof fetch} fetcher sends them
+ * @returns {Promise<unknown>}
+ */
+export async function recentList(list, headers, fetcher) {
+  const key = JSON.stringify([list.href, headers]);
+  if (recent?.key === key && performance.now() - recent.readAt < RECENT_MS) return recent.list;
+  const read = await fetchedList(list, fetcher);
+  if (read !== null) recent = { key, readAt: performance.now(), list: read };
+  return read;
 }
 
 /**

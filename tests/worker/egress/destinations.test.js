@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openDestinations } from "../../../worker/egress/destinations.js";
+import { openDestinations, recentList } from "../../../worker/egress/destinations.js";
 
 const HERE = "https://here.example/api/rlm";
 const LIST = {
@@ -26,4 +26,25 @@ test("without a list of models no window is known", async () => {
     assert.equal(await openDestinations(HERE, async () => list).windowTokens(null), null);
   const failing = openDestinations(HERE, () => Promise.reject(new TypeError("Failed to fetch")));
   assert.equal(await failing.windowTokens("openai:a"), null);
+});
+
+test("a list is read once for questions that follow each other, and anew for other headers, later, or when none came", async (t) => {
+  let now = 0;
+  t.mock.method(performance, "now", () => now);
+  globalThis.location = { origin: "https://here.example" };
+  t.after(() => delete globalThis.location);
+  let asked = 0;
+  let isUp = true;
+  const fetcher = async () => {
+    asked += 1;
+    return new Response(JSON.stringify(LIST), { status: isUp ? 200 : 503 });
+  };
+  const read = (headers) => recentList(new URL("models", HERE), headers, fetcher);
+  assert.deepEqual([await read({}), await read({}), asked], [LIST, LIST, 1]);
+  assert.deepEqual([await read({ authorization: "other" }), asked], [LIST, 2]);
+  now = 10_000;
+  isUp = false;
+  assert.deepEqual([await read({ authorization: "other" }), asked], [null, 3]);
+  isUp = true;
+  assert.deepEqual([await read({ authorization: "other" }), asked], [LIST, 4]);
 });
