@@ -2,8 +2,9 @@
 //
 // In: the text of `pyodide.asm.mjs`. Out: the same without names that nothing reads, a third of it; with one module of wasm
 // for all functions of JavaScript whose address the interpreter takes, in place of one each; with the addresses of its
-// exports listed for side modules when the first of them is loaded; and without the libraries that need a window, a fifth
-// of it. Every name that is read stays as it was. An error names the form that this version of Pyodide does not have.
+// exports listed for side modules when the first of them is loaded; without the libraries that need a window, a fifth of it;
+// and in parentheses, the sign that it is called. Every name that is read stays as it was. An error names the form that this
+// version of Pyodide does not have.
 
 import { transform } from "esbuild";
 
@@ -22,8 +23,19 @@ const [BEGIN, END] = ["async function _createPyodideModule(moduleArg={}){", "\n;
  * @param {string} text
  * @param {string} others text of the modules that may read `Module`
  */
-export function shortened(text, others) {
-  return withoutLibraries(withLateExports(withOneWrapper(withoutUnread(text, others))), others);
+export async function shortened(text, others) {
+  return withEagerMain(await withoutLibraries(withLateExports(withOneWrapper(withoutUnread(text, others))), others));
+}
+
+/**
+ * With its one function in parentheses, by which V8 knows that it is called: it parses it once, not twice.
+ * @param {string} text
+ */
+function withEagerMain(text) {
+  return replaced(text, [
+    [BEGIN, `var _createPyodideModule=(${BEGIN}`],
+    [END, `${END});`],
+  ]);
 }
 
 /**
