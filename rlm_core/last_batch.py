@@ -40,10 +40,11 @@ class LastBatch:
 
     def answered_alone(self, prompt: str) -> None:
         """Count a prompt that was asked alone, and has a reply."""
-        self.answered({prompt})
         self._others += 1
         if self._others >= self.size:
             self._open = []
+        elif self._open:
+            self.answered({prompt})
 
     def answered(self, prompts: set[str]) -> None:
         """Count prompts that have a reply."""

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, NewType, TypeAlias
 
 from .frames import FRAME_ERROR as FRAME_ERROR
-from .frames import FRAME_HEADER as FRAME_HEADER
-from .frames import FRAME_HEADER_BYTES as FRAME_HEADER_BYTES
 from .frames import FRAME_OK as FRAME_OK
 from .frames import Frame as Frame
 from .frames import decode_frames as decode_frames

@@ -62,6 +62,12 @@ class ScriptedLine:
     def take(self) -> Data:
         return Data(self._bytes)
 
+    def text(self) -> str | None:
+        try:
+            return self._bytes.decode()
+        except UnicodeDecodeError:
+            return None
+
     def stop_reason(self) -> int:
         return 0
 
@@ -156,6 +162,14 @@ def test_a_failed_request_fails_each_of_its_calls() -> None:
 def test_a_wait_that_ends_without_a_reply_raises(state: int, raised: type[BaseException]) -> None:
     with pytest.raises(raised):
         complete(ScriptedLine((state, b"")), 1)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_reply_that_is_no_utf_8_is_a_fault_of_ours(parts: int) -> None:
+    data = ok(0, "a")[:-1] + b"\xff"
+    line = ScriptedLine(*[(CHUNK, data[:5]), (LAST, data[5:])] if parts == 2 else [(LAST, data)])
+    with pytest.raises(ProtocolError, match="reply is not UTF-8"):
+        complete(line, 1)
 
 
 @pytest.mark.parametrize("reply", [ok(0, "a"), ok(0, "a") * 2, ok(0, "a") + ok(7, "b")])

@@ -22,6 +22,7 @@ def test_frames_come_out_as_they_went_in() -> None:
     data = b"".join(encode_frame(frame) for frame in FRAMES)
     assert tuple(decode_frames(data)) == FRAMES
     assert tuple(decode_frames(bytearray(data))) == FRAMES
+    assert tuple(decode_frames(data.decode())) == FRAMES
 
 
 def test_no_bytes_are_no_frames() -> None:
@@ -42,15 +43,26 @@ def test_a_reply_that_is_cut_anywhere_is_told(length: int) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        protocol.FRAME_HEADER.pack(0, 7, 2, 0) + b"{}",
-        protocol.FRAME_HEADER.pack(0, 0, 2, 0) + b"[]",
-        protocol.FRAME_HEADER.pack(0, 0, 2, 0) + b"{!",
-        protocol.FRAME_HEADER.pack(0, 0, 2, 2) + b"{}\xff\xfe",
+        b"[0, 7, {}, 0]\n",
+        b"[0, 0, [], 0]\n",
+        b"[0, 0, {!, 0]\n",
+        b"[0, 0, {}, 2]\n\xff\xfe",
+        b'["0", 0, {}, 0]\n',
+        b'[0, 0, {}, ""]\n',
+        b"[0, 0, {}, -1]\n",
+        b"[0, 0, {}]\n",
+        b"[0, 0, {}, 0, 0]\n",
+        b"[0, 0, {}, 0]{}",
+        b"7\n",
+        b"\n",
     ],
-    ids=["status", "list as meta", "meta no JSON", "text no UTF-8"],
-)
+    ids=[
+        "status", "list as meta", "meta no JSON", "text no UTF-8", "text as index", "text as length", "length below 0",
+        "three fields", "five fields", "no line feed", "no list", "no head",
+    ],
+)  # fmt: skip
 def test_a_malformed_frame_is_told(data: bytes) -> None:
-    with pytest.raises(ProtocolError, match="frame at byte 0"):
+    with pytest.raises(ProtocolError, match=r"at character 0|byte 0xff in position 14"):
         list(decode_frames(data))
 
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { answeringEnd } from "../../worker/wire/answering_end.js";
 import { openBroker } from "../../worker/calls/broker.js";
-import { CHUNK, FRAME_ERROR, FRAME_HEADER_BYTES, LAST, PROGRESS } from "../../worker/wire/protocol.js";
+import { CHUNK, FRAME_ERROR, LAST, PROGRESS } from "../../worker/wire/protocol.js";
 
 export const USAGE = { calls: 1, input_tokens: 3, output_tokens: 2, cached_tokens: 1, cost: 0.5 };
 function utf8(text) {
@@ -111,11 +111,12 @@ function collector() {
 
 export function framesIn(bytes) {
   const frames = [];
-  for (let at = 0; at < bytes.length; ) {
-    const [index, status, metaBytes, textBytes] = [0, 4, 8, 12].map((offset) => bytes.readUInt32LE(at + offset));
-    const meta = JSON.parse(bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + metaBytes).toString());
-    at += FRAME_HEADER_BYTES + metaBytes + textBytes;
-    frames.push({ index, status, meta, text: bytes.subarray(at - textBytes, at).toString() });
+  for (let left = bytes.toString(); left !== ""; ) {
+    const [index, status, meta, characters] = JSON.parse(left.slice(0, left.indexOf("\n")));
+    const text = [...left.slice(left.indexOf("\n") + 1)].slice(0, characters).join("");
+    assert.equal([...text].length, characters);
+    frames.push({ index, status, meta, text });
+    left = left.slice(left.indexOf("\n") + 1 + text.length);
   }
   return frames;
 }

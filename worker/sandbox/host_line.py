@@ -5,7 +5,7 @@ In: a state that the host wrote, or its interrupt. Out: the same as a number, or
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from rlm_core import protocol
 from rlm_core.errors import BlockTimedOut, RunStopped
@@ -22,14 +22,16 @@ class Line(Protocol):
     the fault that ends the worker.
 
     `request` takes the body, and the byte strings that go beside it. It and `next` return a state, or an awaitable of
-    one where the worker cannot block; there Pyodide sleeps in its own way, and there is no `pause`. `ahead` sends model
-    calls that a block will make, and waits for nothing. `take_output` takes the bytes written to the file descriptors 1
-    and 2.
+    one where the worker cannot block; there Pyodide sleeps in its own way, and there is no `pause`. `take` gives the
+    bytes of a reply, and `text` the same as text, which takes less than half the time; `None` where it is no UTF-8.
+    `ahead` sends model calls that a block will make, and waits for nothing. `take_output` takes the bytes written to
+    the file descriptors 1 and 2.
     """
 
     def request(self, body: str, *data: Any) -> Any: ...
     def next(self) -> Any: ...
     def take(self) -> Bytes: ...
+    def text(self) -> str | None: ...
     def pause(self, milliseconds: float) -> Any: ...
     def interruptible(self, on: bool) -> None: ...
     def stop_reason(self) -> int: ...
@@ -39,7 +41,7 @@ class Line(Protocol):
     def fail(self, fault: str) -> None: ...
 
 
-def interrupted(line: Line, seconds: float) -> None:
+def interrupted(line: Line, seconds: float) -> NoReturn:
     """Raise the reason of the host's interrupt: the end of the run, or of a block that was at work for `seconds`.
 
     Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from health import check_health
 from host_line import Line, interrupted, settled, to_host
@@ -45,7 +45,8 @@ class BridgeProvider:
     def __init__(self, line: Line, flush: Callable[[], None]) -> None:
         self.block_seconds = 0.0
         self._line = line
-        self._request, self._next, self._take = line.request, line.next, line.take  # each look-up makes a new proxy
+        self._request, self._next = line.request, line.next  # each look-up makes a new proxy
+        self._take, self._text = line.take, line.text
         self._flush = flush
         self._sent: tuple[Message, ...] = ()
         self._make_reader: Callable[[], Ahead] | None = None
@@ -78,7 +79,7 @@ class BridgeProvider:
 
     def _ask_model(
         self, calls: Sequence[ModelCall], positions: Mapping[bytes, int], data: Sequence[bytes]
-    ) -> bytearray:
+    ) -> str | bytearray:
         """The frames of `calls`. A root call sends the messages that the last one did not have: the host has those."""
         if calls[0].kind != "root" or len(calls) > 1:
             return self._ask_calls(_request_body(calls, positions), data)
@@ -91,7 +92,7 @@ class BridgeProvider:
         self._sent = messages
         return reply
 
-    def _ask_calls(self, request: tuple[str, list[bytes]], data: Sequence[bytes]) -> bytearray:
+    def _ask_calls(self, request: tuple[str, list[bytes]], data: Sequence[bytes]) -> str | bytearray:
         body, texts = request
         _check_size(len(body) + sum(map(len, texts)))
         return self._ask(body, [*data, *texts])
@@ -154,7 +155,8 @@ class BridgeProvider:
             ImportError: the host has none, or it is not as the lock file says.
         """
         try:
-            return bytes(self._ask(json.dumps({"op": "package", "name": name})))
+            before = self._wait(json.dumps({"op": "package", "name": name}))
+            return bytes(before + self._take().to_bytes())
         except ProviderError as fault:
             raise ImportError(f"the package {name} cannot be loaded: {fault}") from None
 
@@ -171,27 +173,38 @@ class BridgeProvider:
         if settled(self._line.pause(seconds * 1_000)) == protocol.INTERRUPTED:
             interrupted(self._line, self.block_seconds)
 
-    def _ask(self, body: str, data: Sequence[bytes] = ()) -> bytearray:
+    def _ask(self, body: str, data: Sequence[bytes] = ()) -> str | bytearray:
+        """The reply as text, or as the bytes of that text where it came in several chunks or is no UTF-8."""
+        before = self._wait(body, data)
+        if not before and (text := self._text()) is not None:
+            return text
+        before += self._take().to_bytes()
+        return before
+
+    def _wait(self, body: str, data: Sequence[bytes] = ()) -> bytearray:
+        """The bytes of all chunks of the reply but the last, which is there to be taken."""
         _check_size(len(body))
-        reply = bytearray()
+        before = bytearray()
         self._reader = None
         state = settled(self._request(body, *map(to_host, data)))
-        while state in (protocol.CHUNK, protocol.PIECE):
-            if state == protocol.PIECE:
+        while state != protocol.LAST:
+            if state == protocol.CHUNK:
+                before += self._take().to_bytes()
+            elif state == protocol.PIECE:
                 self._read_piece()
             else:
-                reply += self._take().to_bytes()
+                self._fail(state)
             state = settled(self._next())
-        if state == protocol.INTERRUPTED:
-            interrupted(self._line, self.block_seconds)
+        return before
+
+    def _fail(self, state: int) -> NoReturn:
+        """Raise what a `state` without a reply stands for."""
+        if state == protocol.ERROR:
+            raise _error(json.loads(self._take().to_bytes()))
         if state == protocol.TIMED_OUT:
             seconds = protocol.HOST_IDLE_TIMEOUT_MS // 1_000
             raise ChannelError(f"the page gave no sign of life for {seconds} s. Keep its tab open, and run again.")
-        last = self._take().to_bytes()
-        if state == protocol.ERROR:
-            raise _error(json.loads(last))
-        reply += last
-        return reply
+        interrupted(self._line, self.block_seconds)
 
 
 def _check_size(chars: int) -> None:
@@ -262,7 +275,7 @@ def _requested(image: Image, positions: Mapping[bytes, int]) -> dict[str, Json]:
     return {"source": image.source, "page": image.page, "data": positions[image.data]}
 
 
-def _outcomes(reply: bytearray, count: int) -> list[Reply | ProviderError]:
+def _outcomes(reply: str | bytearray, count: int) -> list[Reply | ProviderError]:
     outcomes: dict[int, Reply | ProviderError] = {}
     for frame in protocol.decode_frames(reply):
         if not 0 <= frame.index < count or frame.index in outcomes:

@@ -7,7 +7,7 @@
 //
 // The host treats the shared memory as write-only: it reads nothing but the results of compareExchange.
 
-import { postRequest } from "./message_channel.js";
+import { postRequest, textReader } from "./message_channel.js";
 import {
   WORKER_HEARTBEAT_MS,
   CHANNEL_BYTES,
@@ -94,6 +94,7 @@ export function waitingEnd({
   const words = new Int32Array(channel);
   const flag = new Int32Array(interrupt);
   const payload = copier(channel);
+  const textOf = textReader();
   const slice = Math.min(WAIT_SLICE_MS, idleTimeoutMs);
   const now = performance.now.bind(performance);
   let sequence = 0;
@@ -101,6 +102,7 @@ export function waitingEnd({
   /** @param {number} state */
   const word = (state) => (sequence << STATE_BITS) | state;
 
+  const take = () => payload(Math.min(load(words, LENGTH_WORD), CHUNK_BYTES));
   const stopReason = () => load(words, REASON_WORD);
   const interrupted = () => {
     if (load(flag, 0) === 0) return false;
@@ -147,7 +149,8 @@ export function waitingEnd({
       post({ type: "ack", epoch, sequence });
       return waitForState();
     },
-    take: () => payload(Math.min(load(words, LENGTH_WORD), CHUNK_BYTES)),
+    take,
+    text: () => textOf(take()),
     pause(milliseconds) {
       const until = now() + milliseconds;
       for (let left = milliseconds; left > 0; left = until - now()) {

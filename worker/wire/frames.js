@@ -1,35 +1,26 @@
 // @ts-check
-// Frames: the outcome of one call, as bytes of the reply to its request. See FRAME_HEADER_BYTES of rlm_core/protocol.py.
+// Frames: the outcome of one call, as bytes of the reply to its request. See rlm_core/frames.py.
 //
-// In: an index within the request, and an outcome. Out: a header of four little-endian words (index, status, bytes of
-// the meta, bytes of the text), the meta as JSON, the text as UTF-8.
+// In: an index within the request, and an outcome. Out: `[index, status, meta, characters]` as JSON in a line, then the
+// text, in UTF-8. Characters are code points, as Python counts them.
 
-import { FRAME_ERROR, FRAME_HEADER_BYTES, FRAME_OK } from "./protocol.js";
+import { FRAME_ERROR, FRAME_OK } from "./protocol.js";
 
 /** @typedef {import("./types.d.ts").Outcome} Outcome */
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+/** Code points of two UTF-16 units; a lone surrogate is one unit, and one code point of UTF-8, which replaces it. */
+const PAIRS = /[\u{10000}-\u{10ffff}]/gu;
 
 /**
  * @param {number} index
  * @param {Outcome} outcome
  */
 export function encodeFrame(index, outcome) {
-  const failed = "error" in outcome;
-  const text = failed ? "" : outcome.completion.text;
-  const meta = JSON.stringify(
-    failed ? outcome.error : { ...outcome.completion, text: undefined, reasoning: undefined },
-  );
-  const bytes = encoder.encode(meta + text);
-  const metaBytes = bytes.length === meta.length + text.length ? meta.length : encoder.encode(meta).length;
-  const frame = new Uint8Array(FRAME_HEADER_BYTES + bytes.length);
-  const header = headerOf(frame);
-  header.setUint32(0, index, true);
-  header.setUint32(4, failed ? FRAME_ERROR : FRAME_OK, true);
-  header.setUint32(8, metaBytes, true);
-  header.setUint32(12, bytes.length - metaBytes, true);
-  frame.set(bytes, FRAME_HEADER_BYTES);
-  return frame;
+  if ("error" in outcome) return bytesOf([index, FRAME_ERROR, outcome.error, 0], "");
+  const { text, reasoning: _, ...meta } = outcome.completion;
+  return bytesOf([index, FRAME_OK, meta, codePoints(text)], text);
 }
 
 /**
@@ -37,11 +28,8 @@ export function encodeFrame(index, outcome) {
  * @returns {string | null} the text of an answered call; null for a failed one
  */
 export function textIn(frame) {
-  const header = headerOf(frame);
-  const [status, metaBytes, textBytes] = [4, 8, 12].map((at) => header.getUint32(at, true));
-  if (status !== FRAME_OK) return null;
-  const start = FRAME_HEADER_BYTES + metaBytes;
-  return new TextDecoder().decode(frame.subarray(start, start + textBytes));
+  const { head, text } = partsOf(frame);
+  return head[1] === FRAME_OK ? text : null;
 }
 
 /**
@@ -50,13 +38,32 @@ export function textIn(frame) {
  * @param {number[]} indexes
  */
 export function renumbered(frame, indexes) {
-  const copy = frame.slice();
-  const header = headerOf(copy);
-  header.setUint32(0, indexes[header.getUint32(0, true)], true);
-  return copy;
+  const { head, text } = partsOf(frame);
+  const [index, ...rest] = head;
+  return bytesOf([indexes[index], ...rest], text);
 }
 
-/** @param {Uint8Array} frame */
-function headerOf({ buffer, byteOffset }) {
-  return new DataView(buffer, byteOffset, FRAME_HEADER_BYTES);
+/** @typedef {[index: number, status: number, meta: object, characters: number]} Head */
+
+/**
+ * @param {Head} head
+ * @param {string} text
+ */
+function bytesOf(head, text) {
+  return encoder.encode(`${JSON.stringify(head)}\n${text}`);
+}
+
+/**
+ * @param {Uint8Array} frame
+ * @returns {{head: Head, text: string}}
+ */
+function partsOf(frame) {
+  const whole = decoder.decode(frame);
+  const end = whole.indexOf("\n");
+  return { head: JSON.parse(whole.slice(0, end)), text: whole.slice(end + 1) };
+}
+
+/** @param {string} text */
+function codePoints(text) {
+  return text.length - (text.match(PAIRS)?.length ?? 0);
 }

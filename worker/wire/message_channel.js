@@ -42,6 +42,7 @@ export function suspendingEnd({ epoch, post, idleTimeoutMs = HOST_IDLE_TIMEOUT_M
   const forget = clearTimeout.bind(globalThis);
   const repeat = setInterval.bind(globalThis);
   const end = clearInterval.bind(globalThis);
+  const textOf = textReader();
 
   const nextState = () =>
     new Promise((/** @type {(state: number) => void} */ resolve) => {
@@ -71,6 +72,7 @@ export function suspendingEnd({ epoch, post, idleTimeoutMs = HOST_IDLE_TIMEOUT_M
       return state;
     },
     take: () => bytes,
+    text: () => textOf(bytes),
     deliver(part) {
       if (part.sequence !== sequence) return;
       if (part.state === PROGRESS) return extend();
@@ -97,6 +99,24 @@ export function messageLine(post, epoch) {
     return true;
   };
   return { put: send, interrupt: (sequence) => void send(sequence, INTERRUPTED, NO_BYTES) };
+}
+
+/**
+ * Reads bytes as text by a function captured now, which model code cannot replace later; bytes that are no UTF-8 as
+ * undefined.
+ */
+export function textReader() {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const decode = decoder.decode.bind(decoder);
+  const NativeTypeError = TypeError;
+  return (/** @type {Uint8Array} */ bytes) => {
+    try {
+      return decode(bytes);
+    } catch (error) {
+      if (error instanceof NativeTypeError) return undefined;
+      throw error;
+    }
+  };
 }
 
 /**

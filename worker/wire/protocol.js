@@ -3,7 +3,6 @@
 // The words that worker and host say to each other: layout of the shared memory, limits, messages, events, schemas.
 
 export const FRAME_ERROR = 1;
-export const FRAME_HEADER_BYTES = 16;
 export const FRAME_OK = 0;
 export const MAX_IMAGE_BYTES = 33554432;
 export const MAX_IMAGES = 20;
@@ -352,4 +351,4 @@ export const SHAPE_SCHEMA = ["struct", {"op": ["one", ["shape"]], "value": "stri
 export const RESULT_SCHEMA = ["struct", {"answer": "string", "iterations": "number", "seconds": "number", "usage": ["map", ["struct", {"calls": "number", "input_tokens": "number", "output_tokens": "number", "cached_tokens": "number", "cost": ["nullable", "number"]}]], "stopped_by": ["one", ["final_answer", "max_iterations", "max_sub_calls", "max_input_tokens", "max_output_tokens", "max_cost", "max_seconds", "max_errors", "denied", "cancelled", "provider_error", "worker_lost"]], "detail": "string", "fault": ["nullable", ["struct", {"type": "string", "status": ["nullable", "number"], "retryable": "boolean", "upstream": ["nullable", "string"]}]], "value": ["nullable", "string"], "evidence": ["list", ["struct", {"quote": "string", "source": ["nullable", "string"], "status": ["one", ["found", "elsewhere", "stitched", "changed", "missing"]], "start": ["nullable", "number"], "end": ["nullable", "number"], "byte_start": ["nullable", "number"], "byte_end": ["nullable", "number"], "line": ["nullable", "number"], "page": ["nullable", "number"], "sheet": ["nullable", "string"], "difference": ["nullable", "string"], "checked_by": ["one", ["host", "worker"]]}]]}];
 
 /** Digest of all of the above: a page and a worker of one build have the same. */
-export const WIRE = "318904efa573";
+export const WIRE = "474feeb64684";

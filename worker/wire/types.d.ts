@@ -25,13 +25,15 @@ import type {
 
 /**
  * The worker's end. `request` and `next` return a state, or a promise of one on the transport without shared memory.
- * After CHUNK, LAST or ERROR `take` gives the bytes, and after CHUNK `next` asks for the following ones.
+ * After CHUNK, LAST or ERROR `take` gives the bytes and `text` the same as text, unless they are no UTF-8; after CHUNK
+ * `next` asks for the following ones.
  */
 export interface WaitingEnd<S> {
   /** With the bytes beside the body. */
   request: (body: string, ...data: Uint8Array<ArrayBuffer>[]) => S;
   next: () => S;
   take: () => Uint8Array<ArrayBuffer>;
+  text: () => string | undefined;
   /** LAST when the time is over, INTERRUPTED before that. */
   pause?: (milliseconds: number) => S;
   /** Reason of the host's last interrupt, 0 for none. */

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openFork } from "../../../worker/replay/fork.js";
-import { FRAME_HEADER_BYTES, FRAME_OK } from "../../../worker/wire/protocol.js";
+import { FRAME_OK } from "../../../worker/wire/protocol.js";
 import { openReplay } from "../../../worker/replay/replay.js";
+import { framesIn } from "../scripted_endpoint.js";
 
 function logOf(name) {
   return readFileSync(new URL(`../../golden/${name}.jsonl`, import.meta.url), "utf8");
@@ -56,11 +57,8 @@ async function asked(answering, { kind, calls }) {
 }
 
 function read(frame) {
-  const view = new DataView(frame.buffer);
-  const [index, status, meta, text] = [0, 4, 8, 12].map((at) => view.getUint32(at, true));
-  const from = FRAME_HEADER_BYTES + (status === FRAME_OK ? meta : 0);
-  const body = new TextDecoder().decode(frame.subarray(from, from + (status === FRAME_OK ? text : meta)));
-  return [index, status === FRAME_OK ? body : JSON.parse(body).detail];
+  const [{ index, status, meta, text }] = framesIn(Buffer.from(frame));
+  return [index, status === FRAME_OK ? text : meta.detail];
 }
 
 /** `made` as the host drives it, over a run's events; the recorded events, and the caller's. */

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { answeringEnd } from "../../../worker/wire/answering_end.js";
-import { canWait, sharedLine, sharedMemory } from "../../../worker/wire/channel.js";
+import { canWait, sharedLine, sharedMemory, waitingEnd } from "../../../worker/wire/channel.js";
 import { messageLine, suspendingEnd } from "../../../worker/wire/message_channel.js";
 import {
   CHUNK,
@@ -340,6 +340,35 @@ test("without shared memory the same states come as messages", async () => {
   host.acknowledged();
   assert.equal(await end.request("hang"), TIMED_OUT);
   host.close();
+});
+
+test("a reply is taken as text too, unless it is no UTF-8", async () => {
+  const bytes = (body) => (body === "broken" ? Uint8Array.of(0x61, 0xff) : Buffer.from(body));
+  const { channel, interrupt } = sharedMemory();
+  const line = sharedLine(channel, interrupt);
+  const blocking = waitingEnd({
+    channel,
+    interrupt,
+    epoch: 1,
+    post: ({ sequence, body }) => void line.put(sequence, LAST, bytes(body)),
+  });
+  const suspending = suspendingEnd({
+    epoch: 1,
+    post: ({ sequence, body }) => queueMicrotask(() => suspending.deliver(replyOf(sequence, bytes(body)))),
+  });
+  const replyOf = (sequence, data) => ({
+    type: "reply",
+    epoch: 1,
+    sequence,
+    state: LAST,
+    data: Uint8Array.from(data).buffer,
+  });
+  for (const end of [blocking, suspending]) {
+    for (const body of ["\ufeffé🦊\n", "", "broken", "ok"]) {
+      assert.equal(await end.request(body), LAST);
+      assert.equal(end.text(), body === "broken" ? undefined : body);
+    }
+  }
 });
 
 function setTimeoutPromise(ms) {
