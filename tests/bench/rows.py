@@ -31,7 +31,7 @@ def once(n):
     began = time.perf_counter()
     for _ in range(n): llm_query('x')
     return (time.perf_counter() - began) / n * 1000
-once(100)
+once(1000)
 print(sorted(once({n}) for _ in range(5))[2])
 """
 BATCH = """
