@@ -85,12 +85,14 @@ async function fetchAssets(folder, host) {
   /** @param {string} name */
   const url = (name) => new URL(files[name].path, folder);
   /** @param {string} name */
-  const bytes = async (name) => (await get(url(name))).blob();
+  const bytes = (name) => loaded(url(name), (response) => response.blob());
   /** @param {string} name */
-  const text = async (name) => (await get(url(name))).text();
+  const text = (name) => loaded(url(name), (response) => response.text());
   const inFrame = host === "frame" || (host === "auto" && !(await comesWithPolicy(url("worker.js"))));
   const [wasm, stdlib, core, lock, script, relay] = await Promise.all([
-    inFrame ? bytes("pyodide.asm.wasm") : WebAssembly.compileStreaming(get(url("pyodide.asm.wasm"))),
+    inFrame
+      ? bytes("pyodide.asm.wasm")
+      : loaded(url("pyodide.asm.wasm"), (response) => WebAssembly.compileStreaming(response)),
     bytes("python_stdlib.zip"),
     bytes("core.zip"),
     text("pyodide-lock.json"),
@@ -176,6 +178,20 @@ async function comesWithPolicy(url) {
 function keyOf(files) {
   const hashes = Object.values(files).map(({ sha256 }) => sha256.slice(0, 16));
   return ["Suspending" in WebAssembly ? "jspi" : "plain", ...hashes].join("-");
+}
+
+/**
+ * A file in another form; a connection that breaks under it is named as that.
+ * @template T
+ * @param {URL} url
+ * @param {(response: Response) => Promise<T>} read
+ */
+async function loaded(url, read) {
+  const response = await get(url);
+  return read(response).catch((error) => {
+    if (!(error instanceof TypeError)) throw error;
+    throw channelError(`${url} could not be loaded (${error.message}). Try again: it is fetched anew.`);
+  });
 }
 
 async function get(/** @type {URL} */ url, /** @type {RequestInit} */ options = {}) {

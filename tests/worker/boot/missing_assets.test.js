@@ -42,6 +42,28 @@ test("a file of the manifest that a router answers with a page is named, not rea
   assert.match(message, REMEDY);
 });
 
+test("a file that is cut off on its way is named, and fetched anew by the next try", async () => {
+  const manifest = () => Response.json({ files: FILES, wire: WIRE });
+  const cut = () => {
+    const pull = (controller) => controller.error(new TypeError("network error"));
+    return new Response(new ReadableStream({ pull }), { headers: { "content-type": "application/wasm" } });
+  };
+  let asked = 0;
+  const answer = (path) => {
+    asked += path.endsWith("core.zip") ? 1 : 0;
+    return path.endsWith("manifest.json") ? manifest() : cut();
+  };
+  for (const tries of [1, 2]) {
+    const { message, name } = await failure("/cut/", answer);
+    assert.equal(name, "ChannelError");
+    assert.match(
+      message,
+      /^https:\/\/site\.example\/cut\/\S+ could not be loaded \(.+\)\. Try again: it is fetched anew\.$/,
+    );
+    assert.equal(asked, tries);
+  }
+});
+
 test("a bundle that left the module the address of its source says that the option is missing", async () => {
   const { message } = await failure("file:///home/me/app/node_modules/pyodide-rlm/assets/", () =>
     assert.fail("fetched"),
