@@ -68,6 +68,7 @@ function recorderAt(path, log, isContinued) {
   /** @type {Message[]} */
   let rootMessages = [];
   let empty = !isContinued;
+  let own = 0;
 
   /** @param {Unstamped} event */
   const record = (event) => {
@@ -102,6 +103,7 @@ function recorderAt(path, log, isContinued) {
     /** One event per call; returns the number of the first. */
     callsStarted(kind, calls, options, ahead = null) {
       const first = log.calls;
+      if (ahead !== "unused") own += calls.length;
       for (const call of calls)
         record({ type: "call_started", call: log.calls++, ...added(kind, call), batch: calls.length, options, ahead });
       return first;
@@ -115,6 +117,8 @@ function recorderAt(path, log, isContinued) {
     },
     /** The recorder of the run at `path`, into the same log. */
     below: (below, isContinued) => recorderAt(below, log, isContinued),
+    /** Number of calls in the log, but for those that this recorder began for requests of its run. */
+    otherCalls: () => log.calls - own,
     /** Whether nothing of this run is recorded yet. */
     empty: () => empty,
     /** Record no more: later events are of child runs that were ended with the tree. */

@@ -15,8 +15,9 @@
  * `missing` are those parts of a request (calls, child runs, the function) without an answer when the log ends.
  * @typedef {object} Entry
  * @property {(request: WorkerRequest) => boolean} matches
- * @property {number | null} number of its first model call in its key, once that has left: that in the log, less the calls that
- *   were made again before
+ * @property {number | null} number of its first model call in its key, once that has left: that among the calls of its run,
+ *   less those that were made again before, and those that left ahead and were not used
+ * @property {number} calls number of its model calls, as far as the log has them
  * @property {number} again how often a call of it was made again
  * @property {number[]} children numbers of its child runs, as far as the log has them
  * @property {string | null} tool the function that it calls, as far as the log has it
@@ -38,6 +39,7 @@ export function openEntry(matches, fields) {
   return {
     matches,
     number: null,
+    calls: 0,
     again: 0,
     children: [],
     tool: null,

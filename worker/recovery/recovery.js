@@ -25,7 +25,7 @@ const DIVERGED = "the run took another way than before: from here on models are 
 
 /**
  * @param {object} options
- * @param {Pick<Recorder, "record" | "empty">} options.recorder
+ * @param {Pick<Recorder, "record" | "empty" | "otherCalls">} options.recorder
  * @param {Readonly<Record<string, Handler>>} options.handlers by `op`: answer what is not in the record
  * @param {string} options.name of the run and its position in the tree, for idempotency keys
  * @param {(frames: number) => void} options.onReplayed
@@ -46,7 +46,9 @@ export function openRecovery({ recorder, handlers, name, onReplayed, onDiverged,
     position.diverge();
     recorder.record({ type: "notice", code: "diverged", text: DIVERGED });
   };
-  const taped = { handlers, name, position: position.current, onReplayed, onDifference: diverge };
+  const recorded = (resumed?.entries ?? []).reduce((sum, { calls, again }) => sum + calls + again, 0);
+  const others = () => recorder.otherCalls() - recorded;
+  const taped = { handlers, name, position: position.current, onReplayed, onDifference: diverge, others };
   const tape = openTape({ ...taped, entries: resumed?.entries });
   const crashes = openCrashes({ position, recorder, waits: tape.waits, resumed });
   if (resumed?.open && resumed.crashes >= TAB_CRASHES)

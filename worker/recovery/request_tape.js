@@ -2,8 +2,9 @@
 // Request tape: the requests of a run's worker and their answers, so that a later worker of the same run is answered again.
 //
 // In: requests of whichever worker drives the run. Out: answers, from the record while the requests are equal in their
-// order, from a handler afterwards. No call is made twice because an interpreter died. A call's key holds its number in the
-// log, less those of calls that were made again before it: so a call whose line was lost with the browser has the same key.
+// order, from a handler afterwards. No call is made twice because an interpreter died. A call's key holds its number among
+// the calls of its run, less those that were made again before it: so a call whose line was lost with the browser has the same key,
+// whatever child runs did beside it, and calls that left ahead and were not used.
 
 import { protocolError, providerError } from "../wire/errors.js";
 import { numbersAmongEqual } from "../wire/equal_calls.js";
@@ -29,8 +30,9 @@ import { hasMark, markInKey, readRequest } from "./request_mark.js";
  * @param {(rootCalls: number) => void} options.onDifference the worker's request differs from the recorded one; so many
  *   recorded root calls are not used
  * @param {Entry[]} [options.entries] of an earlier session
+ * @param {() => number} [options.others] number of calls in the log that are in no request of this run
  */
-export function openTape({ handlers, name, position, onReplayed, onDifference, entries = [] }) {
+export function openTape({ handlers, name, position, onReplayed, onDifference, entries = [], others = () => 0 }) {
   let tape = [...entries];
   /** @type {Entry[]} paid answers of blocks that are not run again */
   const spare = [];
@@ -111,7 +113,7 @@ export function openTape({ handlers, name, position, onReplayed, onDifference, e
   const ask = async (entry, { body, data, mark, value }, place, { indexes, again, nth } = {}) => {
     const keys = {
       /** @param {number} call */
-      idempotencyKey: (call) => `${name}/${(entry.number ??= call - madeAgain)}`,
+      idempotencyKey: (call) => `${name}/${(entry.number ??= call - others() - madeAgain)}`,
       ...(place === null ? {} : { aheadKey: () => aheadKey(place, mark()) }),
     };
     const sink = sinkOf(entry);

@@ -52,6 +52,7 @@ export function entriesOf(events, { blocks, children }) {
     else if (event.type === "block_finished") position = null;
     else if (event.type === "call_started" && event.ahead !== "unused" && !open.has(event.call)) {
       const batch = batchOf(calls, event);
+      if (batch.length < event.batch) continue; // the log ends within its lines
       const { group, indexes } = groupOf(groups, batch, { position, isLost });
       batch.forEach(({ number }, at) => open.set(number, { group, index: indexes[at] }));
     } else if (event.type === "call_finished") settleCall(open.get(event.call), calls.get(event.call));
@@ -81,7 +82,7 @@ function batchOf(
  * @param {{position: Position | null, isLost: (position: Position | null) => boolean}} where
  */
 function groupOf(groups, batch, { position, isLost }) {
-  const [{ kind, number }] = batch;
+  const [{ kind }] = batch;
   const requested = { kind, calls: batch.map(({ call }) => call) };
   const key = keyOfCalls(requested);
   const repeated = groups.findLastIndex(
@@ -95,8 +96,8 @@ function groupOf(groups, batch, { position, isLost }) {
     return { group, indexes: [...group.entry.missing] };
   }
   const indexes = batch.map((_, index) => index);
-  const again = groups.reduce((sum, { entry }) => sum + entry.again, 0);
-  const fields = { isRoot: kind === "root", position, number: number - again, missing: [...indexes] };
+  const number = groups.reduce((sum, { entry }) => sum + entry.calls, 0);
+  const fields = { isRoot: kind === "root", position, number, calls: batch.length, missing: [...indexes] };
   const group = { requested, entry: openEntry((request) => keyOfRequest(request) === key, fields) };
   groups.push(group);
   return { group, indexes };

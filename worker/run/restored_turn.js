@@ -30,7 +30,7 @@ const FROM_INSIDE = ["final_answer", "max_iterations", "max_errors", "provider_e
 export async function restoredTurn({ resumed, job, validator }) {
   const { question, model, sub_model, limits, model_options, sub_model_options, schema, direct, console } = job;
   const quota = openQuota();
-  const recorder = { record: () => {}, empty: () => false, seconds: () => resumed.seconds };
+  const recorder = { record: () => {}, empty: () => false, otherCalls: () => 0, seconds: () => resumed.seconds };
   const recovery = openRecovery({
     recorder,
     handlers: {},

@@ -208,6 +208,8 @@ export interface Recorder {
   callFinished(call: number, outcome: Outcome): void;
   /** The recorder of the run at `path`, into the same log. */
   below(path: number[], isContinued: boolean): Recorder;
+  /** Number of calls in the log, but for those that this recorder began for requests of its run. */
+  otherCalls(): number;
   /** Whether nothing of this run is recorded yet. */
   empty(): boolean;
   /** Record no more: later events are of child runs that were ended with the tree. */

@@ -25,6 +25,16 @@ test("the log has the lines that were written down as they came", () => {
   );
 });
 
+test("calls of other runs, and those that left ahead and were not used, are told apart from those of requests", () => {
+  const { recorder } = recorded();
+  const calls = /** @type {any} */ ([{ model: "m", messages: [], schema: null }]);
+  const child = recorder.below([0], false);
+  child.callsStarted("root", calls, {});
+  recorder.callsStarted("sub", calls, {}, "unused");
+  recorder.callsStarted("sub", calls, {}, "used");
+  assert.deepEqual([recorder.otherCalls(), child.otherCalls()], [2, 4]);
+});
+
 test("a listener changes its own event, not the log", () => {
   const { recorder, sunk } = recorded((event) => {
     event.messages[0].content = "other";

@@ -43,11 +43,12 @@ function ended(iteration, error = null) {
 }
 
 /** A tape over `log`; `asked` takes the calls that it could not answer, by idempotency key. */
-function tapeOf(log, asked) {
+function tapeOf(log, asked, others = () => 0) {
   const past = readResumed(log);
   const tape = openTape({
     entries: past.entries,
     name: "run",
+    others,
     position: () => null,
     onReplayed: () => {},
     onDifference: () => asked.push("another way"),
@@ -111,6 +112,27 @@ test("a call behind one that is made again has the key that it would have had wi
   await ask(again, request("sub", "two"));
   await ask(again, request("sub", "four"));
   assert.deepEqual(asked.slice(2), ["run/2 1", "run/97 1"]);
+});
+
+test("a call has the same key whatever left ahead and was not used, and whatever child runs did beside it", async () => {
+  const asked = [];
+  const unused = { ...started(2, "sub", "unused"), ahead: "unused" };
+  const below = { ...started(3, "sub", "of a child"), path: [0] };
+  const answers = [answered(1, "one"), ended(1), answered(2, "2"), { ...answered(3, "3"), path: [0] }];
+  const tape = tapeOf(logOf(...IN_A_BLOCK, unused, below, ...answers, started(4, "root", "next")), asked, () => 2);
+  assert.equal((await ask(tape, request("root", "hello"))).length, 1);
+  assert.equal((await ask(tape, request("sub", "one"))).length, 1);
+  await ask(tape, request("root", "next"));
+  await ask(tape, request("sub", "later"));
+  assert.deepEqual(asked, ["run/2 1", "run/96 1"]); // of 99 calls before two are others, and one is made again
+});
+
+test("a batch of which the log has some lines alone is asked as if it had none", async () => {
+  const asked = [];
+  const tape = tapeOf(logOf(...IN_A_BLOCK.slice(0, 4), { ...started(1, "sub", "one"), batch: 2 }), asked);
+  await ask(tape, request("root", "hello"));
+  await ask(tape, request("sub", "one", "two"));
+  assert.deepEqual(asked, ["run/99 2"]);
 });
 
 test("what a block got that died later is given to the block that asks again", async () => {
