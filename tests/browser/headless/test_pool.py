@@ -68,3 +68,17 @@ def test_a_run_that_is_begun_again_under_its_key_pays_nothing(rlm: BlockingBrows
     assert again.usage_from_record == again.usage == first.usage
     rlm.run(question, idempotency_key="batch.2")
     assert len(model.asked) == 4
+
+
+def test_child_runs_beside_each_other_pay_nothing_when_their_run_is_begun_again(
+    rlm: BlockingBrowserRLM, model: ScriptedModel
+) -> None:
+    children = [
+        model.question(*(code(f"{name} = llm_query('{name} of {child}')") for name in "xyz"), code("FINAL(x + y + z)"))
+        for child in "abc"
+    ]
+    question = model.question(code(f"FINAL(len(rlm_batch({children!r})))"))
+    model.asked.clear()
+    answers = [rlm.run(question, idempotency_key="batch.children", max_depth=2).answer for _ in range(3)]
+    assert answers == ["3", "3", "3"]
+    assert len(model.asked) == 1 + len(children) * 7
