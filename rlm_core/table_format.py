@@ -32,7 +32,7 @@ PARSED_CHARS = 4 << 20
 
 _SAID = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.I)
 _COMMENT = re.compile(r"##|#\s")
-_NUMBER = re.compile(r"[-+(]?[€$£]?\s?[\d.,'  ]*\d[\d.,]*(?:[eE][-+]?\d+)?\s?[%€$£)]?")
+_NUMBER = re.compile(r"[-+(\u2212]?[€$£]?\s?(?=[.,]?\d)[\d.,]*+(?:['\u2019\s][\d.,]+)*+(?:[eE][-+]?\d++)?\s?[%€$£)]?")
 _DATE = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d[\d:.,+-]*(?:\s?[A-Za-z][\w/:+-]*)?)?|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?"
 )

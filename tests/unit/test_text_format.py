@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ TEXTS = [
     (
         "mpg,cyl\nMazda,21,6\nHornet,22,4\n",
         "It looks like CSV, 2 rows of 3 columns: (column 1 without a name), mpg, cyl.",
+    ),
+    (
+        "a;b\n1\u00a0000,50;x\n2\u202f000,00;y\n1\u2019000.50;z\n\u22125;w\n",
+        "It looks like CSV with semicolons, 4 rows of 2 columns: a, b.",
     ),
     ("id;sum;\n1;2\n3;4\n", "It looks like CSV with semicolons, 2 rows of 2 columns: id, sum."),
     ("May,June\nid,a,b\n1,2,3\n4,5,6\n", "It looks like CSV, 2 rows of 3 columns: id, a, b; 1 line before that."),
@@ -133,3 +138,10 @@ def test_names_of_any_number_and_length_are_cut() -> None:
     names = [f"column_{'x' * 60}_{number}" for number in range(500)]
     assert len(of_text(json.dumps(dict.fromkeys(names, 1))[:16_000] + "}")) < 2_000
     assert len(of_text(f"[{json.dumps(dict.fromkeys(names[:150], 1))}, {'1, ' * 20_000}1]")) < 2_000
+
+
+@pytest.mark.parametrize("cell", ["1" * 14_000 + "x", "1," * 7_000 + "x", "1 " * 7_000 + "x"], ids=["1", "1,", "1 "])
+def test_a_cell_that_begins_like_a_long_number_takes_linear_time(cell: str) -> None:
+    started = time.process_time()
+    of_text(f"a;b\n{cell};2\n3;4\n5;6\n")
+    assert time.process_time() - started < 2
