@@ -78,7 +78,9 @@ test("a line waits no longer than its type may", async (t) => {
   assert.deepEqual([puts[1].first, puts[1].lines], [1, ["egress 2", "reply 1", "egress 3"]]);
 });
 
-test("the end of a block and the next iteration's call go together, and no repeated call leaves before they are kept", async () => {
+test("the end of a block and the next iteration's call go together, and no repeated call leaves before they are kept", async (t) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
   const { puts, append, written, isAbreast } = opened();
   append("end of block", "block_finished", true);
   append("end of iteration", "iteration_finished", true);
