@@ -60,6 +60,7 @@ class PlainReaders:
         return file if isinstance(file, str) else text
 
     def _read_parts(self, file: Path | bytes | str, chars: int = PART_CHARS) -> Iterator[str]:
+        check_chars(chars)
         yield from parts_of(self._read(file), chars)
 
     def _end(self, name: str) -> str:
@@ -68,6 +69,16 @@ class PlainReaders:
             "readers. Replay the log there: pyodide-rlm replay FILE --context ..."
         )
         raise StopRun
+
+
+def check_chars(chars: int) -> None:
+    """Check the size of a part, in characters.
+
+    Raises:
+        ValueError: it is less than 1.
+    """
+    if chars < 1:
+        raise ValueError(f"chars is {chars:,}: a part has at least one character. Leave it out for {PART_CHARS:,}.")
 
 
 def parts_of(text: str, chars: int) -> Iterator[str]:

@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).parents[2] / "worker" / "sandbox"))
 from readers import ReadError, page_image, plain, read, read_parts, tables
 from readers.about import about
 
+from rlm_core.plain_readers import PlainReaders
 from tests.readers import files, office, pdfs, planted
 
 
@@ -357,3 +358,12 @@ def test_parts_of_what_cannot_be_read_are_refused_in_words(tmp_path: Path) -> No
         next(read_parts(put(tmp_path, "a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(40))))
     with pytest.raises(ReadError, match="a list is no file"):
         next(read_parts([]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("chars", [0, -1])
+def test_parts_of_no_characters_are_refused_before_anything_is_lost(tmp_path: Path, chars: int) -> None:
+    replayed: Any = PlainReaders().functions()["read_parts"]
+    for file in (put(tmp_path, "a.txt", b"some words\n" * 200_000), "some words\n"):
+        for parts in (read_parts, replayed):
+            with pytest.raises(ValueError, match=f"chars is {chars}: a part has at least one character"):
+                next(parts(file, chars=chars))

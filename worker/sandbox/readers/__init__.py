@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast
 from readers.kinds import ARCHIVES, NO_READER, kind_of
 from readers.source import ReadError, Source, check_unpacked
 from rlm_core.images import PageImage
-from rlm_core.plain_readers import PART_CHARS, parts_of
+from rlm_core.plain_readers import PART_CHARS, check_chars, parts_of
 
 Table: TypeAlias = list[list[Any]]
 
@@ -89,7 +89,9 @@ def read_parts(file: Path | bytes | str, chars: int = PART_CHARS) -> Iterator[st
 
     Raises:
         ReadError: as `read` does, when the first part is asked for.
+        ValueError: then too, where `chars` is less than 1.
     """
+    check_chars(chars)
     source = Source.of(file)
     kind, reader = reader_of(source)
     if source.path is None or not hasattr(reader, "parts"):
