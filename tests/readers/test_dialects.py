@@ -160,6 +160,7 @@ SHORT = {
     "French of a Macintosh": ("mac_roman", "Date;Libellé;Débit\rPrélèvement électricité;12,50\r"),
     "Polish of DOS": ("cp852", "Data;Kwota;Opis\n2024-01-31;12,50;Płatność kartą w sklepie Żabka\n"),
     "Russian": ("cp1251", "цена товара и скидка; итого к оплате\n"),
+    "Russian, letters of Hebrew alone": ("cp1251", "тег один два три\n"),
     "Russian beside English": ("cp1251", "iPhone 12 чёрный, 128Gb; MacBook Про\n"),
     "Russian of Unix": ("koi8-r", "Привет мир, это текст на русском языке. Как дела сегодня?\n"),
     "Russian of Unix, in capitals": ("koi8-r", "ОТЧЕТ О ДВИЖЕНИИ СРЕДСТВ ЗА ЯНВАРЬ 2024 ГОДА\n"),
@@ -168,6 +169,7 @@ SHORT = {
     "Chinese": ("gb18030", "照片.jpg\n合同.docx\n附件一.xlsx\n"),
     "Russian of DOS": ("cp866", "Name;City\nИванов;Москва\nSmith;London\n"),
     "Hebrew": ("cp1255", "שלום עולם, זה טקסט בעברית. מה שלומך היום?\n"),
+    "Hebrew beside a number": ("cp1255", "מ-1990 עד היום\n"),
     "Greek": ("cp1253", "Ημερομηνία;Ποσό;Περιγραφή\n31/01/2024;12,50;Πληρωμή λογαριασμού\n"),
     "Japanese, half as wide": ("cp932", "ﾔﾏﾀﾞ ﾀﾛｳ,100\nｽｽﾞｷ,200\n"),
 }

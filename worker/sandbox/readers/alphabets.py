@@ -60,9 +60,19 @@ def coding_of(data: bytes) -> str:
         is_denser = is_other and best == "cp1252" and alphabets is not _WESTERN
         if share <= MAX_OTHERS and (share < least or (is_denser and _is_dense(text, letters))):
             best, least, found, is_tied = coding, share, text, False
+        elif is_other and best == "cp1255" and coding == "cp1251" and _is_russian(text):
+            best, found = coding, text
         elif is_other and alphabets is _CYRILLIC is _CODINGS.get(best):
             is_tied = True  # a text without small letters, or of those alone
     return "" if is_tied else best or _of_several(data)
+
+
+def _is_russian(text: str) -> bool:
+    """Whether small letters, whose bytes are Hebrew too, are by their number those of Russian.
+
+    The first ones are frequent there and rare in Hebrew, the second ones the other way round.
+    """
+    return sum(map(text.count, "авиностук")) > 2 * sum(map(text.count, "бдймфцшщъ"))
 
 
 def _is_western(text: str, letters: set[str]) -> bool:
