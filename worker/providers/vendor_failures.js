@@ -71,7 +71,7 @@ const ROWS = [
     type: "upstream-quota-spent",
     advice: "The quota or credit of the account is spent. Raise it, or choose another model.",
     words:
-      /insufficient_quota|exceeded your current quota|quota.?exceeded|exceeded.{0,30}quota|billing_hard_limit|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|not.enough.(?:balance|credit)|overdue|credit.?limit|key limit exceeded|exhausted.{0,20}quota|free tier.{0,40}exhausted|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active|billing_error|requires? billing|plan and billing|call volume quota|credits are depleted|any credits|credits (?:have )?expired|calls ?\/ ?month|per month|byday|per 86400 ?s|is suspended|arrearage|欠费|余额不足/,
+      /insufficient_quota|exceeded your current quota|quota.?exceeded|exceeded.{0,30}quota|billing_hard_limit|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)|not.enough.(?:balance|credit)|overdue.(?:balance|payment|bill)|credit.?limit|key limit exceeded|exhausted.{0,20}quota|free tier.{0,40}exhausted|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active|billing_error|requires? billing|plan and billing|call volume quota|credits are depleted|any credits|credits (?:have )?expired|calls ?\/ ?month|per month|byday|per 86400 ?s|is suspended|arrearage|欠费|余额不足/,
     statuses: of(200, 400, 401, 402, 403, 404, 412, 429),
   },
   {

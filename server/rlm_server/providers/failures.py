@@ -108,8 +108,8 @@ ROWS: tuple[Row, ...] = (
         Failure("quota-spent", "The quota or credit of the account is spent. Raise it, or choose another model."),
         r"insufficient_quota|exceeded your current quota|quota.?exceeded|exceeded.{0,30}quota|billing_hard_limit"
         r"|credit balance|insufficient.{0,3}(?:balance|credit|funds)|balance is (?:not enough|insufficient)"
-        r"|not.enough.(?:balance|credit)|overdue|credit.?limit|key limit exceeded|exhausted.{0,20}quota"
-        r"|free tier.{0,40}exhausted"
+        r"|not.enough.(?:balance|credit)|overdue.(?:balance|payment|bill)|credit.?limit|key limit exceeded"
+        r"|exhausted.{0,20}quota|free tier.{0,40}exhausted"
         r"|more credits|out of credits|available credits|spending limit|payment required|per[ -]?day|daily limit"
         r"|usage limit|monthly limit|\b[rt]pd\b|billing_not_active|budget_exceeded|account is not active"
         r"|billing_error|requires? billing|plan and billing|call volume quota|credits are depleted|any credits"
